@@ -1,0 +1,37 @@
+"""Replay of a real vLLM run on a model fitted from operator profiles of its GPU."""
+
+from __future__ import annotations
+
+import pytest
+
+from workloadlab.ingestion import ingest
+from workloadlab.latency import fit
+from workloadlab.scoring import request_errors, score
+from workloadlab.simulation import Cluster, replay
+
+RUN = "llmservingsim/bench/RTXPRO6000/Llama-3.1-8B"
+OPERATORS = "llmservingsim/perf/RTXPRO6000/meta-llama/Llama-3.1-8B/bf16/tp1"
+
+
+@pytest.mark.data
+def test_replay_of_the_llama_run_is_close_to_reality(shared_data):
+    observed = ingest(shared_data / RUN / "vllm" / "requests.jsonl")
+    assert observed.requests == 300
+    system = observed.provenance.system
+    cluster = Cluster.uniform(
+        1,
+        fit(shared_data / OPERATORS),
+        max_num_seqs=system["max_num_seqs"],
+        max_num_batched_tokens=system["max_num_batched_tokens"],
+    )
+    runs = replay(observed, cluster, routers=["round_robin"])
+    board = score(runs, observed=observed)
+    errors = board.runs[0]["fidelity"]
+    print(board)
+    print((shared_data / RUN / "validation" / "summary.txt").read_text())
+    assert abs(errors["ttft_s"]["mean_error"]) < 0.10
+    assert abs(errors["tpot_s"]["mean_error"]) < 0.04
+    assert abs(errors["e2e_s"]["mean_error"]) < 0.04
+    per_request = request_errors(runs.traces[0], observed)
+    assert per_request.height == 300
+    assert per_request["e2e_s_error"].abs().median() < 0.05

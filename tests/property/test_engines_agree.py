@@ -1,0 +1,179 @@
+"""The compiled engine equals the readable one, request by request, on generated workloads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workloadlab.latency import LatencyModel
+from workloadlab.routing import SHELF, router
+from workloadlab.simulation import Cluster, Pool
+from workloadlab.simulation.engine import replay_lane
+from workloadlab.simulation.reference import replay_by_steps, uniform_draw
+from workloadlab.simulation.workload import Workload
+
+COMPARED = ("instance", "preemptions")
+TIMES = ("dispatch_s", "scheduled_s", "first_token_s", "end_s")
+
+
+@router(kind="choose")
+def at_most_two(request, instances, params, memory):
+    """Hold requests in the router's own queue until an instance has fewer than two."""
+    for i in range(len(instances)):
+        if instances[i].in_flight < 2 and instances[i].fits == 1:
+            return i
+    return -1
+
+
+@router(kind="choose")
+def careless(request, instances, params, memory):
+    """Ignore whether the request fits."""
+    memory[0] += 1
+    return request.row % len(instances)
+
+
+@router
+def every_signal(request, instance):
+    return (
+        instance.queued_tokens
+        + 2 * instance.running
+        + 3 * instance.waiting
+        + 0.5 * instance.context_tokens
+        + 0.25 * instance.output_tokens_left
+        + 5 * instance.kv_blocks_used
+        + 0.1 * request.input_tokens * instance.index
+    )
+
+
+ROUTERS = [*SHELF.values(), at_most_two, careless, every_signal]
+
+MODELS = st.builds(
+    LatencyModel.linear,
+    constant_s=st.sampled_from([0.0, 0.01, 0.25]),
+    prefill_token_s=st.sampled_from([0.0, 1e-4]),
+    prefill_context_s=st.sampled_from([0.0, 1e-7]),
+    decode_seq_s=st.sampled_from([0.0, 1e-3]),
+    decode_context_s=st.sampled_from([1e-6, 3e-5]),
+)
+
+POOLS = st.builds(
+    Pool,
+    instances=st.integers(1, 3),
+    latency=MODELS,
+    kv_blocks=st.one_of(st.none(), st.integers(1, 12), st.integers(13, 400)),
+    block_size=st.sampled_from([1, 2, 3, 16]),
+    max_num_seqs=st.sampled_from([1, 2, 3, 8, 256]),
+    max_num_batched_tokens=st.sampled_from([1, 2, 5, 7, 64, 2048]),
+    step_overhead_s=st.sampled_from([0.0, 0.001]),
+)
+
+
+@st.composite
+def clusters(draw):
+    pools = draw(st.lists(POOLS, min_size=1, max_size=2))
+    named = [Pool(**{**vars(pool), "name": f"p{i}"}) for i, pool in enumerate(pools)]
+    interval = draw(st.sampled_from([0.0, 0.0, 0.05, 0.7]))
+    return Cluster(pools=named, signal_interval_s=interval)
+
+
+@st.composite
+def workloads(draw):
+    n = draw(st.integers(1, 40))
+    longest = draw(st.sampled_from([1, 4, 40, 300]))
+    gaps = draw(st.lists(st.sampled_from([0.0, 0.0, 0.01, 0.013, 0.25, 3.0]), min_size=n, max_size=n))
+    lengths = st.lists(st.integers(1, longest), min_size=n, max_size=n)
+    outputs = st.lists(st.integers(1, min(longest, 60)), min_size=n, max_size=n)
+    predicted = st.lists(st.integers(-1, 50), min_size=n, max_size=n)
+    return Workload(
+        arrival_s=np.cumsum(gaps),
+        input_tokens=np.array(draw(lengths)),
+        output_tokens=np.array(draw(outputs)),
+        predicted_tokens=np.array(draw(predicted)),
+        session=np.full(n, -1),
+    )
+
+
+def assert_equal(fast, slow):
+    for name in COMPARED:
+        np.testing.assert_array_equal(getattr(fast, name), getattr(slow, name), err_msg=name)
+    for name in TIMES:
+        np.testing.assert_allclose(
+            getattr(fast, name), getattr(slow, name), rtol=0, atol=1e-9, err_msg=name
+        )
+    assert (fast.steps, fast.steps_outside) == (slow.steps, slow.steps_outside)
+
+
+@settings(max_examples=250, deadline=None)
+@given(workload=workloads(), cluster=clusters(), policy=st.sampled_from(ROUTERS), seed=st.integers(0, 9))
+def test_kernel_equals_reference(workload, cluster, policy, seed):
+    fast = replay_lane(workload, cluster, policy, seed)
+    assert_equal(fast, replay_by_steps(workload, cluster, policy, seed))
+    placed = fast.instance >= 0
+    assert np.isfinite(fast.end_s[placed]).all()
+    assert np.isnan(fast.end_s[~placed]).all()
+    arrival = workload.arrival_s[placed]
+    for before, after in zip((arrival, *times(fast, placed)), times(fast, placed), strict=False):
+        assert (before <= after).all()
+
+
+def times(outcome, placed):
+    return [getattr(outcome, name)[placed] for name in TIMES]
+
+
+def crowd(n, *, seed, output=40):
+    rng = np.random.default_rng(seed)
+    return Workload(
+        arrival_s=np.sort(rng.uniform(0, 2, n)),
+        input_tokens=rng.integers(1, 200, n),
+        output_tokens=rng.integers(1, output, n),
+        predicted_tokens=np.full(n, -1),
+        session=np.full(n, -1),
+    )
+
+
+@pytest.mark.parametrize("kv_blocks", [16, 20, 40])
+@pytest.mark.parametrize("seed", range(5))
+def test_engines_agree_under_heavy_preemption(kv_blocks, seed):
+    cluster = Cluster.uniform(
+        2, LatencyModel.linear(constant_s=0.01), kv_blocks=kv_blocks, max_num_seqs=32,
+        max_num_batched_tokens=128,
+    )  # fmt: skip
+    workload = crowd(120, seed=seed)
+    fast = replay_lane(workload, cluster, SHELF["least_requests"], seed)
+    assert fast.preemptions.sum() > 20
+    assert_equal(fast, replay_by_steps(workload, cluster, SHELF["least_requests"], seed))
+
+
+def test_a_prompt_longer_than_the_budget_takes_several_steps():
+    workload = Workload(
+        np.zeros(1), np.array([10]), np.array([1]), np.array([-1]), np.array([-1])
+    )
+    cluster = Cluster.uniform(
+        1, LatencyModel.linear(constant_s=1.0), max_num_batched_tokens=4, step_overhead_s=0.0
+    )
+    outcome = replay_lane(workload, cluster, SHELF["round_robin"], 0)
+    assert outcome.steps == 3
+    assert outcome.first_token_s[0] == outcome.end_s[0] == 3.0
+
+
+def test_a_request_that_never_fits_is_rejected():
+    workload = Workload(
+        np.zeros(2), np.array([40, 17]), np.array([9, 16]), np.full(2, -1), np.full(2, -1)
+    )
+    cluster = Cluster.uniform(1, LatencyModel.linear(constant_s=1.0), kv_blocks=2, block_size=16)
+    outcome = replay_lane(workload, cluster, SHELF["round_robin"], 0)
+    assert outcome.instance.tolist() == [-1, 0]
+    assert np.isnan(outcome.end_s[0])
+
+
+def test_draws_are_uniform_and_the_same_in_both_engines():
+    from workloadlab.simulation.kernel import uniform_draw as compiled
+
+    state = 0x9E3779B97F4A7C15
+    draws = np.array([uniform_draw(state, count) for count in range(20_000)])
+    assert [compiled(np.uint64(state), count) for count in range(100)] == draws[:100].tolist()
+    assert 0 <= draws.min() < draws.max() < 1
+    assert abs(draws.mean() - 0.5) < 4 * np.sqrt(1 / 12 / len(draws))
+    assert np.abs(np.histogram(draws, 10, (0, 1))[0] - 2000).max() < 200

@@ -1,0 +1,67 @@
+"""workloadlab: an offline laboratory for LLM serving.
+
+ingest request logs, characterize prompt/output lengths and phase costs, fit latency predictors for a
+GPU, replay the trace through a vectorized router simulator, score heuristic and learned routers.
+
+Public names are imported on first use, so that `import workloadlab` stays fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from workloadlab._version import __version__
+
+if TYPE_CHECKING:
+    from workloadlab.characterization import Profile as Profile
+    from workloadlab.characterization import characterize as characterize
+    from workloadlab.errors import WorkloadlabError as WorkloadlabError
+    from workloadlab.ingestion import ingest as ingest
+    from workloadlab.latency import LatencyModel as LatencyModel
+    from workloadlab.latency import fit as fit
+    from workloadlab.reporting import report as report
+    from workloadlab.routing import router as router
+    from workloadlab.scoring import SLO as SLO
+    from workloadlab.scoring import Scoreboard as Scoreboard
+    from workloadlab.scoring import score as score
+    from workloadlab.simulation import Cluster as Cluster
+    from workloadlab.simulation import Pool as Pool
+    from workloadlab.simulation import replay as replay
+    from workloadlab.sql import query as query
+    from workloadlab.trace import Runs as Runs
+    from workloadlab.trace import Trace as Trace
+
+_HOMES = {
+    "Cluster": "simulation",
+    "LatencyModel": "latency",
+    "Pool": "simulation",
+    "Profile": "characterization",
+    "Runs": "trace",
+    "SLO": "scoring",
+    "Scoreboard": "scoring",
+    "Trace": "trace",
+    "WorkloadlabError": "errors",
+    "characterize": "characterization",
+    "fit": "latency",
+    "ingest": "ingestion",
+    "query": "sql",
+    "replay": "simulation",
+    "report": "reporting",
+    "router": "routing",
+    "score": "scoring",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'workloadlab' has no attribute {name!r}")
+    value = getattr(import_module(f"workloadlab.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

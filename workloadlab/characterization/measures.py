@@ -1,0 +1,102 @@
+"""The statistics that several topics share, each with its one definition.
+
+Float sums are numpy's pairwise ones, not BLAS products, whose rounding depends on the threads.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = [
+    "average_ranks",
+    "correlation",
+    "finite",
+    "occupied_bins",
+    "quantiles",
+    "sample_sd",
+    "spread_ranks",
+]
+
+
+def finite(value: float | np.floating[Any]) -> float | None:
+    """Return `value` as a Python float, or None where it is not a number."""
+    return float(value) if math.isfinite(value) else None
+
+
+def quantiles(values: NDArray[Any], probabilities: Sequence[float]) -> list[float]:
+    """Return linear quantiles: of n sorted values, position (n - 1) p, interpolated.
+
+    Hyndman and Fan's type 7, the default of numpy and of SQL's `quantile_cont`.
+
+    Example:
+        >>> quantiles(np.array([10, 20, 30, 40]), [0.5, 0.9])
+        [25.0, 37.0]
+    """
+    return [float(q) for q in np.quantile(values, probabilities, method="linear")]
+
+
+def sample_sd(values: NDArray[Any], mean: float) -> float | None:
+    """Return the standard deviation with n - 1 below the sum; None for fewer than two values."""
+    if len(values) < 2:
+        return None
+    deviations = values - mean
+    return math.sqrt(float(np.sum(deviations * deviations)) / (len(values) - 1))
+
+
+def correlation(x: NDArray[Any], y: NDArray[Any]) -> float | None:
+    """Return Pearson's correlation; None where either side does not vary."""
+    if len(x) < 2:
+        return None
+    dx, dy = x - x.mean(dtype=np.float64), y - y.mean(dtype=np.float64)
+    scale = math.sqrt(float(np.sum(dx * dx)) * float(np.sum(dy * dy)))
+    varies = x.min() < x.max() and y.min() < y.max()
+    return max(-1.0, min(1.0, float(np.sum(dx * dy)) / scale)) if varies and scale > 0 else None
+
+
+def average_ranks(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return ranks from 1; equal values share the mean of their ranks.
+
+    Example:
+        >>> average_ranks(np.array([30, 10, 30])).tolist()
+        [2.5, 1.0, 2.5]
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    ranks = np.cumsum(counts) - (counts - 1) / 2
+    return np.asarray(ranks[np.searchsorted(distinct, values)], dtype=np.float64)
+
+
+def occupied_bins(
+    since_first_ns: NDArray[np.int64], width_ns: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the bins that hold arrivals, and how many each holds.
+
+    Empty bins are left out, so that a sparse trace of months needs no memory for its nights.
+
+    Args:
+        since_first_ns: ascending times since the first arrival.
+        width_ns: width of a bin; bin 0 starts at the first arrival.
+    """
+    bins = since_first_ns // width_ns
+    starts = np.flatnonzero(np.concatenate(([True], bins[1:] != bins[:-1])))
+    return bins[starts], np.diff(np.append(starts, len(bins)))
+
+
+def spread_ranks(n: int, points: int) -> NDArray[np.int64]:
+    """Return at most `points` positions in 0..n-1: three quarters evenly, the rest in the tail.
+
+    What a curve over n sorted values is drawn from: both ends are always in.
+    """
+    if n <= points:
+        return np.arange(n)
+    tail = points // 4
+    even = np.linspace(0, n - 1, points - tail)
+    far = n - np.geomspace(1, max(n / 50, 2), tail)
+    return np.unique(np.concatenate((even, far)).round().astype(np.int64))

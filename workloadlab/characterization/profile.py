@@ -1,0 +1,209 @@
+"""The profile of a trace: every topic's facts together, as one JSON document."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from html import escape
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from workloadlab.characterization.arrivals import Arrivals, measure_arrivals
+from workloadlab.characterization.clock import read_clock
+from workloadlab.characterization.facts import Finding, Unsupported, from_plain, to_plain
+from workloadlab.characterization.integrity import Integrity, check_integrity
+from workloadlab.characterization.lengths import Lengths, measure_lengths
+from workloadlab.characterization.measured import Measured, read_measured
+from workloadlab.characterization.table import duration, figure
+from workloadlab.errors import DataError, UsageError
+from workloadlab.trace import write_atomically
+
+if TYPE_CHECKING:
+    from workloadlab.trace import Trace
+
+__all__ = ["PROFILE_VERSION", "Profile", "TraceFacts", "characterize"]
+
+PROFILE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class TraceFacts:
+    """Which trace was measured.
+
+    Attributes:
+        requests: rows measured; warm-up rows are not among them.
+        rows: all rows of the trace.
+        warmup_requests: rows left out.
+        span_s: first to last measured arrival.
+        rate_rps: requests / span; None for a span of 0.
+        first_arrival_s: seconds from the trace's t0 to the first measured arrival.
+        t0_unix_ns: absolute time of t0, where the source had one.
+        source: the log format, or the verb that made the trace.
+        sources: the source files, as the trace's provenance has them.
+        supports: what the trace can be used for.
+    """
+
+    requests: int
+    rows: int
+    warmup_requests: int
+    span_s: float
+    rate_rps: float | None
+    first_arrival_s: float | None
+    t0_unix_ns: int | None
+    source: str
+    sources: tuple[dict[str, Any], ...]
+    supports: tuple[str, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class Profile:
+    """The facts of a characterization; prints itself as a table, in a notebook as HTML.
+
+    Attributes:
+        trace: which trace was measured.
+        integrity: what to know before trusting the rest.
+        arrivals: rate, gaps, burstiness.
+        lengths: prompt and output lengths.
+
+    A topic that the trace cannot support is an `Unsupported` with the reason.
+    """
+
+    trace: TraceFacts
+    integrity: Integrity
+    arrivals: Arrivals | Unsupported
+    lengths: Lengths | Unsupported
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data: `schema_version` and one key per attribute; null, never NaN."""
+        return {"schema_version": PROFILE_VERSION, **to_plain(self)}
+
+    def to_json(self) -> str:
+        """Return `to_dict` as indented JSON."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any]) -> Profile:
+        """Read what `to_dict` wrote; a lacking topic is Unsupported, unknown keys are dropped.
+
+        Raises:
+            DataError: another schema version, or facts that are no profile.
+        """
+        if not isinstance(facts, dict) or "schema_version" not in facts:
+            raise DataError("is not a profile", fix="write one: workloadlab characterize")
+        if facts["schema_version"] != PROFILE_VERSION:
+            raise DataError(
+                f"has profile schema version {facts['schema_version']}; "
+                f"this version reads {PROFILE_VERSION}",
+                fix="characterize the trace again with this version",
+            )
+        absent = {"unsupported": "this profile was made before the topic existed"}
+        hints = get_type_hints(cls)
+        names = [field.name for field in fields(cls)]
+        try:
+            return cls(**{name: from_plain(hints[name], facts.get(name, absent)) for name in names})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"is a damaged profile ({error})", fix="characterize the trace again"
+            ) from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Profile:
+        """Read a profile file.
+
+        Raises:
+            UsageError: no such file.
+            DataError: not JSON, or no profile of this version.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise UsageError("no such file", where=str(path), fix="check the path")
+        try:
+            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except DataError as error:
+            raise DataError(error.what, where=str(path), fix=error.fix) from error
+        except ValueError as error:
+            raise DataError("is not JSON, so no profile", where=str(path)) from error
+
+    def save(self, path: str | Path) -> Path:
+        """Write the profile as JSON, whole or not at all, and return the path."""
+        path = Path(path)
+        with write_atomically(path) as temporary:
+            temporary.write_text(self.to_json(), encoding="utf-8")
+        return path
+
+    def _topics(self) -> list[tuple[str, Any]]:
+        names = [field.name for field in fields(self) if field.name != "trace"]
+        return [(name, getattr(self, name)) for name in names]
+
+    def _headline(self) -> str:
+        facts = self.trace
+        rate = f", {figure(facts.rate_rps)} requests/s" if facts.rate_rps else ""
+        return f"{facts.requests:,} requests over {duration(facts.span_s)}{rate} ({facts.source})"
+
+    def __str__(self) -> str:
+        blocks = [self._headline()]
+        for name, topic in self._topics():
+            if isinstance(topic, Unsupported):
+                blocks.append(f"{name.capitalize()}: {topic.unsupported}")
+            elif isinstance(topic, Integrity):
+                blocks += ["\n".join(_wrapped(finding) for finding in topic.findings)]
+            else:
+                blocks += [table.text() for table in topic.tables()]
+        return "\n\n".join(block for block in blocks if block)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p><b>{escape(self._headline())}</b></p>"]
+        for name, topic in self._topics():
+            if isinstance(topic, Unsupported):
+                parts.append(f"<p>{escape(name.capitalize())}: {escape(topic.unsupported)}</p>")
+            else:
+                parts += [table.html() for table in topic.tables()]
+        return "\n".join(parts)
+
+
+def characterize(trace: Trace) -> Profile:
+    """Measure a trace: its integrity, arrivals and lengths. Warm-up rows are left out.
+
+    Never fails on a valid trace, however small: what cannot be measured says why.
+
+    Example:
+        >>> import polars as pl
+        >>> from workloadlab.trace import Trace
+        >>> second = 1_000_000_000
+        >>> trace = Trace.from_frame(pl.DataFrame({
+        ...     "arrival_ns": [0, second, 4 * second], "input_tokens": [10, 20, 90]}))
+        >>> profile = characterize(trace)
+        >>> profile.arrivals.iat_s.mean, profile.lengths.input.p50, profile.lengths.output
+        (2.0, 20.0, Unsupported(unsupported='no request records output_tokens'))
+    """
+    requests = read_measured(trace)
+    clock = read_clock(requests.arrival_ns)
+    return Profile(
+        trace=_trace_facts(trace, requests),
+        integrity=check_integrity(trace, requests, clock),
+        arrivals=measure_arrivals(requests.arrival_ns, clock),
+        lengths=measure_lengths(requests),
+    )
+
+
+def _wrapped(finding: Finding) -> str:
+    return fill(f"{finding.severity}: {finding.message}", width=100, subsequent_indent="  ")
+
+
+def _trace_facts(trace: Trace, requests: Measured) -> TraceFacts:
+    span_s = requests.span_ns / 1e9
+    return TraceFacts(
+        requests=requests.n,
+        rows=trace.requests,
+        warmup_requests=trace.requests - requests.n,
+        span_s=span_s,
+        rate_rps=requests.n / span_s if span_s else None,
+        first_arrival_s=int(requests.arrival_ns[0]) / 1e9 if requests.n else None,
+        t0_unix_ns=trace.provenance.t0_unix_ns,
+        source=trace.provenance.reader,
+        sources=tuple(trace.provenance.sources),
+        supports=tuple(trace.capabilities()),
+    )

@@ -1,0 +1,96 @@
+"""Small tables for people: aligned text and escaped HTML from the same rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Cell", "Table", "duration", "figure"]
+
+Cell = str | int | float | None
+
+
+def figure(value: Cell) -> str:
+    """Return a number as people read it; text unchanged, None as a dash.
+
+    Example:
+        >>> figure(22361870), figure(5.530422), figure(1020.0), figure(0.0000123), figure(None)
+        ('22,361,870', '5.530', '1,020', '1.230e-05', '-')
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return f"{value:,}"
+    if abs(value) >= 1000:
+        return f"{value:,.1f}".removesuffix(".0")
+    if value != 0 and abs(value) < 1e-3:
+        return f"{value:.3e}"
+    return f"{value:.4g}" if value == int(value) else f"{value:#.4g}"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the units people use.
+
+    Example:
+        >>> duration(3501.7), duration(0.25), duration(200_000)
+        ('58 min 22 s', '0.2500 s', '2 d 7 h')
+    """
+    if seconds < 60:
+        return f"{figure(seconds)} s"
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    left = round(seconds)
+    parts: list[tuple[int, str]] = []
+    for unit, size in units:
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append((count, unit))
+    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A title, a header and rows; the first column holds names, the others numbers.
+
+    Example:
+        >>> print(Table("Lengths", ["tokens", "p50"], [["input", 1020], ["output", None]]).text())
+        Lengths
+          tokens    p50
+          input   1,020
+          output      -
+    """
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+    def text(self) -> str:
+        """Return the table as aligned lines, two spaces in."""
+        lines = [list(self.header), *([figure(cell) for cell in row] for row in self.rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.header))]
+        body = [
+            "  ".join(
+                cell.rjust(width) if i else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        ]
+        return "\n".join([self.title, *(f"  {line}" for line in body)])
+
+    def html(self) -> str:
+        """Return the table as HTML with every cell escaped."""
+
+        def row(tag: str, cells: Sequence[str]) -> str:
+            return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+
+        head = row("th", list(self.header))
+        body = "".join(row("td", [figure(cell) for cell in cells]) for cells in self.rows)
+        return (
+            f"<table><caption>{escape(self.title)}</caption>"
+            f"<thead>{head}</thead><tbody>{body}</tbody></table>"
+        )

@@ -1,0 +1,83 @@
+"""What several verbs share: option parsing and words for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workloadlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from workloadlab.scoring import SLO
+
+__all__ = ["json_option", "pairs", "parse_slo", "print_json", "say", "slo_option", "working"]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+slo_option: Callable[..., Any] = click.option(
+    "--slo",
+    "slo_targets",
+    multiple=True,
+    metavar="ttft=S",
+    help="Service-level target in seconds: ttft=1, tpot=0.05 or e2e=30; repeat for several.",
+)
+
+
+def say(sentence: str) -> None:
+    """Tell the person, on stderr."""
+    click.echo(sentence, err=True)
+
+
+def print_json(facts: dict[str, Any]) -> None:
+    """Print one document on stdout; never NaN."""
+    click.echo(json.dumps(facts, indent=1, allow_nan=False))
+
+
+def pairs(words: Iterable[str], option: str) -> dict[str, str]:
+    """Parse `key=value` words; a word may hold several, separated by commas.
+
+    Raises:
+        UsageError: a word without "=", or a key given twice.
+    """
+    found: dict[str, str] = {}
+    for word in (part for several in words for part in several.split(",") if part):
+        key, equals, value = word.partition("=")
+        if not equals or not key or not value:
+            raise UsageError(f"{option} {word!r} is not key=value", fix=f"write {option} key=value")
+        if key in found:
+            raise UsageError(f"{option} {key} is given twice")
+        found[key.strip()] = value.strip()
+    return found
+
+
+def parse_slo(words: Iterable[str]) -> SLO | None:
+    """Parse `--slo` words into targets; None without any."""
+    from workloadlab.scoring import SLO
+
+    targets: dict[str, float] = {}
+    for key, value in pairs(words, "--slo").items():
+        name = f"{key.removesuffix('_s')}_s"
+        if name not in ("ttft_s", "tpot_s", "e2e_s"):
+            raise UsageError(f"--slo {key} is no latency", fix="use ttft, tpot or e2e")
+        try:
+            targets[name] = float(value)
+        except ValueError:
+            raise UsageError(f"--slo {key}={value} is not a number of seconds") from None
+    return SLO(**targets) if targets else None
+
+
+@contextmanager
+def working(doing: str) -> Iterator[None]:
+    """Show a spinner while a block runs, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(doing):
+        yield

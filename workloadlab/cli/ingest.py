@@ -1,0 +1,83 @@
+"""`workloadlab ingest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from workloadlab.cli.common import json_option, pairs, print_json, say, working
+
+
+@click.command("ingest")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Trace to write; default SOURCE.trace."
+)
+@click.option(
+    "--format", "format_", metavar="NAME", help="Log format; default: found out from the file."
+)
+@click.option(
+    "--map",
+    "mapping",
+    multiple=True,
+    metavar="COLUMN=FIELD",
+    help="Trace column from a field of the log, such as input_tokens=prompt_len.",
+)
+@click.option(
+    "--unit",
+    "units",
+    multiple=True,
+    metavar="TIME=UNIT",
+    help="Unit of a mapped time: s, ms, us or ns, such as arrival=ms.",
+)
+@click.option("--block-size", type=int, help="Tokens per prefix block, where the log does not say.")
+@click.option("--keep-ids", is_flag=True, help="Keep ids as they are instead of renumbering them.")
+@click.option(
+    "--strict", is_flag=True, help="Fail on the first bad row instead of setting it aside."
+)
+@json_option
+def command(
+    sources: tuple[str, ...],
+    out: Path | None,
+    format_: str | None,
+    mapping: tuple[str, ...],
+    units: tuple[str, ...],
+    block_size: int | None,
+    keep_ids: bool,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Make a trace of request logs: CSV, JSONL (also .gz) or Parquet.
+
+    Bad rows go to OUT.rejects.parquet with file, row, column, value and reason.
+    """
+    from workloadlab.ingestion import ingest
+
+    target = out or Path(sources[0]).with_suffix(".trace")
+    with working(f"Ingesting {len(sources)} source{'s' * (len(sources) > 1)}"):
+        trace = ingest(
+            list(sources),
+            target,
+            format=format_,
+            mapping=pairs(mapping, "--map"),
+            units=pairs(units, "--unit"),
+            strict=strict,
+            block_size=block_size,
+            keep_ids=keep_ids,
+        )
+    rows = trace.provenance.rows
+    if as_json:
+        print_json(
+            {"schema_version": 1, "trace": str(target), "requests": trace.requests,
+             "span_s": trace.span_s, "supports": trace.capabilities(), "rows": rows,
+             "provenance": trace.provenance.to_dict()}
+        )  # fmt: skip
+        return
+    rejected = rows.get("rejected", {})
+    if rejected:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items()))
+        say(f"{sum(rejected.values())} bad rows set aside in {target}.rejects.parquet: {reasons}")
+    click.echo(f"{target}: {trace.requests:,} requests over {trace.span_s:,.1f} s "
+               f"({trace.provenance.reader} format)")  # fmt: skip
+    click.echo(f"good for: {', '.join(trace.capabilities())}")

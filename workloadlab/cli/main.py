@@ -1,0 +1,96 @@
+"""The `workloadlab` command: finds verbs lazily and turns errors into sentences and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from workloadlab._version import __version__
+from workloadlab.errors import WorkloadlabError
+
+__all__ = ["cli", "main"]
+
+VERBS = {
+    "demo": "the whole chain on sample logs, from log to report",
+    "ingest": "request logs -> trace",
+    "characterize": "trace -> profile: what the workload is",
+    "fit": "measured step times -> latency model of a GPU",
+    "replay": "trace x cluster x routers -> outcome traces",
+    "score": "outcome traces -> scoreboard",
+    "report": "profile, model and runs -> one HTML page",
+    "query": "named SQL over a trace",
+}
+"""Verbs with their one line, so that --help imports none of them."""
+
+EXIT_INTERRUPTED = 130
+EXIT_INTERNAL = 70
+
+
+class LazyVerbs(click.Group):
+    """A group that imports a verb's module only when the verb is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of the chain."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb's module and return its command."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"workloadlab.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=LazyVerbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="workloadlab")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+def cli(debug: bool) -> None:
+    """Replay your own LLM traffic through candidate routers, offline.
+
+    Results go to stdout, words for people to stderr. Exit codes: 0 ok, 1 a gate failed, 2 usage,
+    3 invalid data, 130 interrupted, 70 a bug in workloadlab.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its documented code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in words
+    try:
+        code = cli.main(words, prog_name="workloadlab", standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _say("interrupted", EXIT_INTERRUPTED)
+    except KeyboardInterrupt:
+        code = _say("interrupted", EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except WorkloadlabError as error:
+        if debug:
+            raise
+        code = _say(f"error: {error}", error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        code = _say(
+            f"error: {type(error).__name__}: {error}\n  this is a bug in workloadlab; "
+            "run again as `workloadlab --debug ...` to see where",
+            EXIT_INTERNAL,
+        )
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(sentence: str, code: int) -> int:
+    click.echo(sentence, err=True)
+    return code

@@ -1,0 +1,47 @@
+"""`workloadlab query`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from workloadlab.cli.common import json_option, pairs, print_json
+from workloadlab.errors import UsageError
+
+
+@click.command("query")
+@click.argument("name", required=False)
+@click.argument("trace", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--param", "params", multiple=True, metavar="KEY=VALUE", help="Parameter of the query."
+)
+@click.option("--list", "list_queries", is_flag=True, help="List the queries that ship.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@json_option
+def command(
+    name: str | None,
+    trace: Path | None,
+    params: tuple[str, ...],
+    list_queries: bool,
+    as_csv: bool,
+    as_json: bool,
+) -> None:
+    """Run the named SQL (or a .sql file) NAME over TRACE."""
+    from workloadlab.sql import queries, query
+    from workloadlab.tables import Table
+    from workloadlab.trace import Trace
+
+    if list_queries:
+        for entry in queries():
+            click.echo(f"{entry.name:<22} {entry.title}")
+        return
+    if name is None or trace is None:
+        raise UsageError("a query needs a name and a trace", fix="workloadlab query NAME TRACE")
+    frame = query(name, Trace.open(trace), params=dict(pairs(params, "--param")))
+    if as_json:
+        print_json({"schema_version": 1, "query": name, "rows": frame.to_dicts()})
+    elif as_csv:
+        click.echo(frame.write_csv(), nl=False)
+    else:
+        click.echo(Table(name, frame.columns, frame.rows()).text())

@@ -1,0 +1,144 @@
+"""`workloadlab replay`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from workloadlab.cli.common import json_option, print_json, say, working
+from workloadlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from workloadlab.simulation import Cluster
+
+CLUSTER_OPTIONS = ("instances", "kv_blocks", "max_num_seqs", "max_num_batched_tokens",
+                   "step_overhead_s")  # fmt: skip
+
+
+@click.command("replay")
+@click.argument("trace", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--cluster", "cluster_file", type=click.Path(path_type=Path), help="Cluster file (TOML)."
+)
+@click.option(
+    "--latency", metavar="MODEL", help="Instead of --cluster: a catalogue name or model JSON."
+)
+@click.option("--instances", type=int, help="With --latency: how many instances; default 4.")
+@click.option(
+    "--kv-blocks", type=int, help="With --latency: KV blocks per instance; default no limit."
+)
+@click.option("--max-num-seqs", type=int, help="With --latency; default 256.")
+@click.option("--max-num-batched-tokens", type=int, help="With --latency; default 2048.")
+@click.option("--step-overhead-s", type=float, help="With --latency; default 0.001.")
+@click.option(
+    "--router",
+    "routers",
+    multiple=True,
+    metavar="NAME",
+    help="Router name or my_router.py:name; repeat, or separate by commas; default "
+    "round_robin,least_requests.",
+)
+@click.option(
+    "--rate-scale",
+    "scales",
+    multiple=True,
+    metavar="X",
+    help="Arrival rate relative to the trace; repeat, or separate by commas; default 1.",
+)
+@click.option("--seeds", type=int, default=1, show_default=True, help="Number of seeds.")
+@click.option("--threads", type=int, help="Runs at a time; default one per core.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the outcome traces.")
+@click.option("--list-routers", is_flag=True, help="List the routers that ship.")
+@json_option
+def command(
+    trace: Path | None,
+    cluster_file: Path | None,
+    routers: tuple[str, ...],
+    scales: tuple[str, ...],
+    seeds: int,
+    threads: int | None,
+    out: Path | None,
+    list_routers: bool,
+    as_json: bool,
+    **options: str | float | None,
+) -> None:
+    """Replay TRACE on a cluster through routers; write the outcomes and print their scores."""
+    if list_routers:
+        _list_routers(as_json)
+        return
+    if trace is None:
+        raise UsageError("no trace to replay", fix="workloadlab replay TRACE --cluster FILE")
+    from workloadlab.scoring import score
+    from workloadlab.simulation import replay
+    from workloadlab.trace import Trace
+
+    opened = Trace.open(trace)
+    cluster = _cluster(cluster_file, options)
+    with working("Replaying (the first time on a machine also compiles the engine)"):
+        runs = replay(
+            opened,
+            cluster,
+            routers=_split(routers) or ["round_robin", "least_requests"],
+            rate_scale=[_number(word) for word in _split(scales)] or [1.0],
+            seeds=seeds,
+            threads=threads,
+        )
+    if out:
+        runs.save(out)
+        say(f"{len(runs)} runs written to {out}")
+    board = score(runs)
+    for run in board.runs:
+        outside = run["steps_outside_domain"]
+        if outside > 0.01 * run["steps"]:
+            say(f"warning: {run['run_id']}: {outside / run['steps']:.1%} of the steps lie outside "
+                "the latency model's domain and are extrapolated")  # fmt: skip
+    click.echo(board.to_json() if as_json else str(board))
+
+
+def _split(words: tuple[str, ...]) -> list[str]:
+    return [part.strip() for word in words for part in word.split(",") if part.strip()]
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise UsageError(f"--rate-scale {word!r} is not a number") from None
+
+
+def _cluster(cluster_file: Path | None, options: dict[str, str | float | None]) -> Cluster:
+    from workloadlab.simulation import Cluster
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if cluster_file is not None:
+        if given:
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise UsageError(f"--cluster and {names} exclude each other", fix="edit the file")
+        return Cluster.load(cluster_file)
+    if "latency" not in given:
+        raise UsageError(
+            "no cluster to replay on",
+            fix="give --cluster FILE, or --latency MODEL --instances N "
+            "(workloadlab fit --list shows models)",
+        )
+    latency, instances = str(given.pop("latency")), given.pop("instances", 4)
+    return Cluster.uniform(int(instances), latency, **given)
+
+
+def _list_routers(as_json: bool) -> None:
+    from workloadlab.routing import SHELF
+    from workloadlab.tables import Table
+
+    shelf = [
+        {"name": r.name, "family": r.family, "needs": sorted(r.needs), "formula": r.formula,
+         "source": r.source}
+        for r in SHELF.values()
+    ]  # fmt: skip
+    if as_json:
+        print_json({"schema_version": 1, "routers": shelf})
+        return
+    rows = [[str(r["name"]), f"{r['family']}: {r['formula']}"] for r in shelf]
+    for name, line in Table("Routers", ["name", "family: what it does"], rows).rows:
+        click.echo(f"{name:<16} {line}")

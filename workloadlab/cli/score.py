@@ -1,0 +1,48 @@
+"""`workloadlab score`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from workloadlab.cli.common import json_option, parse_slo, say, slo_option
+from workloadlab.errors import UsageError
+
+
+@click.command("score")
+@click.argument("runs", type=click.Path(path_type=Path))
+@slo_option
+@click.option(
+    "--observed",
+    type=click.Path(path_type=Path),
+    help="Trace with the observed timings of the same requests.",
+)
+@click.option(
+    "--per-request",
+    type=click.Path(path_type=Path),
+    help="With --observed and one run: Parquet of every request's errors.",
+)
+@json_option
+def command(
+    runs: Path,
+    slo_targets: tuple[str, ...],
+    observed: Path | None,
+    per_request: Path | None,
+    as_json: bool,
+) -> None:
+    """Score the outcome traces in the folder RUNS."""
+    from workloadlab.scoring import request_errors, score
+    from workloadlab.trace import Runs, Trace, write_atomically
+
+    opened = Runs.open(runs)
+    truth = Trace.open(observed) if observed else None
+    board = score(opened, slo=parse_slo(slo_targets), observed=truth)
+    if per_request:
+        if truth is None or len(opened) != 1:
+            raise UsageError("--per-request needs --observed and a folder with one run")
+        errors = request_errors(opened.traces[0], truth)
+        with write_atomically(per_request) as temporary:
+            errors.write_parquet(temporary)
+        say(f"errors of {len(errors):,} requests written to {per_request}")
+    click.echo(board.to_json() if as_json else str(board))

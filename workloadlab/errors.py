@@ -1,0 +1,46 @@
+"""Every error a user can meet: what went wrong, where, and what to do about it.
+
+Exit codes are part of the interface: 1 a gate failed, 2 usage, 3 invalid data.
+"""
+
+from __future__ import annotations
+
+__all__ = ["DataError", "GateError", "UnsupportedError", "UsageError", "WorkloadlabError"]
+
+
+class WorkloadlabError(Exception):
+    """A mistake that the user can mend; shown as a sentence, never as a traceback.
+
+    Args:
+        what: the problem, in one sentence.
+        where: file, row, column, value: as much as is known.
+        fix: what to do about it.
+    """
+
+    exit_code = 3
+
+    def __init__(self, what: str, *, where: str | None = None, fix: str | None = None) -> None:
+        self.what, self.where, self.fix = what, where, fix
+        super().__init__(
+            (f"{where}: " if where else "") + what + (f"\n  fix: {fix}" if fix else "")
+        )
+
+
+class UsageError(WorkloadlabError):
+    """An option, name or combination that makes no sense (exit 2)."""
+
+    exit_code = 2
+
+
+class DataError(WorkloadlabError):
+    """A file that can be opened but whose content is invalid (exit 3)."""
+
+
+class UnsupportedError(UsageError):
+    """A trace or model lacks what an analysis or router needs (exit 2)."""
+
+
+class GateError(WorkloadlabError):
+    """A check that the user asked for did not pass (exit 1)."""
+
+    exit_code = 1

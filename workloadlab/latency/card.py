@@ -1,0 +1,143 @@
+"""The error card of a latency model: how wrong it was on steps that it had not seen."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from workloadlab.latency.domain import KINDS, kind_of
+
+__all__ = ["ErrorCard", "ErrorSlice"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_BATCHES = (0, 16, 64, 128, 256)
+_CONTEXTS = (0, 16_384, 65_536, 262_144)
+_TOTALS = (0, 256, 1024, 2048)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorSlice:
+    """Relative errors, (predicted - measured)/measured, of some of the steps.
+
+    Attributes:
+        by: what the steps are sliced by.
+        slice: which of them.
+        rows: number of steps.
+        mape: mean absolute relative error, 0.01 = 1 %.
+        bias: mean relative error; positive predicts too long.
+        p95: 95 % quantile of the absolute relative error.
+    """
+
+    by: str
+    slice: str
+    rows: int
+    mape: float
+    bias: float
+    p95: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorCard:
+    """Errors of a fit, overall and by kind of step, batch size, context and total tokens.
+
+    Attributes:
+        split: how the judged steps were held out, in words.
+        fitted_rows: steps that the judged fit saw.
+        judged_rows: steps that the errors are about.
+        slices: the errors; the first is overall.
+    """
+
+    split: str
+    fitted_rows: int
+    judged_rows: int
+    slices: tuple[ErrorSlice, ...]
+
+    @classmethod
+    def of(
+        cls, features: Array, measured_s: Array, predicted_s: Array, *, split: str, fitted_rows: int
+    ) -> ErrorCard:
+        """Judge predictions for rows of (p, x, n, c)."""
+        error = (predicted_s - measured_s) / measured_s
+        kinds = kind_of(features)
+        decodes = features[:, 2] > 0
+        masks = [("all steps", "", np.ones(len(error), bool))]
+        masks += [("kind", kind, kinds == index) for index, kind in enumerate(KINDS)]
+        masks += _buckets("decode_seqs", features[:, 2], _BATCHES, decodes)
+        masks += _buckets("decode_context_tokens", features[:, 3], _CONTEXTS, decodes)
+        masks += _buckets(
+            "total_tokens", features[:, 0] + features[:, 2], _TOTALS, np.ones(len(error), bool)
+        )
+        slices = tuple(_slice(by, name, error[mask]) for by, name, mask in masks if mask.any())
+        return cls(split=split, fitted_rows=fitted_rows, judged_rows=len(error), slices=slices)
+
+    def find(self, by: str, name: str = "") -> ErrorSlice | None:
+        """Return one slice, such as the "decode" steps by "kind", or None."""
+        return next((s for s in self.slices if (s.by, s.slice) == (by, name)), None)
+
+    @property
+    def overall(self) -> ErrorSlice:
+        """The errors of all judged steps."""
+        return self.slices[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return asdict(self) | {"slices": [asdict(s) for s in self.slices]}
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any]) -> ErrorCard:
+        """Read what `to_dict` wrote."""
+        return cls(**facts | {"slices": tuple(ErrorSlice(**s) for s in facts["slices"])})
+
+    def rows(self) -> list[tuple[str, str, str, str, str, str]]:
+        """Return the slices as text: by, slice, steps, MAPE, bias, p95."""
+        return [
+            (s.by, s.slice, f"{s.rows:,}", f"{s.mape:.2%}", f"{s.bias:+.2%}", f"{s.p95:.2%}")
+            for s in self.slices
+        ]
+
+    def __str__(self) -> str:
+        head = ("steps by", "", "n", "MAPE", "bias", "p95")
+        lines = [head, *self.rows()]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+        text = "\n".join(
+            "  ".join(
+                cell.ljust(width) if i < 2 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )
+        return f"errors on {self.split}\n{text}"
+
+
+def _buckets(
+    by: str, values: Array, lows: tuple[int, ...], among: Array
+) -> list[tuple[str, str, Array]]:
+    highs = [*lows[1:], None]
+    return [
+        (
+            by,
+            f"over {low:,}" if high is None else f"{low + 1:,} to {high:,}",
+            among & (values > low) & (values <= (high or np.inf)),
+        )
+        for low, high in zip(lows, highs, strict=True)
+    ]
+
+
+def _slice(by: str, name: str, error: Array) -> ErrorSlice:
+    size = np.abs(error)
+    return ErrorSlice(
+        by=by,
+        slice=name,
+        rows=len(error),
+        mape=_rounded(size.mean()),
+        bias=_rounded(error.mean()),
+        p95=_rounded(np.quantile(size, 0.95)),
+    )
+
+
+def _rounded(value: float) -> float:
+    """Four significant digits: more is noise, and a file is the same on every machine."""
+    return float(f"{value:.3e}")

@@ -1,0 +1,36 @@
+"""Latency models that ship with the package: one JSON file each, written by `build`."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from workloadlab.errors import UsageError
+
+__all__ = ["locate", "names"]
+
+_HERE = Path(__file__).resolve().parent
+
+
+def names() -> list[str]:
+    """Names of the models that ship, sorted."""
+    return sorted(path.stem for path in _HERE.glob("*.json"))
+
+
+def locate(name_or_path: str | Path) -> Path:
+    """Return the file of a model: a path that exists, else a name of the catalogue.
+
+    Raises:
+        UsageError: neither; the message gives the nearest names.
+    """
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    name = str(name_or_path)
+    if name in names():
+        return _HERE / f"{name}.json"
+    near = get_close_matches(name.lower(), names(), n=3, cutoff=0.4) or names()
+    raise UsageError(
+        f"no latency model file and no catalogue name {name!r}",
+        fix=f"did you mean {' or '.join(near)}?" if near else "give the path of a model JSON",
+    )

@@ -1,0 +1,156 @@
+"""The shapes of transformer models that a latency table or a KV-cache budget needs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from workloadlab.errors import DataError, UsageError
+
+__all__ = ["ModelGeometry"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelGeometry:
+    """Layer count and widths of one model, as its `config.json` gives them.
+
+    Attributes:
+        model: Hugging Face id, such as `meta-llama/Llama-3.1-8B`.
+        layers: decoder layers.
+        hidden: width of the residual stream.
+        heads: attention heads.
+        kv_heads: key/value heads (fewer than `heads` with grouped-query attention).
+        head_dim: width of one head.
+        intermediate: width of the feed-forward block; of one expert where there are experts.
+        vocab: vocabulary size.
+        experts: routed experts per layer, 0 for a dense model.
+        experts_per_token: experts that each token activates, 0 for a dense model.
+
+    Example:
+        >>> geometry = ModelGeometry.named("Llama-3.1-8B")
+        >>> geometry.layers, geometry.kv_bytes_per_token()
+        (32, 131072)
+    """
+
+    model: str
+    layers: int
+    hidden: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    intermediate: int
+    vocab: int
+    experts: int = 0
+    experts_per_token: int = 0
+
+    @classmethod
+    def named(cls, model: str) -> ModelGeometry:
+        """Look up a built-in model by its id or the last part of it, in any case.
+
+        Raises:
+            UsageError: the model is not built in; the message names the nearest ones.
+        """
+        wanted = model.lower()
+        by_name = {known.lower(): known for known in _KNOWN}
+        by_name |= {known.lower().rsplit("/", 1)[-1]: known for known in _KNOWN}
+        known = by_name.get(wanted) or by_name.get(wanted.rsplit("/", 1)[-1])
+        if known is None:
+            near = get_close_matches(wanted.rsplit("/", 1)[-1], list(by_name), n=3)
+            nearest = f"did you mean {' or '.join(by_name[n] for n in near)}? " if near else ""
+            raise UsageError(
+                f"the shape of {model!r} is not built in",
+                fix=f"{nearest}Otherwise put the model's Hugging Face config.json into the folder",
+            )
+        return cls(model=known, **dict(zip(_FIELDS, _KNOWN[known], strict=False)))
+
+    @classmethod
+    def from_config(cls, path: str | Path, *, model: str | None = None) -> ModelGeometry:
+        """Read a local Hugging Face `config.json`.
+
+        Args:
+            path: the file.
+            model: the model's name; the config's `_name_or_path` or the folder's name otherwise.
+
+        Raises:
+            UsageError: no such file.
+            DataError: not JSON, or a size is missing or not a positive whole number.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise UsageError("no such file", where=str(path), fix="name a Hugging Face config.json")
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise DataError(f"is not JSON: {error}", where=str(path)) from error
+        if not isinstance(facts, dict):
+            raise DataError("is not a JSON object", where=str(path))
+        name = model or facts.get("_name_or_path") or path.resolve().parent.name
+        facts = facts.get("text_config", facts)
+
+        def size(*keys: str, default: int | None = None) -> int:
+            return _size(facts, keys, default, path)
+
+        heads, hidden = size("num_attention_heads"), size("hidden_size")
+        experts = size("num_experts", "num_local_experts", "n_routed_experts", default=0)
+        widths = ("moe_intermediate_size",) if experts else ()
+        return cls(
+            model=str(name),
+            layers=size("num_hidden_layers"),
+            hidden=hidden,
+            heads=heads,
+            kv_heads=size("num_key_value_heads", default=heads),
+            head_dim=size("head_dim", default=hidden // heads),
+            intermediate=size(*widths, "intermediate_size"),
+            vocab=size("vocab_size"),
+            experts=experts,
+            experts_per_token=size("num_experts_per_tok", default=0 if not experts else None),
+        )
+
+    def kv_bytes_per_token(self, bytes_per_value: int = 2) -> int:
+        """Bytes that one cached token takes over all layers: keys and values of every KV head."""
+        return 2 * self.layers * self.kv_heads * self.head_dim * bytes_per_value
+
+
+def _size(facts: dict[str, Any], keys: tuple[str, ...], default: int | None, path: Path) -> int:
+    value = next((facts[key] for key in keys if facts.get(key) is not None), default)
+    if value is None:
+        raise DataError(f"lacks {' or '.join(keys)}", where=str(path))
+    if not isinstance(value, int) or isinstance(value, bool) or (value <= 0 and value != default):
+        raise DataError(f"{keys[0]} is {value!r}, not a positive whole number", where=str(path))
+    return value
+
+
+_FIELDS = (
+    "layers",
+    "hidden",
+    "heads",
+    "kv_heads",
+    "head_dim",
+    "intermediate",
+    "vocab",
+    "experts",
+    "experts_per_token",
+)
+
+# Each row is the config.json of the model of that id on huggingface.co.
+_KNOWN: dict[str, tuple[int, ...]] = {
+    "meta-llama/Llama-2-7b-hf": (32, 4096, 32, 32, 128, 11008, 32000),
+    "meta-llama/Llama-2-70b-hf": (80, 8192, 64, 8, 128, 28672, 32000),
+    "meta-llama/Llama-3.1-8B": (32, 4096, 32, 8, 128, 14336, 128256),
+    "meta-llama/Llama-3.1-70B": (80, 8192, 64, 8, 128, 28672, 128256),
+    "meta-llama/Llama-3.1-405B": (126, 16384, 128, 8, 128, 53248, 128256),
+    "mistralai/Mistral-7B-v0.1": (32, 4096, 32, 8, 128, 14336, 32000),
+    "mistralai/Mixtral-8x7B-v0.1": (32, 4096, 32, 8, 128, 14336, 32000, 8, 2),
+    "Qwen/Qwen2.5-7B": (28, 3584, 28, 4, 128, 18944, 152064),
+    "Qwen/Qwen2.5-32B": (64, 5120, 40, 8, 128, 27648, 152064),
+    "Qwen/Qwen2.5-72B": (80, 8192, 64, 8, 128, 29568, 152064),
+    "Qwen/Qwen3-8B": (36, 4096, 32, 8, 128, 12288, 151936),
+    "Qwen/Qwen3-14B": (40, 5120, 40, 8, 128, 17408, 151936),
+    "Qwen/Qwen3-32B": (64, 5120, 64, 8, 128, 25600, 151936),
+    "Qwen/Qwen3-30B-A3B": (48, 2048, 32, 4, 128, 768, 151936, 128, 8),
+    "Qwen/Qwen3-30B-A3B-Instruct-2507": (48, 2048, 32, 4, 128, 768, 151936, 128, 8),
+    "Qwen/Qwen3-235B-A22B": (94, 4096, 64, 4, 128, 1536, 151936, 128, 8),
+}

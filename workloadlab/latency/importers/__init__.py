@@ -1,0 +1,1 @@
+"""Published profile tables turned into step samples."""

@@ -1,0 +1,288 @@
+"""A fitted predictor of engine step time: coefficients, domain, error card and origin."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from workloadlab.errors import DataError, UsageError
+from workloadlab.latency import catalog
+from workloadlab.latency.model_file import parse_model
+from workloadlab.latency.samples import FEATURES
+from workloadlab.trace import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from workloadlab.latency.card import ErrorCard
+    from workloadlab.latency.domain import Domain
+
+__all__ = ["FORMAT_VERSION", "LatencyModel"]
+
+FORMAT_VERSION = 1
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyModel:
+    """Predicts how long one step of an inference engine takes, in seconds.
+
+    A step is described by prefill_tokens, prefill_context_tokens, decode_seqs and
+    decode_context_tokens (see `workloadlab.latency.SAMPLE_COLUMNS`). Outside `domain` a prediction
+    is an extrapolation; ask `in_domain`.
+
+    Attributes:
+        name: what the model is called.
+        estimator: how `coefficients` are read; only "linear" exists.
+        coefficients: seconds per unit of each term of `workloadlab.latency.linear.TERMS`.
+        domain: the steps that the fit saw, or None for a model made by hand.
+        card: held-out errors, or None for a model made by hand.
+        gpu: the accelerator.
+        model: the served model.
+        tp: GPUs that one instance uses (tensor parallel).
+        dtype: precision of the weights, if known.
+        provenance: source, licence and notes.
+        system: engine facts when known, such as the engine and its batch limits.
+
+    Example:
+        >>> model = LatencyModel.linear(constant_s=0.01, decode_seq_s=1e-5)
+        >>> model.step_time_s(decode_seqs=100, decode_context_tokens=50_000)
+        0.011
+        >>> model.predict({"decode_seqs": [0, 200], "prefill_tokens": [512, 0]})
+        array([0.01 , 0.012])
+    """
+
+    name: str
+    estimator: str = "linear"
+    coefficients: dict[str, float]
+    domain: Domain | None = None
+    card: ErrorCard | None = None
+    gpu: str = "unknown"
+    model: str = "unknown"
+    tp: int = 1
+    dtype: str | None = None
+    provenance: dict[str, str] = field(default_factory=dict)
+    system: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def linear(
+        cls,
+        *,
+        constant_s: float = 0.0,
+        prefill_token_s: float = 0.0,
+        prefill_context_s: float = 0.0,
+        decode_seq_s: float = 0.0,
+        decode_context_s: float = 0.0,
+        name: str = "by hand",
+    ) -> LatencyModel:
+        """Make a model by hand: seconds per step and per unit of each feature.
+
+        step_s = constant_s + prefill_token_s * prefill_tokens
+        + prefill_context_s * prefill_context_tokens + decode_seq_s * decode_seqs
+        + decode_context_s * decode_context_tokens.
+
+        Raises:
+            UsageError: a coefficient is negative or not a finite number.
+        """
+        from workloadlab.latency.linear import TERMS
+
+        given = {
+            "constant_s": (constant_s, ("decode_step", "prefill_step")),
+            "prefill_token_s": (prefill_token_s, ("prefill_tokens",)),
+            "prefill_context_s": (prefill_context_s, ("prefill_context",)),
+            "decode_seq_s": (decode_seq_s, ("decode_seqs", "mixed_seqs")),
+            "decode_context_s": (decode_context_s, ("decode_context", "mixed_context")),
+        }
+        coefficients = dict.fromkeys(TERMS, 0.0)
+        for option, (value, terms) in given.items():
+            if not 0 <= value < float("inf"):
+                raise UsageError(f"{option} is {value}", fix="give seconds, 0 or more")
+            coefficients |= dict.fromkeys(terms, float(value))
+        return cls(name=name, coefficients=coefficients, provenance={"source": "made by hand"})
+
+    @cached_property
+    def _table(self) -> Floats:
+        from workloadlab.latency.linear import kernel_table
+
+        return kernel_table(self.coefficients)
+
+    def kernel(self) -> tuple[Callable[..., float], Floats]:
+        """Return the compiled evaluation and its table.
+
+        Returns:
+            `step_time(prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens,
+            table) -> seconds`, compiled by numba for five float64 arguments, and a copy of the
+            table. `step_time.py_func` gives the same bits in plain Python.
+        """
+        from workloadlab.latency.linear import step_time
+
+        return step_time, self._table.copy()
+
+    def step_time_s(
+        self,
+        *,
+        prefill_tokens: float = 0,
+        prefill_context_tokens: float = 0,
+        decode_seqs: float = 0,
+        decode_context_tokens: float = 0,
+    ) -> float:
+        """Seconds of one step."""
+        from workloadlab.latency.linear import step_time
+
+        features = (prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens)
+        return float(step_time(*map(float, features), self._table))
+
+    def predict(self, steps: pl.DataFrame | Mapping[str, Any]) -> Floats:
+        """Seconds of each step.
+
+        Args:
+            steps: a frame or a mapping of columns; in a mapping an absent column is 0.
+
+        Raises:
+            UsageError: a frame lacks a column, or a column is unknown or of another length.
+            DataError: a value is negative or not a number.
+        """
+        from workloadlab.latency.linear import predict_steps
+
+        seconds: Floats = predict_steps(_features(steps), self._table)
+        return seconds
+
+    def in_domain(self, steps: pl.DataFrame | Mapping[str, Any]) -> Bools:
+        """Say for each step whether the fit saw such steps; true for any if made by hand."""
+        features = _features(steps)
+        if self.domain is None:
+            return np.ones(len(features), bool)
+        return self.domain.contains(features)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return {
+            "format": "workloadlab latency model",
+            "format_version": FORMAT_VERSION,
+            "name": self.name,
+            "estimator": self.estimator,
+            "gpu": self.gpu,
+            "model": self.model,
+            "tp": self.tp,
+            "dtype": self.dtype,
+            "provenance": self.provenance,
+            "system": self.system,
+            "card": self.card.to_dict() if self.card else None,
+            "domain": self.domain.boxes if self.domain else None,
+            "coefficients": self.coefficients,
+        }
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any], *, where: str = "latency model") -> LatencyModel:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            DataError: another format version, or a field is missing, unknown or invalid.
+        """
+        return cls(**parse_model(facts, version=FORMAT_VERSION, where=where))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as JSON, atomically."""
+        with write_atomically(Path(path)) as temporary:
+            temporary.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> LatencyModel:
+        """Read a model from a JSON file, or from the catalogue by name.
+
+        Raises:
+            UsageError: no such file and no such name; the message gives the nearest names.
+            DataError: not JSON, or what `from_dict` refuses.
+        """
+        path = catalog.locate(name_or_path)
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"is not JSON: {error}",
+                where=str(path),
+                fix="the file is cut short or was edited; fit or save the model again",
+            ) from error
+        return cls.from_dict(facts, where=str(path))
+
+    @staticmethod
+    def catalog() -> list[str]:
+        """Names of the models that ship."""
+        return catalog.names()
+
+    def __repr__(self) -> str:
+        error = f", held-out MAPE {self.card.overall.mape:.1%}" if self.card else ""
+        return f"<LatencyModel {self.name}: {self.model} on {self.tp} x {self.gpu}{error}>"
+
+    def __str__(self) -> str:
+        facts = self._facts()
+        width = max(len(label) for label, _ in facts)
+        lines = [self.name, *(f"  {label.ljust(width)}  {value}" for label, value in facts)]
+        return "\n".join([*lines, *([str(self.card)] if self.card else [])])
+
+    def _facts(self) -> list[tuple[str, str]]:
+        facts = [("gpu", f"{self.tp} x {self.gpu}"), ("model", self.model)]
+        facts += [("dtype", self.dtype)] if self.dtype else []
+        facts += [("estimator", self.estimator), *self.provenance.items()]
+        if self.domain:
+            facts += [(f"{kind} steps", _box_text(box)) for kind, box in self.domain.boxes.items()]
+        return facts
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        def table(rows: list[Any]) -> str:
+            cells = ("".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows)
+            return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
+
+        head = f"<p><b>{escape(self.name)}</b></p>{table(self._facts())}"
+        if self.card is None:
+            return head
+        titles = ("steps by", "", "n", "MAPE", "bias", "p95")
+        return (
+            f"{head}<p>errors on {escape(self.card.split)}</p>{table([titles, *self.card.rows()])}"
+        )
+
+
+def _box_text(box: dict[str, tuple[float, float]]) -> str:
+    return ", ".join(f"{name} {low:,.0f} to {high:,.0f}" for name, (low, high) in box.items())
+
+
+def _features(steps: pl.DataFrame | Mapping[str, Any]) -> Floats:
+    """Rows of (p, x, n, c) as contiguous float64."""
+    if isinstance(steps, pl.DataFrame):
+        missing = [name for name in FEATURES if name not in steps.columns]
+        if missing:
+            raise UsageError(f"the frame lacks {', '.join(missing)}", fix=f"give {FEATURES}")
+        columns = {name: steps[name].to_numpy() for name in FEATURES}
+    else:
+        unknown = [name for name in steps if name not in FEATURES]
+        if unknown or not steps:
+            problem = (
+                f"unknown step features: {', '.join(unknown)}" if unknown else "no steps given"
+            )
+            raise UsageError(problem, fix=f"use {', '.join(FEATURES)}")
+        columns = {name: np.asarray(values) for name, values in steps.items()}
+    try:
+        given = np.broadcast_arrays(*(np.atleast_1d(values) for values in columns.values()))
+    except ValueError as error:
+        raise UsageError("the columns have different lengths") from error
+    features = np.zeros((len(given[0]), len(FEATURES)))
+    for name, values in zip(columns, given, strict=True):
+        features[:, FEATURES.index(name)] = values
+    bad = ~(features >= 0) | np.isinf(features)
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        raise DataError(
+            "is not a number of tokens or sequences",
+            where=f"row {row + 1}, column {FEATURES[column]}: {features[row, column]}",
+        )
+    return features

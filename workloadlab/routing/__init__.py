@@ -1,0 +1,19 @@
+"""The router contract and the routers that ship."""
+
+from workloadlab.routing.records import INSTANCE, INSTANCE_FIELDS, REQUEST, REQUEST_FIELDS
+from workloadlab.routing.router import DEFER, Router, empty_memory, router, signatures
+from workloadlab.routing.shelf import SHELF, resolve
+
+__all__ = [
+    "DEFER",
+    "INSTANCE",
+    "INSTANCE_FIELDS",
+    "REQUEST",
+    "REQUEST_FIELDS",
+    "SHELF",
+    "Router",
+    "empty_memory",
+    "resolve",
+    "router",
+    "signatures",
+]

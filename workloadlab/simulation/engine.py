@@ -1,0 +1,157 @@
+"""Run the compiled engine on one lane: lay out its arrays, call it, read its verdict."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workloadlab.errors import UsageError
+from workloadlab.routing import INSTANCE, REQUEST, Router, empty_memory, router
+from workloadlab.simulation.reference import UNLIMITED_BLOCKS
+from workloadlab.simulation.workload import Outcome, Workload, seed_state
+
+if TYPE_CHECKING:
+    from workloadlab.latency import LatencyModel
+    from workloadlab.simulation.cluster import Cluster
+
+__all__ = ["replay_lane"]
+
+
+@router
+def _no_score(request: Any, instance: Any, params: Any) -> float:  # noqa: ARG001
+    return 0.0
+
+
+@router(kind="choose")
+def _no_choice(request: Any, instances: Any, params: Any, memory: Any) -> int:  # noqa: ARG001
+    return 0
+
+
+@cache
+def _placeholders() -> tuple[Any, Any]:
+    """Functions for the slot that a router's kind leaves empty."""
+    return _no_score.compiled, _no_choice.compiled
+
+
+def _engines(cluster: Cluster) -> Any:
+    from workloadlab.simulation.kernel import ENGINE
+
+    engines = np.zeros(sum(pool.instances for pool in cluster.pools), ENGINE)
+    first = 0
+    for number, pool in enumerate(cluster.pools):
+        rows = engines[first : first + pool.instances]
+        first += pool.instances
+        rows["kv_blocks"] = UNLIMITED_BLOCKS if pool.kv_blocks is None else pool.kv_blocks
+        rows["block_size"] = pool.block_size
+        rows["max_num_seqs"] = pool.max_num_seqs
+        rows["budget"] = pool.max_num_batched_tokens
+        rows["overhead_s"] = pool.step_overhead_s
+        rows["pool"] = number
+    engines["free"] = engines["kv_blocks"]
+    for link in ("partial", "wait_head", "wait_tail", "run_head", "run_tail"):
+        engines[link] = -1
+    return engines
+
+
+def _bounds(model: LatencyModel) -> Any:
+    """The model's domain as (kinds, features, low and high); all there is if it has none."""
+    if model.domain is not None:
+        return model.domain.bounds()
+    return np.tile(np.array([-np.inf, np.inf]), (3, 5, 1))
+
+
+def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int) -> Outcome:
+    """Replay one lane in compiled code; releases the GIL while it runs.
+
+    Raises:
+        UsageError: the router cannot be compiled, raises, returns an instance that does not exist,
+            scores every instance NaN, or defers for ever.
+    """
+    from workloadlab.simulation import kernel
+
+    n, pools = len(workload), cluster.pools
+    jobs = np.empty(n, kernel.JOB)
+    jobs["arrival_s"], jobs["input"] = workload.arrival_s, workload.input_tokens
+    jobs["output"], jobs["predicted"] = workload.output_tokens, workload.predicted_tokens
+    jobs["session"] = workload.session
+    results = np.zeros(n, kernel.RESULT)
+    for moment in ("dispatch_s", "scheduled_s", "first_token_s", "end_s"):
+        results[moment] = np.nan
+    results["instance"] = -1
+    engines = _engines(cluster)
+    count = len(engines)
+    seats = min(int(np.minimum(engines["max_num_seqs"], engines["budget"]).max()), n) + 1
+    views = np.zeros(count, INSTANCE)
+    views["index"] = np.arange(count)
+    views["kv_blocks"], views["max_num_seqs"] = engines["kv_blocks"], engines["max_num_seqs"]
+    kernels = [pool.latency.kernel() for pool in pools]
+    score, choose = _placeholders()
+    scores = policy.kind == "score"
+    if scores:
+        score = policy.compiled
+    else:
+        choose = policy.compiled
+    try:
+        status, row, chosen = kernel.run_lane(
+            jobs,
+            results,
+            np.zeros(n, kernel.SEQUENCE),
+            engines,
+            np.zeros((count, int(engines["block_size"].max())), np.int64),
+            np.zeros((count, seats), kernel.SEAT),
+            kernels[0][0],
+            np.stack([table for _, table in kernels]),
+            np.stack([_bounds(pool.latency) for pool in pools]),
+            scores,
+            score,
+            choose,
+            "oracle" in policy.needs,
+            np.array(policy.params),
+            empty_memory(),
+            np.zeros(1, REQUEST),
+            views,
+            np.uint64(seed_state(seed)),
+            float(cluster.signal_interval_s),
+        )
+    except (ArithmeticError, ValueError, IndexError, AssertionError) as error:
+        raise UsageError(
+            f"router {policy.name!r} raised {type(error).__name__}: {error}",
+            where=policy.location,
+            fix="guard the case, for example a division by zero on an idle instance",
+        ) from error
+    _check_status(status, row, chosen, policy, count)
+    return Outcome(
+        instance=results["instance"].copy(),
+        dispatch_s=results["dispatch_s"].copy(),
+        scheduled_s=results["scheduled_s"].copy(),
+        first_token_s=results["first_token_s"].copy(),
+        end_s=results["end_s"].copy(),
+        preemptions=results["preemptions"].copy(),
+        steps=int(engines["steps"].sum()),
+        steps_outside=int(engines["outside"].sum()),
+    )
+
+
+def _check_status(status: int, row: int, chosen: int, policy: Router, count: int) -> None:
+    from workloadlab.simulation import kernel
+
+    if status == kernel.STATUS_OK:
+        return
+    said = {
+        kernel.STATUS_NO_INSTANCE: (
+            f"chose instance {chosen} for request {row}; the cluster has 0 to {count - 1}",
+            "return an index into `instances`, or -1 to defer",
+        ),
+        kernel.STATUS_ALL_NAN: (
+            f"scores every instance NaN for request {row}",
+            "return a number; guard divisions of zero by zero",
+        ),
+        kernel.STATUS_STUCK: (
+            f"defers request {row} although every instance is idle and nothing else will arrive",
+            "place a request when an instance is idle",
+        ),
+    }
+    what, fix = said[status]
+    raise UsageError(f"router {policy.name!r} {what}", where=policy.location, fix=fix)

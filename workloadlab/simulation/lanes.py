@@ -1,0 +1,126 @@
+"""Replay: one trace on one cluster through routers, rate scales and seeds, one lane for each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from workloadlab.errors import UnsupportedError, UsageError
+from workloadlab.execution import run_lanes
+from workloadlab.routing import Router, resolve
+from workloadlab.simulation.engine import replay_lane
+from workloadlab.simulation.workload import REPLAYED, outcome_trace, workload_of
+from workloadlab.trace import COLUMNS, RunInfo, Runs, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from workloadlab.simulation.cluster import Cluster
+
+__all__ = ["replay"]
+
+MOST_LANES = 100_000
+
+
+def replay(
+    trace: Trace,
+    cluster: Cluster,
+    *,
+    routers: Iterable[str | Router | Callable[..., Any]] = ("round_robin", "least_requests"),
+    rate_scale: float | Iterable[float] = 1.0,
+    seeds: int = 1,
+    threads: int | None = None,
+) -> Runs:
+    """Replay a trace through every router, at every rate scale, with every seed.
+
+    Args:
+        trace: needs arrivals and lengths; warm-up requests are replayed too.
+        cluster: what the routers choose among.
+        routers: names of built-in routers, `file.py:name`, functions or Router objects.
+        rate_scale: arrival rates relative to the trace; 2.0 sends the same requests twice as fast.
+        seeds: number of seeds, 0 to seeds - 1; they differ in what random routers draw.
+        threads: lanes at a time; None for one per core. The outcome does not depend on it.
+
+    Returns:
+        Runs in the order routers x rate scales x seeds. An outcome is the trace with instance_id,
+        queue_ns, ttft_ns, e2e_ns, dispatch_ns, preemptions and outcome filled in; a request that can
+        never fit any instance has the outcome "rejected".
+
+    Raises:
+        UnsupportedError: the trace lacks what the replay or a router needs.
+        UsageError: unknown router, bad scale, or a router that misbehaves.
+
+    Example:
+        >>> import polars as pl
+        >>> from workloadlab import Cluster, LatencyModel, Trace
+        >>> trace = Trace.from_frame(pl.DataFrame(
+        ...     {"arrival_ns": [0, 0], "input_tokens": [10, 10], "output_tokens": [2, 2]}))
+        >>> cluster = Cluster.uniform(2, LatencyModel.linear(constant_s=0.5), step_overhead_s=0.0)
+        >>> runs = replay(trace, cluster, routers=["round_robin"])
+        >>> runs.outcomes().read("instance_id", "ttft_ns", "e2e_ns").rows()
+        [('pool/0', 500000000, 1000000000), ('pool/1', 500000000, 1000000000)]
+    """
+    policies = _unique([resolve(spec) for spec in routers])
+    scales = [rate_scale] if isinstance(rate_scale, int | float) else list(rate_scale)
+    if not policies or not scales or seeds < 1:
+        raise UsageError("nothing to replay", fix="give at least one router, rate scale and seed")
+    if len(policies) * len(scales) * seeds > MOST_LANES:
+        raise UsageError(f"more than {MOST_LANES:,} runs in one call", fix="split the sweep")
+    for policy in policies:
+        _check_needs(policy, trace)
+    workload = workload_of(trace)
+    scaled = {scale: workload.scaled(scale) for scale in scales}
+    lanes = [(p, scale, seed) for p in policies for scale in scales for seed in range(seeds)]
+    for policy in policies:
+        policy.compiled  # noqa: B018  compiled once, before the threads ask for it
+    outcomes = run_lanes(
+        replay_lane, ((scaled[s], cluster, p, seed) for p, s, seed in lanes), threads=threads
+    )
+    base = trace.frame.select(
+        name for name in trace.columns if name in COLUMNS and name not in REPLAYED
+    ).collect()
+    names, infos, traces = cluster.instance_names, [], []
+    for (policy, scale, seed), outcome in zip(lanes, outcomes, strict=True):
+        info = RunInfo(
+            run_id=f"{policy.name}__x{scale:g}__s{seed}",
+            router=policy.name,
+            rate_scale=float(scale),
+            seed=seed,
+            instances=len(names),
+            steps=outcome.steps,
+            steps_outside_domain=outcome.steps_outside,
+        )
+        infos.append(info)
+        options = {
+            "router": policy.name,
+            "params": list(policy.params),
+            "rate_scale": float(scale),
+            "seed": seed,
+            "cluster": cluster.to_dict(),
+        }
+        traces.append(
+            outcome_trace(
+                trace, base, scaled[scale], outcome,
+                run_id=info.run_id, names=names, options=options,
+            )
+        )  # fmt: skip
+    return Runs(tuple(infos), tuple(traces), cluster.to_dict())
+
+
+def _unique(policies: list[Router]) -> list[Router]:
+    """Number routers that share a name, so that runs can be told apart."""
+    seen: dict[str, int] = {}
+    named = []
+    for policy in policies:
+        seen[policy.name] = count = seen.get(policy.name, 0) + 1
+        named.append(policy if count == 1 else replace(policy, name=f"{policy.name}_{count}"))
+    return named
+
+
+def _check_needs(policy: Router, trace: Trace) -> None:
+    for need in sorted(policy.needs - {"oracle"}):
+        if not trace.supports(need):
+            raise UnsupportedError(
+                f"router {policy.name!r} needs {need}, which this trace does not record",
+                fix="choose another router, or ingest a log that has it",
+            )

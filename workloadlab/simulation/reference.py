@@ -1,0 +1,304 @@
+"""The readable engine: lists, one loop, no tricks. The compiled kernel must equal it.
+
+Scheduling follows vLLM V1: each step serves the running requests first, in order of admission, then
+admits from the waiting queue while the token budget, `max_num_seqs` and KV blocks allow. Prompts are
+prefilled in chunks. A request that finds no free block preempts the last admitted one, which goes back
+to the head of the queue and is recomputed, prompt and generated tokens, when it is admitted again.
+
+Two conventions order simultaneous events: steps that end at t end before arrivals at t are routed, and
+steps that start at t start after them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workloadlab.errors import UsageError
+from workloadlab.routing import DEFER, INSTANCE, REQUEST, Router, empty_memory
+from workloadlab.simulation.workload import Outcome, Workload, seed_state
+
+if TYPE_CHECKING:
+    from workloadlab.simulation.cluster import Cluster, Pool
+
+__all__ = ["ASSUMED_OUTPUT_TOKENS", "replay_by_steps", "uniform_draw"]
+
+ASSUMED_OUTPUT_TOKENS = 256
+"""Predicted output length while nothing has finished and the trace predicts nothing."""
+
+UNLIMITED_BLOCKS = 1 << 40
+MASK = (1 << 64) - 1
+
+
+def uniform_draw(state: int, count: int) -> float:
+    """Return the `count`-th uniform number in [0, 1) of a run: splitmix64 of state and count."""
+    z = (state + (count + 1) * 0x9E3779B97F4A7C15) & MASK
+    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & MASK
+    return ((z ^ (z >> 31)) >> 11) * 2.0**-53
+
+
+@dataclass
+class Sequence:
+    """One request inside an engine."""
+
+    row: int
+    prompt: int
+    output: int
+    predicted: int
+    generated: int = 0
+    computed: int = 0
+    blocks: int = 0
+    decoding: bool = False
+
+    @property
+    def total(self) -> int:
+        """Tokens known so far; prefill ends when all are computed."""
+        return self.prompt + self.generated
+
+
+@dataclass
+class Engine:
+    """One instance, stepping."""
+
+    pool: Pool
+    outcome: Outcome
+    waiting: list[Sequence] = field(default_factory=list)
+    running: list[Sequence] = field(default_factory=list)
+    batch: list[tuple[Sequence, int]] = field(default_factory=list)
+    now: float = 0.0
+    stepping: bool = False
+    in_flight: int = 0
+    predicted_left: int = 0
+    steps: int = 0
+    outside: int = 0
+    finished: list[int] = field(default_factory=list)
+
+    @property
+    def kv_blocks(self) -> int:
+        return UNLIMITED_BLOCKS if self.pool.kv_blocks is None else self.pool.kv_blocks
+
+    @property
+    def free(self) -> int:
+        return self.kv_blocks - sum(s.blocks for s in self.running)
+
+    def blocks_for(self, tokens: int) -> int:
+        return -(-tokens // self.pool.block_size)
+
+    def fits(self, prompt: int, output: int) -> bool:
+        """Say whether a request can ever be served: its last token needs no slot of its own."""
+        return self.blocks_for(prompt + output - 1) <= self.kv_blocks
+
+    def accept(self, sequence: Sequence, now: float) -> None:
+        if not self.stepping:
+            self.now = max(self.now, now)
+        self.waiting.append(sequence)
+        self.in_flight += 1
+        self.predicted_left += sequence.predicted
+
+    def advance(self, until: float) -> None:
+        """Run every step that ends by `until`; start none at or after it."""
+        while True:
+            if self.stepping:
+                if self.now > until:
+                    return
+                self.complete()
+            if not (self.running or self.waiting) or self.now >= until:
+                return
+            self.start()
+
+    def start(self) -> None:
+        self.schedule()
+        prefills = [(s, n) for s, n in self.batch if not s.decoding]
+        decodes = [s for s, _ in self.batch if s.decoding]
+        shape = {
+            "prefill_tokens": sum(n for _, n in prefills),
+            "prefill_context_tokens": sum(n * s.computed for s, n in prefills),
+            "decode_seqs": len(decodes),
+            "decode_context_tokens": sum(s.computed for s in decodes),
+        }
+        self.steps += 1
+        self.outside += not self.pool.latency.in_domain(shape)[0]
+        self.now += self.pool.latency.step_time_s(**shape) + self.pool.step_overhead_s
+        self.stepping = True
+
+    def schedule(self) -> None:
+        budget = self.pool.max_num_batched_tokens
+        self.batch = []
+        preempted = False
+        index = 0
+        while index < len(self.running) and budget > 0:
+            sequence = self.running[index]
+            tokens = min(sequence.total - sequence.computed, budget)
+            needed = self.blocks_for(sequence.computed + tokens) - sequence.blocks
+            while needed > self.free:
+                preempted = True
+                if self.preempt_last() is sequence:
+                    break
+            if index == len(self.running):
+                break
+            sequence.blocks += needed
+            self.batch.append((sequence, tokens))
+            budget -= tokens
+            index += 1
+        while self.waiting and not preempted and budget > 0:
+            sequence = self.waiting[0]
+            tokens = min(sequence.total, budget)
+            needed = self.blocks_for(tokens)
+            if len(self.running) >= self.pool.max_num_seqs or needed > self.free:
+                break
+            self.running.append(self.waiting.pop(0))
+            sequence.blocks = needed
+            self.batch.append((sequence, tokens))
+            budget -= tokens
+            if math.isnan(self.outcome.scheduled_s[sequence.row]):
+                self.outcome.scheduled_s[sequence.row] = self.now
+
+    def preempt_last(self) -> Sequence:
+        sequence = self.running.pop()
+        sequence.computed = sequence.blocks = 0
+        sequence.decoding = False
+        self.waiting.insert(0, sequence)
+        self.outcome.preemptions[sequence.row] += 1
+        return sequence
+
+    def complete(self) -> None:
+        self.stepping = False
+        for sequence, tokens in self.batch:
+            sequence.computed += tokens
+            if sequence.computed < sequence.total:
+                continue
+            sequence.generated += 1
+            sequence.decoding = True
+            self.predicted_left -= 1
+            if math.isnan(self.outcome.first_token_s[sequence.row]):
+                self.outcome.first_token_s[sequence.row] = self.now
+            if sequence.generated == sequence.output:
+                self.running.remove(sequence)
+                self.outcome.end_s[sequence.row] = self.now
+                self.in_flight -= 1
+                self.predicted_left -= sequence.predicted - sequence.output
+                self.finished.append(sequence.output)
+
+    def report(self, view: Any) -> None:
+        """Write what the engine reports about itself."""
+        view.running = len(self.running)
+        view.waiting = len(self.waiting)
+        view.queued_tokens = sum(
+            s.total - s.computed for s in self.waiting + self.running if not s.decoding
+        )
+        view.output_tokens_left = self.predicted_left
+        view.context_tokens = sum(s.computed for s in self.running)
+        view.kv_blocks_used = sum(s.blocks for s in self.running)
+
+
+def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: int) -> Outcome:
+    """Replay one lane, slowly and plainly.
+
+    Raises:
+        UsageError: the router returns an instance that does not exist, scores nothing, or defers
+            for ever.
+    """
+    n = len(workload)
+    nan = np.full(n, np.nan)
+    outcome = Outcome(
+        np.full(n, -1), nan.copy(), nan.copy(), nan.copy(), nan.copy(), np.zeros(n, np.int64), 0, 0
+    )
+    engines = [Engine(pool, outcome) for pool in cluster.pools for _ in range(pool.instances)]
+    views = np.zeros(len(engines), INSTANCE).view(np.recarray)
+    views.index = np.arange(len(engines))
+    views.kv_blocks = [engine.kv_blocks for engine in engines]
+    views.max_num_seqs = [engine.pool.max_num_seqs for engine in engines]
+    offer = np.zeros(1, REQUEST).view(np.recarray)
+    params, memory = np.array(policy.params), empty_memory()
+    state, decisions = seed_state(seed), 0
+    interval, last_tick = cluster.signal_interval_s, -1
+    held: list[int] = []
+    arrived = 0
+
+    def choose(row: int, now: float) -> int:
+        prompt, output = int(workload.input_tokens[row]), int(workload.output_tokens[row])
+        for view, engine in zip(views, engines, strict=True):
+            view.in_flight = engine.in_flight
+            view.fits = engine.fits(prompt, output)
+        request = offer[0]
+        request.row, request.arrival_s, request.now_s = row, workload.arrival_s[row], now
+        request.input_tokens, request.predicted_output_tokens = prompt, predict(row)
+        request.output_tokens = output if "oracle" in policy.needs else 0
+        request.session = workload.session[row]
+        request.draw = uniform_draw(state, decisions)
+        if policy.kind == "choose":
+            return int(policy.interpreted(request, views, params, memory))
+        best, best_score = -1, math.inf
+        for index in range(len(engines)):
+            if views[index].fits:
+                score = policy.interpreted(request, views[index], params)
+                if score < best_score or (best < 0 and score == math.inf):
+                    best, best_score = index, score
+        if best < 0:
+            raise UsageError(f"router {policy.name!r} scores every instance NaN")
+        return best
+
+    def predict(row: int) -> int:
+        if workload.predicted_tokens[row] >= 0:
+            return int(workload.predicted_tokens[row])
+        lengths = [length for engine in engines for length in engine.finished]
+        return sum(lengths) // len(lengths) if lengths else ASSUMED_OUTPUT_TOKENS
+
+    def advance(until: float) -> None:
+        for engine in engines:
+            engine.advance(until)
+
+    def report() -> None:
+        for view, engine in zip(views, engines, strict=True):
+            engine.report(view)
+
+    while arrived < n or held:
+        now = workload.arrival_s[arrived] if arrived < n else math.inf
+        if held:
+            for engine in engines:
+                if not engine.stepping and (engine.running or engine.waiting):
+                    engine.start()
+            now = min([now, *(engine.now for engine in engines if engine.stepping)])
+            if now == math.inf:
+                raise UsageError(f"router {policy.name!r} defers request {held[0]} for ever")
+        if interval > 0 and math.floor(now / interval) > last_tick:
+            last_tick = math.floor(now / interval)
+            advance(last_tick * interval)
+            report()
+        advance(now)
+        while arrived < n and workload.arrival_s[arrived] == now:
+            held.append(arrived)
+            arrived += 1
+        while held:
+            row = held[0]
+            prompt, output = int(workload.input_tokens[row]), int(workload.output_tokens[row])
+            if not any(engine.fits(prompt, output) for engine in engines):
+                held.pop(0)
+                continue
+            if interval == 0:
+                report()
+            chosen = choose(row, now)
+            decisions += 1
+            if chosen == DEFER:
+                break
+            if not 0 <= chosen < len(engines):
+                raise UsageError(f"router {policy.name!r} chose instance {chosen}")
+            held.pop(0)
+            outcome.dispatch_s[row] = now
+            if engines[chosen].fits(prompt, output):
+                outcome.instance[row] = chosen
+                engines[chosen].accept(
+                    Sequence(row, prompt, output, int(offer[0].predicted_output_tokens)), now
+                )
+    advance(math.inf)
+    return Outcome(
+        **{
+            **vars(outcome),
+            "steps": sum(engine.steps for engine in engines),
+            "steps_outside": sum(engine.outside for engine in engines),
+        }
+    )

@@ -1,0 +1,178 @@
+"""What both engines take and give: a workload as arrays, and outcomes as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from workloadlab.errors import UsageError
+from workloadlab.trace import COLUMNS, Provenance, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Outcome", "Workload", "outcome_trace", "seed_state", "workload_of"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+REPLAYED = ("queue_ns", "ttft_ns", "last_token_ns", "e2e_ns", "cached_tokens", "token_offsets_ns",
+            "outcome", "finish_reason", "instance_id", "waiting_at_arrival", "running_at_arrival",
+            "kv_usage_at_arrival", "dispatch_ns", "preemptions")  # fmt: skip
+"""Columns of the input trace that a replay replaces."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Requests in arrival order, as the engines read them.
+
+    Attributes:
+        arrival_s: arrival times, non-decreasing.
+        input_tokens: prompt lengths, at least 1.
+        output_tokens: tokens to generate, at least 1: an engine that ran a prompt emits a token.
+        predicted_tokens: predicted output lengths, -1 where there is none.
+        session: dense session numbers, -1 where there is none.
+    """
+
+    arrival_s: Floats
+    input_tokens: Ints
+    output_tokens: Ints
+    predicted_tokens: Ints
+    session: Ints
+
+    def __len__(self) -> int:
+        return len(self.arrival_s)
+
+    def scaled(self, rate_scale: float) -> Workload:
+        """Return the same requests arriving `rate_scale` times as fast."""
+        if not (rate_scale > 0 and np.isfinite(rate_scale)):
+            raise UsageError(f"rate scale {rate_scale} is not a positive number")
+        return Workload(
+            self.arrival_s / rate_scale,
+            self.input_tokens,
+            self.output_tokens,
+            self.predicted_tokens,
+            self.session,
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened to each request; times in seconds of simulated time, NaN where it never came.
+
+    Attributes:
+        instance: index of the instance, -1 if rejected.
+        dispatch_s: when the router placed the request.
+        scheduled_s: when its first chunk started.
+        first_token_s, end_s: ends of the steps that gave the first and the last token.
+        preemptions: how often it was preempted.
+        steps, steps_outside: engine steps in all, and those outside the latency model's domain.
+    """
+
+    instance: Ints
+    dispatch_s: Floats
+    scheduled_s: Floats
+    first_token_s: Floats
+    end_s: Floats
+    preemptions: Ints
+    steps: int
+    steps_outside: int
+
+
+def workload_of(trace: Trace) -> Workload:
+    """Read the arrays that a replay needs.
+
+    Rows without an output length, or with 0, are replayed as prompts that give one token.
+
+    Raises:
+        UnsupportedError: the trace has no output lengths at all.
+        UsageError: the trace has no requests.
+    """
+    if trace.requests == 0:
+        raise UsageError("the trace has no requests, so there is nothing to replay")
+    trace.require("lengths", "a replay")
+    frame = trace.read(
+        "arrival_ns", "input_tokens", "output_tokens", "predicted_output_tokens", "session_id"
+    ).with_columns(
+        session=pl.when(pl.col("session_id").is_null())
+        .then(-1)
+        .otherwise(pl.col("session_id").rank("dense").cast(pl.Int64) - 1)
+    )
+
+    def integers(name: str, *, null: int, least: int) -> Ints:
+        column = frame[name].cast(pl.Int64).fill_null(null).to_numpy()
+        return np.maximum(column, least)
+
+    return Workload(
+        arrival_s=frame["arrival_ns"].to_numpy() / 1e9,
+        input_tokens=integers("input_tokens", null=1, least=1),
+        output_tokens=integers("output_tokens", null=1, least=1),
+        predicted_tokens=integers("predicted_output_tokens", null=-1, least=-1),
+        session=frame["session"].fill_null(-1).to_numpy(),
+    )
+
+
+def outcome_trace(
+    trace: Trace,
+    base: pl.DataFrame,
+    workload: Workload,
+    outcome: Outcome,
+    *,
+    run_id: str,
+    names: Sequence[str],
+    options: dict[str, Any],
+) -> Trace:
+    """Lay the outcome beside the requests: the rows of `base` with the replayed columns filled in.
+
+    Args:
+        trace: the trace that was replayed, for provenance.
+        base: its rows without the columns in `REPLAYED`.
+        workload: as replayed, so with scaled arrivals.
+        outcome: from an engine.
+        run_id: name of the run.
+        names: instance names by index.
+        options: what was replayed how, for the provenance.
+    """
+    arrival = workload.arrival_s
+    arrival_ns = np.rint(arrival * 1e9).astype(np.int64)
+
+    def since_arrival(moment_s: Floats) -> pl.Series:
+        filled = np.isfinite(moment_s)
+        span = np.rint((np.where(filled, moment_s, arrival) - arrival) * 1e9).astype(np.int64)
+        return pl.Series(span).set(pl.Series(~filled), None)
+
+    served = pl.Series(outcome.instance >= 0)
+    placed = pl.Series(np.maximum(outcome.instance, 0))
+    end = since_arrival(outcome.end_s)
+    filled = base.with_columns(
+        run_id=pl.lit(run_id),
+        arrival_ns=pl.Series(arrival_ns),
+        queue_ns=since_arrival(outcome.scheduled_s),
+        ttft_ns=since_arrival(outcome.first_token_s),
+        last_token_ns=end,
+        e2e_ns=end,
+        output_tokens=pl.Series(workload.output_tokens).cast(pl.UInt32),
+        outcome=pl.select(pl.when(served).then(pl.lit("ok")).otherwise(pl.lit("rejected")))
+        .to_series(),
+        instance_id=pl.Series(list(names)).gather(placed).set(~served, None),
+        dispatch_ns=since_arrival(outcome.dispatch_s),
+        preemptions=pl.Series(outcome.preemptions).cast(pl.UInt32),
+    )  # fmt: skip
+    filled = filled.select(name for name in COLUMNS if name in filled.columns)
+    provenance = Provenance(
+        reader="replay",
+        options=options,
+        t0_unix_ns=trace.provenance.t0_unix_ns,
+        rows={"read": len(workload), "written": len(workload)},
+        parents=[trace.provenance.to_dict()],
+    )
+    return Trace(filled.lazy(), provenance)
+
+
+def seed_state(seed: int) -> int:
+    """Return the 64-bit state that seeds the draws of one run."""
+    return int(np.random.SeedSequence([seed]).generate_state(1, np.uint64)[0])

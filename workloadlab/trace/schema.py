@@ -1,0 +1,109 @@
+"""The canonical request table: one row per attempt to serve one request.
+
+Times are Int64 nanoseconds. `arrival_ns` counts from the trace's t0 (in the provenance); every other
+time is a duration after that row's arrival, so two clocks are never subtracted later.
+null means not recorded; 0 means measured zero.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+import polars as pl
+
+__all__ = [
+    "CAPABILITIES",
+    "COLUMNS",
+    "OUTCOMES",
+    "REQUIRED",
+    "SCHEMA_VERSION",
+    "Flag",
+]
+
+SCHEMA_VERSION = 1
+
+COLUMNS: dict[str, pl.DataType] = {
+    # identity
+    "row_id": pl.UInt64(),
+    "request_id": pl.String(),
+    "run_id": pl.String(),
+    "source_format": pl.String(),
+    # time
+    "arrival_ns": pl.Int64(),
+    "queue_ns": pl.Int64(),
+    "ttft_ns": pl.Int64(),
+    "last_token_ns": pl.Int64(),
+    "e2e_ns": pl.Int64(),
+    "think_ns": pl.Int64(),
+    "token_offsets_ns": pl.List(pl.Int64()),
+    # size
+    "input_tokens": pl.UInt32(),
+    "output_tokens": pl.UInt32(),
+    "cached_tokens": pl.UInt32(),
+    "reasoning_tokens": pl.UInt32(),
+    "max_tokens": pl.UInt32(),
+    # prefix
+    "block_ids": pl.List(pl.UInt64()),
+    "block_size": pl.UInt16(),
+    # parties
+    "session_id": pl.String(),
+    "turn": pl.UInt32(),
+    "tenant_id": pl.String(),
+    "client_id": pl.String(),
+    "model": pl.String(),
+    "task": pl.String(),
+    "slo_class": pl.String(),
+    "priority": pl.Int16(),
+    # outcome
+    "outcome": pl.String(),
+    "finish_reason": pl.String(),
+    "streaming": pl.Boolean(),
+    "warmup": pl.Boolean(),
+    # placement
+    "instance_id": pl.String(),
+    "waiting_at_arrival": pl.UInt32(),
+    "running_at_arrival": pl.UInt32(),
+    "kv_usage_at_arrival": pl.Float32(),
+    # replay only
+    "dispatch_ns": pl.Int64(),
+    "preemptions": pl.UInt32(),
+    "predicted_output_tokens": pl.UInt32(),
+    # quality
+    "flags": pl.UInt32(),
+}
+"""Every column of a trace with its dtype, in file order."""
+
+REQUIRED = ("row_id", "source_format", "arrival_ns", "input_tokens", "warmup", "flags")
+"""Columns that are in every file and never null."""
+
+OUTCOMES = ("ok", "error", "timeout", "cancelled", "rejected", "unfinished")
+
+CAPABILITIES: dict[str, tuple[str, ...]] = {
+    "arrivals": ("arrival_ns",),
+    "input": ("input_tokens",),
+    "output": ("output_tokens",),
+    "lengths": ("input_tokens", "output_tokens"),
+    "prefix": ("block_ids", "block_size"),
+    "session": ("session_id",),
+    "think": ("think_ns",),
+    "tenant": ("tenant_id",),
+    "model": ("model",),
+    "timings": ("ttft_ns", "e2e_ns"),
+    "queue": ("queue_ns",),
+    "instances": ("instance_id",),
+    "predicted_output": ("predicted_output_tokens",),
+}
+"""What a trace may be able to do, and the columns that must hold values for it."""
+
+
+class Flag(IntFlag):
+    """Bits of `flags`: what was repaired, estimated or looks suspicious in a row."""
+
+    CLOCKS_MIXED = 1
+    ZERO_TAKEN_AS_NULL = 2
+    TOKENS_ESTIMATED = 4
+    ARRIVAL_QUANTIZED = 8
+    TRUNCATED = 16
+    SESSION_DERIVED = 32
+    DUPLICATE_ID = 64
+    TTFT_AFTER_END = 128

@@ -1,0 +1,247 @@
+"""A trace: a lazy frame of requests, where it came from, and what it can be used for."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from workloadlab._version import __version__
+from workloadlab.errors import UnsupportedError, UsageError
+from workloadlab.trace.schema import CAPABILITIES, COLUMNS, REQUIRED, SCHEMA_VERSION
+from workloadlab.trace.store import scan_trace, write_trace
+
+__all__ = ["Provenance", "Trace"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a trace came from; stored as JSON in the Parquet footer.
+
+    Attributes:
+        reader: the log format, or the verb that made the trace.
+        options: the reader's options as they were used.
+        sources: one dict per source file: path, bytes, sha256, rows.
+        t0_unix_ns: absolute time of `arrival_ns == 0`, or None for a relative trace.
+        zone_assumed: the time zone taken for naive timestamps, or None.
+        units: unit decisions by column, such as {"arrival": "ms"}.
+        rows: counts: read, written, rejected (a dict by reason).
+        system: engine facts when known: engine, gpu, tp, max_num_seqs, kv_tokens.
+        parents: provenance of the traces this one was made from.
+    """
+
+    reader: str
+    options: dict[str, Any] = field(default_factory=dict)
+    sources: list[dict[str, Any]] = field(default_factory=list)
+    t0_unix_ns: int | None = None
+    zone_assumed: str | None = None
+    units: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, Any] = field(default_factory=dict)
+    system: dict[str, Any] = field(default_factory=dict)
+    parents: list[dict[str, Any]] = field(default_factory=list)
+    tool_version: str = __version__
+    schema_version: int = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any]) -> Provenance:
+        """Read what `to_dict` wrote; keys of later versions are dropped."""
+        known = {name: facts[name] for name in cls.__dataclass_fields__ if name in facts}
+        return cls(**known)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Requests in arrival order, with provenance.
+
+    Attributes:
+        frame: LazyFrame with the columns of `workloadlab.trace.COLUMNS`; optional ones may be absent.
+        provenance: where it came from.
+        path: the file it was opened from or saved to, if any.
+
+    Example:
+        >>> import polars as pl
+        >>> trace = Trace.from_frame(pl.DataFrame(
+        ...     {"arrival_ns": [0, 500_000_000], "input_tokens": [10, 20], "output_tokens": [5, 6]}))
+        >>> trace.requests, trace.span_s, trace.supports("lengths"), trace.supports("prefix")
+        (2, 0.5, True, False)
+    """
+
+    frame: pl.LazyFrame
+    provenance: Provenance
+    path: Path | None = None
+
+    @classmethod
+    def open(cls, path: str | Path) -> Trace:
+        """Open a trace file without reading its rows.
+
+        Raises:
+            UsageError: no such file.
+            DataError: the file is not a trace or has another schema version.
+        """
+        path = Path(path)
+        frame, footer = scan_trace(path)
+        return cls(frame, Provenance.from_dict(footer), path)
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pl.DataFrame | pl.LazyFrame,
+        *,
+        source_format: str = "frame",
+        provenance: Provenance | None = None,
+    ) -> Trace:
+        """Make a trace of a frame that has at least `arrival_ns` and `input_tokens`.
+
+        Casts to the schema, sorts by (arrival_ns, row_id) and fills `row_id`, `source_format`,
+        `warmup` and `flags` where they are absent.
+
+        Raises:
+            UsageError: a required column is missing or an unknown one is present.
+        """
+        lazy = frame.lazy()
+        names = lazy.collect_schema().names()
+        for needed in ("arrival_ns", "input_tokens"):
+            if needed not in names:
+                raise UsageError(f"the frame has no column {needed}; it has {', '.join(names)}")
+        unknown = [name for name in names if name not in COLUMNS]
+        if unknown:
+            raise UsageError(
+                f"unknown columns {', '.join(unknown)}",
+                fix=f"rename or drop them; a trace has {', '.join(COLUMNS)}",
+            )
+        defaults = {
+            "source_format": pl.lit(source_format),
+            "warmup": pl.lit(value=False),
+            "flags": pl.lit(0),
+        }
+        if "row_id" not in names:
+            lazy = lazy.with_row_index("row_id")
+        lazy = lazy.with_columns(
+            expression.alias(name) for name, expression in defaults.items() if name not in names
+        )
+        present = set(lazy.collect_schema().names())
+        lazy = lazy.select(
+            pl.col(name).cast(dtype) for name, dtype in COLUMNS.items() if name in present
+        ).sort("arrival_ns", "row_id")
+        return cls(lazy, provenance or Provenance(reader=source_format))
+
+    def save(self, path: str | Path) -> Trace:
+        """Write the trace atomically as zstd Parquet and return it opened from there."""
+        path = Path(path)
+        write_trace(self.frame, path, self.provenance.to_dict())
+        return Trace.open(path)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns present in the frame."""
+        return tuple(self.frame.collect_schema().names())
+
+    @cached_property
+    def requests(self) -> int:
+        """Number of rows."""
+        return int(self.frame.select(pl.len()).collect().item())
+
+    @cached_property
+    def span_s(self) -> float:
+        """Seconds between the first and the last arrival; 0.0 for an empty trace."""
+        first, last = (
+            self.frame.select(
+                first=pl.col("arrival_ns").min(), last=pl.col("arrival_ns").max()
+            ).collect()
+        ).row(0)
+        return 0.0 if first is None else (last - first) / 1e9
+
+    @cached_property
+    def _filled(self) -> frozenset[str]:
+        """Columns with at least one value."""
+        if self.requests == 0:
+            return frozenset()
+        marks = self.frame.select(
+            pl.col(name).is_not_null().any() for name in self.columns
+        ).collect()
+        return frozenset(name for name in self.columns if marks[name].item())
+
+    def has(self, *columns: str) -> bool:
+        """Say whether every named column is present and holds at least one value."""
+        return all(name in self._filled for name in columns)
+
+    def supports(self, capability: str) -> bool:
+        """Say whether the trace holds what `capability` needs.
+
+        Args:
+            capability: one of arrivals, input, output, lengths, prefix, session, think, tenant,
+                model, timings, queue, instances, predicted_output.
+
+        Raises:
+            UsageError: an unknown capability.
+        """
+        if capability not in CAPABILITIES:
+            raise UsageError(
+                f"unknown capability {capability!r}", fix=f"use one of {', '.join(CAPABILITIES)}"
+            )
+        return self.has(*CAPABILITIES[capability])
+
+    def require(self, capability: str, purpose: str) -> None:
+        """Refuse, in a sentence, a purpose that this trace cannot serve.
+
+        Raises:
+            UnsupportedError: the trace lacks the columns of `capability`.
+        """
+        if not self.supports(capability):
+            lacking = [name for name in CAPABILITIES[capability] if not self.has(name)]
+            raise UnsupportedError(
+                f"{purpose} needs {' and '.join(lacking)}, which this trace does not record",
+                where=str(self.path) if self.path else None,
+                fix="ingest a log that has it, or map the column with --map",
+            )
+
+    def read(self, *columns: str) -> pl.DataFrame:
+        """Collect the named columns in row order; absent ones come back as nulls."""
+        return self.frame.select(
+            pl.col(name) if name in self.columns else pl.lit(None, COLUMNS[name]).alias(name)
+            for name in columns
+        ).collect()
+
+    def window(self, start_s: float, end_s: float) -> Trace:
+        """Return the requests that arrive in [start_s, end_s), in seconds from the trace's t0."""
+        if not start_s < end_s:
+            raise UsageError(f"the window {start_s} to {end_s} s is empty")
+        start_ns, end_ns = round(start_s * 1e9), round(end_s * 1e9)
+        arrival = pl.col("arrival_ns")
+        child = Provenance(
+            reader="window",
+            options={"start_s": start_s, "end_s": end_s},
+            t0_unix_ns=self.provenance.t0_unix_ns,
+            system=self.provenance.system,
+            parents=[self.provenance.to_dict()],
+        )
+        return Trace(self.frame.filter((arrival >= start_ns) & (arrival < end_ns)), child)
+
+    def with_provenance(self, **changes: Any) -> Trace:
+        """Return the same rows with some provenance fields replaced."""
+        return replace(self, provenance=replace(self.provenance, **changes))
+
+    def capabilities(self) -> list[str]:
+        """Names of everything this trace supports."""
+        return [name for name in CAPABILITIES if self.supports(name)]
+
+    def __repr__(self) -> str:
+        rate = f", {self.requests / self.span_s:.4g} requests/s" if self.span_s else ""
+        where = f" {self.path}" if self.path else ""
+        return (
+            f"<Trace{where}: {self.requests:,} requests over {self.span_s:,.1f} s{rate}; "
+            f"supports {', '.join(self.capabilities())}>"
+        )
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        head = self.frame.head(5).select(n for n in self.columns if n not in REQUIRED[:2]).collect()
+        return f"<p>{escape(repr(self)[1:-1])}</p>{head._repr_html_()}"
