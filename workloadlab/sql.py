@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.errors import DataError, UnsupportedError, UsageError
+from workloadlab.resources import folder
 from workloadlab.trace import COLUMNS, Trace
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def queries() -> list[Query]:
         >>> "rate_by_minute" in [query.name for query in queries()]
         True
     """
-    return [_read_query(path) for path in sorted(_folder().glob("*.sql"))]
+    return [_read_query(path) for path in sorted(folder("queries").glob("*.sql"))]
 
 
 def query(
@@ -164,20 +165,13 @@ def query(
     return result
 
 
-def _folder() -> Path:
-    """Return where the named queries are: in the installed package, else in the checkout."""
-    here = Path(__file__).resolve().parent
-    installed = here / "_queries"
-    return installed if installed.is_dir() else here.parent / "queries"
-
-
 def _find_query(name: str | Path) -> Query:
     if isinstance(name, Path) or name.endswith(".sql"):
         path = Path(name)
         if not path.is_file():
             raise UsageError("no such file", where=str(path), fix="check the path")
         return _read_query(path)
-    known = {path.stem: path for path in _folder().glob("*.sql")}
+    known = {path.stem: path for path in folder("queries").glob("*.sql")}
     if name not in known:
         raise UsageError(
             f"no query is called {name!r}",

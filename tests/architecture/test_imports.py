@@ -29,7 +29,11 @@ ONLY_IN = {
     "sklearn": {"latency", "calibration", "learning"},
     "pandas": set(),
 }
-MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE or p.stem not in ("__init__", "__main__"))
+MODULES = sorted(
+    p
+    for p in PACKAGE.rglob("*.py")
+    if p.parent != PACKAGE or p.stem not in ("__init__", "__main__")
+)
 
 
 def room(path: Path) -> str:

@@ -83,7 +83,9 @@ def test_random_split_of_poisson_is_independent_mm1_queues():
     trace = poisson_trace(rng, servers * load / service, lengths)
     one = single_server(prefill_token_s=TOKEN_S).pools[0]
     cluster = Cluster(pools=[type(one)(**{**vars(one), "instances": servers})])
-    runs = replay(trace, cluster, routers=["random", "round_robin", "power_of_two", "least_requests"])
+    runs = replay(
+        trace, cluster, routers=["random", "round_robin", "power_of_two", "least_requests"]
+    )
     means = {info.router: queue_s_of(outcome).mean() for info, outcome in runs}
     mean, half = mean_and_interval(queue_s_of(runs.outcomes(router="random")))
     assert abs(mean - load / (1 - load) * service) < half
@@ -100,7 +102,9 @@ def test_littles_law_holds_exactly():
     rng = np.random.default_rng(3)
     trace = poisson_trace(rng, 30.0, rng.integers(1, 3000, 5000), output_tokens=30)
     cluster = Cluster.uniform(3, LatencyModel.linear(constant_s=0.01, prefill_token_s=1e-5))
-    for _, outcome in replay(trace, cluster, routers=["random", "least_tokens"], rate_scale=[0.5, 2]):
+    for _, outcome in replay(
+        trace, cluster, routers=["random", "least_tokens"], rate_scale=[0.5, 2]
+    ):
         frame = outcome.read("arrival_ns", "e2e_ns")
         arrivals = frame["arrival_ns"].to_numpy()
         ends = arrivals + frame["e2e_ns"].to_numpy()

@@ -16,7 +16,8 @@ from workloadlab import Profile, Trace, characterize
 from workloadlab.characterization.arrivals import dispersion, windowed_cv
 from workloadlab.characterization.clock import Clock
 from workloadlab.characterization.lengths import gini, top_share
-from workloadlab.characterization.measures import average_ranks, quantiles, spread_ranks
+from workloadlab.characterization.measures import average_ranks, spread_ranks
+from workloadlab.statistics import quantiles
 
 FINE = Clock(tick_s=None, tie_share=0.0, distinct=0, mean_gap_s=None)
 SECOND = 1_000_000_000

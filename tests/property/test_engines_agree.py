@@ -82,7 +82,9 @@ def clusters(draw):
 def workloads(draw):
     n = draw(st.integers(1, 40))
     longest = draw(st.sampled_from([1, 4, 40, 300]))
-    gaps = draw(st.lists(st.sampled_from([0.0, 0.0, 0.01, 0.013, 0.25, 3.0]), min_size=n, max_size=n))
+    gaps = draw(
+        st.lists(st.sampled_from([0.0, 0.0, 0.01, 0.013, 0.25, 3.0]), min_size=n, max_size=n)
+    )
     lengths = st.lists(st.integers(1, longest), min_size=n, max_size=n)
     outputs = st.lists(st.integers(1, min(longest, 60)), min_size=n, max_size=n)
     predicted = st.lists(st.integers(-1, 50), min_size=n, max_size=n)
@@ -106,7 +108,12 @@ def assert_equal(fast, slow):
 
 
 @settings(max_examples=250, deadline=None)
-@given(workload=workloads(), cluster=clusters(), policy=st.sampled_from(ROUTERS), seed=st.integers(0, 9))
+@given(
+    workload=workloads(),
+    cluster=clusters(),
+    policy=st.sampled_from(ROUTERS),
+    seed=st.integers(0, 9),
+)
 def test_kernel_equals_reference(workload, cluster, policy, seed):
     fast = replay_lane(workload, cluster, policy, seed)
     assert_equal(fast, replay_by_steps(workload, cluster, policy, seed))
@@ -147,9 +154,7 @@ def test_engines_agree_under_heavy_preemption(kv_blocks, seed):
 
 
 def test_a_prompt_longer_than_the_budget_takes_several_steps():
-    workload = Workload(
-        np.zeros(1), np.array([10]), np.array([1]), np.array([-1]), np.array([-1])
-    )
+    workload = Workload(np.zeros(1), np.array([10]), np.array([1]), np.array([-1]), np.array([-1]))
     cluster = Cluster.uniform(
         1, LatencyModel.linear(constant_s=1.0), max_num_batched_tokens=4, step_overhead_s=0.0
     )

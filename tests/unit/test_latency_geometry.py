@@ -55,11 +55,12 @@ def test_an_unknown_model_gets_near_names() -> None:
 def test_bad_configs(tmp_path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         ModelGeometry.from_config(tmp_path / "config.json")
+    headless = config(tmp_path, **{k: v for k, v in QWEN3_32B.items() if k != "num_hidden_layers"})
     with pytest.raises(DataError, match="lacks num_hidden_layers"):
-        facts = {k: v for k, v in QWEN3_32B.items() if k != "num_hidden_layers"}
-        ModelGeometry.from_config(config(tmp_path, **facts))
+        ModelGeometry.from_config(headless)
+    worded = config(tmp_path, **QWEN3_32B | {"vocab_size": "big"})
     with pytest.raises(DataError, match="vocab_size is 'big'"):
-        ModelGeometry.from_config(config(tmp_path, **QWEN3_32B | {"vocab_size": "big"}))
+        ModelGeometry.from_config(worded)
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
     with pytest.raises(DataError, match="is not JSON"):
         ModelGeometry.from_config(tmp_path / "config.json")

@@ -147,7 +147,10 @@ def edited(change) -> dict:
         (lambda f: f.update(tp="two"), "field tp is 'two'"),
         (lambda f: f.update(tp=0), "field tp is 0"),
         (lambda f: f.update(estimator="forest"), "field estimator is 'forest'"),
-        (lambda f: f["coefficients"].pop("decode_seqs"), "lacks the field coefficients.decode_seqs"),
+        (
+            lambda f: f["coefficients"].pop("decode_seqs"),
+            "lacks the field coefficients.decode_seqs",
+        ),
         (lambda f: f["coefficients"].update(magic=1.0), "field coefficients.magic is 1.0"),
         (lambda f: f["coefficients"].update(decode_seqs=-1e-6), "field coefficients.decode_seqs"),
         (lambda f: f["coefficients"].update(decode_seqs="x"), "field coefficients.decode_seqs"),

@@ -134,3 +134,17 @@ def test_files_that_are_no_profile(content: str, message: str, tmp_path: Path) -
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         Profile.load(tmp_path / "absent.json")
+
+
+def test_a_saved_trace_has_the_same_profile_to_the_byte(tmp_path: Path) -> None:
+    n = 5000
+    frame = pl.DataFrame(
+        {
+            "arrival_ns": [i * i * 7_001 for i in range(n)],
+            "input_tokens": [10 + i * 37 % 500 for i in range(n)],
+            "output_tokens": [None if i % 7 == 0 else i % 90 for i in range(n)],
+        }
+    )
+    trace = Trace.from_frame(frame)
+    saved = trace.save(tmp_path / "x.trace")
+    assert characterize(saved).to_json() == characterize(trace).to_json()

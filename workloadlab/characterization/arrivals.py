@@ -11,11 +11,11 @@ import numpy as np
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.measures import (
     occupied_bins,
-    quantiles,
     sample_sd,
     spread_ranks,
 )
-from workloadlab.characterization.table import Cell, Table
+from workloadlab.statistics import quantiles
+from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

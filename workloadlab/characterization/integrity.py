@@ -12,7 +12,7 @@ import polars as pl
 from workloadlab.characterization.arrivals import DISPERSION_S
 from workloadlab.characterization.facts import Finding
 from workloadlab.characterization.measured import MEASURED
-from workloadlab.characterization.table import Table, duration, figure
+from workloadlab.tables import Table, duration, figure
 from workloadlab.trace import Flag
 
 if TYPE_CHECKING:

@@ -12,12 +12,11 @@ from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.measures import (
     average_ranks,
     correlation,
-    finite,
-    quantiles,
     sample_sd,
     spread_ranks,
 )
-from workloadlab.characterization.table import Cell, Table
+from workloadlab.statistics import finite, quantiles
+from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

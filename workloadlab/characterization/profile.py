@@ -15,8 +15,8 @@ from workloadlab.characterization.facts import Finding, Unsupported, from_plain,
 from workloadlab.characterization.integrity import Integrity, check_integrity
 from workloadlab.characterization.lengths import Lengths, measure_lengths
 from workloadlab.characterization.measured import Measured, read_measured
-from workloadlab.characterization.table import duration, figure
 from workloadlab.errors import DataError, UsageError
+from workloadlab.tables import duration, figure
 from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:

@@ -57,7 +57,7 @@ def inspect(path: Path) -> Head:
     return _jsonl_head(path) if kind == "jsonl" else _csv_head(path)
 
 
-def text_of(value: Any) -> str | None:  # noqa: ANN401
+def text_of(value: Any) -> str | None:
     """Return a JSON value as the text that a CSV file would hold."""
     if value is None or isinstance(value, str):
         return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import gzip
 import zlib
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -99,32 +100,32 @@ def container(path: Path) -> str:
 
 def _probe(path: Path) -> bytes:
     with opened(path) as stream:
-        return _read(stream, PROBE_BYTES, path)
+        return stream.read(PROBE_BYTES)
 
 
-def opened(path: Path) -> IO[bytes]:
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for reading bytes, through gzip if it is gzipped.
 
     Raises:
         UsageError: the file cannot be opened.
+        DataError: its gzip stream is damaged or cut short.
     """
     try:
-        stream = path.open("rb")
-        packed = stream.read(2) == _GZIP
-        stream.seek(0)
-    except OSError as error:
-        raise UsageError(
-            f"cannot be read ({error.strerror})", where=str(path), fix="check the permissions"
-        ) from error
-    return gzip.open(stream) if packed else stream  # type: ignore[return-value]
-
-
-def _read(stream: IO[bytes], size: int, path: Path) -> bytes:
-    try:
-        return stream.read(size)
+        with path.open("rb") as raw:
+            packed = raw.read(2) == _GZIP
+            raw.seek(0)
+            with gzip.GzipFile(fileobj=raw) if packed else nullcontext(raw) as stream:
+                yield stream  # type: ignore[misc]
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
-            f"is damaged gzip ({error})", where=str(path), fix="fetch it again, or gunzip what is whole"
+            f"is damaged gzip ({error})",
+            where=str(path),
+            fix="fetch it again, or unpack what is whole of it with gunzip",
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"cannot be read ({error.strerror})", where=str(path), fix="check its permissions"
         ) from error
 
 
@@ -137,8 +138,8 @@ def text_blocks(path: Path, *, quotes: bool, size: int = BLOCK_BYTES) -> Iterato
         size: bytes to read at a time.
     """
     with opened(path) as stream:
-        rest = _read(stream, size, path).removeprefix(_BOM)
-        while more := _read(stream, size, path):
+        rest = stream.read(size).removeprefix(_BOM)
+        while more := stream.read(size):
             cut = _record_end(rest, quotes=quotes)
             if cut:
                 yield rest[:cut]

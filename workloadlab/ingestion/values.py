@@ -184,7 +184,7 @@ def block_lists(lists: pl.Series) -> Parsed:
     return _judged(lists, pl.Series(read, dtype=pl.List(pl.UInt64)), "not a list of block ids")
 
 
-def hashed_block(item: Any) -> int:  # noqa: ANN401
+def hashed_block(item: Any) -> int:
     """Return one block id as 64 bits: integers modulo 2**64, strings by hash.
 
     Raises:

@@ -35,7 +35,6 @@ _FIRST = (16, 64, 256)
 _ABOVE = (256, 512, 1024, 2048, 4096, 8192)
 
 _TOTAL = (
-    "total_tokens",
     *(f"total_tokens_first_{k}" for k in _FIRST),
     *(f"total_tokens_above_{k}" for k in _ABOVE),
     *(f"total_tokens_step_{k}" for k in _STAIRS),
@@ -68,7 +67,6 @@ TERMS: tuple[str, ...] = (*_TOTAL, *_DECODE, *_PREFILL)
 """Names of the terms (`describe_terms` has their formulas); a coefficient is seconds per unit."""
 
 _FORMULAS = {
-    "total_tokens": "T, every step",
     "total_tokens_first_K": "min(T, K): weights and experts touched by the first tokens",
     "total_tokens_above_K": "max(0, T - K): compute-bound from K on",
     "total_tokens_step_K": "1 if T > K: one more row of tiles",
@@ -109,8 +107,7 @@ def design_matrix(features: Floats) -> Floats:
     decode = 1.0 - prefill
     mean_cached = np.divide(x, p, out=np.zeros_like(x), where=p > 0)
     mean_decode = np.divide(c, n, out=np.zeros_like(c), where=n > 0)
-    columns = [total]
-    columns += [np.minimum(total, k) for k in _FIRST]
+    columns = [np.minimum(total, k) for k in _FIRST]
     columns += [np.maximum(0.0, total - k) for k in _ABOVE]
     columns += [(total > k).astype(np.float64) for k in _STAIRS]
     columns += [
@@ -200,7 +197,7 @@ def kernel_table(coefficients: Mapping[str, float]) -> Floats:
     edges = [*range(17), *range(32, 8192 + 1, 16)]
     for bucket in range(1, _LAST + 1):
         low = edges[bucket - 1]
-        intercept, slope = 0.0, coefficients["total_tokens"]
+        intercept, slope = 0.0, 0.0
         for k in _FIRST:
             if low < k:
                 slope += coefficients[f"total_tokens_first_{k}"]

@@ -9,6 +9,7 @@ router's own queue and is offered again at the next event.
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -150,6 +151,12 @@ def compile_choose(policy: Router) -> Any:
 
 
 def _check(policy: Router) -> Router:
+    if not re.fullmatch(r"[A-Za-z0-9_.\-]+", policy.name):
+        raise UsageError(
+            f"{policy.name!r} is no name for a router",
+            where=policy.location,
+            fix='name it: @wl.router(name="...") with letters, digits, "_", "-" and "."',
+        )
     unknown = sorted(policy.needs - set(NEEDS))
     if unknown:
         raise UsageError(
@@ -210,7 +217,9 @@ def router(
         needs: any of "oracle", "session", "predicted_output".
         params: starting values of `params`.
         name: defaults to the function's name.
-        family, formula, source: documentation.
+        family: which shelf it stands on.
+        formula: the score or the choice, in one line.
+        source: where the policy comes from.
 
     Raises:
         UsageError: wrong number of arguments, unknown needs, or undeclared use of the true length.

@@ -22,7 +22,7 @@ def _matched(simulated: Trace, observed: Trace) -> dict[str, tuple[Any, Any]]:
     observed.require("timings", "a comparison with observed timings")
     ours, theirs = read_timings(simulated), read_timings(observed)
     common, i, j = np.intersect1d(ours.row_id, theirs.row_id, return_indices=True)
-    same = len(common) == len(theirs) and np.array_equal(
+    same = len(common) == len(theirs) == len(ours) and np.array_equal(
         ours.input_tokens[i], theirs.input_tokens[j]
     )
     if not same:

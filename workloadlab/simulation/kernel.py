@@ -26,7 +26,13 @@ from workloadlab.simulation.reference import ASSUMED_OUTPUT_TOKENS
 __all__ = ["ENGINE", "JOB", "RESULT", "SEAT", "SEQUENCE", "STATUS_OK", "run_lane"]
 
 JOB = np.dtype(
-    [("arrival_s", "f8"), ("input", "i8"), ("output", "i8"), ("predicted", "i8"), ("session", "i8")],
+    [
+        ("arrival_s", "f8"),
+        ("input", "i8"),
+        ("output", "i8"),
+        ("predicted", "i8"),
+        ("session", "i8"),
+    ],
     align=True,
 )
 """What a request asks for."""

@@ -82,7 +82,7 @@ def replay(
     names, infos, traces = cluster.instance_names, [], []
     for (policy, scale, seed), outcome in zip(lanes, outcomes, strict=True):
         info = RunInfo(
-            run_id=f"{policy.name}__x{scale:g}__s{seed}",
+            run_id=f"{policy.name}__x{float(scale)!r}__s{seed}",
             router=policy.name,
             rate_scale=float(scale),
             seed=seed,
@@ -108,7 +108,7 @@ def replay(
 
 
 def _unique(policies: list[Router]) -> list[Router]:
-    """Number routers that share a name, so that runs can be told apart."""
+    """Add a number to a name that occurs again, so that runs can be told apart."""
     seen: dict[str, int] = {}
     named = []
     for policy in policies:

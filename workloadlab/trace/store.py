@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -15,6 +14,7 @@ from workloadlab.trace.schema import COLUMNS, REQUIRED, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 __all__ = ["FOOTER_KEY", "read_footer", "scan_trace", "write_atomically", "write_trace"]
 
@@ -95,7 +95,7 @@ def scan_trace(path: Path) -> tuple[pl.LazyFrame, dict[str, Any]]:
         UsageError, DataError: as `read_footer`; DataError too for missing columns or wrong types.
     """
     footer = read_footer(path)
-    frame = pl.scan_parquet(path)
+    frame = pl.scan_parquet(path, glob=False)
     schema = frame.collect_schema()
     missing = [name for name in REQUIRED if name not in schema]
     if missing:

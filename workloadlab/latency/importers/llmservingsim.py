@@ -16,11 +16,11 @@ __all__ = ["is_llmservingsim", "read_llmservingsim"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-# The steps to compose: what engines visit, no larger than the profile.
+# The steps to compose: what engines visit, no larger than the profile. Totals are profiled counts
+# (the chunk is what the decodes leave of it), since dense operators jump between them.
 _DECODE_SEQS = (*range(1, 17), *range(20, 65, 4), *range(80, 257, 16))
 _MIXED_SEQS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
-_SHORT_CHUNKS = (1, 4, 16, 32, 64, 96, 128, 192)
-_BUDGETS = tuple(range(320, 2049, 64))  # total tokens of a step whose chunk fills the token budget
+_MIXED_TOTALS = (2, 4, 8, *range(16, 161, 16), 192, 224, *range(256, 2049, 64))
 _DECODE_KV = (1, 64, 128, 256, *range(384, 1025, 128), 1280, 1536, *range(2048, 4097, 1024))
 _DECODE_KV_LONG = (6144, 8192, 12288, 16384)
 _MIXED_KV = (1, 128, 256, 512, 768, 1024, 1536, 2048, 4096, 8192)
@@ -38,9 +38,8 @@ def read_llmservingsim(path: str | Path) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Compose a step table from the tables in a folder, or in the only such folder below it.
 
     The rows are what engines visit rather than the profiler's grid: decode batches of 1 to 256
-    sequences; prefills of 1 to 2048 tokens with up to 16384 cached; and mixed steps, with short
-    chunks and with chunks that fill the token budget. `group` is the pair (prefill tokens, decode
-    sequences).
+    sequences; prefills of 1 to 2048 tokens with up to 16384 cached; and mixed steps of 2 to 2048
+    tokens, 1 to 128 of them decodes. `group` is the pair (prefill tokens, decode sequences).
 
     Returns:
         The step table, and the facts `dtype`, `provenance` and `system` of the model to fit.
@@ -111,10 +110,10 @@ def _steps_to_compose(tables: OperatorTables) -> Floats:
 
     decode = grid([0.0], [0.0], _DECODE_SEQS, (*_DECODE_KV, *_DECODE_KV_LONG))
     prefill = grid(tables.tokens, _CACHED, [0.0], [0.0])
-    short = grid(_SHORT_CHUNKS, _MIXED_CACHED, _MIXED_SEQS, _MIXED_KV)
-    full = grid(_BUDGETS, _MIXED_CACHED, _MIXED_SEQS, _MIXED_KV)
-    full[:, 0] -= full[:, 2]
-    steps = np.vstack([decode, prefill, short, full]).astype(np.float64)
+    totals = np.intersect1d(_MIXED_TOTALS, tables.tokens)
+    mixed = grid(totals, _MIXED_CACHED, _MIXED_SEQS, _MIXED_KV)
+    mixed[:, 0] -= mixed[:, 2]
+    steps = np.vstack([decode, prefill, mixed[mixed[:, 0] > 0]])
     largest = np.zeros((3, 4))  # profiled, by kind of step and axis
     for index, (kind, axes) in enumerate(AXES.items()):
         for axis, values in zip(axes, tables.attention[kind].grid, strict=True):

@@ -151,7 +151,8 @@ def _read(folder: Path, table: str, keys: tuple[str, ...]) -> pl.DataFrame:
             fix="only the layout with prefill_chunk, kv_prefill, n_decode, kv_decode is read",
         )
     frame = frame.select(*keys, pl.col("time_us").cast(pl.Float64, strict=False)).sort(keys)
-    bad = ~(frame["time_us"].fill_null(float("nan")) > 0) | frame["time_us"].is_nan()
+    times = frame["time_us"]
+    bad = ~((times > 0) & times.is_finite()).fill_null(value=False)
     if bad.any():
         row = frame.row(int(bad.arg_max() or 0), named=True)
         raise DataError("time_us is not a positive number", where=f"{path}: {row}")

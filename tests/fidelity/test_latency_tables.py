@@ -1,0 +1,164 @@
+"""Published profile tables: the composition against raw rows, and the catalogue's honesty."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from workloadlab.latency import LatencyModel, catalog, fit
+from workloadlab.latency.catalog.build import COMMIT, MODELS, build
+from workloadlab.latency.importers.operator_tables import SHAPE, OperatorTables
+
+LLAMA = "RTXPRO6000/meta-llama/Llama-3.1-8B/bf16/tp1"
+EXPERTS = "RTXPRO6000/Qwen/Qwen3-30B-A3B-Instruct-2507/bf16/tp1"
+LAYERS = {LLAMA: 32, EXPERTS: 48, "RTX4090/meta-llama/Llama-3.1-8B/bf16/tp1": 32}
+LAYERS["RTXPRO6000/Qwen/Qwen3-32B/bf16/tp1"] = LAYERS["RTXPRO6000/Qwen/Qwen3-32B/bf16/tp2"] = 64
+
+pytestmark = pytest.mark.data
+
+
+@pytest.fixture(scope="module")
+def perf(shared_data) -> Path:
+    return shared_data / "llmservingsim" / "perf"
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("folder", sorted(LAYERS))
+@pytest.mark.parametrize(
+    "shape", [(0, 0, 64, 1024), (1024, 512, 0, 0), (1024, 512, 64, 2048), (16, 0, 16, 256)]
+)
+def test_a_step_equals_the_sum_of_raw_rows(perf, folder, shape) -> None:
+    """Every lookup at a profiled point, in plain Python."""
+    chunk, _, seqs, _ = shape
+    total = chunk + seqs
+    once = {"embedding", "final_layernorm"}
+    microseconds = 0.0
+    for row in rows(perf / folder / "dense.csv.gz"):
+        if int(row["tokens"]) == total:
+            runs = 1 if row["layer"] in once else LAYERS[folder]
+            runs *= 2 if row["layer"] == "layernorm" else 1
+            microseconds += runs * float(row["time_us"])
+    heads = rows(perf / folder / "per_sequence.csv.gz")
+    for layer in ("lm_head", "sampler"):
+        points = {int(r["sequences"]): float(r["time_us"]) for r in heads if r["layer"] == layer}
+        microseconds += float(np.interp(seqs + (chunk > 0), list(points), list(points.values())))
+    for row in rows(perf / folder / "attention.csv.gz"):
+        if tuple(int(row[axis]) for axis in SHAPE) == shape:
+            microseconds += LAYERS[folder] * float(row["time_us"])
+    if folder == EXPERTS:
+        microseconds += LAYERS[folder] * experts_us(rows(perf / folder / "moe.csv.gz"), total)
+    tables = OperatorTables.read(perf / folder)
+    composed = tables.step_ns(np.array([shape], dtype=float))[0]
+    assert composed == pytest.approx(1000 * microseconds, rel=1e-9)
+
+
+def experts_us(table: list[dict[str, str]], total: int) -> float:
+    """128 experts, 8 per token: those touched on average, then linear in tokens."""
+    times = {}
+    for count in sorted({int(row["tokens"]) for row in table}):
+        points = {
+            int(r["activated_experts"]): float(r["time_us"])
+            for r in table
+            if int(r["tokens"]) == count
+        }
+        touched = 128 * (1 - (1 - 8 / 128) ** count)
+        times[count] = float(np.interp(touched, list(points), list(points.values())))
+    return float(np.interp(total, list(times), list(times.values())))
+
+
+def profiled_steps(perf: Path, folder: str) -> tuple[OperatorTables, np.ndarray, np.ndarray]:
+    """Every profiled attention shape that fits the dense tables, with its step time in seconds."""
+    tables = OperatorTables.read(perf / folder)
+    table = pl.read_csv(perf / folder / "attention.csv.gz")
+    shapes = table.select(SHAPE).to_numpy().astype(float)
+    total, seqs = shapes[:, 0] + shapes[:, 2], shapes[:, 2] + (shapes[:, 0] > 0)
+    layer = np.interp(total, tables.tokens, tables.layer_us) + table["time_us"].to_numpy()
+    step_us = tables.geometry.layers * layer + np.interp(total, tables.tokens, tables.step_us)
+    step_us += np.interp(seqs, tables.sequences, tables.sequence_us)
+    kept = (total <= 2048) & (shapes[:, 2] * shapes[:, 3] <= 524_288)
+    return tables, shapes[kept], step_us[kept] * 1e-6
+
+
+def test_interpolated_steps_agree_with_shapes_that_interpolation_did_not_use(perf) -> None:
+    """The table also holds chunks and contexts in steps of 1.5; interpolation uses powers of two."""
+    tables, shapes, seconds = profiled_steps(perf, LLAMA)
+    whole = shapes.astype(np.int64)
+    unused = ((whole & (whole - 1)) != 0).any(axis=1)
+    error = tables.step_ns(shapes[unused]) / 1e9 / seconds[unused] - 1
+    assert unused.sum() > 9000
+    assert np.abs(error).mean() < 0.013
+    assert abs(error.mean()) < 0.003
+
+
+@pytest.mark.parametrize(
+    ("name", "decode", "mixed"),
+    [
+        ("rtx4090-llama-3.1-8b", 0.01, 0.02),
+        ("rtxpro6000-llama-3.1-8b", 0.012, 0.02),
+        ("rtxpro6000-qwen3-30b-a3b", 0.03, 0.015),
+        ("rtxpro6000-qwen3-32b", 0.005, 0.012),
+    ],
+)
+def test_models_agree_with_profiled_shapes_that_engines_visit(perf, name, decode, mixed) -> None:
+    """Decodes of 16 to 128 sequences; chunks of 512 and more beside them; contexts up to 2048."""
+    _, shapes, seconds = profiled_steps(perf, MODELS[name])
+    chunk, cached, seqs, context = shapes.T
+    steps = {
+        "prefill_tokens": chunk,
+        "prefill_context_tokens": chunk * cached,
+        "decode_seqs": seqs,
+        "decode_context_tokens": seqs * context,
+    }
+    model = LatencyModel.load(name)
+    error = np.abs(model.predict(steps) / seconds - 1)
+    usual = model.in_domain(steps) & (seqs >= 16) & (seqs <= 128) & (context <= 2048)
+    decodes = usual & (chunk == 0) & (context >= 500)
+    both = usual & (chunk >= 512) & (cached <= 2048)
+    assert decodes.sum() >= 12
+    assert both.sum() >= 500
+    assert error[decodes].mean() < decode
+    assert error[both].mean() < mixed
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_held_out_errors_stay_within_bounds(name) -> None:
+    card = LatencyModel.load(name).card
+    assert "groups held out" in card.split
+    bounds = {"decode": 0.02, "prefill": 0.01, "mixed": 0.02}
+    for kind, bound in bounds.items():
+        part = card.find("kind", kind)
+        assert part.mape < bound, kind
+        assert abs(part.bias) < 0.01, kind
+    assert card.overall.p95 < 0.07
+    # The honest part: beyond 262,144 cached tokens in a mixed batch the form does not follow.
+    assert card.find("decode_context_tokens", "over 262,144").mape < 0.08
+
+
+def test_the_catalogue_is_what_the_tables_give(shared_data, tmp_path) -> None:
+    build(shared_data, tmp_path)
+    assert catalog.names() == sorted(MODELS)
+    for name in MODELS:
+        assert (tmp_path / f"{name}.json").read_bytes() == catalog.locate(name).read_bytes(), name
+        model = LatencyModel.load(name)
+        assert model.provenance["commit"] == COMMIT
+        assert model.provenance["licence"] == "MIT"
+        assert min(model.coefficients.values()) >= 0
+
+
+def test_a_tensor_parallel_table_fits_and_says_what_it_lacks(perf) -> None:
+    model = fit(perf / "RTXPRO6000" / "Qwen" / "Qwen3-32B" / "bf16" / "tp2")
+    assert (model.name, model.tp) == ("rtxpro6000-qwen3-32b-tp2", 2)
+    assert "collectives" in model.provenance["notes"]
+    assert model.card.overall.mape < 0.02
+    whole = LatencyModel.load("rtxpro6000-qwen3-32b")
+    step = {"decode_seqs": 64, "decode_context_tokens": 64_000}
+    assert 0.5 < model.step_time_s(**step) / whole.step_time_s(**step) < 0.6

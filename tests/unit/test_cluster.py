@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from workloadlab.errors import DataError, UsageError
+from workloadlab.latency import LatencyModel
+from workloadlab.simulation import Cluster, Pool
+
+MODEL = LatencyModel.linear(constant_s=0.01)
+
+GOOD = """
+signal_interval_s = 0.1
+[[pool]]
+name = "fast"
+instances = 2
+latency = "fast.json"
+kv_blocks = 27000
+[[pool]]
+name = "slow"
+latency = "rtxpro6000-llama-3.1-8b"
+"""
+
+
+def write(tmp_path, text):
+    MODEL.save(tmp_path / "fast.json")
+    path = tmp_path / "cluster.toml"
+    path.write_text(text)
+    return path
+
+
+def test_load_reads_pools_and_finds_models_beside_the_file(tmp_path):
+    cluster = Cluster.load(write(tmp_path, GOOD))
+    assert cluster.instance_names == ["fast/0", "fast/1", "slow/0"]
+    assert cluster.signal_interval_s == 0.1
+    assert cluster.pools[0].latency.coefficients == MODEL.coefficients
+    assert cluster.pools[1].kv_blocks is None
+    assert cluster.to_dict()["pool"][1]["latency"] == "rtxpro6000-llama-3.1-8b"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("pool = 3", "has no [[pool]]"),
+        ("", "has no [[pool]]"),
+        ("[[pool]\n", "is not TOML"),
+        (GOOD.replace("kv_blocks", "kv_block"), "pool 1: unknown key 'kv_block'"),
+        ("speed = 1\n" + GOOD, "unknown key 'speed'"),
+        (GOOD.replace("27000", "-1"), "kv_blocks = -1"),
+        (GOOD.replace("instances = 2", "instances = 0"), "instances = 0"),
+        (GOOD.replace("instances = 2", "instances = 2.5"), "instances = 2.5"),
+        (GOOD.replace("0.1", "-3"), "signal_interval_s = -3"),
+        (GOOD.replace('"slow"', '"fast"'), "share a name"),
+        (GOOD.replace("fast.json", "gone.json"), "gone.json"),
+        (GOOD.replace('latency = "fast.json"', ""), "has no latency"),
+    ],
+)
+def test_load_refuses_with_place_and_fix(tmp_path, text, said):
+    path = write(tmp_path, text)
+    with pytest.raises(DataError) as caught:
+        Cluster.load(path)
+    assert said in str(caught.value)
+    assert "cluster.toml" in str(caught.value)
+
+
+def test_load_refuses_a_missing_file(tmp_path):
+    with pytest.raises(UsageError, match="no such cluster file"):
+        Cluster.load(tmp_path / "none.toml")
+
+
+def test_uniform_refuses_unknown_options():
+    with pytest.raises(UsageError, match=r"kv_block[\s\S]*use name, instances"):
+        Cluster.uniform(2, MODEL, kv_block=3)
+    with pytest.raises(UsageError, match="latency is a int"):
+        Cluster.uniform(2, 5)
+    with pytest.raises(UsageError, match="step_overhead_s"):
+        Pool(latency=MODEL, step_overhead_s=-1.0)
+    with pytest.raises(UsageError, match="no pool"):
+        Cluster(pools=[])

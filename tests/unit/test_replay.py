@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+import workloadlab as wl
+from workloadlab.errors import DataError, UnsupportedError, UsageError
+
+
+def trace(n=300, seed=0):
+    rng = np.random.default_rng(seed)
+    return wl.Trace.from_frame(
+        pl.DataFrame(
+            {
+                "arrival_ns": np.sort(rng.integers(0, 20 * 10**9, n)),
+                "input_tokens": rng.integers(1, 3000, n),
+                "output_tokens": rng.integers(1, 300, n),
+                "ttft_ns": rng.integers(1, 10**9, n),
+            }
+        )
+    )
+
+
+CLUSTER = wl.Cluster.uniform(
+    3, wl.LatencyModel.linear(constant_s=0.01, prefill_token_s=2e-5), kv_blocks=600
+)
+
+
+def test_an_outcome_is_a_trace_of_the_same_requests():
+    source = trace()
+    runs = wl.replay(source, CLUSTER, routers=["least_requests"], rate_scale=2)
+    outcome = runs.outcomes()
+    before, after = (
+        t.read("row_id", "input_tokens", "output_tokens", "arrival_ns") for t in (source, outcome)
+    )
+    assert after.drop("arrival_ns").equals(before.drop("arrival_ns"))
+    np.testing.assert_allclose(after["arrival_ns"] * 2, before["arrival_ns"], atol=2)
+    frame = outcome.read("queue_ns", "ttft_ns", "last_token_ns", "e2e_ns", "outcome", "run_id")
+    assert frame.null_count().sum_horizontal().item() == 0
+    assert (frame["queue_ns"] < frame["ttft_ns"]).all()
+    assert (frame["ttft_ns"] <= frame["e2e_ns"]).all()
+    assert frame["outcome"].unique().to_list() == ["ok"]
+    assert outcome.provenance.parents[0]["reader"] == "frame"
+    assert outcome.provenance.options["router"] == "least_requests"
+
+
+def test_lanes_come_in_order_and_are_found_by_name():
+    runs = wl.replay(
+        trace(50), CLUSTER, routers=["random", "round_robin"], rate_scale=[0.5, 1.0], seeds=2
+    )
+    assert [(i.router, i.rate_scale, i.seed) for i in runs.infos] == [
+        (r, x, s) for r in ("random", "round_robin") for x in (0.5, 1.0) for s in (0, 1)
+    ]
+    one = runs.outcomes(router="random", rate_scale=0.5, seed=1)
+    assert one.provenance.options["seed"] == 1
+    with pytest.raises(UsageError, match="4 runs match router='random'"):
+        runs.outcomes(router="random")
+
+
+def test_seeds_differ_only_where_chance_is_used():
+    runs = wl.replay(trace(), CLUSTER, routers=["random", "least_requests"], seeds=2)
+    places = {
+        (info.router, info.seed): outcome.read("instance_id")["instance_id"].to_list()
+        for info, outcome in runs
+    }
+    assert places["random", 0] != places["random", 1]
+    assert places["least_requests", 0] == places["least_requests", 1]
+
+
+def test_same_bytes_with_one_and_two_threads(tmp_path):
+    for threads in (1, 2):
+        runs = wl.replay(
+            trace(), CLUSTER, routers=["random", "power_of_two", "least_tokens"], seeds=2,
+            rate_scale=[1, 3], threads=threads,
+        )  # fmt: skip
+        runs.save(tmp_path / str(threads))
+    one, two = (sorted((tmp_path / n).iterdir()) for n in ("1", "2"))
+    assert [p.name for p in one] == [p.name for p in two]
+    assert len(one) == 13
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(one, two, strict=True))
+
+
+def test_rejected_requests_say_so():
+    source = wl.Trace.from_frame(
+        pl.DataFrame({"arrival_ns": [0, 1], "input_tokens": [50, 5], "output_tokens": [1, 1]})
+    )
+    cluster = wl.Cluster.uniform(1, wl.LatencyModel.linear(constant_s=0.1), kv_blocks=2)
+    outcome = wl.replay(source, cluster, routers=["random"]).outcomes()
+    rows = outcome.read("outcome", "instance_id", "ttft_ns", "dispatch_ns").rows()
+    assert rows[0] == ("rejected", None, None, None)
+    assert rows[1][:2] == ("ok", "pool/0")
+
+
+def test_missing_and_zero_outputs_become_one_token():
+    source = wl.Trace.from_frame(
+        pl.DataFrame(
+            {"arrival_ns": [0, 0, 0], "input_tokens": [0, 5, 5], "output_tokens": [None, 0, 2]}
+        )
+    )
+    outcome = wl.replay(source, CLUSTER, routers=["random"]).outcomes()
+    assert outcome.read("output_tokens")["output_tokens"].to_list() == [1, 1, 2]
+
+
+def test_replay_refuses_what_it_cannot_do():
+    bare = wl.Trace.from_frame(pl.DataFrame({"arrival_ns": [0], "input_tokens": [1]}))
+    with pytest.raises(UnsupportedError, match="a replay needs output_tokens"):
+        wl.replay(bare, CLUSTER)
+    with pytest.raises(UsageError, match="no requests"):
+        wl.replay(trace().window(1e6, 2e6), CLUSTER)
+    for scale in (0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="rate scale"):
+            wl.replay(trace(3), CLUSTER, rate_scale=scale)
+    with pytest.raises(UsageError, match="nothing to replay"):
+        wl.replay(trace(3), CLUSTER, routers=[])
+    with pytest.raises(UsageError, match="nothing to replay"):
+        wl.replay(trace(3), CLUSTER, seeds=0)
+
+
+def test_steps_outside_the_domain_are_counted():
+    model = wl.LatencyModel.load("rtxpro6000-llama-3.1-8b")
+    small = wl.replay(trace(20), wl.Cluster.uniform(2, model), routers=["random"])
+    assert small.infos[0].steps_outside_domain == 0
+    burst = wl.Trace.from_frame(
+        pl.DataFrame(
+            {"arrival_ns": [0] * 900, "input_tokens": [10] * 900, "output_tokens": [50] * 900}
+        )
+    )
+    big = wl.replay(burst, wl.Cluster.uniform(1, model, max_num_seqs=900), routers=["random"])
+    assert 0 < big.infos[0].steps_outside_domain <= big.infos[0].steps
+
+
+def test_runs_survive_a_round_trip(tmp_path):
+    runs = wl.replay(trace(20), CLUSTER, routers=["random"], seeds=2)
+    opened = wl.Runs.open(runs.save(tmp_path / "runs"))
+    assert opened.infos == runs.infos
+    assert opened.cluster == runs.cluster
+    assert opened.outcomes(seed=1).frame.collect().equals(runs.outcomes(seed=1).frame.collect())
+    (tmp_path / "runs" / "manifest.json").write_text("{")
+    with pytest.raises(DataError, match="manifest is damaged"):
+        wl.Runs.open(tmp_path / "runs")
+    with pytest.raises(UsageError, match=r"no manifest\.json"):
+        wl.Runs.open(tmp_path)

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+import os
+
+import polars as pl
+import pytest
+
+from workloadlab.errors import DataError, UnsupportedError, UsageError
+from workloadlab.trace import COLUMNS, Provenance, Trace, write_atomically
+
+
+def small(**columns):
+    return Trace.from_frame(
+        pl.DataFrame({"arrival_ns": [2_000, 0, 1_000], "input_tokens": [3, 1, 2], **columns})
+    )
+
+
+def test_from_frame_sorts_casts_and_fills():
+    frame = small().frame.collect()
+    assert frame["arrival_ns"].to_list() == [0, 1_000, 2_000]
+    assert frame["row_id"].to_list() == [1, 2, 0]
+    assert frame["warmup"].to_list() == [False] * 3
+    assert {name: frame.schema[name] for name in frame.columns} == {
+        name: COLUMNS[name] for name in frame.columns
+    }
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"input_tokens": [1]}, "no column arrival_ns"),
+        ({"arrival_ns": [0], "input_tokens": [1], "prompt": ["secret"]}, "unknown columns prompt"),
+    ],
+)
+def test_from_frame_refuses(columns, said):
+    with pytest.raises(UsageError, match=said):
+        Trace.from_frame(pl.DataFrame(columns))
+
+
+def test_save_and_open_give_the_same_rows_and_provenance(tmp_path):
+    trace = small(output_tokens=[7, None, 9]).with_provenance(
+        sources=[{"path": "a.csv", "sha256": "00"}], t0_unix_ns=5, units={"arrival": "ns"}
+    )
+    opened = trace.save(tmp_path / "a.trace")
+    assert opened.frame.collect().equals(trace.frame.collect())
+    assert opened.provenance == trace.provenance
+    assert (opened.requests, opened.span_s) == (3, 2e-6)
+
+
+def test_same_trace_same_bytes(tmp_path):
+    small().save(tmp_path / "a.trace")
+    small().save(tmp_path / "b.trace")
+    assert (tmp_path / "a.trace").read_bytes() == (tmp_path / "b.trace").read_bytes()
+
+
+def test_capabilities_need_values_not_only_columns():
+    assert small().capabilities() == ["arrivals", "input"]
+    assert not small(output_tokens=[None] * 3).supports("lengths")
+    assert small(output_tokens=[None, 1, None]).supports("lengths")
+    with pytest.raises(UsageError, match="unknown capability 'magic'"):
+        small().supports("magic")
+
+
+def test_require_refuses_in_a_sentence():
+    with pytest.raises(UnsupportedError, match=r"a comparison needs ttft_ns and e2e_ns, which"):
+        small().require("timings", "a comparison")
+
+
+def test_read_gives_absent_columns_as_typed_nulls():
+    frame = small().read("arrival_ns", "block_ids")
+    assert frame["block_ids"].to_list() == [None] * 3
+    assert frame.schema["block_ids"] == COLUMNS["block_ids"]
+
+
+def test_window_is_half_open_and_remembers_its_parent():
+    trace = Trace.from_frame(
+        pl.DataFrame({"arrival_ns": [0, 10**9, 2 * 10**9], "input_tokens": [1, 2, 3]})
+    )
+    part = trace.window(1, 2)
+    assert part.read("input_tokens")["input_tokens"].to_list() == [2]
+    assert part.provenance.parents[0]["reader"] == "frame"
+    with pytest.raises(UsageError, match="is empty"):
+        trace.window(2, 2)
+
+
+def test_empty_trace():
+    trace = small()
+    empty = Trace(trace.frame.filter(pl.col("input_tokens") > 9), trace.provenance)
+    assert (empty.requests, empty.span_s, empty.capabilities()) == (0, 0.0, [])
+
+
+def test_open_refuses_what_is_no_trace(tmp_path):
+    with pytest.raises(UsageError, match="no such file"):
+        Trace.open(tmp_path / "missing.trace")
+    with pytest.raises(UsageError, match="is a folder"):
+        Trace.open(tmp_path)
+    (tmp_path / "text").write_text("hello")
+    with pytest.raises(DataError, match="not Parquet"):
+        Trace.open(tmp_path / "text")
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "plain.parquet")
+    with pytest.raises(DataError, match="Parquet but not a trace"):
+        Trace.open(tmp_path / "plain.parquet")
+
+
+@pytest.mark.parametrize(
+    ("footer", "frame", "said"),
+    [
+        ({"schema_version": 99, "reader": "x"}, {"row_id": [1]}, "schema version 99"),
+        ({"schema_version": 1, "reader": "x"}, {"row_id": [1]}, "lacks the columns"),
+        (
+            {"schema_version": 1, "reader": "x"},
+            {"row_id": ["a"], "source_format": ["x"], "arrival_ns": [0], "input_tokens": [1],
+             "warmup": [False], "flags": [0]},
+            "column row_id is String",
+        ),
+    ],
+)  # fmt: skip
+def test_open_refuses_foreign_schemas(tmp_path, footer, frame, said):
+    path = tmp_path / "x.trace"
+    pl.DataFrame(frame).write_parquet(path, metadata={"workloadlab": json.dumps(footer)})
+    with pytest.raises(DataError, match=said):
+        Trace.open(path)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail():
+        with write_atomically(path) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_write_refuses_a_missing_folder(tmp_path):
+    with pytest.raises(UsageError, match="does not exist"):
+        small().save(tmp_path / "no" / "a.trace")
+
+
+def test_provenance_ignores_keys_of_later_versions():
+    facts = Provenance(reader="azure").to_dict() | {"from_the_future": 1}
+    assert Provenance.from_dict(facts) == Provenance(reader="azure")
+
+
+def test_representations_name_the_facts():
+    text = repr(small(output_tokens=[1, 2, 3]))
+    assert "3 requests" in text
+    assert "lengths" in text
+    assert "<table" in small()._repr_html_()

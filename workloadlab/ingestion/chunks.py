@@ -1,0 +1,42 @@
+"""A piece of a log as text columns, and the table of rows that cannot be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+__all__ = ["REJECTS", "Chunk", "rejected"]
+
+REJECTS = {
+    "file": pl.String(),
+    "row": pl.Int64(),
+    "line": pl.Int64(),
+    "column": pl.String(),
+    "value": pl.String(),
+    "reason": pl.String(),
+}
+"""Columns of a rejects file: `row` counts data rows from 1, `line` counts lines of text from 1."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive rows of one file.
+
+    Attributes:
+        frame: one column per wanted key: String, or List(UInt64) for block ids.
+        rows: number of each row within its file, from 1.
+        lines: line number of each row, or None where a file has no lines.
+        rejects: rows that are no records at all; columns of `REJECTS` but `file`.
+    """
+
+    frame: pl.DataFrame
+    rows: pl.Series
+    lines: pl.Series | None
+    rejects: pl.DataFrame
+
+
+def rejected(rows: list[tuple[int, int | None, str | None, str | None, str]]) -> pl.DataFrame:
+    """Make a table of (row, line, column, value, reason)."""
+    schema = {name: dtype for name, dtype in REJECTS.items() if name != "file"}
+    return pl.DataFrame(rows, schema=schema, orient="row")

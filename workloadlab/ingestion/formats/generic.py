@@ -1,0 +1,105 @@
+"""Any CSV, JSON-lines or Parquet log: columns proposed by their usual names."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from workloadlab.ingestion.formats.format import Column, Format
+
+if TYPE_CHECKING:
+    from workloadlab.ingestion.heads import Head
+
+__all__ = ["GENERIC", "unit_in_name"]
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "arrival_ns": (
+        "arrival", "arrival_time", "arrived_at", "arrival_timestamp", "request_received",
+        "request_start_time", "request_start", "request_time", "start_time", "launch_time",
+        "received_at", "timestamp", "ts", "time", "created_at", "created", "relative_time",
+    ),
+    "input_tokens": (
+        "input_tokens", "prompt_tokens", "num_prefill_tokens", "input_length", "prompt_length",
+        "input_len", "prompt_len", "input_toks", "context_tokens", "request_tokens",
+        "num_input_tokens", "num_prompt_tokens", "n_prompt_tokens", "input_num_tokens",
+        "in_tokens", "prompt_size", "gen_ai_usage_input_tokens", "gen_ai_usage_prompt_tokens",
+    ),
+    "output_tokens": (
+        "output_tokens", "completion_tokens", "num_decode_tokens", "output_length",
+        "output_len", "output_toks", "generated_tokens", "generation_tokens", "response_tokens",
+        "num_output_tokens", "num_completion_tokens", "output_num_tokens", "out_tokens",
+        "output_tokens_actual", "token_size", "gen_ai_usage_output_tokens",
+        "gen_ai_usage_completion_tokens",
+    ),
+    "cached_tokens": ("cached_tokens", "cache_read_input_tokens", "num_cached_tokens"),
+    "reasoning_tokens": ("reasoning_tokens",),
+    "max_tokens": ("max_tokens", "max_completion_tokens", "gen_ai_request_max_tokens"),
+    "queue_ns": ("queue", "queue_time", "time_in_queue", "queue_duration"),
+    "ttft_ns": ("ttft", "time_to_first_token", "gen_ai_latency_time_to_first_token"),
+    "e2e_ns": (
+        "e2e", "e2e_latency", "e2el", "request_latency", "latency", "total_latency", "ttlt",
+        "total_time", "duration", "elapsed_time", "gen_ai_latency_e2e",
+    ),
+    "think_ns": ("think_time", "think", "delay"),
+    "request_id": ("request_id", "req_id", "rid", "x_request_id"),
+    "session_id": ("session_id", "conversation_id", "session"),
+    "turn": ("turn", "turn_index"),
+    "tenant_id": ("tenant_id", "tenant", "team_id"),
+    "client_id": ("client_id", "user_id", "end_user", "user"),
+    "model": ("model", "model_name", "gen_ai_response_model", "gen_ai_request_model"),
+    "slo_class": ("slo_class",),
+    "outcome": ("outcome",),
+    "finish_reason": ("finish_reason",),
+    "streaming": ("streaming", "stream", "streamed"),
+    "instance_id": ("instance_id", "target_pod", "upstream_host"),
+    "block_ids": ("block_ids", "hash_ids"),
+}  # fmt: skip
+"""Names by which each trace column is recognised, the likelier first; see `_plain`."""
+
+_UNIT_WORDS = {
+    "ns": "ns", "nanos": "ns", "us": "us", "micros": "us", "usec": "us", "ms": "ms",
+    "millis": "ms", "msec": "ms", "s": "s", "sec": "s", "secs": "s", "seconds": "s",
+}  # fmt: skip
+
+
+def unit_in_name(name: str) -> str | None:
+    """Return the time unit that a column's name ends in, if it does.
+
+    Example:
+        >>> unit_in_name("ttft_ms"), unit_in_name("arrivalTimeNs"), unit_in_name("latency")
+        ('ms', 'ns', None)
+    """
+    _, _, last = _plain(name).rpartition("_")
+    return _UNIT_WORDS.get(last)
+
+
+def _plain(name: str) -> str:
+    """Write a name in snake case: `startTime`, `Request tokens` and `usage.in` lose their style."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return re.sub(r"[^a-z0-9]+", "_", snake.lower()).strip("_")
+
+
+def _forms(key: str) -> set[str]:
+    """The plain names a key may go by: whole, or its last part; with its unit, or without."""
+    whole = {_plain(key), _plain(key.rsplit(".", 1)[-1])}
+    bare = {name.rpartition("_")[0] for name in whole if unit_in_name(name)}
+    return whole | bare
+
+
+def _read(head: Head) -> tuple[Column, ...]:
+    """Propose the first key that goes by the likeliest name of each trace column."""
+    forms = {key: _forms(key) for key in head.keys}
+    columns: list[Column] = []
+    for target, aliases in ALIASES.items():
+        found = next((key for alias in aliases for key in head.keys if alias in forms[key]), None)
+        if found is not None:
+            columns.append(Column(target, found))
+    return tuple(columns)
+
+
+GENERIC = Format(
+    name="generic",
+    title="any CSV, JSON-lines or Parquet log, by column names or --map",
+    containers=("csv", "jsonl", "parquet"),
+    read=_read,
+)

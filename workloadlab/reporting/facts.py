@@ -1,0 +1,123 @@
+"""The shapes of a report's facts: what a section says, before any of it is drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Cell", "Finding", "Grid", "Key", "Plot", "Section"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to know before trusting the rest.
+
+    Attributes:
+        severity: `warning` where a number may mislead, else `info`.
+        about: the part of the report that it concerns.
+        message: the finding as a sentence.
+    """
+
+    severity: str
+    about: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """One entry of a figure's legend.
+
+    Attributes:
+        label: what the line shows.
+        style: index of its colour and dash; equal in every figure of a section.
+    """
+
+    label: str
+    style: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """A figure: what it shows, how to read it, how it was computed.
+
+    Attributes:
+        id: unique on the page.
+        kind: which function of `workloadlab.reporting.figures` draws `data`; `absent` draws nothing.
+        title: what is shown.
+        reading: the sentence that the data says, or for `absent` why there is none.
+        definition: how it was computed.
+        n: what it was computed from.
+        data: what is drawn, as plain JSON data.
+        legend: the lines, in the order of drawing; empty for a single one.
+    """
+
+    id: str
+    kind: str
+    title: str
+    reading: str
+    definition: str = ""
+    n: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    legend: tuple[Key, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a grid.
+
+    Attributes:
+        text: as shown.
+        mark: `best` (separated from all others), `tied` (not separated from the best), `least`
+            (best number, no interval), or "".
+    """
+
+    text: str
+    mark: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A table; the first `names` columns hold names, the others numbers.
+
+    Attributes:
+        caption: what it shows.
+        groups: label and width of the spanning header cells; empty for a single header row.
+        header: one label per column.
+        rows: cells, as many as the header.
+        note: how to read it.
+        names: leading columns that are text.
+    """
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    groups: tuple[tuple[str, int], ...] = ()
+    note: str = ""
+    names: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One part of the report.
+
+    Attributes:
+        id: unique on the page.
+        title: heading.
+        summary: the reading of the whole section, for the top of the page.
+        findings: what to know before trusting it.
+        facts: label and value pairs.
+        grids: tables shown.
+        plots: figures.
+        details: tables folded away.
+        source: the part as plain JSON data.
+    """
+
+    id: str
+    title: str
+    summary: str
+    findings: tuple[Finding, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    grids: tuple[Grid, ...] = ()
+    plots: tuple[Plot, ...] = ()
+    details: tuple[Grid, ...] = ()
+    source: dict[str, Any] = field(default_factory=dict)
