@@ -10,6 +10,7 @@ from workloadlab.cli.common import say, working
 
 MODEL = "rtxpro6000-llama-3.1-8b"
 ROUTERS = ("random", "round_robin", "power_of_two", "least_tokens", "least_requests")
+INSTANCES, KV_BLOCKS, RATE_SCALE = 4, 20_000, 3.0
 SLO_TTFT_S, SLO_TPOT_S = 1.0, 0.05
 
 

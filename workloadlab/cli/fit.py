@@ -33,7 +33,7 @@ def command(
         if as_json:
             print_json({"schema_version": 1, "models": [model.to_dict() for model in models]})
         else:
-            click.echo("\n".join(model.summary() for model in models))
+            click.echo("\n".join(repr(model)[1:-1] for model in models))
         return
     if source is None:
         raise UsageError("nothing to fit", fix="name a step table or a profile folder, or --list")

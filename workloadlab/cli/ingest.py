@@ -12,7 +12,10 @@ from workloadlab.cli.common import json_option, pairs, print_json, say, working
 @click.command("ingest")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="Trace to write; default SOURCE.trace."
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Trace to write; default: the first source's name with .trace, here.",
 )
 @click.option(
     "--format", "format_", metavar="NAME", help="Log format; default: found out from the file."
@@ -54,7 +57,9 @@ def command(
     """
     from workloadlab.ingestion import ingest
 
-    target = out or Path(sources[0]).with_suffix(".trace")
+    target = out or Path(
+        f"{Path(sources[0]).name.removesuffix('.gz').rpartition('.')[0] or 'log'}.trace"
+    )
     with working(f"Ingesting {len(sources)} source{'s' * (len(sources) > 1)}"):
         trace = ingest(
             list(sources),

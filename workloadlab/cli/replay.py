@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +12,6 @@ from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
     from workloadlab.simulation import Cluster
-
-CLUSTER_OPTIONS = ("instances", "kv_blocks", "max_num_seqs", "max_num_batched_tokens",
-                   "step_overhead_s")  # fmt: skip
 
 
 @click.command("replay")
@@ -124,7 +121,8 @@ def _cluster(cluster_file: Path | None, options: dict[str, str | float | None]) 
             "(workloadlab fit --list shows models)",
         )
     latency, instances = str(given.pop("latency")), given.pop("instances", 4)
-    return Cluster.uniform(int(instances), latency, **given)
+    pool: dict[str, Any] = given
+    return Cluster.uniform(int(instances), latency, **pool)
 
 
 def _list_routers(as_json: bool) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["REJECTS", "Chunk", "rejected"]
 
@@ -36,7 +40,7 @@ class Chunk:
     rejects: pl.DataFrame
 
 
-def rejected(rows: list[tuple[int, int | None, str | None, str | None, str]]) -> pl.DataFrame:
+def rejected(rows: Sequence[tuple[int, int | None, str | None, str | None, str]]) -> pl.DataFrame:
     """Make a table of (row, line, column, value, reason)."""
     schema = {name: dtype for name, dtype in REJECTS.items() if name != "file"}
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -49,7 +49,7 @@ def read_parquet(head: Head, wanted: Mapping[str, pl.DataType]) -> Iterator[Chun
 
 def _as_text(value: pl.Expr, dtype: pl.DataType, head: Head, key: str, *, lists: bool) -> pl.Expr:
     if lists:
-        if not (isinstance(dtype, pl.List) and dtype.inner.is_integer()):  # type: ignore[union-attr]
+        if not (isinstance(dtype, pl.List) and dtype.inner.is_integer()):
             raise DataError(
                 f"holds {dtype}, not lists of integers",
                 where=f"{head.path}: column {key}",

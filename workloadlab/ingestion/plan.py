@@ -87,7 +87,7 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
 
 
 def _nearest(head: Head) -> str:
-    """The known format that shares the most keys, or else whose keys read most alike."""
+    """Describe the known format that shares the most keys, or else whose keys read most alike."""
 
     def likeness(known: Format) -> tuple[int, float]:
         alike = difflib.SequenceMatcher(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Refined", "needs_flags", "refine", "wanted"]
 
 VALUE_CHARACTERS = 80
+_PLAIN = {pl.Float32(): reals, pl.Boolean(): switches, pl.String(): words}
 _TIMES = {"queue_ns", "ttft_ns", "last_token_ns", "e2e_ns", "think_ns"}
 
 
@@ -68,7 +69,12 @@ def needs_flags(columns: Sequence[Column]) -> bool:
 
 
 def refine(
-    chunk: Chunk, columns: Sequence[Column], *, first_row_id: int, block_size: int | None
+    chunk: Chunk,
+    columns: Sequence[Column],
+    *,
+    first_row_id: int,
+    block_size: int | None,
+    where: str,
 ) -> Refined:
     """Read one chunk.
 
@@ -77,6 +83,7 @@ def refine(
         columns: what to make of them.
         first_row_id: `row_id` of row 1 of this file.
         block_size: tokens per block, where block ids are read.
+        where: the file, for messages.
 
     Raises:
         DataError: the block ids do not fit the block size.
@@ -101,7 +108,7 @@ def refine(
     if not needs_flags(columns):
         return Refined(frame, rejects, naive=naive)
     frame = frame.with_columns(flags=pl.lit(0, pl.UInt32))
-    frame, repaired = _repair(frame, block_size)
+    frame, repaired = _repair(frame, block_size, where)
     return Refined(frame, rejects, repaired, naive)
 
 
@@ -110,19 +117,16 @@ def _parsed(frame: pl.DataFrame, column: Column) -> Parsed:
     if column.since:
         start, end = (instants(each, column.unit or "s") for each in (frame[column.since], text))
         return Parsed(end.values - start.values, end.problem, end.naive)
-    if column.target == "arrival_ns":
-        return instants(text, column.unit or "s")
     if column.target.endswith("_ns"):
-        return durations(text, column.unit or "s")
-    if column.target == "outcome":
-        return outcomes(text)
+        read = instants if column.target == "arrival_ns" else durations
+        return read(text, column.unit or "s")
     if dtype.is_integer():
         return integers(text, dtype, tokens=column.target.endswith("_tokens"))
-    if dtype.is_float():
-        return reals(text)
-    if dtype == pl.Boolean:
-        return switches(text)
-    return block_lists(text) if isinstance(dtype, pl.List) else words(text)
+    if isinstance(dtype, pl.List):
+        return block_lists(text)
+    if column.target == "outcome":
+        return outcomes(text)
+    return _PLAIN[dtype](text)
 
 
 def _missing(parsed: Parsed) -> pl.Series | None:
@@ -136,8 +140,10 @@ def _missing(parsed: Parsed) -> pl.Series | None:
 
 def _set_aside(chunk: Chunk, problems: list[tuple[Column, pl.Series]]) -> pl.DataFrame:
     """Describe each bad row once, by the first of its columns that is bad."""
-    lines = chunk.lines if chunk.lines is not None else pl.Series([None]).new_from_index(
-        0, chunk.rows.len()
+    lines = (
+        chunk.lines
+        if chunk.lines is not None
+        else pl.Series([None]).new_from_index(0, chunk.rows.len())
     )
     found = [
         pl.DataFrame(
@@ -158,13 +164,15 @@ def _set_aside(chunk: Chunk, problems: list[tuple[Column, pl.Series]]) -> pl.Dat
 
 
 def _quoted(values: pl.Series) -> pl.Series:
-    """The values as short text; a value may be a prompt that slipped into another column."""
+    """Return the values as short text; a value may be a prompt that slipped into another column."""
     if isinstance(values.dtype, pl.List):
         return pl.Series([None], dtype=pl.String).new_from_index(0, values.len())
     return values.str.slice(0, VALUE_CHARACTERS)
 
 
-def _repair(frame: pl.DataFrame, block_size: int | None) -> tuple[pl.DataFrame, dict[str, int]]:
+def _repair(
+    frame: pl.DataFrame, block_size: int | None, where: str
+) -> tuple[pl.DataFrame, dict[str, int]]:
     repaired: dict[str, int] = {}
     for target, reason, flag, wrong in _repairs(frame.columns, block_size):
         mask = frame.select(wrong.fill_null(value=False)).to_series()
@@ -172,7 +180,7 @@ def _repair(frame: pl.DataFrame, block_size: int | None) -> tuple[pl.DataFrame, 
         if not count:
             continue
         if target == "block_ids":
-            _check_block_size(frame, count, block_size or 0)
+            _check_block_size(frame, count, block_size or 0, where)
         repaired[reason] = repaired.get(reason, 0) + count
         frame = frame.with_columns(
             pl.when(mask).then(None).otherwise(pl.col(target)).alias(target),
@@ -182,7 +190,7 @@ def _repair(frame: pl.DataFrame, block_size: int | None) -> tuple[pl.DataFrame, 
 
 
 def _repairs(present: list[str], block_size: int | None) -> list[tuple[str, str, int, pl.Expr]]:
-    """The repairs in order: column to null, reason, flag, condition."""
+    """Return the repairs in order: column to null, reason, flag, condition."""
     queue, ttft, last, e2e = (pl.col(n) for n in ("queue_ns", "ttft_ns", "last_token_ns", "e2e_ns"))
     mixed, zero, late = Flag.CLOCKS_MIXED, Flag.ZERO_TAKEN_AS_NULL, Flag.TTFT_AFTER_END
     blocks, whole = pl.col("block_ids").list.len(), pl.col("input_tokens") // (block_size or 1)
@@ -213,15 +221,16 @@ def _repairs(present: list[str], block_size: int | None) -> list[tuple[str, str,
     ]
 
 
-def _check_block_size(frame: pl.DataFrame, misfits: int, block_size: int) -> None:
+def _check_block_size(frame: pl.DataFrame, misfits: int, block_size: int, where: str) -> None:
     """Refuse a block size that most rows contradict."""
     listed = frame.filter(pl.col("block_ids").list.len() > 0)
-    if misfits * 2 <= listed.height:
+    if not listed.height or misfits * 2 <= frame["block_ids"].count():
         return
     per_block = listed.select(pl.col("input_tokens") / pl.col("block_ids").list.len())
     typical = float(per_block.to_series().median() or 1.0)  # type: ignore[arg-type]
     raise DataError(
         f"block ids do not fit {block_size} tokens per block: {misfits:,} of {frame.height:,} rows "
         f"disagree; they have about {typical:.4g} tokens per id",
-        fix=f"give the right one: --block-size {2 ** max(0, round(typical - 1)).bit_length()}",
+        where=where,
+        fix=f"give the right one: --block-size {1 << (round(typical) - 1).bit_length()}",
     )

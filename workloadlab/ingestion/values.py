@@ -43,6 +43,12 @@ DATETIME = "datetime"
 
 MAX_TOKENS = 10_000_000
 MAX_NS = 2**63 - 1
+_BOUNDS = {
+    pl.UInt64(): (0, MAX_NS),
+    pl.UInt32(): (0, 2**32 - 1),
+    pl.UInt16(): (0, 2**16 - 1),
+    pl.Int16(): (-(2**15), 2**15 - 1),
+}
 MISSING = ("", "-", "null", "NULL", "None", "nan", "NaN", "NA", "N/A")
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?")
@@ -61,6 +67,8 @@ _OUTCOME_OF = {name: name for name in OUTCOMES} | {
     "canceled": "cancelled",
     "aborted": "cancelled",
     "abort": "cancelled",
+    "true": "ok",
+    "false": "error",
 }
 
 
@@ -88,7 +96,7 @@ def is_number(text: str) -> bool:
 
 def is_datetime(text: str) -> bool:
     """Say whether the text is an ISO 8601 date and time."""
-    return pl.Series([text.strip()]).str.contains(_ISO_GROUPS).item()
+    return bool(pl.Series([text.strip()]).str.contains(_ISO_GROUPS).item())
 
 
 def integers(text: pl.Series, dtype: pl.DataType, *, tokens: bool = False) -> Parsed:
@@ -100,7 +108,7 @@ def integers(text: pl.Series, dtype: pl.DataType, *, tokens: bool = False) -> Pa
         tokens: name the reasons after token counts and refuse more than 10 million.
     """
     wide = _patched(text, text.cast(pl.Int64, strict=False), _patient_integers)
-    low, high = _bounds(dtype)
+    low, high = _BOUNDS[dtype]
     if tokens:
         high = MAX_TOKENS
     inside = wide.is_between(low, high)
@@ -226,11 +234,6 @@ def _patched(
         return fast
     left = (fast.is_null() & text.is_not_null()).arg_true()
     return fast.scatter(left, patient(text.gather(left)))
-
-
-def _bounds(dtype: pl.DataType) -> tuple[int, int]:
-    low, high = pl.select(low=dtype.min(), high=dtype.max()).row(0)
-    return low, high
 
 
 def _patient_integers(text: pl.Series) -> pl.Series:

@@ -3,7 +3,8 @@
 A step costs what its total tokens cost (weights read once, then matrix products in whole tiles)
 plus what its attention costs. Attention runs in one of two kernels: decode-only batches stream the
 cached context at memory bandwidth; batches with a prefill walk it in a kernel made for many
-queries. So the terms of attention exist once per kernel.
+queries. So the terms of attention exist once per kernel. Several chunks in one step count as one
+chunk of their total length.
 """
 
 from __future__ import annotations

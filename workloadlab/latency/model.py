@@ -253,7 +253,9 @@ class LatencyModel:
 
 
 def _box_text(box: dict[str, tuple[float, float]]) -> str:
-    return ", ".join(f"{name} {low:,.0f} to {high:,.0f}" for name, (low, high) in box.items())
+    """Ranges of the features that such steps have at all."""
+    ranges = ((name, low, high) for name, (low, high) in box.items() if high > 0)
+    return ", ".join(f"{name} {low:,.0f} to {high:,.0f}" for name, low, high in ranges)
 
 
 def _features(steps: pl.DataFrame | Mapping[str, Any]) -> Floats:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Cell", "Finding", "Grid", "Key", "Plot", "Section"]
+__all__ = ["BAND", "REFERENCE", "Cell", "Finding", "Grid", "Key", "Plot", "Section"]
+
+
+REFERENCE, BAND = -1, -2
+"""Styles of a `Key` that is no series: the thin line or the band to compare with."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,8 @@ class Key:
 
     Attributes:
         label: what the line shows.
-        style: index of its colour and dash; equal in every figure of a section.
+        style: index of its colour and dash, equal in every figure of a section; or `REFERENCE`
+            or `BAND`.
     """
 
     label: str

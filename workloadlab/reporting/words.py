@@ -49,9 +49,13 @@ def share(value: float) -> str:
     """Return a fraction as a percentage with the digits that matter near 0 and 1.
 
     Example:
-        >>> share(0.0434), share(0.5), share(0.99982), share(1.0)
-        ('4.3%', '50%', '99.98%', '100%')
+        >>> share(0.0434), share(0.5), share(0.99982), share(1.0), share(1e-6)
+        ('4.3%', '50%', '99.98%', '100%', 'under 0.01%')
     """
+    if 0 < value < 5e-5:
+        return "under 0.01%"
+    if 1 - 5e-5 < value < 1:
+        return "over 99.99%"
     far = min(value, 1 - value)
     decimals = 0 if far in (0, 0.5) else 1 if far >= 1e-3 else 2
     return f"{value:.{decimals}%}"

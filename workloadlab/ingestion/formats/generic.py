@@ -80,7 +80,7 @@ def _plain(name: str) -> str:
 
 
 def _forms(key: str) -> set[str]:
-    """The plain names a key may go by: whole, or its last part; with its unit, or without."""
+    """Return the plain names a key may go by: whole or its last part, with or without its unit."""
     whole = {_plain(key), _plain(key.rsplit(".", 1)[-1])}
     bare = {name.rpartition("_")[0] for name in whole if unit_in_name(name)}
     return whole | bare

@@ -13,7 +13,7 @@ __all__ = ["MOONCAKE"]
 
 
 def _read(head: Head) -> tuple[Column, ...]:
-    """Times are milliseconds from the start; everything after `hash_ids` is a later extension."""
+    """Read milliseconds from the start; all that follows `hash_ids` is a later extension."""
     delay = "delay_ms" if "delay_ms" in head.keys else "delay"
     return (
         Column("arrival_ns", "timestamp", "ms"),

@@ -1,0 +1,118 @@
+"""Measure speed; prints a table and writes JSON. Ratios are taken within one run; nothing here is a test."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+REPEATS = 5
+
+
+def best_seconds(work, repeats=REPEATS):
+    """Shortest of several runs: what the machine can do when nothing else disturbs it."""
+    taken = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - begin)
+    return min(taken)
+
+
+def measure_replay():
+    """Replay on one thread, compiled and warm; the outcome's arrays, without building a trace."""
+    import numpy as np
+
+    import workloadlab as wl
+    from workloadlab.routing import SHELF
+    from workloadlab.simulation.engine import replay_lane
+    from workloadlab.simulation.workload import Workload, workload_of
+
+    data = Path(os.environ.get("WORKLOADLAB_DATA", "../shared/data"))
+    azure = data / "azure" / "AzureLLMInferenceTrace_conv.csv"
+    sample = azure if azure.is_file() else Path(__file__).parents[2] / "traces" / "chat.csv"
+    workload = workload_of(wl.ingest(sample))
+    model = wl.LatencyModel.load("rtxpro6000-llama-3.1-8b")
+    by_hand = wl.LatencyModel.linear(
+        constant_s=0.008, prefill_token_s=6e-5, decode_seq_s=3e-5, decode_context_s=8e-8
+    )
+    rows = []
+
+    def add(name, load, cluster, router="least_requests"):
+        lane = replay_lane(load, cluster, SHELF[router], 0)
+        seconds = best_seconds(lambda: replay_lane(load, cluster, SHELF[router], 0))
+        rows.append(
+            {"name": name, "value": len(load) / seconds, "unit": "requests/s",
+             "detail": f"{lane.steps / seconds / 1e6:.1f} M steps/s, {sample.name}, one thread"}
+        )  # fmt: skip
+
+    four = wl.Cluster.uniform(4, model)
+    for router in SHELF:
+        add(f"replay, 4 instances, catalogue model, {router}", workload, four, router)
+    add("replay, 4 instances, model by hand", workload, wl.Cluster.uniform(4, by_hand))
+    add("replay, 4 instances, rate x8", workload.scaled(8), four)
+    rng = np.random.default_rng(0)
+    n = 1_000_000
+    many = Workload(
+        np.cumsum(rng.exponential(1 / 100, n)), rng.integers(1, 2500, n), rng.integers(1, 400, n),
+        np.full(n, -1), np.full(n, -1),
+    )  # fmt: skip
+    add("replay, 64 instances, 1 M generated requests", many, wl.Cluster.uniform(64, model))
+    return rows
+
+
+def measure_startup():
+    """Whole processes: what a person waits for."""
+
+    def process(*words):
+        return best_seconds(lambda: subprocess.run(words, check=True, capture_output=True), 3)
+
+    tool = [sys.executable, "-m", "workloadlab"]
+    return [
+        {"name": "import workloadlab", "unit": "s", "detail": "whole process",
+         "value": process(sys.executable, "-c", "import workloadlab")},
+        {"name": "workloadlab --help", "unit": "s", "detail": "whole process",
+         "value": process(*tool, "--help")},
+    ]  # fmt: skip
+
+
+def suites():
+    """Every suite by name; a file bench_NAME.py beside this one adds its own `run`."""
+    found = {"replay": measure_replay, "startup": measure_startup}
+    for path in sorted(Path(__file__).parent.glob("bench_*.py")):
+        module = __import__(path.stem)
+        found[path.stem.removeprefix("bench_")] = module.run
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("bench.json"))
+    parser.add_argument("--only", nargs="*", help="suites to run")
+    asked = parser.parse_args()
+    rows = []
+    for name, run in suites().items():
+        if asked.only and name not in asked.only:
+            continue
+        for row in run():
+            rows.append({"suite": name, **row})
+            print(
+                f"{name:<13} {row['name']:<52} {row['value']:>14,.4g} {row['unit']:<11} {row['detail']}"
+            )
+    machine = {
+        "cores": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+    }
+    asked.out.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

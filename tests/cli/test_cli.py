@@ -1,0 +1,269 @@
+"""The command line as a user meets it: output, exit codes, sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+import workloadlab as wl
+from workloadlab.cli.main import VERBS, main
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    """Run a command in an empty folder; return (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words):
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return ended.value.code, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def log(tmp_path):
+    rng = np.random.default_rng(5)
+    path = tmp_path / "log.csv"
+    pl.DataFrame(
+        {
+            "t": np.sort(rng.uniform(0, 60_000, 400)).round(3),
+            "prompt_len": rng.integers(1, 4000, 400),
+            "out": rng.integers(1, 400, 400),
+        }
+    ).write_csv(path)
+    return path
+
+
+@pytest.fixture
+def trace(tmp_path, log):
+    return wl.ingest(
+        log,
+        tmp_path / "log.trace",
+        mapping={"arrival": "t", "input_tokens": "prompt_len", "output_tokens": "out"},
+        units={"arrival": "ms"},
+    ).path
+
+
+CLUSTER = '[[pool]]\ninstances = 3\nlatency = "rtxpro6000-llama-3.1-8b"\n'
+
+
+def test_help_lists_every_verb(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(verb in out for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(run, verb):
+    code, out, _ = run(verb, "--help")
+    assert code == 0
+    assert "Usage: workloadlab" in out
+
+
+def test_python_dash_m_works():
+    done = subprocess.run(
+        [sys.executable, "-m", "workloadlab", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert wl.__version__ in done.stdout
+
+
+def test_the_chain_from_log_to_scores(run, log, tmp_path):
+    code, out, err = run(
+        "ingest", log, "-o", "log.trace", "--map", "arrival=t,input_tokens=prompt_len",
+        "--map", "output_tokens=out", "--unit", "arrival=ms",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    assert "400 requests over 59." in out
+
+    code, out, _ = run("characterize", "log.trace", "--json", "-o", "profile.json")
+    assert code == 0
+    assert json.loads(out) == json.loads((tmp_path / "profile.json").read_text())
+    assert json.loads(out)["trace"]["requests"] == 400
+
+    (tmp_path / "cluster.toml").write_text(CLUSTER)
+    code, out, err = run(
+        "replay", "log.trace", "--cluster", "cluster.toml", "--router", "random,least_requests",
+        "--rate-scale", "0.5,1", "--seeds", 2, "-o", "runs",
+    )  # fmt: skip
+    assert code == 0
+    assert "8 runs written to runs" in err
+    assert "least_requests" in out
+
+    code, out, _ = run("score", "runs", "--slo", "ttft=1,tpot=0.05", "--json")
+    assert code == 0
+    board = json.loads(out)
+    assert board["schema_version"] == 1
+    assert len(board["runs"]) == 8
+    wanted = {"router", "rate_scale", "seed", "requests", "makespan_s", "throughput_rps",
+              "output_tokens_per_s", "ttft_s", "tpot_s", "e2e_s", "queue_s", "slo_attainment",
+              "goodput_rps", "cache_hit_ratio", "preemptions", "load_cv"}  # fmt: skip
+    assert wanted <= set(board["runs"][0])
+    assert set(board["runs"][0]["ttft_s"]) == {"mean", "p50", "p90", "p95", "p99"}
+    assert {"mean_difference", "low", "high"} <= set(board["pairs"][0])
+
+    code, out, _ = run("query", "rate_by_minute", "log.trace", "--csv")
+    assert code == 0
+    assert len(out.splitlines()) == 2
+
+    code, _, _ = run("report", "page.html", "--profile", "profile.json", "--runs", "runs")
+    assert code == 0
+    assert "least_requests" in (tmp_path / "page.html").read_text()
+
+
+def test_score_against_observed(run, trace, tmp_path):
+    observed = wl.replay(
+        wl.Trace.open(trace), wl.Cluster.uniform(2, "rtxpro6000-llama-3.1-8b"), routers=["random"]
+    )
+    observed.outcomes().save(tmp_path / "observed.trace")
+    code, _, _ = run("replay", "observed.trace", "--latency", "rtxpro6000-llama-3.1-8b",
+                     "--instances", 2, "--router", "random", "-o", "again")  # fmt: skip
+    assert code == 0
+    code, out, _ = run("score", "again", "--observed", "observed.trace", "--json",
+                       "--per-request", "errors.parquet")  # fmt: skip
+    assert code == 0
+    errors = json.loads(out)["runs"][0]["fidelity"]
+    for latency in ("ttft_s", "tpot_s", "e2e_s", "queue_s"):
+        for statistic in ("mean_error", "p50_error", "p90_error", "p99_error"):
+            assert abs(errors[latency][statistic]) < 1e-6
+    assert pl.read_parquet(tmp_path / "errors.parquet").height == 400
+
+
+def test_a_router_of_the_users_own(run, trace, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import workloadlab as wl\n"
+        "@wl.router\n"
+        "def mine(request, instance):\n"
+        "    return instance.queued_tokens + instance.running\n"
+    )
+    code, out, _ = run(
+        "replay", trace, "--latency", "rtx4090-llama-3.1-8b", "--router", "mine.py:mine"
+    )
+    assert code == 0
+    assert "mine" in out
+
+
+def test_lists(run):
+    code, out, _ = run("replay", "--list-routers", "--json")
+    assert code == 0
+    routers = {entry["name"]: entry for entry in json.loads(out)["routers"]}
+    assert {"name", "family", "needs", "formula", "source"} <= set(routers["least_tokens"])
+    code, out, _ = run("replay", "--list-routers")
+    assert "power_of_two" in out
+    code, out, _ = run("fit", "--list")
+    assert "rtxpro6000-llama-3.1-8b" in out
+    code, out, _ = run("query", "--list")
+    assert "length_quantiles" in out
+
+
+BAD_ROUTERS = """
+import workloadlab as wl
+
+@wl.router
+def raises(request, instance):
+    return 1 // instance.running
+
+@wl.router(kind="choose")
+def nowhere(request, instances):
+    return 99
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("nonsense", 2, "No such command 'nonsense'"),
+        ("ingest", 2, "Missing argument"),
+        ("ingest none.csv", 2, "none.csv"),
+        ("ingest .", 2, "."),
+        ("ingest empty.csv", 3, "empty.csv"),
+        ("ingest header.csv", 3, "header.csv"),
+        ("ingest log.csv", 2, "--map"),
+        ("ingest log.csv --format azure", 3, "TIMESTAMP"),
+        ("ingest log.csv --format nope", 2, "nope"),
+        ("ingest log.csv --map input_tokens", 2, "is not key=value"),
+        ("ingest bad.csv --strict", 3, "ContextTokens"),
+        ("characterize none.trace", 2, "no such file"),
+        ("characterize log.csv", 3, "not Parquet"),
+        ("characterize plain.parquet", 3, "Parquet but not a trace"),
+        ("characterize .", 2, "is a folder"),
+        ("replay log.trace", 2, "no cluster"),
+        ("replay log.trace --cluster none.toml", 2, "no such cluster file"),
+        ("replay log.trace --cluster typo.toml", 3, "unknown key 'kv_block'"),
+        ("replay log.trace --cluster good.toml --instances 2", 2, "exclude each other"),
+        ("replay log.trace --cluster good.toml --router best", 2, "no router is called 'best'"),
+        ("replay log.trace --cluster good.toml --rate-scale fast", 2, "'fast' is not a number"),
+        ("replay log.trace --cluster good.toml --rate-scale -1", 2, "not a positive number"),
+        ("replay log.trace --cluster good.toml --router bad.py:raises", 2, "ZeroDivisionError"),
+        ("replay log.trace --cluster good.toml --router bad.py:nowhere", 2, "chose instance 99"),
+        ("replay log.trace --latency none.json", 2, "none.json"),
+        ("replay log.trace --latency broken.json", 3, "is not JSON"),
+        ("fit", 2, "nothing to fit"),
+        ("fit none.parquet", 2, "none.parquet"),
+        ("fit plain.parquet", 3, "plain.parquet"),
+        ("score none", 2, "manifest.json"),
+        ("score runs --slo ttft", 2, "is not key=value"),
+        ("score runs --slo speed=1", 2, "--slo speed is no latency"),
+        ("score runs --slo ttft=fast", 2, "not a number"),
+        ("score runs --observed log.trace", 2, "needs ttft_ns and e2e_ns"),
+        ("query nothing log.trace", 2, "nothing"),
+        ("query rate_by_minute log.trace --param no=1", 2, "no"),
+        ("report page.html", 2, "nothing to report"),
+        ("report none/page.html --trace log.trace", 2, "does not exist"),
+    ],
+)
+def test_mistakes_get_a_sentence_and_a_code(run, trace, tmp_path, words, code, said):
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "header.csv").write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n")
+    (tmp_path / "bad.csv").write_text(
+        "TIMESTAMP,ContextTokens,GeneratedTokens\n2024-01-01 00:00:00.0,ten,1\n"
+    )
+    pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "plain.parquet")
+    (tmp_path / "good.toml").write_text(CLUSTER)
+    (tmp_path / "typo.toml").write_text(CLUSTER + "kv_block = 3\n")
+    (tmp_path / "broken.json").write_text('{"format": ')
+    (tmp_path / "bad.py").write_text(BAD_ROUTERS)
+    if "runs" in words:
+        wl.replay(wl.Trace.open(trace), wl.Cluster.load(tmp_path / "good.toml")).save(
+            tmp_path / "runs"
+        )
+    before = names(tmp_path)
+    got, out, err = run(*words.split())
+    assert (got, out) == (code, ""), err
+    assert said in err
+    assert names(tmp_path) == before
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir() if p.name != "__pycache__")
+
+
+def test_a_step_outside_the_domain_is_said(run, tmp_path):
+    wl.Trace.from_frame(
+        pl.DataFrame(
+            {"arrival_ns": [0] * 600, "input_tokens": [10] * 600, "output_tokens": [50] * 600}
+        )
+    ).save(tmp_path / "burst.trace")
+    code, _, err = run("replay", "burst.trace", "--latency", "rtxpro6000-llama-3.1-8b",
+                       "--instances", 1, "--max-num-seqs", 600, "--router", "random")  # fmt: skip
+    assert code == 0
+    assert "outside the latency model's domain" in err
+
+
+def test_debug_shows_the_traceback(trace):
+    done = subprocess.run(
+        [sys.executable, "-m", "workloadlab", "--debug", "replay", trace, "--latency", "no-such-model"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "Traceback" in done.stderr

@@ -1,0 +1,146 @@
+"""The arrival process as figures: rate, gaps, dispersion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from workloadlab.reporting.facts import BAND, REFERENCE, Key, Plot
+from workloadlab.reporting.words import listed, plural, seconds, share, three
+
+__all__ = ["arrival_plots"]
+
+INSIDE = 0.98
+CLOSE_TO_ONE = (0.9, 1.1)
+
+
+def arrival_plots(arrivals: dict[str, Any], section: str) -> list[Plot]:
+    """Return the figures of the topic `arrivals` of a profile; one that says why there are none."""
+    if "unsupported" in arrivals:
+        return [
+            Plot(id=f"{section}-arrivals", kind="absent", title="Arrivals",
+                 reading=arrivals["unsupported"])
+        ]  # fmt: skip
+    return [_rate(arrivals, section), _gaps(arrivals, section), _dispersion(arrivals, section)]
+
+
+def _rate(arrivals: dict[str, Any], section: str) -> Plot:
+    title, plot_id = "Arrival rate over time", f"{section}-rate"
+    bin_s = arrivals["rate_series"]["bin_s"]
+    counts = np.array(arrivals["rate_series"]["counts"][:-1])
+    if len(counts) < 2:
+        return Plot(
+            id=plot_id,
+            kind="absent",
+            title=title,
+            reading=f"The span of {seconds(arrivals['span_s'])} holds no two whole bins.",
+        )
+    mean = float(counts.mean())
+    low, high = _poisson_band(mean)
+    outside = float(np.mean((counts < low) | (counts > high)))
+    chance = "as a constant rate would give" if outside <= 2 * (1 - INSIDE) else "the rate drifts"
+    minutes = arrivals["per_minute"]["complete"] or arrivals["per_minute"]
+    busiest = (
+        f"The busiest minute has {minutes['max']:,} requests, "
+        f"{three(minutes['peak_to_mean'])} times the mean of {three(minutes['mean'])}. "
+        if arrivals["span_s"] >= 120
+        else ""
+    )
+    return Plot(
+        id=plot_id,
+        kind="rate",
+        title=title,
+        reading=f"{busiest}{share(outside)} of the bins lie outside the band that would hold "
+        f"{INSIDE:.0%} of them if arrivals were Poisson at the mean rate: {chance}.",
+        definition=f"Requests per bin of {seconds(bin_s)} since the first arrival, over the bin "
+        f"width; the unfinished last bin is left out. Band: the {(1 - INSIDE) / 2:.0%} and "
+        f"{(1 + INSIDE) / 2:.0%} quantiles of Poisson counts with the mean of the bins.",
+        n=f"{plural(arrivals['requests'], 'request')} in {plural(len(counts), 'bin')}",
+        data={
+            "bin_s": bin_s,
+            "rate_rps": (counts / bin_s).tolist(),
+            "mean_rps": mean / bin_s,
+            "band_rps": [low / bin_s, high / bin_s],
+        },
+        legend=(Key("requests per second", 0), Key("Poisson at the mean rate, 98% band", BAND)),
+    )
+
+
+def _poisson_band(mean: float) -> tuple[float, float]:
+    """Return the quantiles of a Poisson count that enclose `INSIDE` of it."""
+    from scipy.special import pdtr, pdtrik
+
+    def quantile(level: float) -> float:
+        k = max(0.0, float(np.ceil(np.nan_to_num(pdtrik(level, mean)))))
+        return k - 1 if k >= 1 and pdtr(k - 1, mean) >= level else k
+
+    return quantile((1 - INSIDE) / 2), quantile((1 + INSIDE) / 2)
+
+
+def _gaps(arrivals: dict[str, Any], section: str) -> Plot:
+    gaps = arrivals["iat_s"]
+    points = [[gap, above] for gap, above in arrivals["iat_ccdf"] if gap > 0]
+    said = f"Half of the gaps are under {seconds(gaps['p50'])}, 1% over {seconds(gaps['p99'])}. "
+    if gaps["p50"] == 0:
+        said = f"Half of the gaps are 0 and 1% are over {seconds(gaps['p99'])}. "
+    windowed = arrivals["windowed_iat_cv"]["60"]["p50"]
+    if gaps["cv"] is None:
+        said += "The clock is too coarse for their variation to mean anything."
+    else:
+        said += f"Their CV is {three(gaps['cv'])}, {_beside_exponential(gaps['cv'])}"
+        if windowed is not None:
+            said += f"; inside windows of 60 s, where the rate hardly changes, {three(windowed)}"
+        said += "."
+    return Plot(
+        id=f"{section}-gaps",
+        kind="gaps",
+        title="Gaps between arrivals",
+        reading=said,
+        definition="Share of the gaps that are at least as long, both axes logarithmic; gaps of 0 "
+        "count but cannot be drawn. Exponential with the same mean, which Poisson arrivals have.",
+        n=plural(gaps["n"], "gap"),
+        data={"points": points, "mean_s": gaps["mean"]},
+        legend=(Key("gaps", 0), Key("exponential gaps", REFERENCE)),
+    )
+
+
+def _beside_exponential(cv: float) -> str:
+    if cv < CLOSE_TO_ONE[0]:
+        return "more regular than exponential gaps (1)"
+    return f"{'close to' if cv <= CLOSE_TO_ONE[1] else 'burstier than'} exponential gaps (1)"
+
+
+def _dispersion(arrivals: dict[str, Any], section: str) -> Plot:
+    title, plot_id = "Burstiness by time scale", f"{section}-dispersion"
+    values = {float(width): value for width, value in arrivals["dispersion"].items()}
+    points = [[width, value] for width, value in values.items() if value]
+    left_out = [seconds(width) for width, value in values.items() if value is None]
+    if not points:
+        return Plot(
+            id=plot_id,
+            kind="absent",
+            title=title,
+            reading="No window is both two ticks of the clock wide and half the span at most.",
+        )
+    (first, at_first), (last, at_last) = points[0], points[-1]
+    said = f"Counts per {seconds(first)} vary {three(at_first)} times as much as Poisson's"
+    if len(points) > 1:
+        said += f", per {seconds(last)} {three(at_last)} times"
+    if at_last > 2 * max(at_first, 1):
+        said += ": the longer the window, the more the rate itself changes"
+    elif max(at_first, at_last) < 1.5:
+        said += ": hardly burstier than chance"
+    return Plot(
+        id=plot_id,
+        kind="dispersion",
+        title=title,
+        reading=f"{said}.",
+        definition="Index of dispersion: variance over mean of the counts in complete windows of "
+        "one width, n - 1 in the variance; 1 for Poisson arrivals at any width."
+        + (f" Left out, under two ticks or over half the span: {listed(left_out)}."
+           if left_out else ""),
+        n=plural(arrivals["requests"], "request"),
+        data={"points": points},
+        legend=(Key("index of dispersion", 0), Key("Poisson", REFERENCE)),
+    )  # fmt: skip

@@ -1,0 +1,133 @@
+"""Which router leads, and which the paired intervals do not separate from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workloadlab.scoring import Scoreboard
+
+__all__ = ["Rival", "Standing", "focal_scale", "mean_of", "routers_of", "scales_of", "standing"]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another router beside the leader.
+
+    Attributes:
+        router: its name.
+        difference_s: its mean less the leader's on the same requests, in seconds; None, as the
+            bounds, where the board holds no such pair.
+        low_s, high_s: the paired interval of the difference.
+        separated: whether the interval excludes 0.
+    """
+
+    router: str
+    difference_s: float | None
+    low_s: float | None
+    high_s: float | None
+    separated: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The router with the lowest mean of one latency at one rate scale, and its rivals.
+
+    Attributes:
+        leader: the router with the lowest mean.
+        mean_s: its mean.
+        rivals: the others, nearest first; those without a measured mean are left out.
+        windows: windows of arrivals that the intervals resample; 0 without pairs.
+        requests: paired requests of the nearest rival.
+    """
+
+    leader: str
+    mean_s: float
+    rivals: tuple[Rival, ...]
+    windows: int
+    requests: int
+
+    @property
+    def tied(self) -> tuple[str, ...]:
+        """Rivals that the intervals do not separate from the leader."""
+        return tuple(rival.router for rival in self.rivals if not rival.separated)
+
+
+def routers_of(board: Scoreboard) -> list[str]:
+    """Names of the routers in the order of the board."""
+    return list(dict.fromkeys(run["router"] for run in board.runs))
+
+
+def scales_of(board: Scoreboard) -> list[float]:
+    """Rate scales of the board, ascending."""
+    return sorted({run["rate_scale"] for run in board.runs})
+
+
+def focal_scale(scales: list[float]) -> float:
+    """Return the scale that is nearest to the recorded rate, the higher of two equally near.
+
+    Example:
+        >>> focal_scale([0.5, 1.0, 1.5]), focal_scale([0.5, 2.0])
+        (1.0, 2.0)
+    """
+    return min(scales, key=lambda scale: (abs(math.log(scale)), -scale))
+
+
+def mean_of(board: Scoreboard, router: str, scale: float, *keys: str) -> float | None:
+    """Return a metric of a router at a rate scale: its mean over the seeds, None where one lacks it.
+
+    Args:
+        board: the scoreboard.
+        router: as named on the board.
+        scale: as on the board.
+        keys: path to the metric, such as "ttft_s", "p99".
+    """
+    values = []
+    for run in board.runs:
+        if (run["router"], run["rate_scale"]) == (router, scale):
+            value: Any = run
+            for key in keys:
+                value = value[key]
+            values.append(value)
+    if not values or any(value is None for value in values):
+        return None
+    return float(sum(values) / len(values))
+
+
+def standing(board: Scoreboard, scale: float, metric: str) -> Standing | None:
+    """Rank the routers by the mean of a latency; None where fewer than two have one.
+
+    The leader is picked by its mean, and each rival has its own 95 % interval: nothing is corrected
+    for comparing several.
+    """
+    means = {router: mean_of(board, router, scale, metric, "mean") for router in routers_of(board)}
+    known = {router: mean for router, mean in means.items() if mean is not None}
+    if len(known) < 2:
+        return None
+    leader = min(known, key=lambda router: known[router])
+    pairs = [
+        pair
+        for pair in board.pairs
+        if (pair["rate_scale"], pair["metric"]) == (scale, metric)
+        and leader in (pair["router"], pair["other"])
+    ]
+    rivals = {router: Rival(router, None, None, None, separated=False) for router in known}
+    del rivals[leader]
+    for pair in pairs:
+        behind = pair["router"] != leader
+        router = pair["router"] if behind else pair["other"]
+        sign = 1.0 if behind else -1.0
+        low, high = sorted((sign * pair["low"], sign * pair["high"]))
+        if router in rivals:
+            rivals[router] = Rival(
+                router, sign * pair["mean_difference"], low, high, separated=pair["significant"]
+            )
+    return Standing(
+        leader=leader,
+        mean_s=known[leader],
+        rivals=tuple(sorted(rivals.values(), key=lambda rival: known[rival.router])),
+        windows=pairs[0]["windows"] if pairs else 0,
+        requests=max((pair["requests"] for pair in pairs), default=0),
+    )
