@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from workloadlab.trace import COLUMNS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workloadlab.trace import Trace
 
-__all__ = ["MEASURED", "Measured", "read_measured"]
+__all__ = ["MEASURED", "Measured", "read_columns", "read_measured"]
 
 MEASURED = ~pl.col("warmup").fill_null(value=False)
 """What makes a row count: it is no warm-up request."""
@@ -69,3 +71,16 @@ def read_measured(trace: Trace) -> Measured:
             a[order] for a in (arrival, inputs, outputs, recorded)
         )
     return Measured(arrival, inputs, outputs, recorded, inversions)
+
+
+def read_columns(trace: Trace, *columns: str) -> pl.DataFrame:
+    """Read columns of the measured rows in order of arrival; absent ones come back as nulls."""
+    rows = (
+        trace.frame.filter(MEASURED)
+        .select(
+            pl.col(name) if name in trace.columns else pl.lit(None, COLUMNS[name]).alias(name)
+            for name in dict.fromkeys(("arrival_ns", *columns))
+        )
+        .collect()
+    )
+    return rows if rows["arrival_ns"].is_sorted() else rows.sort("arrival_ns", maintain_order=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Head", "inspect", "text_of"]
+__all__ = ["Head", "fields", "inspect", "nested", "text_of"]
 
 SAMPLE_ROWS = 100
 _SEPARATORS = (",", "\t", ";", "|")
@@ -64,6 +63,29 @@ def text_of(value: Any) -> str | None:
     return json.dumps(value)
 
 
+def fields(record: str, separator: str) -> list[str]:
+    """Split one CSV record; double quotes protect separators, and themselves when doubled.
+
+    Example:
+        >>> fields('1,"a, b",', ",")
+        ['1', 'a, b', '']
+    """
+    if '"' not in record:
+        return record.split(separator)
+    whole: list[str] = []
+    inside = False
+    for piece in record.split(separator):
+        if inside:
+            whole[-1] += separator + piece
+        else:
+            whole.append(piece)
+        inside ^= piece.count('"') % 2 == 1
+    return [
+        text[1:-1].replace('""', '"') if len(text) > 1 and text[0] == text[-1] == '"' else text
+        for text in whole
+    ]
+
+
 def _lines(path: Path) -> Iterator[str]:
     with opened(path) as stream:
         for line in stream:
@@ -79,14 +101,15 @@ def _no_rows(path: Path) -> DataError:
 def _csv_head(path: Path) -> Head:
     lines = list(islice(_lines(path), SAMPLE_ROWS + 1))
     separator = max(_SEPARATORS, key=lines[0].count)
-    keys = tuple(name.strip() for name in next(csv.reader(lines[:1], delimiter=separator)))
+    keys = tuple(name.strip() for name in fields(lines[0], separator))
     if len(lines) == 1:
         raise _no_rows(path)
     samples: dict[str, list[str]] = {key: [] for key in keys}
-    for row in csv.reader(lines[1:], delimiter=separator):
-        for key, value in zip(keys, row, strict=False):
-            if value.strip():
-                samples[key].append(value.strip())
+    for row in (fields(line, separator) for line in lines[1:]):
+        if len(row) == len(keys):
+            for key, value in zip(keys, row, strict=True):
+                if value.strip():
+                    samples[key].append(value.strip())
     return Head(path, "csv", keys, samples, separator)
 
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workloadlab.ingestion.chunks import Chunk, rejected
+from workloadlab.ingestion.chunks import Chunk, Reading, rejected
 from workloadlab.ingestion.heads import nested, text_of
 from workloadlab.ingestion.sources import text_blocks
 from workloadlab.ingestion.values import hashed_block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from workloadlab.ingestion.heads import Head
 
@@ -25,28 +25,24 @@ NO_OBJECT = "not a JSON object"
 NO_BLOCKS = "not a list of block ids"
 
 
-def read_jsonl(head: Head, wanted: Mapping[str, pl.DataType]) -> Iterator[Chunk]:
-    """Yield the wanted keys of a JSON-lines file as text; blank lines are no rows.
+def read_jsonl(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
+    """Read the wanted keys of a JSON-lines file as text; blank lines are no rows.
 
     A block in which every line is an object goes through polars, any other line by line.
     """
+    wanted = {
+        key: dtype if isinstance(dtype, pl.List) else pl.String() for key, dtype in wanted.items()
+    }
     paths = {key: head.paths.get(key, (key,)) for key in wanted}
-    row, line = 1, 1
-    for text in text_blocks(head.path, quotes=False):
-        chunk = fast_objects(text, paths, wanted, row, line) or patient_objects(
-            text, paths, wanted, row, line
-        )
-        row += chunk.rows.len() + chunk.rejects.height
-        line += text.count(b"\n")
-        yield chunk
+
+    def parse(text: bytes) -> Chunk:
+        return fast_objects(text, paths, wanted) or patient_objects(text, paths, wanted)
+
+    return Reading(text_blocks(head.path, quotes=False), parse)
 
 
 def fast_objects(
-    text: bytes,
-    paths: Mapping[str, tuple[str, ...]],
-    wanted: Mapping[str, pl.DataType],
-    row: int,
-    line: int,
+    text: bytes, paths: Mapping[str, tuple[str, ...]], wanted: Mapping[str, pl.DataType]
 ) -> Chunk | None:
     """Read a block with polars, or return None if any line of it is not plainly one object."""
     lines = text.count(b"\n") + (not text.endswith(b"\n"))
@@ -56,12 +52,9 @@ def fast_objects(
         return None
     if frame.height != lines:
         return None
-    return Chunk(
-        frame.select(nested(paths[key]).alias(key) for key in wanted),
-        pl.int_range(row, row + lines, eager=True),
-        pl.int_range(line, line + lines, eager=True),
-        rejected([]),
-    )
+    numbers = pl.int_range(1, lines + 1, eager=True)
+    picked = frame.select(nested(paths[key]).alias(key) for key in wanted)
+    return Chunk(picked, numbers, numbers, rejected(), lines)
 
 
 def _schema(
@@ -83,32 +76,30 @@ def _dtype(branch: Any) -> pl.DataType:
 
 
 def patient_objects(
-    text: bytes,
-    paths: Mapping[str, tuple[str, ...]],
-    wanted: Mapping[str, pl.DataType],
-    row: int,
-    line: int,
+    text: bytes, paths: Mapping[str, tuple[str, ...]], wanted: Mapping[str, pl.DataType]
 ) -> Chunk:
     """Read a block line by line and set aside what is no object."""
     columns: dict[str, list[Any]] = {key: [] for key in wanted}
     rows, lines, bad = [], [], []
-    for where, record in enumerate(text.decode("utf-8", "replace").split("\n"), start=line):
+    row = 0
+    for line, record in enumerate(text.decode("utf-8", "replace").split("\n"), start=1):
         if not record.strip():
             continue
+        row += 1
         values = _values(record, paths, wanted)
         if isinstance(values, dict):
             rows.append(row)
-            lines.append(where)
+            lines.append(line)
             for key, value in values.items():
                 columns[key].append(value)
         else:
-            bad.append((row, where, *values))
-        row += 1
+            bad.append((row, line, *values))
     return Chunk(
         pl.DataFrame(columns, schema=wanted),
         pl.Series(rows, dtype=pl.Int64),
         pl.Series(lines, dtype=pl.Int64),
         rejected(bad),
+        text.count(b"\n"),
     )
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.errors import DataError
-from workloadlab.ingestion.chunks import Chunk, rejected
+from workloadlab.ingestion.chunks import Chunk, Reading, rejected
 from workloadlab.ingestion.heads import nested
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from workloadlab.ingestion.heads import Head
 
@@ -20,8 +20,8 @@ __all__ = ["read_parquet"]
 ROWS = 500_000
 
 
-def read_parquet(head: Head, wanted: Mapping[str, pl.DataType]) -> Iterator[Chunk]:
-    """Yield the wanted columns of a Parquet file as text.
+def read_parquet(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
+    """Read the wanted columns of a Parquet file as text.
 
     Raises:
         DataError: damaged, or block ids that are not lists of integers.
@@ -33,7 +33,8 @@ def read_parquet(head: Head, wanted: Mapping[str, pl.DataType]) -> Iterator[Chun
         for key, dtype in wanted.items()
     )
     total = int(scan.select(pl.len()).collect().item())
-    for start in range(0, total, ROWS):
+
+    def parse(start: int) -> Chunk:
         try:
             frame = picked.slice(start, ROWS).collect()
         except pl.exceptions.PolarsError as error:
@@ -42,9 +43,9 @@ def read_parquet(head: Head, wanted: Mapping[str, pl.DataType]) -> Iterator[Chun
                 where=str(head.path),
                 fix="write or fetch it again",
             ) from error
-        yield Chunk(
-            frame, pl.int_range(start + 1, start + 1 + frame.height, eager=True), None, rejected([])
-        )
+        return Chunk(frame, pl.int_range(1, frame.height + 1, eager=True), None, rejected())
+
+    return Reading(iter(range(0, total, ROWS)), parse)
 
 
 def _as_text(value: pl.Expr, dtype: pl.DataType, head: Head, key: str, *, lists: bool) -> pl.Expr:

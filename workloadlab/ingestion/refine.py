@@ -41,7 +41,7 @@ class Refined:
 
     Attributes:
         frame: the trace's columns, arrival still absolute; `flags` where repairs are possible.
-        rejects: columns of `REJECTS` but `file`, in row order.
+        rejects: columns of `REJECTS` but `file`, in row order, numbered within the chunk.
         repaired: number of values set to null, by reason.
         naive: whether a datetime without a zone was taken as UTC.
     """
@@ -53,11 +53,14 @@ class Refined:
 
 
 def wanted(columns: Sequence[Column]) -> dict[str, pl.DataType]:
-    """Return the keys to read from the log, with the types that `refine` takes them in."""
+    """Return the keys to read from the log, with the likely types; text will do for integers."""
     keys: dict[str, pl.DataType] = {}
     for column in columns:
         dtype = COLUMNS[column.target]
-        keys[column.source] = dtype if isinstance(dtype, pl.List) else pl.String()
+        if not isinstance(dtype, pl.List):
+            whole = dtype.is_integer() and not column.target.endswith("_ns")
+            dtype = pl.Int64() if whole else pl.String()
+        keys[column.source] = dtype if keys.get(column.source, dtype) == dtype else pl.String()
         if column.since:
             keys[column.since] = pl.String()
     return keys
@@ -72,7 +75,6 @@ def refine(
     chunk: Chunk,
     columns: Sequence[Column],
     *,
-    first_row_id: int,
     block_size: int | None,
     where: str,
 ) -> Refined:
@@ -81,15 +83,13 @@ def refine(
     Args:
         chunk: text columns.
         columns: what to make of them.
-        first_row_id: `row_id` of row 1 of this file.
         block_size: tokens per block, where block ids are read.
         where: the file, for messages.
 
     Raises:
         DataError: the block ids do not fit the block size.
     """
-    row_ids = (chunk.rows - 1 + first_row_id).cast(pl.UInt64).alias("row_id")
-    values: list[pl.Series] = [row_ids]
+    values: list[pl.Series] = []
     problems: list[tuple[Column, pl.Series]] = []
     naive = False
     for column in columns:
@@ -167,7 +167,7 @@ def _quoted(values: pl.Series) -> pl.Series:
     """Return the values as short text; a value may be a prompt that slipped into another column."""
     if isinstance(values.dtype, pl.List):
         return pl.Series([None], dtype=pl.String).new_from_index(0, values.len())
-    return values.str.slice(0, VALUE_CHARACTERS)
+    return values.cast(pl.String).str.slice(0, VALUE_CHARACTERS)
 
 
 def _repair(

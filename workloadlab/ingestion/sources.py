@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BLOCK_BYTES", "container", "find", "opened", "text_blocks"]
 
-BLOCK_BYTES = 8 << 20
+BLOCK_BYTES = 16 << 20
 PROBE_BYTES = 1 << 16
 _QUOTED_BYTES = 64 << 20
 _GZIP = b"\x1f\x8b"
@@ -129,16 +129,19 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         ) from error
 
 
-def text_blocks(path: Path, *, quotes: bool, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+def text_blocks(
+    path: Path, *, quotes: bool, skip: int = 0, size: int = BLOCK_BYTES
+) -> Iterator[bytes]:
     """Yield a text file in blocks that end where a record ends; the last may lack its newline.
 
     Args:
         path: the file.
         quotes: whether a newline inside double quotes belongs to the record (CSV).
+        skip: bytes to leave out at the start, such as the header.
         size: bytes to read at a time.
     """
     with opened(path) as stream:
-        rest = stream.read(size).removeprefix(_BOM)
+        rest = stream.read(skip + size)[skip:].removeprefix(_BOM)
         while more := stream.read(size):
             cut = _record_end(rest, quotes=quotes)
             if cut:

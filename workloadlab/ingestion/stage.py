@@ -1,23 +1,26 @@
-"""The first pass: logs to chunks of trace rows on disk, in source order."""
+"""The first pass: logs to good rows, in source order, and the rows that are set aside."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
 from workloadlab.errors import DataError
-from workloadlab.ingestion.chunks import REJECTS, Chunk
+from workloadlab.ingestion.chunks import REJECTS, Chunk, Reading
 from workloadlab.ingestion.csv_rows import read_csv
 from workloadlab.ingestion.json_rows import read_jsonl
 from workloadlab.ingestion.parquet_rows import read_parquet
-from workloadlab.ingestion.refine import refine, wanted
+from workloadlab.ingestion.refine import Refined, refine, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from workloadlab.ingestion.formats import Column
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Staged", "stage"]
 
-READERS: dict[str, Callable[[Head, Mapping[str, pl.DataType]], Iterator[Chunk]]] = {
+_T = TypeVar("_T")
+
+HELD_BYTES = 256 << 20
+READERS: dict[str, Callable[[Head, Mapping[str, pl.DataType]], Reading]] = {
     "csv": read_csv,
     "jsonl": read_jsonl,
     "parquet": read_parquet,
@@ -37,7 +43,7 @@ class Staged:
     """What the first pass found.
 
     Attributes:
-        folder: where its chunks lie, in name order.
+        folder: where rows are spilled that are too many to hold.
         rows_by_file: rows read from each file, bad ones included.
         written: rows that are good.
         rejects: the bad ones; columns of `REJECTS`.
@@ -46,6 +52,8 @@ class Staged:
         first_ns: the earliest arrival.
         naive: whether a datetime without a zone was taken as UTC.
         spans: first and last arrival of each chunk; None for one that is not sorted.
+        held: rows in memory, the last ones in source order.
+        spilled: files of earlier rows.
     """
 
     folder: Path
@@ -57,6 +65,8 @@ class Staged:
     first_ns: int | None = None
     naive: bool = False
     spans: list[tuple[int, int] | None] = field(default_factory=list)
+    held: list[pl.DataFrame] = field(default_factory=list)
+    spilled: list[Path] = field(default_factory=list)
 
     @property
     def in_order(self) -> bool:
@@ -77,8 +87,11 @@ class Staged:
             "repaired": dict(sorted(self.repaired.items())),
         }
 
-    def add(self, frame: pl.DataFrame) -> None:
-        """Write one chunk of good rows."""
+    def add(self, refined: Refined) -> None:
+        """Take one chunk's good rows."""
+        self.repaired.update(refined.repaired)
+        self.naive |= refined.naive
+        frame = refined.frame
         if not frame.height:
             return
         arrival = frame["arrival_ns"]
@@ -89,11 +102,23 @@ class Staged:
         self.spans.append((first, last) if arrival.is_sorted() else None)
         self.filled |= {each.name for each in frame if each.null_count() < frame.height}
         self.written += frame.height
-        frame.write_parquet(
-            self.folder / f"{len(self.spans):08}.parquet",
-            compression="uncompressed",
-            statistics=False,
-        )
+        self.held.append(frame)
+        if sum(each.estimated_size() for each in self.held) > HELD_BYTES:
+            self._spill()
+
+    def rows(self) -> pl.LazyFrame:
+        """Return the good rows in source order."""
+        if not self.spilled:
+            return pl.concat(self.held).lazy()
+        if self.held:
+            self._spill()
+        return pl.scan_parquet(self.spilled)
+
+    def _spill(self) -> None:
+        path = self.folder / f"{len(self.spilled):06}.parquet"
+        pl.concat(self.held).write_parquet(path, compression="lz4", statistics=False)
+        self.spilled.append(path)
+        self.held.clear()
 
 
 def stage(
@@ -113,31 +138,64 @@ def stage(
     keys = wanted(columns)
     bad: list[pl.DataFrame] = []
     for head in heads:
-        read, written = 0, staged.written
         mine: list[pl.DataFrame] = []
-        for chunk in READERS[head.container](head, keys):
-            refined = refine(
-                chunk,
-                columns,
-                first_row_id=sum(staged.rows_by_file),
-                block_size=block_size,
-                where=str(head.path),
-            )
-            read += chunk.rows.len() + chunk.rejects.height
-            staged.add(refined.frame)
-            staged.repaired.update(refined.repaired)
-            staged.naive |= refined.naive
+        rows, written = 0, staged.written
+        reading = READERS[head.container](head, keys)
+        line = reading.header_lines
+
+        work = partial(_chunk, reading, columns, block_size, str(head.path))
+        for chunk, refined in _in_order(work, reading.pieces):
+            staged.add(refined)
             if refined.rejects.height:
-                mine.append(refined.rejects.with_columns(file=pl.lit(str(head.path))))
+                mine.append(
+                    refined.rejects.select(
+                        pl.lit(str(head.path)).alias("file"),
+                        pl.col("row") + rows,
+                        pl.col("line") + line,
+                        "column",
+                        "value",
+                        "reason",
+                    )
+                )
                 if strict:
                     raise _first_bad(mine[0].row(0, named=True))
+            rows += chunk.rows.len() + chunk.rejects.height
+            line += chunk.line_count
         if staged.written == written:
-            raise _nothing_left(head, mine, read)
-        staged.rows_by_file.append(read)
+            raise _nothing_left(head, mine, rows)
+        staged.rows_by_file.append(rows)
         bad += mine
     if bad:
-        staged.rejects = pl.concat([each.select(list(REJECTS)) for each in bad])
+        staged.rejects = pl.concat(bad)
     return staged
+
+
+def _chunk(
+    reading: Reading,
+    columns: Sequence[Column],
+    block_size: int | None,
+    where: str,
+    piece: Any,
+) -> tuple[Chunk, Refined]:
+    chunk = reading.parse(piece)
+    return chunk, refine(chunk, columns, block_size=block_size, where=where)
+
+
+def _in_order(work: Callable[[Any], _T], pieces: Iterator[Any]) -> Iterator[_T]:
+    """Work on some pieces at a time in threads and yield the results in the order of the pieces."""
+    workers = pl.thread_pool_size()
+    with ThreadPoolExecutor(workers) as threads:
+        ahead: deque[Future[_T]] = deque()
+        try:
+            for piece in pieces:
+                ahead.append(threads.submit(work, piece))
+                if len(ahead) > workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()
 
 
 def _first_bad(reject: dict[str, Any]) -> DataError:

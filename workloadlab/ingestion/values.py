@@ -103,7 +103,7 @@ def integers(text: pl.Series, dtype: pl.DataType, *, tokens: bool = False) -> Pa
     """Read whole numbers; `76.0` is one, `76.5` is not.
 
     Args:
-        text: String series.
+        text: String series, or Int64.
         dtype: integer type of the result.
         tokens: name the reasons after token counts and refuse more than 10 million.
     """
@@ -213,6 +213,8 @@ def _json_list(text: str | None) -> list[int] | None:
 
 
 def _missing(text: pl.Series) -> pl.Series:
+    if text.dtype != pl.String:
+        return text.is_null()
     return text.is_null() | text.str.strip_chars().is_in(MISSING)
 
 
@@ -282,8 +284,9 @@ def _uniform_datetimes(text: pl.Series) -> tuple[pl.Series, bool]:
         return pl.Series([None], dtype=pl.Int64).new_from_index(0, text.len()), False
     fraction, zone = layout.group(1) or "", layout.group(2) or ""
     first = present[0]
-    clock = text.str.slice(0, 19).str.to_datetime(
-        f"%Y-%m-%d{first[10]}%H:%M:%S", time_unit="us", strict=False
+    dot = "." if fraction else ""
+    clock = text.str.slice(0, 19 + len(dot)).str.to_datetime(
+        f"%Y-%m-%d{first[10]}%H:%M:%S{dot}", time_unit="us", strict=False
     )
     fits = text.str.len_bytes() == len(first)
     values = _to_ns(clock.cast(pl.Int64))
@@ -291,7 +294,7 @@ def _uniform_datetimes(text: pl.Series) -> tuple[pl.Series, bool]:
         digits = text.str.slice(20, len(fraction))
         below = digits.cast(pl.Int64, strict=False) * 10 ** (9 - len(fraction))
         values = values + below
-        fits &= (text.str.slice(19, 1) == ".") & (digits >= "0")
+        fits &= digits >= "0"  # neither sign
     if zone:
         fits &= text.str.ends_with(zone)
         values = values - _offset_ns(zone)

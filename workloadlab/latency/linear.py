@@ -18,13 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "CURVE_EDGES",
+    "TABLE_CELLS",
     "TERMS",
+    "curve",
+    "curve_time",
     "describe_terms",
     "design_matrix",
     "fit_coefficients",
     "kernel_table",
     "predict_steps",
     "step_time",
+    "with_curve",
 ]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -190,14 +195,19 @@ def _curve(coefficients: Mapping[str, float], totals: list[float]) -> list[float
 _CURVE = len(_DECODE) + len(_PREFILL)
 _LAST = 16 + 8192 // 16
 
+CURVE_EDGES: tuple[int, ...] = (*range(17), *range(32, 8192 + 1, 16))
+"""Where the curve's pairs change: pair b holds for totals over edge b - 1 up to edge b."""
+
+TABLE_CELLS = _CURVE + 2 * (_LAST + 1)
+"""Length of the table."""
+
 
 def kernel_table(coefficients: Mapping[str, float]) -> Floats:
     """Lay the coefficients out for `step_time`; the same coefficients give the same bits."""
-    table = np.zeros(_CURVE + 2 * (_LAST + 1))
+    table = np.zeros(TABLE_CELLS)
     table[:_CURVE] = [coefficients[name] for name in (*_DECODE, *_PREFILL)]
-    edges = [*range(17), *range(32, 8192 + 1, 16)]
     for bucket in range(1, _LAST + 1):
-        low = edges[bucket - 1]
+        low = CURVE_EDGES[bucket - 1]
         intercept, slope = 0.0, 0.0
         for k in _FIRST:
             if low < k:
@@ -214,6 +224,48 @@ def kernel_table(coefficients: Mapping[str, float]) -> Floats:
         table[_CURVE + 2 * bucket] = intercept
         table[_CURVE + 2 * bucket + 1] = slope
     return table
+
+
+@njit("float64(float64, float64[::1])", cache=True, nogil=True, inline="always")
+def curve_time(total_tokens: float, table: Floats) -> float:
+    """Seconds of the terms of total tokens alone."""
+    bucket = int(total_tokens)
+    if bucket > 16:
+        bucket = min(15 + ((bucket + 15) >> 4), _LAST)
+    pair = _CURVE + 2 * bucket
+    return float(table[pair] + table[pair + 1] * total_tokens)
+
+
+@njit("float64[::1](float64[::1], float64[::1])", cache=True, nogil=True)
+def curve(totals: Floats, table: Floats) -> Floats:
+    """Evaluate `curve_time` for every total."""
+    seconds = np.empty(len(totals))
+    for row in range(len(totals)):
+        seconds[row] = curve_time(totals[row], table)
+    return seconds
+
+
+def with_curve(table: Floats, knots: Floats, more_s: Floats) -> Floats:
+    """Return the table with seconds added to its curve, made to rise.
+
+    Args:
+        table: from `kernel_table`.
+        knots: totals among `CURVE_EDGES`, rising.
+        more_s: seconds to add at the knots; linear between them, constant beyond.
+    """
+    edges = np.array(CURVE_EDGES, np.float64)
+    pairs = table[_CURVE:].reshape(-1, 2).copy()
+    ends = np.column_stack([edges[:-1], edges[1:]])
+    values = pairs[1:_LAST, :1] + pairs[1:_LAST, 1:] * ends
+    values += np.interp(ends, knots, more_s)
+    line = values.ravel()
+    line = np.maximum.accumulate(line) + np.minimum.accumulate(line[::-1])[::-1]
+    values = np.maximum(0.0, line.reshape(-1, 2) / 2)
+    slope = (values[:, 1] - values[:, 0]) / (ends[:, 1] - ends[:, 0])
+    pairs[1:_LAST] = np.column_stack([values[:, 0] - slope * ends[:, 0], slope])
+    pairs[_LAST, 0] = values[-1, 1] - pairs[_LAST, 1] * edges[_LAST - 1]
+    corrected: Floats = np.concatenate([table[:_CURVE], pairs.ravel()])
+    return corrected
 
 
 @njit("float64(float64, float64, float64, float64, float64[::1])", cache=True, nogil=True)

@@ -21,9 +21,7 @@ def length_plots(lengths: dict[str, Any], section: str) -> list[Plot]:
             Plot(id=f"{section}-lengths", kind="absent", title="Lengths",
                  reading=lengths["unsupported"])
         ]  # fmt: skip
-    plots = [
-        _cdf(lengths[key], f"{section}-{key}", title, noun) for key, title, noun in COLUMNS
-    ]
+    plots = [_cdf(lengths[key], f"{section}-{key}", title, noun) for key, title, noun in COLUMNS]
     return [*plots, _joint(lengths["joint"], f"{section}-joint")]
 
 
@@ -42,7 +40,10 @@ def token_weighted(cdf: list[list[float]]) -> list[list[float]]:
     for (low, below), (high, upto) in pairwise(cdf):
         total += (upto - below) * (low + 1 + high) / 2
         sums.append(total)
-    return [[tokens, part / total if total else 1.0] for (tokens, _), part in zip(cdf, sums, strict=True)]
+    return [
+        [tokens, part / total if total else 1.0]
+        for (tokens, _), part in zip(cdf, sums, strict=True)
+    ]
 
 
 def _cdf(column: dict[str, Any], plot_id: str, title: str, noun: str) -> Plot:
@@ -83,8 +84,7 @@ def _joint(joint: dict[str, Any], plot_id: str) -> Plot:
         strength = next(word for most, word in STRENGTHS if abs(rank) < most)
         inverse = ", and inversely" if rank <= -0.1 else ""
         said = (
-            f"A prompt's length says {strength} about its output's{inverse} "
-            f"(Spearman {rank:.2f})."
+            f"A prompt's length says {strength} about its output's{inverse} (Spearman {rank:.2f})."
         )
     if ratio is not None:
         said += f" The prompts hold {three(ratio)} tokens for each one generated."
@@ -93,7 +93,7 @@ def _joint(joint: dict[str, Any], plot_id: str) -> Plot:
         kind="density",
         title=title,
         reading=said,
-        definition="Requests per cell of half an octave each way, darker for more; dots: the output "
+        definition="Requests per cell of half an octave each way, the fuller the stronger the colour; dots: the output "
         "bin that holds the median of each prompt bin of at least 20 requests. Spearman: "
         "correlation of ranks, ties averaged.",
         n=plural(joint["rows"], "request"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +42,9 @@ def model_section(model: LatencyModel, section_id: str) -> Section:
 
 
 def _summary(facts: dict[str, Any]) -> str:
-    what = f"Step times come from {facts['name']} ({facts['model']} on {facts['tp']} x {facts['gpu']})"
+    what = (
+        f"Step times come from {facts['name']} ({facts['model']} on {facts['tp']} x {facts['gpu']})"
+    )
     if facts["card"] is None:
         return f"{what}, made by hand and held against no measurement."
     overall = facts["card"]["slices"][0]
@@ -74,22 +77,35 @@ def _origin(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     pairs = [("Accelerator", f"{facts['tp']} x {facts['gpu']}"), ("Served model", facts["model"])]
     pairs += [("Precision", facts["dtype"])] if facts["dtype"] else []
     pairs += [("Estimator", facts["estimator"])]
-    for group in (facts["provenance"], facts["system"]):
-        pairs += [(key.replace("_", " ").capitalize(), str(value)) for key, value in group.items()]
+    for group in (facts["system"], facts["provenance"]):
+        pairs += [(_label(key), _value(value)) for key, value in group.items()]
     return tuple(pairs)
 
 
+def _label(key: str) -> str:
+    words = key.replace("_", " ")
+    for name in ("kv", "gpu", "cuda", "url", "cpu"):
+        words = re.sub(rf"\b{name}\b", name.upper(), words)
+    return words[:1].upper() + words[1:]
+
+
+def _value(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
 def _card(card: dict[str, Any]) -> Grid:
+    parts = card["slices"]
+    above = ["", *(part["by"] for part in parts)]
     rows = tuple(
         (
-            Cell(part["by"].replace("_", " ")),
+            Cell("" if part["by"] == above[row] else part["by"].replace("_", " ")),
             Cell(part["slice"]),
             Cell(f"{part['rows']:,}"),
             Cell(f"{part['mape']:.2%}"),
             Cell(f"{part['bias']:+.2%}"),
             Cell(f"{part['p95']:.2%}"),
         )
-        for part in card["slices"]
+        for row, part in enumerate(parts)
     )
     return Grid(
         caption="Held-out error by region",
@@ -161,7 +177,7 @@ def _prefill(model: LatencyModel, section: str) -> Plot:
     full = model.step_time_s(prefill_tokens=most)
     quarter = model.step_time_s(prefill_tokens=max(1, most // 4))
     said = (
-        f"A chunk of {max(1, most // 4):,} tokens takes {seconds(quarter)}, one of {most:,} "
+        f"A chunk of {max(1, most // 4):,} tokens takes {seconds(quarter)} and one of {most:,} takes "
         f"{seconds(full)}"
     )
     if full:

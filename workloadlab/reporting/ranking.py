@@ -21,7 +21,7 @@ class Rival:
         difference_s: its mean less the leader's on the same requests, in seconds; None, as the
             bounds, where the board holds no such pair.
         low_s, high_s: the paired interval of the difference.
-        separated: whether the interval excludes 0.
+        separated: whether the whole interval is above 0.
     """
 
     router: str
@@ -121,9 +121,8 @@ def standing(board: Scoreboard, scale: float, metric: str) -> Standing | None:
         sign = 1.0 if behind else -1.0
         low, high = sorted((sign * pair["low"], sign * pair["high"]))
         if router in rivals:
-            rivals[router] = Rival(
-                router, sign * pair["mean_difference"], low, high, separated=pair["significant"]
-            )
+            difference = sign * pair["mean_difference"]
+            rivals[router] = Rival(router, difference, low, high, separated=low > 0)
     return Standing(
         leader=leader,
         mean_s=known[leader],

@@ -18,14 +18,14 @@ __all__ = ["aligned", "grid_of", "listed", "plural", "seconds", "share", "three"
 
 
 def three(value: float) -> str:
-    """Return three significant digits, whole numbers with separators, never an exponent.
+    """Return three significant digits, never an exponent; whole numbers as they are.
 
     Example:
-        >>> three(0.04342), three(5.53042), three(1020.4), three(0)
-        ('0.0434', '5.53', '1,020', '0')
+        >>> three(0.04342), three(5.53042), three(1020.4), three(10.0)
+        ('0.0434', '5.53', '1,020', '10')
     """
-    if value == 0:
-        return "0"
+    if value == int(value):
+        return f"{int(value):,}"
     decimals = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:,.{min(decimals, 9)}f}"
 

@@ -69,14 +69,16 @@ def _summary(facts: dict[str, Any], name: str) -> str:
 
 
 def _burstiness(arrivals: dict[str, Any]) -> str:
+    """Say how counts vary per minute, or in the widest shorter window that can be told."""
     known = [(float(w), value) for w, value in arrivals["dispersion"].items() if value is not None]
-    if not known:
+    upto_a_minute = [(width, value) for width, value in known if width <= 60]
+    if not upto_a_minute:
         return ""
-    width, value = known[-1]
-    if value > 2:
-        return f"Counts per {seconds(width)} vary {three(value)} times as much as Poisson's would."
-    verdict = "more regular than" if value < 0.5 else "about as variable as"
-    return f"Counts per {seconds(width)} are {verdict} Poisson's."
+    width, value = upto_a_minute[-1]
+    if value > 1.5:
+        return f"Counts per {seconds(width)} vary {three(value)} times as much as chance would have it."
+    verdict = "less than" if value < 0.67 else "about as much as"
+    return f"Counts per {seconds(width)} vary {verdict} chance would have it."
 
 
 def _trace_facts(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -37,6 +37,10 @@ INSTANCE_FIELDS: dict[str, tuple[str, str]] = {
     "kv_blocks_used": ("i8", "KV blocks in use"),
     "kv_blocks": ("i8", "KV blocks of the instance"),
     "max_num_seqs": ("i8", "most requests that may run together"),
+    "cached_tokens": (
+        "i8",
+        'prompt tokens of this request resident here; 0 unless the router declares needs={"prefix"}',
+    ),
     "fits": ("i8", "1 if the request can ever fit here, 0 if it would be rejected"),
 }
 

@@ -27,7 +27,7 @@ __all__ = ["DEFER", "NEEDS", "Router", "compile_choose", "compile_score", "route
 DEFER = -1
 """What a choosing router returns to keep the request in the router's own queue."""
 
-NEEDS = ("oracle", "session", "predicted_output")
+NEEDS = ("oracle", "session", "predicted_output", "prefix")
 MEMORY_CELLS = 64
 
 Kind = Literal["score", "choose"]
@@ -42,7 +42,7 @@ class Router:
         function: the Python function, callable for tests and reading.
         kind: "score" (lowest wins) or "choose" (returns an index or -1).
         needs: what it reads beyond the basic records: "oracle" (true output lengths), "session",
-            "predicted_output".
+            "predicted_output", "prefix" (cached tokens by instance).
         params: numbers handed to the function as `params`; they can change without compiling again.
         family, formula, source: documentation, printed by the list of routers.
     """
@@ -214,7 +214,7 @@ def router(
             (request, instances[, params[, memory]]) -> index or -1. `memory` is an array of 64 floats,
             zero at the start of a run, that the function may write.
         kind: "score" or "choose".
-        needs: any of "oracle", "session", "predicted_output".
+        needs: any of "oracle", "session", "predicted_output", "prefix".
         params: starting values of `params`.
         name: defaults to the function's name.
         family: which shelf it stands on.

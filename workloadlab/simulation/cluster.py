@@ -28,6 +28,8 @@ class Pool:
         block_size: tokens per block.
         max_num_seqs: most sequences in a batch.
         max_num_batched_tokens: token budget of a step.
+        prefix_caching: keep the KV blocks of prefixes that end, and reuse them by block id; blocks
+            are those of the trace, so its block size must be a multiple of `block_size`.
         step_overhead_s: CPU time per step outside the kernels, added to the model's time.
 
     Raises:
@@ -41,6 +43,7 @@ class Pool:
     block_size: int = 16
     max_num_seqs: int = 256
     max_num_batched_tokens: int = 2048
+    prefix_caching: bool = False
     step_overhead_s: float = DEFAULT_STEP_OVERHEAD_S
 
     def __post_init__(self) -> None:
@@ -60,6 +63,11 @@ class Pool:
                 raise UsageError(
                     f"pool {self.name!r}: {key} = {value!r}", fix="use a whole number of at least 1"
                 )
+        if not isinstance(self.prefix_caching, bool):
+            raise UsageError(
+                f"pool {self.name!r}: prefix_caching = {self.prefix_caching!r}",
+                fix="use true or false",
+            )
         overhead = self.step_overhead_s
         if not isinstance(overhead, int | float) or not 0 <= overhead < 60:
             raise UsageError(

@@ -36,7 +36,7 @@ def _placeholders() -> tuple[Any, Any]:
 
 
 def _engines(cluster: Cluster) -> Any:
-    from workloadlab.simulation.kernel import ENGINE
+    from workloadlab.simulation.kernel_state import ENGINE
 
     engines = np.zeros(sum(pool.instances for pool in cluster.pools), ENGINE)
     first = 0
@@ -49,14 +49,15 @@ def _engines(cluster: Cluster) -> Any:
         rows["budget"] = pool.max_num_batched_tokens
         rows["overhead_s"] = pool.step_overhead_s
         rows["pool"] = number
+        rows["caching"] = pool.prefix_caching
     engines["free"] = engines["kv_blocks"]
-    for link in ("partial", "wait_head", "wait_tail", "run_head", "run_tail"):
+    for link in ("partial", "wait_head", "wait_tail", "run_head", "run_tail", "oldest", "newest"):
         engines[link] = -1
     return engines
 
 
 def _bounds(model: LatencyModel) -> Any:
-    """The model's domain as (kinds, features, low and high); all there is if it has none."""
+    """Return the domain as (kinds, features, low and high); everything if the model has none."""
     if model.domain is not None:
         return model.domain.bounds()
     return np.tile(np.array([-np.inf, np.inf]), (3, 5, 1))
@@ -70,13 +71,16 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
             scores every instance NaN, or defers for ever.
     """
     from workloadlab.simulation import kernel
+    from workloadlab.simulation import kernel_state as state
 
     n, pools = len(workload), cluster.pools
-    jobs = np.empty(n, kernel.JOB)
+    jobs = np.empty(n, state.JOB)
     jobs["arrival_s"], jobs["input"] = workload.arrival_s, workload.input_tokens
     jobs["output"], jobs["predicted"] = workload.output_tokens, workload.predicted_tokens
     jobs["session"] = workload.session
-    results = np.zeros(n, kernel.RESULT)
+    jobs["first_block"], jobs["blocks"] = workload.first_block[:-1], np.diff(workload.first_block)
+    ids = int(workload.block_ids.max(initial=-1)) + 1 if any(p.prefix_caching for p in pools) else 0
+    results = np.zeros(n, state.RESULT)
     for moment in ("dispatch_s", "scheduled_s", "first_token_s", "end_s"):
         results[moment] = np.nan
     results["instance"] = -1
@@ -86,6 +90,9 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
     views = np.zeros(count, INSTANCE)
     views["index"] = np.arange(count)
     views["kv_blocks"], views["max_num_seqs"] = engines["kv_blocks"], engines["max_num_seqs"]
+    cache = np.zeros((count, ids), state.CACHED)
+    for link in state.CACHED.names or ():
+        cache[link] = state.NONE
     kernels = [pool.latency.kernel() for pool in pools]
     score, choose = _placeholders()
     scores = policy.kind == "score"
@@ -97,17 +104,22 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
         status, row, chosen = kernel.run_lane(
             jobs,
             results,
-            np.zeros(n, kernel.SEQUENCE),
+            np.zeros(n, state.SEQUENCE),
             engines,
             np.zeros((count, int(engines["block_size"].max())), np.int64),
-            np.zeros((count, seats), kernel.SEAT),
+            np.zeros((count, seats), state.SEAT),
+            cache,
+            workload.block_ids,
+            np.zeros(len(workload.block_ids), np.uint8),
             kernels[0][0],
             np.stack([table for _, table in kernels]),
             np.stack([_bounds(pool.latency) for pool in pools]),
+            np.zeros(2, np.int64),
             scores,
             score,
             choose,
             "oracle" in policy.needs,
+            "prefix" in policy.needs,
             np.array(policy.params),
             empty_memory(),
             np.zeros(1, REQUEST),
@@ -129,6 +141,7 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
         first_token_s=results["first_token_s"].copy(),
         end_s=results["end_s"].copy(),
         preemptions=results["preemptions"].copy(),
+        cached_tokens=results["cached"].copy(),
         steps=int(engines["steps"].sum()),
         steps_outside=int(engines["outside"].sum()),
     )

@@ -43,12 +43,14 @@ def uniform_draw(state: int, count: int) -> float:
 
 @dataclass
 class Sequence:
-    """One request inside an engine."""
+    """One request inside an engine; `ids` names its blocks, `used` says which of those it shares."""
 
     row: int
     prompt: int
     output: int
     predicted: int
+    ids: list[int] = field(default_factory=list)
+    used: list[bool] = field(default_factory=list)
     generated: int = 0
     computed: int = 0
     blocks: int = 0
@@ -58,6 +60,54 @@ class Sequence:
     def total(self) -> int:
         """Tokens known so far; prefill ends when all are computed."""
         return self.prompt + self.generated
+
+
+@dataclass
+class BlockStore:
+    """KV blocks: private ones, resident ones by id with their users, and the idle ones by age."""
+
+    capacity: int
+    private: int = 0
+    users: dict[int, int] = field(default_factory=dict)
+    idle: list[int] = field(default_factory=list)
+
+    @property
+    def available(self) -> int:
+        return self.capacity - self.private - len(self.users) + len(self.idle)
+
+    def take(self, count: int) -> None:
+        """Make `count` blocks private, evicting the least recently used idle ones if needed."""
+        while self.capacity - self.private - len(self.users) < count:
+            del self.users[self.idle.pop(0)]
+        self.private += count
+
+    def hits(self, ids: list[int]) -> int:
+        return next((k for k, name in enumerate(ids) if name not in self.users), len(ids))
+
+    def use(self, name: int) -> None:
+        if self.users[name] == 0:
+            self.idle.remove(name)
+        self.users[name] += 1
+
+    def enter(self, sequence: Sequence, blocks: int) -> None:
+        """Make the first `blocks` blocks resident, but for those that somebody else made so."""
+        for name in sequence.ids[len(sequence.used) : blocks]:
+            fresh = name not in self.users
+            sequence.used.append(fresh)
+            if fresh:
+                self.users[name] = 1
+                self.private -= 1
+
+    def release(self, sequence: Sequence) -> None:
+        """Give back every block, the deepest first."""
+        self.private -= sequence.blocks - sum(sequence.used)
+        for name, used in reversed(list(zip(sequence.ids, sequence.used, strict=False))):
+            if used:
+                self.users[name] -= 1
+                if self.users[name] == 0:
+                    self.idle.append(name)
+        sequence.used = []
+        sequence.blocks = 0
 
 
 @dataclass
@@ -76,14 +126,14 @@ class Engine:
     steps: int = 0
     outside: int = 0
     finished: list[int] = field(default_factory=list)
+    store: BlockStore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = BlockStore(self.kv_blocks)
 
     @property
     def kv_blocks(self) -> int:
         return UNLIMITED_BLOCKS if self.pool.kv_blocks is None else self.pool.kv_blocks
-
-    @property
-    def free(self) -> int:
-        return self.kv_blocks - sum(s.blocks for s in self.running)
 
     def blocks_for(self, tokens: int) -> int:
         return -(-tokens // self.pool.block_size)
@@ -134,36 +184,56 @@ class Engine:
             sequence = self.running[index]
             tokens = min(sequence.total - sequence.computed, budget)
             needed = self.blocks_for(sequence.computed + tokens) - sequence.blocks
-            while needed > self.free:
+            while needed > self.store.available:
                 preempted = True
                 if self.preempt_last() is sequence:
                     break
             if index == len(self.running):
                 break
-            sequence.blocks += needed
-            self.batch.append((sequence, tokens))
+            self.serve(sequence, tokens, needed)
             budget -= tokens
             index += 1
         while self.waiting and not preempted and budget > 0:
             sequence = self.waiting[0]
-            tokens = min(sequence.total, budget)
-            needed = self.blocks_for(tokens)
-            if len(self.running) >= self.pool.max_num_seqs or needed > self.free:
+            limit = (sequence.total - 1) // self.pool.block_size
+            found = self.store.hits(sequence.ids[:limit])
+            idle = sum(self.store.users[name] == 0 for name in sequence.ids[:found])
+            cached = found * self.pool.block_size
+            tokens = min(sequence.total - cached, budget)
+            needed = self.blocks_for(cached + tokens) - found
+            if len(self.running) >= self.pool.max_num_seqs or needed > self.store.available - idle:
                 break
             self.running.append(self.waiting.pop(0))
-            sequence.blocks = needed
-            self.batch.append((sequence, tokens))
+            for name in sequence.ids[:found]:
+                self.store.use(name)
+            sequence.used = [True] * found
+            sequence.blocks, sequence.computed = found, cached
+            self.serve(sequence, tokens, needed)
             budget -= tokens
             if math.isnan(self.outcome.scheduled_s[sequence.row]):
                 self.outcome.scheduled_s[sequence.row] = self.now
+                self.outcome.cached_tokens[sequence.row] = cached
+
+    def serve(self, sequence: Sequence, tokens: int, needed: int) -> None:
+        """Put tokens of a running sequence into the batch, with the blocks they need."""
+        self.store.take(needed)
+        sequence.blocks += needed
+        self.batch.append((sequence, tokens))
+        if not sequence.decoding:
+            self.store.enter(sequence, (sequence.computed + tokens) // self.pool.block_size)
 
     def preempt_last(self) -> Sequence:
         sequence = self.running.pop()
-        sequence.computed = sequence.blocks = 0
+        self.release(sequence)
+        sequence.computed = 0
         sequence.decoding = False
         self.waiting.insert(0, sequence)
         self.outcome.preemptions[sequence.row] += 1
         return sequence
+
+    def release(self, sequence: Sequence) -> None:
+        self.store.enter(sequence, sequence.computed // self.pool.block_size)
+        self.store.release(sequence)
 
     def complete(self) -> None:
         self.stepping = False
@@ -178,6 +248,7 @@ class Engine:
                 self.outcome.first_token_s[sequence.row] = self.now
             if sequence.generated == sequence.output:
                 self.running.remove(sequence)
+                self.release(sequence)
                 self.outcome.end_s[sequence.row] = self.now
                 self.in_flight -= 1
                 self.predicted_left -= sequence.predicted - sequence.output
@@ -192,7 +263,7 @@ class Engine:
         )
         view.output_tokens_left = self.predicted_left
         view.context_tokens = sum(s.computed for s in self.running)
-        view.kv_blocks_used = sum(s.blocks for s in self.running)
+        view.kv_blocks_used = self.kv_blocks - self.store.available
 
 
 def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: int) -> Outcome:
@@ -205,7 +276,15 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
     n = len(workload)
     nan = np.full(n, np.nan)
     outcome = Outcome(
-        np.full(n, -1), nan.copy(), nan.copy(), nan.copy(), nan.copy(), np.zeros(n, np.int64), 0, 0
+        np.full(n, -1),
+        nan.copy(),
+        nan.copy(),
+        nan.copy(),
+        nan.copy(),
+        np.zeros(n, np.int64),
+        np.zeros(n, np.int64),
+        0,
+        0,
     )
     engines = [Engine(pool, outcome) for pool in cluster.pools for _ in range(pool.instances)]
     views = np.zeros(len(engines), INSTANCE).view(np.recarray)
@@ -224,6 +303,9 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
         for view, engine in zip(views, engines, strict=True):
             view.in_flight = engine.in_flight
             view.fits = engine.fits(prompt, output)
+            if "prefix" in policy.needs and engine.pool.prefix_caching:
+                whole = named(row)[: (prompt - 1) // engine.pool.block_size]
+                view.cached_tokens = engine.store.hits(whole) * engine.pool.block_size
         request = offer[0]
         request.row, request.arrival_s, request.now_s = row, workload.arrival_s[row], now
         request.input_tokens, request.predicted_output_tokens = prompt, predict(row)
@@ -241,6 +323,10 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
         if best < 0:
             raise UsageError(f"router {policy.name!r} scores every instance NaN")
         return best
+
+    def named(row: int) -> list[int]:
+        start, end = workload.first_block[row : row + 2]
+        return [int(name) for name in workload.block_ids[start:end]]
 
     def predict(row: int) -> int:
         if workload.predicted_tokens[row] >= 0:
@@ -291,9 +377,9 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
             outcome.dispatch_s[row] = now
             if engines[chosen].fits(prompt, output):
                 outcome.instance[row] = chosen
-                engines[chosen].accept(
-                    Sequence(row, prompt, output, int(offer[0].predicted_output_tokens)), now
-                )
+                ids = named(row) if engines[chosen].pool.prefix_caching else []
+                predicted = int(offer[0].predicted_output_tokens)
+                engines[chosen].accept(Sequence(row, prompt, output, predicted, ids), now)
     advance(math.inf)
     return Outcome(
         **{

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +36,9 @@ class Workload:
         output_tokens: tokens to generate, at least 1: an engine that ran a prompt emits a token.
         predicted_tokens: predicted output lengths, -1 where there is none.
         session: dense session numbers, -1 where there is none.
+        block_ids: ids of the full prefix blocks of all requests, one after the other.
+        first_block: where each request's ids start in `block_ids`, and the end: n + 1 entries.
+        block_size: tokens per prefix block, 0 where there are none.
     """
 
     arrival_s: Floats
@@ -43,6 +46,13 @@ class Workload:
     output_tokens: Ints
     predicted_tokens: Ints
     session: Ints
+    block_ids: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    first_block: Ints | None = None
+    block_size: int = 0
+
+    def __post_init__(self) -> None:
+        if self.first_block is None:
+            object.__setattr__(self, "first_block", np.zeros(len(self) + 1, np.int64))
 
     def __len__(self) -> int:
         return len(self.arrival_s)
@@ -51,13 +61,7 @@ class Workload:
         """Return the same requests arriving `rate_scale` times as fast."""
         if not (rate_scale > 0 and np.isfinite(rate_scale)):
             raise UsageError(f"rate scale {rate_scale} is not a positive number")
-        return Workload(
-            self.arrival_s / rate_scale,
-            self.input_tokens,
-            self.output_tokens,
-            self.predicted_tokens,
-            self.session,
-        )
+        return replace(self, arrival_s=self.arrival_s / rate_scale)
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Outcome:
         scheduled_s: when its first chunk started.
         first_token_s, end_s: ends of the steps that gave the first and the last token.
         preemptions: how often it was preempted.
+        cached_tokens: prompt tokens found in the prefix cache when it was first scheduled.
         steps, steps_outside: engine steps in all, and those outside the latency model's domain.
     """
 
@@ -79,6 +84,7 @@ class Outcome:
     first_token_s: Floats
     end_s: Floats
     preemptions: Ints
+    cached_tokens: Ints
     steps: int
     steps_outside: int
 

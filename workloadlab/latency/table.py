@@ -1,0 +1,374 @@
+"""The table estimator: a curve of total tokens plus attention looked up in log-spaced grids.
+
+    step = curve(T) + attention(decode: n, c/n | prefill: p, x/p | mixed: p, x/p, n, c/n),   T = p + n
+
+Nodes are log-spaced and values between them multilinear, in tokens and not in their logarithms,
+because bytes and products are. The values are the linear estimator's plus a correction, smooth from
+node to node, fitted on relative errors by sparse least squares; so a node that no step lies near
+keeps what physics says. Then curve and grids are made monotone. Beyond a grid's last node the step
+costs what it costs at the edge plus what the linear estimator says the way from there costs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import njit
+
+from workloadlab.latency import linear
+from workloadlab.latency.domain import KINDS, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["fit_coefficients", "kernel_table", "predict_steps", "step_time"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+AXES = {"decode": (2, 3), "prefill": (0, 1), "mixed": (0, 1, 2, 3)}
+"""Kind of step -> the axes of its grid: 0 chunk, 1 mean cached, 2 sequences, 3 mean context."""
+
+_MOST_NODES = 16_384
+_MOST_KNOTS = 160
+_SMOOTH = 0.05
+_RIDGE = 0.005
+_BASE = linear.TABLE_CELLS
+
+
+def fit_coefficients(features: Floats, seconds: Floats) -> dict[str, Any]:
+    """Fit curve and grids on relative errors, decode, prefill and mixed steps weighing the same.
+
+    Args:
+        features: (rows, 4): prefill_tokens, prefill_context_tokens, decode_seqs,
+            decode_context_tokens.
+        seconds: (rows,) measured durations.
+
+    Returns:
+        `fallback`, the linear coefficients; `curve_tokens` and `curve_s`, seconds to add to their
+        curve of total tokens; `grids`: kind -> nodes of each axis and seconds in C order.
+    """
+    fallback = linear.fit_coefficients(features, seconds)
+    base = linear.kernel_table(fallback)
+    kinds = kind_of(features)
+    grids = {kind: _nodes(features[kinds == i], AXES[kind]) for i, kind in enumerate(KINDS)}
+    grids = {kind: nodes for kind, nodes in grids.items() if nodes}
+    knots = _knots(features[:, 0] + features[:, 2])
+    curve, values = _solve(features, seconds, base, knots, grids)
+    return {
+        "fallback": fallback,
+        "curve_tokens": [float(knot) for knot in knots],
+        "curve_s": _rounded(curve),
+        "grids": {
+            kind: {"nodes": [axis.tolist() for axis in nodes], "seconds": _rounded(values[kind])}
+            for kind, nodes in grids.items()
+        },
+    }
+
+
+def coordinates(features: Floats) -> Floats:
+    """Rows of (p, x, n, c) to rows of (p, x/p, n, c/n)."""
+    p, x, n, c = features.T
+    mean_cached = np.divide(x, p, out=np.zeros_like(x), where=p > 0)
+    mean_context = np.divide(c, n, out=np.zeros_like(c), where=n > 0)
+    return np.column_stack([p, mean_cached, n, mean_context])
+
+
+def _rounded(values: Floats) -> list[float]:
+    return [float(f"{value:.6e}") for value in values.ravel()]
+
+
+def _thinned(values: Floats, ratio: float) -> Floats:
+    """Of sorted values keep the first, the last, and between them steps of at least `ratio`."""
+    kept = [float(values[0])]
+    for value in values[1:]:
+        if value >= kept[-1] * ratio and value >= kept[-1] + 1:
+            kept.append(float(value))
+    last = float(values[-1])
+    if kept[-1] < last:
+        kept = [*kept[: max(1, len(kept) - (last < kept[-1] * ratio))], last]
+    return np.array(kept if len(kept) > 1 else [kept[0], kept[0] + 1.0])
+
+
+def _nodes(features: Floats, axes: tuple[int, ...]) -> list[Floats]:
+    """Nodes of each axis: the values seen, thinned until the grid is small enough."""
+    if not len(features):
+        return []
+    seen = [np.unique(np.rint(coordinates(features)[:, axis])) for axis in axes]
+    most = min(_MOST_NODES, 4 * len(features) + 16)
+    ratio = 1.19
+    nodes = [_thinned(values, ratio) for values in seen]
+    while np.prod([len(axis) for axis in nodes]) > most and ratio < 1e6:
+        ratio *= 1.1
+        nodes = [_thinned(values, ratio) for values in seen]
+    return nodes
+
+
+def _knots(total: Floats) -> Floats:
+    """Edges of the curve's buckets (`linear.CURVE_EDGES`) next to a total that was seen."""
+    edges = np.array(linear.CURVE_EDGES, float)
+    after = np.minimum(np.searchsorted(edges, np.unique(total)), len(edges) - 1)
+    seen = edges[np.unique(np.concatenate([after, np.maximum(after - 1, 0)]))]
+    ratio = 1.0
+    knots = _thinned(seen, ratio)
+    while len(knots) > _MOST_KNOTS:
+        ratio += 0.01
+        knots = _thinned(seen, ratio)
+    return np.unique(edges[np.minimum(np.searchsorted(edges, knots), len(edges) - 1)])
+
+
+def _weights(points: Floats, nodes: list[Floats]) -> tuple[Array, Floats]:
+    """Corner indices and multilinear weights of each point, (rows, 2 ** axes) both."""
+    sizes = [len(axis) for axis in nodes]
+    strides = [int(np.prod(sizes[i + 1 :])) for i in range(len(sizes))]
+    index = np.zeros((len(points), 1), np.int64)
+    weight = np.ones((len(points), 1))
+    for values, axis, stride in zip(points.T, nodes, strides, strict=True):
+        at = np.clip(np.searchsorted(axis, values, side="right") - 1, 0, len(axis) - 2)
+        part = np.clip((values - axis[at]) / (axis[at + 1] - axis[at]), 0.0, 1.0)[:, None]
+        low = index + (at * stride)[:, None]
+        index = np.hstack([low, low + stride])
+        weight = np.hstack([weight * (1 - part), weight * part])
+    return index, weight
+
+
+def _grid_features(nodes: list[Floats], axes: tuple[int, ...]) -> Floats:
+    """Rows of (p, x, n, c) at every node."""
+    rows = np.zeros((int(np.prod([len(axis) for axis in nodes])), 4))
+    for axis, values in zip(axes, np.meshgrid(*nodes, indexing="ij"), strict=True):
+        rows[:, axis] = values.ravel()
+    rows[:, 1] *= rows[:, 0]
+    rows[:, 3] *= rows[:, 2]
+    return rows
+
+
+def _solve(
+    features: Floats,
+    seconds: Floats,
+    base: Floats,
+    knots: Floats,
+    grids: dict[str, list[Floats]],
+) -> tuple[Floats, dict[str, Floats]]:
+    """Correct the linear estimator's curve at `knots` and its attention at the nodes.
+
+    The unknowns are ratios of a correction to the linear step time there, since such ratios change
+    slowly from node to node on a log scale. Minimises squared relative errors plus _SMOOTH^2 times
+    the squared second differences of the ratios along every axis plus _RIDGE^2 times their squares.
+    """
+    from scipy import sparse
+    from scipy.sparse.linalg import lsmr
+
+    kinds, total = kind_of(features), features[:, 0] + features[:, 2]
+    rows_of = np.bincount(kinds, minlength=3)
+    row_weight = np.sqrt(len(seconds) / rows_of[kinds]) / seconds
+    points = coordinates(features)
+    residual = seconds - linear.curve(total, base)
+    scales = [np.maximum(linear.curve(knots, base), seconds.min())]
+    physics: dict[str, Floats] = {}
+    corner, weight = _weights(total[:, None], [knots])
+    blocks = [_sparse(np.arange(len(total)), corner, weight, (len(total), len(knots)))]
+    smooth = [_second_differences((len(knots),))]
+    for kind, nodes in grids.items():
+        at_nodes = _grid_features(nodes, AXES[kind])
+        step = linear.predict_steps(at_nodes, base)
+        physics[kind] = step - linear.curve(at_nodes[:, 0] + at_nodes[:, 2], base)
+        chosen = np.flatnonzero(kinds == KINDS.index(kind))
+        corner, weight = _weights(points[chosen][:, AXES[kind]], nodes)
+        residual[chosen] -= (physics[kind][corner] * weight).sum(axis=1)
+        scales.append(np.maximum(step, seconds.min()))
+        blocks.append(_sparse(chosen, corner, weight, (len(total), len(step))))
+        smooth.append(_second_differences(tuple(map(len, nodes))))
+    scale = np.concatenate(scales)
+    error = sparse.hstack(blocks, format="csr").multiply(row_weight[:, None]).multiply(scale)
+    strength = np.sqrt(len(seconds) / len(scale))
+    penalty = sparse.vstack(
+        [sparse.block_diag(smooth) * _SMOOTH, sparse.identity(len(scale)) * _RIDGE]
+    )
+    system = sparse.vstack([error, penalty * strength], format="csr")
+    wanted = np.concatenate([residual * row_weight, np.zeros(penalty.shape[0])])
+    solution = lsmr(system, wanted, atol=1e-7, btol=1e-7, maxiter=400)[0] * scale
+    parts = np.split(solution, np.cumsum([len(part) for part in scales])[:-1])
+    values = {
+        kind: _monotone((physics[kind] + part).reshape([len(axis) for axis in grids[kind]]))
+        for kind, part in zip(grids, parts[1:], strict=True)
+    }
+    return parts[0], values
+
+
+def _sparse(rows: Array, corner: Array, weight: Floats, shape: tuple[int, int]) -> Any:
+    from scipy import sparse
+
+    row = np.repeat(rows, corner.shape[1])
+    return sparse.csr_array((weight.ravel(), (row, corner.ravel())), shape=shape)
+
+
+def _second_differences(sizes: tuple[int, ...]) -> Any:
+    from scipy import sparse
+
+    parts = []
+    for axis, size in enumerate(sizes):
+        bend = sparse.diags_array(
+            [1.0, -2.0, 1.0], offsets=[0, 1, 2], shape=(max(0, size - 2), size)
+        )
+        before, after = int(np.prod(sizes[:axis])), int(np.prod(sizes[axis + 1 :]))
+        parts.append(
+            sparse.kron(sparse.kron(sparse.identity(before), bend), sparse.identity(after))
+        )
+    return sparse.vstack(parts)
+
+
+def _monotone(values: Floats) -> Floats:
+    """Make values rise along every axis: the middle of the least majorant and largest minorant."""
+    above, below = values, values
+    for axis in range(values.ndim):
+        above = np.maximum.accumulate(above, axis=axis)
+        below = np.flip(np.minimum.accumulate(np.flip(below, axis), axis=axis), axis)
+    return (above + below) / 2
+
+
+def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
+    """Lay curve and grids out for `step_time`; the same coefficients give the same bits.
+
+    The table of the linear estimator comes first, its curve corrected; then where the grid of each
+    kind starts (0: there is none); then the grids: sizes of axes, nodes, seconds.
+    """
+    base = linear.with_curve(
+        linear.kernel_table(coefficients["fallback"]),
+        np.array(coefficients["curve_tokens"]),
+        np.array(coefficients["curve_s"]),
+    )
+    starts = np.zeros(len(KINDS))
+    cells: list[float] = []
+    for index, kind in enumerate(KINDS):
+        grid = coefficients["grids"].get(kind)
+        if grid:
+            starts[index] = _BASE + len(KINDS) + len(cells)
+            cells += [float(len(axis)) for axis in grid["nodes"]]
+            cells += [value for axis in grid["nodes"] for value in axis]
+            cells += grid["seconds"]
+    return np.concatenate([base, starts, np.array(cells, np.float64)])
+
+
+@njit(
+    "Tuple((int64, float64))(float64, int64, int64, float64[::1])",
+    cache=True,
+    nogil=True,
+    inline="always",
+)
+def _locate(value: float, first: int, count: int, table: Floats) -> tuple[int, float]:
+    """Cell of the axis that starts at `first`, and how far into it, from 0 to 1."""
+    low, high = first, first + count - 1
+    while high - low > 1:
+        middle = (low + high) >> 1
+        if value >= table[middle]:
+            low = middle
+        else:
+            high = middle
+    part = (value - table[low]) / (table[high] - table[low])
+    return low - first, min(1.0, max(0.0, part))
+
+
+@njit(
+    "float64(float64, float64, int64, float64[::1])", cache=True, nogil=True, inline="always"
+)
+def _plane(a: float, b: float, grid: int, table: Floats) -> float:
+    """Seconds between the nodes of a grid of two axes."""
+    rows, columns = int(table[grid]), int(table[grid + 1])
+    i, u = _locate(a, grid + 2, rows, table)
+    j, v = _locate(b, grid + 2 + rows, columns, table)
+    at = grid + 2 + rows + columns + i * columns + j
+    low = table[at] + v * (table[at + 1] - table[at])
+    high = table[at + columns] + v * (table[at + columns + 1] - table[at + columns])
+    return low + u * (high - low)
+
+
+@njit(
+    "float64(float64, float64, float64, float64, int64, float64[::1])", cache=True, nogil=True
+)
+def _room(a: float, b: float, c: float, d: float, grid: int, table: Floats) -> float:
+    """Seconds between the nodes of a grid of four axes."""
+    n0, n1, n2, n3 = (
+        int(table[grid]),
+        int(table[grid + 1]),
+        int(table[grid + 2]),
+        int(table[grid + 3]),
+    )
+    first = grid + 4
+    i, t = _locate(a, first, n0, table)
+    j, u = _locate(b, first + n0, n1, table)
+    k, v = _locate(c, first + n0 + n1, n2, table)
+    m, w = _locate(d, first + n0 + n1 + n2, n3, table)
+    at = first + n0 + n1 + n2 + n3 + ((i * n1 + j) * n2 + k) * n3 + m
+    seconds = 0.0
+    for x in range(2):
+        for y in range(2):
+            corner = at + (x * n1 + y) * n2 * n3
+            low = table[corner] + w * (table[corner + 1] - table[corner])
+            corner += n3
+            high = table[corner] + w * (table[corner + 1] - table[corner])
+            share = (t if x == 1 else 1.0 - t) * (u if y == 1 else 1.0 - u)
+            seconds += share * (low + v * (high - low))
+    return seconds
+
+
+@njit("float64(float64, int64, int64, float64[::1])", cache=True, nogil=True, inline="always")
+def _clamped(value: float, first: int, count: int, table: Floats) -> float:
+    return min(table[first + count - 1], max(table[first], value))
+
+
+@njit("float64(float64, float64, float64, float64, float64[::1])", cache=True, nogil=True)
+def step_time(
+    prefill_tokens: float,
+    prefill_context_tokens: float,
+    decode_seqs: float,
+    decode_context_tokens: float,
+    table: Floats,
+) -> float:
+    """Seconds of one engine step; `table` comes from `kernel_table`.
+
+    Runs compiled, and as plain Python through `.py_func` with the same bits.
+    """
+    p, x, n, c = prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens
+    kind = 0
+    if p > 0.0:
+        kind = 2 if n > 0.0 else 1
+    grid = int(table[_BASE + kind])
+    if grid == 0 or p + n == 0.0:
+        return float(linear.step_time(p, x, n, c, table))
+    cached = x / p if p > 0.0 else 0.0
+    context = c / n if n > 0.0 else 0.0
+    # The nearest step within the grid.
+    p_in, cached_in, n_in, context_in = p, cached, n, context
+    n0, n1 = int(table[grid]), int(table[grid + 1])
+    if kind == 0:
+        n_in = _clamped(n, grid + 2, n0, table)
+        context_in = _clamped(context, grid + 2 + n0, n1, table)
+        seconds = _plane(n_in, context_in, grid, table)
+    elif kind == 1:
+        p_in = _clamped(p, grid + 2, n0, table)
+        cached_in = _clamped(cached, grid + 2 + n0, n1, table)
+        seconds = _plane(p_in, cached_in, grid, table)
+    else:
+        n2, n3 = int(table[grid + 2]), int(table[grid + 3])
+        p_in = _clamped(p, grid + 4, n0, table)
+        cached_in = _clamped(cached, grid + 4 + n0, n1, table)
+        n_in = _clamped(n, grid + 4 + n0 + n1, n2, table)
+        context_in = _clamped(context, grid + 4 + n0 + n1 + n2, n3, table)
+        seconds = _room(p_in, cached_in, n_in, context_in, grid, table)
+    seconds += linear.curve_time(p_in + n_in, table)
+    if p_in != p or cached_in != cached or n_in != n or context_in != context:
+        seconds += linear.step_time(p, x, n, c, table)
+        seconds -= linear.step_time(p_in, p_in * cached_in, n_in, n_in * context_in, table)
+    return float(max(0.0, seconds))
+
+
+@njit("float64[::1](float64[:, ::1], float64[::1])", cache=True, nogil=True)
+def predict_steps(features: Floats, table: Floats) -> Floats:
+    """Evaluate `step_time` for every row of (p, x, n, c)."""
+    seconds = np.empty(features.shape[0])
+    for row in range(features.shape[0]):
+        seconds[row] = step_time(
+            features[row, 0], features[row, 1], features[row, 2], features[row, 3], table
+        )
+    return seconds

@@ -1,0 +1,72 @@
+"""Facts to one HTML file."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+from workloadlab.reporting.summary import summarise
+from workloadlab.trace import write_atomically
+
+__all__ = ["render", "report"]
+
+
+def report(path: str | Path, *parts: Any) -> Path:
+    """Write one self-contained HTML page about a workload, a latency model and routers.
+
+    The page needs no network and no script: figures are inline SVG, and the facts behind them can be
+    saved from it as JSON. The same parts give the same bytes.
+
+    Args:
+        path: the file to write; an existing one is replaced whole or not at all.
+        *parts: Profile, LatencyModel, Scoreboard and Runs objects, in any order and number.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: no parts, a part of another type, or no such folder.
+
+    Example:
+        >>> import tempfile
+        >>> from workloadlab import LatencyModel
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     page = report(f"{folder}/model.html", LatencyModel.linear(constant_s=0.01))
+        ...     page.name, page.read_text(encoding="utf-8")[:15]
+        ('model.html', '<!doctype html>')
+    """
+    path = Path(path)
+    with write_atomically(path) as temporary:
+        temporary.write_text(render(summarise(*parts)), encoding="utf-8")
+    return path
+
+
+def render(facts: dict[str, Any]) -> str:
+    """Return the page of what `summarise` returned."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    from workloadlab.reporting.canvas import dash_pattern
+    from workloadlab.reporting.figures import draw
+
+    environment = Environment(
+        loader=PackageLoader("workloadlab.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    drawings = {
+        plot["id"]: Markup(draw(plot))  # noqa: S704  our own SVG, its text escaped
+        for section in facts["sections"]
+        for plot in section["plots"]
+    }
+    document = json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return environment.get_template("page.html.jinja").render(
+        facts=facts,
+        drawings=drawings,
+        dash_pattern=dash_pattern,
+        document=base64.b64encode(document.encode()).decode("ascii"),
+    )

@@ -1,0 +1,231 @@
+"""Routers as figures: latency distributions, paired differences, latency against load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workloadlab.reporting.facts import REFERENCE, Key, Plot
+from workloadlab.reporting.ranking import mean_of, routers_of, scales_of, standing
+from workloadlab.reporting.words import listed, plural, seconds, share
+from workloadlab.scoring.timings import read_timings
+from workloadlab.statistics import quantiles
+
+if TYPE_CHECKING:
+    from workloadlab.reporting.ranking import Rival
+    from workloadlab.scoring import Scoreboard
+    from workloadlab.trace import Runs
+
+__all__ = ["router_plots"]
+
+LATENCIES = (
+    ("ttft_s", "TTFT", "Time to first token, from arrival."),
+    (
+        "tpot_s",
+        "TPOT",
+        "Time per output token after the first: (e2e - TTFT) / (output tokens - 1).",
+    ),
+    ("e2e_s", "end-to-end latency", "Arrival to last token."),
+)
+BODY, TAIL = 120, 40
+TARGET_IN_SIGHT = 1.5
+
+
+def router_plots(board: Scoreboard, runs: Runs | None, scale: float, section: str) -> list[Plot]:
+    """Return the figures; distributions at one rate scale and only where the runs are given."""
+    plots: list[Plot] = []
+    curves = _curves(board, runs, scale) if runs else {}
+    for metric, title, meaning in LATENCIES:
+        if runs:
+            plots.append(_distribution(board, curves[metric], metric, title, meaning, section))
+        difference = _differences(board, scale, metric, title, section)
+        plots += [difference] if difference else []
+    if len(scales_of(board)) > 1:
+        plots += _against_load(board, section)
+    return plots
+
+
+def _curves(board: Scoreboard, runs: Runs, scale: float) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return quantile curves by latency and router, the seeds pooled."""
+    found: dict[str, dict[str, dict[str, Any]]] = {metric: {} for metric, *_ in LATENCIES}
+    for router in routers_of(board):
+        timings = [
+            read_timings(trace)
+            for info, trace in runs
+            if (info.router, info.rate_scale) == (router, scale)
+        ]
+        for metric, *_ in LATENCIES:
+            values = np.concatenate([getattr(each, metric) for each in timings])
+            values = values[np.isfinite(values)]
+            if len(values):
+                levels = _levels(len(values))
+                points = zip(quantiles(values, levels), levels, strict=True)
+                found[metric][router] = {
+                    "n": len(values),
+                    "points": [[float(f"{value:.6g}"), level] for value, level in points],
+                }
+    return found
+
+
+def _levels(n: int) -> list[float]:
+    """Return probabilities from 0 to 1, dense near 1 and as fine there as n values allow."""
+    body = np.linspace(0, 0.98, BODY)
+    tail = 1 - np.geomspace(0.02, max(1 / n, 1e-6), TAIL)
+    return [float(level) for level in np.unique(np.concatenate((body, tail, [1.0])).round(7))]
+
+
+def _distribution(
+    board: Scoreboard,
+    curves: dict[str, dict[str, Any]],
+    metric: str,
+    title: str,
+    meaning: str,
+    section: str,
+) -> Plot:
+    plot_id = f"{section}-{metric[:-2]}"
+    if not curves:
+        return Plot(
+            id=plot_id,
+            kind="absent",
+            title=f"{title[0].upper()}{title[1:]}",
+            reading="No run records it.",
+        )
+    names = routers_of(board)
+    p50, p99 = ({router: _at(curve["points"], level) for router, curve in curves.items()}
+                for level in (0.5, 0.99))  # fmt: skip
+    said = f"The median is {_between(p50)}; 1% of the requests take more than {_between(p99)}."
+    target = board.slo.get(metric)
+    longest = max(curve["points"][-1][0] for curve in curves.values())
+    shown = target is not None and target <= TARGET_IN_SIGHT * longest
+    beyond = "" if shown else ", beyond the axis"
+    if target is not None:
+        within = {
+            router: _share_within(curve["points"], target) for router, curve in curves.items()
+        }
+        low, high = min(within.values()), max(within.values())
+        met = share(low) if share(low) == share(high) else f"{share(low)} to {share(high)}"
+        said += f" The target of {seconds(target)} is met by {met}."
+    return Plot(
+        id=plot_id,
+        kind="latency",
+        title=f"{title[0].upper()}{title[1:]} by router",
+        reading=said,
+        definition=f"{meaning} Cumulative share of the requests that have one, warm-up left out, "
+        "seeds pooled; the axis of shares is stretched towards 100% so that tails can be read.",
+        n="; ".join(sorted({f"{curve['n']:,} requests per router" for curve in curves.values()})),
+        data={
+            "curves": [
+                {"label": name, "style": names.index(name), "points": curve["points"]}
+                for name, curve in curves.items()
+            ],
+            "target_s": target if shown else None,
+        },
+        legend=(
+            *(Key(name, names.index(name)) for name in curves),
+            *([Key(f"target, {seconds(target)}{beyond}", REFERENCE)] if target is not None else []),
+        ),
+    )
+
+
+def _at(points: list[list[float]], level: float) -> float:
+    values, levels = np.array(points).T
+    return float(np.interp(level, levels, values))
+
+
+def _share_within(points: list[list[float]], target: float) -> float:
+    values, levels = np.array(points).T
+    return float(np.interp(target, values, levels, left=0.0, right=1.0))
+
+
+def _between(values: dict[str, float]) -> str:
+    """Say the range of a number over the routers, naming its ends."""
+    low, high = (pick(values, key=lambda name: values[name]) for pick in (min, max))
+    if seconds(values[low]) == seconds(values[high]):
+        return seconds(values[low])
+    return f"{seconds(values[low])} ({low}) to {seconds(values[high])} ({high})"
+
+
+def _differences(
+    board: Scoreboard, scale: float, metric: str, title: str, section: str
+) -> Plot | None:
+    """Draw what each rival's mean is above the leader's, with the paired interval."""
+    ranked = standing(board, scale, metric)
+    if ranked is None or not ranked.windows:
+        return None
+    names = routers_of(board)
+    rivals = [rival for rival in ranked.rivals if rival.difference_s is not None]
+    apart = [rival.router for rival in rivals if rival.separated]
+    said = f"{ranked.leader} has the lowest mean, {seconds(ranked.mean_s)}"
+    if not apart:
+        said += "; no interval excludes 0, so the replay does not tell it from any other."
+    elif len(apart) == len(rivals):
+        said += f", and every interval excludes 0: {_behind(rivals[0])}"
+        said += f"; {_behind(rivals[-1])}." if len(rivals) > 1 else "."
+    else:
+        tied = [rival.router for rival in rivals if not rival.separated]
+        said += f", which the replay does not tell from that of {listed(tied)}"
+        said += f"; {_behind(next(rival for rival in rivals if rival.separated))}."
+    return Plot(
+        id=f"{section}-{metric[:-2]}-pairs",
+        kind="differences",
+        title=f"Mean {title} against {ranked.leader}",
+        reading=said,
+        definition="Mean difference on the same requests and seeds, with its 95% interval: bootstrap "
+        f"over {plural(ranked.windows, 'window')} of consecutive arrivals. The leader is picked "
+        "by its mean; nothing is corrected for comparing several.",
+        n=f"{plural(ranked.requests, 'paired request')}",
+        data={
+            "leader": ranked.leader,
+            "rows": [
+                {"router": rival.router, "style": names.index(rival.router),
+                 "difference_s": rival.difference_s, "low_s": rival.low_s,
+                 "high_s": rival.high_s, "separated": rival.separated}
+                for rival in rivals
+            ],
+        },
+    )  # fmt: skip
+
+
+def _behind(rival: Rival) -> str:
+    low, high = seconds(rival.low_s or 0.0), seconds(rival.high_s or 0.0)
+    return f"{rival.router} is {seconds(rival.difference_s or 0.0)} slower ({low} to {high})"
+
+
+def _against_load(board: Scoreboard, section: str) -> list[Plot]:
+    """Draw a tail latency, and the SLO attainment where targets are set, against the rate."""
+    scales, names = scales_of(board), routers_of(board)
+    shown = [("ttft", "p99 of TTFT", ("ttft_s", "p99"), "seconds")]
+    if board.slo:
+        shown.append(("slo", "Requests that meet the SLO", ("slo_attainment",), "share"))
+    plots = []
+    for name, title, keys, unit in shown:
+        curves = [
+            {"label": router, "style": style,
+             "points": [[s, mean_of(board, router, s, *keys)] for s in scales]}
+            for style, router in enumerate(names)
+        ]  # fmt: skip
+        last = {
+            curve["label"]: curve["points"][-1][1]
+            for curve in curves
+            if curve["points"][-1][1] is not None
+        }
+        if not last:
+            continue
+        ends = [pick(last, key=lambda router: last[router]) for pick in (min, max)]
+        words = seconds if unit == "seconds" else share
+        plots.append(
+            Plot(
+                id=f"{section}-load-{name}",
+                kind="load",
+                title=f"{title} by load",
+                reading=f"At x{scales[-1]:g} it runs from {words(last[ends[0]])} ({ends[0]}) to "
+                f"{words(last[ends[1]])} ({ends[1]}).",
+                definition="Same requests, arrivals sped up or slowed down by the factor; mean over "
+                "the seeds.",
+                n=f"{plural(len(board.runs), 'run')} of {board.runs[0]['requests']:,} requests",
+                data={"curves": curves, "unit": unit},
+                legend=tuple(Key(router, style) for style, router in enumerate(names)),
+            )
+        )
+    return plots

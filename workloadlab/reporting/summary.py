@@ -1,0 +1,113 @@
+"""Parts to facts: the order of the page, its title, and its reading as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from workloadlab._version import __version__
+from workloadlab.errors import UsageError
+from workloadlab.reporting.model import model_section
+from workloadlab.reporting.routers import router_section
+from workloadlab.reporting.words import listed
+from workloadlab.reporting.workload import workload_name, workload_section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workloadlab.reporting.facts import Section
+    from workloadlab.scoring import Scoreboard
+    from workloadlab.trace import Runs
+
+__all__ = ["FACTS_VERSION", "summarise"]
+
+FACTS_VERSION = 1
+
+
+def summarise(*parts: Any) -> dict[str, Any]:
+    """Return everything that a report of `parts` says, as plain JSON data.
+
+    Args:
+        *parts: profiles, latency models, scoreboards and runs, in any order and number. Runs belong
+            to the scoreboard of the same run ids and cluster; without one they are scored here.
+
+    Returns:
+        `schema_version`, `tool_version`, `title`, `reading`, `findings` (warnings first) and
+        `sections`: workloads, then latency models, then routers.
+
+    Raises:
+        UsageError: no parts, or a part that is none of these.
+
+    Example:
+        >>> from workloadlab import LatencyModel
+        >>> facts = summarise(LatencyModel.linear(constant_s=0.01, name="flat"))
+        >>> facts["title"], [plot["kind"] for plot in facts["sections"][0]["plots"]]
+        ('Latency model', ['steps', 'steps'])
+    """
+    sections = list(_sections(parts))
+    findings = [asdict(finding) for section in sections for finding in section.findings]
+    return {
+        "schema_version": FACTS_VERSION,
+        "tool_version": __version__,
+        "title": _title(sections, parts),
+        "reading": " ".join(section.summary for section in sections),
+        "findings": sorted(findings, key=lambda finding: finding["severity"] != "warning"),
+        "sections": [asdict(section) for section in sections],
+    }
+
+
+def _sections(parts: tuple[Any, ...]) -> Iterator[Section]:
+    from workloadlab.characterization import Profile
+    from workloadlab.latency import LatencyModel
+    from workloadlab.scoring import Scoreboard
+    from workloadlab.trace import Runs
+
+    kinds = (Profile, LatencyModel, Scoreboard, Runs)
+    if not parts:
+        raise UsageError("nothing to report", fix="give a profile, a latency model or a scoreboard")
+    for part in parts:
+        if not isinstance(part, kinds):
+            raise UsageError(
+                f"a report has no part of type {type(part).__name__}",
+                fix="give Profile, LatencyModel, Scoreboard or Runs objects; "
+                "of a trace, give characterize(trace)",
+            )
+    profiles, models, boards, replays = ([p for p in parts if isinstance(p, k)] for k in kinds)
+    for number, profile in enumerate(profiles, 1):
+        yield workload_section(profile, f"workload-{number}")
+    for number, model in enumerate(models, 1):
+        yield model_section(model, f"model-{number}")
+    for number, (board, runs) in enumerate(_matched(boards, replays), 1):
+        yield router_section(board, runs, f"routers-{number}")
+
+
+def _matched(
+    boards: list[Scoreboard], replays: list[Runs]
+) -> Iterator[tuple[Scoreboard, Runs | None]]:
+    """Pair each scoreboard with its runs; score runs that have none."""
+    from workloadlab.scoring import score
+
+    left = list(replays)
+    for board in boards:
+        if not board.runs:
+            raise UsageError("a scoreboard without runs has nothing to report")
+        ids = [run["run_id"] for run in board.runs]
+        own = next(
+            (r for r in left if [i.run_id for i in r.infos] == ids and r.cluster == board.cluster),
+            None,
+        )
+        left = [runs for runs in left if runs is not own]
+        yield board, own
+    for runs in left:
+        yield score(runs), runs
+
+
+def _title(sections: list[Section], parts: tuple[Any, ...]) -> str:
+    from workloadlab.characterization import Profile
+
+    nouns = {"workload": "workload", "model": "latency model", "routers": "routers"}
+    kinds = [nouns[section.id.partition("-")[0]] for section in sections]
+    said = listed(list(dict.fromkeys(kinds))).capitalize()
+    profiles = [part for part in parts if isinstance(part, Profile)]
+    names = [workload_name(profile.to_dict()) for profile in profiles]
+    return f"{said} of {listed(names)}" if names and kinds[0] != "routers" else said
