@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from workloadlab.simulation.engine import replay_lane
 from workloadlab.simulation.reference import replay_by_steps, uniform_draw
 from workloadlab.simulation.workload import Workload
 
-COMPARED = ("instance", "preemptions")
+COMPARED = ("instance", "preemptions", "cached_tokens")
 TIMES = ("dispatch_s", "scheduled_s", "first_token_s", "end_s")
 
 
@@ -47,7 +49,12 @@ def every_signal(request, instance):
     )
 
 
-ROUTERS = [*SHELF.values(), at_most_two, careless, every_signal]
+@router(needs={"prefix"})
+def prefix_aware(request, instance):
+    return request.input_tokens - instance.cached_tokens + 10 * instance.in_flight
+
+
+ROUTERS = [*SHELF.values(), at_most_two, careless, every_signal, prefix_aware]
 
 MODELS = st.builds(
     LatencyModel.linear,
@@ -66,6 +73,7 @@ POOLS = st.builds(
     block_size=st.sampled_from([1, 2, 3, 16]),
     max_num_seqs=st.sampled_from([1, 2, 3, 8, 256]),
     max_num_batched_tokens=st.sampled_from([1, 2, 5, 7, 64, 2048]),
+    prefix_caching=st.booleans(),
     step_overhead_s=st.sampled_from([0.0, 0.001]),
 )
 
@@ -88,13 +96,32 @@ def workloads(draw):
     lengths = st.lists(st.integers(1, longest), min_size=n, max_size=n)
     outputs = st.lists(st.integers(1, min(longest, 60)), min_size=n, max_size=n)
     predicted = st.lists(st.integers(-1, 50), min_size=n, max_size=n)
-    return Workload(
+    inputs, outputs = np.array(draw(lengths)), np.array(draw(outputs))
+    block_size = draw(st.sampled_from([1, 2, 3, 16]))
+    chains = chained_ids(draw, (inputs + outputs - 1) // block_size)
+    return block_size, Workload(
         arrival_s=np.cumsum(gaps),
-        input_tokens=np.array(draw(lengths)),
-        output_tokens=np.array(draw(outputs)),
+        input_tokens=inputs,
+        output_tokens=outputs,
         predicted_tokens=np.array(draw(predicted)),
         session=np.full(n, -1),
+        block_ids=np.array([name for chain in chains for name in chain], np.int32),
+        first_block=np.cumsum([0, *map(len, chains)]),
+        block_size=block_size,
     )
+
+
+def chained_ids(draw, most):
+    """Name the blocks of each request; an id stands for its whole prefix, requests share prefixes."""
+    names = {}
+    chains = []
+    for blocks in most:
+        family = draw(st.integers(0, 2))
+        shared = draw(st.integers(0, int(blocks)))
+        path = [(family, k) for k in range(shared)]
+        path += [(family, k, len(chains)) for k in range(shared, int(blocks))]
+        chains.append([names.setdefault(key, len(names)) for key in path])
+    return chains
 
 
 def assert_equal(fast, slow):
@@ -115,6 +142,11 @@ def assert_equal(fast, slow):
     seed=st.integers(0, 9),
 )
 def test_kernel_equals_reference(workload, cluster, policy, seed):
+    block_size, workload = workload
+    cluster = replace(
+        cluster,
+        pools=[replace(p, block_size=block_size) if p.prefix_caching else p for p in cluster.pools],
+    )
     fast = replay_lane(workload, cluster, policy, seed)
     assert_equal(fast, replay_by_steps(workload, cluster, policy, seed))
     placed = fast.instance >= 0
@@ -138,6 +170,34 @@ def crowd(n, *, seed, output=40):
         predicted_tokens=np.full(n, -1),
         session=np.full(n, -1),
     )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_engines_agree_while_the_prefix_cache_evicts(seed):
+    rng = np.random.default_rng(seed)
+    n, size = 150, 8
+    inputs, outputs = rng.integers(1, 120, n), rng.integers(1, 30, n)
+    families = rng.integers(0, 4, n)
+    chains = []
+    for row in range(n):
+        blocks = int(inputs[row] + outputs[row] - 1) // size
+        shared = int(rng.integers(0, blocks + 1))
+        chains.append([
+            int(families[row]) * 20 + k if k < shared else 80 + row * 20 + k for k in range(blocks)
+        ])  # fmt: skip
+    workload = Workload(
+        np.sort(rng.uniform(0, 6, n)), inputs, outputs, np.full(n, -1), np.full(n, -1),
+        np.array([name for chain in chains for name in chain], np.int32),
+        np.cumsum([0, *map(len, chains)]), size,
+    )  # fmt: skip
+    cluster = Cluster.uniform(
+        2, LatencyModel.linear(constant_s=0.01, prefill_token_s=1e-4), kv_blocks=24, block_size=size,
+        max_num_seqs=6, max_num_batched_tokens=50, prefix_caching=True,
+    )  # fmt: skip
+    fast = replay_lane(workload, cluster, prefix_aware, seed)
+    assert fast.cached_tokens.sum() > 500
+    assert fast.preemptions.sum() > 5
+    assert_equal(fast, replay_by_steps(workload, cluster, prefix_aware, seed))
 
 
 @pytest.mark.parametrize("kv_blocks", [16, 20, 40])

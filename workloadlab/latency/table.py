@@ -32,8 +32,10 @@ AXES = {"decode": (2, 3), "prefill": (0, 1), "mixed": (0, 1, 2, 3)}
 
 _MOST_NODES = 16_384
 _MOST_KNOTS = 160
-_SMOOTH = 0.05
+_SMOOTH = 0.12
 _RIDGE = 0.005
+_FALL = 3.0
+_PASSES = 4
 _BASE = linear.TABLE_CELLS
 
 
@@ -155,66 +157,75 @@ def _solve(
     The unknowns are ratios of a correction to the linear step time there, since such ratios change
     slowly from node to node on a log scale. Minimises squared relative errors plus _SMOOTH^2 times
     the squared second differences of the ratios along every axis plus _RIDGE^2 times their squares.
+    Where the solution falls along an axis, that fall is penalised and the system solved again.
     """
     from scipy import sparse
     from scipy.sparse.linalg import lsmr
 
     kinds, total = kind_of(features), features[:, 0] + features[:, 2]
-    rows_of = np.bincount(kinds, minlength=3)
-    row_weight = np.sqrt(len(seconds) / rows_of[kinds]) / seconds
+    row_weight = np.sqrt(len(seconds) / np.bincount(kinds, minlength=3)[kinds]) / seconds
     points = coordinates(features)
     residual = seconds - linear.curve(total, base)
-    scales = [np.maximum(linear.curve(knots, base), seconds.min())]
-    physics: dict[str, Floats] = {}
-    corner, weight = _weights(total[:, None], [knots])
-    blocks = [_sparse(np.arange(len(total)), corner, weight, (len(total), len(knots)))]
-    smooth = [_second_differences((len(knots),))]
+    physics = [linear.curve(knots, base)]
+    scales = [np.maximum(physics[0], seconds.min())]
+    blocks = [_corners(np.arange(len(total)), total[:, None], [knots], len(total))]
     for kind, nodes in grids.items():
         at_nodes = _grid_features(nodes, AXES[kind])
         step = linear.predict_steps(at_nodes, base)
-        physics[kind] = step - linear.curve(at_nodes[:, 0] + at_nodes[:, 2], base)
-        chosen = np.flatnonzero(kinds == KINDS.index(kind))
-        corner, weight = _weights(points[chosen][:, AXES[kind]], nodes)
-        residual[chosen] -= (physics[kind][corner] * weight).sum(axis=1)
+        physics.append(step - linear.curve(at_nodes[:, 0] + at_nodes[:, 2], base))
         scales.append(np.maximum(step, seconds.min()))
-        blocks.append(_sparse(chosen, corner, weight, (len(total), len(step))))
-        smooth.append(_second_differences(tuple(map(len, nodes))))
-    scale = np.concatenate(scales)
-    error = sparse.hstack(blocks, format="csr").multiply(row_weight[:, None]).multiply(scale)
+        chosen = np.flatnonzero(kinds == KINDS.index(kind))
+        blocks.append(_corners(chosen, points[chosen][:, AXES[kind]], nodes, len(total)))
+        residual -= blocks[-1] @ physics[-1]
+    sizes = [(len(knots),), *(tuple(map(len, nodes)) for nodes in grids.values())]
+    start, scale = np.concatenate(physics), np.concatenate(scales)
+    rising = sparse.block_diag([_differences(size, [-1.0, 1.0]) for size in sizes], format="csr")
+    bends = sparse.block_diag([_differences(size, [1.0, -2.0, 1.0]) for size in sizes])
     strength = np.sqrt(len(seconds) / len(scale))
-    penalty = sparse.vstack(
-        [sparse.block_diag(smooth) * _SMOOTH, sparse.identity(len(scale)) * _RIDGE]
-    )
-    system = sparse.vstack([error, penalty * strength], format="csr")
-    wanted = np.concatenate([residual * row_weight, np.zeros(penalty.shape[0])])
-    solution = lsmr(system, wanted, atol=1e-7, btol=1e-7, maxiter=400)[0] * scale
-    parts = np.split(solution, np.cumsum([len(part) for part in scales])[:-1])
+    fixed = [
+        sparse.hstack(blocks, format="csr").multiply(row_weight[:, None]).multiply(scale),
+        bends * (_SMOOTH * strength),
+        sparse.identity(len(scale)) * (_RIDGE * strength),
+    ]
+    wanted = np.concatenate([residual * row_weight, np.zeros(bends.shape[0] + len(scale))])
+    falls = np.zeros(rising.shape[0], bool)
+    ratio = np.zeros(len(scale))
+    pair_scale = abs(rising) @ scale / 2
+    for _ in range(_PASSES):
+        falls |= rising @ (start + ratio * scale) < -1e-9
+        flat = rising[falls].multiply(_FALL * strength / pair_scale[falls][:, None]).tocsr()
+        system = sparse.vstack([*fixed, flat.multiply(scale)], format="csr")
+        goal = np.concatenate([wanted, -(flat @ start)])
+        ratio = lsmr(system, goal, x0=ratio, atol=1e-6, btol=1e-6, maxiter=300)[0]
+    parts = np.split(ratio * scale, np.cumsum([len(part) for part in scales])[:-1])
     values = {
-        kind: _monotone((physics[kind] + part).reshape([len(axis) for axis in grids[kind]]))
-        for kind, part in zip(grids, parts[1:], strict=True)
+        kind: _monotone((physics[i] + parts[i]).reshape(sizes[i]))
+        for i, kind in enumerate(grids, start=1)
     }
     return parts[0], values
 
 
-def _sparse(rows: Array, corner: Array, weight: Floats, shape: tuple[int, int]) -> Any:
+def _corners(rows: Array, points: Floats, nodes: list[Floats], count: int) -> Any:
+    """Matrix whose `rows` interpolate between the nodes."""
     from scipy import sparse
 
+    corner, weight = _weights(points, nodes)
     row = np.repeat(rows, corner.shape[1])
+    shape = (count, int(np.prod([len(axis) for axis in nodes])))
     return sparse.csr_array((weight.ravel(), (row, corner.ravel())), shape=shape)
 
 
-def _second_differences(sizes: tuple[int, ...]) -> Any:
+def _differences(sizes: tuple[int, ...], stencil: list[float]) -> Any:
+    """Matrix that applies the stencil along every axis of a grid."""
     from scipy import sparse
 
     parts = []
     for axis, size in enumerate(sizes):
-        bend = sparse.diags_array(
-            [1.0, -2.0, 1.0], offsets=[0, 1, 2], shape=(max(0, size - 2), size)
-        )
+        shape = (max(0, size - len(stencil) + 1), size)
+        along = sparse.diags_array(stencil, offsets=list(range(len(stencil))), shape=shape)
         before, after = int(np.prod(sizes[:axis])), int(np.prod(sizes[axis + 1 :]))
-        parts.append(
-            sparse.kron(sparse.kron(sparse.identity(before), bend), sparse.identity(after))
-        )
+        outer = sparse.kron(sparse.identity(before), along)
+        parts.append(sparse.kron(outer, sparse.identity(after)))
     return sparse.vstack(parts)
 
 

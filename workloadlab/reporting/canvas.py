@@ -49,7 +49,7 @@ LINE_WIDTH = 1.7
 WIDTH, HEIGHT = 520, 290
 POINTS_PER_INCH = 72
 
-_RC = {
+_RC: dict[Any, Any] = {
     "axes.edgecolor": MUTED,
     "axes.grid": True,
     "axes.axisbelow": True,

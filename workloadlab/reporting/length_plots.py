@@ -11,6 +11,7 @@ from workloadlab.reporting.words import plural, share, three
 __all__ = ["length_plots", "token_weighted"]
 
 COLUMNS = (("input", "Prompt lengths", "prompt"), ("output", "Output lengths", "output"))
+ROWS_FOR_MEDIAN = 20
 STRENGTHS = ((0.1, "next to nothing"), (0.3, "little"), (0.6, "something"), (1.01, "much"))
 
 
@@ -32,8 +33,8 @@ def token_weighted(cdf: list[list[float]]) -> list[list[float]]:
     curve of 200 points is within about half a percent of the exact one.
 
     Example:
-        >>> token_weighted([[10, 0.5], [11, 0.75], [40, 1.0]])[0]
-        [10, 0.3508...]
+        >>> token_weighted([[10, 0.5], [19, 1.0]])
+        [[10, 0.4], [19, 1.0]]
     """
     (first, at_first), *_ = cdf
     total, sums = first * at_first, [first * at_first]
@@ -93,9 +94,9 @@ def _joint(joint: dict[str, Any], plot_id: str) -> Plot:
         kind="density",
         title=title,
         reading=said,
-        definition="Requests per cell of half an octave each way, the fuller the stronger the colour; dots: the output "
-        "bin that holds the median of each prompt bin of at least 20 requests. Spearman: "
-        "correlation of ranks, ties averaged.",
+        definition="Requests per cell of half an octave each way, the fuller the stronger the "
+        "colour; dots: the output bin that holds the median of each prompt bin of at least "
+        f"{ROWS_FOR_MEDIAN} requests. Spearman: correlation of ranks, ties averaged.",
         n=plural(joint["rows"], "request"),
         data={**joint["density"], "medians": _medians(joint["density"])},
     )
@@ -106,7 +107,7 @@ def _medians(density: dict[str, Any]) -> list[list[int]]:
     found = []
     for row, counts in enumerate(density["counts"]):
         total, seen = sum(counts), 0
-        if total < 20:
+        if total < ROWS_FOR_MEDIAN:
             continue
         for column, count in enumerate(counts):
             seen += count

@@ -13,6 +13,8 @@ from workloadlab.scoring.timings import read_timings
 from workloadlab.statistics import quantiles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from workloadlab.reporting.ranking import Rival
     from workloadlab.scoring import Scoreboard
     from workloadlab.trace import Runs
@@ -138,12 +140,12 @@ def _share_within(points: list[list[float]], target: float) -> float:
     return float(np.interp(target, values, levels, left=0.0, right=1.0))
 
 
-def _between(values: dict[str, float]) -> str:
+def _between(values: dict[str, float], words: Callable[[float], str] = seconds) -> str:
     """Say the range of a number over the routers, naming its ends."""
     low, high = (pick(values, key=lambda name: values[name]) for pick in (min, max))
-    if seconds(values[low]) == seconds(values[high]):
-        return seconds(values[low])
-    return f"{seconds(values[low])} ({low}) to {seconds(values[high])} ({high})"
+    if words(values[low]) == words(values[high]):
+        return words(values[low])
+    return f"{words(values[low])} ({low}) to {words(values[high])} ({high})"
 
 
 def _differences(
@@ -194,38 +196,34 @@ def _behind(rival: Rival) -> str:
 
 def _against_load(board: Scoreboard, section: str) -> list[Plot]:
     """Draw a tail latency, and the SLO attainment where targets are set, against the rate."""
-    scales, names = scales_of(board), routers_of(board)
-    shown = [("ttft", "p99 of TTFT", ("ttft_s", "p99"), "seconds")]
+    plots = [_load(board, f"{section}-load-ttft", "p99 of TTFT", "seconds", "ttft_s", "p99")]
     if board.slo:
-        shown.append(("slo", "Requests that meet the SLO", ("slo_attainment",), "share"))
-    plots = []
-    for name, title, keys, unit in shown:
-        curves = [
-            {"label": router, "style": style,
-             "points": [[s, mean_of(board, router, s, *keys)] for s in scales]}
-            for style, router in enumerate(names)
-        ]  # fmt: skip
-        last = {
-            curve["label"]: curve["points"][-1][1]
-            for curve in curves
-            if curve["points"][-1][1] is not None
-        }
-        if not last:
-            continue
-        ends = [pick(last, key=lambda router: last[router]) for pick in (min, max)]
-        words = seconds if unit == "seconds" else share
-        plots.append(
-            Plot(
-                id=f"{section}-load-{name}",
-                kind="load",
-                title=f"{title} by load",
-                reading=f"At x{scales[-1]:g} it runs from {words(last[ends[0]])} ({ends[0]}) to "
-                f"{words(last[ends[1]])} ({ends[1]}).",
-                definition="Same requests, arrivals sped up or slowed down by the factor; mean over "
-                "the seeds.",
-                n=f"{plural(len(board.runs), 'run')} of {board.runs[0]['requests']:,} requests",
-                data={"curves": curves, "unit": unit},
-                legend=tuple(Key(router, style) for style, router in enumerate(names)),
-            )
-        )
-    return plots
+        title = "Requests that meet the SLO"
+        plots.append(_load(board, f"{section}-load-slo", title, "share", "slo_attainment"))
+    return [plot for plot in plots if plot]
+
+
+def _load(board: Scoreboard, plot_id: str, title: str, unit: str, *keys: str) -> Plot | None:
+    scales, names = scales_of(board), routers_of(board)
+    points = {name: [[s, mean_of(board, name, s, *keys)] for s in scales] for name in names}
+    last = {name: curve[-1][1] for name, curve in points.items() if curve[-1][1] is not None}
+    if not last:
+        return None
+    words = seconds if unit == "seconds" else share
+    return Plot(
+        id=plot_id,
+        kind="load",
+        title=f"{title} by load",
+        reading=f"At {scales[-1]:g} times the recorded rate it is {_between(last, words)}.",
+        definition="Same requests, arrivals sped up or slowed down by the factor; mean over the "
+        "seeds.",
+        n=f"{plural(len(board.runs), 'run')} of {board.runs[0]['requests']:,} requests",
+        data={
+            "curves": [
+                {"label": name, "style": style, "points": points[name]}
+                for style, name in enumerate(names)
+            ],
+            "unit": unit,
+        },
+        legend=tuple(Key(name, style) for style, name in enumerate(names)),
+    )

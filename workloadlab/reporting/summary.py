@@ -72,11 +72,12 @@ def _sections(parts: tuple[Any, ...]) -> Iterator[Section]:
                 fix="give Profile, LatencyModel, Scoreboard or Runs objects; "
                 "of a trace, give characterize(trace)",
             )
-    profiles, models, boards, replays = ([p for p in parts if isinstance(p, k)] for k in kinds)
-    for number, profile in enumerate(profiles, 1):
+    for number, profile in enumerate((p for p in parts if isinstance(p, Profile)), 1):
         yield workload_section(profile, f"workload-{number}")
-    for number, model in enumerate(models, 1):
+    for number, model in enumerate((p for p in parts if isinstance(p, LatencyModel)), 1):
         yield model_section(model, f"model-{number}")
+    boards = [part for part in parts if isinstance(part, Scoreboard)]
+    replays = [part for part in parts if isinstance(part, Runs)]
     for number, (board, runs) in enumerate(_matched(boards, replays), 1):
         yield router_section(board, runs, f"routers-{number}")
 

@@ -111,7 +111,7 @@ def _trace_facts(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 def _details(profile: Profile, facts: dict[str, Any]) -> tuple[Grid, ...]:
     """Return the tables of every topic but the findings, which stand at the top of the page."""
-    topics = [getattr(profile, name, None) for name in facts if name != "integrity"]
+    topics: list[Any] = [getattr(profile, name, None) for name in facts if name != "integrity"]
     return tuple(
         grid_of(table) for topic in topics if hasattr(topic, "tables") for table in topic.tables()
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,24 @@ class Pool:
                 f"pool {self.name!r}: step_overhead_s = {overhead!r}", fix="use seconds, 0 to 60"
             )
 
+    def in_blocks_of(self, tokens: int) -> Pool:
+        """Return the pool with KV blocks of `tokens` tokens and as much memory, rounded down.
+
+        Raises:
+            UsageError: `tokens` is not a multiple of the pool's block size, or no block is left.
+        """
+        if tokens % self.block_size:
+            raise UsageError(
+                f"pool {self.name!r} caches prefixes in blocks of {self.block_size} tokens, the trace "
+                f"names blocks of {tokens}",
+                fix=f"set block_size to a divisor of {tokens}",
+            )
+        each = tokens // self.block_size
+        blocks = None if self.kv_blocks is None else self.kv_blocks // each
+        return replace(self, block_size=tokens, kv_blocks=blocks)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data; the latency model by its label."""
+        """Return plain data; the latency model by its name."""
         return {
             **{key.name: getattr(self, key.name) for key in fields(self)},
             "latency": self.latency.name,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from workloadlab.simulation.cluster import Cluster
+    from workloadlab.simulation.workload import Workload
 
 __all__ = ["replay"]
 
@@ -68,13 +69,15 @@ def replay(
         raise UsageError(f"more than {MOST_LANES:,} runs in one call", fix="split the sweep")
     for policy in policies:
         _check_needs(policy, trace)
-    workload = workload_of(trace)
+    caching = any(pool.prefix_caching for pool in cluster.pools)
+    workload = workload_of(trace, prefixes=caching)
+    simulated = _in_blocks_of_the_trace(cluster, workload) if caching else cluster
     scaled = {scale: workload.scaled(scale) for scale in scales}
     lanes = [(p, scale, seed) for p in policies for scale in scales for seed in range(seeds)]
     for policy in policies:
         policy.compiled  # noqa: B018  compiled once, before the threads ask for it
     outcomes = run_lanes(
-        replay_lane, ((scaled[s], cluster, p, seed) for p, s, seed in lanes), threads=threads
+        replay_lane, ((scaled[s], simulated, p, seed) for p, s, seed in lanes), threads=threads
     )
     base = trace.frame.select(
         name for name in trace.columns if name in COLUMNS and name not in REPLAYED
@@ -115,6 +118,14 @@ def _unique(policies: list[Router]) -> list[Router]:
         seen[policy.name] = count = seen.get(policy.name, 0) + 1
         named.append(policy if count == 1 else replace(policy, name=f"{policy.name}_{count}"))
     return named
+
+
+def _in_blocks_of_the_trace(cluster: Cluster, workload: Workload) -> Cluster:
+    pools = tuple(
+        pool.in_blocks_of(workload.block_size) if pool.prefix_caching else pool
+        for pool in cluster.pools
+    )
+    return replace(cluster, pools=pools)
 
 
 def _check_needs(policy: Router, trace: Trace) -> None:

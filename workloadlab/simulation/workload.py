@@ -47,11 +47,11 @@ class Workload:
     predicted_tokens: Ints
     session: Ints
     block_ids: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    first_block: Ints | None = None
+    first_block: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     block_size: int = 0
 
     def __post_init__(self) -> None:
-        if self.first_block is None:
+        if len(self.first_block) == 0:
             object.__setattr__(self, "first_block", np.zeros(len(self) + 1, np.int64))
 
     def __len__(self) -> int:
@@ -89,13 +89,17 @@ class Outcome:
     steps_outside: int
 
 
-def workload_of(trace: Trace) -> Workload:
+def workload_of(trace: Trace, *, prefixes: bool = False) -> Workload:
     """Read the arrays that a replay needs.
 
     Rows without an output length, or with 0, are replayed as prompts that give one token.
 
+    Args:
+        trace: what to replay.
+        prefixes: read block ids too, for prefix caching.
+
     Raises:
-        UnsupportedError: the trace has no output lengths at all.
+        UnsupportedError: the trace has no output lengths at all, or no block ids when asked for.
         UsageError: the trace has no requests.
     """
     if trace.requests == 0:
@@ -110,16 +114,51 @@ def workload_of(trace: Trace) -> Workload:
     )
 
     def integers(name: str, *, null: int, least: int) -> Ints:
-        column = frame[name].cast(pl.Int64).fill_null(null).to_numpy()
-        return np.maximum(column, least)
+        column: Ints = frame[name].cast(pl.Int64).fill_null(null).to_numpy()
+        return column.clip(least)
 
+    blocks = _prefix_blocks(trace) if prefixes else {}
     return Workload(
+        **blocks,
         arrival_s=frame["arrival_ns"].to_numpy() / 1e9,
         input_tokens=integers("input_tokens", null=1, least=1),
         output_tokens=integers("output_tokens", null=1, least=1),
         predicted_tokens=integers("predicted_output_tokens", null=-1, least=-1),
         session=frame["session"].fill_null(-1).to_numpy(),
     )
+
+
+def _prefix_blocks(trace: Trace) -> dict[str, Any]:
+    """Read the ids of full blocks; where the session's next turn goes on, those of the output too."""
+    trace.require("prefix", "prefix caching")
+    frame = trace.read("block_ids", "block_size", "input_tokens", "output_tokens", "session_id")
+    sizes = frame["block_size"].drop_nulls().unique().sort().to_list()
+    if len(sizes) != 1:
+        raise UsageError(
+            f"the trace mixes prefix blocks of {', '.join(map(str, sizes))} tokens",
+            fix="replay the parts with one block size each",
+        )
+    size = pl.lit(sizes[0], pl.Int64)
+    full = pl.col("input_tokens").cast(pl.Int64) // size
+    whole = (
+        pl.col("input_tokens").cast(pl.Int64) + pl.col("output_tokens").fill_null(0) - 1
+    ) // size
+    own = pl.col("block_ids").fill_null([]).list.head(full)
+    following = pl.col("block_ids").shift(-1).over("session_id").fill_null([])
+    goes_on = pl.col("session_id").is_not_null() & (following.list.head(own.list.len()) == own)
+    named = frame.select(
+        ids=pl.when(goes_on)
+        .then(following.list.head(pl.max_horizontal(full, whole)))
+        .otherwise(own)
+    )["ids"]
+    lengths = named.list.len().to_numpy()
+    flat = named.explode(empty_as_null=False).to_numpy()
+    dense = np.unique(flat, return_inverse=True)[1] if len(flat) else flat
+    return {
+        "block_ids": dense.astype(np.int32),
+        "first_block": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        "block_size": sizes[0],
+    }
 
 
 def outcome_trace(
@@ -167,6 +206,7 @@ def outcome_trace(
         instance_id=pl.Series(list(names)).gather(placed).set(~served, None),
         dispatch_ns=since_arrival(outcome.dispatch_s),
         preemptions=pl.Series(outcome.preemptions).cast(pl.UInt32),
+        **_cached(workload, outcome),
     )  # fmt: skip
     filled = filled.select(name for name in COLUMNS if name in filled.columns)
     provenance = Provenance(
@@ -177,6 +217,13 @@ def outcome_trace(
         parents=[trace.provenance.to_dict()],
     )
     return Trace(filled.lazy(), provenance)
+
+
+def _cached(workload: Workload, outcome: Outcome) -> dict[str, pl.Series]:
+    """Return the cached tokens as a column, if prefixes were cached at all."""
+    if workload.block_size == 0:
+        return {}
+    return {"cached_tokens": pl.Series(outcome.cached_tokens).cast(pl.UInt32)}
 
 
 def seed_state(seed: int) -> int:
