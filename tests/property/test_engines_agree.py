@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from workloadlab.simulation.reference import replay_by_steps, uniform_draw
 from workloadlab.simulation.workload import Workload
 
 COMPARED = ("instance", "preemptions", "cached_tokens")
-TIMES = ("dispatch_s", "scheduled_s", "first_token_s", "end_s")
+TIMES = ("arrival_s", "dispatch_s", "scheduled_s", "first_token_s", "end_s")
 
 
 @router(kind="choose")
@@ -108,7 +109,22 @@ def workloads(draw):
         block_ids=np.array([name for chain in chains for name in chain], np.int32),
         first_block=np.cumsum([0, *map(len, chains)]),
         block_size=block_size,
+        **draw(st.one_of(st.just({}), turns(n))),
     )
+
+
+@st.composite
+def turns(draw, n):
+    """Chain some rows into closed-loop sessions."""
+    next_turn, think = np.full(n, -1), np.zeros(n)
+    last = {}
+    for row in range(n):
+        session = draw(st.integers(0, 3))
+        if session in last and draw(st.booleans()):
+            next_turn[last[session]] = row
+            think[row] = draw(st.sampled_from([0.0, 0.0, 0.02, 1.0]))
+        last[session] = row
+    return {"next_turn": next_turn, "think_s": think}
 
 
 def chained_ids(draw, most):
@@ -152,13 +168,12 @@ def test_kernel_equals_reference(workload, cluster, policy, seed):
     placed = fast.instance >= 0
     assert np.isfinite(fast.end_s[placed]).all()
     assert np.isnan(fast.end_s[~placed]).all()
-    arrival = workload.arrival_s[placed]
-    for before, after in zip((arrival, *times(fast, placed)), times(fast, placed), strict=False):
+    moments = [getattr(fast, name)[placed] for name in TIMES]
+    for before, after in pairwise(moments):
         assert (before <= after).all()
-
-
-def times(outcome, placed):
-    return [getattr(outcome, name)[placed] for name in TIMES]
+    following = workload.next_turn
+    for row in np.flatnonzero((following >= 0) & placed):
+        assert fast.arrival_s[following[row]] == fast.end_s[row] + workload.think_s[following[row]]
 
 
 def crowd(n, *, seed, output=40):

@@ -141,3 +141,90 @@ def test_runs_survive_a_round_trip(tmp_path):
         wl.Runs.open(tmp_path / "runs")
     with pytest.raises(UsageError, match=r"no manifest\.json"):
         wl.Runs.open(tmp_path)
+
+
+def session(n=4, **columns):
+    return wl.Trace.from_frame(
+        pl.DataFrame(
+            {
+                "arrival_ns": [i * 10**8 for i in range(n)],
+                "input_tokens": [10] * n,
+                "output_tokens": [1] * n,
+                "session_id": ["a", "b"] * (n // 2),
+                **columns,
+            }
+        )
+    )
+
+
+ONE_SECOND_EACH = wl.Cluster.uniform(
+    1, wl.LatencyModel.linear(constant_s=1.0), max_num_seqs=1, step_overhead_s=0.0
+)
+
+
+def test_closed_sessions_wait_for_the_turn_before():
+    source = session(think_ns=[None, None, 5 * 10**8, 10**9])
+    outcome = wl.replay(source, ONE_SECOND_EACH, routers=["random"], sessions="closed").outcomes()
+    rows = outcome.read("row_id", "arrival_ns", "e2e_ns").rows()
+    # a 0..1 s, b 0.1..2 s; a again at 1.5 s waits for b until 2 s; b again at 3 s
+    assert rows == [
+        (0, 0, 10**9),
+        (1, 10**8, 19 * 10**8),
+        (2, 15 * 10**8, 15 * 10**8),
+        (3, 3 * 10**9, 10**9),
+    ]
+
+
+def test_closed_sessions_derive_think_time_from_logged_ends():
+    source = session(e2e_ns=[10**8] * 4, ttft_ns=[10**8] * 4)
+    outcome = wl.replay(source, ONE_SECOND_EACH, routers=["random"], sessions="closed").outcomes()
+    arrivals = outcome.read("row_id", "arrival_ns").sort("row_id")["arrival_ns"].to_list()
+    # logged: a ends at 0.1 s and returns at 0.2 s, so it thinks 0.1 s
+    assert arrivals == [0, 10**8, 11 * 10**8, 21 * 10**8]
+
+
+def test_closed_sessions_need_think_times():
+    with pytest.raises(UnsupportedError, match="2 turns record neither think_ns nor"):
+        wl.replay(session(), ONE_SECOND_EACH, sessions="closed")
+    with pytest.raises(UnsupportedError, match="needs session_id"):
+        wl.replay(trace(3), ONE_SECOND_EACH, sessions="closed")
+
+
+def prefixed(block_size=16):
+    return wl.Trace.from_frame(
+        pl.DataFrame(
+            {
+                "arrival_ns": [0, 10**10, 2 * 10**10],
+                "input_tokens": [64, 96, 64],
+                "output_tokens": [33, 1, 1],
+                "block_ids": [[7, 8, 9, 10], [7, 8, 9, 10, 11, 12], [7, 8, 9, 10]],
+                "block_size": [block_size] * 3,
+                "session_id": ["a", "a", "b"],
+            }
+        )
+    )
+
+
+def test_prefix_hits_leave_the_last_token_and_reach_into_generated_blocks():
+    cluster = wl.Cluster.uniform(
+        1, wl.LatencyModel.linear(constant_s=0.01), block_size=16, prefix_caching=True
+    )
+    outcome = wl.replay(prefixed(), cluster, routers=["random"]).outcomes()
+    cached = outcome.read("cached_tokens")["cached_tokens"].to_list()
+    # turn 2 finds 4 prompt blocks and the 2 that the first answer filled, but recomputes its last block
+    assert cached == [0, 80, 48]
+    board = wl.score(wl.replay(prefixed(), cluster, routers=["random"]))
+    assert board.runs[0]["cache_hit_ratio"] == pytest.approx(128 / 224)
+
+
+def test_prefix_blocks_of_the_trace_must_fit_those_of_the_engine():
+    cluster = wl.Cluster.uniform(1, wl.LatencyModel.linear(), block_size=32, prefix_caching=True)
+    with pytest.raises(UsageError, match=r"blocks of 32 tokens[\s\S]*divisor of 16"):
+        wl.replay(prefixed(), cluster)
+    coarse = wl.Cluster.uniform(
+        1, wl.LatencyModel.linear(constant_s=0.1), block_size=4, kv_blocks=40, prefix_caching=True
+    )
+    outcome = wl.replay(prefixed(), coarse, routers=["random"]).outcomes()
+    assert outcome.read("cached_tokens")["cached_tokens"].to_list() == [0, 80, 48]
+    with pytest.raises(UnsupportedError, match="prefix caching needs block_ids"):
+        wl.replay(trace(3), coarse)

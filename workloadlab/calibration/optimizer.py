@@ -7,7 +7,6 @@ and each kind of residual is weighted by its own spread, so that noise in one do
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +22,11 @@ __all__ = ["Fit", "loss_of", "minimise", "weights_of"]
 Floats = Any
 
 _FLOOR = 1e-4
-_WIDEST, _FINEST = 0.02, 2e-4
-_ITERATIONS = 30
+_WIDEST, _FINEST = 0.03, 2e-4
+_ITERATIONS = 40
+_PATIENCE = 4
+_DAMPINGS = (1 / 16, 1 / 4, 1.0, 4.0, 32.0, 256.0)
+_TOSSES = 0
 
 
 @dataclass(frozen=True)
@@ -75,41 +77,43 @@ def minimise(
     shares = np.asarray(start, float)
     now = residuals(shares)
     loss = loss_of(now, groups, emphasis)
-    width, damping, evaluations, stuck = _WIDEST, 1e-3, 1, 0
+    damping, evaluations, stuck = 1e-2, 1, 0
     jacobian = np.zeros((len(now), len(shares)))
     for _ in range(_ITERATIONS):
-        jacobian, spent = _jacobian(residuals, shares, now, width)
-        evaluations += spent
+        width = float(np.clip(0.3 * _spreads(now, groups).max(), _FINEST, _WIDEST))
+        width *= (1.0, 0.5, 1.7, 0.25)[stuck]
+        pair = [_jacobian(residuals, shares, factor * width) for factor in (1.0, 0.6)]
+        evaluations += 4 * len(shares)
+        jacobian = (pair[0] + pair[1]) / 2
         weight = weights_of(now, groups, emphasis)
-        better = None
-        for _ in range(4):
-            trial = _step(jacobian, now, weight, shares, damping)
-            found = residuals(trial)
-            evaluations += 1
-            if (lower := loss_of(found, groups, emphasis)) < loss:
-                better = trial, found, lower
-                damping = max(damping / 5, 1e-6)
-                break
-            damping *= 8
-        moved = width if better is None else float(np.abs(better[0] - shares).max())
-        if better is None:
-            damping = 1e-3
-        gain = 0.0 if better is None else loss - better[2]
-        if better is not None:
-            shares, now, loss = better
-        stuck = stuck + 1 if gain < 1e-3 * emphasis.sum() else 0
-        if width <= _FINEST and (better is None or stuck >= 3):
-            break
-        if better is None or stuck:
-            width = max(_FINEST, width / 3)
+        trials = [
+            (damping * factor, _step(pair, now, weight, shares, damping * factor) + 0.0)
+            for factor in _DAMPINGS
+        ]
+        spread = np.abs(trials[1][1] - shares).max() * 0.5
+        trials += [
+            (damping, np.maximum(trials[1][1] + spread * toss * noise, 0.0))
+            for toss in rng.standard_normal((_TOSSES, len(shares)))
+            for noise in (_scatter(pair, weight),)
+        ] if False else []
+        found = run_lanes(residuals, ((trial,) for _, trial in trials))
+        evaluations += len(trials)
+        losses = [loss_of(one, groups, emphasis) for one in found]
+        best = int(np.argmin(losses))
+        gain = loss - losses[best]
+        if gain > 0:
+            shares, now, loss = trials[best][1], found[best], losses[best]
+            damping = float(np.clip(trials[best][0], 1e-6, 1.0))
         else:
-            width = min(_WIDEST, max(_FINEST, moved / 2))
+            damping *= 8
+        damping = min(damping, 1.0)
+        stuck = stuck + 1 if gain < 2e-3 * emphasis.sum() else 0
+        if stuck == _PATIENCE:
+            break
     return Fit(shares, now, jacobian, loss, evaluations)
 
 
-def _jacobian(
-    residuals: Callable[[Floats], Floats], shares: Floats, now: Floats, width: float
-) -> tuple[Floats, int]:
+def _jacobian(residuals: Callable[[Floats], Floats], shares: Floats, width: float) -> Floats:
     points = []
     for index in range(len(shares)):
         for side in (1, -1):
@@ -122,23 +126,25 @@ def _jacobian(
         above, below = 2 * index, 2 * index + 1
         span = points[above][index] - points[below][index]
         columns.append((found[above] - found[below]) / span)
-    return np.column_stack(columns), len(points)
+    return np.column_stack(columns)
 
 
 def _step(
-    jacobian: Floats, now: Floats, weight: Floats, shares: Floats, damping: float
+    pair: list[Floats], now: Floats, weight: Floats, shares: Floats, damping: float
 ) -> Floats:
-    """Minimise the damped weighted squares of the linearised residuals over shares >= 0."""
+    """Minimise the damped weighted squares of the linearised residuals over shares >= 0.
+
+    The squares of one noisy Jacobian are too large and its steps too short; the product of two with
+    independent noise is right on average.
+    """
     from scipy.optimize import nnls
 
-    normal = (jacobian * weight[:, None]).T @ jacobian
-    size = np.diag(normal)
-    ridge = damping * (size + 1e-3 * max(float(size.max()), 1e-12))
-    normal = normal + np.diag(ridge)
-    slope = jacobian.T @ (weight * now)
-    root = np.linalg.cholesky(normal).T
-    target = root @ shares - np.linalg.solve(root.T, slope)
-    solution, _ = nnls(root, target)
-    if not math.isfinite(float(solution.sum())):
-        return shares
+    product = (pair[0] * weight[:, None]).T @ pair[1]
+    size, basis = np.linalg.eigh((product + product.T) / 2)
+    size = np.maximum(size, 1e-6 * max(float(size.max()), 1e-12))
+    normal = (basis * size) @ basis.T
+    ridge = damping * (np.diag(normal) + 1e-3 * float(np.diag(normal).max()))
+    root = np.linalg.cholesky(normal + np.diag(ridge)).T
+    slope = (pair[0] + pair[1]).T @ (weight * now) / 2
+    solution, _ = nnls(root, root @ shares - np.linalg.solve(root.T, slope))
     return np.minimum(solution, 20.0)

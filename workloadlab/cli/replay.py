@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -45,6 +45,13 @@ if TYPE_CHECKING:
     help="Arrival rate relative to the trace; repeat, or separate by commas; default 1.",
 )
 @click.option("--seeds", type=int, default=1, show_default=True, help="Number of seeds.")
+@click.option(
+    "--sessions",
+    type=click.Choice(["open", "closed"]),
+    default="open",
+    show_default=True,
+    help="closed: a turn waits for the end of the one before it, plus think time.",
+)
 @click.option("--threads", type=int, help="Runs at a time; default one per core.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the outcome traces.")
 @click.option("--list-routers", is_flag=True, help="List the routers that ship.")
@@ -55,6 +62,7 @@ def command(
     routers: tuple[str, ...],
     scales: tuple[str, ...],
     seeds: int,
+    sessions: Literal["open", "closed"],
     threads: int | None,
     out: Path | None,
     list_routers: bool,
@@ -80,6 +88,7 @@ def command(
             routers=_split(routers) or ["round_robin", "least_requests"],
             rate_scale=[_number(word) for word in _split(scales)] or [1.0],
             seeds=seeds,
+            sessions=sessions,
             threads=threads,
         )
     if out:

@@ -10,7 +10,7 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["REJECTS", "Chunk", "Reading", "rejected"]
+__all__ = ["PLACES", "REJECTS", "Chunk", "Reading", "rejected"]
 
 REJECTS = {
     "file": pl.String(),
@@ -22,6 +22,8 @@ REJECTS = {
 }
 """Columns of a rejects file: `row` counts data rows from 1, `line` counts lines of text from 1."""
 
+PLACES = {name: REJECTS[name] for name in ("row", "line")}
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -29,17 +31,29 @@ class Chunk:
 
     Attributes:
         frame: one column per wanted key: text, or integers, or lists of block ids.
-        rows: number of each row within the chunk, from 1.
-        lines: line number of each row within the chunk, from 1; None where a file has no lines.
-        rejects: rows that are no records at all; columns of `REJECTS` but `file`, numbered alike.
-        line_count: lines of text in the chunk.
+        line_count: lines of text in the chunk; 0 where a file has no lines.
+        rejects: rows that are no records at all; columns of `REJECTS` but `file`, numbered within
+            the chunk from 1.
+        numbers: `row` and `line` of each row of `frame`; None if that is 1, 2, 3, ...
     """
 
     frame: pl.DataFrame
-    rows: pl.Series
-    lines: pl.Series | None
-    rejects: pl.DataFrame
     line_count: int = 0
+    rejects: pl.DataFrame | None = None
+    numbers: pl.DataFrame | None = None
+
+    @property
+    def row_count(self) -> int:
+        """Rows in the chunk, good or bad."""
+        return self.frame.height + (0 if self.rejects is None else self.rejects.height)
+
+    def places(self) -> pl.DataFrame:
+        """Return `row` and `line` of each row of `frame`."""
+        if self.numbers is not None:
+            return self.numbers
+        row = pl.int_range(1, self.frame.height + 1, eager=True)
+        line = row if self.line_count else row.new_from_index(0, 0).extend_constant(None, row.len())
+        return pl.DataFrame({"row": row, "line": line})
 
 
 @dataclass(frozen=True)
@@ -58,7 +72,7 @@ class Reading:
 
 
 def rejected(
-    rows: Sequence[tuple[int, int | None, str | None, str | None, str]] = (),
+    rows: Sequence[tuple[int, int | None, str | None, str | None, str]],
 ) -> pl.DataFrame:
     """Make a table of (row, line, column, value, reason)."""
     schema = {name: dtype for name, dtype in REJECTS.items() if name != "file"}

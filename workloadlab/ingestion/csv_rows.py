@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from workloadlab.ingestion.chunks import Chunk, Reading, rejected
+from workloadlab.ingestion.chunks import PLACES, Chunk, Reading, rejected
 from workloadlab.ingestion.heads import fields
 from workloadlab.ingestion.sources import opened, text_blocks
 
@@ -78,9 +78,8 @@ def fast_rows(text: bytes, head: Head, wanted: Mapping[str, pl.DataType]) -> Chu
         quoted or text.count(head.separator.encode()) != lines * (width - 1)
     ):
         return None
-    numbers = pl.int_range(1, lines + 1, eager=True)
     picked = frame.select(pl.col(str(head.keys.index(key))).alias(key) for key in wanted)
-    return Chunk(picked, numbers, numbers, rejected(), lines)
+    return Chunk(picked, lines)
 
 
 def _scalar(dtype: pl.DataType) -> pl.DataType:
@@ -91,22 +90,20 @@ def patient_rows(text: bytes, head: Head, wanted: Mapping[str, pl.DataType]) -> 
     """Read a block record by record and set aside what is not a record."""
     columns: dict[str, list[str | None]] = {key: [] for key in wanted}
     places = {key: head.keys.index(key) for key in wanted}
-    rows, lines, bad = [], [], []
+    good, bad = [], []
     records = _records(text.decode("utf-8", "replace").split("\n"), head)
     for row, (line, record) in enumerate(records, start=1):
         if isinstance(record, str):
             bad.append((row, line, None, None, record))
         else:
-            rows.append(row)
-            lines.append(line)
+            good.append((row, line))
             for key, place in places.items():
                 columns[key].append(record[place] or None)
     return Chunk(
         pl.DataFrame(columns, schema=dict.fromkeys(wanted, pl.String)),
-        pl.Series(rows, dtype=pl.Int64),
-        pl.Series(lines, dtype=pl.Int64),
-        rejected(bad),
         text.count(b"\n"),
+        rejected(bad),
+        pl.DataFrame(good, schema=PLACES, orient="row"),
     )
 
 

@@ -65,7 +65,7 @@ def finish(
 
 
 def _ordered(staged: Staged) -> pl.LazyFrame:
-    """Number the rows in source order, then sort them; `_POSITION` numbers the result."""
+    """Return the rows sorted: `row_id` numbers them in source order, `_POSITION` in this one."""
     rows = staged.rows().with_row_index("row_id")
     if not staged.in_order:
         path = staged.folder / "ordered"

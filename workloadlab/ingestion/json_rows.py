@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workloadlab.ingestion.chunks import Chunk, Reading, rejected
+from workloadlab.ingestion.chunks import PLACES, Chunk, Reading, rejected
 from workloadlab.ingestion.heads import nested, text_of
 from workloadlab.ingestion.sources import text_blocks
 from workloadlab.ingestion.values import hashed_block
@@ -52,9 +52,7 @@ def fast_objects(
         return None
     if frame.height != lines:
         return None
-    numbers = pl.int_range(1, lines + 1, eager=True)
-    picked = frame.select(nested(paths[key]).alias(key) for key in wanted)
-    return Chunk(picked, numbers, numbers, rejected(), lines)
+    return Chunk(frame.select(nested(paths[key]).alias(key) for key in wanted), lines)
 
 
 def _schema(
@@ -80,7 +78,7 @@ def patient_objects(
 ) -> Chunk:
     """Read a block line by line and set aside what is no object."""
     columns: dict[str, list[Any]] = {key: [] for key in wanted}
-    rows, lines, bad = [], [], []
+    good, bad = [], []
     row = 0
     for line, record in enumerate(text.decode("utf-8", "replace").split("\n"), start=1):
         if not record.strip():
@@ -88,18 +86,16 @@ def patient_objects(
         row += 1
         values = _values(record, paths, wanted)
         if isinstance(values, dict):
-            rows.append(row)
-            lines.append(line)
+            good.append((row, line))
             for key, value in values.items():
                 columns[key].append(value)
         else:
             bad.append((row, line, *values))
     return Chunk(
         pl.DataFrame(columns, schema=wanted),
-        pl.Series(rows, dtype=pl.Int64),
-        pl.Series(lines, dtype=pl.Int64),
-        rejected(bad),
         text.count(b"\n"),
+        rejected(bad),
+        pl.DataFrame(good, schema=PLACES, orient="row"),
     )
 
 

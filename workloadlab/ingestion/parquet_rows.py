@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.errors import DataError
-from workloadlab.ingestion.chunks import Chunk, Reading, rejected
+from workloadlab.ingestion.chunks import Chunk, Reading
 from workloadlab.ingestion.heads import nested
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def read_parquet(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
                 where=str(head.path),
                 fix="write or fetch it again",
             ) from error
-        return Chunk(frame, pl.int_range(1, frame.height + 1, eager=True), None, rejected())
+        return Chunk(frame)
 
     return Reading(iter(range(0, total, ROWS)), parse)
 

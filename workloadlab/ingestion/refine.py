@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.errors import DataError
-from workloadlab.ingestion.chunks import REJECTS
 from workloadlab.ingestion.values import (
     Parsed,
     block_lists,
@@ -47,7 +46,7 @@ class Refined:
     """
 
     frame: pl.DataFrame
-    rejects: pl.DataFrame
+    rejects: pl.DataFrame | None
     repaired: dict[str, int] = field(default_factory=dict)
     naive: bool = False
 
@@ -59,7 +58,7 @@ def wanted(columns: Sequence[Column]) -> dict[str, pl.DataType]:
         dtype = COLUMNS[column.target]
         if not isinstance(dtype, pl.List):
             whole = dtype.is_integer() and not column.target.endswith("_ns")
-            dtype = pl.Int64() if whole else pl.String()
+            dtype = dtype if whole else pl.String()
         keys[column.source] = dtype if keys.get(column.source, dtype) == dtype else pl.String()
         if column.since:
             keys[column.since] = pl.String()
@@ -103,8 +102,8 @@ def refine(
     frame, rejects = pl.DataFrame(values), chunk.rejects
     if problems:
         bad = _set_aside(chunk, problems)
-        frame = frame.filter(~chunk.rows.is_in(bad["row"].implode()))
-        rejects = pl.concat([rejects, bad]).sort("row")
+        frame = frame.filter(~chunk.places()["row"].is_in(bad["row"].implode()))
+        rejects = bad if rejects is None else pl.concat([rejects, bad]).sort("row")
     if not needs_flags(columns):
         return Refined(frame, rejects, naive=naive)
     frame = frame.with_columns(flags=pl.lit(0, pl.UInt32))
@@ -140,27 +139,16 @@ def _missing(parsed: Parsed) -> pl.Series | None:
 
 def _set_aside(chunk: Chunk, problems: list[tuple[Column, pl.Series]]) -> pl.DataFrame:
     """Describe each bad row once, by the first of its columns that is bad."""
-    lines = (
-        chunk.lines
-        if chunk.lines is not None
-        else pl.Series([None]).new_from_index(0, chunk.rows.len())
-    )
+    places = chunk.places()
     found = [
-        pl.DataFrame(
-            {
-                "row": chunk.rows,
-                "line": lines.cast(pl.Int64),
-                "column": pl.Series([column.source]).new_from_index(0, chunk.rows.len()),
-                "value": _quoted(chunk.frame[column.source]),
-                "reason": problem,
-            }
-        ).filter(problem.is_not_null())
+        places.with_columns(
+            column=pl.lit(column.source),
+            value=_quoted(chunk.frame[column.source]),
+            reason=problem,
+        ).filter(pl.col("reason").is_not_null())
         for column, problem in problems
     ]
-    schema = {name: dtype for name, dtype in REJECTS.items() if name != "file"}
-    return (
-        pl.concat(found).cast(schema).unique("row", keep="first", maintain_order=True).sort("row")
-    )
+    return pl.concat(found).unique("row", keep="first", maintain_order=True).sort("row")
 
 
 def _quoted(values: pl.Series) -> pl.Series:

@@ -146,7 +146,7 @@ def stage(
         work = partial(_chunk, reading, columns, block_size, str(head.path))
         for chunk, refined in _in_order(work, reading.pieces):
             staged.add(refined)
-            if refined.rejects.height:
+            if refined.rejects is not None and refined.rejects.height:
                 mine.append(
                     refined.rejects.select(
                         pl.lit(str(head.path)).alias("file"),
@@ -159,7 +159,7 @@ def stage(
                 )
                 if strict:
                     raise _first_bad(mine[0].row(0, named=True))
-            rows += chunk.rows.len() + chunk.rejects.height
+            rows += chunk.row_count
             line += chunk.line_count
         if staged.written == written:
             raise _nothing_left(head, mine, rows)

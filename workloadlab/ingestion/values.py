@@ -43,7 +43,7 @@ DATETIME = "datetime"
 
 MAX_TOKENS = 10_000_000
 MAX_NS = 2**63 - 1
-_BOUNDS = {
+_BOUNDS: dict[pl.DataType, tuple[int, int]] = {
     pl.UInt64(): (0, MAX_NS),
     pl.UInt32(): (0, 2**32 - 1),
     pl.UInt16(): (0, 2**16 - 1),
@@ -103,14 +103,16 @@ def integers(text: pl.Series, dtype: pl.DataType, *, tokens: bool = False) -> Pa
     """Read whole numbers; `76.0` is one, `76.5` is not.
 
     Args:
-        text: String series, or Int64.
+        text: String series, or one of `dtype`.
         dtype: integer type of the result.
         tokens: name the reasons after token counts and refuse more than 10 million.
     """
-    wide = _patched(text, text.cast(pl.Int64, strict=False), _patient_integers)
     low, high = _BOUNDS[dtype]
     if tokens:
         high = MAX_TOKENS
+    wide = text
+    if text.dtype == pl.String:
+        wide = _patched(text, text.cast(pl.Int64, strict=False), _patient_integers)
     inside = wide.is_between(low, high)
     if inside.all() and wide.null_count() == text.null_count():
         return Parsed(wide.cast(dtype))

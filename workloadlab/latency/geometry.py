@@ -28,6 +28,7 @@ class ModelGeometry:
         vocab: vocabulary size.
         experts: routed experts per layer, 0 for a dense model.
         experts_per_token: experts that each token activates, 0 for a dense model.
+        dtype: of the weights, such as `bf16` or `fp8`.
 
     Example:
         >>> geometry = ModelGeometry.named("Llama-3.1-8B")
@@ -45,20 +46,21 @@ class ModelGeometry:
     vocab: int
     experts: int = 0
     experts_per_token: int = 0
+    dtype: str = "bf16"
 
     @classmethod
     def named(cls, model: str) -> ModelGeometry:
         """Look up a built-in model by its id or the last part of it, in any case.
 
+        An ending such as `-Instruct` or `-hf` does not matter: the shape is the same.
+
         Raises:
             UsageError: the model is not built in; the message names the nearest ones.
         """
-        wanted = model.lower()
-        by_name = {known.lower(): known for known in _KNOWN}
-        by_name |= {known.lower().rsplit("/", 1)[-1]: known for known in _KNOWN}
-        known = by_name.get(wanted) or by_name.get(wanted.rsplit("/", 1)[-1])
+        by_name = {_plain(known): known for known in _KNOWN}
+        known = by_name.get(_plain(model))
         if known is None:
-            near = get_close_matches(wanted.rsplit("/", 1)[-1], list(by_name), n=3)
+            near = get_close_matches(_plain(model), list(by_name), n=3)
             nearest = f"did you mean {' or '.join(by_name[n] for n in near)}? " if near else ""
             raise UsageError(
                 f"the shape of {model!r} is not built in",
@@ -107,11 +109,38 @@ class ModelGeometry:
             vocab=size("vocab_size"),
             experts=experts,
             experts_per_token=size("num_experts_per_tok", default=0 if not experts else None),
+            dtype=_dtype(facts),
         )
 
     def kv_bytes_per_token(self, bytes_per_value: int = 2) -> int:
         """Bytes that one cached token takes over all layers: keys and values of every KV head."""
         return 2 * self.layers * self.kv_heads * self.head_dim * bytes_per_value
+
+    def parameters(self) -> int:
+        """Weights of the model: embedding, output head, attention and gated feed-forward blocks.
+
+        Norms and biases, below 0.1 %, are left out; the head is not shared with the embedding.
+
+        Example:
+            >>> round(ModelGeometry.named("Llama-3.1-8B").parameters() / 1e9, 2)
+            8.03
+        """
+        return self._parameters(self.experts)
+
+    def active_parameters(self) -> int:
+        """Weights that one token meets: all of them, or its share of a mixture of experts."""
+        return self._parameters(self.experts_per_token)
+
+    def _parameters(self, experts: int) -> int:
+        attention = self.hidden * self.head_dim * 2 * (self.heads + self.kv_heads)
+        feed_forward = 3 * self.hidden * self.intermediate * max(experts, 1)
+        router = self.hidden * self.experts
+        return self.layers * (attention + feed_forward + router) + 2 * self.vocab * self.hidden
+
+    def weight_bytes(self, bytes_per_value: float = 2.0) -> float:
+        """Bytes of all weights; embedding and output head stay at two bytes or more."""
+        ends = 2 * self.vocab * self.hidden
+        return (self.parameters() - ends) * bytes_per_value + ends * max(bytes_per_value, 2.0)
 
 
 def _size(facts: dict[str, Any], keys: tuple[str, ...], default: int | None, path: Path) -> int:
@@ -122,6 +151,24 @@ def _size(facts: dict[str, Any], keys: tuple[str, ...], default: int | None, pat
         raise DataError(f"{keys[0]} is {value!r}, not a positive whole number", where=str(path))
     return value
 
+
+def _plain(name: str) -> str:
+    plain = name.lower().rsplit("/", 1)[-1].removeprefix("meta-")
+    for ending in ("-fp8", "-hf", "-instruct"):
+        plain = plain.removesuffix(ending)
+    return plain
+
+
+def _dtype(facts: dict[str, Any]) -> str:
+    quantized = facts.get("quantization_config") or {}
+    method = str(quantized.get("quant_method", "")).lower() if isinstance(quantized, dict) else ""
+    if method in _QUANTIZED:
+        return _QUANTIZED[method]
+    return _STORED.get(str(facts.get("torch_dtype") or facts.get("dtype")), "bf16")
+
+
+_QUANTIZED = {"fp8": "fp8", "awq": "int4", "gptq": "int4", "mxfp4": "fp4", "nvfp4": "fp4"}
+_STORED = {"float16": "fp16", "float32": "fp32", "bfloat16": "bf16"}
 
 _FIELDS = (
     "layers",
@@ -137,13 +184,21 @@ _FIELDS = (
 
 # Each row is the config.json of the model of that id on huggingface.co.
 _KNOWN: dict[str, tuple[int, ...]] = {
+    "codellama/CodeLlama-34b-Instruct-hf": (48, 8192, 64, 8, 128, 22016, 32000),
     "meta-llama/Llama-2-7b-hf": (32, 4096, 32, 32, 128, 11008, 32000),
+    "meta-llama/Llama-2-13b-hf": (40, 5120, 40, 40, 128, 13824, 32000),
     "meta-llama/Llama-2-70b-hf": (80, 8192, 64, 8, 128, 28672, 32000),
+    "meta-llama/Meta-Llama-3-8B": (32, 4096, 32, 8, 128, 14336, 128256),
+    "meta-llama/Meta-Llama-3-70B": (80, 8192, 64, 8, 128, 28672, 128256),
     "meta-llama/Llama-3.1-8B": (32, 4096, 32, 8, 128, 14336, 128256),
     "meta-llama/Llama-3.1-70B": (80, 8192, 64, 8, 128, 28672, 128256),
+    "meta-llama/Llama-3.3-70B-Instruct": (80, 8192, 64, 8, 128, 28672, 128256),
     "meta-llama/Llama-3.1-405B": (126, 16384, 128, 8, 128, 53248, 128256),
     "mistralai/Mistral-7B-v0.1": (32, 4096, 32, 8, 128, 14336, 32000),
     "mistralai/Mixtral-8x7B-v0.1": (32, 4096, 32, 8, 128, 14336, 32000, 8, 2),
+    "mistralai/Mixtral-8x22B-v0.1": (56, 6144, 48, 8, 128, 16384, 32000, 8, 2),
+    "microsoft/Phi-mini-MoE-instruct": (32, 4096, 32, 8, 128, 960, 32064, 16, 2),
+    "Qwen/Qwen2-7B": (28, 3584, 28, 4, 128, 18944, 152064),
     "Qwen/Qwen2.5-7B": (28, 3584, 28, 4, 128, 18944, 152064),
     "Qwen/Qwen2.5-32B": (64, 5120, 40, 8, 128, 27648, 152064),
     "Qwen/Qwen2.5-72B": (80, 8192, 64, 8, 128, 29568, 152064),

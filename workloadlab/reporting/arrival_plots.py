@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workloadlab.reporting.facts import BAND, REFERENCE, Key, Plot
-from workloadlab.reporting.words import listed, plural, seconds, share, three
+from workloadlab.reporting.words import listed, plural, seconds, sentence, share, three
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["arrival_plots"]
 
 INSIDE = 0.98
+LEAST_PER_BIN, LEAST_BINS = 5, 25
 CLOSE_TO_ONE = (0.9, 1.1)
 
 
@@ -20,15 +24,14 @@ def arrival_plots(arrivals: dict[str, Any], section: str) -> list[Plot]:
     if "unsupported" in arrivals:
         return [
             Plot(id=f"{section}-arrivals", kind="absent", title="Arrivals",
-                 reading=arrivals["unsupported"])
+                 reading=sentence(arrivals["unsupported"]))
         ]  # fmt: skip
     return [_rate(arrivals, section), _gaps(arrivals, section), _dispersion(arrivals, section)]
 
 
 def _rate(arrivals: dict[str, Any], section: str) -> Plot:
     title, plot_id = "Arrival rate over time", f"{section}-rate"
-    bin_s = arrivals["rate_series"]["bin_s"]
-    counts = np.array(arrivals["rate_series"]["counts"][:-1])
+    bin_s, counts = _readable_bins(**arrivals["rate_series"])
     if len(counts) < 2:
         return Plot(
             id=plot_id,
@@ -67,6 +70,18 @@ def _rate(arrivals: dict[str, Any], section: str) -> Plot:
     )
 
 
+def _readable_bins(bin_s: float, counts: list[int]) -> tuple[float, NDArray[np.int64]]:
+    """Return the complete bins, merged until they hold a few requests each or would get too few."""
+    complete = np.array(counts[:-1], dtype=np.int64)
+    merged = 1
+    for factor in (2, 5, 10, 20):
+        sparse = merged * complete.sum() < LEAST_PER_BIN * len(complete)
+        if sparse and len(complete) >= factor * LEAST_BINS:
+            merged = factor
+    whole = len(complete) // merged * merged
+    return bin_s * merged, complete[:whole].reshape(-1, merged).sum(axis=1)
+
+
 def _poisson_band(mean: float) -> tuple[float, float]:
     """Return the quantiles of a Poisson count that enclose `INSIDE` of it."""
     from scipy.special import pdtr, pdtrik
@@ -85,7 +100,9 @@ def _gaps(arrivals: dict[str, Any], section: str) -> Plot:
     if gaps["p50"] == 0:
         said = f"Half of the gaps are 0 and 1% are over {seconds(gaps['p99'])}. "
     windowed = arrivals["windowed_iat_cv"]["60"]["p50"]
-    if gaps["cv"] is None:
+    if gaps["sd"] is None:
+        said = f"The one gap is {seconds(gaps['mean'])}."
+    elif gaps["cv"] is None:
         said += "The clock is too coarse for their variation to mean anything."
     else:
         said += f"Their CV is {three(gaps['cv'])}, {_beside_exponential(gaps['cv'])}"
@@ -114,21 +131,21 @@ def _beside_exponential(cv: float) -> str:
 def _dispersion(arrivals: dict[str, Any], section: str) -> Plot:
     title, plot_id = "Burstiness by time scale", f"{section}-dispersion"
     values = {float(width): value for width, value in arrivals["dispersion"].items()}
-    points = [[width, value] for width, value in values.items() if value]
+    known = [(width, value) for width, value in values.items() if value is not None]
     left_out = [seconds(width) for width, value in values.items() if value is None]
-    if not points:
-        return Plot(
-            id=plot_id,
-            kind="absent",
-            title=title,
-            reading="No window is both two ticks of the clock wide and half the span at most.",
-        )
-    (first, at_first), (last, at_last) = points[0], points[-1]
+    if not any(value for _, value in known):
+        why = "Every window of one width holds the same count." if known else (
+            "No window is both two ticks of the clock wide and half the span at most."
+        )  # fmt: skip
+        return Plot(id=plot_id, kind="absent", title=title, reading=why)
+    (first, at_first), (last, at_last) = known[0], known[-1]
     said = f"Counts per {seconds(first)} vary {three(at_first)} times as much as Poisson's"
-    if len(points) > 1:
+    if len(known) > 1:
         said += f", per {seconds(last)} {three(at_last)} times"
     if at_last > 2 * max(at_first, 1):
         said += ": the longer the window, the more the rate itself changes"
+    elif at_last < 0.67:
+        said += ": more regular than chance"
     elif max(at_first, at_last) < 1.5:
         said += ": hardly burstier than chance"
     return Plot(
@@ -141,6 +158,6 @@ def _dispersion(arrivals: dict[str, Any], section: str) -> Plot:
         + (f" Left out, under two ticks or over half the span: {listed(left_out)}."
            if left_out else ""),
         n=plural(arrivals["requests"], "request"),
-        data={"points": points},
+        data={"points": [[width, value] for width, value in known if value > 0]},
         legend=(Key("index of dispersion", 0), Key("Poisson", REFERENCE)),
     )  # fmt: skip

@@ -34,6 +34,9 @@ LOG_FROM = 30
 STEPS_BELOW = 60
 """A cumulative curve of fewer points is every distinct value, so it is drawn as stairs."""
 
+FEW_POINTS = 20
+"""A curve of fewer points has its points marked, so that one alone can be seen."""
+
 LEAST_SHARE = 0.003
 """The length axis starts where this share of the requests is seen, not at the one shortest."""
 
@@ -90,7 +93,8 @@ def _gaps(data: dict[str, Any]) -> Figure:
     high = max(gaps[-1], data["mean_s"] * -np.log(lowest))
     grid = np.geomspace(low, high, 200)
     axes.plot(grid, np.exp(-grid / data["mean_s"]), color=MUTED, linewidth=1.2, dashes=(4, 2))
-    axes.plot(gaps[positive], shares[positive], **series(0))
+    marker = "o" if len(gaps) < FEW_POINTS else None
+    axes.plot(gaps[positive], shares[positive], marker=marker, markersize=4, **series(0))
     log_axis(axes.xaxis, low, high, tick_seconds)
     log_axis(axes.yaxis, lowest, 1.3, _percent)
     axes.set_xlabel("gap")

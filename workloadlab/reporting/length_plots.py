@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from workloadlab.reporting.facts import Key, Plot
-from workloadlab.reporting.words import plural, share, three
+from workloadlab.reporting.words import plural, sentence, share, three
 
 __all__ = ["length_plots", "token_weighted"]
 
@@ -20,7 +20,7 @@ def length_plots(lengths: dict[str, Any], section: str) -> list[Plot]:
     if "unsupported" in lengths:
         return [
             Plot(id=f"{section}-lengths", kind="absent", title="Lengths",
-                 reading=lengths["unsupported"])
+                 reading=sentence(lengths["unsupported"]))
         ]  # fmt: skip
     plots = [_cdf(lengths[key], f"{section}-{key}", title, noun) for key, title, noun in COLUMNS]
     return [*plots, _joint(lengths["joint"], f"{section}-joint")]
@@ -49,7 +49,7 @@ def token_weighted(cdf: list[list[float]]) -> list[list[float]]:
 
 def _cdf(column: dict[str, Any], plot_id: str, title: str, noun: str) -> Plot:
     if "unsupported" in column:
-        return Plot(id=plot_id, kind="absent", title=title, reading=column["unsupported"])
+        return Plot(id=plot_id, kind="absent", title=title, reading=sentence(column["unsupported"]))
     if not column["sum"]:
         return Plot(id=plot_id, kind="absent", title=title, reading=f"Every {noun} has 0 tokens.")
     by_tokens = token_weighted(column["cdf"])
@@ -77,7 +77,7 @@ def _cdf(column: dict[str, Any], plot_id: str, title: str, noun: str) -> Plot:
 def _joint(joint: dict[str, Any], plot_id: str) -> Plot:
     title = "Prompt against output"
     if "unsupported" in joint:
-        return Plot(id=plot_id, kind="absent", title=title, reading=joint["unsupported"])
+        return Plot(id=plot_id, kind="absent", title=title, reading=sentence(joint["unsupported"]))
     rank, ratio = joint["spearman"], joint["input_output_ratio"]
     if rank is None:
         said = "One of the two lengths does not vary, so neither tells anything of the other."

@@ -31,6 +31,7 @@ LATENCIES = (
     ("e2e_s", "end-to-end latency", "Arrival to last token."),
 )
 BODY, TAIL = 120, 40
+MEDIAN, TOP = 0.5, 0.99
 TARGET_IN_SIGHT = 1.5
 
 
@@ -63,9 +64,11 @@ def _curves(board: Scoreboard, runs: Runs, scale: float) -> dict[str, dict[str, 
             if len(values):
                 levels = _levels(len(values))
                 points = zip(quantiles(values, levels), levels, strict=True)
+                target = board.slo.get(metric)
                 found[metric][router] = {
                     "n": len(values),
                     "points": [[float(f"{value:.6g}"), level] for value, level in points],
+                    "within": None if target is None else float(np.mean(values <= target)),
                 }
     return found
 
@@ -74,7 +77,8 @@ def _levels(n: int) -> list[float]:
     """Return probabilities from 0 to 1, dense near 1 and as fine there as n values allow."""
     body = np.linspace(0, 0.98, BODY)
     tail = 1 - np.geomspace(0.02, max(1 / n, 1e-6), TAIL)
-    return [float(level) for level in np.unique(np.concatenate((body, tail, [1.0])).round(7))]
+    named = [MEDIAN, 0.9, 0.95, TOP, 1.0]
+    return [float(level) for level in np.unique(np.concatenate((body, tail, named)).round(7))]
 
 
 def _distribution(
@@ -85,33 +89,29 @@ def _distribution(
     meaning: str,
     section: str,
 ) -> Plot:
-    plot_id = f"{section}-{metric[:-2]}"
+    plot_id, capital = f"{section}-{metric[:-2]}", title[0].upper() + title[1:]
     if not curves:
         return Plot(
             id=plot_id,
             kind="absent",
-            title=f"{title[0].upper()}{title[1:]}",
+            title=capital,
             reading="No run records it.",
         )
     names = routers_of(board)
     p50, p99 = ({router: _at(curve["points"], level) for router, curve in curves.items()}
-                for level in (0.5, 0.99))  # fmt: skip
+                for level in (MEDIAN, TOP))  # fmt: skip
     said = f"The median is {_between(p50)}; 1% of the requests take more than {_between(p99)}."
     target = board.slo.get(metric)
     longest = max(curve["points"][-1][0] for curve in curves.values())
     shown = target is not None and target <= TARGET_IN_SIGHT * longest
     beyond = "" if shown else ", beyond the axis"
     if target is not None:
-        within = {
-            router: _share_within(curve["points"], target) for router, curve in curves.items()
-        }
-        low, high = min(within.values()), max(within.values())
-        met = share(low) if share(low) == share(high) else f"{share(low)} to {share(high)}"
-        said += f" The target of {seconds(target)} is met by {met}."
+        within = {router: curve["within"] for router, curve in curves.items()}
+        said += f" The target of {seconds(target)} is met by {_between(within, share)}."
     return Plot(
         id=plot_id,
         kind="latency",
-        title=f"{title[0].upper()}{title[1:]} by router",
+        title=f"{capital} by router",
         reading=said,
         definition=f"{meaning} Cumulative share of the requests that have one, warm-up left out, "
         "seeds pooled; the axis of shares is stretched towards 100% so that tails can be read.",
@@ -131,13 +131,7 @@ def _distribution(
 
 
 def _at(points: list[list[float]], level: float) -> float:
-    values, levels = np.array(points).T
-    return float(np.interp(level, levels, values))
-
-
-def _share_within(points: list[list[float]], target: float) -> float:
-    values, levels = np.array(points).T
-    return float(np.interp(target, values, levels, left=0.0, right=1.0))
+    return next(value for value, at in points if at == level)
 
 
 def _between(values: dict[str, float], words: Callable[[float], str] = seconds) -> str:

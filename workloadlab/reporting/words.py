@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
     from workloadlab.tables import Table
 
-__all__ = ["aligned", "grid_of", "listed", "plural", "seconds", "share", "three", "time_unit"]
+__all__ = [
+    "aligned",
+    "grid_of",
+    "listed",
+    "plural",
+    "seconds",
+    "sentence",
+    "share",
+    "three",
+    "time_unit",
+]
 
 
 def three(value: float) -> str:
@@ -26,7 +36,8 @@ def three(value: float) -> str:
     """
     if value == int(value):
         return f"{int(value):,}"
-    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    rounded = abs(float(f"{value:.3g}"))
+    decimals = max(0, 2 - math.floor(math.log10(rounded)))
     return f"{value:,.{min(decimals, 9)}f}"
 
 
@@ -52,6 +63,8 @@ def share(value: float) -> str:
         >>> share(0.0434), share(0.5), share(0.99982), share(1.0), share(1e-6)
         ('4.3%', '50%', '99.98%', '100%', 'under 0.01%')
     """
+    if value > 1:
+        return f"{value:.0%}"
     if 0 < value < 5e-5:
         return "under 0.01%"
     if 1 - 5e-5 < value < 1:
@@ -59,6 +72,11 @@ def share(value: float) -> str:
     far = min(value, 1 - value)
     decimals = 0 if far in (0, 0.5) else 1 if far >= 1e-3 else 2
     return f"{value:.{decimals}%}"
+
+
+def sentence(words: str) -> str:
+    """Return words as a sentence: a capital first, a full stop last."""
+    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
 
 
 def plural(count: int, noun: str) -> str:

@@ -20,7 +20,7 @@ LATENCIES = ("ttft_s", "tpot_s", "e2e_s", "queue_s")
 
 @dataclass(frozen=True)
 class Timings:
-    """One value per request in row order, warm-up requests left out.
+    """One value per request by row_id, warm-up requests left out.
 
     Attributes:
         row_id: of the request in its trace.
@@ -57,7 +57,7 @@ def read_timings(trace: Trace) -> Timings:
     frame = trace.read(
         "row_id", "arrival_ns", "ttft_ns", "e2e_ns", "queue_ns", "input_tokens", "output_tokens",
         "outcome", "preemptions", "cached_tokens", "instance_id", "warmup",
-    ).filter(~pl.col("warmup").fill_null(value=False))  # fmt: skip
+    ).filter(~pl.col("warmup").fill_null(value=False)).sort("row_id")  # fmt: skip
     frame = frame.with_columns(
         served=pl.when(pl.col("outcome").is_null())
         .then(pl.col("e2e_ns").is_not_null())

@@ -77,7 +77,8 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
     jobs = np.empty(n, state.JOB)
     jobs["arrival_s"], jobs["input"] = workload.arrival_s, workload.input_tokens
     jobs["output"], jobs["predicted"] = workload.output_tokens, workload.predicted_tokens
-    jobs["session"] = workload.session
+    jobs["session"], jobs["next_turn"] = workload.session, workload.next_turn
+    jobs["think_s"] = workload.think_s
     jobs["first_block"], jobs["blocks"] = workload.first_block[:-1], np.diff(workload.first_block)
     ids = int(workload.block_ids.max(initial=-1)) + 1 if any(p.prefix_caching for p in pools) else 0
     results = np.zeros(n, state.RESULT)
@@ -114,7 +115,9 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
             kernels[0][0],
             np.stack([table for _, table in kernels]),
             np.stack([_bounds(pool.latency) for pool in pools]),
-            np.zeros(2, np.int64),
+            np.zeros(len(workload.think_s), state.RELEASE),
+            np.zeros(3, np.int64),
+            workload.starts,
             scores,
             score,
             choose,
@@ -135,6 +138,7 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
         ) from error
     _check_status(status, row, chosen, policy, count)
     return Outcome(
+        arrival_s=jobs["arrival_s"].copy(),
         instance=results["instance"].copy(),
         dispatch_s=results["dispatch_s"].copy(),
         scheduled_s=results["scheduled_s"].copy(),

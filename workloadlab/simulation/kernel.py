@@ -23,12 +23,14 @@ from numba import from_dtype, njit, types
 from workloadlab.routing import INSTANCE, REQUEST, signatures
 from workloadlab.simulation.kernel_blocks import blocks_for, hits
 from workloadlab.simulation.kernel_engine import accept, advance, start
+from workloadlab.simulation.kernel_sessions import due, pop_release, release_next_turn
 from workloadlab.simulation.kernel_state import (
     CACHED,
     ENGINE,
     JIT,
     JOB,
     NONE,
+    RELEASE,
     RESULT,
     SEAT,
     SEQUENCE,
@@ -57,6 +59,8 @@ SIGNATURE = types.Tuple((types.int64, types.int64, types.int64))(
     types.FunctionType(STEP_TIME),
     types.float64[:, ::1],
     types.float64[:, :, :, ::1],
+    types.Array(from_dtype(RELEASE), 1, "C"),
+    types.int64[::1],
     types.int64[::1],
     types.boolean,
     types.FunctionType(SCORE_SIGNATURE),
@@ -74,10 +78,24 @@ SIGNATURE = types.Tuple((types.int64, types.int64, types.int64))(
 
 @njit(**JIT)
 def uniform_draw(state: Any, count: Any) -> Any:
+    """Return the `count`-th uniform number in [0, 1) of a run: splitmix64 of state and count."""
     z = state + np.uint64(count + 1) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+
+
+@njit(**JIT)
+def next_step_end(lane: Any) -> Any:
+    """Start every instance that has work and return the earliest end of a step, inf if all idle."""
+    earliest = np.inf
+    for i in range(len(lane.engines)):
+        e = lane.engines[i]
+        if e.stepping == 0 and e.running + e.waiting > 0:
+            start(i, lane)
+        if e.stepping == 1:
+            earliest = min(earliest, e.now_s)
+    return earliest
 
 
 @njit(**JIT)
@@ -139,7 +157,9 @@ def run_lane(
     step_time: Any,
     tables: Any,
     domains: Any,
-    finished: Any,
+    releases: Any,
+    counts: Any,
+    starts: Any,
     scores: Any,
     score: Any,
     choose: Any,
@@ -152,24 +172,27 @@ def run_lane(
     seed: Any,
     interval: Any,
 ) -> Any:
-    """Replay one lane in place; return (status, row, chosen instance)."""
+    """Replay one lane in place; return (status, row, chosen instance).
+
+    With turns that are released by the end of others, or with requests held by the router, anything may
+    follow from the end of a step, so the lane goes from step end to step end; else from arrival to
+    arrival.
+    """
     n = len(jobs)
     lane = Lane(
         engines, jobs, results, sequences, ring, seats, cache, block_ids, holds, step_time, tables,
-        domains, finished,
+        domains, releases, counts,
     )  # fmt: skip
-    arrived = decisions = held = 0
+    closed = len(starts) < n
+    arrived = started = decisions = held = 0
     last_tick = -1.0
     head = tail = NONE
     while arrived < n or held > 0:
-        now = jobs[arrived].arrival_s if arrived < n else np.inf
-        if held > 0:
-            for i in range(len(engines)):
-                e = engines[i]
-                if e.stepping == 0 and e.running + e.waiting > 0:
-                    start(i, lane)
-                if e.stepping == 1:
-                    now = min(now, e.now_s)
+        now = jobs[starts[started]].arrival_s if started < len(starts) else np.inf
+        if due(lane) != NONE:
+            now = min(now, releases[0].at_s)
+        if held > 0 or closed:
+            now = min(now, next_step_end(lane))
             if now == np.inf:
                 return STATUS_STUCK, head, NONE
         if interval > 0.0 and np.floor(now / interval) > last_tick:
@@ -177,13 +200,23 @@ def run_lane(
             advance(lane, last_tick * interval)
             report(lane, views)
         advance(lane, now)
-        while arrived < n and jobs[arrived].arrival_s == now:
-            sequences[arrived].next = NONE
-            if held == 0:
-                head = arrived
+        while True:
+            row = NONE
+            if started < len(starts) and jobs[starts[started]].arrival_s == now:
+                row = starts[started]
+            if due(lane) != NONE and releases[0].at_s == now and (row == NONE or due(lane) < row):
+                row = due(lane)
+                pop_release(lane)
+            elif row != NONE:
+                started += 1
             else:
-                sequences[tail].next = arrived
-            tail = arrived
+                break
+            sequences[row].next = NONE
+            if held == 0:
+                head = row
+            else:
+                sequences[tail].next = row
+            tail = row
             held += 1
             arrived += 1
         while held > 0:
@@ -193,14 +226,15 @@ def run_lane(
             if not refresh_own(lane, views, row, prefix):
                 head = following
                 held -= 1
+                release_next_turn(lane, row, now)
                 continue
             if interval == 0.0:
                 report(lane, views)
             predicted = job.predicted
             if predicted < 0:
                 predicted = ASSUMED_OUTPUT_TOKENS
-                if finished[1] > 0:
-                    predicted = finished[0] // finished[1]
+                if counts[1] > 0:
+                    predicted = counts[0] // counts[1]
             request = offer[0]
             request.row = row
             request.arrival_s = job.arrival_s
@@ -227,5 +261,7 @@ def run_lane(
             if views[chosen].fits == 1:
                 results[row].instance = chosen
                 accept(chosen, lane, row, now, predicted)
+            else:
+                release_next_turn(lane, row, now)
     advance(lane, np.inf)
     return STATUS_OK, NONE, NONE

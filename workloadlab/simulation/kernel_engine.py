@@ -18,6 +18,7 @@ from workloadlab.simulation.kernel_blocks import (
     share,
     take,
 )
+from workloadlab.simulation.kernel_sessions import release_next_turn
 from workloadlab.simulation.kernel_state import JIT, NONE
 
 __all__ = ["accept", "advance", "start"]
@@ -254,8 +255,9 @@ def finish(i: Any, lane: Any, row: Any, computed: Any) -> None:
     release(e, s, job, lane.cache, lane.block_ids, lane.holds, i, computed)
     e.in_flight -= 1
     e.predicted_left -= s.predicted - job.output
-    lane.finished[0] += job.output
-    lane.finished[1] += 1
+    lane.counts[0] += job.output
+    lane.counts[1] += 1
+    release_next_turn(lane, row, e.now_s)
 
 
 @njit(**JIT)

@@ -6,7 +6,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["CACHED", "ENGINE", "JIT", "JOB", "NONE", "RESULT", "SEAT", "SEQUENCE", "Lane"]
+__all__ = [
+    "CACHED",
+    "ENGINE",
+    "JIT",
+    "JOB",
+    "NONE",
+    "RELEASE",
+    "RESULT",
+    "SEAT",
+    "SEQUENCE",
+    "Lane",
+]
 
 JIT: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
 """How every kernel is compiled. Kernels allocate nothing, so numba's reference counting is off: with it,
@@ -16,10 +27,11 @@ NONE = -1
 
 JOB = np.dtype(
     [("arrival_s", "f8"), ("input", "i8"), ("output", "i8"), ("predicted", "i8"), ("session", "i8"),
-     ("first_block", "i8"), ("blocks", "i8")],
+     ("first_block", "i8"), ("blocks", "i8"), ("next_turn", "i8"), ("think_s", "f8")],
     align=True,
 )  # fmt: skip
-"""What a request asks for; its prefix blocks are `blocks` ids from `first_block` on."""
+"""What a request asks for; its prefix blocks are `blocks` ids from `first_block` on. In closed-loop
+sessions `next_turn` is the row that follows, and `think_s` the pause before this one."""
 
 RESULT = np.dtype(
     [("dispatch_s", "f8"), ("scheduled_s", "f8"), ("first_token_s", "f8"), ("end_s", "f8"),
@@ -62,8 +74,15 @@ CACHED = np.dtype([("users", "i4"), ("older", "i4"), ("newer", "i4")], align=Tru
 """A block id on an instance: sequences that use it, -1 if it is not resident; links while idle."""
 
 
+RELEASE = np.dtype([("at_s", "f8"), ("row", "i8")], align=True)
+"""A turn that will arrive."""
+
+
 class Lane(NamedTuple):
-    """Everything that one replay works on."""
+    """Everything that one replay works on.
+
+    `counts` holds the output tokens and the number of finished requests, and the number of releases.
+    """
 
     engines: Any
     jobs: Any
@@ -77,4 +96,5 @@ class Lane(NamedTuple):
     step_time: Any
     tables: Any
     domains: Any
-    finished: Any
+    releases: Any
+    counts: Any

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.execution import run_lanes
@@ -30,6 +30,7 @@ def replay(
     routers: Iterable[str | Router | Callable[..., Any]] = ("round_robin", "least_requests"),
     rate_scale: float | Iterable[float] = 1.0,
     seeds: int = 1,
+    sessions: Literal["open", "closed"] = "open",
     threads: int | None = None,
 ) -> Runs:
     """Replay a trace through every router, at every rate scale, with every seed.
@@ -40,6 +41,10 @@ def replay(
         routers: names of built-in routers, `file.py:name`, functions or Router objects.
         rate_scale: arrival rates relative to the trace; 2.0 sends the same requests twice as fast.
         seeds: number of seeds, 0 to seeds - 1; they differ in what random routers draw.
+        sessions: "open" sends every request at its logged time; "closed" sends a turn when the one
+            before it in its session has ended and its think time (recorded, or implied by the
+            logged timings) is over, so that a slow cluster slows its users down. The rate scale then
+            applies to the starts of sessions.
         threads: lanes at a time; None for one per core. The outcome does not depend on it.
 
     Returns:
@@ -61,6 +66,8 @@ def replay(
         >>> runs.outcomes().read("instance_id", "ttft_ns", "e2e_ns").rows()
         [('pool/0', 500000000, 1000000000), ('pool/1', 500000000, 1000000000)]
     """
+    if sessions not in ("open", "closed"):
+        raise UsageError(f"sessions = {sessions!r}", fix='use "open" or "closed"')
     policies = _unique([resolve(spec) for spec in routers])
     scales = [rate_scale] if isinstance(rate_scale, int | float) else list(rate_scale)
     if not policies or not scales or seeds < 1:
@@ -70,7 +77,7 @@ def replay(
     for policy in policies:
         _check_needs(policy, trace)
     caching = any(pool.prefix_caching for pool in cluster.pools)
-    workload = workload_of(trace, prefixes=caching)
+    workload = workload_of(trace, prefixes=caching, closed=sessions == "closed")
     simulated = _in_blocks_of_the_trace(cluster, workload) if caching else cluster
     scaled = {scale: workload.scaled(scale) for scale in scales}
     lanes = [(p, scale, seed) for p in policies for scale in scales for seed in range(seeds)]
@@ -99,6 +106,7 @@ def replay(
             "params": list(policy.params),
             "rate_scale": float(scale),
             "seed": seed,
+            "sessions": sessions,
             "cluster": cluster.to_dict(),
         }
         traces.append(

@@ -126,6 +126,7 @@ class Engine:
     steps: int = 0
     outside: int = 0
     finished: list[int] = field(default_factory=list)
+    ended: list[tuple[int, float]] = field(default_factory=list)
     store: BlockStore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -253,6 +254,7 @@ class Engine:
                 self.in_flight -= 1
                 self.predicted_left -= sequence.predicted - sequence.output
                 self.finished.append(sequence.output)
+                self.ended.append((sequence.row, self.now))
 
     def report(self, view: Any) -> None:
         """Write what the engine reports about itself."""
@@ -276,6 +278,7 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
     n = len(workload)
     nan = np.full(n, np.nan)
     outcome = Outcome(
+        workload.arrival_s.copy(),
         np.full(n, -1),
         nan.copy(),
         nan.copy(),
@@ -297,6 +300,8 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
     interval, last_tick = cluster.signal_interval_s, -1
     held: list[int] = []
     arrived = 0
+    expected = [(float(workload.arrival_s[row]), int(row)) for row in workload.starts]
+    closed = len(expected) < n
 
     def choose(row: int, now: float) -> int:
         prompt, output = int(workload.input_tokens[row]), int(workload.output_tokens[row])
@@ -307,7 +312,7 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
                 whole = named(row)[: (prompt - 1) // engine.pool.block_size]
                 view.cached_tokens = engine.store.hits(whole) * engine.pool.block_size
         request = offer[0]
-        request.row, request.arrival_s, request.now_s = row, workload.arrival_s[row], now
+        request.row, request.arrival_s, request.now_s = row, outcome.arrival_s[row], now
         request.input_tokens, request.predicted_output_tokens = prompt, predict(row)
         request.output_tokens = output if "oracle" in policy.needs else 0
         request.session = workload.session[row]
@@ -338,13 +343,19 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
         for engine in engines:
             engine.advance(until)
 
+    def release_after(row: int, ended_s: float) -> None:
+        following = int(workload.next_turn[row])
+        if following >= 0:
+            outcome.arrival_s[following] = ended_s + workload.think_s[following]
+            expected.append((float(outcome.arrival_s[following]), following))
+
     def report() -> None:
         for view, engine in zip(views, engines, strict=True):
             engine.report(view)
 
     while arrived < n or held:
-        now = workload.arrival_s[arrived] if arrived < n else math.inf
-        if held:
+        now = min([moment for moment, _ in expected], default=math.inf)
+        if held or closed:
             for engine in engines:
                 if not engine.stepping and (engine.running or engine.waiting):
                     engine.start()
@@ -356,14 +367,20 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
             advance(last_tick * interval)
             report()
         advance(now)
-        while arrived < n and workload.arrival_s[arrived] == now:
-            held.append(arrived)
-            arrived += 1
+        for engine in engines:
+            for row, ended_s in engine.ended:
+                release_after(row, ended_s)
+            engine.ended = []
+        due = sorted(row for moment, row in expected if moment == now)
+        expected = [(moment, row) for moment, row in expected if moment != now]
+        held += due
+        arrived += len(due)
         while held:
             row = held[0]
             prompt, output = int(workload.input_tokens[row]), int(workload.output_tokens[row])
             if not any(engine.fits(prompt, output) for engine in engines):
                 held.pop(0)
+                release_after(row, now)
                 continue
             if interval == 0:
                 report()
@@ -380,6 +397,8 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
                 ids = named(row) if engines[chosen].pool.prefix_caching else []
                 predicted = int(offer[0].predicted_output_tokens)
                 engines[chosen].accept(Sequence(row, prompt, output, predicted, ids), now)
+            else:
+                release_after(row, now)
     advance(math.inf)
     return Outcome(
         **{

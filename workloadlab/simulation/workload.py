@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from workloadlab.errors import UsageError
+from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.trace import COLUMNS, Provenance, Trace
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ class Workload:
         block_ids: ids of the full prefix blocks of all requests, one after the other.
         first_block: where each request's ids start in `block_ids`, and the end: n + 1 entries.
         block_size: tokens per prefix block, 0 where there are none.
+        next_turn: row of the turn that the end of this one releases, -1 for none.
+        think_s: pause between the end of the turn before and this one; arrival_s of such a turn is
+            not used.
     """
 
     arrival_s: Floats
@@ -49,16 +52,28 @@ class Workload:
     block_ids: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     first_block: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     block_size: int = 0
+    next_turn: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    think_s: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
+        if len(self.next_turn) == 0:
+            object.__setattr__(self, "next_turn", np.full(len(self), -1))
+            object.__setattr__(self, "think_s", np.zeros(len(self)))
         if len(self.first_block) == 0:
             object.__setattr__(self, "first_block", np.zeros(len(self) + 1, np.int64))
 
     def __len__(self) -> int:
         return len(self.arrival_s)
 
+    @property
+    def starts(self) -> Ints:
+        """Rows that arrive by the clock, in order of arrival: all, or the first turns of sessions."""
+        first = np.ones(len(self), bool)
+        first[self.next_turn[self.next_turn >= 0]] = False
+        return np.flatnonzero(first)
+
     def scaled(self, rate_scale: float) -> Workload:
-        """Return the same requests arriving `rate_scale` times as fast."""
+        """Return the same requests arriving `rate_scale` times as fast; think times stay."""
         if not (rate_scale > 0 and np.isfinite(rate_scale)):
             raise UsageError(f"rate scale {rate_scale} is not a positive number")
         return replace(self, arrival_s=self.arrival_s / rate_scale)
@@ -69,6 +84,7 @@ class Outcome:
     """What happened to each request; times in seconds of simulated time, NaN where it never came.
 
     Attributes:
+        arrival_s: when the request arrived; in closed-loop sessions an outcome too.
         instance: index of the instance, -1 if rejected.
         dispatch_s: when the router placed the request.
         scheduled_s: when its first chunk started.
@@ -78,6 +94,7 @@ class Outcome:
         steps, steps_outside: engine steps in all, and those outside the latency model's domain.
     """
 
+    arrival_s: Floats
     instance: Ints
     dispatch_s: Floats
     scheduled_s: Floats
@@ -89,7 +106,7 @@ class Outcome:
     steps_outside: int
 
 
-def workload_of(trace: Trace, *, prefixes: bool = False) -> Workload:
+def workload_of(trace: Trace, *, prefixes: bool = False, closed: bool = False) -> Workload:
     """Read the arrays that a replay needs.
 
     Rows without an output length, or with 0, are replayed as prompts that give one token.
@@ -97,6 +114,7 @@ def workload_of(trace: Trace, *, prefixes: bool = False) -> Workload:
     Args:
         trace: what to replay.
         prefixes: read block ids too, for prefix caching.
+        closed: release each turn of a session by the end of the one before.
 
     Raises:
         UnsupportedError: the trace has no output lengths at all, or no block ids when asked for.
@@ -118,8 +136,10 @@ def workload_of(trace: Trace, *, prefixes: bool = False) -> Workload:
         return column.clip(least)
 
     blocks = _prefix_blocks(trace) if prefixes else {}
+    turns = _closed_loop(trace) if closed else {}
     return Workload(
         **blocks,
+        **turns,
         arrival_s=frame["arrival_ns"].to_numpy() / 1e9,
         input_tokens=integers("input_tokens", null=1, least=1),
         output_tokens=integers("output_tokens", null=1, least=1),
@@ -161,6 +181,32 @@ def _prefix_blocks(trace: Trace) -> dict[str, Any]:
     }
 
 
+def _closed_loop(trace: Trace) -> dict[str, Any]:
+    """Chain the turns of sessions, with the recorded pauses or those that the timings imply."""
+    trace.require("session", "a closed-loop replay")
+    frame = trace.read("session_id", "turn", "arrival_ns", "think_ns", "e2e_ns").with_row_index(
+        "row"
+    )
+    frame = frame.sort("session_id", "turn", "arrival_ns", "row", maintain_order=True)
+    same = pl.col("session_id") == pl.col("session_id").shift(1)
+    ended = (pl.col("arrival_ns") + pl.col("e2e_ns")).shift(1)
+    frame = frame.with_columns(
+        before=pl.when(same).then(pl.col("row").shift(1)),
+        think=pl.coalesce("think_ns", pl.col("arrival_ns") - ended).clip(0),
+    ).filter(pl.col("before").is_not_null())
+    unknown = frame["think"].null_count()
+    if unknown:
+        raise UnsupportedError(
+            f"a closed-loop replay needs think times; {unknown:,} turns record neither think_ns nor "
+            "the end of the turn before",
+            fix="replay with open sessions, or ingest a log with think times or timings",
+        )
+    next_turn, think_s = np.full(trace.requests, -1), np.zeros(trace.requests)
+    next_turn[frame["before"].to_numpy()] = frame["row"].to_numpy()
+    think_s[frame["row"].to_numpy()] = frame["think"].to_numpy() / 1e9
+    return {"next_turn": next_turn, "think_s": think_s}
+
+
 def outcome_trace(
     trace: Trace,
     base: pl.DataFrame,
@@ -182,7 +228,7 @@ def outcome_trace(
         names: instance names by index.
         options: what was replayed how, for the provenance.
     """
-    arrival = workload.arrival_s
+    arrival = outcome.arrival_s
     arrival_ns = np.rint(arrival * 1e9).astype(np.int64)
 
     def since_arrival(moment_s: Floats) -> pl.Series:
@@ -209,6 +255,7 @@ def outcome_trace(
         **_cached(workload, outcome),
     )  # fmt: skip
     filled = filled.select(name for name in COLUMNS if name in filled.columns)
+    filled = filled.sort("arrival_ns", "row_id")
     provenance = Provenance(
         reader="replay",
         options=options,

@@ -1,0 +1,82 @@
+"""Numbers as the report says them."""
+
+from __future__ import annotations
+
+import pytest
+
+from workloadlab.reporting.words import (
+    aligned,
+    grid_of,
+    listed,
+    plural,
+    seconds,
+    sentence,
+    share,
+    three,
+    time_unit,
+)
+from workloadlab.tables import Table
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0, "0"), (0.000123456, "0.000123"), (9.999, "10.0"), (123456.7, "123,457"), (-2.5, "-2.50")],
+)
+def test_three_digits(value, said):
+    assert three(value) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.0, "0 s"),
+        (2.5e-7, "0.250 µs"),
+        (0.001, "1 ms"),
+        (0.9994, "999 ms"),
+        (1.0, "1 s"),
+        (119.0, "119 s"),
+        (120.0, "2 min"),
+        (-7200, "-2 h"),
+    ],
+)
+def test_seconds(value, said):
+    assert seconds(value) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.0, "0%"),
+        (1.0, "100%"),
+        (0.0434, "4.3%"),
+        (0.0004, "0.04%"),
+        (0.99999, "over 99.99%"),
+        (1e-9, "under 0.01%"),
+        (0.5, "50%"),
+        (1.25, "125%"),
+    ],
+)
+def test_share(value, said):
+    assert share(value) == said
+
+
+def test_a_column_has_one_unit_and_one_number_of_decimals():
+    unit, factor = time_unit([0.0589, None, 1.9])
+    assert (unit, aligned([0.0589, None, 1.9], factor)) == ("ms", ["59", "-", "1,900"])
+    assert time_unit([0.1, 2.0]) == ("s", 1.0)
+    assert time_unit([None, 0.0]) == ("s", 1.0)
+    assert aligned([0.0, None]) == ["0", "-"]
+
+
+def test_sentences():
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert plural(1, "run") == "1 run"
+    assert plural(1200, "run") == "1,200 runs"
+    assert sentence("no request has it") == "No request has it."
+    assert sentence("Done.") == "Done."
+
+
+def test_a_table_of_another_room_becomes_a_grid():
+    grid = grid_of(Table("Lengths", ["tokens", "p50"], [["input", 1020], ["output", None]]))
+    assert [[cell.text for cell in row] for row in grid.rows] == [["input", "1,020"], ["output", "-"]]

@@ -1,0 +1,144 @@
+"""Steps composed from what one GPU takes for the parts of one, and the steps worth composing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from workloadlab.latency.domain import kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workloadlab.latency.collectives import AllReduce
+    from workloadlab.latency.geometry import ModelGeometry
+
+__all__ = ["StepCosts", "step_frame", "steps_to_compose"]
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+# What engines visit, no larger than what was measured. Totals are measured counts (the chunk is
+# what the decodes leave of it), since dense operators jump between them.
+_DECODE_SEQS = (*range(1, 17), *range(20, 65, 4), *range(80, 257, 16))
+_MIXED_SEQS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
+_MIXED_TOTALS = (2, 4, 8, *range(16, 161, 16), 192, 224, *range(256, 2049, 64))
+_DECODE_KV = (1, 64, 128, 256, *range(384, 1025, 128), 1280, 1536, *range(2048, 4097, 1024))
+_DECODE_KV_LONG = (6144, 8192, 12288, 16384)
+_MIXED_KV = (1, 128, 256, 512, 768, 1024, 1536, 2048, 4096, 8192)
+_CACHED = (0, 128, 512, 1024, 2048, 4096, 8192, 16384)
+_MIXED_CACHED = (0, 512, 2048, 8192)
+_MAX_CONTEXT = 524_288  # tokens of KV cache: what 64 GiB hold at Llama-3.1-8B's 128 KiB a token
+_MICROSECOND = 1_000  # ns
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepCosts:
+    """What the parts of a step take, in microseconds, from tables of prefill and decode kernels.
+
+        step = layers x (token_us + prefill_us + decode_us) + once_us + head_us + collectives
+
+    Attributes:
+        geometry: the model's shape.
+        tp: tensor-parallel degree.
+        tokens: measured token counts.
+        layer_us: all but attention of one layer, at `tokens`.
+        once_us: what runs once per step, at `tokens`.
+        sequences: counts of sequences of which the output head is known.
+        head_us: output head and sampler at `sequences`.
+        prefill_us: attention of one layer from arrays (chunk, cached tokens).
+        decode_us: attention of one layer from arrays (sequences, context of each).
+        largest: (3 kinds of step, 4 axes) the largest chunk, cached, sequences, context composed.
+        all_reduce: between the GPUs, or None on one.
+        max_context: most cached tokens of all decodes together.
+    """
+
+    geometry: ModelGeometry
+    tp: int
+    tokens: Floats
+    layer_us: Floats
+    once_us: Floats
+    sequences: Floats
+    head_us: Floats
+    prefill_us: Callable[[Floats, Floats], Floats]
+    decode_us: Callable[[Floats, Floats], Floats]
+    largest: Floats
+    all_reduce: AllReduce | None = None
+    max_context: float = _MAX_CONTEXT
+
+    def step_ns(self, steps: Floats) -> Floats:
+        """Nanoseconds of steps given as rows of (chunk, cached, decode_seqs, kv per sequence)."""
+        chunk, cached, seqs, context = steps.T
+        total = chunk + seqs
+        layer = np.interp(total, self.tokens, self.layer_us)
+        layer = layer + self.prefill_us(chunk, cached) + self.decode_us(seqs, context)
+        once = np.interp(total, self.tokens, self.once_us)
+        once = once + np.interp(seqs + (chunk > 0), self.sequences, self.head_us)
+        if self.all_reduce:
+            once = once + self.all_reduce.step_us(self.geometry, total)
+        ns: Floats = (self.geometry.layers * layer + once) * _MICROSECOND
+        return ns
+
+    def frame(self, gpu: str) -> pl.DataFrame:
+        """Compose the step table."""
+        steps = steps_to_compose(
+            self.tokens, self.sequences[-1], self.largest, max_context=self.max_context
+        )
+        return step_frame(
+            steps, self.step_ns(steps), gpu=gpu, model=self.geometry.model, tp=self.tp
+        )
+
+
+def steps_to_compose(
+    tokens: Floats, most_sequences: float, largest: Floats, *, max_context: float = _MAX_CONTEXT
+) -> Floats:
+    """Rows of (chunk, cached tokens, decode sequences, context of each) within what was measured.
+
+    Args:
+        tokens: measured token counts.
+        most_sequences: largest measured count of sequences.
+        largest: (3 kinds of step, 4 axes).
+        max_context: most cached tokens of all decodes together.
+    """
+
+    def grid(*axes: Any) -> Floats:
+        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
+
+    decode = grid([0.0], [0.0], _DECODE_SEQS, (*_DECODE_KV, *_DECODE_KV_LONG))
+    prefill = grid(tokens, _CACHED, [0.0], [0.0])
+    totals = np.intersect1d(_MIXED_TOTALS, tokens)
+    mixed = grid(totals, _MIXED_CACHED, _MIXED_SEQS, _MIXED_KV)
+    mixed[:, 0] -= mixed[:, 2]
+    steps = np.vstack([decode, prefill, mixed[mixed[:, 0] > 0]])
+    chunk, _, seqs, kv = steps.T
+    kept = (
+        (steps <= largest[kind_of(steps)]).all(axis=1)
+        & (chunk + seqs <= tokens[-1])
+        & (seqs + (chunk > 0) <= most_sequences)
+        & (seqs * kv <= max_context)
+    )
+    visited: Floats = steps[kept]
+    return visited
+
+
+def step_frame(
+    steps: Floats, latency_ns: Floats, *, gpu: str, model: str, tp: int
+) -> pl.DataFrame:
+    """Lay composed steps out as a step table; `group` is (prefill tokens, decode sequences)."""
+    prefill, cached, seqs, context = steps.T.astype(np.int64)
+    return pl.DataFrame(
+        {
+            "prefill_tokens": prefill,
+            "prefill_context_tokens": prefill * cached,
+            "decode_seqs": seqs,
+            "decode_context_tokens": seqs * context,
+            "latency_ns": np.rint(latency_ns).astype(np.int64),
+        }
+    ).with_columns(
+        gpu=pl.lit(gpu),
+        model=pl.lit(model),
+        tp=pl.lit(tp, pl.Int64),
+        group=pl.format("{}+{}", "prefill_tokens", "decode_seqs"),
+    )

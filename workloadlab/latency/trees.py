@@ -1,0 +1,175 @@
+"""Trees as flat arrays of numbers, and the compiled walk over them: what forest and boosting share.
+
+    step = b^(3/4) x (sum of one leaf of every tree),   b: what the linear estimator says
+
+The trees see (p, x/p, n, c/n, b) and rise along each of them, and b rises with work, so the product
+does too. The root leaves them room for steps that grow more slowly than the linear estimator
+believes. Outside the box of the steps seen, a step costs what the nearest one inside costs plus what
+the linear estimator says the way from there costs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import njit
+
+from workloadlab.latency import linear
+from workloadlab.latency.domain import KINDS, kind_of
+from workloadlab.latency.table import coordinates
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["FEATURE_COUNT", "flatten", "kernel_table", "predict_steps", "step_time", "training_data"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+FEATURE_COUNT = 5
+_BASE = linear.TABLE_CELLS
+_BOXES = _BASE + 3  # after the numbers of trees, of levels, and the constant
+_NODES = _BOXES + len(KINDS) * 8
+_CELLS = 4  # of a node: feature, threshold, left child, value
+
+
+def training_data(
+    features: Floats, seconds: Floats, fallback: Mapping[str, float]
+) -> tuple[Floats, Floats, Floats, list[list[list[float]]]]:
+    """Return what trees are fitted on: inputs, targets, weights and the box of each kind of step.
+
+    The weights make squared errors relative, and decode, prefill and mixed steps weigh the same.
+    """
+    base = linear.predict_steps(np.ascontiguousarray(features), linear.kernel_table(fallback))
+    base = np.maximum(base, 1e-12)
+    points, kinds = coordinates(features), kind_of(features)
+    target = seconds / (np.sqrt(base) * np.sqrt(np.sqrt(base)))
+    weight = (len(target) / np.bincount(kinds, minlength=3)[kinds]) / target**2
+    boxes = []
+    for index in range(len(KINDS)):
+        rows = points[kinds == index]
+        empty = [[0.0, 0.0]] * 4
+        boxes.append(
+            np.column_stack([rows.min(axis=0), rows.max(axis=0)]).tolist() if len(rows) else empty
+        )
+    return np.column_stack([points, base]), target, weight / weight.mean(), boxes
+
+
+def flatten(trees: list[tuple[Array, Array, Array, Array, Array]], scale: float) -> dict[str, Any]:
+    """Lay trees out one after the other, siblings side by side.
+
+    Args:
+        trees: of each tree's nodes the feature, threshold, left child (-1: a leaf), right child and
+            value; a step goes left if feature <= threshold.
+        scale: factor on the values.
+
+    Returns:
+        `roots`, and of each node `feature` (-1: a leaf), `left` (its right sibling follows) and
+        `value`: the threshold, or the leaf's share of the sum.
+    """
+    roots, feature, left, value = [], [], [], []
+    for split, threshold, lefts, rights, values in trees:
+        roots.append(len(feature))
+        order = [0]
+        place = {0: len(feature)}
+        for node in order:
+            if lefts[node] >= 0:
+                place[int(lefts[node])] = roots[-1] + len(order)
+                order += [int(lefts[node]), int(rights[node])]
+        for node in order:
+            leaf = lefts[node] < 0
+            feature.append(-1 if leaf else int(split[node]))
+            left.append(-1 if leaf else place[int(lefts[node])])
+            number = values[node] * scale if leaf else threshold[node]
+            value.append(float(f"{number:.7e}"))
+    return {"roots": roots, "feature": feature, "left": left, "value": value}
+
+
+def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
+    """Lay the trees out for `step_time`; the same coefficients give the same bits.
+
+    The linear table comes first, then the number of trees, the depth of the deepest, the constant,
+    the box of each kind, four cells per node, and the roots. A leaf is its own left child.
+    """
+    trees = coefficients["trees"]
+    feature, left = np.array(trees["feature"]), np.array(trees["left"])
+    value, roots = np.array(trees["value"], np.float64), np.array(trees["roots"])
+    leaf = feature < 0
+    nodes = np.zeros((len(feature), _CELLS))
+    nodes[:, 0] = np.where(leaf, 0, feature)
+    nodes[:, 1] = np.where(leaf, np.inf, value)
+    nodes[:, 2] = _NODES + _CELLS * np.where(leaf, np.arange(len(feature)), left)
+    nodes[:, 3] = np.where(leaf, value, 0.0)
+    depth, level = 0, roots
+    while not leaf[level].all():
+        below = left[level[~leaf[level]]]
+        level, depth = np.concatenate([below, below + 1]), depth + 1
+    return np.concatenate(
+        [
+            linear.kernel_table(coefficients["fallback"]),
+            [len(roots), depth, coefficients["constant"]],
+            np.array(coefficients["boxes"]).ravel(),
+            nodes.ravel(),
+            _NODES + _CELLS * roots,
+        ]
+    )
+
+
+@njit("float64(float64, float64, float64, float64, float64[::1])", cache=True, nogil=True)
+def _inside_time(p: float, cached: float, n: float, context: float, table: Floats) -> float:
+    """Seconds of a step within its box."""
+    base = max(1e-12, linear.step_time(p, p * cached, n, n * context, table))
+    inputs = (p, cached, n, context, base)
+    trees, levels = int(table[_BASE]), int(table[_BASE + 1])
+    total = table[_BASE + 2]
+    first_root = len(table) - trees
+    for tree in range(trees):
+        node = int(table[first_root + tree])
+        for _ in range(levels):
+            right = inputs[int(table[node])] > table[node + 1]
+            node = int(table[node + 2]) + (_CELLS if right else 0)
+        total += table[node + 3]
+    return float(max(0.0, total) * (np.sqrt(base) * np.sqrt(np.sqrt(base))))
+
+
+@njit("float64(float64, float64, float64, float64, float64[::1])", cache=True, nogil=True)
+def step_time(
+    prefill_tokens: float,
+    prefill_context_tokens: float,
+    decode_seqs: float,
+    decode_context_tokens: float,
+    table: Floats,
+) -> float:
+    """Seconds of one engine step; `table` comes from `kernel_table`.
+
+    Runs compiled, and as plain Python through `.py_func` with the same bits.
+    """
+    p, x, n, c = prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens
+    box = _BOXES
+    if p > 0.0:
+        box += 16 if n > 0.0 else 8
+    if (table[box + 1] == 0.0 and table[box + 5] == 0.0) or p + n == 0.0:
+        return float(linear.step_time(p, x, n, c, table))
+    cached = x / p if p > 0.0 else 0.0
+    context = c / n if n > 0.0 else 0.0
+    p_in = min(table[box + 1], max(table[box], p))
+    cached_in = min(table[box + 3], max(table[box + 2], cached))
+    n_in = min(table[box + 5], max(table[box + 4], n))
+    context_in = min(table[box + 7], max(table[box + 6], context))
+    seconds = _inside_time(p_in, cached_in, n_in, context_in, table)
+    if p_in != p or cached_in != cached or n_in != n or context_in != context:
+        seconds += linear.step_time(p, x, n, c, table)
+        seconds -= linear.step_time(p_in, p_in * cached_in, n_in, n_in * context_in, table)
+    return float(max(0.0, seconds))
+
+
+@njit("float64[::1](float64[:, ::1], float64[::1])", cache=True, nogil=True)
+def predict_steps(features: Floats, table: Floats) -> Floats:
+    """Evaluate `step_time` for every row of (p, x, n, c)."""
+    seconds = np.empty(features.shape[0])
+    for row in range(features.shape[0]):
+        seconds[row] = step_time(
+            features[row, 0], features[row, 1], features[row, 2], features[row, 3], table
+        )
+    return seconds
