@@ -85,7 +85,7 @@ def test_the_chain_from_log_to_scores(run, log, tmp_path):
         "--map", "output_tokens=out", "--unit", "arrival=ms",
     )  # fmt: skip
     assert (code, err) == (0, "")
-    assert "400 requests over 59." in out
+    assert "400 requests over 60.0 s (generic format)" in out
 
     code, out, _ = run("characterize", "log.trace", "--json", "-o", "profile.json")
     assert code == 0

@@ -76,7 +76,7 @@ def printed(value: float, text: str) -> bool:
 def lookup(profile: Profile, path: str) -> float:
     value = profile.to_dict()
     for key in path.split("/"):
-        value = value[key]
+        value = value[int(key)] if isinstance(value, list) else value[key]
     return value
 
 
@@ -105,6 +105,7 @@ def lookup(profile: Profile, path: str) -> float:
         ("lengths/output/most_frequent/count", 425),
         ("arrivals/per_minute/min", 37),
         ("arrivals/per_minute/max", 507),
+        ("arrivals/rates/1/max", 16),
         ("arrivals/windowed_iat_cv/60/windows", 59),
     ],
 )
@@ -153,10 +154,57 @@ def test_conv_figures_to_a_millionth(conv: Profile, path: str, expected: float) 
         ("arrivals/dispersion/10", "3.868"),
         ("arrivals/dispersion/60", "16.411"),
         ("arrivals/dispersion/300", "61.705"),
+        ("arrivals/count_acf/1/0", "0.2197"),
+        ("arrivals/rates/1/zero_share", "0.0109"),
+        ("arrivals/hurst", "0.676"),
     ],
 )
 def test_conv_figures_to_the_printed_digit(conv: Profile, path: str, text: str) -> None:
     assert printed(lookup(conv, path), text)
+
+
+def test_conv_gaps_fitted(conv: Profile) -> None:
+    fits = {fit.family: fit for fit in conv.arrivals.fits}
+    assert conv.arrivals.fits[0].family == "gamma"
+    assert printed(fits["gamma"].params["shape"], "0.87097")
+    assert printed(fits["gamma"].params["scale"], "0.20762")
+    assert printed(fits["gamma"].ks, "0.0169")
+    assert printed(fits["weibull"].params["shape"], "0.92157")
+    assert fits["weibull"].params["scale"] == pytest.approx(0.17419, rel=1e-4)
+    assert printed(fits["weibull"].ks, "0.0166")
+    assert printed(fits["exponential"].ks, "0.0217")
+    assert fits["exponential"].bootstrap_p > 0.05
+    assert fits["lognormal"].bootstrap_p < 0.05
+
+
+def test_conv_lengths_fitted(conv: Profile) -> None:
+    for column, mu, sigma, ks in (
+        (conv.lengths.input, "6.6333", "0.9852", "0.1594"),
+        (conv.lengths.output, "5.0190", "0.8590", "0.1821"),
+    ):
+        fits = {fit.family: fit for fit in column.fits}
+        assert column.limit is None
+        assert printed(fits["lognormal"].params["mu"], mu)
+        assert printed(fits["lognormal"].params["sigma"], sigma)
+        assert printed(fits["lognormal"].ks, ks)
+    outputs = {fit.family: fit for fit in conv.lengths.output.fits}
+    assert printed(outputs["exponential"].ks, "0.158")
+
+
+def test_code_inputs_are_fitted_as_censored(code: Profile) -> None:
+    column = code.lengths.input
+    assert column.limit == 7434
+    assert {fit.censored_at for fit in column.fits} == {7434}
+    assert column.hill.censored == 337
+    assert column.hill.alpha is None or column.hill.alpha < 5
+    assert max(alpha for _, alpha in column.hill.points) < 64
+
+
+def test_conv_is_nearly_poisson_net_of_its_rate(conv: Profile) -> None:
+    rescaled = conv.arrivals.time_rescaled["60"]
+    assert rescaled.ks < conv.arrivals.fits[0].ks
+    assert rescaled.cv == pytest.approx(1.03, abs=0.02)
+    assert conv.arrivals.time_rescaled["3600"] is None
 
 
 def test_conv_raises_no_alarm(conv: Profile) -> None:

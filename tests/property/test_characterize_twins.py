@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workloadlab import Profile, Trace, characterize
-from workloadlab.characterization.arrivals import dispersion, windowed_cv
+from workloadlab.characterization.arrivals import windowed_cv
 from workloadlab.characterization.clock import Clock
+from workloadlab.characterization.counts import dispersion
 from workloadlab.characterization.lengths import gini, top_share
 from workloadlab.characterization.measures import average_ranks, spread_ranks
 from workloadlab.statistics import quantiles

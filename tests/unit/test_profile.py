@@ -49,7 +49,7 @@ def test_contract_keys(profile: Profile) -> None:
     assert {"mean", "p50", "p90", "p99", "max", "sd", "cv"} <= set(arrivals["iat_s"])
     assert list(arrivals["windowed_iat_cv"]) == ["60", "600"]
     assert set(arrivals["windowed_iat_cv"]["60"]) == {"p50", "mean", "max", "windows"}
-    assert list(arrivals["dispersion"]) == ["0.1", "1", "10", "60", "300"]
+    assert list(arrivals["dispersion"]) == ["0.1", "1", "10", "60", "300", "3600"]
     assert {"min", "mean", "max", "peak_to_mean"} <= set(arrivals["per_minute"])
     assert sum(arrivals["rate_series"]["counts"]) == 400
     quantiles = {"p25", "p50", "p75", "p90", "p95", "p99"}

@@ -79,4 +79,7 @@ def test_sentences():
 
 def test_a_table_of_another_room_becomes_a_grid():
     grid = grid_of(Table("Lengths", ["tokens", "p50"], [["input", 1020], ["output", None]]))
-    assert [[cell.text for cell in row] for row in grid.rows] == [["input", "1,020"], ["output", "-"]]
+    assert [[cell.text for cell in row] for row in grid.rows] == [
+        ["input", "1,020"],
+        ["output", "-"],
+    ]

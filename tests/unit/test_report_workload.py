@@ -18,7 +18,9 @@ def trace_of(arrival_s, inputs, outputs=None, **provenance):
     columns = {"arrival_ns": [round(s * SECOND) for s in arrival_s], "input_tokens": inputs}
     if outputs is not None:
         columns["output_tokens"] = outputs
-    frame = pl.DataFrame(columns, schema_overrides={"arrival_ns": pl.Int64, "input_tokens": pl.UInt32})
+    frame = pl.DataFrame(
+        columns, schema_overrides={"arrival_ns": pl.Int64, "input_tokens": pl.UInt32}
+    )
     return Trace.from_frame(frame, provenance=Provenance(reader="csv", **provenance))
 
 
@@ -102,7 +104,9 @@ def test_lengths_that_go_together_are_called_so():
 
 def test_density_medians_are_the_cells_of_the_median():
     inputs = [100] * 30 + [1000] * 5
-    density = plots_of(section_of(trace_of(range(35), inputs, [7] * 10 + [50] * 25)))["joint"]["data"]
+    density = plots_of(section_of(trace_of(range(35), inputs, [7] * 10 + [50] * 25)))["joint"][
+        "data"
+    ]
     (row, column), *others = density["medians"]
     assert not others, "five requests are too few for a median"
     assert density["input_edges"][row] <= 100 < density["input_edges"][row + 1]

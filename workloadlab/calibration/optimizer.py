@@ -1,8 +1,9 @@
-"""Gauss-Newton for residuals that come out of a simulator.
+"""The search for the parameters of a simulation: Gauss-Newton steps, then a cloud of trials.
 
-A simulation is piecewise smooth: a little more or less time per step reorders who meets whom in a
-batch. Differences over a step that is large at first and shrinks with the progress average over that,
-and each kind of residual is weighted by its own spread, so that noise in one does not drown another.
+A simulation is smooth only on average: a little more time per step reorders who meets whom in a
+batch, and every residual trembles. So derivatives are differences over a wide step, taken along two
+crosses of directions: the trembling of the two is independent, and in their product it averages out.
+Each kind of residual is weighted by its own spread, so that noise in one does not drown another.
 """
 
 from __future__ import annotations
@@ -15,112 +16,142 @@ import numpy as np
 from workloadlab.execution import run_lanes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["Fit", "loss_of", "minimise", "weights_of"]
+__all__ = ["Fit", "Target", "search", "weights_of"]
 
 Floats = Any
 
 _FLOOR = 1e-4
 _WIDEST, _FINEST = 0.03, 2e-4
-_ITERATIONS = 40
-_PATIENCE = 4
-_DAMPINGS = (1 / 16, 1 / 4, 1.0, 4.0, 32.0, 256.0)
-_TOSSES = 0
+_LARGEST = 20.0
+_ITERATIONS, _PATIENCE = 40, 4
+_WIDTHS = (1.0, 0.5, 1.7, 0.25)
+_GENERATIONS, _OFFSPRING = 30, 12
+_ROUNDS = 2
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is brought to zero.
+
+    Attributes:
+        residuals: of shares.
+        groups: the kind of each residual.
+        emphasis: weight of each kind.
+    """
+
+    residuals: Callable[[Floats], Floats]
+    groups: Floats
+    emphasis: Floats
+
+    def spreads(self, residuals: Floats) -> Floats:
+        """Mean absolute residual of each kind."""
+        count = np.bincount(self.groups)
+        return np.bincount(self.groups, np.abs(residuals)) / np.maximum(count, 1) + _FLOOR
+
+    def loss(self, residuals: Floats) -> float:
+        """Sum over kinds of emphasis x log(mean absolute residual): Laplace noise, unknown scale."""
+        return float(self.emphasis @ np.log(self.spreads(residuals)))
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Where the search ended.
+    """Where the search is.
 
     Attributes:
         shares: the parameters.
         residuals: there.
-        jacobian: of the residuals with respect to the shares.
-        loss: see `loss_of`.
-        evaluations: simulations run.
+        loss: `Target.loss` of them.
+        pair: two Jacobians of the residuals in the shares with independent errors.
+        evaluations: simulations so far.
     """
 
     shares: Floats
     residuals: Floats
-    jacobian: Floats
     loss: float
+    pair: tuple[Floats, Floats]
     evaluations: int
 
 
-def _spreads(residuals: Floats, groups: Floats) -> Floats:
-    count = np.bincount(groups)
-    return np.bincount(groups, np.abs(residuals)) / np.maximum(count, 1) + _FLOOR
-
-
-def loss_of(residuals: Floats, groups: Floats, emphasis: Floats) -> float:
-    """Sum over kinds of residual of emphasis x log of the mean absolute residual.
-
-    The likelihood of Laplace noise with an unknown scale per kind.
-    """
-    return float(emphasis @ np.log(_spreads(residuals, groups)))
-
-
-def weights_of(residuals: Floats, groups: Floats, emphasis: Floats) -> Floats:
-    """Weights whose least-squares step lowers `loss_of`: 1/|r| beyond half the kind's spread."""
-    spread = _spreads(residuals, groups)
-    count = np.bincount(groups)
-    scale = spread[groups]
-    per_row = (emphasis / np.maximum(count, 1))[groups]
+def weights_of(target: Target, residuals: Floats) -> Floats:
+    """Weights whose least-squares step lowers the loss: 1/|r| beyond half the kind's spread."""
+    scale = target.spreads(residuals)[target.groups]
+    per_row = (target.emphasis / np.maximum(np.bincount(target.groups), 1))[target.groups]
     return per_row / (scale * np.maximum(np.abs(residuals), 0.5 * scale))
 
 
-def minimise(
-    residuals: Callable[[Floats], Floats], groups: Floats, emphasis: Floats, start: Floats
-) -> Fit:
-    """Search the non-negative shares that bring the residuals nearest to zero."""
+def search(target: Target, starts: Sequence[Floats]) -> Fit:
+    """Search the non-negative shares that bring the residuals nearest to zero; deterministic."""
+    rng = np.random.default_rng(0)
+    found = [_descend(target, start) for start in starts]
+    best = min(found, key=lambda fit: fit.loss)
+    spent = sum(fit.evaluations for fit in found)
+    for _ in range(_ROUNDS):
+        scattered = _scatter(target, best, rng)
+        again = _descend(target, scattered.shares)
+        spent += scattered.evaluations + again.evaluations
+        best = again if again.loss <= scattered.loss else scattered
+    return Fit(best.shares, best.residuals, best.loss, best.pair, spent)
+
+
+def _descend(target: Target, start: Floats) -> Fit:
+    """Damped Gauss-Newton until nothing improves at any width."""
     shares = np.asarray(start, float)
-    now = residuals(shares)
-    loss = loss_of(now, groups, emphasis)
-    damping, evaluations, stuck = 1e-2, 1, 0
-    jacobian = np.zeros((len(now), len(shares)))
+    now = target.residuals(shares)
+    loss, damping, evaluations, stuck = target.loss(now), 1e-2, 1, 0
+    pair = (np.empty(0), np.empty(0))
     for _ in range(_ITERATIONS):
-        width = float(np.clip(0.3 * _spreads(now, groups).max(), _FINEST, _WIDEST))
-        width *= (1.0, 0.5, 1.7, 0.25)[stuck]
-        pair = [_jacobian(residuals, shares, factor * width) for factor in (1.0, 0.6)]
+        width = float(np.clip(0.3 * target.spreads(now).max(), _FINEST, _WIDEST)) * _WIDTHS[stuck]
+        pair = (_jacobian(target, shares, width), _jacobian(target, shares, 0.6 * width))
         evaluations += 4 * len(shares)
-        jacobian = (pair[0] + pair[1]) / 2
-        weight = weights_of(now, groups, emphasis)
-        trials = [
-            (damping * factor, _step(pair, now, weight, shares, damping * factor) + 0.0)
-            for factor in _DAMPINGS
-        ]
-        spread = np.abs(trials[1][1] - shares).max() * 0.5
-        trials += [
-            (damping, np.maximum(trials[1][1] + spread * toss * noise, 0.0))
-            for toss in rng.standard_normal((_TOSSES, len(shares)))
-            for noise in (_scatter(pair, weight),)
-        ] if False else []
-        found = run_lanes(residuals, ((trial,) for _, trial in trials))
-        evaluations += len(trials)
-        losses = [loss_of(one, groups, emphasis) for one in found]
-        best = int(np.argmin(losses))
-        gain = loss - losses[best]
-        if gain > 0:
-            shares, now, loss = trials[best][1], found[best], losses[best]
-            damping = float(np.clip(trials[best][0], 1e-6, 1.0))
-        else:
-            damping *= 8
+        weight = weights_of(target, now)
+        gain = 0.0
+        for _ in range(5):
+            trial = _step(pair, now, weight, shares, damping)
+            found = target.residuals(trial)
+            evaluations += 1
+            if (lower := target.loss(found)) < loss:
+                gain = loss - lower
+                shares, now, loss = trial, found, lower
+                damping = max(damping / 4, 1e-6)
+                break
+            damping *= 4
         damping = min(damping, 1.0)
-        stuck = stuck + 1 if gain < 2e-3 * emphasis.sum() else 0
+        stuck = stuck + 1 if gain < 2e-3 * target.emphasis.sum() else 0
         if stuck == _PATIENCE:
             break
-    return Fit(shares, now, jacobian, loss, evaluations)
+    return Fit(shares, now, loss, pair, evaluations)
 
 
-def _jacobian(residuals: Callable[[Floats], Floats], shares: Floats, width: float) -> Floats:
+def _scatter(target: Target, fit: Fit, rng: np.random.Generator) -> Fit:
+    """Random trials around a fit, farther where the residuals say less."""
+    size, basis = np.linalg.eigh(normal_matrix(fit.pair, weights_of(target, fit.residuals)))
+    shape = basis / np.sqrt(size) * np.sqrt(len(fit.residuals)) * 0.1
+    shares, now, loss, reach = fit.shares, fit.residuals, fit.loss, 1.0
+    for _ in range(_GENERATIONS):
+        tosses = rng.standard_normal((_OFFSPRING, len(shares))) @ shape.T
+        tosses *= rng.choice([0.1, 0.3, 1.0], _OFFSPRING)[:, None]
+        trials = np.clip(shares + reach * tosses, 0.0, _LARGEST)
+        found = run_lanes(target.residuals, ((trial,) for trial in trials))
+        losses = [target.loss(one) for one in found]
+        best = int(np.argmin(losses))
+        if losses[best] < loss:
+            shares, now, loss = trials[best], found[best], losses[best]
+            reach *= 1.5
+        else:
+            reach *= 0.75
+    return Fit(shares, now, loss, fit.pair, _GENERATIONS * _OFFSPRING)
+
+
+def _jacobian(target: Target, shares: Floats, width: float) -> Floats:
     points = []
     for index in range(len(shares)):
         for side in (1, -1):
             point = shares.copy()
             point[index] = max(0.0, point[index] + side * width)
             points.append(point)
-    found = run_lanes(residuals, ((point,) for point in points))
+    found = run_lanes(target.residuals, ((point,) for point in points))
     columns = []
     for index in range(len(shares)):
         above, below = 2 * index, 2 * index + 1
@@ -129,22 +160,23 @@ def _jacobian(residuals: Callable[[Floats], Floats], shares: Floats, width: floa
     return np.column_stack(columns)
 
 
-def _step(
-    pair: list[Floats], now: Floats, weight: Floats, shares: Floats, damping: float
-) -> Floats:
-    """Minimise the damped weighted squares of the linearised residuals over shares >= 0.
-
-    The squares of one noisy Jacobian are too large and its steps too short; the product of two with
-    independent noise is right on average.
-    """
-    from scipy.optimize import nnls
-
+def normal_matrix(pair: tuple[Floats, Floats], weight: Floats) -> Floats:
+    """Return J'WJ without the squared errors of J, made positive."""
     product = (pair[0] * weight[:, None]).T @ pair[1]
     size, basis = np.linalg.eigh((product + product.T) / 2)
     size = np.maximum(size, 1e-6 * max(float(size.max()), 1e-12))
-    normal = (basis * size) @ basis.T
+    return (basis * size) @ basis.T
+
+
+def _step(
+    pair: tuple[Floats, Floats], now: Floats, weight: Floats, shares: Floats, damping: float
+) -> Floats:
+    """Minimise the damped weighted squares of the linearised residuals over shares >= 0."""
+    from scipy.optimize import nnls
+
+    normal = normal_matrix(pair, weight)
     ridge = damping * (np.diag(normal) + 1e-3 * float(np.diag(normal).max()))
     root = np.linalg.cholesky(normal + np.diag(ridge)).T
     slope = (pair[0] + pair[1]).T @ (weight * now) / 2
     solution, _ = nnls(root, root @ shares - np.linalg.solve(root.T, slope))
-    return np.minimum(solution, 20.0)
+    return np.minimum(solution, _LARGEST)

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workloadlab.characterization.facts import Unsupported
-from workloadlab.characterization.measures import (
-    occupied_bins,
-    sample_sd,
-    spread_ranks,
+from workloadlab.characterization.burstiness import Bursts, Rescaled, find_bursts, rescale_time
+from workloadlab.characterization.counts import (
+    PerMinute,
+    Rates,
+    RateSeries,
+    count_rates,
+    dispersion,
+    per_minute,
+    rate_series,
 )
+from workloadlab.characterization.dependence import (
+    Period,
+    count_acf,
+    estimate_hurst,
+    find_periods,
+)
+from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.fits import Fit, fit_families, fits_table, sample_of
+from workloadlab.characterization.measures import occupied_bins, sample_sd, spread_ranks
+from workloadlab.characterization.weekly import HourByWeekday, hour_by_weekday
 from workloadlab.statistics import quantiles
 from workloadlab.tables import Cell, Table
 
@@ -22,54 +35,13 @@ if TYPE_CHECKING:
 
     from workloadlab.characterization.clock import Clock
 
-__all__ = [
-    "DISPERSION_S",
-    "Arrivals",
-    "CountSummary",
-    "Gaps",
-    "PerMinute",
-    "RateSeries",
-    "WindowedCv",
-    "dispersion",
-    "measure_arrivals",
-    "windowed_cv",
-]
+__all__ = ["DISPERSION_S", "Arrivals", "Gaps", "WindowedCv", "measure_arrivals", "windowed_cv"]
 
-MINUTE_NS = 60_000_000_000
-DISPERSION_S = (0.1, 1, 10, 60, 300)
+DISPERSION_S = (0.1, 1, 10, 60, 300, 3600)
 CV_WINDOWS_S = (60, 600)
 GAPS_PER_WINDOW = 30
-SERIES_BINS = 500
 CURVE_POINTS = 200
-
-
-@dataclass(frozen=True)
-class CountSummary:
-    """Requests per bin.
-
-    Attributes:
-        bins: number of bins, empty ones included.
-        peak_to_mean: max / mean.
-    """
-
-    bins: int
-    min: int
-    mean: float
-    max: int
-    peak_to_mean: float
-
-
-@dataclass(frozen=True)
-class PerMinute(CountSummary):
-    """Requests per minute since the first arrival, the unfinished last minute included.
-
-    Attributes:
-        last_minute_s: seconds of the last minute that the trace covers; its count is low for that.
-        complete: the same over complete minutes alone; None for a trace of under a minute.
-    """
-
-    last_minute_s: float
-    complete: CountSummary | None
+FAMILIES = ("exponential", "gamma", "weibull", "lognormal", "hyperexponential")
 
 
 @dataclass(frozen=True)
@@ -105,14 +77,6 @@ class WindowedCv:
 
 
 @dataclass(frozen=True)
-class RateSeries:
-    """Requests per bin since the first arrival, at most 500 bins; the last one may be partial."""
-
-    bin_s: float
-    counts: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Arrivals:
     """The arrival process.
 
@@ -123,6 +87,14 @@ class Arrivals:
         dispersion: variance / mean of the counts per window, by window in seconds ("0.1" ...);
             1 for a Poisson process. None under two ticks of the clock or over half the span.
         iat_ccdf: at most 200 points (gap in seconds, share of gaps at least as long).
+        rates: counts per complete bin, by bin in seconds ("1" to "86400").
+        count_acf: autocorrelation of the counts by bin in seconds ("1", "60"), from lag 1 on.
+        periods: the largest peaks of the periodogram.
+        hurst: 1 + b/2 with b the variance-time slope over `variance_time`; 0.5 without memory.
+        variance_time: (window in seconds, variance of the mean count) pairs.
+        fits: families fitted to the positive gaps in seconds, best AIC first; none where the clock is
+            too coarse or there are under 50 gaps.
+        time_rescaled: gaps net of the rate per bin, by bin in seconds ("60", "600", "3600").
     """
 
     requests: int
@@ -134,6 +106,15 @@ class Arrivals:
     dispersion: dict[str, float | None]
     rate_series: RateSeries
     iat_ccdf: tuple[tuple[float, ...], ...]
+    rates: dict[str, Rates | None]
+    count_acf: dict[str, tuple[float | None, ...] | None]
+    periods: tuple[Period, ...]
+    hurst: float | None
+    variance_time: tuple[tuple[float, ...], ...]
+    fits: tuple[Fit, ...]
+    time_rescaled: dict[str, Rescaled | None]
+    bursts: Bursts | Unsupported
+    hour_by_weekday: HourByWeekday | Unsupported
 
     def tables(self) -> list[Table]:
         """Return the topic as tables for people."""
@@ -164,11 +145,14 @@ class Arrivals:
                 ["window", *(f"{w} s" for w in self.dispersion)],
                 [["dispersion", *self.dispersion.values()]],
             ),
+            *([fits_table("Families fitted to the gaps", self.fits)] if self.fits else []),
         ]
 
 
-def measure_arrivals(arrival_ns: NDArray[np.int64], clock: Clock) -> Arrivals | Unsupported:
-    """Measure the arrival process of ascending integer nanoseconds.
+def measure_arrivals(
+    arrival_ns: NDArray[np.int64], clock: Clock, *, t0_unix_ns: int | None = None
+) -> Arrivals | Unsupported:
+    """Measure the arrival process of ascending integer nanoseconds since t0.
 
     Bins and windows start at the first arrival. What the clock cannot resolve is None.
     """
@@ -182,11 +166,13 @@ def measure_arrivals(arrival_ns: NDArray[np.int64], clock: Clock) -> Arrivals | 
     if span_ns == 0:
         return Unsupported(f"all {n:,} requests arrive at one instant, so there is no rate")
     gaps = np.sort(np.diff(arrival_ns))
+    sample = sample_of(gaps / 1e9) if clock.resolves_gaps else None
+    memory = estimate_hurst(since_first, clock)
     return Arrivals(
         requests=n,
         span_s=span_ns / 1e9,
         rate_rps=n / (span_ns / 1e9),
-        per_minute=_per_minute(since_first),
+        per_minute=per_minute(since_first),
         iat_s=_summarize_gaps(gaps, clock),
         windowed_iat_cv={
             str(width_s): windowed_cv(since_first, width_s, clock) for width_s in CV_WINDOWS_S
@@ -195,29 +181,18 @@ def measure_arrivals(arrival_ns: NDArray[np.int64], clock: Clock) -> Arrivals | 
             str(width_s): dispersion(since_first, width_s) if clock.resolves(width_s) else None
             for width_s in DISPERSION_S
         },
-        rate_series=_rate_series(since_first, clock),
+        rate_series=rate_series(since_first, clock),
         iat_ccdf=_ccdf(gaps),
+        rates=count_rates(since_first, clock),
+        count_acf=count_acf(since_first, clock),
+        periods=find_periods(since_first, clock),
+        hurst=memory.value if memory else None,
+        variance_time=memory.variance_time if memory else (),
+        fits=fit_families(sample, FAMILIES) if sample else (),
+        time_rescaled=rescale_time(since_first, clock),
+        bursts=find_bursts(since_first, clock),
+        hour_by_weekday=hour_by_weekday(arrival_ns, t0_unix_ns),
     )
-
-
-def dispersion(since_first_ns: NDArray[np.int64], width_s: float) -> float | None:
-    """Return the index of dispersion for counts, Var N / E N with n - 1 in the variance.
-
-    Counts come from the complete bins of `width_s` seconds; their sums are exact integers.
-    None for fewer than two complete bins.
-
-    Example:
-        >>> dispersion(np.array([0, 1, 2, 11, 20]) * 1_000_000_000, 10)
-        1.0
-    """
-    width_ns = round(width_s * 1e9)
-    bins = int(since_first_ns[-1]) // width_ns
-    if bins < 2:
-        return None
-    inside = since_first_ns[: np.searchsorted(since_first_ns, bins * width_ns)]
-    counts = occupied_bins(inside, width_ns)[1]
-    total, squares = len(inside), int(np.dot(counts, counts))
-    return (bins * squares - total * total) / ((bins - 1) * total)
 
 
 def windowed_cv(since_first_ns: NDArray[np.int64], width_s: float, clock: Clock) -> WindowedCv:
@@ -262,50 +237,6 @@ def _summarize_gaps(ascending_ns: NDArray[np.int64], clock: Clock) -> Gaps:
         sd=None if sd_ns is None else sd_ns / 1e9,
         cv=None if sd_ns is None or not clock.resolves_gaps else sd_ns / mean_ns,
     )
-
-
-def _per_minute(since_first_ns: NDArray[np.int64]) -> PerMinute:
-    span_ns = int(since_first_ns[-1])
-    complete = span_ns // MINUTE_NS
-    inside = since_first_ns[: np.searchsorted(since_first_ns, complete * MINUTE_NS)]
-    everything = _summarize_counts(since_first_ns, complete + 1)
-    return PerMinute(
-        bins=everything.bins,
-        min=everything.min,
-        mean=everything.mean,
-        max=everything.max,
-        peak_to_mean=everything.peak_to_mean,
-        last_minute_s=(span_ns - complete * MINUTE_NS) / 1e9,
-        complete=_summarize_counts(inside, complete) if complete else None,
-    )
-
-
-def _summarize_counts(since_first_ns: NDArray[np.int64], bins: int) -> CountSummary:
-    counts = occupied_bins(since_first_ns, MINUTE_NS)[1]
-    mean, most = len(since_first_ns) / bins, int(counts.max())
-    least = int(counts.min()) if len(counts) == bins else 0
-    return CountSummary(bins=bins, min=least, mean=mean, max=most, peak_to_mean=most / mean)
-
-
-def _rate_series(since_first_ns: NDArray[np.int64], clock: Clock) -> RateSeries:
-    span_s = int(since_first_ns[-1]) / 1e9
-    bin_s = _round_width(max(span_s / (SERIES_BINS - 1), 2 * (clock.tick_s or 0.0), 1e-6))
-    bins, counts = occupied_bins(since_first_ns, round(bin_s * 1e9))
-    series = np.zeros(int(bins[-1]) + 1, dtype=np.int64)
-    series[bins] = counts
-    return RateSeries(bin_s=bin_s, counts=tuple(series.tolist()))
-
-
-def _round_width(at_least_s: float) -> float:
-    """Return the next width that reads well: 1, 2, 5 x 10^k seconds, or clock units above that."""
-    for width_s in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200):
-        if 0.5 < at_least_s <= width_s:
-            return float(width_s)
-    if at_least_s > 43200:
-        return 86400.0 * math.ceil(at_least_s / 86400)
-    decade = math.floor(math.log10(at_least_s))
-    widths = (round(m * 10.0**k, 9) for k in (decade, decade + 1) for m in (1, 2, 5))
-    return next(width_s for width_s in widths if width_s >= at_least_s)
 
 
 def _ccdf(ascending_ns: NDArray[np.int64]) -> tuple[tuple[float, ...], ...]:

@@ -15,8 +15,6 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
 __all__ = ["FAMILIES", "Family", "Floats", "Sample"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -235,14 +233,14 @@ def _weibull_log_density(x: Floats, p: Floats) -> Floats:
 
 
 def _weibull_survival(x: Floats, p: Floats) -> Floats:
-    return np.exp(-np.exp(np.minimum(p[0] * np.log(x / p[1]), 700)))
+    survival: Floats = np.exp(-np.exp(np.minimum(p[0] * np.log(x / p[1]), 700)))
+    return survival
 
 
 def _hyper_log_density(x: Floats, p: Floats) -> Floats:
     share, short, long = p
-    return np.logaddexp(
-        math.log(share / short) - x / short, math.log((1 - share) / long) - x / long
-    )
+    first, second = math.log(share / short), math.log((1 - share) / long)
+    return np.asarray(np.logaddexp(first - x / short, second - x / long), dtype=np.float64)
 
 
 def _mixture_log_density(x: Floats, p: Floats) -> Floats:
@@ -256,7 +254,8 @@ def _mixture_log_density(x: Floats, p: Floats) -> Floats:
 def _mixture_survival(x: Floats, p: Floats) -> Floats:
     mu, sigma, tail, start, alpha = p
     heavy = np.exp(-alpha * np.maximum(np.log(x / start), 0.0))
-    return (1 - tail) * _lognormal_survival(x, np.array([mu, sigma])) + tail * heavy
+    survival: Floats = (1 - tail) * _lognormal_survival(x, np.array([mu, sigma])) + tail * heavy
+    return survival
 
 
 FAMILIES = {

@@ -163,8 +163,9 @@ def _estimate(family: Family, sample: Sample) -> Floats:
         value = _log_likelihood(family, sample, family.bound(theta)) / sample.total
         return -value if math.isfinite(value) else 1e300
 
-    options = {"xatol": 1e-7, "fatol": 1e-12, "maxiter": 2000, "maxfev": 4000}
-    found = minimize(loss, free[moving], method="Nelder-Mead", options=options)
+    found = minimize(
+        loss, free[moving], method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-12}
+    )
     free[moving] = found.x
     return family.bound(free)
 

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloadlab.characterization.bands import Band, LengthSeries, length_series, output_bands
 from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.fits import Fit, fit_families, fits_table, sample_of
+from workloadlab.characterization.integrity import find_cap
 from workloadlab.characterization.measures import (
     average_ranks,
     correlation,
     sample_sd,
     spread_ranks,
 )
+from workloadlab.characterization.reasoning import Reasoning, measure_reasoning
+from workloadlab.characterization.tails import Hill, hill_plot
 from workloadlab.statistics import finite, quantiles
 from workloadlab.tables import Cell, Table
 
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workloadlab.characterization.measured import Measured
+    from workloadlab.trace import Trace
 
 __all__ = [
     "Density",
@@ -35,6 +41,8 @@ __all__ = [
 ]
 
 CURVE_POINTS = 200
+LORENZ_POINTS = 50
+FAMILIES = ("exponential", "gamma", "weibull", "lognormal", "pareto_lognormal")
 KENDALL_ROWS = 50_000
 
 
@@ -61,6 +69,12 @@ class LengthColumn:
         top1_token_share: share of all tokens in the longest n // 100 rows (at least one row).
         top10_token_share: the same for n // 10.
         cdf: at most 200 points (tokens, share of rows at most that long).
+        skew: third central moment / sd^3, both with n below; None where the column does not vary.
+        lorenz: at most 51 points (share of the shortest rows, their share of the tokens).
+        limit: where the column is cut off, if it looks so; fits and tail take rows from there on as
+            "at least that".
+        fits: families fitted to the positive values, best AIC first.
+        over_time: per 10 min, hour or day.
     """
 
     n: int
@@ -82,6 +96,16 @@ class LengthColumn:
     top10_token_share: float | None
     most_frequent: MostFrequent
     cdf: tuple[tuple[float, ...], ...]
+    p1: float
+    p5: float
+    p999: float
+    cv: float | None
+    skew: float | None
+    lorenz: tuple[tuple[float, ...], ...]
+    limit: int | None
+    fits: tuple[Fit, ...]
+    hill: Hill | Unsupported
+    over_time: LengthSeries | None
 
 
 @dataclass(frozen=True)
@@ -106,6 +130,7 @@ class Joint:
         kendall_rows: rows it was computed on: all, or 50,000 evenly spaced in arrival order.
         pearson_log: Pearson of the natural logs over the `pearson_log_rows` rows without a zero.
         input_output_ratio: sum of inputs / sum of outputs.
+        output_by_input: quantiles of the output by tenths of the input.
     """
 
     rows: int
@@ -117,15 +142,17 @@ class Joint:
     pearson_log_rows: int
     input_output_ratio: float | None
     density: Density
+    output_by_input: tuple[Band, ...]
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """Prompt lengths, output lengths, and how they go together."""
+    """Prompt lengths, output lengths, how they go together, and the reasoning part of outputs."""
 
     input: LengthColumn | Unsupported
     output: LengthColumn | Unsupported
     joint: Joint | Unsupported
+    reasoning: Reasoning | Unsupported
 
     def tables(self) -> list[Table]:
         """Return the topic as tables for people."""
@@ -150,6 +177,10 @@ class Lengths:
             )
             rows.append([name, *cells])
         tables = [Table("Lengths", header, rows)]
+        for name, c in (("inputs", self.input), ("outputs", self.output)):
+            if isinstance(c, LengthColumn) and c.fits:
+                at = f", cut off at {c.limit:,}" if c.limit is not None else ""
+                tables.append(fits_table(f"Families fitted to the {name}{at}", c.fits))
         if isinstance(self.joint, Joint):
             j = self.joint
             tables.append(
@@ -172,23 +203,31 @@ class Lengths:
         return tables
 
 
-def measure_lengths(requests: Measured) -> Lengths:
-    """Measure token counts; what no row records is Unsupported, with the reason."""
+def measure_lengths(requests: Measured, trace: Trace) -> Lengths:
+    """Measure token counts; what no row records is Unsupported, with the reason.
+
+    Args:
+        requests: the measured rows.
+        trace: the same, for its reasoning tokens.
+    """
     if requests.n == 0:
         none = Unsupported("the trace has no requests to measure")
-        return Lengths(input=none, output=none, joint=none)
+        return Lengths(input=none, output=none, joint=none, reasoning=none)
+    reasoning = measure_reasoning(trace)
     inputs, recorded = requests.input_tokens, requests.output_recorded
-    input_column = _measure_column(inputs, missing=0)
+    input_column = _measure_column("input_tokens", inputs, requests.arrival_ns, missing=0)
     if not recorded.any():
         none = Unsupported("no request records output_tokens")
-        return Lengths(input=input_column, output=none, joint=none)
-    complete = bool(recorded.all())
-    outputs = requests.output_tokens if complete else requests.output_tokens[recorded]
-    inputs = inputs if complete else inputs[recorded]
+        return Lengths(input=input_column, output=none, joint=none, reasoning=reasoning)
+    arrival, outputs = requests.arrival_ns, requests.output_tokens
+    if not recorded.all():
+        arrival, inputs, outputs = arrival[recorded], inputs[recorded], outputs[recorded]
+    missing = requests.n - len(outputs)
     return Lengths(
         input=input_column,
-        output=_measure_column(outputs, missing=requests.n - len(outputs)),
+        output=_measure_column("output_tokens", outputs, arrival, missing=missing),
         joint=_measure_joint(inputs, outputs),
+        reasoning=reasoning,
     )
 
 
@@ -221,12 +260,19 @@ def top_share(ascending: NDArray[np.integer], percent: int) -> float | None:
     return int(ascending[-top:].sum(dtype=np.int64)) / total if total else None
 
 
-def _measure_column(values: NDArray[np.uint32], *, missing: int) -> LengthColumn:
+def _measure_column(
+    name: str, values: NDArray[np.uint32], arrival_ns: NDArray[np.int64], *, missing: int
+) -> LengthColumn:
     ascending = np.sort(values)
+    limit = next((int(cap.numbers["lowest"]) for cap in find_cap(name, ascending)), None)
+    sample = sample_of(ascending, limit=limit)
     n, total = len(ascending), int(ascending.sum(dtype=np.int64))
     distinct, counts = np.unique(ascending, return_counts=True)
     commonest = int(counts.argmax())
-    p25, p50, p75, p90, p95, p99 = quantiles(ascending, [0.25, 0.5, 0.75, 0.9, 0.95, 0.99])
+    mean, sd = total / n, sample_sd(ascending, total / n)
+    p1, p5, p25, p50, p75, p90, p95, p99, p999 = quantiles(
+        ascending, [0.01, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999]
+    )
     points = distinct
     if len(distinct) > CURVE_POINTS:
         points = np.unique(ascending[spread_ranks(n, CURVE_POINTS)])
@@ -235,8 +281,8 @@ def _measure_column(values: NDArray[np.uint32], *, missing: int) -> LengthColumn
         n=n,
         missing=missing,
         sum=total,
-        mean=total / n,
-        sd=sample_sd(ascending, total / n),
+        mean=mean,
+        sd=sd,
         min=int(ascending[0]),
         p25=p25,
         p50=p50,
@@ -255,7 +301,38 @@ def _measure_column(values: NDArray[np.uint32], *, missing: int) -> LengthColumn
             share=int(counts[commonest]) / n,
         ),
         cdf=tuple(zip(points.tolist(), below.tolist(), strict=True)),
+        p1=p1,
+        p5=p5,
+        p999=p999,
+        cv=sd / mean if sd is not None and mean else None,
+        skew=_skew(distinct, counts, mean),
+        lorenz=_lorenz(distinct, counts),
+        limit=limit,
+        fits=fit_families(sample, FAMILIES) if sample else (),
+        hill=hill_plot(ascending, limit=limit),
+        over_time=length_series(arrival_ns, values),
     )
+
+
+def _skew(distinct: NDArray[np.uint32], counts: NDArray[np.int64], mean: float) -> float | None:
+    deviations = distinct - mean
+    variance = float(np.sum(counts * deviations**2) / np.sum(counts))
+    third = float(np.sum(counts * deviations**3) / np.sum(counts))
+    return third / variance**1.5 if len(distinct) > 1 else None
+
+
+def _lorenz(
+    distinct: NDArray[np.uint32], counts: NDArray[np.int64]
+) -> tuple[tuple[float, ...], ...]:
+    rows, tokens = np.cumsum(counts), np.cumsum(counts * distinct.astype(np.int64))
+    if not tokens[-1]:
+        return ()
+    picks = np.searchsorted(rows, np.arange(1, LORENZ_POINTS + 1) * rows[-1] / LORENZ_POINTS)
+    picks = np.unique(np.minimum(picks, len(rows) - 1))
+    points = zip(
+        (rows[picks] / rows[-1]).tolist(), (tokens[picks] / tokens[-1]).tolist(), strict=True
+    )
+    return ((0.0, 0.0), *points)
 
 
 def _measure_joint(inputs: NDArray[np.uint32], outputs: NDArray[np.uint32]) -> Joint:
@@ -272,6 +349,7 @@ def _measure_joint(inputs: NDArray[np.uint32], outputs: NDArray[np.uint32]) -> J
         pearson_log_rows=int(np.count_nonzero(logged)),
         input_output_ratio=int(inputs.sum(dtype=np.int64)) / output_sum if output_sum else None,
         density=_density(inputs, outputs),
+        output_by_input=output_bands(inputs, outputs),
     )
 
 

@@ -184,8 +184,10 @@ def characterize(trace: Trace) -> Profile:
     return Profile(
         trace=_trace_facts(trace, requests),
         integrity=check_integrity(trace, requests, clock),
-        arrivals=measure_arrivals(requests.arrival_ns, clock),
-        lengths=measure_lengths(requests),
+        arrivals=measure_arrivals(
+            requests.arrival_ns, clock, t0_unix_ns=trace.provenance.t0_unix_ns
+        ),
+        lengths=measure_lengths(requests, trace),
     )
 
 

@@ -10,7 +10,7 @@ from workloadlab.cli.common import say, working
 
 MODEL = "rtxpro6000-llama-3.1-8b"
 ROUTERS = ("random", "round_robin", "power_of_two", "least_tokens", "least_requests")
-INSTANCES, KV_BLOCKS, RATE_SCALE = 4, 20_000, 3.0
+INSTANCES, KV_BLOCKS, MAX_NUM_SEQS, RATE_SCALE = 4, 20_000, 128, 17.0
 SLO_TTFT_S, SLO_TPOT_S = 1.0, 0.05
 
 
@@ -32,15 +32,18 @@ def command(out: Path) -> None:
     chat = ingest(logs / "chat.csv", out / "chat.trace")
     agent = ingest(logs / "agent.jsonl", out / "agent.trace")
     for trace in (chat, agent):
-        say(f"    {trace!r}"[5:-1])
+        say(f"    {repr(trace)[1:-1]}")
     say("2/5 characterize: the chat log")
     with working("characterizing"):
         profile = characterize(chat)
     profile.save(out / "chat.profile.json")
     say(f"3/5 latency: {MODEL} from the catalogue")
     model = LatencyModel.load(MODEL)
-    cluster = Cluster.uniform(INSTANCES, model, kv_blocks=KV_BLOCKS)
-    say(f"4/5 replay: {INSTANCES} instances, {len(ROUTERS)} routers")
+    cluster = Cluster.uniform(INSTANCES, model, kv_blocks=KV_BLOCKS, max_num_seqs=MAX_NUM_SEQS)
+    say(
+        f"4/5 replay: the chat log {RATE_SCALE:g} times as fast on {INSTANCES} instances, "
+        f"{len(ROUTERS)} routers"
+    )
     with working("replaying"):
         runs = replay(chat, cluster, routers=ROUTERS, rate_scale=RATE_SCALE)
     runs.save(out / "runs")
@@ -48,5 +51,5 @@ def command(out: Path) -> None:
     say("5/5 report")
     page = out / "report.html"
     report(page, profile, model, board, runs)
-    click.echo(str(board))
+    click.echo(board.tables()[0].text())
     click.echo(f"\nreport: {page.resolve()}")

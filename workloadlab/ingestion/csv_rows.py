@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.ingestion.chunks import PLACES, Chunk, Reading, rejected
-from workloadlab.ingestion.heads import fields
-from workloadlab.ingestion.sources import opened, text_blocks
+from workloadlab.ingestion.heads import fields, is_quoted, raw_fields
+from workloadlab.ingestion.sources import BOM, opened, text_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +47,7 @@ def _header(head: Head) -> tuple[int, int]:
     with opened(head.path) as stream:
         for line in stream:
             lines, size = lines + 1, size + len(line)
-            if line.strip():
+            if line.removeprefix(BOM).strip():
                 break
     return lines, size
 
@@ -111,7 +111,7 @@ def _records(lines: list[str], head: Head) -> Iterator[tuple[int, list[str] | st
     """Yield line number and fields of each record, or the reason why it is none.
 
     A stray quote must not swallow the rows after it: a record over several lines counts only if it
-    has the right width; otherwise its first line alone is set aside.
+    has the right width and properly quoted line breaks; else its first line alone is set aside.
     """
     index = 0
     while index < len(lines):
@@ -119,8 +119,9 @@ def _records(lines: list[str], head: Head) -> Iterator[tuple[int, list[str] | st
             index += 1
             continue
         end = _closing_line(lines, index)
-        record = fields("\n".join(lines[index:end]).rstrip("\r"), head.separator)
-        if end == index:
+        text = "\n".join(lines[index:end]).rstrip("\r")
+        record = fields(text, head.separator)
+        if end == index or not _sound_breaks(text, head.separator):
             yield index + 1, UNCLOSED
         elif len(record) != len(head.keys):
             yield index + 1, BROKEN
@@ -129,6 +130,12 @@ def _records(lines: list[str], head: Head) -> Iterator[tuple[int, list[str] | st
             index = end
             continue
         index += 1
+
+
+def _sound_breaks(record: str, separator: str) -> bool:
+    return "\n" not in record or all(
+        is_quoted(text) for text in raw_fields(record, separator) if "\n" in text
+    )
 
 
 def _closing_line(lines: list[str], index: int) -> int:

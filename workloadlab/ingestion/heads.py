@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Head", "fields", "inspect", "nested", "text_of"]
+__all__ = ["Head", "fields", "inspect", "is_quoted", "nested", "raw_fields", "text_of"]
 
 SAMPLE_ROWS = 100
 _SEPARATORS = (",", "\t", ";", "|")
@@ -72,6 +72,14 @@ def fields(record: str, separator: str) -> list[str]:
     """
     if '"' not in record:
         return record.split(separator)
+    return [
+        text[1:-1].replace('""', '"') if is_quoted(text) else text
+        for text in raw_fields(record, separator)
+    ]
+
+
+def raw_fields(record: str, separator: str) -> list[str]:
+    """Split one CSV record and leave its quotes."""
     whole: list[str] = []
     inside = False
     for piece in record.split(separator):
@@ -80,10 +88,12 @@ def fields(record: str, separator: str) -> list[str]:
         else:
             whole.append(piece)
         inside ^= piece.count('"') % 2 == 1
-    return [
-        text[1:-1].replace('""', '"') if len(text) > 1 and text[0] == text[-1] == '"' else text
-        for text in whole
-    ]
+    return whole
+
+
+def is_quoted(text: str) -> bool:
+    """Say whether a raw field stands between quotes."""
+    return len(text) > 1 and text[0] == text[-1] == '"'
 
 
 def _lines(path: Path) -> Iterator[str]:

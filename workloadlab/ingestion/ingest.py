@@ -17,7 +17,7 @@ from workloadlab.ingestion.heads import inspect
 from workloadlab.ingestion.plan import named_format, plan, recognise, targets
 from workloadlab.ingestion.sources import find
 from workloadlab.ingestion.stage import stage
-from workloadlab.ingestion.values import DATETIME
+from workloadlab.ingestion.times import DATETIME
 from workloadlab.trace import Provenance, Trace, write_atomically
 from workloadlab.trace.store import write_trace
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, unit_in_name
-from workloadlab.ingestion.values import DATETIME, UNITS, is_datetime, is_number
+from workloadlab.ingestion.times import DATETIME, UNITS, is_datetime
+from workloadlab.ingestion.values import is_number
 from workloadlab.trace import COLUMNS
 
 if TYPE_CHECKING:

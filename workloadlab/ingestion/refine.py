@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.errors import DataError
+from workloadlab.ingestion.times import durations, instants
 from workloadlab.ingestion.values import (
     Parsed,
     block_lists,
-    durations,
-    instants,
     integers,
     outcomes,
     reals,

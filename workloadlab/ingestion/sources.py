@@ -14,13 +14,13 @@ from workloadlab.errors import DataError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["BLOCK_BYTES", "container", "find", "opened", "text_blocks"]
+__all__ = ["BLOCK_BYTES", "BOM", "container", "find", "opened", "text_blocks"]
 
 BLOCK_BYTES = 16 << 20
 PROBE_BYTES = 1 << 16
 _QUOTED_BYTES = 64 << 20
 _GZIP = b"\x1f\x8b"
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _PACKED = {
     b"PK\x03\x04": "a zip archive",
     b"\x28\xb5\x2f\xfd": "zstd-compressed",
@@ -86,7 +86,7 @@ def container(path: Path) -> str:
             where=str(path),
             fix="name a CSV, JSON-lines or Parquet file; save text as UTF-8",
         )
-    start = probe.removeprefix(_BOM).lstrip()
+    start = probe.removeprefix(BOM).lstrip()
     if not start:
         raise DataError("is empty", where=str(path), fix="name a log with at least one request")
     if start.startswith(b"["):
@@ -141,7 +141,7 @@ def text_blocks(
         size: bytes to read at a time.
     """
     with opened(path) as stream:
-        rest = stream.read(skip + size)[skip:].removeprefix(_BOM)
+        rest = stream.read(skip + size)[skip:].removeprefix(BOM)
         while more := stream.read(size):
             cut = _record_end(rest, quotes=quotes)
             if cut:

@@ -17,10 +17,10 @@ __all__ = ["fit_coefficients", "kernel_table", "predict_steps", "step_time"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-_TREES = 80
-_LEAVES = 31
-_DEPTH = 6
-_RATE = 0.2
+_TREES = 40
+_LEAVES = 63
+_DEPTH = 7
+_RATE = 0.3
 
 
 def fit_coefficients(features: Floats, seconds: Floats) -> dict[str, Any]:

@@ -134,9 +134,7 @@ def _table(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
         raise DataError(f"cannot be read: {str(error).splitlines()[0]}", where=str(path)) from error
 
 
-def _all_reduce(
-    rows: pl.DataFrame, tp: int, time: str, size: str, source: str
-) -> AllReduce | None:
+def _all_reduce(rows: pl.DataFrame, tp: int, time: str, size: str, source: str) -> AllReduce | None:
     points = rows.group_by(size).agg(pl.col(time).median()).sort(size).drop_nulls()
     if points.height < 2:
         return None

@@ -12,7 +12,7 @@ import polars as pl
 from workloadlab.errors import UsageError
 from workloadlab.latency.card import ErrorCard
 from workloadlab.latency.domain import Domain
-from workloadlab.latency.importers.llmservingsim import is_llmservingsim, read_llmservingsim
+from workloadlab.latency.importers import is_source, read_source
 from workloadlab.latency.model import LatencyModel
 from workloadlab.latency.samples import FEATURES, check_samples, read_samples
 
@@ -39,7 +39,7 @@ def fit(
 
     Args:
         source: a step table as Parquet, CSV or polars frame (`workloadlab.latency.SAMPLE_COLUMNS`),
-            or a folder of LLMServingSim profile tables (perf/GPU/MODEL[/DTYPE[/tpN]]).
+            or a published profile (see `workloadlab.latency.importers.SOURCES`).
         estimator: "linear", non-negative least squares on roofline terms.
         name: the model's name; gpu-model[-tpN] otherwise.
         holdout: share of the groups to hold out, from 0 (errors are then in-sample) to 0.9.
@@ -96,14 +96,8 @@ def _load(source: str | Path | pl.DataFrame) -> tuple[pl.DataFrame, dict[str, An
     if isinstance(source, pl.DataFrame):
         return check_samples(source), {"provenance": {"source": "a step table in memory"}}
     path = Path(source)
-    if path.is_dir():
-        if not is_llmservingsim(path):
-            raise UsageError(
-                "is a folder without profile tables",
-                where=str(path),
-                fix="name a step table (Parquet or CSV) or a folder perf/GPU/MODEL/DTYPE/tpN",
-            )
-        frame, facts = read_llmservingsim(path)
+    if path.is_dir() or is_source(path):
+        frame, facts = read_source(path)
         return check_samples(frame, where=str(path)), facts
     return read_samples(path), {"provenance": {"source": f"step table {path.name}"}}
 

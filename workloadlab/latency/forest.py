@@ -1,6 +1,6 @@
-"""The forest estimator: extremely randomised trees with monotone constraints on what the linear one leaves.
+"""The forest estimator: a random forest with monotone constraints on what the linear one leaves.
 
-Geurts, Ernst and Wehenkel, Extremely randomized trees, Machine Learning 63 (2006). See `trees` for
+Breiman, Random forests, Machine Learning 45 (2001), on bootstrap samples and all inputs. See `trees` for
 what the trees predict and how they are evaluated.
 """
 
@@ -17,9 +17,9 @@ __all__ = ["fit_coefficients", "kernel_table", "predict_steps", "step_time"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-_TREES = 24
+_TREES = 16
 _LEAVES = 400
-_DEPTH = 12
+_DEPTH = 10
 
 
 def fit_coefficients(features: Floats, seconds: Floats) -> dict[str, Any]:
@@ -30,11 +30,11 @@ def fit_coefficients(features: Floats, seconds: Floats) -> dict[str, Any]:
             decode_context_tokens.
         seconds: (rows,) measured durations.
     """
-    from sklearn.ensemble import ExtraTreesRegressor
+    from sklearn.ensemble import RandomForestRegressor
 
     fallback = linear.fit_coefficients(features, seconds)
     inputs, target, weight, boxes = trees.training_data(features, seconds, fallback)
-    fitted = ExtraTreesRegressor(
+    fitted = RandomForestRegressor(
         n_estimators=_TREES,
         max_leaf_nodes=_LEAVES,
         max_depth=_DEPTH,

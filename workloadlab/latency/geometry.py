@@ -66,7 +66,8 @@ class ModelGeometry:
                 f"the shape of {model!r} is not built in",
                 fix=f"{nearest}Otherwise put the model's Hugging Face config.json into the folder",
             )
-        return cls(model=known, **dict(zip(_FIELDS, _KNOWN[known], strict=False)))
+        sizes: dict[str, Any] = dict(zip(_FIELDS, _KNOWN[known], strict=False))
+        return cls(model=known, **sizes)
 
     @classmethod
     def from_config(cls, path: str | Path, *, model: str | None = None) -> ModelGeometry:

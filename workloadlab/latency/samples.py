@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
+from workloadlab.latency.geometry import ModelGeometry
+from workloadlab.latency.hardware import find_gpu, least_step_s
 from workloadlab.trace import write_atomically
 
 __all__ = ["FEATURES", "SAMPLE_COLUMNS", "check_samples", "read_samples", "write_samples"]
@@ -43,6 +46,8 @@ cached (a product: tokens squared).
 """
 
 _PLAUSIBLE_NS = (50_000, 100_000_000_000)
+# Measured steps over the bound of 4-bit weights: 4 to 100 with bf16, more for tiny models.
+_USUAL, _TOO_SLOW, _TOLERANCE = 8, 3_000, 0.8
 _UNITS = (("seconds", 1_000_000_000), ("milliseconds", 1_000_000), ("microseconds", 1_000))
 
 
@@ -92,7 +97,8 @@ def check_samples(frame: pl.DataFrame, *, where: str = "samples") -> pl.DataFram
     Raises:
         DataError: a column is missing; a value is missing, negative, not whole or contradicts
             another one; fewer than two rows; more than one GPU, model or tp; latencies that look
-            like another unit. Rows are counted from 1.
+            like another unit, or of a known GPU and model that no hardware can reach
+            (`least_step_s`, with weights of 4 bits). Rows are counted from 1.
     """
     missing = [name for name in SAMPLE_COLUMNS if name != "group" and name not in frame.columns]
     if missing:
@@ -118,7 +124,8 @@ def check_samples(frame: pl.DataFrame, *, where: str = "samples") -> pl.DataFram
                 where=where,
                 fix=f"filter to one {name} and fit each on its own",
             )
-    _check_unit(table["latency_ns"], where)
+    if not _check_against_hardware(table, where):
+        _check_unit(table["latency_ns"], where)
     return table
 
 
@@ -185,6 +192,43 @@ def _check_values(table: pl.DataFrame, where: str) -> None:
         marks = table.select(broken.alias("broken"))["broken"]
         if marks.any():
             raise DataError(problem, where=_cell(where, table[name], marks), fix=fix)
+
+
+def _check_against_hardware(table: pl.DataFrame, where: str) -> bool:
+    """Compare with the roofline of the fastest dtype; False if GPU or model is not known."""
+    gpu, model, tp = table.select("gpu", "model", "tp").row(0)
+    try:
+        figures, geometry = find_gpu(gpu), ModelGeometry.named(model)
+    except UsageError:
+        return False
+    features = table.select(FEATURES).to_numpy().astype(np.float64)
+    bound_ns = least_step_s(geometry, figures, features, dtype="fp4", tp=tp) * 1e9
+    latency_ns = table["latency_ns"].to_numpy()
+    ratio = latency_ns / bound_ns
+    typical = float(np.median(ratio))
+    least = f"{figures.name} needs at least {np.median(bound_ns):,.0f} ns for the median step"
+    found = f"the median step takes {np.median(latency_ns):,.0f} ns"
+    place = f"{where}: column latency_ns"
+    if typical < 1:
+        unit, factor = min(_UNITS, key=lambda item: abs(math.log(typical * item[1] / _USUAL)))
+        fix = f"write nanoseconds; the values look like {unit}: multiply by {factor:,}"
+        raise DataError(f"{found}, and {least}", where=place, fix=fix)
+    if typical > _TOO_SLOW:
+        fix = "write nanoseconds; the values look like picoseconds: divide by 1,000"
+        raise DataError(
+            f"{found}, {typical:,.0f} times the least that {figures.name} needs",
+            where=place,
+            fix=fix,
+        )
+    too_fast = pl.Series(ratio < _TOLERANCE)
+    if too_fast.any():
+        row = int(too_fast.arg_max() or 0)
+        raise DataError(
+            f"is faster than {figures.name} can be: at least {bound_ns[row]:,.0f} ns",
+            where=_cell(where, table["latency_ns"], too_fast),
+            fix="drop the row or correct its unit",
+        )
+    return True
 
 
 def _check_unit(latency: pl.Series, where: str) -> None:

@@ -280,9 +280,7 @@ def _locate(value: float, first: int, count: int, table: Floats) -> tuple[int, f
     return low - first, min(1.0, max(0.0, part))
 
 
-@njit(
-    "float64(float64, float64, int64, float64[::1])", cache=True, nogil=True, inline="always"
-)
+@njit("float64(float64, float64, int64, float64[::1])", cache=True, nogil=True, inline="always")
 def _plane(a: float, b: float, grid: int, table: Floats) -> float:
     """Seconds between the nodes of a grid of two axes."""
     rows, columns = int(table[grid]), int(table[grid + 1])
@@ -294,9 +292,7 @@ def _plane(a: float, b: float, grid: int, table: Floats) -> float:
     return low + u * (high - low)
 
 
-@njit(
-    "float64(float64, float64, float64, float64, int64, float64[::1])", cache=True, nogil=True
-)
+@njit("float64(float64, float64, float64, float64, int64, float64[::1])", cache=True, nogil=True)
 def _room(a: float, b: float, c: float, d: float, grid: int, table: Floats) -> float:
     """Seconds between the nodes of a grid of four axes."""
     n0, n1, n2, n3 = (

@@ -22,7 +22,14 @@ from workloadlab.latency.table import coordinates
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FEATURE_COUNT", "flatten", "kernel_table", "predict_steps", "step_time", "training_data"]
+__all__ = [
+    "FEATURE_COUNT",
+    "flatten",
+    "kernel_table",
+    "predict_steps",
+    "step_time",
+    "training_data",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -120,7 +127,8 @@ def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
 def _inside_time(p: float, cached: float, n: float, context: float, table: Floats) -> float:
     """Seconds of a step within its box."""
     base = max(1e-12, linear.step_time(p, p * cached, n, n * context, table))
-    inputs = (p, cached, n, context, base)
+    inputs = np.empty(FEATURE_COUNT)
+    inputs[0], inputs[1], inputs[2], inputs[3], inputs[4] = p, cached, n, context, base
     trees, levels = int(table[_BASE]), int(table[_BASE + 1])
     total = table[_BASE + 2]
     first_root = len(table) - trees

@@ -107,7 +107,7 @@ def _gaps(arrivals: dict[str, Any], section: str) -> Plot:
     else:
         said += f"Their CV is {three(gaps['cv'])}, {_beside_exponential(gaps['cv'])}"
         if windowed is not None:
-            said += f"; inside windows of 60 s, where the rate hardly changes, {three(windowed)}"
+            said += f"; inside windows of 60 s, where the rate has less time to change, {three(windowed)}"
         said += "."
     return Plot(
         id=f"{section}-gaps",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.reporting.facts import Finding, Section
@@ -26,6 +27,9 @@ def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Sec
     scales = scales_of(board)
     scale = focal_scale(scales)
     grids = [router_grid(board, each, note=each == scales[-1]) for each in scales]
+    tables = [grid_of(table) for table in board.tables()]
+    if any("fidelity" in run for run in board.runs):
+        grids.append(replace(tables.pop(), names=2))
     return Section(
         id=section_id,
         title="Routers",
@@ -34,7 +38,7 @@ def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Sec
         facts=_setting(board, scale),
         grids=tuple(grids),
         plots=tuple(router_plots(board, runs, scale, section_id)),
-        details=tuple(grid_of(table) for table in board.tables()),
+        details=tuple(tables),
         source=board.to_dict(),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.values import DATETIME
+from workloadlab.ingestion.times import DATETIME
 
 if TYPE_CHECKING:
     from workloadlab.ingestion.heads import Head

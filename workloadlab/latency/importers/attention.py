@@ -26,14 +26,16 @@ class PrefillLines:
         chunks: measured chunk sizes, ascending.
         intercept: microseconds at no cached token.
         slope: microseconds per cached token.
+        within: share of a chunk's own tokens that its line counts as cached.
     """
 
     chunks: Floats
     intercept: Floats
     slope: Floats
+    within: float = 0.0
 
     @classmethod
-    def of(cls, chunk: Floats, cached: Floats, us: Floats) -> PrefillLines:
+    def of(cls, chunk: Floats, cached: Floats, us: Floats, *, within: float = 0.0) -> PrefillLines:
         """Fit a least-squares line to every chunk that was measured at two or more cached counts."""
         sizes, lines = [], []
         for size in np.unique(chunk):
@@ -44,7 +46,7 @@ class PrefillLines:
             sizes.append(float(size))
             lines.append((max(intercept, 0.0), max(slope, 0.0)))
         table = np.array(lines).reshape(-1, 2)
-        return cls(np.array(sizes), table[:, 0], table[:, 1])
+        return cls(np.array(sizes), table[:, 0], table[:, 1], within)
 
     def __call__(self, chunk: Floats, cached: Floats) -> Floats:
         """Microseconds of chunks with cached tokens before them; 0 for chunks of 0."""
@@ -52,7 +54,8 @@ class PrefillLines:
         piece = chunk / pieces
         intercept = np.interp(piece, self.chunks, self.intercept)
         slope = np.interp(piece, self.chunks, self.slope)
-        before = cached + piece * (pieces - 1) / 2  # cached tokens of a piece, on average
+        # Cached tokens of a piece, on average.
+        before = cached + piece * ((pieces - 1) / 2 + self.within)
         us: Floats = np.where(chunk > 0, pieces * (intercept + slope * before), 0.0)
         return us
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from workloadlab.latency.collectives import AllReduce
     from workloadlab.latency.geometry import ModelGeometry
 
-__all__ = ["StepCosts", "step_frame", "steps_to_compose"]
+__all__ = ["MAX_CONTEXT", "StepCosts", "step_frame", "steps_to_compose"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -30,7 +30,7 @@ _DECODE_KV_LONG = (6144, 8192, 12288, 16384)
 _MIXED_KV = (1, 128, 256, 512, 768, 1024, 1536, 2048, 4096, 8192)
 _CACHED = (0, 128, 512, 1024, 2048, 4096, 8192, 16384)
 _MIXED_CACHED = (0, 512, 2048, 8192)
-_MAX_CONTEXT = 524_288  # tokens of KV cache: what 64 GiB hold at Llama-3.1-8B's 128 KiB a token
+MAX_CONTEXT = 524_288  # tokens of KV cache: what 64 GiB hold at Llama-3.1-8B's 128 KiB a token
 _MICROSECOND = 1_000  # ns
 
 
@@ -66,7 +66,7 @@ class StepCosts:
     decode_us: Callable[[Floats, Floats], Floats]
     largest: Floats
     all_reduce: AllReduce | None = None
-    max_context: float = _MAX_CONTEXT
+    max_context: float = MAX_CONTEXT
 
     def step_ns(self, steps: Floats) -> Floats:
         """Nanoseconds of steps given as rows of (chunk, cached, decode_seqs, kv per sequence)."""
@@ -92,7 +92,7 @@ class StepCosts:
 
 
 def steps_to_compose(
-    tokens: Floats, most_sequences: float, largest: Floats, *, max_context: float = _MAX_CONTEXT
+    tokens: Floats, most_sequences: float, largest: Floats, *, max_context: float = MAX_CONTEXT
 ) -> Floats:
     """Rows of (chunk, cached tokens, decode sequences, context of each) within what was measured.
 
@@ -123,9 +123,7 @@ def steps_to_compose(
     return visited
 
 
-def step_frame(
-    steps: Floats, latency_ns: Floats, *, gpu: str, model: str, tp: int
-) -> pl.DataFrame:
+def step_frame(steps: Floats, latency_ns: Floats, *, gpu: str, model: str, tp: int) -> pl.DataFrame:
     """Lay composed steps out as a step table; `group` is (prefill tokens, decode sequences)."""
     prefill, cached, seqs, context = steps.T.astype(np.int64)
     return pl.DataFrame(

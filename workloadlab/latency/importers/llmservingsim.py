@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
 from workloadlab.errors import UsageError
-from workloadlab.latency.domain import kind_of
+from workloadlab.latency.importers.composition import step_frame, steps_to_compose
 from workloadlab.latency.importers.operator_tables import AXES, SHAPE, OperatorTables, table_file
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["is_llmservingsim", "read_llmservingsim"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-
-# The steps to compose: what engines visit, no larger than the profile. Totals are profiled counts
-# (the chunk is what the decodes leave of it), since dense operators jump between them.
-_DECODE_SEQS = (*range(1, 17), *range(20, 65, 4), *range(80, 257, 16))
-_MIXED_SEQS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
-_MIXED_TOTALS = (2, 4, 8, *range(16, 161, 16), 192, 224, *range(256, 2049, 64))
-_DECODE_KV = (1, 64, 128, 256, *range(384, 1025, 128), 1280, 1536, *range(2048, 4097, 1024))
-_DECODE_KV_LONG = (6144, 8192, 12288, 16384)
-_MIXED_KV = (1, 128, 256, 512, 768, 1024, 1536, 2048, 4096, 8192)
-_CACHED = (0, 128, 512, 1024, 2048, 4096, 8192, 16384)
-_MIXED_CACHED = (0, 512, 2048, 8192)
-_MAX_CONTEXT = 524_288  # tokens of KV cache: what 64 GiB hold at Llama-3.1-8B's 128 KiB a token
 
 
 def is_llmservingsim(path: str | Path) -> bool:
@@ -50,21 +40,12 @@ def read_llmservingsim(path: str | Path) -> tuple[pl.DataFrame, dict[str, Any]]:
     """
     tables = OperatorTables.read(_only_table_folder(Path(path)))
     steps = _steps_to_compose(tables)
-    latency = tables.step_ns(steps)
-    prefill, cached, seqs, context = steps.T.astype(np.int64)
-    frame = pl.DataFrame(
-        {
-            "prefill_tokens": prefill,
-            "prefill_context_tokens": prefill * cached,
-            "decode_seqs": seqs,
-            "decode_context_tokens": seqs * context,
-            "latency_ns": np.rint(latency).astype(np.int64),
-        }
-    ).with_columns(
-        gpu=pl.lit(tables.facts["hardware"]),
-        model=pl.lit(tables.geometry.model),
-        tp=pl.lit(tables.tp, pl.Int64),
-        group=pl.format("{}+{}", "prefill_tokens", "decode_seqs"),
+    frame = step_frame(
+        steps,
+        tables.step_ns(steps),
+        gpu=tables.facts["hardware"],
+        model=tables.geometry.model,
+        tp=tables.tp,
     )
     return frame, _model_facts(tables)
 
@@ -103,36 +84,19 @@ def _only_table_folder(path: Path) -> Path:
 
 
 def _steps_to_compose(tables: OperatorTables) -> Floats:
-    """Rows of (chunk, cached tokens, decode sequences, context of each)."""
-
-    def grid(*axes: Any) -> Floats:
-        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-
-    decode = grid([0.0], [0.0], _DECODE_SEQS, (*_DECODE_KV, *_DECODE_KV_LONG))
-    prefill = grid(tables.tokens, _CACHED, [0.0], [0.0])
-    totals = np.intersect1d(_MIXED_TOTALS, tables.tokens)
-    mixed = grid(totals, _MIXED_CACHED, _MIXED_SEQS, _MIXED_KV)
-    mixed[:, 0] -= mixed[:, 2]
-    steps = np.vstack([decode, prefill, mixed[mixed[:, 0] > 0]])
     largest = np.zeros((3, 4))  # profiled, by kind of step and axis
     for index, (kind, axes) in enumerate(AXES.items()):
         for axis, values in zip(axes, tables.attention[kind].grid, strict=True):
             largest[index, SHAPE.index(axis)] = values[-1]
-    chunk, _, seqs, kv = steps.T
-    kept = (
-        (steps <= largest[kind_of(steps)]).all(axis=1)
-        & (chunk + seqs <= tables.tokens[-1])
-        & (seqs + (chunk > 0) <= tables.sequences[-1])
-        & (seqs * kv <= _MAX_CONTEXT)
-    )
-    visited: Floats = steps[kept]
-    return visited
+    return steps_to_compose(tables.tokens, tables.sequences[-1], largest)
 
 
 def _model_facts(tables: OperatorTables) -> dict[str, Any]:
     facts = tables.facts
     notes = "composed from kernel times of one layer; CPU time between kernels is not included"
-    if tables.tp > 1:
+    if tables.all_reduce:
+        notes += f"; collectives: 2 all-reduces per layer, {tables.all_reduce.source}"
+    elif tables.tp > 1:
         notes += "; collectives between the GPUs are not included, so steps are too short"
     source = f"perf/{facts['hardware']}/{facts['model']}/{facts['variant']}/tp{tables.tp}"
     system = {

@@ -10,8 +10,9 @@ tensor-parallel group: `dense.csv` by tokens, `per_sequence.csv` by sequences, `
 
 Between profiled points everything is linear; below the smallest profiled chunk or context attention
 costs what it costs there. The experts that T tokens touch are counted as if routed evenly,
-E (1 - (1 - k/E)^T). Not in the tables, so not in the steps: collectives between tensor-parallel GPUs
-and CPU time between kernels.
+E (1 - (1 - k/E)^T). Collectives between tensor-parallel GPUs are not in the tables: two all-reduces
+per layer are added from another measurement or from the GPU's link. CPU time between kernels is not
+in the steps.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from workloadlab.errors import DataError
+from workloadlab.errors import DataError, UsageError
+from workloadlab.latency.collectives import AllReduce, find_all_reduce
 from workloadlab.latency.domain import kind_of
-from workloadlab.latency.geometry import ModelGeometry
+from workloadlab.latency.importers.selection import geometry_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from workloadlab.latency.geometry import ModelGeometry
 
 __all__ = ["AXES", "SHAPE", "OperatorTables", "table_file"]
 
@@ -62,6 +66,7 @@ class OperatorTables:
         sequences: profiled sequence counts.
         sequence_us: lm_head and sampler at `sequences`.
         attention: one layer's attention by kind of step: a scipy interpolator of rows of its axes.
+        all_reduce: between the GPUs; None on one GPU, or if nothing is known of their link.
     """
 
     geometry: ModelGeometry
@@ -73,6 +78,7 @@ class OperatorTables:
     sequences: Floats
     sequence_us: Floats
     attention: dict[str, Any]
+    all_reduce: AllReduce | None = None
 
     @classmethod
     def read(cls, folder: Path) -> OperatorTables:
@@ -86,7 +92,8 @@ class OperatorTables:
             DataError: a table lacks a column, a value, a profiled shape or an operator.
         """
         facts = _meta(folder)
-        geometry = _geometry(folder, facts)
+        geometry = geometry_of(folder, facts["model"])
+        tp = int(folder.name.removeprefix("tp"))
         dense = _read(folder, "dense", ("layer", "tokens"))
         per_layer = _ATTENTION_BLOCK | ({} if geometry.experts else _FEED_FORWARD)
         per_layer |= {name: n for name, n in _OPTIONAL.items() if name in dense["layer"]}
@@ -100,7 +107,7 @@ class OperatorTables:
         sequences, sequence_us = _summed(by_sequence, "sequences", _PER_SEQUENCE)
         return cls(
             geometry=geometry,
-            tp=int(folder.name.removeprefix("tp")),
+            tp=tp,
             facts=facts,
             tokens=tokens,
             layer_us=layer_us,
@@ -108,6 +115,7 @@ class OperatorTables:
             sequences=sequences,
             sequence_us=sequence_us,
             attention=_attention(_read(folder, "attention", SHAPE), folder),
+            all_reduce=_all_reduce(folder, facts, tp) if tp > 1 else None,
         )
 
     def step_ns(self, steps: Floats) -> Floats:
@@ -125,6 +133,8 @@ class OperatorTables:
         layer = np.interp(total, self.tokens, self.layer_us) + attention
         once = np.interp(total, self.tokens, self.step_us)
         head = np.interp(seqs + (chunk > 0), self.sequences, self.sequence_us)
+        if self.all_reduce:
+            once = once + self.all_reduce.step_us(self.geometry, total)
         step: Floats = (self.geometry.layers * layer + once + head) * _MICROSECOND
         return step
 
@@ -232,8 +242,8 @@ def _meta(folder: Path) -> dict[str, str]:
     return facts
 
 
-def _geometry(folder: Path, facts: dict[str, str]) -> ModelGeometry:
-    for place in (folder, *folder.parents[:2]):
-        if (place / "config.json").is_file():
-            return ModelGeometry.from_config(place / "config.json", model=facts["model"])
-    return ModelGeometry.named(facts["model"])
+def _all_reduce(folder: Path, facts: dict[str, str], tp: int) -> AllReduce | None:
+    try:
+        return find_all_reduce(folder, facts["hardware"], tp)
+    except UsageError:  # a GPU without published figures
+        return None
