@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from workloadlab._version import __version__
 
 if TYPE_CHECKING:
+    from workloadlab.calibration import calibrate as calibrate
     from workloadlab.characterization import Profile as Profile
     from workloadlab.characterization import characterize as characterize
     from workloadlab.errors import WorkloadlabError as WorkloadlabError
@@ -42,6 +43,7 @@ _HOMES = {
     "Scoreboard": "scoring",
     "Trace": "trace",
     "WorkloadlabError": "errors",
+    "calibrate": "calibration",
     "characterize": "characterization",
     "fit": "latency",
     "ingest": "ingestion",

@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "workloadlab"
 
 FLOORS = [
-    {"errors", "_version", "tables", "statistics", "resources", "execution"},
+    {"errors", "_version", "tables", "statistics", "resources", "execution", "compiled"},
     {"trace"},
     {"ingestion", "latency", "routing", "scoring", "sql"},
     {"characterization"},
@@ -88,7 +88,13 @@ def test_import_is_light():
 
 
 def test_help_imports_no_verb():
-    code = "import sys\nfrom workloadlab.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint('\\n'.join(sys.modules), file=sys.stderr)"
+    code = (
+        "import sys\n"
+        "from workloadlab.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print('\\n'.join(sys.modules), file=sys.stderr)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "replay" in done.stdout
     assert not {"polars", "numpy", "numba"} & set(done.stderr.split())

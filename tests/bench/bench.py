@@ -1,4 +1,4 @@
-"""Measure speed; prints a table and writes JSON. Ratios are taken within one run; nothing here is a test."""
+"""Measure speed; prints a table and writes JSON. Ratios are taken within one run."""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from workloadlab.latency import LatencyModel, catalog, fit
-from workloadlab.latency.catalog.build import COMMIT, MODELS, build
+from workloadlab.latency.catalog.build import COMMITS, MODELS, build
+from workloadlab.latency.collectives import all_reduce_default
 from workloadlab.latency.importers.operator_tables import SHAPE, OperatorTables
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ def test_a_step_equals_the_sum_of_raw_rows(perf, folder, shape) -> None:
     if folder == EXPERTS:
         microseconds += LAYERS[folder] * experts_us(rows(perf / folder / "moe.csv.gz"), total)
     tables = OperatorTables.read(perf / folder)
+    if folder.endswith("tp2"):  # two all-reduces per layer of 5,120 values of 2 bytes per token
+        table = all_reduce_default("RTX PRO 6000", 2)
+        sent = total * 5120 * 2
+        microseconds += 2 * LAYERS[folder] * np.interp(sent, table.message_bytes, table.us)
     composed = tables.step_ns(np.array([shape], dtype=float))[0]
     assert composed == pytest.approx(1000 * microseconds, rel=1e-9)
 
@@ -113,7 +118,7 @@ def test_interpolated_steps_agree_with_shapes_that_interpolation_did_not_use(per
 )
 def test_models_agree_with_profiled_shapes_that_engines_visit(perf, name, decode, mixed) -> None:
     """Decodes of 16 to 128 sequences; chunks of 512 and more beside them; contexts up to 2048."""
-    _, shapes, seconds = profiled_steps(perf, MODELS[name])
+    _, shapes, seconds = profiled_steps(perf.parent.parent, MODELS[name].path)
     chunk, cached, seqs, context = shapes.T
     steps = {
         "prefill_tokens": chunk,
@@ -132,22 +137,33 @@ def test_models_agree_with_profiled_shapes_that_engines_visit(perf, name, decode
     assert error[both].mean() < mixed
 
 
-def test_the_catalogue_is_what_the_tables_give(shared_data, tmp_path) -> None:
-    build(shared_data, tmp_path)
-    assert catalog.names() == sorted(MODELS)
-    for name in MODELS:
-        assert (tmp_path / f"{name}.json").read_bytes() == catalog.locate(name).read_bytes(), name
-        model = LatencyModel.load(name)
-        assert model.provenance["commit"] == COMMIT
-        assert model.provenance["licence"] == "MIT"
-        assert min(model.coefficients.values()) >= 0
+REBUILT = {  # one of every source, with the licences and the number of commits that it takes
+    "a100-codellama-34b-tp2": ("MIT; Apache-2.0 (aiconfigurator)", 2),
+    "a6000-llama-3.1-8b": ("MIT", 1),
+    "h200-llama-3.1-8b": ("Apache-2.0", 1),
+    "rtxpro6000-qwen3-32b-tp2": ("MIT", 1),
+}
 
 
-def test_a_tensor_parallel_table_fits_and_says_what_it_lacks(perf) -> None:
-    model = fit(perf / "RTXPRO6000" / "Qwen" / "Qwen3-32B" / "bf16" / "tp2")
+@pytest.mark.parametrize("name", sorted(REBUILT))
+def test_the_catalogue_is_what_the_tables_give(shared_data, tmp_path, name) -> None:
+    build(shared_data, tmp_path, [name])
+    assert (tmp_path / f"{name}.json").read_bytes() == catalog.locate(name).read_bytes()
+    model = LatencyModel.load(name)
+    licence, projects = REBUILT[name]
+    assert model.provenance["licence"] == licence
+    commits = [commit for commit in COMMITS.values() if commit in model.provenance["commit"]]
+    assert len(commits) == projects
+
+
+def test_a_tensor_parallel_table_fits_with_its_collectives(perf) -> None:
+    folder = perf / "RTXPRO6000" / "Qwen" / "Qwen3-32B" / "bf16" / "tp2"
+    model = fit(folder, estimator="linear")
     assert (model.name, model.tp) == ("rtxpro6000-qwen3-32b-tp2", 2)
-    assert "collectives" in model.provenance["notes"]
+    assert "collectives: 2 all-reduces per layer, estimated: 20 us" in model.provenance["notes"]
     assert model.card.overall.mape < 0.02
     whole = LatencyModel.load("rtxpro6000-qwen3-32b")
     step = {"decode_seqs": 64, "decode_context_tokens": 64_000}
-    assert 0.5 < model.step_time_s(**step) / whole.step_time_s(**step) < 0.6
+    collectives = 2 * 64 * (20e-6 + 64 * 5120 * 2 / 16e9)
+    alone = model.step_time_s(**step) - collectives
+    assert 0.5 < alone / whole.step_time_s(**step) < 0.6

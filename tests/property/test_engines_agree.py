@@ -75,6 +75,10 @@ POOLS = st.builds(
     max_num_seqs=st.sampled_from([1, 2, 3, 8, 256]),
     max_num_batched_tokens=st.sampled_from([1, 2, 5, 7, 64, 2048]),
     prefix_caching=st.booleans(),
+    reserve_full_isl=st.booleans(),
+    watermark=st.sampled_from([0.0, 0.0, 0.1, 0.5]),
+    async_scheduling=st.booleans(),
+    models=st.sampled_from([(), (), ("a",), ("a", "b")]),
     step_overhead_s=st.sampled_from([0.0, 0.001]),
 )
 
@@ -84,7 +88,8 @@ def clusters(draw):
     pools = draw(st.lists(POOLS, min_size=1, max_size=2))
     named = [Pool(**{**vars(pool), "name": f"p{i}"}) for i, pool in enumerate(pools)]
     interval = draw(st.sampled_from([0.0, 0.0, 0.05, 0.7]))
-    return Cluster(pools=named, signal_interval_s=interval)
+    overhead = draw(st.sampled_from([0.0, 0.004]))
+    return Cluster(pools=named, signal_interval_s=interval, request_overhead_s=overhead)
 
 
 @st.composite
@@ -109,6 +114,8 @@ def workloads(draw):
         block_ids=np.array([name for chain in chains for name in chain], np.int32),
         first_block=np.cumsum([0, *map(len, chains)]),
         block_size=block_size,
+        model=np.array(draw(st.lists(st.integers(-1, 1), min_size=n, max_size=n))),
+        models=("a", "b"),
         **draw(st.one_of(st.just({}), turns(n))),
     )
 
@@ -173,7 +180,8 @@ def test_kernel_equals_reference(workload, cluster, policy, seed):
         assert (before <= after).all()
     following = workload.next_turn
     for row in np.flatnonzero((following >= 0) & placed):
-        assert fast.arrival_s[following[row]] == fast.end_s[row] + workload.think_s[following[row]]
+        released = fast.end_s[row] + workload.think_s[following[row]]
+        assert fast.arrival_s[following[row]] == pytest.approx(released, abs=1e-9)
 
 
 def crowd(n, *, seed, output=40):
@@ -216,15 +224,16 @@ def test_engines_agree_while_the_prefix_cache_evicts(seed):
 
 
 @pytest.mark.parametrize("kv_blocks", [16, 20, 40])
-@pytest.mark.parametrize("seed", range(5))
-def test_engines_agree_under_heavy_preemption(kv_blocks, seed):
+@pytest.mark.parametrize("reserve", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_engines_agree_under_heavy_preemption(kv_blocks, seed, reserve):
     cluster = Cluster.uniform(
         2, LatencyModel.linear(constant_s=0.01), kv_blocks=kv_blocks, max_num_seqs=32,
-        max_num_batched_tokens=128,
+        max_num_batched_tokens=128, reserve_full_isl=reserve,
     )  # fmt: skip
     workload = crowd(120, seed=seed)
     fast = replay_lane(workload, cluster, SHELF["least_requests"], seed)
-    assert fast.preemptions.sum() > 20
+    assert fast.preemptions.sum() > 10
     assert_equal(fast, replay_by_steps(workload, cluster, SHELF["least_requests"], seed))
 
 

@@ -134,7 +134,7 @@ def test_sources_names_and_provenance(tmp_path) -> None:
     assert from_file.dtype is None
 
 
-@pytest.mark.parametrize("arguments", [{"estimator": "forest"}, {"holdout": 0.95}, {"holdout": -1}])
+@pytest.mark.parametrize("arguments", [{"estimator": "oracle"}, {"holdout": 0.95}, {"holdout": -1}])
 def test_bad_options_are_usage_errors(arguments) -> None:
     with pytest.raises(UsageError):
         fit(as_samples(random_steps(30), np.full(30, 0.01)), **arguments)

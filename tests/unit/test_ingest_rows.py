@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from workloadlab.ingestion.chunks import piecewise
 from workloadlab.ingestion.csv_rows import fast_rows, patient_rows, read_csv
 from workloadlab.ingestion.heads import fields, inspect
 from workloadlab.ingestion.json_rows import fast_objects, patient_objects
@@ -98,7 +99,7 @@ def test_invalid_utf8_costs_no_row(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_bytes(b"a,b,c\n1,caf\xe9,3\n4,5,6\n")
     reading = read_csv(inspect(path), TEXT)
-    frame = pl.concat([reading.parse(piece).frame for piece in reading.pieces])
+    frame = pl.concat([chunk.frame for piece in reading.pieces for chunk in reading.parse(piece)])
     assert frame.rows() == [("1", "3"), ("4", "6")]
 
 
@@ -108,7 +109,7 @@ def test_the_header_may_follow_a_mark_and_blank_lines(tmp_path: Path) -> None:
     assert head.keys == ("a", "b", "c")
     reading = read_csv(head, TEXT)
     assert reading.header_lines == 3
-    assert [reading.parse(piece).frame.rows() for piece in reading.pieces] == [[("1", "3")]]
+    assert [chunk.frame.rows() for chunk in reading.parse(next(reading.pieces))] == [[("1", "3")]]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -117,7 +118,7 @@ def test_the_separator_is_found(tmp_path: Path, separator: str) -> None:
     head = inspect(path)
     assert head.separator == separator
     reading = read_csv(head, TEXT)
-    assert reading.parse(next(reading.pieces)).frame.rows() == [("1", "3")]
+    assert [chunk.frame.rows() for chunk in reading.parse(next(reading.pieces))] == [[("1", "3")]]
 
 
 @pytest.mark.parametrize("size", [7, 20, 64, 10_000])
@@ -170,3 +171,19 @@ def test_lines_that_are_no_objects_are_set_aside_without_quoting_them() -> None:
         (4, 5, None, None, "not a JSON object"),
         (5, 6, "ids", None, "not a list of block ids"),
     ]
+
+
+def test_a_bad_line_makes_only_its_neighbours_slow(tmp_path: Path) -> None:
+    body = b"1,2,3\n" * 100_000 + b"1,2\n" + b"4,5,6\n" * 100_000
+    head = inspect(csv(tmp_path, body.decode()))
+    slow: list[int] = []
+
+    def patient(text: bytes) -> Chunk:
+        slow.append(len(text))
+        return patient_rows(text, head, TEXT)
+
+    chunks = piecewise(body, lambda text: fast_rows(text, head, TEXT), patient, quotes=True)
+    assert len(slow) == 1
+    assert slow[0] < 1 << 16
+    assert sum(chunk.row_count for chunk in chunks) == 200_001
+    assert sum(chunk.line_count for chunk in chunks) == 200_001

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from workloadlab.errors import DataError, UsageError
+from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.latency import ModelGeometry
 
 QWEN3_32B = {
@@ -46,6 +46,73 @@ def test_experts_and_defaults_of_a_config(tmp_path) -> None:
     assert (read.model, read.head_dim, read.kv_heads) == ("me/moe", 80, 64)
 
 
+@pytest.mark.parametrize(
+    ("spelling", "known"),
+    [
+        ("Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-8B"),
+        ("nvidia/Llama-3.1-8B-Instruct-FP8", "meta-llama/Llama-3.1-8B"),
+        ("llama-3-70b", "meta-llama/Meta-Llama-3-70B"),
+        ("codellama-34b", "codellama/CodeLlama-34b-Instruct-hf"),
+        ("Qwen3-30B-A3B-Instruct-2507", "Qwen/Qwen3-30B-A3B-Instruct-2507"),
+    ],
+)
+def test_endings_that_do_not_change_the_shape_do_not_matter(spelling, known) -> None:
+    assert ModelGeometry.named(spelling).model == known
+
+
+@pytest.mark.parametrize(
+    ("model", "billions", "active"),
+    [
+        ("Llama-2-7b", 6.74, 6.74),
+        ("Llama-2-70b", 68.98, 68.98),
+        ("Llama-3.1-405B", 405.8, 405.8),
+        ("CodeLlama-34b", 33.74, 33.74),
+        ("Qwen3-32B", 32.76, 32.76),
+        ("Mixtral-8x7B-v0.1", 46.70, 12.88),
+        ("Qwen3-235B-A22B", 235.1, 22.2),
+    ],
+)
+def test_parameters_are_those_that_the_makers_publish(model, billions, active) -> None:
+    geometry = ModelGeometry.named(model)
+    assert geometry.parameters() / 1e9 == pytest.approx(billions, rel=2e-3)
+    assert geometry.active_parameters() / 1e9 == pytest.approx(active, rel=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("facts", "dtype"),
+    [
+        ({}, "bf16"),
+        ({"torch_dtype": "float16"}, "fp16"),
+        ({"dtype": "bfloat16"}, "bf16"),
+        ({"torch_dtype": "bfloat16", "quantization_config": {"quant_method": "fp8"}}, "fp8"),
+        ({"quantization_config": {"quant_method": "awq"}}, "int4"),
+        ({"torch_dtype": "auto", "quantization_config": "odd"}, "bf16"),
+    ],
+)
+def test_the_dtype_of_a_config(tmp_path, facts, dtype) -> None:
+    read = ModelGeometry.from_config(config(tmp_path, **QWEN3_32B, **facts))
+    assert read.dtype == dtype
+
+
+def test_a_tied_head_counts_once(tmp_path) -> None:
+    tied = ModelGeometry.from_config(config(tmp_path, **QWEN3_32B, tie_word_embeddings=True))
+    apart = ModelGeometry.from_config(config(tmp_path, **QWEN3_32B))
+    assert apart.parameters() - tied.parameters() == 151_936 * 5120
+    assert apart.weight_bytes() - tied.weight_bytes() == 2 * 151_936 * 5120
+
+
+def test_compressed_keys_and_values_are_refused(tmp_path) -> None:
+    with pytest.raises(UnsupportedError, match="kv_lora_rank"):
+        ModelGeometry.from_config(config(tmp_path, **QWEN3_32B, kv_lora_rank=512))
+
+
+def test_weights_take_their_dtype_but_the_ends_stay_wide() -> None:
+    geometry = ModelGeometry.named("Qwen3-32B")
+    ends = 2 * 151_936 * 5120
+    assert geometry.weight_bytes() == 2 * geometry.parameters()
+    assert geometry.weight_bytes(0.5) == (geometry.parameters() - ends) / 2 + 2 * ends
+
+
 def test_an_unknown_model_gets_near_names() -> None:
     with pytest.raises(UsageError, match="not built in") as caught:
         ModelGeometry.named("Llama-3.1-9B")
@@ -56,8 +123,9 @@ def test_bad_configs(tmp_path) -> None:
     with pytest.raises(UsageError, match="no such file"):
         ModelGeometry.from_config(tmp_path / "config.json")
     headless = config(tmp_path, **{k: v for k, v in QWEN3_32B.items() if k != "num_hidden_layers"})
-    with pytest.raises(DataError, match="lacks num_hidden_layers"):
+    with pytest.raises(DataError, match="lacks num_hidden_layers") as caught:
         ModelGeometry.from_config(headless)
+    assert "huggingface.co" in caught.value.fix
     worded = config(tmp_path, **QWEN3_32B | {"vocab_size": "big"})
     with pytest.raises(DataError, match="vocab_size is 'big'"):
         ModelGeometry.from_config(worded)

@@ -146,7 +146,7 @@ def edited(change) -> dict:
         (lambda f: f.pop("gpu"), "lacks the field gpu"),
         (lambda f: f.update(tp="two"), "field tp is 'two'"),
         (lambda f: f.update(tp=0), "field tp is 0"),
-        (lambda f: f.update(estimator="forest"), "field estimator is 'forest'"),
+        (lambda f: f.update(estimator="oracle"), "field estimator is 'oracle'"),
         (
             lambda f: f["coefficients"].pop("decode_seqs"),
             "lacks the field coefficients.decode_seqs",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 import pytest
 
@@ -109,3 +111,48 @@ def test_unreadable_files(tmp_path) -> None:
     broken.write_bytes(b"PAR1 not really")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         read_samples(broken)
+
+
+def real_steps(scale: float = 1.0, **changes: list) -> pl.DataFrame:
+    """Steps of a known GPU and model, 12 to 21 ms."""
+    latency = [round(ns * scale) for ns in (12_000_000, 21_000_000, 17_000_000)]
+    known = {"gpu": ["A100"] * 3, "model": ["meta-llama/Llama-3.1-8B"] * 3}
+    return steps(**({"latency_ns": latency} | known | changes))
+
+
+def test_what_the_hardware_can_do_passes() -> None:
+    assert check_samples(real_steps()).height == 3
+    assert check_samples(real_steps(0.5)).height == 3
+    assert check_samples(real_steps(20)).height == 3
+
+
+@pytest.mark.parametrize(
+    ("scale", "unit", "factor"),
+    [
+        (1e-3, "microseconds", "multiply by 1,000$"),
+        (1e-6, "milliseconds", "multiply by 1,000,000$"),
+        (1e3, "picoseconds", "divide by 1,000$"),
+    ],
+)
+def test_the_roofline_finds_another_unit(scale, unit, factor) -> None:
+    """Also where the median stays in the range of 50 us to 100 s that unknown hardware gets."""
+    slow = {"decode_seqs": [256, 0, 256], "prefill_tokens": [0, 8192, 2048]}
+    with pytest.raises(DataError, match="A100-80GB needs") as caught:
+        check_samples(real_steps(scale * 30, **slow), where="steps.csv")
+    assert "steps.csv: column latency_ns" in str(caught.value)
+    assert f"look like {unit}" in caught.value.fix
+    assert re.search(factor, caught.value.fix)
+
+
+def test_a_single_step_faster_than_the_hardware_is_named() -> None:
+    latency = [12_000_000, 21_000, 17_000_000]
+    with pytest.raises(DataError, match="is faster than A100-80GB can be: at least") as caught:
+        check_samples(real_steps(latency_ns=latency), where="steps.csv")
+    assert "steps.csv: row 2, column latency_ns: 21000" in str(caught.value)
+
+
+def test_more_gpus_may_be_faster() -> None:
+    with pytest.raises(DataError, match="L4 needs at least") as caught:
+        check_samples(real_steps(0.2, gpu=["L4"] * 3))
+    assert "check gpu, model and tp" in caught.value.fix
+    assert check_samples(real_steps(0.2, gpu=["L4"] * 3, tp=[8] * 3)).height == 3

@@ -66,8 +66,10 @@ def test_sparse_bins_are_merged_until_they_hold_a_few_requests():
 def test_gaps_and_dispersion_of_a_metronome(steady):
     plots = plots_of(steady)
     assert "more regular than exponential gaps (1)" in plots["gaps"]["reading"]
-    assert plots["gaps"]["data"] == {"points": [[1.0, 1.0]], "mean_s": 1.0}
-    assert plots["dispersion"]["reading"].endswith(": more regular than chance.")
+    assert plots["gaps"]["data"] == {"points": [[1.0, 1.0]], "mean_s": 1.0, "fit": None}
+    assert plots["dispersion"]["reading"].endswith(
+        ": over longer windows more regular than chance."
+    )
 
 
 def test_lengths_say_median_tail_and_tokens(steady):
@@ -102,21 +104,38 @@ def test_lengths_that_go_together_are_called_so():
     assert "says much about its output's, and inversely" in plots_of(downward)["joint"]["reading"]
 
 
-def test_density_medians_are_the_cells_of_the_median():
-    inputs = [100] * 30 + [1000] * 5
-    density = plots_of(section_of(trace_of(range(35), inputs, [7] * 10 + [50] * 25)))["joint"][
-        "data"
-    ]
-    (row, column), *others = density["medians"]
-    assert not others, "five requests are too few for a median"
-    assert density["input_edges"][row] <= 100 < density["input_edges"][row + 1]
-    assert density["output_edges"][column] <= 50 < density["output_edges"][column + 1]
+def test_the_best_family_is_drawn_beside_the_exponential():
+    gaps = np.random.default_rng(5).weibull(0.6, 3000)
+    plot = plots_of(section_of(trace_of(np.cumsum(gaps), [5] * 3000)))["gaps"]
+    assert "Of the families tried weibull fits best" in plot["reading"]
+    assert [key["label"] for key in plot["legend"]] == ["gaps", "weibull fit", "exponential"]
+    gap, above = np.array(plot["data"]["fit"]["points"])[50]
+    assert above == pytest.approx(np.mean(gaps >= gap), abs=0.03)
+
+
+def test_conditional_quantiles_are_those_of_the_profile():
+    inputs, outputs = list(range(1, 201)), [10] * 100 + [90] * 100
+    plot = plots_of(section_of(trace_of(range(200), inputs, outputs)))["joint"]
+    assert "from 10 tokens for the shortest prompts to 90 for the longest" in plot["reading"]
+    assert [plot["data"]["bands"][end]["p50"] for end in (0, -1)] == [10, 90]
 
 
 def test_what_is_not_recorded_shows_the_reason():
     plots = plots_of(section_of(trace_of([0, 1, 5], [10, 20, 30])))
     assert plots["output"]["kind"] == plots["joint"]["kind"] == "absent"
     assert plots["output"]["reading"] == "No request records output_tokens."
+
+
+def test_topics_without_a_figure_say_why_they_are_missing():
+    profile = characterize(trace_of([0, 1, 5], [10, 20, 30]))
+    missing = [
+        name.replace("_", " ").capitalize()
+        for name, topic in profile.to_dict().items()
+        if isinstance(topic, dict) and "unsupported" in topic
+    ]
+    section = summarise(profile)["sections"][0]
+    assert [topic for topic, _ in section["unsupported"]] == missing
+    assert all(reason.endswith(".") for _, reason in section["unsupported"])
 
 
 def test_one_request_has_no_arrival_process():

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 
 import polars as pl
 import pytest
@@ -135,7 +134,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["file"]
+    assert [found.name for found in tmp_path.iterdir()] == ["file"]
 
 
 def test_write_refuses_a_missing_folder(tmp_path):

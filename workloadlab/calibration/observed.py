@@ -56,6 +56,7 @@ class Observed:
         scored: requests whose recorded timings the fit may use: served, and not warm-up.
         instances: how many instances served the log.
         placement: how the requests came to their instances, in words.
+        cut: whether the trace says that it is a window of a longer one.
         notes: what was left out or assumed, in sentences.
     """
 
@@ -69,6 +70,7 @@ class Observed:
     scored: NDArray[np.bool_]
     instances: int
     placement: str
+    cut: bool
     notes: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -121,9 +123,10 @@ def observe(trace: Trace, cluster: Cluster, *, routed: bool) -> Observed:
     frame, notes = _frame(trace)
     parts, placement, instances = _placed(frame, cluster.pools[0].instances, routed=routed)
     each = instances if placement == "router" else 1
+    cached = cluster.pools[0].prefix_caching and trace.supports("prefix")
     table = pl.concat(parts)
     found = Observed(
-        lanes=tuple(_lane(part, each) for part in parts),
+        lanes=tuple(_lane(part, each, cached=cached) for part in parts),
         lane=np.repeat(np.arange(len(parts)), [part.height for part in parts]),
         arrival_s=table["arrival_ns"].to_numpy() / 1e9,
         first_s=_moment(table, "ttft_ns"),
@@ -133,6 +136,7 @@ def observe(trace: Trace, cluster: Cluster, *, routed: bool) -> Observed:
         scored=table["scored"].to_numpy(),
         instances=instances,
         placement=placement,
+        cut=trace.provenance.reader == "window" or trace.requests > MOST_REQUESTS,
         notes=notes,
     )
     _check(found, str(trace.path) if trace.path else None)
@@ -168,8 +172,6 @@ def _frame(trace: Trace) -> tuple[pl.DataFrame, tuple[str, ...]]:
         notes.append(
             f"{left:,} requests without usable timings were simulated as load, not fitted to"
         )
-    if "cached_tokens" in frame.columns and (frame["cached_tokens"].fill_null(0) > 0).any():
-        notes.append("the log records prompt tokens found in a cache")
     return frame, tuple(notes)
 
 
@@ -199,9 +201,9 @@ def _placed(
     )
 
 
-def _lane(part: pl.DataFrame, instances: int) -> Lane:
+def _lane(part: pl.DataFrame, instances: int, *, cached: bool) -> Lane:
     rows = part.drop("scored")
-    stopped = workload_of(Trace.from_frame(rows))
+    stopped = workload_of(Trace.from_frame(rows), prefixes=cached)
     last_end = part.select((pl.col("arrival_ns") + pl.col("e2e_ns")).max()).item() or 0
     first, last = rows["arrival_ns"][0], rows["arrival_ns"][-1]
     period = last - first + max(1, (last - first) // max(rows.height - 1, 1))
@@ -213,7 +215,7 @@ def _lane(part: pl.DataFrame, instances: int) -> Lane:
     both = pl.concat([rows, later]).with_columns(
         row_id=pl.int_range(0, pl.len()).cast(pl.UInt64)
     )
-    continued = workload_of(Trace.from_frame(both)) if later.height else stopped
+    continued = workload_of(Trace.from_frame(both), prefixes=cached) if later.height else stopped
     return Lane(stopped, continued, instances)
 
 

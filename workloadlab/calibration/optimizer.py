@@ -18,7 +18,7 @@ from workloadlab.execution import run_lanes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Fit", "Target", "search", "weights_of"]
+__all__ = ["Fit", "Target", "normal_matrix", "search", "steady_pair", "weights_of"]
 
 Floats = Any
 
@@ -28,7 +28,7 @@ _LARGEST = 20.0
 _ITERATIONS, _PATIENCE = 40, 4
 _WIDTHS = (1.0, 0.5, 1.7, 0.25)
 _GENERATIONS, _OFFSPRING = 30, 12
-_ROUNDS = 2
+_STEADY = (0.04, 0.035, 0.03, 0.025, 0.02, 0.018, 0.016, 0.014)
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,19 @@ class Target:
         residuals: of shares.
         groups: the kind of each residual.
         emphasis: weight of each kind.
+        threads: simulations at a time; 1 where one is too short to gain from threads.
     """
 
     residuals: Callable[[Floats], Floats]
     groups: Floats
     emphasis: Floats
+    threads: int | None = None
+
+    def at(self, points: Sequence[Floats]) -> list[Floats]:
+        """Return the residuals at several points."""
+        if self.threads == 1:
+            return [self.residuals(point) for point in points]
+        return run_lanes(self.residuals, ((point,) for point in points), threads=self.threads)
 
     def spreads(self, residuals: Floats) -> Floats:
         """Mean absolute residual of each kind."""
@@ -81,13 +89,19 @@ def weights_of(target: Target, residuals: Floats) -> Floats:
     return per_row / (scale * np.maximum(np.abs(residuals), 0.5 * scale))
 
 
-def search(target: Target, starts: Sequence[Floats]) -> Fit:
-    """Search the non-negative shares that bring the residuals nearest to zero; deterministic."""
+def search(target: Target, starts: Sequence[Floats], *, rounds: int) -> Fit:
+    """Search the non-negative shares that bring the residuals nearest to zero; deterministic.
+
+    Args:
+        target: what is brought to zero.
+        starts: where to descend from; the best end counts.
+        rounds: how often to scatter trials around it and to descend again.
+    """
     rng = np.random.default_rng(0)
     found = [_descend(target, start) for start in starts]
     best = min(found, key=lambda fit: fit.loss)
     spent = sum(fit.evaluations for fit in found)
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         scattered = _scatter(target, best, rng)
         again = _descend(target, scattered.shares)
         spent += scattered.evaluations + again.evaluations
@@ -133,7 +147,7 @@ def _scatter(target: Target, fit: Fit, rng: np.random.Generator) -> Fit:
         tosses = rng.standard_normal((_OFFSPRING, len(shares))) @ shape.T
         tosses *= rng.choice([0.1, 0.3, 1.0], _OFFSPRING)[:, None]
         trials = np.clip(shares + reach * tosses, 0.0, _LARGEST)
-        found = run_lanes(target.residuals, ((trial,) for trial in trials))
+        found = target.at(trials)
         losses = [target.loss(one) for one in found]
         best = int(np.argmin(losses))
         if losses[best] < loss:
@@ -144,6 +158,12 @@ def _scatter(target: Target, fit: Fit, rng: np.random.Generator) -> Fit:
     return Fit(shares, now, loss, fit.pair, _GENERATIONS * _OFFSPRING)
 
 
+def steady_pair(target: Target, shares: Floats) -> tuple[Floats, Floats]:
+    """Return two Jacobians of a small error each, for the intervals."""
+    found = [_jacobian(target, shares, width) for width in _STEADY]
+    return sum(found[::2]) / len(found[::2]), sum(found[1::2]) / len(found[1::2])
+
+
 def _jacobian(target: Target, shares: Floats, width: float) -> Floats:
     points = []
     for index in range(len(shares)):
@@ -151,7 +171,7 @@ def _jacobian(target: Target, shares: Floats, width: float) -> Floats:
             point = shares.copy()
             point[index] = max(0.0, point[index] + side * width)
             points.append(point)
-    found = run_lanes(target.residuals, ((point,) for point in points))
+    found = target.at(points)
     columns = []
     for index in range(len(shares)):
         above, below = 2 * index, 2 * index + 1

@@ -7,6 +7,7 @@ which the engine was busy. Shares are of one size whatever the unit of the param
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from workloadlab.errors import UnsupportedError
 from workloadlab.latency import LatencyModel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from workloadlab.calibration.reconstruction import Reconstruction
 
 __all__ = ["PHYSICAL", "Parameters", "from_scratch", "from_start"]
@@ -31,6 +34,18 @@ PHYSICAL = {
 """Parameters of a calibration from nothing, with their units: those of `LatencyModel.linear`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Trial(LatencyModel):
+    """A linear model given as its kernel table, so that the search builds no coefficients."""
+
+    table: Floats
+
+    def kernel(self) -> tuple[Callable[..., float], Floats]:
+        from workloadlab.latency.linear import step_time
+
+        return step_time, self.table
+
+
 @dataclass(frozen=True)
 class Parameters:
     """Names, units and sizes of what moves.
@@ -38,13 +53,13 @@ class Parameters:
     Attributes:
         units: unit of each parameter, by name.
         whole: value of each that alone explains the busy time.
-        initial: where the search starts, in shares.
+        starts: where searches start, in shares.
         start: the model that is scaled, or None.
     """
 
     units: dict[str, str]
     whole: Floats
-    initial: Floats
+    starts: tuple[Floats, ...]
     start: LatencyModel | None = None
 
     @property
@@ -53,9 +68,9 @@ class Parameters:
         return tuple(self.units)
 
     def values(self, shares: Floats) -> dict[str, float]:
-        """Return the parameters by name, in their units."""
+        """Return the parameters by name, in their units, to six significant digits."""
         pairs = zip(self.names, shares * self.whole, strict=True)
-        return {name: float(value) for name, value in pairs}
+        return {name: float(f"{value:.5e}") for name, value in pairs}
 
     def model(self, shares: Floats) -> LatencyModel:
         """Return the latency model that the shares mean."""
@@ -64,15 +79,41 @@ class Parameters:
             return LatencyModel.linear(**values)
         return _scaled(self.start, values["scale"], values["overhead_s"])
 
+    @cached_property
+    def _tables(self) -> Floats:
+        """Kernel tables of the parameters at 1 each; a linear model's table is their sum."""
+        if self.start is None:
+            models = [LatencyModel.linear(**{name: 1.0}) for name in self.names]
+        else:
+            models = [self.start, LatencyModel.linear(constant_s=1.0)]
+        return np.stack([model.kernel()[1] for model in models])
+
+    def trial(self, shares: Floats) -> LatencyModel:
+        """Return a model that replays like `model(shares)` and is made in microseconds."""
+        return _Trial(name="trial", coefficients={}, table=(shares * self.whole) @ self._tables)
+
 
 def from_scratch(work: Reconstruction, overhead_s: float) -> Parameters:
-    """Start from the reconstruction; `overhead_s` is already counted by the cluster."""
+    """Start from the reconstruction; `overhead_s` is already counted by the cluster.
+
+    Sequences and context grow together in most logs, so the reconstruction may give one what belongs
+    to the other: further searches start from either.
+    """
     whole = work.busy_s / np.maximum(work.totals, 1e-9)
-    # What the log hardly has would be worth next to nothing: keep its whole within a prompt's reach.
+    # A log without long prompts has no context to prefill: keep its unit within a prompt's reach.
     whole[2] = min(whole[2], whole[1] / 256.0)
-    initial = work.coefficients / whole
-    initial[0] = max(initial[0] - overhead_s / whole[0], 0.0)
-    return Parameters(units=PHYSICAL, whole=whole, initial=np.clip(initial, 0.01, 2.0))
+    first = work.coefficients / whole
+    first[0] = max(first[0] - overhead_s / whole[0], 0.0)
+    first = np.clip(first, 0.01, 2.0)
+    constant, prefill, context, *decode = first
+    both = sum(decode)
+    starts = [
+        first,
+        [constant, prefill, context / 4, 0.1 * both, 0.9 * both],
+        [constant, prefill, context / 4, 0.9 * both, 0.1 * both],
+        [0.3, 0.2, 0.0, 0.2, 0.2],
+    ]
+    return Parameters(units=PHYSICAL, whole=whole, starts=tuple(np.array(s) for s in starts))
 
 
 def from_start(start: LatencyModel, work: Reconstruction) -> Parameters:
@@ -87,9 +128,9 @@ def from_start(start: LatencyModel, work: Reconstruction) -> Parameters:
             fix="start from a linear model, or from none",
         )
     return Parameters(
-        units={"scale": f"x {start.name}", "overhead_s": "s per step"},
+        units={"scale": f"times {start.name}", "overhead_s": "s per step"},
         whole=np.array([1.0, work.busy_s / work.steps]),
-        initial=np.array([1.0, 0.0]),
+        starts=tuple(np.array([scale, 0.01]) for scale in (1.0, 0.5, 2.0)),
         start=start,
     )
 

@@ -60,7 +60,7 @@ class Problem:
 
     def simulate(self, shares: Floats) -> Simulated:
         """Replay every lane with the model that the shares mean."""
-        pool = replace(self.cluster.pools[0], latency=self.parameters.model(shares))
+        pool = replace(self.cluster.pools[0], latency=self.parameters.trial(shares))
         if self.kv_blocks is not None:
             pool = replace(pool, kv_blocks=self.kv_blocks)
         first, end = [], []

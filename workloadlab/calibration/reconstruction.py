@@ -31,8 +31,9 @@ class Reconstruction:
         totals: of each feature over all steps: 1, prefill tokens, prefill context, decode
             sequences, decode context.
         coefficients: seconds per unit of each, non-negative.
-        most_seqs, most_context: largest number of decoding sequences and of their tokens at once.
+        most_seqs, most_waiting: largest number of requests at once that decode, that do not yet.
         most_blocks: KV blocks of the running requests at their peak.
+        shapes: steps that the log implies, rows of (p, x, n, c).
     """
 
     busy_s: float
@@ -40,13 +41,14 @@ class Reconstruction:
     totals: Floats
     coefficients: Floats
     most_seqs: int
-    most_context: int
+    most_waiting: int
     most_blocks: int
+    shapes: Floats
 
 
 def reconstruct(observed: Observed, pool: Pool, scored: Floats) -> Reconstruction:
     """Rebuild the batches of every lane and regress durations of the `scored` requests on them."""
-    rows, targets, peaks = [], [], []
+    rows, targets, peaks, shapes = [], [], [], []
     busy = steps = 0.0
     totals = np.zeros(5)
     for lane in range(len(observed.lanes)):
@@ -58,6 +60,7 @@ def reconstruct(observed: Observed, pool: Pool, scored: Floats) -> Reconstructio
         steps += timeline.steps * observed.lanes[lane].instances
         totals += timeline.totals
         peaks.append(timeline.peaks)
+        shapes.append(timeline.shapes(pool.max_num_batched_tokens))
         wanted = scored[here]
         for design, seconds in (timeline.decode_rows(wanted), timeline.first_rows(wanted)):
             rows.append(design / seconds[:, None])
@@ -70,8 +73,9 @@ def reconstruct(observed: Observed, pool: Pool, scored: Floats) -> Reconstructio
         totals=totals,
         coefficients=_regress(np.concatenate(rows), np.concatenate(targets)),
         most_seqs=int(most[0]),
-        most_context=int(most[1]),
+        most_waiting=int(most[1]),
         most_blocks=int(most[2]),
+        shapes=np.concatenate(shapes),
     )
 
 
@@ -136,6 +140,7 @@ class _Timeline:
         typical = np.median(((end - first) / np.maximum(later, 1))[later > 0])
         active = _covered(arrival, end)
         blocks = (tokens / pool.block_size + count / 2).max() / instances
+        waiting = _most_at_once(arrival, first) / instances
         return cls(
             moments=moments,
             seqs=seqs / instances,
@@ -154,8 +159,26 @@ class _Timeline:
                 [0.0, inputs.sum(), own_context.sum(), later.sum(),
                  (later * inputs + later * (later + 1) / 2.0).sum()]
             ),
-            peaks=(count.max() / instances, tokens.max() / instances, blocks),
+            peaks=(np.ceil(count.max() / instances), waiting, blocks),
         )  # fmt: skip
+
+    def shapes(self, budget: int) -> Floats:
+        """Decode steps between two moments, and with the prompts that end there."""
+        gaps = np.maximum(np.diff(self.moments), 1e-12)
+        decodes = np.column_stack([np.diff(self.seqs) / gaps, np.diff(self.context) / gaps])
+        decodes = np.rint(np.maximum(decodes[decodes[:, 0] > 0.5], 1.0))
+        nothing = np.zeros((len(decodes), 2))
+        edges = np.searchsorted(self.moments, self.first_s, side="left") - 1
+        at = np.clip(edges, 0, len(gaps) - 1)
+        seqs = np.where(edges < 0, 0.0, np.rint(np.diff(self.seqs)[at] / gaps[at]))
+        context = np.where(seqs > 0, np.rint(np.diff(self.context)[at] / gaps[at]), 0.0)
+        whole = np.minimum(self.input_tokens, budget).astype(float)
+        before = np.maximum(self.input_tokens - budget, 0) * np.minimum(whole, budget)
+        prompts = [
+            np.column_stack([tokens, cached, seqs, context])
+            for tokens, cached in ((whole, 0 * whole), (whole, before), (np.ones_like(whole), before))
+        ]
+        return np.concatenate([np.column_stack([nothing, decodes]), *prompts])
 
     def decode_rows(self, wanted: Floats) -> tuple[Floats, Floats]:
         """Decode time of each request with enough tokens: (work of its steps, seconds)."""
@@ -200,6 +223,13 @@ class _Timeline:
             seqs * steps, now(self.context) * steps,
         ])  # fmt: skip
         return design, (self.first_s - self.arrival_s)[use]
+
+
+def _most_at_once(begin: Floats, end: Floats) -> int:
+    """Largest number of intervals that overlap."""
+    moments = np.concatenate([begin, end])
+    change = np.repeat([1, -1], [len(begin), len(end)])
+    return int(np.cumsum(change[np.lexsort((change, moments))]).max())
 
 
 def _covered(begin: Floats, end: Floats) -> float:

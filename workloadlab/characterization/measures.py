@@ -22,6 +22,9 @@ __all__ = [
 ]
 
 
+TABLE = 1 << 22
+
+
 def sample_sd(values: NDArray[Any], mean: float) -> float | None:
     """Return the standard deviation with n - 1 below the sum; None for fewer than two values."""
     if len(values) < 2:
@@ -47,6 +50,10 @@ def average_ranks(values: NDArray[Any]) -> NDArray[np.float64]:
         >>> average_ranks(np.array([30, 10, 30])).tolist()
         [2.5, 1.0, 2.5]
     """
+    if np.issubdtype(values.dtype, np.integer) and values.min() >= 0 and values.max() < TABLE:
+        counts = np.bincount(values)
+        by_value = np.cumsum(counts) - (counts - 1) / 2
+        return np.asarray(by_value[values], dtype=np.float64)
     distinct, counts = np.unique(values, return_counts=True)
     ranks = np.cumsum(counts) - (counts - 1) / 2
     return np.asarray(ranks[np.searchsorted(distinct, values)], dtype=np.float64)

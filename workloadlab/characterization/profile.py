@@ -9,17 +9,33 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from workloadlab.characterization.agentic import Agentic, measure_agentic
 from workloadlab.characterization.arrivals import Arrivals, measure_arrivals
 from workloadlab.characterization.clock import read_clock
+from workloadlab.characterization.concurrency import Concurrency, measure_concurrency
+from workloadlab.characterization.drift import Drift, measure_drift
 from workloadlab.characterization.facts import Finding, Unsupported, from_plain, to_plain
 from workloadlab.characterization.integrity import Integrity, check_integrity
 from workloadlab.characterization.lengths import Lengths, measure_lengths
 from workloadlab.characterization.measured import Measured, read_measured
+from workloadlab.characterization.phases import (
+    Phases,
+    kv_bytes_per_token,
+    measure_phases,
+    predict_phases,
+)
+from workloadlab.characterization.prefix import Prefix, measure_prefix
+from workloadlab.characterization.service import ServiceLevels, measure_service_levels
+from workloadlab.characterization.sessions import Sessions, measure_sessions
+from workloadlab.characterization.tenants import Tenants, measure_tenants
 from workloadlab.errors import DataError, UsageError
 from workloadlab.tables import duration, figure
 from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workloadlab.latency import LatencyModel
     from workloadlab.trace import Trace
 
 __all__ = ["PROFILE_VERSION", "Profile", "TraceFacts", "characterize"]
@@ -65,6 +81,14 @@ class Profile:
         integrity: what to know before trusting the rest.
         arrivals: rate, gaps, burstiness.
         lengths: prompt and output lengths.
+        tenants: who sends the requests.
+        sessions: how conversations go on.
+        prefix: what prefix caches of any size could save.
+        phases: what prefill and decode cost, under a latency model.
+        concurrency: requests in flight.
+        service_levels: recorded latencies.
+        drift: the first half against the second, and day against day.
+        agentic: steps, tools and new tokens of sessions.
 
     A topic that the trace cannot support is an `Unsupported` with the reason.
     """
@@ -73,6 +97,14 @@ class Profile:
     integrity: Integrity
     arrivals: Arrivals | Unsupported
     lengths: Lengths | Unsupported
+    tenants: Tenants | Unsupported
+    sessions: Sessions | Unsupported
+    prefix: Prefix | Unsupported
+    phases: Phases | Unsupported
+    concurrency: Concurrency | Unsupported
+    service_levels: ServiceLevels | Unsupported
+    drift: Drift | Unsupported
+    agentic: Agentic | Unsupported
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data: `schema_version` and one key per attribute; null, never NaN."""
@@ -145,7 +177,7 @@ class Profile:
         blocks = [self._headline()]
         for name, topic in self._topics():
             if isinstance(topic, Unsupported):
-                blocks.append(f"{name.capitalize()}: {topic.unsupported}")
+                blocks.append(f"{_title(name)}: {topic.unsupported}")
             elif isinstance(topic, Integrity):
                 blocks += ["\n".join(_wrapped(finding) for finding in topic.findings)]
             else:
@@ -158,16 +190,27 @@ class Profile:
         parts = [f"<p><b>{escape(self._headline())}</b></p>"]
         for name, topic in self._topics():
             if isinstance(topic, Unsupported):
-                parts.append(f"<p>{escape(name.capitalize())}: {escape(topic.unsupported)}</p>")
+                parts.append(f"<p>{escape(_title(name))}: {escape(topic.unsupported)}</p>")
             else:
                 parts += [table.html() for table in topic.tables()]
         return "\n".join(parts)
 
 
-def characterize(trace: Trace) -> Profile:
-    """Measure a trace: its integrity, arrivals and lengths. Warm-up rows are left out.
+def characterize(
+    trace: Trace, model: LatencyModel | None = None, *, lru_blocks: Sequence[int] | None = None
+) -> Profile:
+    """Measure a trace, topic by topic. Warm-up rows are left out.
 
     Never fails on a valid trace, however small: what cannot be measured says why.
+
+    Args:
+        trace: the trace.
+        model: predicts what the phases cost; without one that topic is Unsupported.
+        lru_blocks: cache sizes in blocks for the prefix topic; without them 1, 2, 3, 5 times powers
+            of ten.
+
+    Raises:
+        UsageError: a cache size that is not positive.
 
     Example:
         >>> import polars as pl
@@ -179,8 +222,11 @@ def characterize(trace: Trace) -> Profile:
         >>> profile.arrivals.iat_s.mean, profile.lengths.input.p50, profile.lengths.output
         (2.0, 20.0, Unsupported(unsupported='no request records output_tokens'))
     """
+    if any(size < 1 for size in lru_blocks or ()):
+        raise UsageError("a cache size is below 1 block", fix="give sizes of 1 block or more")
     requests = read_measured(trace)
     clock = read_clock(requests.arrival_ns)
+    times = predict_phases(trace, model) if model else None
     return Profile(
         trace=_trace_facts(trace, requests),
         integrity=check_integrity(trace, requests, clock),
@@ -188,7 +234,21 @@ def characterize(trace: Trace) -> Profile:
             requests.arrival_ns, clock, t0_unix_ns=trace.provenance.t0_unix_ns
         ),
         lengths=measure_lengths(requests, trace),
+        tenants=measure_tenants(trace, clock),
+        sessions=measure_sessions(trace),
+        prefix=measure_prefix(
+            trace, lru_blocks=lru_blocks, kv_bytes_per_token=kv_bytes_per_token(model)
+        ),
+        phases=measure_phases(trace, model, times),
+        concurrency=measure_concurrency(trace, times),
+        service_levels=measure_service_levels(trace),
+        drift=measure_drift(requests),
+        agentic=measure_agentic(trace),
     )
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 def _wrapped(finding: Finding) -> str:

@@ -7,21 +7,71 @@ from pathlib import Path
 import click
 
 from workloadlab.cli.common import json_option, say, working
+from workloadlab.errors import UsageError
 
 
 @click.command("characterize")
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Profile JSON to write.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="JSON to write.")
+@click.option("--model", metavar="NAME", help="Latency model, by name or path: adds phase costs.")
+@click.option("--lru-blocks", metavar="N,N,...", help="Cache sizes in blocks for prefix reuse.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="REFERENCE",
+    help="Compare TRACE with this trace instead: what has drifted.",
+)
 @json_option
-def command(trace: Path, out: Path | None, as_json: bool) -> None:
-    """Say what the workload of TRACE is: integrity, arrivals, lengths."""
-    from workloadlab.characterization import characterize
-    from workloadlab.trace import Trace
+def command(
+    trace: Path,
+    out: Path | None,
+    model: str | None,
+    lru_blocks: str | None,
+    against: Path | None,
+    as_json: bool,
+) -> None:
+    """Say what the workload of TRACE is, topic by topic, integrity first."""
+    from workloadlab.characterization import characterize, compare
+    from workloadlab.trace import Trace, write_atomically
 
+    sizes = _sizes(lru_blocks)
     opened = Trace.open(trace)
+    if against is not None:
+        if model or sizes:
+            raise UsageError(
+                "--against takes neither --model nor --lru-blocks", fix="leave them out"
+            )
+        reference = Trace.open(against)
+        with working("Comparing"):
+            comparison = compare(reference, opened)
+        if out:
+            with write_atomically(out) as temporary:
+                temporary.write_text(comparison.to_json(), encoding="utf-8")
+            say(f"comparison written to {out}")
+        click.echo(comparison.to_json() if as_json else str(comparison))
+        return
+    latency = None
+    if model:
+        from workloadlab.latency import LatencyModel
+
+        latency = LatencyModel.load(model)
     with working("Characterizing"):
-        profile = characterize(opened)
+        profile = characterize(opened, latency, lru_blocks=sizes)
     if out:
         profile.save(out)
         say(f"profile written to {out}")
     click.echo(profile.to_json() if as_json else str(profile))
+
+
+def _sizes(words: str | None) -> list[int] | None:
+    if words is None:
+        return None
+    try:
+        sizes = [int(word.replace("_", "")) for word in words.split(",") if word.strip()]
+    except ValueError:
+        sizes = []
+    if not sizes or min(sizes) < 1:
+        raise UsageError(
+            f"--lru-blocks {words!r} is no list of sizes", fix="write --lru-blocks 1000,5000"
+        )
+    return sizes

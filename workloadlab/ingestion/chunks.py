@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from workloadlab.ingestion.sources import record_end
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["PLACES", "REJECTS", "Chunk", "Reading", "rejected"]
+__all__ = ["PLACES", "REJECTS", "Chunk", "Reading", "piecewise", "rejected"]
+
+PATIENT_BYTES = 1 << 16
 
 REJECTS = {
     "file": pl.String(),
@@ -62,13 +66,33 @@ class Reading:
 
     Attributes:
         pieces: the file in pieces that end where a record ends.
-        parse: makes the chunk of a piece.
+        parse: makes the chunks of a piece.
         header_lines: lines of text before the first piece.
     """
 
     pieces: Iterator[Any]
-    parse: Callable[[Any], Chunk]
+    parse: Callable[[Any], list[Chunk]]
     header_lines: int = 0
+
+
+def piecewise(
+    text: bytes,
+    fast: Callable[[bytes], Chunk | None],
+    patient: Callable[[bytes], Chunk],
+    *,
+    quotes: bool,
+) -> list[Chunk]:
+    """Read a block fast, or in halves, so that a bad line slows down its neighbours alone."""
+    if (chunk := fast(text)) is not None:
+        return [chunk]
+    cut = record_end(text[: len(text) // 2], quotes=quotes) if len(text) > PATIENT_BYTES else 0
+    if not cut:
+        return [patient(text)]
+    return [
+        each
+        for half in (text[:cut], text[cut:])
+        for each in piecewise(half, fast, patient, quotes=quotes)
+    ]
 
 
 def rejected(

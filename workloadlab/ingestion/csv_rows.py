@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
-from workloadlab.ingestion.chunks import PLACES, Chunk, Reading, rejected
+from workloadlab.ingestion.chunks import PLACES, Chunk, Reading, piecewise, rejected
 from workloadlab.ingestion.heads import fields, is_quoted, raw_fields
 from workloadlab.ingestion.sources import BOM, opened, text_blocks
 
@@ -30,12 +31,11 @@ def read_csv(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
     """
     as_text = dict.fromkeys(wanted, pl.String())
 
-    def parse(text: bytes) -> Chunk:
-        return (
-            fast_rows(text, head, wanted)
-            or fast_rows(text, head, as_text)
-            or patient_rows(text, head, wanted)
-        )
+    def fast(text: bytes) -> Chunk | None:
+        return fast_rows(text, head, wanted) or fast_rows(text, head, as_text)
+
+    def parse(text: bytes) -> list[Chunk]:
+        return piecewise(text, fast, lambda part: patient_rows(part, head, wanted), quotes=True)
 
     lines, size = _header(head)
     return Reading(text_blocks(head.path, quotes=True, skip=size), parse, lines)
@@ -55,11 +55,14 @@ def _header(head: Head) -> tuple[int, int]:
 def fast_rows(text: bytes, head: Head, wanted: Mapping[str, pl.DataType]) -> Chunk | None:
     """Read a block with polars, or return None if any line of it may not be just one record.
 
-    polars refuses lines with too many fields. A line with too few shows as a missing last value, and
-    where that may be a true one, the separators do not add up.
+    polars refuses lines with too many fields. Lines with too few show in the number of separators,
+    or, where quotes may protect some, as a missing last value.
     """
     quoted = b'"' in text
     width = len(head.keys)
+    lines = _count(text, b"\n") + (not text.endswith(b"\n"))
+    if not quoted and _count(text, head.separator.encode()) != lines * (width - 1):
+        return None
     dtypes = [wanted.get(key, pl.String()) for key in head.keys]
     try:
         frame = pl.read_csv(
@@ -71,15 +74,15 @@ def fast_rows(text: bytes, head: Head, wanted: Mapping[str, pl.DataType]) -> Chu
         )
     except pl.exceptions.PolarsError:
         return None
-    lines = frame.height
-    if quoted and text.count(b"\n") + (not text.endswith(b"\n")) != lines:
-        return None
-    if frame.to_series(width - 1).null_count() and (
-        quoted or text.count(head.separator.encode()) != lines * (width - 1)
-    ):
+    if frame.height != lines or (quoted and frame.to_series(width - 1).null_count()):
         return None
     picked = frame.select(pl.col(str(head.keys.index(key))).alias(key) for key in wanted)
     return Chunk(picked, lines)
+
+
+def _count(text: bytes, byte: bytes) -> int:
+    """Count a byte; several times faster than bytes.count where it is frequent."""
+    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord(byte)))
 
 
 def _scalar(dtype: pl.DataType) -> pl.DataType:

@@ -44,16 +44,14 @@ def finish(
     }
     if "warmup" in staged.filled:
         made["warmup"] = pl.col("warmup").fill_null(value=False)
-    for name in ORDINAL:
-        if name in staged.filled and (name == "request_id" or not keep_ids):
-            frame = frame.join(
-                _appearances(ordered, name), on=name, how="left", maintain_order="left"
-            )
-            if not keep_ids:
-                made[name] = pl.col(f"{name}_ordinal")
-    if "request_id" in staged.filled:
-        again = pl.col("request_id_first") < pl.col(_POSITION)
-        made["flags"] = pl.when(again).then(flags | int(Flag.DUPLICATE_ID)).otherwise(flags)
+    for name, letter in ORDINAL.items():
+        if name not in staged.filled or (keep_ids and name != "request_id"):
+            continue
+        frame, ordinal, again = _numbered(frame, ordered, name)
+        if not keep_ids:
+            made[name] = letter + ordinal.cast(pl.String)
+        if name == "request_id":
+            made["flags"] = pl.when(again).then(flags | int(Flag.DUPLICATE_ID)).otherwise(flags)
     if "block_ids" in staged.filled:
         made["block_ids"] = _dense_blocks(ordered)
         made["block_size"] = pl.lit(block_size)
@@ -69,22 +67,35 @@ def _ordered(staged: Staged) -> pl.LazyFrame:
     rows = staged.rows().with_row_index("row_id")
     if not staged.in_order:
         path = staged.folder / "ordered"
-        rows.sort("arrival_ns", "row_id").sink_parquet(path, compression="lz4", statistics=False)
+        rows.sort("arrival_ns", maintain_order=True).sink_parquet(
+            path, compression="lz4", statistics=False
+        )
         rows = pl.scan_parquet(path)
     return rows.with_row_index(_POSITION) if staged.filled & ORDINAL.keys() else rows
 
 
-def _appearances(ordered: pl.LazyFrame, name: str) -> pl.LazyFrame:
-    """Return a table of id, position of its first row, ordinal."""
-    first, ordinal = f"{name}_first", f"{name}_ordinal"
-    return (
+def _numbered(
+    frame: pl.LazyFrame, ordered: pl.LazyFrame, name: str
+) -> tuple[pl.LazyFrame, pl.Expr, pl.Expr]:
+    """Give each distinct value of a column a number, in order of first appearance.
+
+    Returns:
+        The frame with what the expressions need; each row's number; whether an earlier row had it.
+    """
+    first, number = f"{name}_first", f"{name}_number"
+    table = (
         ordered.filter(pl.col(name).is_not_null())
         .group_by(name)
         .agg(pl.col(_POSITION).min().alias(first))
         .sort(first)
-        .with_row_index(ordinal)
-        .with_columns((ORDINAL[name] + pl.col(ordinal).cast(pl.String)).alias(ordinal))
+        .with_row_index(number)
+        .collect()
     )
+    if table.height == ordered.select(pl.col(name).count()).collect().item():
+        present = pl.col(name).is_not_null()
+        return frame, pl.when(present).then(present.cum_sum() - 1), pl.lit(value=False)
+    frame = frame.join(table.lazy(), on=name, how="left", maintain_order="left")
+    return frame, pl.col(number), pl.col(first) < pl.col(_POSITION)
 
 
 def _dense_blocks(ordered: pl.LazyFrame) -> pl.Expr:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workloadlab.ingestion.chunks import PLACES, Chunk, Reading, rejected
+from workloadlab.ingestion.chunks import PLACES, Chunk, Reading, piecewise, rejected
 from workloadlab.ingestion.heads import nested, text_of
 from workloadlab.ingestion.sources import text_blocks
 from workloadlab.ingestion.values import hashed_block
@@ -35,8 +35,13 @@ def read_jsonl(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
     }
     paths = {key: head.paths.get(key, (key,)) for key in wanted}
 
-    def parse(text: bytes) -> Chunk:
-        return fast_objects(text, paths, wanted) or patient_objects(text, paths, wanted)
+    def parse(text: bytes) -> list[Chunk]:
+        return piecewise(
+            text,
+            lambda part: fast_objects(part, paths, wanted),
+            lambda part: patient_objects(part, paths, wanted),
+            quotes=False,
+        )
 
     return Reading(text_blocks(head.path, quotes=False), parse)
 

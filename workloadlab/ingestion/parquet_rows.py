@@ -34,7 +34,7 @@ def read_parquet(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
     )
     total = int(scan.select(pl.len()).collect().item())
 
-    def parse(start: int) -> Chunk:
+    def parse(start: int) -> list[Chunk]:
         try:
             frame = picked.slice(start, ROWS).collect()
         except pl.exceptions.PolarsError as error:
@@ -43,7 +43,7 @@ def read_parquet(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
                 where=str(head.path),
                 fix="write or fetch it again",
             ) from error
-        return Chunk(frame)
+        return [Chunk(frame)]
 
     return Reading(iter(range(0, total, ROWS)), parse)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from workloadlab.errors import DataError
 from workloadlab.ingestion.times import durations, instants
 from workloadlab.ingestion.values import (
     Parsed,
@@ -34,6 +33,31 @@ _TIMES = {"queue_ns", "ttft_ns", "last_token_ns", "e2e_ns", "think_ns"}
 
 
 @dataclass(frozen=True)
+class BlockCounts:
+    """How well block ids fit the block size, over the rows that have any.
+
+    Attributes:
+        rows: rows with block ids.
+        misfits: those whose number of ids does not fit their input tokens.
+        tokens: sum of their input tokens.
+        ids: sum of their ids.
+    """
+
+    rows: int = 0
+    misfits: int = 0
+    tokens: int = 0
+    ids: int = 0
+
+    def __add__(self, other: BlockCounts) -> BlockCounts:
+        return BlockCounts(
+            self.rows + other.rows,
+            self.misfits + other.misfits,
+            self.tokens + other.tokens,
+            self.ids + other.ids,
+        )
+
+
+@dataclass(frozen=True)
 class Refined:
     """Rows of the trace and rows that could not be used.
 
@@ -42,12 +66,14 @@ class Refined:
         rejects: columns of `REJECTS` but `file`, in row order, numbered within the chunk.
         repaired: number of values set to null, by reason.
         naive: whether a datetime without a zone was taken as UTC.
+        blocks: how well block ids fit.
     """
 
     frame: pl.DataFrame
     rejects: pl.DataFrame | None
     repaired: dict[str, int] = field(default_factory=dict)
     naive: bool = False
+    blocks: BlockCounts = BlockCounts()
 
 
 def wanted(columns: Sequence[Column]) -> dict[str, pl.DataType]:
@@ -74,7 +100,6 @@ def refine(
     columns: Sequence[Column],
     *,
     block_size: int | None,
-    where: str,
 ) -> Refined:
     """Read one chunk.
 
@@ -82,10 +107,6 @@ def refine(
         chunk: text columns.
         columns: what to make of them.
         block_size: tokens per block, where block ids are read.
-        where: the file, for messages.
-
-    Raises:
-        DataError: the block ids do not fit the block size.
     """
     values: list[pl.Series] = []
     problems: list[tuple[Column, pl.Series]] = []
@@ -106,8 +127,9 @@ def refine(
     if not needs_flags(columns):
         return Refined(frame, rejects, naive=naive)
     frame = frame.with_columns(flags=pl.lit(0, pl.UInt32))
-    frame, repaired = _repair(frame, block_size, where)
-    return Refined(frame, rejects, repaired, naive)
+    blocks = _count_blocks(frame, block_size) if block_size else BlockCounts()
+    frame, repaired = _repair(frame, block_size)
+    return Refined(frame, rejects, repaired, naive, blocks)
 
 
 def _parsed(frame: pl.DataFrame, column: Column) -> Parsed:
@@ -157,17 +179,13 @@ def _quoted(values: pl.Series) -> pl.Series:
     return values.cast(pl.String).str.slice(0, VALUE_CHARACTERS)
 
 
-def _repair(
-    frame: pl.DataFrame, block_size: int | None, where: str
-) -> tuple[pl.DataFrame, dict[str, int]]:
+def _repair(frame: pl.DataFrame, block_size: int | None) -> tuple[pl.DataFrame, dict[str, int]]:
     repaired: dict[str, int] = {}
     for target, reason, flag, wrong in _repairs(frame.columns, block_size):
         mask = frame.select(wrong.fill_null(value=False)).to_series()
         count = int(mask.sum())
         if not count:
             continue
-        if target == "block_ids":
-            _check_block_size(frame, count, block_size or 0, where)
         repaired[reason] = repaired.get(reason, 0) + count
         frame = frame.with_columns(
             pl.when(mask).then(None).otherwise(pl.col(target)).alias(target),
@@ -176,12 +194,28 @@ def _repair(
     return frame, repaired
 
 
+def _misfit(block_size: int) -> pl.Expr:
+    """Whether the ids are neither as many as the full blocks of the prompt nor as all its blocks."""
+    ids, tokens = pl.col("block_ids").list.len(), pl.col("input_tokens")
+    full = tokens // block_size
+    return (ids != full) & (ids != full + (tokens % block_size > 0).cast(pl.UInt32))
+
+
+def _count_blocks(frame: pl.DataFrame, block_size: int) -> BlockCounts:
+    ids = pl.col("block_ids").list.len()
+    counts = frame.filter(ids > 0).select(
+        rows=pl.len(),
+        misfits=_misfit(block_size).sum(),
+        tokens=pl.col("input_tokens").cast(pl.Int64).sum(),
+        ids=ids.cast(pl.Int64).sum(),
+    )
+    return BlockCounts(**counts.row(0, named=True))
+
+
 def _repairs(present: list[str], block_size: int | None) -> list[tuple[str, str, int, pl.Expr]]:
     """Return the repairs in order: column to null, reason, flag, condition."""
     queue, ttft, last, e2e = (pl.col(n) for n in ("queue_ns", "ttft_ns", "last_token_ns", "e2e_ns"))
     mixed, zero, late = Flag.CLOCKS_MIXED, Flag.ZERO_TAKEN_AS_NULL, Flag.TTFT_AFTER_END
-    blocks, whole = pl.col("block_ids").list.len(), pl.col("input_tokens") // (block_size or 1)
-    partial = (pl.col("input_tokens") % (block_size or 1) > 0).cast(pl.UInt32)
     rules = [
         *((name, f"negative {name}", mixed, (name,), pl.col(name) < 0) for name in sorted(_TIMES)),
         *(
@@ -198,7 +232,7 @@ def _repairs(present: list[str], block_size: int | None) -> list[tuple[str, str,
             "block_ids that do not fit input_tokens",
             Flag.TRUNCATED,
             (),
-            (blocks != whole) & (blocks != whole + partial),
+            _misfit(block_size or 1),
         ),
     ]
     return [
@@ -206,18 +240,3 @@ def _repairs(present: list[str], block_size: int | None) -> list[tuple[str, str,
         for target, reason, flag, others, wrong in rules
         if target in present and all(name in present for name in others)
     ]
-
-
-def _check_block_size(frame: pl.DataFrame, misfits: int, block_size: int, where: str) -> None:
-    """Refuse a block size that most rows contradict."""
-    listed = frame.filter(pl.col("block_ids").list.len() > 0)
-    if not listed.height or misfits * 2 <= frame["block_ids"].count():
-        return
-    per_block = listed.select(pl.col("input_tokens") / pl.col("block_ids").list.len())
-    typical = float(per_block.to_series().median() or 1.0)  # type: ignore[arg-type]
-    raise DataError(
-        f"block ids do not fit {block_size} tokens per block: {misfits:,} of {frame.height:,} rows "
-        f"disagree; they have about {typical:.4g} tokens per id",
-        where=where,
-        fix=f"give the right one: --block-size {1 << (round(typical) - 1).bit_length()}",
-    )

@@ -14,7 +14,7 @@ from workloadlab.errors import DataError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["BLOCK_BYTES", "BOM", "container", "find", "opened", "text_blocks"]
+__all__ = ["BLOCK_BYTES", "BOM", "container", "find", "opened", "record_end", "text_blocks"]
 
 BLOCK_BYTES = 16 << 20
 PROBE_BYTES = 1 << 16
@@ -143,7 +143,7 @@ def text_blocks(
     with opened(path) as stream:
         rest = stream.read(skip + size)[skip:].removeprefix(BOM)
         while more := stream.read(size):
-            cut = _record_end(rest, quotes=quotes)
+            cut = record_end(rest, quotes=quotes)
             if cut:
                 yield rest[:cut]
             rest = rest[cut:] + more
@@ -151,7 +151,7 @@ def text_blocks(
             yield rest
 
 
-def _record_end(text: bytes, *, quotes: bool) -> int:
+def record_end(text: bytes, *, quotes: bool) -> int:
     """Return the length of the whole records at the start of `text`.
 
     A quote that is never closed would make the rest of the file one record; beyond 64 MB the last

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
@@ -16,7 +16,7 @@ from workloadlab.ingestion.chunks import REJECTS, Chunk, Reading
 from workloadlab.ingestion.csv_rows import read_csv
 from workloadlab.ingestion.json_rows import read_jsonl
 from workloadlab.ingestion.parquet_rows import read_parquet
-from workloadlab.ingestion.refine import Refined, refine, wanted
+from workloadlab.ingestion.refine import BlockCounts, Refined, refine, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,6 +53,7 @@ class Staged:
         naive: whether a datetime without a zone was taken as UTC.
         spans: first and last arrival of each chunk; None for one that is not sorted.
         held: rows in memory, the last ones in source order.
+        held_bytes: their size.
         spilled: files of earlier rows.
     """
 
@@ -66,6 +67,7 @@ class Staged:
     naive: bool = False
     spans: list[tuple[int, int] | None] = field(default_factory=list)
     held: list[pl.DataFrame] = field(default_factory=list)
+    held_bytes: int = 0
     spilled: list[Path] = field(default_factory=list)
 
     @property
@@ -103,7 +105,8 @@ class Staged:
         self.filled |= {each.name for each in frame if each.null_count() < frame.height}
         self.written += frame.height
         self.held.append(frame)
-        if sum(each.estimated_size() for each in self.held) > HELD_BYTES:
+        self.held_bytes += int(frame.estimated_size())
+        if self.held_bytes > HELD_BYTES:
             self._spill()
 
     def rows(self) -> pl.LazyFrame:
@@ -119,6 +122,7 @@ class Staged:
         pl.concat(self.held).write_parquet(path, compression="lz4", statistics=False)
         self.spilled.append(path)
         self.held.clear()
+        self.held_bytes = 0
 
 
 def stage(
@@ -139,13 +143,14 @@ def stage(
     bad: list[pl.DataFrame] = []
     for head in heads:
         mine: list[pl.DataFrame] = []
-        rows, written = 0, staged.written
+        rows, written, blocks = 0, staged.written, BlockCounts()
         reading = READERS[head.container](head, keys)
         line = reading.header_lines
 
-        work = partial(_chunk, reading, columns, block_size, str(head.path))
-        for chunk, refined in _in_order(work, reading.pieces):
+        work = partial(_chunks, reading, columns, block_size)
+        for chunk, refined in chain.from_iterable(_in_order(work, reading.pieces)):
             staged.add(refined)
+            blocks += refined.blocks
             if refined.rejects is not None and refined.rejects.height:
                 mine.append(
                     refined.rejects.select(
@@ -163,6 +168,7 @@ def stage(
             line += chunk.line_count
         if staged.written == written:
             raise _nothing_left(head, mine, rows)
+        _check_block_size(blocks, block_size or 0, head)
         staged.rows_by_file.append(rows)
         bad += mine
     if bad:
@@ -170,15 +176,12 @@ def stage(
     return staged
 
 
-def _chunk(
-    reading: Reading,
-    columns: Sequence[Column],
-    block_size: int | None,
-    where: str,
-    piece: Any,
-) -> tuple[Chunk, Refined]:
-    chunk = reading.parse(piece)
-    return chunk, refine(chunk, columns, block_size=block_size, where=where)
+def _chunks(
+    reading: Reading, columns: Sequence[Column], block_size: int | None, piece: Any
+) -> list[tuple[Chunk, Refined]]:
+    return [
+        (chunk, refine(chunk, columns, block_size=block_size)) for chunk in reading.parse(piece)
+    ]
 
 
 def _in_order(work: Callable[[Any], _T], pieces: Iterator[Any]) -> Iterator[_T]:
@@ -196,6 +199,19 @@ def _in_order(work: Callable[[Any], _T], pieces: Iterator[Any]) -> Iterator[_T]:
         finally:
             for future in ahead:
                 future.cancel()
+
+
+def _check_block_size(blocks: BlockCounts, block_size: int, head: Head) -> None:
+    """Refuse a block size that most rows contradict."""
+    if blocks.misfits * 2 <= blocks.rows:
+        return
+    per_id = blocks.tokens / blocks.ids
+    raise DataError(
+        f"block ids do not fit {block_size} tokens per block: {blocks.misfits:,} of "
+        f"{blocks.rows:,} rows disagree; they have about {per_id:.4g} tokens per id",
+        where=str(head.path),
+        fix=f"give the right one: --block-size {1 << max(0, round(per_id) - 1).bit_length()}",
+    )
 
 
 def _first_bad(reject: dict[str, Any]) -> DataError:

@@ -62,12 +62,11 @@ def instants(text: pl.Series, unit: str) -> Parsed:
 def _nanoseconds(text: pl.Series, places: int) -> pl.Series:
     scale = 10**places
     whole = text.cast(pl.Int64, strict=False)
-    fits = whole.is_between(-(MAX_NS // scale), MAX_NS // scale)
-    fast = whole.set(~fits, None) * scale
-    return patched(text, fast, lambda rest: _patient_nanoseconds(rest, places))
+    fast = whole.set(~whole.is_between(-(MAX_NS // scale), MAX_NS // scale), None) * scale
+    return patched(text, fast, lambda rest: _decimals(rest, places))
 
 
-def _patient_nanoseconds(text: pl.Series, places: int) -> pl.Series:
+def _decimals(text: pl.Series, places: int) -> pl.Series:
     """Shift the decimal point by text, so that no digit passes through a float; half away from 0.
 
     Numbers with an exponent do pass through one.

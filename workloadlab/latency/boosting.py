@@ -1,4 +1,4 @@
-"""The boosting estimator: gradient-boosted trees with monotone constraints on what the linear one leaves.
+"""The boosting estimator: monotone gradient-boosted trees on what the linear one leaves.
 
 Histogram gradient boosting as in LightGBM (Ke et al., NeurIPS 2017). See `trees` for what the trees
 predict and how they are evaluated.
@@ -11,9 +11,14 @@ from typing import Any
 import numpy as np
 
 from workloadlab.latency import linear, trees
-from workloadlab.latency.trees import kernel_table, predict_steps, step_time
+from workloadlab.latency.trees import (
+    kernel_table,
+    parse_coefficients,
+    predict_steps,
+    step_time,
+)
 
-__all__ = ["fit_coefficients", "kernel_table", "predict_steps", "step_time"]
+__all__ = ["fit_coefficients", "kernel_table", "parse_coefficients", "predict_steps", "step_time"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -54,7 +59,7 @@ def fit_coefficients(features: Floats, seconds: Floats) -> dict[str, Any]:
 
 
 def exported(fitted: Any) -> list[tuple[Any, Any, Any, Any, Any]]:
-    """The nodes of a fitted booster's trees, as `trees.flatten` takes them."""
+    """Return the nodes of a fitted booster's trees, as `trees.flatten` takes them."""
     flat = []
     for (predictor,) in fitted._predictors:
         nodes = predictor.nodes

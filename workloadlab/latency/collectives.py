@@ -20,9 +20,12 @@ __all__ = ["AllReduce", "all_reduce_default", "find_all_reduce"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-_LINK_LATENCY_US = {"pcie": 8.0}  # one-shot kernels over PCIe peers start at 6 to 7.5 us
-_OTHER_LATENCY_US = 5.0  # NVLink: 4.2 to 5.2 us in the published tables of A100, H100 and H200
-_LINK_EFFICIENCY = 0.6  # of the link's bandwidth: 0.52 to 0.73 on NVLink, 0.62 on PCIe 5
+# Microseconds to start with, and the share of the link's bandwidth that a ring reaches. NVLink: 4.2
+# to 5.2 us and 0.52 to 0.73 in the published tables of A100, H100 and H200. PCIe: NCCL through the
+# host, as between the RTX PRO 6000 of LLMServingSim's runs (20 us, 16 of 64 GB/s: its expert-parallel
+# run spends 50 us a layer on two collectives of 4 kB and 130 to 230 us on two of 0.5 MB). Cards that
+# write to each other's memory start at 6 to 8 us and reach 0.6.
+_PCIE, _OTHER = (20.0, 0.25), (5.0, 0.6)
 _VALUE_BYTES = 2  # activations travel as bf16
 
 # GPU -> folder of aiconfigurator, folder of Vidur, in the layout that both projects publish.
@@ -64,23 +67,23 @@ class AllReduce:
 def all_reduce_default(gpu: str, tp: int) -> AllReduce:
     """Estimate an all-reduce from the GPU's link where none was measured.
 
-    us = latency + 2 (tp - 1) / tp x bytes / (0.6 x link bandwidth), the traffic of a ring; the
-    latency is 8 us over PCIe (a one-shot kernel between peers) and 5 us otherwise.
+    us = latency + 2 (tp - 1) / tp x bytes / (share x link bandwidth), the traffic of a ring: 20 us
+    and a quarter of the link over PCIe (through the host), 5 us and 0.6 of it otherwise.
 
     Example:
         >>> pcie = all_reduce_default("RTX PRO 6000", 2)
         >>> float(np.interp(21e6, pcie.message_bytes, pcie.us).round())
-        555.0
+        1332.0
 
     Raises:
         UsageError: no figures for the GPU.
     """
     figures = find_gpu(gpu)
-    latency = _LINK_LATENCY_US.get(figures.link, _OTHER_LATENCY_US)
-    traffic = 2 * (tp - 1) / tp / (_LINK_EFFICIENCY * figures.link_bytes_s) * 1e6
+    latency, share = _PCIE if figures.link == "pcie" else _OTHER
+    traffic = 2 * (tp - 1) / tp / (share * figures.link_bytes_s) * 1e6
     sizes = np.array([0.0, 1e9])
     source = (
-        f"estimated: {latency:g} us + ring traffic at {_LINK_EFFICIENCY:.0%} of "
+        f"estimated: {latency:g} us + ring traffic at {share:.0%} of "
         f"{figures.link_bytes_s / 1e9:g} GB/s ({figures.link}) between {figures.name}s"
     )
     return AllReduce(tp, sizes, latency + traffic * sizes, source)

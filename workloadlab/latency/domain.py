@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,24 +36,32 @@ class Domain:
 
     A kind that the fit did not see has no box: every step of that kind is outside.
 
+    A box may be hollow, so `cells` says where in it the steps lie. A cell spans a factor of four
+    along each of prefill tokens, mean cached tokens, decoding sequences and mean context.
+
     Attributes:
         boxes: kind -> feature -> (low, high), both inclusive; features are `DOMAIN_FEATURES`.
+        cells: kind -> codes of the cells with at least one step, rising; empty if not recorded.
 
     Example:
         >>> import numpy as np
         >>> domain = Domain.of(np.array([[0.0, 0, 1, 100], [0.0, 0, 64, 50_000]]))
         >>> domain.contains(np.array([[0.0, 0, 8, 4000], [0.0, 0, 65, 4000], [512.0, 0, 0, 0]]))
         array([ True, False, False])
+        >>> domain.is_dense(np.array([[0.0, 0, 60, 48_000], [0.0, 0, 8, 4000]]))
+        array([ True, False])
     """
 
     boxes: dict[str, dict[str, tuple[float, float]]]
+    cells: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, features: Array) -> Domain:
         """Bound rows of (p, x, n, c)."""
         kinds = kind_of(features)
         wide = np.column_stack([features, features[:, 0] + features[:, 2]])
-        boxes = {}
+        codes = _cells(features)
+        boxes, cells = {}, {}
         for index, kind in enumerate(KINDS):
             rows = wide[kinds == index]
             if len(rows):
@@ -62,7 +70,8 @@ class Domain:
                     name: (float(low), float(high))
                     for name, (low, high) in zip(DOMAIN_FEATURES, bounds, strict=True)
                 }
-        return cls(boxes)
+                cells[kind] = tuple(np.unique(codes[kinds == index]).tolist())
+        return cls(boxes, cells)
 
     def bounds(self) -> Array:
         """Return (3 kinds, 5 features, low and high); an unseen kind has low > high."""
@@ -77,3 +86,23 @@ class Domain:
         box = self.bounds()[kind_of(features)]
         wide = np.column_stack([features, features[:, 0] + features[:, 2]])
         return np.asarray(((wide >= box[:, :, 0]) & (wide <= box[:, :, 1])).all(axis=1))
+
+    def is_dense(self, features: Array) -> Array:
+        """Say for every row of (p, x, n, c) whether the fit saw a step in its cell."""
+        kinds, codes = kind_of(features), _cells(features)
+        dense = np.zeros(len(features), bool)
+        for index, kind in enumerate(KINDS):
+            of_kind = kinds == index
+            dense[of_kind] = np.isin(codes[of_kind], self.cells.get(kind, ()))
+        return dense
+
+
+def _cells(features: Array) -> Array:
+    """Code of the cell of every row of (p, x, n, c)."""
+    p, x, n, c = features.T
+    mean_cached = np.divide(x, p, out=np.zeros_like(x, dtype=np.float64), where=p > 0)
+    mean_context = np.divide(c, n, out=np.zeros_like(c, dtype=np.float64), where=n > 0)
+    codes = np.zeros(len(features), np.int64)
+    for values in (p, mean_cached, n, mean_context):
+        codes = codes * 32 + np.rint(np.log2(1.0 + values) / 2).astype(np.int64)
+    return codes

@@ -9,18 +9,26 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from workloadlab.errors import UsageError
+from workloadlab.errors import DataError, UsageError
 from workloadlab.latency.card import ErrorCard
-from workloadlab.latency.domain import Domain
+from workloadlab.latency.choice import choose_estimator, fold_predictions
+from workloadlab.latency.domain import Domain, kind_of
+from workloadlab.latency.estimators import ESTIMATORS, estimator_named, fit_estimator
+from workloadlab.latency.geometry import ModelGeometry
+from workloadlab.latency.hardware import find_gpu
 from workloadlab.latency.importers import is_source, read_source
+from workloadlab.latency.intervals import Intervals
 from workloadlab.latency.model import LatencyModel
 from workloadlab.latency.samples import FEATURES, check_samples, read_samples
 
 __all__ = ["fit"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 _FEWEST_GROUPS = 5
+_INTERVAL_FOLDS = 5
 
 
 def fit(
@@ -30,6 +38,8 @@ def fit(
     name: str | None = None,
     holdout: float = 0.2,
     seed: int = 0,
+    intervals: bool = False,
+    **choice: Any,
 ) -> LatencyModel:
     """Fit a latency model to measured engine steps.
 
@@ -39,15 +49,21 @@ def fit(
 
     Args:
         source: a step table as Parquet, CSV or polars frame (`workloadlab.latency.SAMPLE_COLUMNS`),
-            or a published profile (see `workloadlab.latency.importers.SOURCES`).
-        estimator: "linear", non-negative least squares on roofline terms.
+            or a published profile (`workloadlab.latency.importers`), such as a folder of
+            LLMServingSim tables (perf/GPU/MODEL[/DTYPE[/tpN]]).
+        estimator: a name of `workloadlab.latency.ESTIMATORS`, or "auto": the one with the smallest
+            error in grouped cross-validation; why is in the provenance, under `choice`.
         name: the model's name; gpu-model[-tpN] otherwise.
         holdout: share of the groups to hold out, from 0 (errors are then in-sample) to 0.9.
         seed: which groups are held out.
+        intervals: also cross-validate the spread that `LatencyModel.predict_interval` needs.
+        choice: model, gpu, tp or dtype, for published profiles of several.
 
     Raises:
-        UsageError: an unknown estimator, a share outside 0 to 0.9, or no such source.
-        DataError: see `check_samples`.
+        UsageError: an unknown estimator, a share outside 0 to 0.9, no such source, or a choice that
+            a profile leaves open.
+        DataError: see `check_samples`; or all steps are of one size, so that the cost of another
+            cannot be known.
 
     Example:
         >>> steps = pl.DataFrame({
@@ -60,82 +76,147 @@ def fit(
         >>> round(model.step_time_s(decode_seqs=100), 4)
         0.015
     """
-    if estimator != "linear":
-        raise UsageError(f"no estimator {estimator!r}", fix="use 'linear', the only one")
+    if estimator != "auto":
+        estimator_named(estimator)
     if not 0 <= holdout <= 0.9:
         raise UsageError(f"holdout is {holdout}", fix="give a share from 0 to 0.9")
-    samples, facts = _load(source)
+    samples, facts, where = _load(source, choice)
     features = samples.select(FEATURES).to_numpy().astype(np.float64)
     seconds = samples["latency_ns"].to_numpy() / 1e9
-    gpu, served, tp = samples.select("gpu", "model", "tp").row(0)
-    held_out, split = _split(samples, holdout, seed)
+    _check_sizes(features, where)
+    groups, by = _groups(samples)
+    held_out, split = _split(groups, by, holdout, seed)
     # Without held-out steps the errors are those on the fitted ones, and the card says so.
     fitted, judged = (~held_out, held_out) if held_out.any() else (~held_out, ~held_out)
-    coefficients = _fitted(features[fitted], seconds[fitted])
+    provenance = dict(facts.pop("provenance"))
+    if estimator == "auto":
+        estimator, provenance["choice"] = _chosen(
+            features[fitted], seconds[fitted], groups[fitted], seed
+        )
+    module = estimator_named(estimator)
+    coefficients = fit_estimator(estimator, features[fitted], seconds[fitted])
     card = ErrorCard.of(
         features[judged],
         seconds[judged],
-        _predicted(coefficients, features[judged]),
+        module.predict_steps(features[judged], module.kernel_table(coefficients)),
         split=split,
         fitted_rows=int(fitted.sum()),
     )
+    if held_out.any():
+        coefficients = fit_estimator(estimator, features, seconds)
+    gpu, served, tp = samples.select("gpu", "model", "tp").row(0)
+    if estimator == "roofline":
+        provenance |= _efficiency(coefficients, served, gpu, facts.get("dtype"), tp)
     return LatencyModel(
         name=name or _default_name(gpu, served, tp),
         estimator=estimator,
-        coefficients=_fitted(features, seconds) if held_out.any() else coefficients,
+        coefficients=coefficients,
         domain=Domain.of(features),
         card=card,
+        intervals=_intervals(features, seconds, groups, estimator, seed) if intervals else None,
         gpu=gpu,
         model=served,
         tp=tp,
+        provenance=provenance,
         **facts,
     )
 
 
-def _load(source: str | Path | pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+def _load(
+    source: str | Path | pl.DataFrame, choice: dict[str, Any]
+) -> tuple[pl.DataFrame, dict[str, Any], str]:
+    if not isinstance(source, pl.DataFrame):
+        path = Path(source)
+        if path.is_dir() or is_source(path):
+            frame, facts = read_source(path, **choice)
+            return check_samples(frame, where=str(path)), dict(facts), str(path)
+    if choice:
+        problem = f"{', '.join(choice)} cannot be chosen: a step table holds one"
+        raise UsageError(problem, fix="filter the table instead")
     if isinstance(source, pl.DataFrame):
-        return check_samples(source), {"provenance": {"source": "a step table in memory"}}
-    path = Path(source)
-    if path.is_dir() or is_source(path):
-        frame, facts = read_source(path)
-        return check_samples(frame, where=str(path)), facts
-    return read_samples(path), {"provenance": {"source": f"step table {path.name}"}}
+        said = "a step table in memory"
+        return check_samples(source), {"provenance": {"source": said}}, "samples"
+    return read_samples(path), {"provenance": {"source": f"step table {path.name}"}}, str(path)
 
 
-def _split(
-    samples: pl.DataFrame, holdout: float, seed: int
-) -> tuple[np.ndarray[Any, np.dtype[np.bool_]], str]:
-    """Mark the held-out rows and describe the split."""
-    shape = pl.format("{}+{}", "prefill_tokens", "decode_seqs")
+def _check_sizes(features: Floats, where: str) -> None:
+    """Refuse steps that are all of one size: nothing in them says what another size costs."""
+    kinds, total = kind_of(features), features[:, 0] + features[:, 2]
+    if any(len(np.unique(total[kinds == kind])) > 1 for kind in np.unique(kinds)):
+        return
+    decodes = bool((kinds == 0).any())
+    column = "decode_seqs" if decodes else "prefill_tokens"
+    size = features[kinds == kinds.min(), 2 if decodes else 0][0]
+    raise DataError(
+        f"is {size:,.0f} in every step; from one batch size no other can be predicted",
+        where=f"{where}: column {column}",
+        fix="measure at least two batch sizes, better one per doubling from 1 to the largest",
+    )
+
+
+def _groups(samples: pl.DataFrame) -> tuple[Ints, str]:
+    """Return each row's group, numbered in the order of their names, and what the groups are."""
     by_column = "group" in samples.columns
+    shape = pl.format("{}+{}", "prefill_tokens", "decode_seqs")
     group = samples.select(pl.col("group") if by_column else shape.alias("group"))["group"]
-    groups = group.unique().sort()
-    none = np.zeros(samples.height, bool)
+    numbers = group.rank("dense").to_numpy().astype(np.int64) - 1
+    return numbers, "the column group" if by_column else "(prefill_tokens, decode_seqs)"
+
+
+def _split(groups: Ints, by: str, holdout: float, seed: int) -> tuple[Bools, str]:
+    """Mark the held-out rows and describe the split."""
+    total = int(groups.max()) + 1
+    none = np.zeros(len(groups), bool)
     if holdout == 0:
         return none, "the fitted steps (in-sample: nothing was held out)"
-    if len(groups) < _FEWEST_GROUPS:
-        return none, f"the fitted steps (in-sample: only {len(groups)} groups, too few to hold out)"
-    count = min(max(1, round(holdout * len(groups))), len(groups) - 1)
-    chosen = np.random.default_rng(seed).permutation(len(groups))[:count]
-    held_out = group.is_in(groups.gather(chosen).implode()).to_numpy()
-    by = "the column group" if by_column else "(prefill_tokens, decode_seqs)"
-    return held_out, (
-        f"{count:,} of {len(groups):,} groups held out, grouped by {by}, seed {seed}; "
+    if total < _FEWEST_GROUPS:
+        return none, f"the fitted steps (in-sample: only {total} groups, too few to hold out)"
+    count = min(max(1, round(holdout * total)), total - 1)
+    chosen = np.random.default_rng(seed).permutation(total)[:count]
+    return np.isin(groups, chosen), (
+        f"{count:,} of {total:,} groups held out, grouped by {by}, seed {seed}; "
         "the model itself is fitted on all steps"
     )
 
 
-def _fitted(features: Floats, seconds: Floats) -> dict[str, float]:
-    from workloadlab.latency.linear import fit_coefficients
+def _chosen(features: Floats, seconds: Floats, groups: Ints, seed: int) -> tuple[str, str]:
+    present, groups = np.unique(groups, return_inverse=True)
+    if len(present) < _FEWEST_GROUPS:
+        simplest = next(iter(ESTIMATORS))
+        return (
+            simplest,
+            f"{simplest}, untested: only {len(present)} groups, too few to cross-validate",
+        )
+    return choose_estimator(features, seconds, groups.ravel(), seed=seed)
 
-    return fit_coefficients(features, seconds)
+
+def _intervals(
+    features: Floats, seconds: Floats, groups: Ints, estimator: str, seed: int
+) -> Intervals:
+    if int(groups.max()) + 1 < _FEWEST_GROUPS:
+        raise UsageError(
+            "intervals need held-out steps, and there are too few groups to hold any out",
+            fix=f"measure at least {_FEWEST_GROUPS} batch sizes, or fit without intervals",
+        )
+    predicted = fold_predictions(
+        features, seconds, groups, estimator=estimator, folds=_INTERVAL_FOLDS, seed=seed
+    )
+    return Intervals.of(features, seconds, predicted)
 
 
-def _predicted(coefficients: dict[str, float], features: Floats) -> Floats:
-    from workloadlab.latency.linear import kernel_table, predict_steps
+def _efficiency(
+    rates: dict[str, Any], model: str, gpu: str, dtype: str | None, tp: int
+) -> dict[str, str]:
+    """Say what share of the GPU's peak each rate reaches, if GPU and model are known."""
+    from workloadlab.latency.roofline import efficiencies
 
-    predicted: Floats = predict_steps(np.ascontiguousarray(features), kernel_table(coefficients))
-    return predicted
+    try:
+        figures, geometry = find_gpu(gpu), ModelGeometry.named(model)
+    except UsageError:
+        return {}
+    shares = efficiencies(rates, geometry, figures, dtype=dtype or geometry.dtype, tp=tp)
+    said = ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in shares.items())
+    return {"efficiency": f"{said} of the peak of {figures.name}"} if said else {}
 
 
 def _default_name(gpu: str, model: str, tp: int) -> str:

@@ -1,4 +1,4 @@
-"""The forest estimator: a random forest with monotone constraints on what the linear one leaves.
+"""The forest estimator: a monotone random forest on what the linear one leaves.
 
 Breiman, Random forests, Machine Learning 45 (2001), on bootstrap samples and all inputs. See `trees` for
 what the trees predict and how they are evaluated.
@@ -11,9 +11,14 @@ from typing import Any
 import numpy as np
 
 from workloadlab.latency import linear, trees
-from workloadlab.latency.trees import kernel_table, predict_steps, step_time
+from workloadlab.latency.trees import (
+    kernel_table,
+    parse_coefficients,
+    predict_steps,
+    step_time,
+)
 
-__all__ = ["fit_coefficients", "kernel_table", "predict_steps", "step_time"]
+__all__ = ["fit_coefficients", "kernel_table", "parse_coefficients", "predict_steps", "step_time"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 

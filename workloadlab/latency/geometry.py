@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from workloadlab.errors import DataError, UsageError
+from workloadlab.errors import DataError, UnsupportedError, UsageError
 
 __all__ = ["ModelGeometry"]
 
@@ -29,6 +29,7 @@ class ModelGeometry:
         experts: routed experts per layer, 0 for a dense model.
         experts_per_token: experts that each token activates, 0 for a dense model.
         dtype: of the weights, such as `bf16` or `fp8`.
+        tied: the output head is the embedding.
 
     Example:
         >>> geometry = ModelGeometry.named("Llama-3.1-8B")
@@ -47,6 +48,7 @@ class ModelGeometry:
     experts: int = 0
     experts_per_token: int = 0
     dtype: str = "bf16"
+    tied: bool = False
 
     @classmethod
     def named(cls, model: str) -> ModelGeometry:
@@ -80,6 +82,7 @@ class ModelGeometry:
         Raises:
             UsageError: no such file.
             DataError: not JSON, or a size is missing or not a positive whole number.
+            UnsupportedError: keys and values are kept in a compressed form (`kv_lora_rank`).
         """
         path = Path(path)
         if not path.is_file():
@@ -87,11 +90,17 @@ class ModelGeometry:
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"is not JSON: {error}", where=str(path)) from error
+            raise DataError(f"is not JSON: {error}", where=str(path), fix=_DOWNLOAD) from error
         if not isinstance(facts, dict):
-            raise DataError("is not a JSON object", where=str(path))
+            raise DataError("is not a JSON object", where=str(path), fix=_DOWNLOAD)
         name = model or facts.get("_name_or_path") or path.resolve().parent.name
         facts = facts.get("text_config", facts)
+        if facts.get("kv_lora_rank"):
+            raise UnsupportedError(
+                "keeps compressed keys and values (kv_lora_rank), which these sizes do not describe",
+                where=str(path),
+                fix="fit a step table that was measured with this model",
+            )
 
         def size(*keys: str, default: int | None = None) -> int:
             return _size(facts, keys, default, path)
@@ -111,6 +120,7 @@ class ModelGeometry:
             experts=experts,
             experts_per_token=size("num_experts_per_tok", default=0 if not experts else None),
             dtype=_dtype(facts),
+            tied=facts.get("tie_word_embeddings") is True,
         )
 
     def kv_bytes_per_token(self, bytes_per_value: int = 2) -> int:
@@ -120,7 +130,7 @@ class ModelGeometry:
     def parameters(self) -> int:
         """Weights of the model: embedding, output head, attention and gated feed-forward blocks.
 
-        Norms and biases, below 0.1 %, are left out; the head is not shared with the embedding.
+        Norms and biases, below 0.1 %, are left out.
 
         Example:
             >>> round(ModelGeometry.named("Llama-3.1-8B").parameters() / 1e9, 2)
@@ -136,20 +146,26 @@ class ModelGeometry:
         attention = self.hidden * self.head_dim * 2 * (self.heads + self.kv_heads)
         feed_forward = 3 * self.hidden * self.intermediate * max(experts, 1)
         router = self.hidden * self.experts
-        return self.layers * (attention + feed_forward + router) + 2 * self.vocab * self.hidden
+        return self.layers * (attention + feed_forward + router) + self.end_parameters()
+
+    def end_parameters(self) -> int:
+        """Weights of the embedding and the output head."""
+        return (1 if self.tied else 2) * self.vocab * self.hidden
 
     def weight_bytes(self, bytes_per_value: float = 2.0) -> float:
         """Bytes of all weights; embedding and output head stay at two bytes or more."""
-        ends = 2 * self.vocab * self.hidden
+        ends = self.end_parameters()
         return (self.parameters() - ends) * bytes_per_value + ends * max(bytes_per_value, 2.0)
 
 
 def _size(facts: dict[str, Any], keys: tuple[str, ...], default: int | None, path: Path) -> int:
     value = next((facts[key] for key in keys if facts.get(key) is not None), default)
     if value is None:
-        raise DataError(f"lacks {' or '.join(keys)}", where=str(path))
+        raise DataError(f"lacks {' or '.join(keys)}", where=str(path), fix=_DOWNLOAD)
     if not isinstance(value, int) or isinstance(value, bool) or (value <= 0 and value != default):
-        raise DataError(f"{keys[0]} is {value!r}, not a positive whole number", where=str(path))
+        raise DataError(
+            f"{keys[0]} is {value!r}, not a positive whole number", where=str(path), fix=_DOWNLOAD
+        )
     return value
 
 
@@ -170,6 +186,8 @@ def _dtype(facts: dict[str, Any]) -> str:
 
 _QUANTIZED = {"fp8": "fp8", "awq": "int4", "gptq": "int4", "mxfp4": "fp4", "nvfp4": "fp4"}
 _STORED = {"float16": "fp16", "float32": "fp32", "bfloat16": "bf16"}
+
+_DOWNLOAD = "take the config.json from the model's page on huggingface.co"
 
 _FIELDS = (
     "layers",

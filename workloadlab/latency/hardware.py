@@ -154,7 +154,7 @@ GPUS: tuple[Gpu, ...] = (
         "RTX PRO 6000",
         _half(503.8, fp8=1007.6, int8=1007.6, fp4=2015.2),
         1792,
-        95.0,
+        94.97,
         ("pcie", 64),
         "NVIDIA RTX Blackwell PRO architecture whitepaper, 2025 (workstation edition; "
         "the server edition is specified at 1597 GB/s)",
@@ -320,7 +320,7 @@ def least_step_s(
     peak = gpu.flops.get(dtype) or max(gpu.flops.values())
     prefill, _, seqs, context = features.T
     head = model.vocab * model.hidden
-    active = model.active_parameters() - 2 * head
+    active = model.active_parameters() - model.end_parameters()
     read = (active + head) * value_bytes + context * kv_bytes_per_token(model, dtype)
     operations = 2.0 * active * (prefill + seqs) + 2.0 * head * np.maximum(seqs, 1.0)
     bound: Floats = np.maximum(read / gpu.memory_bytes_s, operations / peak) / tp

@@ -17,6 +17,8 @@ from numba import njit
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from workloadlab.latency.fields import Fields
+
 __all__ = [
     "CURVE_EDGES",
     "TABLE_CELLS",
@@ -27,6 +29,7 @@ __all__ = [
     "design_matrix",
     "fit_coefficients",
     "kernel_table",
+    "parse_coefficients",
     "predict_steps",
     "step_time",
     "with_curve",
@@ -188,6 +191,14 @@ def _curve(coefficients: Mapping[str, float], totals: list[float]) -> list[float
     rows = design_matrix(np.column_stack([0 * total, 0 * total, total, 0 * total]))
     values = np.array([coefficients[name] for name in _TOTAL])
     return [float(value) for value in rows[:, : len(_TOTAL)] @ values]
+
+
+def parse_coefficients(take: Fields) -> dict[str, float]:
+    """Read the coefficients from JSON."""
+    fix = "write seconds per unit, 0 or more"
+    coefficients = {name: take.number(name, low=0.0, fix=fix) for name in TERMS}
+    take.only(TERMS)
+    return coefficients
 
 
 # The table that the kernel reads: the coefficients of attention, then the curve of T as pairs of

@@ -13,7 +13,8 @@ import polars as pl
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import catalog
-from workloadlab.latency.model_file import parse_model
+from workloadlab.latency.estimators import Estimator, estimator_named
+from workloadlab.latency.model_file import json_text, parse_model
 from workloadlab.latency.samples import FEATURES
 from workloadlab.trace import write_atomically
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from workloadlab.latency.card import ErrorCard
     from workloadlab.latency.domain import Domain
+    from workloadlab.latency.intervals import Intervals
 
 __all__ = ["FORMAT_VERSION", "LatencyModel"]
 
@@ -41,10 +43,12 @@ class LatencyModel:
 
     Attributes:
         name: what the model is called.
-        estimator: how `coefficients` are read; only "linear" exists.
-        coefficients: seconds per unit of each term of `workloadlab.latency.linear.TERMS`.
+        estimator: how `coefficients` are read: a name of `workloadlab.latency.ESTIMATORS`.
+        coefficients: numbers and lists of numbers by name; of the linear estimator seconds per unit
+            of each term of `workloadlab.latency.linear.TERMS`.
         domain: the steps that the fit saw, or None for a model made by hand.
         card: held-out errors, or None for a model made by hand.
+        intervals: spread of held-out steps around predictions, if the fit was asked for it.
         gpu: the accelerator.
         model: the served model.
         tp: GPUs that one instance uses (tensor parallel).
@@ -62,9 +66,10 @@ class LatencyModel:
 
     name: str
     estimator: str = "linear"
-    coefficients: dict[str, float]
+    coefficients: dict[str, Any]
     domain: Domain | None = None
     card: ErrorCard | None = None
+    intervals: Intervals | None = None
     gpu: str = "unknown"
     model: str = "unknown"
     tp: int = 1
@@ -109,10 +114,12 @@ class LatencyModel:
         return cls(name=name, coefficients=coefficients, provenance={"source": "made by hand"})
 
     @cached_property
-    def _table(self) -> Floats:
-        from workloadlab.latency.linear import kernel_table
+    def _estimator(self) -> Estimator:
+        return estimator_named(self.estimator)
 
-        return kernel_table(self.coefficients)
+    @cached_property
+    def _table(self) -> Floats:
+        return self._estimator.kernel_table(self.coefficients)
 
     def kernel(self) -> tuple[Callable[..., float], Floats]:
         """Return the compiled evaluation and its table.
@@ -122,9 +129,7 @@ class LatencyModel:
             table) -> seconds`, compiled by numba for five float64 arguments, and a copy of the
             table. `step_time.py_func` gives the same bits in plain Python.
         """
-        from workloadlab.latency.linear import step_time
-
-        return step_time, self._table.copy()
+        return self._estimator.step_time, self._table.copy()
 
     def step_time_s(
         self,
@@ -135,10 +140,8 @@ class LatencyModel:
         decode_context_tokens: float = 0,
     ) -> float:
         """Seconds of one step."""
-        from workloadlab.latency.linear import step_time
-
         features = (prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens)
-        return float(step_time(*map(float, features), self._table))
+        return float(self._estimator.step_time(*map(float, features), self._table))
 
     def predict(self, steps: pl.DataFrame | Mapping[str, Any]) -> Floats:
         """Seconds of each step.
@@ -150,10 +153,21 @@ class LatencyModel:
             UsageError: a frame lacks a column, or a column is unknown or of another length.
             DataError: a value is negative or not a number.
         """
-        from workloadlab.latency.linear import predict_steps
+        return self._estimator.predict_steps(_features(steps), self._table)
 
-        seconds: Floats = predict_steps(_features(steps), self._table)
-        return seconds
+    def predict_interval(
+        self, steps: pl.DataFrame | Mapping[str, Any], *, level: float = 0.9
+    ) -> tuple[Floats, Floats]:
+        """Low and high seconds that hold a share `level` of steps such as the held-out ones.
+
+        Raises:
+            UsageError: the model was fitted without intervals, or a level that it does not reach.
+        """
+        if self.intervals is None:
+            raise UsageError(f"{self.name} has no intervals", fix="fit with intervals=True")
+        features = _features(steps)
+        predicted = self._estimator.predict_steps(features, self._table)
+        return self.intervals.around(features, predicted, level)
 
     def in_domain(self, steps: pl.DataFrame | Mapping[str, Any]) -> Bools:
         """Say for each step whether the fit saw such steps; true for any if made by hand."""
@@ -162,8 +176,23 @@ class LatencyModel:
             return np.ones(len(features), bool)
         return self.domain.contains(features)
 
+    def is_dense(self, steps: pl.DataFrame | Mapping[str, Any]) -> Bools:
+        """Say for each step whether the fit saw one like it, within a factor of four or so.
+
+        The domain is a box and may be hollow. True for any step if the model was made by hand.
+        """
+        features = _features(steps)
+        if self.domain is None:
+            return np.ones(len(features), bool)
+        return self.domain.is_dense(features)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
+        cells = self.domain.cells if self.domain else {}
+        optional = {
+            "density": {kind: list(codes) for kind, codes in cells.items()} or None,
+            "intervals": self.intervals.to_dict() if self.intervals else None,
+        }
         return {
             "format": "workloadlab latency model",
             "format_version": FORMAT_VERSION,
@@ -177,6 +206,7 @@ class LatencyModel:
             "system": self.system,
             "card": self.card.to_dict() if self.card else None,
             "domain": self.domain.boxes if self.domain else None,
+            **{name: value for name, value in optional.items() if value is not None},
             "coefficients": self.coefficients,
         }
 
@@ -192,7 +222,7 @@ class LatencyModel:
     def save(self, path: str | Path) -> None:
         """Write the model as JSON, atomically."""
         with write_atomically(Path(path)) as temporary:
-            temporary.write_text(json.dumps(self.to_dict(), indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(json_text(self.to_dict()) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> LatencyModel:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError
 from workloadlab.latency.card import ErrorCard, ErrorSlice
 from workloadlab.latency.domain import DOMAIN_FEATURES, KINDS, Domain
+from workloadlab.latency.estimators import ESTIMATORS, estimator_named
+from workloadlab.latency.fields import Fields, is_number
+from workloadlab.latency.intervals import Intervals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["parse_model"]
-
-_SAVE_AGAIN = "undo the edit, or fit and save the model again"
+__all__ = ["json_text", "parse_model"]
 
 
 def parse_model(facts: Mapping[str, Any], *, version: int, where: str) -> dict[str, Any]:
@@ -30,10 +32,10 @@ def parse_model(facts: Mapping[str, Any], *, version: int, where: str) -> dict[s
             where=where,
             fix="fit the samples again with this version",
         )
-    take = _Fields(facts, where)
+    take = Fields(facts, where)
     estimator = take("estimator", str)
-    if estimator != "linear":
-        raise take.wrong("estimator", estimator, "the only estimator is 'linear'")
+    if estimator not in ESTIMATORS:
+        raise take.wrong("estimator", estimator, f"write one of {', '.join(ESTIMATORS)}")
     tp = take("tp", int)
     if tp < 1:
         raise take.wrong("tp", tp, "write the number of GPUs, 1 or more")
@@ -48,54 +50,39 @@ def parse_model(facts: Mapping[str, Any], *, version: int, where: str) -> dict[s
         "system": take("system", dict),
         "card": _card(take("card", (dict, type(None))), take),
         "domain": _domain(take("domain", (dict, type(None))), take),
-        "coefficients": _coefficients(take("coefficients", dict), take),
+        "intervals": _intervals(take) if facts.get("intervals") is not None else None,
+        "coefficients": estimator_named(estimator).parse_coefficients(take.inside("coefficients")),
     }
 
 
-class _Fields:
-    """Takes fields of one JSON object by name and type."""
-
-    def __init__(self, facts: dict[str, Any], where: str) -> None:
-        self.facts, self.where = facts, where
-
-    def __call__(self, name: str, types: type | tuple[type, ...]) -> Any:
-        if name not in self.facts:
-            raise DataError(f"lacks the field {name}", where=self.where, fix=_SAVE_AGAIN)
-        value = self.facts[name]
-        if not isinstance(value, types) or isinstance(value, bool):
-            raise self.wrong(name, value)
-        return value
-
-    def wrong(self, name: str, value: object, fix: str = _SAVE_AGAIN) -> DataError:
-        shown = repr(value)
-        return DataError(f"field {name} is {shown[:60]}", where=self.where, fix=fix)
+def json_text(value: Any, indent: str = "\n") -> str:
+    """Write JSON one field per line, and lists of numbers on one line."""
+    if isinstance(value, dict) and value:
+        inner = (f"{json.dumps(key)}: {json_text(v, indent + ' ')}" for key, v in value.items())
+        ends = "{}"
+    elif isinstance(value, list | tuple) and any(isinstance(v, dict | list | tuple) for v in value):
+        inner, ends = (json_text(v, indent + " ") for v in value), "[]"
+    else:
+        return json.dumps(value)
+    return f"{ends[0]}{indent} {f',{indent} '.join(inner)}{indent}{ends[1]}"
 
 
-def _is_number(value: object) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) < float("inf")  # false for NaN too
+def _intervals(take: Fields) -> Intervals:
+    inside = take.inside("intervals")
+    levels = inside.numbers("levels", low=0.0, rising=True)
+    ratios = inside.inside("ratios")
+    ratios.only(("all", *KINDS))
+    return Intervals(
+        levels=tuple(levels),
+        ratios={
+            kind: tuple(ratios.numbers(kind, count=len(levels), low=0.0))
+            for kind in ("all", *KINDS)
+            if kind in ratios.facts or kind == "all"
+        },
     )
 
 
-def _coefficients(given: dict[str, Any], take: _Fields) -> dict[str, float]:
-    from workloadlab.latency.linear import TERMS
-
-    for name in TERMS:
-        if name not in given:
-            raise DataError(
-                f"lacks the field coefficients.{name}", where=take.where, fix=_SAVE_AGAIN
-            )
-    for name, value in given.items():
-        if name not in TERMS:
-            raise take.wrong(f"coefficients.{name}", value, "no such term; remove it")
-        if not _is_number(value) or value < 0:
-            raise take.wrong(f"coefficients.{name}", value, "write seconds per unit, 0 or more")
-    return {name: float(given[name]) for name in TERMS}
-
-
-def _domain(boxes: dict[str, Any] | None, take: _Fields) -> Domain | None:
+def _domain(boxes: dict[str, Any] | None, take: Fields) -> Domain | None:
     if boxes is None:
         return None
     for kind, box in boxes.items():
@@ -103,17 +90,20 @@ def _domain(boxes: dict[str, Any] | None, take: _Fields) -> Domain | None:
             raise take.wrong(f"domain.{kind}", box)
         for name, bounds in box.items():
             pair = isinstance(bounds, list | tuple) and len(bounds) == 2
-            if not pair or not all(map(_is_number, bounds)) or bounds[0] > bounds[1]:
+            if not pair or not all(map(is_number, bounds)) or bounds[0] > bounds[1]:
                 raise take.wrong(f"domain.{kind}.{name}", bounds, "write [low, high]")
+    cells = take.inside("density") if "density" in take.facts else Fields({}, take.where)
+    cells.only(boxes)
     return Domain(
         {
             kind: {name: (float(box[name][0]), float(box[name][1])) for name in DOMAIN_FEATURES}
             for kind, box in boxes.items()
-        }
+        },
+        {kind: tuple(cells.whole_numbers(kind, low=0, below=2**40)) for kind in cells.facts},
     )
 
 
-def _card(card: dict[str, Any] | None, take: _Fields) -> ErrorCard | None:
+def _card(card: dict[str, Any] | None, take: Fields) -> ErrorCard | None:
     if card is None:
         return None
     slices = card.get("slices")
@@ -124,6 +114,6 @@ def _card(card: dict[str, Any] | None, take: _Fields) -> ErrorCard | None:
         if not isinstance(part, dict) or set(part) != parts:
             raise take.wrong(f"card.slices[{index}]", part)
         for name in ("rows", "mape", "bias", "p95"):
-            if not _is_number(part[name]):
+            if not is_number(part[name]):
                 raise take.wrong(f"card.slices[{index}].{name}", part[name], "write a number")
     return ErrorCard.from_dict(card)

@@ -19,11 +19,24 @@ import numpy as np
 from numba import njit
 
 from workloadlab.latency.domain import kind_of
+from workloadlab.latency.hardware import DTYPE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["RATES", "fit_coefficients", "kernel_table", "predict_steps", "step_time"]
+    from workloadlab.latency.fields import Fields
+    from workloadlab.latency.geometry import ModelGeometry
+    from workloadlab.latency.hardware import Gpu
+
+__all__ = [
+    "RATES",
+    "efficiencies",
+    "fit_coefficients",
+    "kernel_table",
+    "parse_coefficients",
+    "predict_steps",
+    "step_time",
+]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -59,9 +72,7 @@ def fit_coefficients(features: Floats, seconds: Floats) -> dict[str, float]:
     p, x, n, c = features.T
     total = p + n
     prefill = p > 0
-    columns = np.column_stack(
-        [np.ones(len(p)), total, n, c * ~prefill, c * prefill, x + p * p / 2]
-    )
+    columns = np.column_stack([np.ones(len(p)), total, n, c * ~prefill, c * prefill, x + p * p / 2])
     unit = np.array([1.0, 1.0, 64.0, *np.maximum(columns[:, 1:].max(axis=0), 1.0)])
     unit = np.where(np.arange(len(unit)) == 2, 64.0, seconds.min() / unit)
 
@@ -83,6 +94,40 @@ def fit_coefficients(features: Floats, seconds: Floats) -> dict[str, float]:
     )
     values = np.where(found.x < 1e-6, 0.0, found.x * unit)
     return {name: float(f"{value:.5e}") for name, value in zip(RATES, values, strict=True)}
+
+
+def efficiencies(
+    coefficients: Mapping[str, float], model: ModelGeometry, gpu: Gpu, *, dtype: str, tp: int
+) -> dict[str, float]:
+    """Share of the GPU's peak that each rate reaches; rates of 0 and experts' weights are left out.
+
+    `weights` and `kv_cache` are shares of the memory bandwidth, `products` (two operations per
+    active weight and token) and `attention` (four per pair, head and width) of the dense FLOP/s.
+    """
+    peak = gpu.flops.get(dtype) or max(gpu.flops.values())
+    value_bytes = DTYPE_BYTES.get(dtype, 2.0)
+    layers = model.active_parameters() - 2 * model.vocab * model.hidden
+    least = {
+        "weights": (layers + model.vocab * model.hidden) * value_bytes / gpu.memory_bytes_s,
+        "products": 2.0 * layers / peak,
+        "kv_cache": model.kv_bytes_per_token() / gpu.memory_bytes_s,
+        "attention": 4.0 * model.layers * model.heads * model.head_dim / peak,
+    }
+    rates = dict(zip(least, ("weights_s", "token_s", "kv_token_s", "pair_s"), strict=True))
+    if model.experts:
+        del rates["weights"]
+    return {
+        name: least[name] / tp / coefficients[rate]
+        for name, rate in rates.items()
+        if coefficients[rate] > 0
+    }
+
+
+def parse_coefficients(take: Fields) -> dict[str, float]:
+    """Read the rates from JSON."""
+    rates = {name: take.number(name, low=0.0, fix="write 0 or more") for name in RATES}
+    take.only(RATES)
+    return rates
 
 
 def kernel_table(coefficients: Mapping[str, float]) -> Floats:

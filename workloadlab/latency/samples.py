@@ -47,7 +47,7 @@ cached (a product: tokens squared).
 
 _PLAUSIBLE_NS = (50_000, 100_000_000_000)
 # Measured steps over the bound of 4-bit weights: 4 to 100 with bf16, more for tiny models.
-_USUAL, _TOO_SLOW, _TOLERANCE = 8, 3_000, 0.8
+_USUAL, _TOO_SLOW, _WRONG_UNIT, _TOLERANCE = 8, 3_000, 0.1, 0.8
 _UNITS = (("seconds", 1_000_000_000), ("milliseconds", 1_000_000), ("microseconds", 1_000))
 
 
@@ -212,6 +212,8 @@ def _check_against_hardware(table: pl.DataFrame, where: str) -> bool:
     if typical < 1:
         unit, factor = min(_UNITS, key=lambda item: abs(math.log(typical * item[1] / _USUAL)))
         fix = f"write nanoseconds; the values look like {unit}: multiply by {factor:,}"
+        if typical > _WRONG_UNIT:
+            fix = "check gpu, model and tp, and that latency_ns is in nanoseconds"
         raise DataError(f"{found}, and {least}", where=place, fix=fix)
     if typical > _TOO_SLOW:
         fix = "write nanoseconds; the values look like picoseconds: divide by 1,000"

@@ -22,7 +22,9 @@ from workloadlab.latency.domain import KINDS, kind_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["fit_coefficients", "kernel_table", "predict_steps", "step_time"]
+    from workloadlab.latency.fields import Fields
+
+__all__ = ["fit_coefficients", "kernel_table", "parse_coefficients", "predict_steps", "step_time"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -36,6 +38,8 @@ _SMOOTH = 0.12
 _RIDGE = 0.005
 _FALL = 3.0
 _PASSES = 4
+_CONVERGED = 1e-3  # beyond, held-out errors grow again
+_ITERATIONS = 100
 _BASE = linear.TABLE_CELLS
 
 
@@ -160,7 +164,7 @@ def _solve(
     Where the solution falls along an axis, that fall is penalised and the system solved again.
     """
     from scipy import sparse
-    from scipy.sparse.linalg import lsmr
+    from scipy.sparse.linalg import cg
 
     kinds, total = kind_of(features), features[:, 0] + features[:, 2]
     row_weight = np.sqrt(len(seconds) / np.bincount(kinds, minlength=3)[kinds]) / seconds
@@ -179,24 +183,29 @@ def _solve(
         residual -= blocks[-1] @ physics[-1]
     sizes = [(len(knots),), *(tuple(map(len, nodes)) for nodes in grids.values())]
     start, scale = np.concatenate(physics), np.concatenate(scales)
-    rising = sparse.block_diag([_differences(size, [-1.0, 1.0]) for size in sizes], format="csr")
-    bends = sparse.block_diag([_differences(size, [1.0, -2.0, 1.0]) for size in sizes])
     strength = np.sqrt(len(seconds) / len(scale))
-    fixed = [
-        sparse.hstack(blocks, format="csr").multiply(row_weight[:, None]).multiply(scale),
-        bends * (_SMOOTH * strength),
-        sparse.identity(len(scale)) * (_RIDGE * strength),
-    ]
-    wanted = np.concatenate([residual * row_weight, np.zeros(bends.shape[0] + len(scale))])
+    error = sparse.hstack(blocks, format="csr").multiply(row_weight[:, None]).multiply(scale)
+    bends = sparse.block_diag([_differences(size, [1.0, -2.0, 1.0]) for size in sizes])
+    rising = sparse.block_diag([_differences(size, [-1.0, 1.0]) for size in sizes], format="csr")
+    pair_scale = abs(rising) @ scale / 2
+    fixed = (error.T @ error) + (_SMOOTH * strength) ** 2 * (bends.T @ bends)
+    fixed = (fixed + (_RIDGE * strength) ** 2 * sparse.identity(len(scale))).tocsr()
+    wanted = error.T @ (residual * row_weight)
     falls = np.zeros(rising.shape[0], bool)
     ratio = np.zeros(len(scale))
-    pair_scale = abs(rising) @ scale / 2
     for _ in range(_PASSES):
         falls |= rising @ (start + ratio * scale) < -1e-9
-        flat = rising[falls].multiply(_FALL * strength / pair_scale[falls][:, None]).tocsr()
-        system = sparse.vstack([*fixed, flat.multiply(scale)], format="csr")
-        goal = np.concatenate([wanted, -(flat @ start)])
-        ratio = lsmr(system, goal, x0=ratio, atol=1e-6, btol=1e-6, maxiter=300)[0]
+        flat = rising[falls].multiply(_FALL * strength / pair_scale[falls][:, None])
+        scaled = flat.multiply(scale).tocsr()
+        system = fixed + scaled.T @ scaled
+        ratio = cg(
+            system,
+            wanted - scaled.T @ (flat @ start),
+            x0=ratio,
+            rtol=_CONVERGED,
+            maxiter=_ITERATIONS,
+            M=sparse.diags_array(1.0 / system.diagonal()),
+        )[0]
     parts = np.split(ratio * scale, np.cumsum([len(part) for part in scales])[:-1])
     values = {
         kind: _monotone((physics[i] + parts[i]).reshape(sizes[i]))
@@ -236,6 +245,43 @@ def _monotone(values: Floats) -> Floats:
         above = np.maximum.accumulate(above, axis=axis)
         below = np.flip(np.minimum.accumulate(np.flip(below, axis), axis=axis), axis)
     return (above + below) / 2
+
+
+def parse_coefficients(take: Fields) -> dict[str, Any]:
+    """Read fallback, curve and grids from JSON."""
+    tokens = take.numbers("curve_tokens", rising=True)
+    for index, knot in enumerate(tokens):
+        if knot not in linear.CURVE_EDGES:
+            raise take.wrong(f"curve_tokens[{index}]", knot)
+    if not tokens:
+        raise take.wrong("curve_tokens", tokens)
+    coefficients: dict[str, Any] = {
+        "fallback": linear.parse_coefficients(take.inside("fallback")),
+        "curve_tokens": tokens,
+        "curve_s": take.numbers("curve_s", count=len(tokens)),
+        "grids": {},
+    }
+    take.only(coefficients)
+    grids = take.inside("grids")
+    grids.only(KINDS)
+    for kind in grids.facts:
+        grid = grids.inside(kind)
+        grid.only(("nodes", "seconds"))
+        nodes = grid("nodes", list)
+        if len(nodes) != len(AXES[kind]):
+            raise grid.wrong("nodes", nodes, f"write {len(AXES[kind])} axes")
+        axes = [
+            grid.checked(f"nodes[{index}]", axis, low=0.0, rising=True)
+            for index, axis in enumerate(nodes)
+        ]
+        if any(len(axis) < 2 for axis in axes):
+            raise grid.wrong("nodes", nodes, "write at least two nodes for every axis")
+        count = int(np.prod([len(axis) for axis in axes]))
+        coefficients["grids"][kind] = {
+            "nodes": axes,
+            "seconds": grid.numbers("seconds", count=count),
+        }
+    return coefficients
 
 
 def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
@@ -289,7 +335,7 @@ def _plane(a: float, b: float, grid: int, table: Floats) -> float:
     at = grid + 2 + rows + columns + i * columns + j
     low = table[at] + v * (table[at + 1] - table[at])
     high = table[at + columns] + v * (table[at + columns + 1] - table[at + columns])
-    return low + u * (high - low)
+    return float(low + u * (high - low))
 
 
 @njit("float64(float64, float64, float64, float64, int64, float64[::1])", cache=True, nogil=True)

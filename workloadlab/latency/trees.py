@@ -22,10 +22,13 @@ from workloadlab.latency.table import coordinates
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from workloadlab.latency.fields import Fields
+
 __all__ = [
     "FEATURE_COUNT",
     "flatten",
     "kernel_table",
+    "parse_coefficients",
     "predict_steps",
     "step_time",
     "training_data",
@@ -75,7 +78,10 @@ def flatten(trees: list[tuple[Array, Array, Array, Array, Array]], scale: float)
         `roots`, and of each node `feature` (-1: a leaf), `left` (its right sibling follows) and
         `value`: the threshold, or the leaf's share of the sum.
     """
-    roots, feature, left, value = [], [], [], []
+    roots: list[int] = []
+    feature: list[int] = []
+    left: list[int] = []
+    value: list[float] = []
     for split, threshold, lefts, rights, values in trees:
         roots.append(len(feature))
         order = [0]
@@ -90,6 +96,49 @@ def flatten(trees: list[tuple[Array, Array, Array, Array, Array]], scale: float)
             left.append(-1 if leaf else place[int(lefts[node])])
             number = values[node] * scale if leaf else threshold[node]
             value.append(float(f"{number:.7e}"))
+    return {"roots": roots, "feature": feature, "left": left, "value": value}
+
+
+def parse_coefficients(take: Fields) -> dict[str, Any]:
+    """Read fallback, constant, boxes and trees from JSON.
+
+    Children come after their parent and lie within the file, so that every walk ends at a leaf.
+    """
+    boxes = take("boxes", list)
+    if len(boxes) != len(KINDS) or any(not isinstance(b, list) or len(b) != 4 for b in boxes):
+        raise take.wrong("boxes", boxes, "write four [low, high] for each of three kinds of step")
+    coefficients = {
+        "fallback": linear.parse_coefficients(take.inside("fallback")),
+        "constant": take.number("constant"),
+        "boxes": [
+            [
+                take.checked(f"boxes[{kind}][{axis}]", pair, count=2, low=0.0)
+                for axis, pair in enumerate(box)
+            ]
+            for kind, box in enumerate(boxes)
+        ],
+        "trees": parse_trees(take.inside("trees"), FEATURE_COUNT),
+    }
+    take.only(coefficients)
+    return coefficients
+
+
+def parse_trees(take: Fields, features: int) -> dict[str, Any]:
+    """Read what `flatten` wrote, for trees over so many features."""
+    value = take.numbers("value")
+    size = len(value)
+    feature = take.whole_numbers("feature", low=-1, below=features)
+    left = take.whole_numbers("left", low=-1, below=size - 1)
+    roots = take.whole_numbers("roots", low=0, below=size)
+    take.only(("roots", "feature", "left", "value"))
+    for name, values in (("feature", feature), ("left", left)):
+        if len(values) != size:
+            raise take.wrong(name, values, f"write {size} numbers; there are {len(values)}")
+    if not roots:
+        raise take.wrong("roots", roots)
+    for node, child in enumerate(left):
+        if (child < 0) != (feature[node] < 0) or 0 <= child <= node:
+            raise take.wrong(f"left[{node}]", child)
     return {"roots": roots, "feature": feature, "left": left, "value": value}
 
 

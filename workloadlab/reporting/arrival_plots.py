@@ -16,6 +16,7 @@ __all__ = ["arrival_plots"]
 
 INSIDE = 0.98
 LEAST_PER_BIN, LEAST_BINS = 5, 25
+FIT_POINTS = 100
 CLOSE_TO_ONE = (0.9, 1.1)
 
 
@@ -107,19 +108,48 @@ def _gaps(arrivals: dict[str, Any], section: str) -> Plot:
     else:
         said += f"Their CV is {three(gaps['cv'])}, {_beside_exponential(gaps['cv'])}"
         if windowed is not None:
-            said += f"; inside windows of 60 s, where the rate has less time to change, {three(windowed)}"
+            said += f"; inside windows of 60 s, with less time for the rate to change, {three(windowed)}"
         said += "."
+    best = _best_fit(arrivals)
+    if best:
+        said += f" Of the families tried {best['family']} fits best, within {share(best['ks'])}."
     return Plot(
         id=f"{section}-gaps",
         kind="gaps",
         title="Gaps between arrivals",
         reading=said,
         definition="Share of the gaps that are at least as long, both axes logarithmic; gaps of 0 "
-        "count but cannot be drawn. Exponential with the same mean, which Poisson arrivals have.",
+        "count but cannot be drawn. Exponential with the same mean, which Poisson arrivals have. "
+        "Best family by AIC; within: the largest difference of the shares (Kolmogorov-Smirnov).",
         n=plural(gaps["n"], "gap"),
-        data={"points": points, "mean_s": gaps["mean"]},
-        legend=(Key("gaps", 0), Key("exponential gaps", REFERENCE)),
+        data={"points": points, "mean_s": gaps["mean"], "fit": best},
+        legend=(
+            Key("gaps", 0),
+            *([Key(f"{best['family']} fit", 1)] if best else []),
+            Key("exponential", REFERENCE),
+        ),
     )
+
+
+def _best_fit(arrivals: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the best family that is not the exponential, with a curve of it."""
+    from workloadlab.characterization.families import FAMILIES
+
+    gaps = [gap for gap, _ in arrivals["iat_ccdf"] if gap > 0]
+    fits = arrivals["fits"]
+    if not isinstance(fits, list) or not fits or fits[0]["family"] == "exponential":
+        return None
+    best = fits[0]
+    family = FAMILIES[best["family"]]
+    grid = np.geomspace(gaps[0], gaps[-1], FIT_POINTS)
+    above = family.survival(grid, np.array([best["params"][name] for name in family.names]))
+    above *= best["rows"] / arrivals["iat_s"]["n"]
+    return {
+        "family": best["family"].replace("_", " "),
+        "ks": best["ks"],
+        "points": [[float(f"{gap:.6g}"), float(f"{part:.6g}")]
+                   for gap, part in zip(grid, above, strict=True)],
+    }  # fmt: skip
 
 
 def _beside_exponential(cv: float) -> str:
@@ -138,15 +168,15 @@ def _dispersion(arrivals: dict[str, Any], section: str) -> Plot:
             "No window is both two ticks of the clock wide and half the span at most."
         )  # fmt: skip
         return Plot(id=plot_id, kind="absent", title=title, reading=why)
-    (first, at_first), (last, at_last) = known[0], known[-1]
+    (first, at_first), (peak, at_peak) = known[0], max(known, key=lambda point: point[1])
     said = f"Counts per {seconds(first)} vary {three(at_first)} times as much as Poisson's"
-    if len(known) > 1:
-        said += f", per {seconds(last)} {three(at_last)} times"
-    if at_last > 2 * max(at_first, 1):
+    if peak != first:
+        said += f", counts per {seconds(peak)} {three(at_peak)} times"
+    if at_peak > max(2, 2 * at_first) and peak == known[-1][0]:
         said += ": the longer the window, the more the rate itself changes"
-    elif at_last < 0.67:
-        said += ": more regular than chance"
-    elif max(at_first, at_last) < 1.5:
+    elif known[-1][1] < 0.67:
+        said += ": over longer windows more regular than chance"
+    elif at_peak < 1.5:
         said += ": hardly burstier than chance"
     return Plot(
         id=plot_id,

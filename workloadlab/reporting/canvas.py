@@ -28,6 +28,7 @@ __all__ = [
     "MUTED",
     "SERIES",
     "canvas",
+    "colour_variable",
     "dash_pattern",
     "house_style",
     "log_axis",
@@ -102,6 +103,11 @@ def series(style: int) -> dict[str, Any]:
     """Return colour and dash of a series, the same in every figure and in the legends."""
     dashes = DASHES[style % len(DASHES)]
     return {"color": SERIES[style % len(SERIES)]} | ({"dashes": dashes} if dashes else {})
+
+
+def colour_variable(style: int) -> str:
+    """Return the CSS variable of a series' colour."""
+    return VARIABLES[SERIES[style % len(SERIES)]]
 
 
 def dash_pattern(style: int) -> str:

@@ -113,6 +113,7 @@ class Section:
         facts: label and value pairs.
         grids: tables shown.
         plots: figures.
+        unsupported: topic and reason, of what the part cannot say and no figure stands for.
         details: tables folded away.
         source: the part as plain JSON data.
     """
@@ -124,5 +125,6 @@ class Section:
     facts: tuple[tuple[str, str], ...] = ()
     grids: tuple[Grid, ...] = ()
     plots: tuple[Plot, ...] = ()
+    unsupported: tuple[tuple[str, str], ...] = ()
     details: tuple[Grid, ...] = ()
     source: dict[str, Any] = field(default_factory=dict)

@@ -93,6 +93,9 @@ def _gaps(data: dict[str, Any]) -> Figure:
     high = max(gaps[-1], data["mean_s"] * -np.log(lowest))
     grid = np.geomspace(low, high, 200)
     axes.plot(grid, np.exp(-grid / data["mean_s"]), color=MUTED, linewidth=1.2, dashes=(4, 2))
+    if data["fit"]:
+        fitted, above = np.array(data["fit"]["points"]).T
+        axes.plot(fitted[above > 0], above[above > 0], **series(1))
     marker = "o" if len(gaps) < FEW_POINTS else None
     axes.plot(gaps[positive], shares[positive], marker=marker, markersize=4, **series(0))
     log_axis(axes.xaxis, low, high, tick_seconds)
@@ -136,22 +139,25 @@ def _lengths(data: dict[str, Any]) -> Figure:
 
 
 def _density(data: dict[str, Any]) -> Figure:
+    from matplotlib.collections import PolyCollection
+    from matplotlib.colors import to_rgba
+
     figure, axes = canvas(height=320)
     inputs, outputs = (np.maximum(data[f"{key}_edges"], 0.7) for key in ("input", "output"))
     counts = np.array(data["counts"], dtype=np.float64)
-    depth = np.log1p(counts) / np.log1p(counts.max())
-    for row, column in np.argwhere(counts > 0):
-        axes.fill(
-            inputs[[row, row + 1, row + 1, row]],
-            outputs[[column, column, column + 1, column + 1]],
-            color=SERIES[0],
-            alpha=round(0.08 + 0.92 * float(depth[row, column]), 3),
-            linewidth=0,
-        )
-    middle = [np.sqrt(edges[:-1] * edges[1:]) for edges in (inputs, outputs)]
-    if data["medians"]:
-        rows, columns = np.array(data["medians"]).T
-        axes.plot(middle[0][rows], middle[1][columns], "o", color=SERIES[1], markersize=5)
+    rows, columns = np.nonzero(counts)
+    depth = np.log1p(counts[rows, columns]) / np.log1p(counts.max())
+    left, right = inputs[rows], inputs[rows + 1]
+    bottom, top = outputs[columns], outputs[columns + 1]
+    corners = [(left, bottom), (right, bottom), (right, top), (left, top)]
+    cells = np.moveaxis(np.array(corners), 2, 0)
+    colours = [to_rgba(SERIES[0], round(0.07 + 0.63 * float(part), 2)) for part in depth]
+    axes.add_collection(PolyCollection(list(cells), facecolors=colours, linewidths=0))
+    for band in data["bands"]:
+        low, middle, high = (max(band[key], outputs[0]) for key in ("p10", "p50", "p90"))
+        center = max((band["input_low"] * band["input_high"]) ** 0.5, inputs[0])
+        axes.plot([center, center], [low, high], color=INK, linewidth=1.3)
+        axes.plot(center, middle, "o", color=INK, markersize=5)
     log_axis(axes.xaxis, inputs[0], inputs[-1], _thousands)
     log_axis(axes.yaxis, outputs[0], outputs[-1], _thousands)
     axes.set_xlabel("prompt tokens")

@@ -11,7 +11,6 @@ from workloadlab.reporting.words import plural, sentence, share, three
 __all__ = ["length_plots", "token_weighted"]
 
 COLUMNS = (("input", "Prompt lengths", "prompt"), ("output", "Output lengths", "output"))
-ROWS_FOR_MEDIAN = 20
 STRENGTHS = ((0.1, "next to nothing"), (0.3, "little"), (0.6, "something"), (1.01, "much"))
 
 
@@ -89,29 +88,20 @@ def _joint(joint: dict[str, Any], plot_id: str) -> Plot:
         )
     if ratio is not None:
         said += f" The prompts hold {three(ratio)} tokens for each one generated."
+    bands = joint["output_by_input"]
+    if len(bands) > 1:
+        said += (
+            f" The median output goes from {bands[0]['p50']:,.0f} tokens for the shortest prompts to "
+            f"{bands[-1]['p50']:,.0f} for the longest."
+        )
     return Plot(
         id=plot_id,
         kind="density",
         title=title,
         reading=said,
         definition="Requests per cell of half an octave each way, the fuller the stronger the "
-        "colour; dots: the output bin that holds the median of each prompt bin of at least "
-        f"{ROWS_FOR_MEDIAN} requests. Spearman: correlation of ranks, ties averaged.",
+        "colour. Bars: output quantiles 10%, 50% (dot) and 90% of each tenth of the prompts by "
+        "length. Spearman: correlation of ranks, ties averaged.",
         n=plural(joint["rows"], "request"),
-        data={**joint["density"], "medians": _medians(joint["density"])},
+        data={**joint["density"], "bands": bands},
     )
-
-
-def _medians(density: dict[str, Any]) -> list[list[int]]:
-    """Return (input bin, output bin of the median) for well filled input bins."""
-    found = []
-    for row, counts in enumerate(density["counts"]):
-        total, seen = sum(counts), 0
-        if total < ROWS_FOR_MEDIAN:
-            continue
-        for column, count in enumerate(counts):
-            seen += count
-            if 2 * seen >= total:
-                found.append([row, column])
-                break
-    return found

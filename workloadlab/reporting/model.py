@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["model_section"]
 
+DESCRIBED = (
+    "name", "estimator", "gpu", "model", "tp", "dtype", "provenance", "system", "card", "domain",
+)  # fmt: skip
+"""What the page keeps of a model's file: all but its parameters, which may be large."""
+
 LARGE_ERROR = 0.1
 CACHED_TOKENS = (0, 4096, 16384)
 CONTEXT_TOKENS = (512, 2048, 8192)
@@ -37,7 +42,7 @@ def model_section(model: LatencyModel, section_id: str) -> Section:
             grid for grid in (_card(card) if card else None, _domain(facts["domain"])) if grid
         ),
         plots=(_prefill(model, section_id), _decode(model, section_id)),
-        source=facts,
+        source={key: facts[key] for key in DESCRIBED},
     )
 
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from workloadlab.reporting.facts import BAND, REFERENCE
 from workloadlab.reporting.summary import summarise
 from workloadlab.trace import write_atomically
 
@@ -48,7 +49,7 @@ def render(facts: dict[str, Any]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    from workloadlab.reporting.canvas import dash_pattern
+    from workloadlab.reporting.canvas import colour_variable, dash_pattern
     from workloadlab.reporting.figures import draw
 
     environment = Environment(
@@ -58,6 +59,12 @@ def render(facts: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {
+        "BAND": BAND,
+        "REFERENCE": REFERENCE,
+        "colour_variable": colour_variable,
+        "dash_pattern": dash_pattern,
+    }
     drawings = {
         plot["id"]: Markup(draw(plot))  # noqa: S704  our own SVG, its text escaped
         for section in facts["sections"]
@@ -67,6 +74,5 @@ def render(facts: dict[str, Any]) -> str:
     return environment.get_template("page.html.jinja").render(
         facts=facts,
         drawings=drawings,
-        dash_pattern=dash_pattern,
         document=base64.b64encode(document.encode()).decode("ascii"),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workloadlab.reporting.arrival_plots import arrival_plots
 from workloadlab.reporting.facts import Finding, Section
 from workloadlab.reporting.length_plots import length_plots
-from workloadlab.reporting.words import grid_of, plural, seconds, three
+from workloadlab.reporting.words import grid_of, plural, seconds, sentence, three
 from workloadlab.tables import duration
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def workload_section(profile: Profile, section_id: str) -> Section:
             *arrival_plots(facts["arrivals"], section_id),
             *length_plots(facts["lengths"], section_id),
         ),
+        unsupported=_unsupported(facts),
         details=_details(profile, facts),
         source=facts,
     )
@@ -107,6 +108,17 @@ def _trace_facts(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
             pairs.append((label, f"{column['sum']:,}"))
     pairs.append(("Records", ", ".join(trace["supports"]).replace("_", " ")))
     return tuple(pairs)
+
+
+def _unsupported(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the reasons of the topics that have no figure to hold their place."""
+    return tuple(
+        (name.replace("_", " ").capitalize(), sentence(topic["unsupported"]))
+        for name, topic in facts.items()
+        if name not in ("arrivals", "lengths")
+        and isinstance(topic, dict)
+        and "unsupported" in topic
+    )
 
 
 def _details(profile: Profile, facts: dict[str, Any]) -> tuple[Grid, ...]:

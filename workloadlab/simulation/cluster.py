@@ -28,9 +28,15 @@ class Pool:
         block_size: tokens per block.
         max_num_seqs: most sequences in a batch.
         max_num_batched_tokens: token budget of a step.
+        reserve_full_isl: admit a request only if blocks for its whole prompt are free, not only for its
+            first chunk (vLLM's `scheduler_reserve_full_isl`).
+        watermark: share of the blocks that an admission must leave free.
         prefix_caching: keep the KV blocks of prefixes that end, and reuse them by block id; blocks
             are those of the trace, so its block size must be a multiple of `block_size`.
         step_overhead_s: CPU time per step outside the kernels, added to the model's time.
+        async_scheduling: prepare the next step while one runs, so that a step takes the longer of the
+            model's time and the overhead instead of their sum.
+        models: served models, by the trace's `model`; empty for any.
 
     Raises:
         UsageError: a value that no engine could run with.
@@ -43,8 +49,12 @@ class Pool:
     block_size: int = 16
     max_num_seqs: int = 256
     max_num_batched_tokens: int = 2048
+    reserve_full_isl: bool = True
+    watermark: float = 0.0
     prefix_caching: bool = False
     step_overhead_s: float = DEFAULT_STEP_OVERHEAD_S
+    async_scheduling: bool = False
+    models: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.latency, str | Path):
@@ -63,10 +73,19 @@ class Pool:
                 raise UsageError(
                     f"pool {self.name!r}: {key} = {value!r}", fix="use a whole number of at least 1"
                 )
-        if not isinstance(self.prefix_caching, bool):
+        for key in ("reserve_full_isl", "prefix_caching", "async_scheduling"):
+            if not isinstance(getattr(self, key), bool):
+                raise UsageError(
+                    f"pool {self.name!r}: {key} = {getattr(self, key)!r}", fix="use true or false"
+                )
+        if not isinstance(self.watermark, int | float) or not 0 <= self.watermark < 1:
             raise UsageError(
-                f"pool {self.name!r}: prefix_caching = {self.prefix_caching!r}",
-                fix="use true or false",
+                f"pool {self.name!r}: watermark = {self.watermark!r}", fix="use 0 to 1"
+            )
+        object.__setattr__(self, "models", tuple(self.models))
+        if isinstance(self.models, str) or not all(isinstance(m, str) for m in self.models):
+            raise UsageError(
+                f"pool {self.name!r}: models = {self.models!r}", fix="list model names"
             )
         overhead = self.step_overhead_s
         if not isinstance(overhead, int | float) or not 0 <= overhead < 60:
@@ -95,6 +114,7 @@ class Pool:
         return {
             **{key.name: getattr(self, key.name) for key in fields(self)},
             "latency": self.latency.name,
+            "models": list(self.models),
         }
 
 
@@ -106,6 +126,8 @@ class Cluster:
         pools: one or more pools; instances are numbered through them in order.
         signal_interval_s: age of engine-reported signals: they are snapshots taken every so many
             seconds, 0 for always fresh. The router's own counters are never stale.
+        request_overhead_s: time of a request outside queue and engine: network, tokenization and the
+            routing decision. It passes before the decision and counts in every latency.
 
     Example:
         >>> model = LatencyModel.linear(constant_s=0.01)
@@ -115,6 +137,7 @@ class Cluster:
 
     pools: tuple[Pool, ...]
     signal_interval_s: float = 0.0
+    request_overhead_s: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pools", tuple(self.pools))
@@ -123,9 +146,10 @@ class Cluster:
         names = [pool.name for pool in self.pools]
         if len(set(names)) < len(names):
             raise UsageError(f"two pools share a name among {names}", fix="name each pool")
-        interval = self.signal_interval_s
-        if not isinstance(interval, int | float) or not 0 <= interval < 1e6:
-            raise UsageError(f"signal_interval_s = {interval!r}", fix="use seconds, 0 for fresh")
+        for key in ("signal_interval_s", "request_overhead_s"):
+            value = getattr(self, key)
+            if not isinstance(value, int | float) or not 0 <= value < 1e6:
+                raise UsageError(f"{key} = {value!r}", fix="use seconds, 0 for none")
 
     @classmethod
     def uniform(
@@ -134,6 +158,7 @@ class Cluster:
         latency: LatencyModel | str | Path,
         *,
         signal_interval_s: float = 0.0,
+        request_overhead_s: float = 0.0,
         **pool: Any,
     ) -> Cluster:
         """Make a cluster of one pool.
@@ -142,6 +167,7 @@ class Cluster:
             instances: how many.
             latency: the model, its catalogue name or its path.
             signal_interval_s: see the class.
+            request_overhead_s: see the class.
             **pool: further attributes of `Pool`.
         """
         try:
@@ -151,7 +177,11 @@ class Cluster:
             raise UsageError(
                 str(error).rpartition(") ")[2] or str(error), fix=f"use {known}"
             ) from None
-        return cls(pools=(made,), signal_interval_s=signal_interval_s)
+        return cls(
+            pools=(made,),
+            signal_interval_s=signal_interval_s,
+            request_overhead_s=request_overhead_s,
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> Cluster:
@@ -169,7 +199,7 @@ class Cluster:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"is not TOML: {error}", where=str(path)) from error
         tables = facts.pop("pool", [])
-        _refuse_unknown(facts, {"signal_interval_s"}, str(path))
+        _refuse_unknown(facts, {"signal_interval_s", "request_overhead_s"}, str(path))
         if not isinstance(tables, list) or not tables:
             raise DataError("has no [[pool]]", where=str(path), fix="add one with a latency model")
         try:
@@ -187,6 +217,7 @@ class Cluster:
         """Return plain JSON data."""
         return {
             "signal_interval_s": self.signal_interval_s,
+            "request_overhead_s": self.request_overhead_s,
             "pool": [pool.to_dict() for pool in self.pools],
         }
 

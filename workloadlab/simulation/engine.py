@@ -9,7 +9,7 @@ import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.routing import INSTANCE, REQUEST, Router, empty_memory, router
-from workloadlab.simulation.reference import UNLIMITED_BLOCKS
+from workloadlab.simulation.reference import UNLIMITED_BLOCKS, spare_blocks
 from workloadlab.simulation.workload import Outcome, Workload, seed_state
 
 if TYPE_CHECKING:
@@ -47,13 +47,25 @@ def _engines(cluster: Cluster) -> Any:
         rows["block_size"] = pool.block_size
         rows["max_num_seqs"] = pool.max_num_seqs
         rows["budget"] = pool.max_num_batched_tokens
+        rows["reserve"] = pool.reserve_full_isl
+        rows["spare"] = spare_blocks(pool)
         rows["overhead_s"] = pool.step_overhead_s
+        rows["overlapped"] = pool.async_scheduling
         rows["pool"] = number
         rows["caching"] = pool.prefix_caching
     engines["free"] = engines["kv_blocks"]
     for link in ("partial", "wait_head", "wait_tail", "run_head", "run_tail", "oldest", "newest"):
         engines[link] = -1
     return engines
+
+
+def _serves(cluster: Cluster, workload: Workload) -> Any:
+    """Return which pool serves which model; the last column is for requests that name none."""
+    table = np.ones((len(cluster.pools), len(workload.models) + 1), np.uint8)
+    for row, pool in enumerate(cluster.pools):
+        if pool.models:
+            table[row, :-1] = [name in pool.models for name in workload.models]
+    return table
 
 
 def _bounds(model: LatencyModel) -> Any:
@@ -75,10 +87,12 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
 
     n, pools = len(workload), cluster.pools
     jobs = np.empty(n, state.JOB)
-    jobs["arrival_s"], jobs["input"] = workload.arrival_s, workload.input_tokens
+    outside_s = cluster.request_overhead_s
+    jobs["arrival_s"] = workload.arrival_s + outside_s
+    jobs["input"], jobs["model"] = workload.input_tokens, workload.model
     jobs["output"], jobs["predicted"] = workload.output_tokens, workload.predicted_tokens
     jobs["session"], jobs["next_turn"] = workload.session, workload.next_turn
-    jobs["think_s"] = workload.think_s
+    jobs["think_s"] = workload.think_s + outside_s
     jobs["first_block"], jobs["blocks"] = workload.first_block[:-1], np.diff(workload.first_block)
     ids = int(workload.block_ids.max(initial=-1)) + 1 if any(p.prefix_caching for p in pools) else 0
     results = np.zeros(n, state.RESULT)
@@ -115,6 +129,7 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
             kernels[0][0],
             np.stack([table for _, table in kernels]),
             np.stack([_bounds(pool.latency) for pool in pools]),
+            _serves(cluster, workload),
             np.zeros(len(workload.think_s), state.RELEASE),
             np.zeros(3, np.int64),
             workload.starts,
@@ -138,7 +153,7 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
         ) from error
     _check_status(status, row, chosen, policy, count)
     return Outcome(
-        arrival_s=jobs["arrival_s"].copy(),
+        arrival_s=jobs["arrival_s"] - outside_s if outside_s else jobs["arrival_s"].copy(),
         instance=results["instance"].copy(),
         dispatch_s=results["dispatch_s"].copy(),
         scheduled_s=results["scheduled_s"].copy(),

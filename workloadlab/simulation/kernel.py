@@ -20,7 +20,16 @@ from typing import Any
 import numpy as np
 from numba import from_dtype, njit, types
 
+from workloadlab.compiled import digest_of
+from workloadlab.latency import domain_kernel
 from workloadlab.routing import INSTANCE, REQUEST, signatures
+from workloadlab.simulation import (
+    kernel_blocks,
+    kernel_engine,
+    kernel_sessions,
+    kernel_state,
+    reference,
+)
 from workloadlab.simulation.kernel_blocks import blocks_for, hits
 from workloadlab.simulation.kernel_engine import accept, advance, start
 from workloadlab.simulation.kernel_sessions import due, pop_release, release_next_turn
@@ -59,6 +68,7 @@ SIGNATURE = types.Tuple((types.int64, types.int64, types.int64))(
     types.FunctionType(STEP_TIME),
     types.float64[:, ::1],
     types.float64[:, :, :, ::1],
+    types.uint8[:, ::1],
     types.Array(from_dtype(RELEASE), 1, "C"),
     types.int64[::1],
     types.int64[::1],
@@ -121,7 +131,9 @@ def refresh_own(lane: Any, views: Any, row: Any, prefix: Any) -> Any:
     any_fits = False
     for i in range(len(lane.engines)):
         e = lane.engines[i]
-        fits = blocks_for(slots, e.block_size) <= e.kv_blocks
+        fits = (
+            blocks_for(slots, e.block_size) <= e.kv_blocks and lane.serves[e.pool, job.model] == 1
+        )
         views[i].in_flight = e.in_flight
         views[i].fits = 1 if fits else 0
         any_fits |= fits
@@ -143,125 +155,146 @@ def lowest_score(score: Any, offer: Any, views: Any, params: Any) -> Any:
     return best
 
 
-@njit(SIGNATURE, **JIT)
-def run_lane(
-    jobs: Any,
-    results: Any,
-    sequences: Any,
-    engines: Any,
-    ring: Any,
-    seats: Any,
-    cache: Any,
-    block_ids: Any,
-    holds: Any,
-    step_time: Any,
-    tables: Any,
-    domains: Any,
-    releases: Any,
-    counts: Any,
-    starts: Any,
-    scores: Any,
-    score: Any,
-    choose: Any,
-    oracle: Any,
-    prefix: Any,
-    params: Any,
-    memory: Any,
-    offer: Any,
-    views: Any,
-    seed: Any,
-    interval: Any,
-) -> Any:
-    """Replay one lane in place; return (status, row, chosen instance).
+def _lane_of(sources: str) -> Any:
+    """Return the function, bound to the digest of the sources that it is compiled from."""
 
-    With turns that are released by the end of others, or with requests held by the router, anything may
-    follow from the end of a step, so the lane goes from step end to step end; else from arrival to
-    arrival.
-    """
-    n = len(jobs)
-    lane = Lane(
-        engines, jobs, results, sequences, ring, seats, cache, block_ids, holds, step_time, tables,
-        domains, releases, counts,
-    )  # fmt: skip
-    closed = len(starts) < n
-    arrived = started = decisions = held = 0
-    last_tick = -1.0
-    head = tail = NONE
-    while arrived < n or held > 0:
-        now = jobs[starts[started]].arrival_s if started < len(starts) else np.inf
-        if due(lane) != NONE:
-            now = min(now, releases[0].at_s)
-        if held > 0 or closed:
-            now = min(now, next_step_end(lane))
-            if now == np.inf:
-                return STATUS_STUCK, head, NONE
-        if interval > 0.0 and np.floor(now / interval) > last_tick:
-            last_tick = np.floor(now / interval)
-            advance(lane, last_tick * interval)
-            report(lane, views)
-        advance(lane, now)
-        while True:
-            row = NONE
-            if started < len(starts) and jobs[starts[started]].arrival_s == now:
-                row = starts[started]
-            if due(lane) != NONE and releases[0].at_s == now and (row == NONE or due(lane) < row):
-                row = due(lane)
-                pop_release(lane)
-            elif row != NONE:
-                started += 1
-            else:
-                break
-            sequences[row].next = NONE
-            if held == 0:
-                head = row
-            else:
-                sequences[tail].next = row
-            tail = row
-            held += 1
-            arrived += 1
-        while held > 0:
-            row = head
-            job = jobs[row]
-            following = sequences[row].next
-            if not refresh_own(lane, views, row, prefix):
+    def run_lane(
+        jobs: Any,
+        results: Any,
+        sequences: Any,
+        engines: Any,
+        ring: Any,
+        seats: Any,
+        cache: Any,
+        block_ids: Any,
+        holds: Any,
+        step_time: Any,
+        tables: Any,
+        domains: Any,
+        serves: Any,
+        releases: Any,
+        counts: Any,
+        starts: Any,
+        scores: Any,
+        score: Any,
+        choose: Any,
+        oracle: Any,
+        prefix: Any,
+        params: Any,
+        memory: Any,
+        offer: Any,
+        views: Any,
+        seed: Any,
+        interval: Any,
+    ) -> Any:
+        """Replay one lane in place; return (status, row, chosen instance).
+
+        With turns that are released by the end of others, or with requests held by the router,
+        anything may follow from the end of a step, so the lane goes from step end to step end; else
+        from arrival to arrival.
+        """
+        if len(sources) == 0:
+            return STATUS_OK, NONE, NONE
+        n = len(jobs)
+        lane = Lane(
+            engines, jobs, results, sequences, ring, seats, cache, block_ids, holds, step_time, tables,
+            domains, serves, releases, counts,
+        )  # fmt: skip
+        closed = len(starts) < n
+        arrived = started = decisions = held = 0
+        last_tick = -1.0
+        head = tail = NONE
+        while arrived < n or held > 0:
+            now = jobs[starts[started]].arrival_s if started < len(starts) else np.inf
+            if due(lane) != NONE:
+                now = min(now, releases[0].at_s)
+            if held > 0 or closed:
+                now = min(now, next_step_end(lane))
+                if now == np.inf:
+                    return STATUS_STUCK, head, NONE
+            if interval > 0.0 and np.floor(now / interval) > last_tick:
+                last_tick = np.floor(now / interval)
+                advance(lane, last_tick * interval)
+                report(lane, views)
+            advance(lane, now)
+            while True:
+                row = NONE
+                if started < len(starts) and jobs[starts[started]].arrival_s == now:
+                    row = starts[started]
+                if (
+                    due(lane) != NONE
+                    and releases[0].at_s == now
+                    and (row == NONE or due(lane) < row)
+                ):
+                    row = due(lane)
+                    pop_release(lane)
+                elif row != NONE:
+                    started += 1
+                else:
+                    break
+                sequences[row].next = NONE
+                if held == 0:
+                    head = row
+                else:
+                    sequences[tail].next = row
+                tail = row
+                held += 1
+                arrived += 1
+            while held > 0:
+                row = head
+                job = jobs[row]
+                following = sequences[row].next
+                if not refresh_own(lane, views, row, prefix):
+                    head = following
+                    held -= 1
+                    release_next_turn(lane, row, now)
+                    continue
+                if interval == 0.0:
+                    report(lane, views)
+                predicted = job.predicted
+                if predicted < 0:
+                    predicted = ASSUMED_OUTPUT_TOKENS
+                    if counts[1] > 0:
+                        predicted = counts[0] // counts[1]
+                request = offer[0]
+                request.row = row
+                request.arrival_s = job.arrival_s
+                request.now_s = now
+                request.input_tokens = job.input
+                request.predicted_output_tokens = predicted
+                request.output_tokens = job.output if oracle else 0
+                request.session = job.session
+                request.draw = uniform_draw(seed, decisions)
+                decisions += 1
+                if scores:
+                    chosen = lowest_score(score, offer, views, params)
+                    if chosen < 0:
+                        return STATUS_ALL_NAN, row, chosen
+                else:
+                    chosen = choose(request, views, params, memory)
+                    if chosen == -1:
+                        break
+                    if chosen < 0 or chosen >= len(engines):
+                        return STATUS_NO_INSTANCE, row, chosen
                 head = following
                 held -= 1
-                release_next_turn(lane, row, now)
-                continue
-            if interval == 0.0:
-                report(lane, views)
-            predicted = job.predicted
-            if predicted < 0:
-                predicted = ASSUMED_OUTPUT_TOKENS
-                if counts[1] > 0:
-                    predicted = counts[0] // counts[1]
-            request = offer[0]
-            request.row = row
-            request.arrival_s = job.arrival_s
-            request.now_s = now
-            request.input_tokens = job.input
-            request.predicted_output_tokens = predicted
-            request.output_tokens = job.output if oracle else 0
-            request.session = job.session
-            request.draw = uniform_draw(seed, decisions)
-            decisions += 1
-            if scores:
-                chosen = lowest_score(score, offer, views, params)
-                if chosen < 0:
-                    return STATUS_ALL_NAN, row, chosen
-            else:
-                chosen = choose(request, views, params, memory)
-                if chosen == -1:
-                    break
-                if chosen < 0 or chosen >= len(engines):
-                    return STATUS_NO_INSTANCE, row, chosen
-            head = following
-            held -= 1
-            results[row].dispatch_s = now
-            if views[chosen].fits == 1:
-                results[row].instance = chosen
-                accept(chosen, lane, row, now, predicted)
-            else:
-                release_next_turn(lane, row, now)
-    advance(lane, np.inf)
-    return STATUS_OK, NONE, NONE
+                results[row].dispatch_s = now
+                if views[chosen].fits == 1:
+                    results[row].instance = chosen
+                    accept(chosen, lane, row, now, predicted)
+                else:
+                    release_next_turn(lane, row, now)
+        advance(lane, np.inf)
+        return STATUS_OK, NONE, NONE
+
+    return run_lane
+
+
+run_lane = njit(SIGNATURE, **JIT)(
+    _lane_of(
+        digest_of(
+            domain_kernel, kernel_blocks, kernel_engine, kernel_sessions, kernel_state, reference
+        )
+    )
+)
+"""Replay one lane in place: see the function inside `_lane_of`."""

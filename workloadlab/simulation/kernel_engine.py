@@ -25,48 +25,60 @@ __all__ = ["accept", "advance", "start"]
 
 
 @njit(**JIT)
-def heap_push(seats: Any, i: Any, size: Any, key: Any, row: Any) -> None:
-    child = size
-    while child > 0:
-        parent = (child - 1) >> 1
-        if seats[i, parent].key <= key:
-            break
-        seats[i, child].key, seats[i, child].row = seats[i, parent].key, seats[i, parent].row
-        child = parent
-    seats[i, child].key, seats[i, child].row = key, row
+def _earlier(a: Any, b: Any) -> Any:
+    return a.step < b.step or (a.step == b.step and a.order < b.order)
 
 
 @njit(**JIT)
-def heap_sift(seats: Any, i: Any, size: Any, hole: Any, key: Any, row: Any) -> None:
-    """Put (key, row) at `hole` or, where a child is smaller, below it."""
-    while True:
-        child = 2 * hole + 1
-        if child >= size:
-            break
-        if child + 1 < size and seats[i, child + 1].key < seats[i, child].key:
-            child += 1
-        if seats[i, child].key >= key:
-            break
-        seats[i, hole].key, seats[i, hole].row = seats[i, child].key, seats[i, child].row
-        hole = child
-    seats[i, hole].key, seats[i, hole].row = key, row
+def _swap(seats: Any, i: Any, a: Any, b: Any) -> None:
+    x, y = seats[i, a], seats[i, b]
+    step, order, row = x.step, x.order, x.row
+    x.step, x.order, x.row = y.step, y.order, y.row
+    y.step, y.order, y.row = step, order, row
 
 
 @njit(**JIT)
-def heap_remove(seats: Any, i: Any, size: Any, row: Any) -> None:
-    """Remove a row from the heap of `size` entries; only preemption does this."""
-    hole = 0
-    while seats[i, hole].row != row:
-        hole += 1
+def _rise(seats: Any, i: Any, at: Any) -> None:
+    while at > 0 and _earlier(seats[i, at], seats[i, (at - 1) >> 1]):
+        _swap(seats, i, at, (at - 1) >> 1)
+        at = (at - 1) >> 1
+
+
+@njit(**JIT)
+def heap_push(seats: Any, i: Any, size: Any, step: Any, order: Any, row: Any) -> None:
+    """Add a decode to the heap of `size` entries."""
+    seat = seats[i, size]
+    seat.step, seat.order, seat.row = step, order, row
+    _rise(seats, i, size)
+
+
+@njit(**JIT)
+def heap_remove(seats: Any, i: Any, size: Any, at: Any) -> None:
+    """Remove the entry at position `at` from the heap of `size` entries."""
     last = size - 1
-    key, moved = seats[i, last].key, seats[i, last].row
-    if hole == last:
+    _swap(seats, i, at, last)
+    if at == last:
         return
-    while hole > 0 and seats[i, (hole - 1) >> 1].key > key:
-        parent = (hole - 1) >> 1
-        seats[i, hole].key, seats[i, hole].row = seats[i, parent].key, seats[i, parent].row
-        hole = parent
-    heap_sift(seats, i, last, hole, key, moved)
+    _rise(seats, i, at)
+    while True:
+        child = 2 * at + 1
+        if child >= last:
+            return
+        if child + 1 < last and _earlier(seats[i, child + 1], seats[i, child]):
+            child += 1
+        if not _earlier(seats[i, child], seats[i, at]):
+            return
+        _swap(seats, i, at, child)
+        at = child
+
+
+@njit(**JIT)
+def heap_find(seats: Any, i: Any, row: Any) -> Any:
+    """Return the position of a row in the heap; only preemption looks for one."""
+    at = 0
+    while seats[i, at].row != row:
+        at += 1
+    return at
 
 
 @njit(**JIT)
@@ -79,6 +91,8 @@ def append_running(e: Any, sequences: Any, row: Any) -> None:
         sequences[e.run_tail].next = row
     e.run_tail = row
     e.running += 1
+    e.admitted += 1
+    sequences[row].order = e.admitted
 
 
 @njit(**JIT)
@@ -126,7 +140,7 @@ def preempt_last(i: Any, lane: Any) -> Any:
         s.generated = computed - job.input + 1
         s.target = job.input + s.generated
         s.decoding = 0
-        heap_remove(lane.seats, i, e.decodes, row)
+        heap_remove(lane.seats, i, e.decodes, heap_find(lane.seats, i, row))
         lane.ring[i, -s.base % e.block_size] -= 1
         e.decodes -= 1
         e.context -= computed
@@ -186,7 +200,8 @@ def admit(i: Any, lane: Any, budget: Any) -> Any:
     cached = found * e.block_size
     tokens = min(s.target - cached, budget)
     needed = blocks_for(cached + tokens, e.block_size) - found
-    if needed > available(e) - idle:
+    wanted = blocks_for(s.target, e.block_size) - found if e.reserve == 1 else needed
+    if wanted + (e.spare if e.running > 0 else 0) > available(e) - idle:
         return 0, 0.0
     if e.caching == 1:
         share(e, s, job, lane.cache, lane.block_ids, lane.holds, i, found)
@@ -271,12 +286,11 @@ def complete(i: Any, lane: Any) -> None:
         e.phase = 0
     e.context += e.decodes
     e.predicted_left -= e.decodes
-    while e.decodes > 0 and lane.seats[i, 0].key == e.steps:
+    while e.decodes > 0 and lane.seats[i, 0].step == e.steps:
         row = lane.seats[i, 0].row
         computed = lane.sequences[row].base + e.steps
-        last = lane.seats[i, e.decodes - 1]
+        heap_remove(lane.seats, i, e.decodes, 0)
         e.decodes -= 1
-        heap_sift(lane.seats, i, e.decodes, 0, last.key, last.row)
         lane.ring[i, -lane.sequences[row].base % e.block_size] -= 1
         e.context -= computed
         finish(i, lane, row, computed)
@@ -300,7 +314,7 @@ def complete(i: Any, lane: Any) -> None:
             s.decoding = 1
             s.base = s.computed - e.steps
             lane.ring[i, -s.base % e.block_size] += 1
-            heap_push(lane.seats, i, e.decodes, e.steps + left, row)
+            heap_push(lane.seats, i, e.decodes, e.steps + left, s.order, row)
             e.decodes += 1
             e.context += s.computed
     e.chunks = 0
@@ -314,11 +328,12 @@ def start(i: Any, lane: Any) -> None:
     p, x, d, c = float(prefill), prefill_context, float(e.decodes), float(e.context)
     if not inside_domain(p, x, d, c, lane.domains[e.pool]):
         e.outside += 1
-    e.now_s += lane.step_time(p, x, d, c, lane.tables[e.pool]) + e.overhead_s
+    model_s = lane.step_time(p, x, d, c, lane.tables[e.pool])
+    e.now_s += max(model_s, e.overhead_s) if e.overlapped == 1 else model_s + e.overhead_s
     e.stepping = 1
 
 
-@njit(**JIT)
+@njit(**JIT, inline="always")  # a call with the whole bundle costs more than its steps
 def run_decodes(i: Any, lane: Any, until: Any) -> None:
     """Take the steps in which a full or queueless batch only decodes and nobody ends.
 
@@ -330,7 +345,7 @@ def run_decodes(i: Any, lane: Any, until: Any) -> None:
     table, bounds = lane.tables[e.pool], lane.domains[e.pool]
     now, context, phase, free = e.now_s, e.context, e.phase, e.free
     d = float(e.decodes)
-    plain = lane.seats[i, 0].key - e.steps - 1
+    plain = lane.seats[i, 0].step - e.steps - 1
     taken = 0
     while taken < plain and now < until:
         needed = ring[i, phase]
@@ -340,7 +355,8 @@ def run_decodes(i: Any, lane: Any, until: Any) -> None:
         c = float(context)
         if not inside_domain(0.0, 0.0, d, c, bounds):
             e.outside += 1
-        now += step_time(0.0, 0.0, d, c, table) + e.overhead_s
+        model_s = step_time(0.0, 0.0, d, c, table)
+        now += max(model_s, e.overhead_s) if e.overlapped == 1 else model_s + e.overhead_s
         if now > until:
             e.stepping = 1
             break

@@ -27,7 +27,7 @@ NONE = -1
 
 JOB = np.dtype(
     [("arrival_s", "f8"), ("input", "i8"), ("output", "i8"), ("predicted", "i8"), ("session", "i8"),
-     ("first_block", "i8"), ("blocks", "i8"), ("next_turn", "i8"), ("think_s", "f8")],
+     ("model", "i8"), ("first_block", "i8"), ("blocks", "i8"), ("next_turn", "i8"), ("think_s", "f8")],
     align=True,
 )  # fmt: skip
 """What a request asks for; its prefix blocks are `blocks` ids from `first_block` on. In closed-loop
@@ -42,7 +42,7 @@ RESULT = np.dtype(
 
 SEQUENCE = np.dtype(
     [("predicted", "i8"), ("generated", "i8"), ("target", "i8"), ("computed", "i8"),
-     ("chunk", "i8"), ("base", "i8"), ("decoding", "i8"), ("named", "i8"),
+     ("chunk", "i8"), ("base", "i8"), ("decoding", "i8"), ("named", "i8"), ("order", "i8"),
      ("next", "i8"), ("previous", "i8")],
     align=True,
 )  # fmt: skip
@@ -52,13 +52,14 @@ the running list in order of admission."""
 
 ENGINE = np.dtype(
     [("kv_blocks", "i8"), ("block_size", "i8"), ("max_num_seqs", "i8"), ("budget", "i8"),
-     ("overhead_s", "f8"), ("pool", "i8"), ("caching", "i8"),
+     ("reserve", "i8"), ("spare", "i8"), ("overhead_s", "f8"), ("overlapped", "i8"), ("pool", "i8"),
+     ("caching", "i8"),
      ("now_s", "f8"), ("stepping", "i8"), ("steps", "i8"), ("phase", "i8"), ("outside", "i8"),
      ("free", "i8"), ("idle", "i8"), ("oldest", "i8"), ("newest", "i8"),
      ("in_flight", "i8"), ("predicted_left", "i8"), ("queued_tokens", "i8"),
      ("decodes", "i8"), ("context", "i8"), ("partial", "i8"), ("chunks", "i8"),
      ("waiting", "i8"), ("wait_head", "i8"), ("wait_tail", "i8"),
-     ("running", "i8"), ("run_head", "i8"), ("run_tail", "i8")],
+     ("admitted", "i8"), ("running", "i8"), ("run_head", "i8"), ("run_tail", "i8")],
     align=True,
 )  # fmt: skip
 """One instance: its limits, then its state. `free` blocks hold nothing; `idle` ones hold cached prefixes
@@ -66,9 +67,9 @@ that nobody uses, linked from the `oldest` to the `newest`. `decodes` and `conte
 sequences and their computed tokens; `phase` is `steps` modulo the block size; `partial` is the
 sequence amid its prompt; `chunks` counts the prefills of the current step."""
 
-SEAT = np.dtype([("key", "i8"), ("row", "i8"), ("chunk", "i8")], align=True)
-"""Scratch of an instance, one per possible sequence: a heap of decodes (last step, row), and the rows
-that prefill in the current step."""
+SEAT = np.dtype([("step", "i8"), ("order", "i8"), ("row", "i8"), ("chunk", "i8")], align=True)
+"""Scratch of an instance, one per possible sequence: a heap of decodes by (last step, order of
+admission), and the rows that prefill in the current step."""
 
 CACHED = np.dtype([("users", "i4"), ("older", "i4"), ("newer", "i4")], align=True)
 """A block id on an instance: sequences that use it, -1 if it is not resident; links while idle."""
@@ -96,5 +97,6 @@ class Lane(NamedTuple):
     step_time: Any
     tables: Any
     domains: Any
+    serves: Any
     releases: Any
     counts: Any

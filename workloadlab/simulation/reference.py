@@ -19,6 +19,7 @@ import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.routing import DEFER, INSTANCE, REQUEST, Router, empty_memory
+from workloadlab.simulation.reference_blocks import BlockStore, Sequence
 from workloadlab.simulation.workload import Outcome, Workload, seed_state
 
 if TYPE_CHECKING:
@@ -41,73 +42,9 @@ def uniform_draw(state: int, count: int) -> float:
     return ((z ^ (z >> 31)) >> 11) * 2.0**-53
 
 
-@dataclass
-class Sequence:
-    """One request inside an engine; `ids` names its blocks, `used` says which of those it shares."""
-
-    row: int
-    prompt: int
-    output: int
-    predicted: int
-    ids: list[int] = field(default_factory=list)
-    used: list[bool] = field(default_factory=list)
-    generated: int = 0
-    computed: int = 0
-    blocks: int = 0
-    decoding: bool = False
-
-    @property
-    def total(self) -> int:
-        """Tokens known so far; prefill ends when all are computed."""
-        return self.prompt + self.generated
-
-
-@dataclass
-class BlockStore:
-    """KV blocks: private ones, resident ones by id with their users, and the idle ones by age."""
-
-    capacity: int
-    private: int = 0
-    users: dict[int, int] = field(default_factory=dict)
-    idle: list[int] = field(default_factory=list)
-
-    @property
-    def available(self) -> int:
-        return self.capacity - self.private - len(self.users) + len(self.idle)
-
-    def take(self, count: int) -> None:
-        """Make `count` blocks private, evicting the least recently used idle ones if needed."""
-        while self.capacity - self.private - len(self.users) < count:
-            del self.users[self.idle.pop(0)]
-        self.private += count
-
-    def hits(self, ids: list[int]) -> int:
-        return next((k for k, name in enumerate(ids) if name not in self.users), len(ids))
-
-    def use(self, name: int) -> None:
-        if self.users[name] == 0:
-            self.idle.remove(name)
-        self.users[name] += 1
-
-    def enter(self, sequence: Sequence, blocks: int) -> None:
-        """Make the first `blocks` blocks resident, but for those that somebody else made so."""
-        for name in sequence.ids[len(sequence.used) : blocks]:
-            fresh = name not in self.users
-            sequence.used.append(fresh)
-            if fresh:
-                self.users[name] = 1
-                self.private -= 1
-
-    def release(self, sequence: Sequence) -> None:
-        """Give back every block, the deepest first."""
-        self.private -= sequence.blocks - sum(sequence.used)
-        for name, used in reversed(list(zip(sequence.ids, sequence.used, strict=False))):
-            if used:
-                self.users[name] -= 1
-                if self.users[name] == 0:
-                    self.idle.append(name)
-        sequence.used = []
-        sequence.blocks = 0
+def spare_blocks(pool: Pool) -> int:
+    """Return the blocks that an admission beside running requests must leave free."""
+    return 0 if pool.kv_blocks is None else math.ceil(pool.watermark * pool.kv_blocks)
 
 
 @dataclass
@@ -173,7 +110,8 @@ class Engine:
         }
         self.steps += 1
         self.outside += not self.pool.latency.in_domain(shape)[0]
-        self.now += self.pool.latency.step_time_s(**shape) + self.pool.step_overhead_s
+        model_s, overhead_s = self.pool.latency.step_time_s(**shape), self.pool.step_overhead_s
+        self.now += max(model_s, overhead_s) if self.pool.async_scheduling else model_s + overhead_s
         self.stepping = True
 
     def schedule(self) -> None:
@@ -202,7 +140,13 @@ class Engine:
             cached = found * self.pool.block_size
             tokens = min(sequence.total - cached, budget)
             needed = self.blocks_for(cached + tokens) - found
-            if len(self.running) >= self.pool.max_num_seqs or needed > self.store.available - idle:
+            wanted = needed
+            if self.pool.reserve_full_isl:
+                wanted = self.blocks_for(sequence.total) - found
+            spare = spare_blocks(self.pool) if self.running else 0
+            if len(self.running) >= self.pool.max_num_seqs:
+                break
+            if wanted + spare > self.store.available - idle:
                 break
             self.running.append(self.waiting.pop(0))
             for name in sequence.ids[:found]:
@@ -275,10 +219,10 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
         UsageError: the router returns an instance that does not exist, scores nothing, or defers
             for ever.
     """
-    n = len(workload)
+    n, outside_s = len(workload), cluster.request_overhead_s
     nan = np.full(n, np.nan)
     outcome = Outcome(
-        workload.arrival_s.copy(),
+        workload.arrival_s + outside_s,
         np.full(n, -1),
         nan.copy(),
         nan.copy(),
@@ -300,14 +244,24 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
     interval, last_tick = cluster.signal_interval_s, -1
     held: list[int] = []
     arrived = 0
-    expected = [(float(workload.arrival_s[row]), int(row)) for row in workload.starts]
+    expected = [(float(outcome.arrival_s[row]), int(row)) for row in workload.starts]
     closed = len(expected) < n
+
+    def fitting(row: int) -> list[bool]:
+        """Say which instances serve the request's model and have room for it when empty."""
+        prompt, output = int(workload.input_tokens[row]), int(workload.output_tokens[row])
+        name = workload.models[workload.model[row]] if workload.model[row] >= 0 else None
+        return [
+            engine.fits(prompt, output)
+            and (name is None or not engine.pool.models or name in engine.pool.models)
+            for engine in engines
+        ]
 
     def choose(row: int, now: float) -> int:
         prompt, output = int(workload.input_tokens[row]), int(workload.output_tokens[row])
-        for view, engine in zip(views, engines, strict=True):
+        for view, engine, fits in zip(views, engines, fitting(row), strict=True):
             view.in_flight = engine.in_flight
-            view.fits = engine.fits(prompt, output)
+            view.fits = fits
             if "prefix" in policy.needs and engine.pool.prefix_caching:
                 whole = named(row)[: (prompt - 1) // engine.pool.block_size]
                 view.cached_tokens = engine.store.hits(whole) * engine.pool.block_size
@@ -346,7 +300,7 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
     def release_after(row: int, ended_s: float) -> None:
         following = int(workload.next_turn[row])
         if following >= 0:
-            outcome.arrival_s[following] = ended_s + workload.think_s[following]
+            outcome.arrival_s[following] = ended_s + (workload.think_s[following] + outside_s)
             expected.append((float(outcome.arrival_s[following]), following))
 
     def report() -> None:
@@ -378,7 +332,7 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
         while held:
             row = held[0]
             prompt, output = int(workload.input_tokens[row]), int(workload.output_tokens[row])
-            if not any(engine.fits(prompt, output) for engine in engines):
+            if not any(fitting(row)):
                 held.pop(0)
                 release_after(row, now)
                 continue
@@ -392,7 +346,7 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
                 raise UsageError(f"router {policy.name!r} chose instance {chosen}")
             held.pop(0)
             outcome.dispatch_s[row] = now
-            if engines[chosen].fits(prompt, output):
+            if fitting(row)[chosen]:
                 outcome.instance[row] = chosen
                 ids = named(row) if engines[chosen].pool.prefix_caching else []
                 predicted = int(offer[0].predicted_output_tokens)
@@ -403,6 +357,7 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
     return Outcome(
         **{
             **vars(outcome),
+            "arrival_s": outcome.arrival_s - outside_s,
             "steps": sum(engine.steps for engine in engines),
             "steps_outside": sum(engine.outside for engine in engines),
         }

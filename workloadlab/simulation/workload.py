@@ -39,6 +39,8 @@ class Workload:
         block_ids: ids of the full prefix blocks of all requests, one after the other.
         first_block: where each request's ids start in `block_ids`, and the end: n + 1 entries.
         block_size: tokens per prefix block, 0 where there are none.
+        model: index of each request's model in `models`, -1 where it names none.
+        models: distinct model names, sorted.
         next_turn: row of the turn that the end of this one releases, -1 for none.
         think_s: pause between the end of the turn before and this one; arrival_s of such a turn is
             not used.
@@ -52,10 +54,14 @@ class Workload:
     block_ids: npt.NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     first_block: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     block_size: int = 0
+    model: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    models: tuple[str, ...] = ()
     next_turn: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     think_s: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
+        if len(self.model) == 0:
+            object.__setattr__(self, "model", np.full(len(self), -1))
         if len(self.next_turn) == 0:
             object.__setattr__(self, "next_turn", np.full(len(self), -1))
             object.__setattr__(self, "think_s", np.zeros(len(self)))
@@ -124,7 +130,12 @@ def workload_of(trace: Trace, *, prefixes: bool = False, closed: bool = False) -
         raise UsageError("the trace has no requests, so there is nothing to replay")
     trace.require("lengths", "a replay")
     frame = trace.read(
-        "arrival_ns", "input_tokens", "output_tokens", "predicted_output_tokens", "session_id"
+        "arrival_ns",
+        "input_tokens",
+        "output_tokens",
+        "predicted_output_tokens",
+        "session_id",
+        "model",
     ).with_columns(
         session=pl.when(pl.col("session_id").is_null())
         .then(-1)
@@ -135,6 +146,7 @@ def workload_of(trace: Trace, *, prefixes: bool = False, closed: bool = False) -
         column: Ints = frame[name].cast(pl.Int64).fill_null(null).to_numpy()
         return column.clip(least)
 
+    models = sorted(frame["model"].drop_nulls().unique().to_list())
     blocks = _prefix_blocks(trace) if prefixes else {}
     turns = _closed_loop(trace) if closed else {}
     return Workload(
@@ -145,7 +157,17 @@ def workload_of(trace: Trace, *, prefixes: bool = False, closed: bool = False) -
         output_tokens=integers("output_tokens", null=1, least=1),
         predicted_tokens=integers("predicted_output_tokens", null=-1, least=-1),
         session=frame["session"].fill_null(-1).to_numpy(),
+        model=_indices(frame["model"], models),
+        models=tuple(models),
     )
+
+
+def _indices(names: pl.Series, known: list[str]) -> Ints:
+    """Return the position of each name in `known`, -1 for null."""
+    if not known:
+        return np.full(len(names), -1)
+    numbers = names.replace_strict(known, range(len(known)), default=-1, return_dtype=pl.Int64)
+    return numbers.fill_null(-1).to_numpy()
 
 
 def _prefix_blocks(trace: Trace) -> dict[str, Any]:

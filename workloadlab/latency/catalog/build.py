@@ -1,52 +1,110 @@
 """Rebuilds the catalogue: python -m workloadlab.latency.catalog.build DATA_FOLDER.
 
-DATA_FOLDER holds `llmservingsim/perf`, the folder `profiler/perf` of LLMServingSim at the commit
-below. The same tables give the same bytes. Tensor-parallel tables are left out: they do not hold
-the collectives between the GPUs, so a model fitted on them would be too fast.
+DATA_FOLDER holds published tables at the commits below: `llmservingsim/perf` and
+`llmservingsim/perf_v0` (from LLMServingSim's `profiler`), `vidur/compute`, `vidur/compute_2023` and
+`vidur/network` (from Vidur's `data/profiling`) and `aiconfigurator/SYSTEM` (its systems' data). The
+same tables give the same bytes.
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UsageError, WorkloadlabError
 from workloadlab.latency.fit import fit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from workloadlab.latency.model import LatencyModel
 
-__all__ = ["MODELS", "build"]
+__all__ = ["COMMITS", "MODELS", "Recipe", "build"]
 
-COMMIT = "5daddb21a545658d5150b535712d0494584b5278"
+COMMITS = {
+    "LLMServingSim": "5daddb21a545658d5150b535712d0494584b5278",
+    "Vidur": "7d47513363ec447a741ac5e47241580b47724fbf",
+    "aiconfigurator": "095f58a51c4ca8e61b66ec108d86f223f8d559ce",
+}
+"""Project -> commit of the tables that the catalogue is built from."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Where the samples of one model come from.
+
+    Attributes:
+        path: below the data folder.
+        options: of `read_source`.
+    """
+
+    path: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+_PERF = "llmservingsim/perf"
+_A100, _H100 = "vidur/compute/a100", "vidur/compute/h100"
 
 MODELS = {
-    "rtx4090-llama-3.1-8b": "RTX4090/meta-llama/Llama-3.1-8B/bf16/tp1",
-    "rtxpro6000-llama-3.1-8b": "RTXPRO6000/meta-llama/Llama-3.1-8B/bf16/tp1",
-    "rtxpro6000-qwen3-30b-a3b": "RTXPRO6000/Qwen/Qwen3-30B-A3B-Instruct-2507/bf16/tp1",
-    "rtxpro6000-qwen3-32b": "RTXPRO6000/Qwen/Qwen3-32B/bf16/tp1",
+    "a100-codellama-34b-tp2": Recipe(f"{_A100}/codellama__CodeLlama-34b-Instruct-hf", {"tp": 2}),
+    "a100-llama-2-7b": Recipe(f"{_A100}/meta-llama__Llama-2-7b-hf", {"tp": 1}),
+    "a100-llama-3-70b-tp4": Recipe(f"{_A100}/meta-llama__Meta-Llama-3-70B", {"tp": 4}),
+    "a100-llama-3-8b": Recipe(f"{_A100}/meta-llama__Meta-Llama-3-8B", {"tp": 1}),
+    "a100-llama-3.1-8b": Recipe("aiconfigurator/a100_sxm", {"model": "Llama-3.1-8B"}),
+    "a6000-llama-3.1-8b": Recipe("llmservingsim/perf_v0/A6000/meta-llama/Llama-3.1-8B/tp1"),
+    "h100-codellama-34b-tp2": Recipe(f"{_H100}/codellama__CodeLlama-34b-Instruct-hf", {"tp": 2}),
+    "h100-llama-2-7b": Recipe(f"{_H100}/meta-llama__Llama-2-7b-hf", {"tp": 1}),
+    "h100-llama-3-70b-tp4": Recipe("aiconfigurator/h100_sxm", {"model": "Llama-3-70B", "tp": 4}),
+    "h100-llama-3.1-8b": Recipe("aiconfigurator/h100_sxm", {"model": "Llama-3.1-8B"}),
+    "h100-qwen3-32b-tp2": Recipe("aiconfigurator/h100_sxm", {"model": "Qwen3-32B", "tp": 2}),
+    "h200-llama-3-70b-tp4": Recipe("aiconfigurator/h200_sxm", {"model": "Llama-3-70B", "tp": 4}),
+    "h200-llama-3.1-8b": Recipe("aiconfigurator/h200_sxm", {"model": "Llama-3.1-8B"}),
+    "h200-qwen3-32b": Recipe("aiconfigurator/h200_sxm", {"model": "Qwen3-32B"}),
+    "rtx4090-llama-3.1-8b": Recipe(f"{_PERF}/RTX4090/meta-llama/Llama-3.1-8B/bf16/tp1"),
+    "rtxpro6000-llama-3.1-8b": Recipe(f"{_PERF}/RTXPRO6000/meta-llama/Llama-3.1-8B/bf16/tp1"),
+    "rtxpro6000-llama-3.1-8b-tp2": Recipe(f"{_PERF}/RTXPRO6000/meta-llama/Llama-3.1-8B/bf16/tp2"),
+    "rtxpro6000-qwen3-30b-a3b": Recipe(
+        f"{_PERF}/RTXPRO6000/Qwen/Qwen3-30B-A3B-Instruct-2507/bf16/tp1"
+    ),
+    "rtxpro6000-qwen3-32b": Recipe(f"{_PERF}/RTXPRO6000/Qwen/Qwen3-32B/bf16/tp1"),
+    "rtxpro6000-qwen3-32b-tp2": Recipe(f"{_PERF}/RTXPRO6000/Qwen/Qwen3-32B/bf16/tp2"),
 }
-"""Catalogue name -> folder below `llmservingsim/perf`."""
+"""Catalogue name -> recipe."""
 
 
-def build(data: Path, out: Path) -> list[LatencyModel]:
-    """Fit every model of the catalogue and write it to `out`.
+def build(data: Path, out: Path, names: Iterable[str] = MODELS) -> list[LatencyModel]:
+    """Fit models of the catalogue and write them to `out`.
+
+    Args:
+        data: the folder of published tables.
+        out: where the JSON files go.
+        names: which models; all of them otherwise.
 
     Raises:
-        UsageError: `data` does not hold `llmservingsim/perf`.
+        UsageError: `data` lacks the tables of a recipe.
     """
-    tables = data / "llmservingsim" / "perf"
-    if not tables.is_dir():
-        raise UsageError("no such folder", where=str(tables), fix="see the source in a model file")
     models = []
-    for name, folder in MODELS.items():
-        model = fit(tables / folder, name=name)
-        provenance = model.provenance | {"commit": COMMIT}
+    for name in names:
+        recipe = MODELS[name]
+        path = data / recipe.path
+        if not path.is_dir():
+            raise UsageError("no such folder", where=str(path), fix="see what DATA_FOLDER holds")
+        model = fit(path, estimator="linear", name=name, **recipe.options)
+        provenance = model.provenance | {"commit": _commits(model.provenance)}
         models.append(replace(model, provenance=dict(sorted(provenance.items()))))
         models[-1].save(out / f"{name}.json")
     return models
+
+
+def _commits(provenance: dict[str, str]) -> str:
+    """Name the commit of every project in the provenance; only the commit if there is one."""
+    words = provenance["source"] + provenance["notes"]
+    used = [project for project in COMMITS if project in words]
+    if len(used) == 1:
+        return COMMITS[used[0]]
+    return ", ".join(f"{project} {COMMITS[project]}" for project in used)
 
 
 def _main(arguments: list[str]) -> int:

@@ -37,6 +37,7 @@ _SYSTEMS = {"A100-80GB": "a100_sxm", "H100-SXM": "h100_sxm", "H200": "h200_sxm"}
 _GEMM_DTYPES = {"bf16": "bfloat16", "fp8": "fp8"}
 _MS = 1e3  # to microseconds
 _MOST_TOKENS = 8192
+_TOKENS = (*range(1, 17), *range(32, 193, 16), *range(256, 2049, 64), *range(2304, 8193, 256))
 _SEQUENCES = (1, 2, 4, 8, 16, 32, 64, 128, 192, 256)
 _LAUNCH_US = 1.5  # of one small kernel inside a CUDA graph
 _STREAM = 0.8  # share of the memory bandwidth that element-wise kernels reach
@@ -75,7 +76,8 @@ def read_aiconfigurator(
     gpu = find_gpu(folder.parent.name.removesuffix("_sxm"))
     prefill, decode, largest, _ = measured_attention(folder, gpu.name, geometry, tp)
     products = _Products(folder, dtype)
-    tokens = products.rows[products.rows <= _MOST_TOKENS]
+    measured = products.rows[products.rows <= _MOST_TOKENS]
+    tokens = np.union1d(measured, np.array(_TOKENS, float))
     heads = products if dtype == "bf16" else _Products(folder, "bf16")
     sequences = np.array(_SEQUENCES, float)
     costs = StepCosts(
@@ -111,7 +113,8 @@ def _model(folder: Path, model: str | None) -> ModelGeometry:
 def _facts(costs: StepCosts, folder: Path, dtype: str) -> dict[str, Any]:
     system, engine = folder.parts[-2:]
     notes = [
-        "composed from kernel times; CPU time between kernels is not included",
+        "composed from kernel times, interpolated in tokens, n and k",
+        "CPU time between kernels is not included",
         "element-wise kernels estimated from the memory bandwidth",
         "attention behind cached tokens by its share of pairs; mixed steps are prefill plus decode",
     ]

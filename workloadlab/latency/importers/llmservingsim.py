@@ -10,6 +10,7 @@ import numpy as np
 from workloadlab.errors import UsageError
 from workloadlab.latency.importers.composition import step_frame, steps_to_compose
 from workloadlab.latency.importers.operator_tables import AXES, SHAPE, OperatorTables, table_file
+from workloadlab.latency.importers.selection import licence_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -111,7 +112,7 @@ def _model_facts(tables: OperatorTables) -> dict[str, Any]:
         "provenance": {
             "source": f"LLMServingSim profile tables, {source}",
             "url": "https://github.com/casys-kaist/LLMServingSim",
-            "licence": "MIT",
+            "licence": licence_of("MIT", notes),
             "notes": notes,
         },
         "system": {key: value for key, value in system.items() if value is not None},

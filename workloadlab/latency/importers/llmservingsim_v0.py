@@ -22,7 +22,12 @@ from workloadlab.latency.collectives import find_all_reduce
 from workloadlab.latency.importers.aiconfigurator import measured_attention
 from workloadlab.latency.importers.attention import DecodeGrid, PrefillLines
 from workloadlab.latency.importers.composition import MAX_CONTEXT, StepCosts
-from workloadlab.latency.importers.selection import geometry_of, only_folder, read_table
+from workloadlab.latency.importers.selection import (
+    geometry_of,
+    licence_of,
+    only_folder,
+    read_table,
+)
 
 if TYPE_CHECKING:
     from workloadlab.latency.geometry import ModelGeometry
@@ -86,7 +91,7 @@ def read_llmservingsim_v0(
         "provenance": {
             "source": f"LLMServingSim profile tables, perf_v0/{gpu}/{name}/{folder.name}",
             "url": "https://github.com/casys-kaist/LLMServingSim",
-            "licence": "MIT",
+            "licence": licence_of("MIT", "; ".join(notes)),
             "notes": "; ".join(notes),
         },
         "system": {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["choose", "find_around", "geometry_of", "only_folder", "read_table"]
+__all__ = ["choose", "find_around", "geometry_of", "licence_of", "only_folder", "read_table"]
 
 
 def find_around(path: Path, relative: str) -> Path | None:
@@ -52,6 +52,11 @@ def geometry_of(folder: Path, model: str) -> ModelGeometry:
         if (place / "config.json").is_file():
             return ModelGeometry.from_config(place / "config.json", model=model)
     return ModelGeometry.named(model)
+
+
+def licence_of(own: str, notes: str) -> str:
+    """Return the licence of a source, with that of the tables that its notes say were added."""
+    return f"{own}; Apache-2.0 (aiconfigurator)" if "aiconfigurator" in notes else own
 
 
 def read_table(path: Path, columns: Iterable[str] = ()) -> pl.DataFrame:

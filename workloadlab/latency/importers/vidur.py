@@ -24,6 +24,7 @@ from workloadlab.latency.importers.composition import StepCosts
 from workloadlab.latency.importers.selection import (
     find_around,
     geometry_of,
+    licence_of,
     only_folder,
     read_table,
 )
@@ -100,7 +101,7 @@ def read_vidur(path: str | Path, *, tp: int | None = None) -> tuple[pl.DataFrame
         "provenance": {
             "source": f"Vidur profiles, compute/{folder.parent.name}/{folder.name}",
             "url": "https://github.com/microsoft/vidur",
-            "licence": "MIT",
+            "licence": licence_of("MIT", "; ".join(notes)),
             "notes": "; ".join(notes),
         },
         "system": {

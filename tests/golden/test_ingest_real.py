@@ -1,0 +1,105 @@
+"""Real logs: counts, sums and times that are known from the files themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+import workloadlab as wl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.data
+
+
+def test_azure_conversations(shared_data: Path, tmp_path: Path) -> None:
+    trace = wl.ingest(
+        shared_data / "azure" / "AzureLLMInferenceTrace_conv.csv", tmp_path / "conv.trace"
+    )
+    frame = trace.read("row_id", "arrival_ns", "input_tokens", "output_tokens")
+    assert trace.requests == 19_366
+    assert frame.select(pl.col("input_tokens", "output_tokens").cast(pl.Int64).sum()).row(0) == (
+        22_361_870,
+        4_088_665,
+    )
+    # 2023-11-16T18:15:46.680590Z
+    assert trace.provenance.t0_unix_ns == 1_700_158_546_680_590_000
+    assert frame.row(0) == (0, 0, 374, 44)
+    # the last row of the file, 19:14:08.4025270, has no newline after it
+    assert frame.row(-1) == (19_365, 3_501_721_937_000, 197, 183)
+    assert trace.provenance.rows == {
+        "read": 19_366,
+        "written": 19_366,
+        "rejected": {},
+        "repaired": {},
+    }
+
+
+def test_azure_code(shared_data: Path) -> None:
+    trace = wl.ingest(shared_data / "azure" / "AzureLLMInferenceTrace_code.csv")
+    assert (trace.provenance.reader, trace.requests) == ("azure", 8_819)
+
+
+def test_azure_through_the_vidur_copy(shared_data: Path) -> None:
+    """The same requests, published with float seconds in gzipped CSV by another project."""
+    copy = wl.ingest(shared_data / "vidur" / "processed_traces" / "splitwise_conv.csv.gz")
+    original = wl.ingest(shared_data / "azure" / "AzureLLMInferenceTrace_conv.csv")
+    columns = ("arrival_ns", "input_tokens", "output_tokens")
+    assert copy.provenance.reader == "generic"
+    assert copy.read(*columns).equals(original.read(*columns))
+
+
+def test_mooncake_conversations(shared_data: Path, tmp_path: Path) -> None:
+    trace = wl.ingest(
+        shared_data / "mooncake" / "conversation_trace.jsonl.gz", tmp_path / "mooncake.trace"
+    )
+    blocks = trace.read("block_ids", "block_size", "input_tokens", "arrival_ns")
+    flat = blocks["block_ids"].explode()
+    assert trace.requests == 12_031
+    assert (flat.len(), flat.n_unique(), flat.max()) == (288_500, 182_790, 182_789)
+    assert blocks["block_size"].unique().to_list() == [512]
+    assert blocks["arrival_ns"].n_unique() == 1_180
+    assert (blocks["block_ids"].list.len() == (blocks["input_tokens"] + 511) // 512).all()
+    first_seen = flat.unique(maintain_order=True)
+    assert first_seen.equals(pl.Series("block_ids", range(182_790), dtype=pl.UInt64))
+
+
+@pytest.mark.parametrize(
+    ("model", "parallel"), [("Llama-3.1-8B", 1), ("Qwen3-30B-A3B-Instruct-2507", 2)]
+)
+def test_vllm_runs(shared_data: Path, model: str, parallel: int) -> None:
+    folder = shared_data / "llmservingsim" / "bench" / "RTXPRO6000" / model / "vllm"
+    trace = wl.ingest(folder / "requests.jsonl")
+    times = trace.read("queue_ns", "ttft_ns", "last_token_ns", "e2e_ns")
+    assert trace.requests == 300
+    assert trace.supports("timings")
+    assert trace.supports("queue")
+    assert times.null_count().sum_horizontal().item() == 0
+    assert (times["queue_ns"] <= times["ttft_ns"]).all()
+    assert (times["ttft_ns"] <= times["e2e_ns"]).all()
+    system = trace.provenance.system
+    assert system["model"].endswith(model)
+    assert (system["engine_version"], system["max_num_seqs"], system["dp"], system["tp"]) == (
+        "0.19.0",
+        128,
+        parallel,
+        1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "rows"),
+    [
+        ("inferencex/multiturn_llama70b_fp4_vllm015.parquet", 133_450),
+        ("llmservingsim/workloads/workload_me2_01_mixed.jsonl", 608),
+        ("samples/azure_style_trace.csv", 20),
+    ],
+)
+def test_other_files_are_recognised_by_their_names_for_things(
+    shared_data: Path, file: str, rows: int
+) -> None:
+    trace = wl.ingest(shared_data / file)
+    assert trace.requests == trace.provenance.rows["read"] == rows

@@ -1,0 +1,87 @@
+"""Every notebook runs top to bottom, from its folder or the repository's, and is committed bare."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+SECONDS_PER_CELL = 60
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """A kernel of this interpreter, whatever kernels the machine has; its files in a scratch folder."""
+    spec = tmp_path / "jupyter" / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (spec / "kernel.json").write_text(
+        json.dumps({"argv": launch, "display_name": "Python 3", "language": "python"})
+    )
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    return "python3"
+
+
+def run(notebook, kernel, folder):
+    client = NotebookClient(
+        notebook,
+        timeout=SECONDS_PER_CELL,
+        kernel_name=kernel,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    client.execute()
+    return notebook
+
+
+def files():
+    return sorted(
+        path for name in ("notebooks", "traces") for path in (REPOSITORY / name).iterdir()
+    )
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+@each_notebook
+def test_committed_without_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+    for cell in code_cells(notebook):
+        assert cell.outputs == []
+        assert cell.execution_count is None
+        assert cell.metadata == {}
+    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+@each_notebook
+def test_runs_top_to_bottom_and_leaves_nothing_behind(path, kernel):
+    before = files()
+    notebook = run(nbformat.read(path, as_version=4), kernel, path.parent)
+    assert files() == before
+    assert all(cell.execution_count for cell in code_cells(notebook))
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in outputs), "a figure is shown"
+    complaints = [output.text for output in outputs if output.get("name") == "stderr"]
+    assert complaints == []
+
+
+@each_notebook
+def test_starts_from_the_repository_too(path, kernel):
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = code_cells(notebook)[:1]
+    run(notebook, kernel, REPOSITORY)

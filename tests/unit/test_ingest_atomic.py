@@ -1,0 +1,103 @@
+"""An ingest that does not finish leaves the old files, or none."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import workloadlab as wl
+
+if TYPE_CHECKING:
+    import polars as pl
+
+HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+GOOD = HEADER + "2023-11-16 18:15:46,1,2\n"
+MIXED = HEADER + "2023-11-16 18:15:46,3,4\nbad,1,2\n"
+KILLED = """
+import sys, time
+import workloadlab as wl
+from workloadlab.ingestion import ingest
+import workloadlab.ingestion.ingest
+module = sys.modules["workloadlab.ingestion.ingest"]
+write = module.write_trace
+def stuck(frame, path, footer):
+    write(frame, path, footer)
+    print("writing", flush=True)
+    time.sleep(60)
+module.write_trace = stuck
+wl.ingest(sys.argv[1], sys.argv[2])
+"""
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "log.csv"
+    path.write_text(GOOD)
+    return path
+
+
+def visible(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir() if not each.name.startswith("."))
+
+
+@pytest.mark.parametrize("step", ["write_trace", "_publish_rejects", "finish"])
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+def test_an_error_while_writing_leaves_what_was_there(
+    log: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
+) -> None:
+    folder = log.parent
+    wl.ingest(log, folder / "old.trace")
+    before = (folder / "old.trace").read_bytes()
+    log.write_text(MIXED)
+    module = sys.modules["workloadlab.ingestion.ingest"]
+    real = getattr(module, step)
+
+    def broken(*arguments: object, **options: object) -> None:
+        if step != "_publish_rejects":
+            real(*arguments, **options)
+        raise error
+
+    monkeypatch.setattr(module, step, broken)
+    for name in ("old.trace", "new.trace"):
+        with pytest.raises(type(error)):
+            wl.ingest(log, folder / name)
+    assert (folder / "old.trace").read_bytes() == before
+    assert sorted(each.name for each in folder.iterdir()) == ["log.csv", "old.trace"]
+
+
+def test_the_trace_comes_last(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = log.parent / "out.trace"
+    log.write_text(MIXED)
+    module = sys.modules["workloadlab.ingestion.ingest"]
+    real = module._publish_rejects
+
+    def watched(target: Path, rejects: pl.DataFrame) -> None:
+        real(target, rejects)
+        assert visible(log.parent) == ["log.csv", "out.trace.rejects.parquet"]
+
+    monkeypatch.setattr(module, "_publish_rejects", watched)
+    wl.ingest(log, out)
+    assert visible(log.parent) == ["log.csv", "out.trace", "out.trace.rejects.parquet"]
+
+
+def test_a_killed_ingest_leaves_only_hidden_files(log: Path) -> None:
+    folder = log.parent
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(log), str(folder / "out.trace")],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(wl.__file__).parent.parent)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"writing\n"
+        time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert visible(folder) == ["log.csv"]
+    wl.ingest(log, folder / "out.trace")
+    assert visible(folder) == ["log.csv", "out.trace"]

@@ -1,0 +1,125 @@
+"""Calibrate: from request timings alone to a latency model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from workloadlab.calibration.findings import card_of, errors_of, parameter_table
+from workloadlab.calibration.observed import observe
+from workloadlab.calibration.task import Task, first_half
+from workloadlab.latency import Domain, LatencyModel
+from workloadlab.routing import SHELF, Router, resolve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workloadlab.simulation import Cluster
+    from workloadlab.trace import Trace
+
+__all__ = ["calibrate"]
+
+def calibrate(
+    trace: Trace,
+    cluster: Cluster,
+    *,
+    start: LatencyModel | str | Path | None = None,
+    router: str | Router | None = None,
+    name: str | None = None,
+) -> LatencyModel:
+    """Fit the step time of the engine that served a log, by simulating the log until it agrees.
+
+    From scratch five parameters move, those of `LatencyModel.linear`. Their first values come from
+    the batches that the log's overlapping requests imply; then the simulator runs inside a
+    Gauss-Newton search for the values at which simulated TTFT, TPOT and e2e agree with the log's,
+    request by request and over windows. The model's card holds the errors on the later half of the
+    log of a fit that used the timings of the first half only; the model itself is fitted on all.
+
+    Time per step outside the kernels is part of the model, beyond the `step_overhead_s` of the
+    cluster, which is taken as given: replay the model with the same `step_overhead_s`. It stands in
+    `model.system`, with the limits of the engine, and `model.system["calibration"]` is the report:
+    every parameter with its interval and whether the log identifies it; errors; assumptions.
+
+    Args:
+        trace: needs arrivals, lengths, TTFT and e2e. Requests that failed are simulated as load.
+        cluster: one pool with the limits of the engine that served the log; its latency model is
+            ignored. Several instances need `instance_id` in the trace, or `router`. `kv_blocks`
+            None means unknown: it is searched if the log's queues need it.
+        start: a model, its catalogue name or its path, of which only the scale and a time per step
+            move.
+        router: what stands in for the placement where the log does not record it.
+        name: name of the model.
+
+    Returns:
+        The model, with card and domain. `workloadlab.calibration.describe` prints its report.
+
+    Raises:
+        UnsupportedError: the trace lacks timings or the placement; `start` cannot be scaled.
+        UsageError: several pools, or more instances in the log than in the cluster.
+        DataError: fewer than 30 usable requests, or times that look like another unit.
+
+    Example:
+        >>> import polars as pl
+        >>> from workloadlab.simulation import Cluster, replay
+        >>> from workloadlab.trace import Trace
+        >>> log = Trace.from_frame(pl.DataFrame({
+        ...     "arrival_ns": [i * i * 3_000_000 for i in range(60)],
+        ...     "input_tokens": [100 + 37 * i % 900 for i in range(60)],
+        ...     "output_tokens": [20 + 53 * i % 200 for i in range(60)]}))
+        >>> truth = LatencyModel.linear(constant_s=0.01, prefill_token_s=5e-5)
+        >>> cluster = Cluster.uniform(1, truth)
+        >>> model = calibrate(replay(log, cluster, routers=["round_robin"]).traces[0], cluster)
+        >>> round(model.step_time_s(prefill_tokens=1000), 4)
+        0.06
+    """
+    base = start if isinstance(start, LatencyModel | None) else LatencyModel.load(start)
+    policy = resolve(router) if router is not None else SHELF["round_robin"]
+    observed = observe(trace, cluster, routed=router is not None)
+    if block := observed.lanes[0].stopped.block_size:
+        pools = tuple(pool.in_blocks_of(block) for pool in cluster.pools)
+        cluster = replace(cluster, pools=pools)
+    task = Task(observed, cluster, policy, base)
+    found = task.best()
+    problem, fit = found.problem, found.fit
+    early = first_half(observed)
+    held = task.fitted(
+        early, continued=problem.continued, kv_blocks=problem.kv_blocks, rounds=1
+    )
+    held_out = errors_of(held.problem, held.fit.shares, observed.scored & ~early)
+    report = {
+        "requests": len(observed),
+        "fitted_requests": int(observed.scored.sum()),
+        "instances": observed.instances,
+        "placement": observed.placement,
+        "start": base.name if base is not None else None,
+        "traffic_after_log": "continued" if problem.continued else "stopped",
+        "simulations": found.simulations + held.simulations,
+        "parameters": parameter_table(problem, found.target, fit),
+        "fit": errors_of(problem, fit.shares, observed.scored),
+        "held_out": held_out,
+        "notes": [*observed.notes, *found.notes],
+    }
+    pool = cluster.pools[0]
+    known = trace.provenance.system
+    return replace(
+        problem.parameters.model(fit.shares),
+        name=name or f"calibrated-{base.name if base else known.get('model', pool.name)}",
+        domain=Domain.of(task.shapes),
+        card=card_of(held_out, int(early.sum())),
+        gpu=str(known.get("gpu") or (base.gpu if base else "unknown")),
+        model=str(known.get("model") or (base.model if base else "unknown")),
+        tp=int(known.get("tp") or (base.tp if base else 1)),
+        dtype=known.get("dtype") or (base.dtype if base else None),
+        provenance={
+            "source": "calibrated on request timings",
+            "requests": f"{len(observed):,}",
+            **({"start": base.name} if base else {}),
+        },
+        system={
+            "step_overhead_s": pool.step_overhead_s,
+            "max_num_seqs": pool.max_num_seqs,
+            "max_num_batched_tokens": pool.max_num_batched_tokens,
+            "kv_blocks": problem.kv_blocks or pool.kv_blocks,
+            "calibration": report,
+        },
+    )

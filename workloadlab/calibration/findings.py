@@ -1,0 +1,159 @@
+"""What a calibration found out, what it could not, and how it did on later requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workloadlab.calibration.optimizer import normal_matrix, steady_pair, weights_of
+from workloadlab.latency.card import ErrorCard, ErrorSlice
+from workloadlab.tables import Table
+
+if TYPE_CHECKING:
+    from workloadlab.calibration.optimizer import Fit, Target
+    from workloadlab.calibration.problem import Problem
+    from workloadlab.latency import LatencyModel
+
+__all__ = ["card_of", "describe", "errors_of", "parameter_table"]
+
+Floats = Any
+
+_BLOCKS, _DRAWS = 20, 500
+_UNSEEN = 0.002
+"""Log ratio by which any timing may be off although the fit is exact: clocks, rounding."""
+_IDENTIFIED = 0.10
+"""A parameter is identified if its interval reaches no farther than this fraction of it."""
+_TIED = 0.8
+
+LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
+
+
+def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str, Any]]:
+    """Return each parameter with its 95 % interval and whether the log identifies it.
+
+    The interval comes from a block bootstrap: consecutive twentieths of the log are drawn with
+    replacement, and each draw moves the parameters by one Gauss-Newton step.
+    """
+    parameters = problem.parameters
+    draws = _draws(problem, target, fit)
+    spread = draws.std(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tie = np.nan_to_num(np.corrcoef(draws.T))
+    shares, whole = fit.shares, parameters.whole
+    low, high = (np.quantile(shares + draws, q, axis=0) for q in (0.025, 0.975))
+    reach = (high - low) / 2
+    rows = []
+    for index, name in enumerate(parameters.names):
+        known = bool(shares[index] > 0 and reach[index] <= _IDENTIFIED * shares[index])
+        rows.append(
+            {
+                "name": name,
+                "unit": parameters.units[name],
+                "estimate": _rounded(shares[index] * whole[index]),
+                "low": _rounded(max(low[index], 0.0) * whole[index]),
+                "high": _rounded(high[index] * whole[index]),
+                "share": _rounded(shares[index]),
+                "identifiable": known,
+                "why": "" if known else _why(index, shares, spread, tie, parameters.names),
+            }
+        )
+    return rows
+
+
+def _draws(problem: Problem, target: Target, fit: Fit) -> Floats:
+    """Changes of the shares, one row per resampled log."""
+    rng = np.random.default_rng(0)
+    weight = weights_of(target, fit.residuals)
+    pair = steady_pair(target, fit.shares)
+    jacobian = (pair[0] + pair[1]) / 2
+    inverse = np.linalg.inv(normal_matrix(pair, weight))
+    pull = jacobian * (weight * fit.residuals)[:, None]
+    block = np.minimum((problem.moments * _BLOCKS).astype(int), _BLOCKS - 1)
+    sums = np.column_stack([np.bincount(block, column, _BLOCKS) for column in pull.T])
+    drawn = rng.multinomial(_BLOCKS, np.full(_BLOCKS, 1 / _BLOCKS), _DRAWS) - 1.0
+    moves = -(drawn @ sums) @ inverse
+    unseen = jacobian * (weight * _UNSEEN)[:, None]
+    root = np.linalg.cholesky(unseen.T @ unseen + 1e-12 * np.eye(len(inverse)))
+    return moves + rng.standard_normal((_DRAWS, len(inverse))) @ root.T @ inverse
+
+
+def _why(index: int, shares: Floats, spread: Floats, tie: Floats, names: tuple[str, ...]) -> str:
+    others = np.abs(tie[index])
+    others[index] = 0.0
+    partner = int(np.argmax(others))
+    if shares[index] + 2 * spread[index] < 0.05:
+        most = shares[index] + 2 * spread[index]
+        return f"takes at most {most:.1%} of the busy time of this log"
+    if others[partner] > _TIED:
+        sign = "their sum" if tie[index, partner] < 0 else "their difference"
+        return f"flat direction with {names[partner]}: the log shows {sign} better than either"
+    return "the log is too short or too uniform"
+
+
+def errors_of(problem: Problem, shares: Floats, rows: Floats) -> dict[str, Any]:
+    """Compare the simulation with the log over some requests, per latency."""
+    simulated = problem.simulate(shares)
+    result: dict[str, Any] = {}
+    for name in LATENCIES:
+        ours, truth = getattr(simulated, name)[rows], getattr(problem.observed, name)[rows]
+        use = np.isfinite(ours) & np.isfinite(truth) & (truth > 0)
+        if not use.any():
+            continue
+        ours, truth = ours[use], truth[use]
+        ratio = ours / truth - 1
+        result[name] = {
+            "requests": int(use.sum()),
+            "mean_error": _rounded(ours.mean() / truth.mean() - 1),
+            "p99_error": _rounded(np.quantile(ours, 0.99) / np.quantile(truth, 0.99) - 1),
+            "mape": _rounded(np.abs(ratio).mean()),
+            "bias": _rounded(ratio.mean()),
+            "p95": _rounded(np.quantile(np.abs(ratio), 0.95)),
+        }
+    return result
+
+
+def card_of(held_out: dict[str, Any], fitted: int) -> ErrorCard:
+    """Return the error card of later requests: e2e first, then TPOT and TTFT."""
+    slices = tuple(
+        ErrorSlice(by="requests", slice=name, rows=facts["requests"],
+                   mape=facts["mape"], bias=facts["bias"], p95=facts["p95"])
+        for name in reversed(LATENCIES) if (facts := held_out.get(name))
+    )  # fmt: skip
+    return ErrorCard(
+        split="latencies of the later half of the requests, replayed with a fit of the first half",
+        fitted_rows=fitted,
+        judged_rows=max(facts["requests"] for facts in held_out.values()),
+        slices=slices,
+    )
+
+
+def describe(model: LatencyModel) -> str:
+    """Return the calibration report of a model as text; "" for a model that was not calibrated."""
+    found = model.system.get("calibration")
+    if not found:
+        return ""
+    rows = [
+        [row["name"], row["estimate"], f"{row['low']:.4g} to {row['high']:.4g}",
+         f"{row['share']:.1%}", "yes" if row["identifiable"] else f"no: {row['why']}"]
+        for row in found["parameters"]
+    ]  # fmt: skip
+    head = ["parameter", "estimate", "95 % interval", "of busy time", "identified"]
+    errors = [
+        [name.removesuffix("_s"), facts["requests"], f"{facts['mean_error']:+.1%}",
+         f"{facts['p99_error']:+.1%}", f"{facts['mape']:.1%}"]
+        for name, facts in found["held_out"].items()
+    ]  # fmt: skip
+    later = ["latency", "requests", "error of the mean", "of the p99", "per request"]
+    return "\n".join(
+        [
+            Table("Parameters (s per unit; step overhead apart)", head, rows).text(),
+            Table("Later half, replayed with a fit of the first half", later, errors).text(),
+            *found["notes"],
+        ]
+    )
+
+
+def _rounded(value: float) -> float:
+    """Four significant digits: more is noise, and a file is the same on every machine."""
+    return float(f"{value:.3e}")

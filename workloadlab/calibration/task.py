@@ -1,0 +1,189 @@
+"""The searches that one calibration needs: which assumptions, which half, from where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workloadlab.calibration.optimizer import Fit, Target, search
+from workloadlab.calibration.parameters import from_scratch, from_start
+from workloadlab.calibration.problem import Problem
+from workloadlab.calibration.reconstruction import reconstruct
+
+if TYPE_CHECKING:
+    from workloadlab.calibration.observed import Observed
+    from workloadlab.latency import LatencyModel
+    from workloadlab.routing import Router
+    from workloadlab.simulation import Cluster
+
+__all__ = ["Found", "Task", "first_half"]
+
+Floats = Any
+
+_FEW = 5000
+"""Below so many requests a simulation is too short to gain from threads."""
+_CUT = 0.05
+"""If more than this fraction of the requests outlive the log's last arrival, it may be cut off."""
+_CLEARLY = 0.3
+"""An assumption replaces the plain one if the log of the mean errors falls by this much."""
+_KV_REACH = (0.12, 0.05, 0.02)
+"""Fractions by which the KV size is varied, one search after the other."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A search that ended.
+
+    Attributes:
+        problem, target: what was searched.
+        fit: where it ended.
+        simulations: run for it, failed assumptions included.
+        notes: assumptions made, in sentences.
+    """
+
+    problem: Problem
+    target: Target
+    fit: Fit
+    simulations: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Task:
+    """A log to explain, with the engine limits and the model to start from."""
+
+    observed: Observed
+    cluster: Cluster
+    router: Router
+    start: LatencyModel | None
+
+    @cached_property
+    def shapes(self) -> Floats:
+        """Steps that the log implies, rows of (p, x, n, c)."""
+        return self._work.shapes
+
+    @cached_property
+    def _work(self) -> Any:
+        return reconstruct(self.observed, self.cluster.pools[0], self.observed.scored)
+
+    def fitted(
+        self,
+        rows: Floats,
+        *,
+        continued: bool = False,
+        kv_blocks: int | None = None,
+        near: Found | None = None,
+        rounds: int = 2,
+    ) -> Found:
+        """Search on the timings of some of the requests; all of them are simulated.
+
+        Args:
+            rows: whose timings count.
+            continued: whether traffic went on after the log.
+            kv_blocks: KV blocks instead of the cluster's.
+            near: where to start, instead of from the reconstruction.
+            rounds: see `search`.
+        """
+        pool = self.cluster.pools[0]
+        scored = self.observed.scored & rows
+        work = reconstruct(self.observed, pool, scored)
+        parameters = (
+            from_scratch(work, pool.step_overhead_s)
+            if self.start is None
+            else from_start(self.start, work)
+        )
+        problem = Problem(
+            self.observed, self.cluster, self.router, parameters, scored, continued, kv_blocks
+        )
+        target = _target(problem)
+        starts = parameters.starts if near is None else (near.fit.shares,)
+        fit = search(target, starts, rounds=rounds)
+        return Found(problem, target, fit, fit.evaluations)
+
+    def best(self) -> Found:
+        """Search on all timings, under the assumptions about the unseen that explain them best."""
+        everything = np.ones(len(self.observed), bool)
+        notes: list[str] = []
+        last = self.observed.arrival_s.max()
+        outliving = np.mean(self.observed.end_s[self.observed.scored] > last)
+        if outliving <= _CUT:
+            best = self.fitted(everything)
+            spent = best.simulations
+        else:
+            kinds = (True,) if self.observed.cut else (False, True)
+            tried = [self.fitted(everything, continued=kind) for kind in kinds]
+            spent = sum(one.simulations for one in tried)
+            best = min(tried, key=lambda one: one.fit.loss)
+            why = "it is a window of a longer log" if self.observed.cut else "that explains it better"
+            after = "to have gone on as before" if best.problem.continued else "to have stopped"
+            notes.append(
+                f"{outliving:.0%} of the requests outlive the log's last arrival; traffic is taken "
+                f"{after} after it, because {why}"
+            )
+        if self.cluster.pools[0].kv_blocks is None:
+            limited = self._limited(best)
+            if limited is not None:
+                spent += limited.simulations
+                if _clearly_better(limited, best):
+                    best = limited
+            size = best.problem.kv_blocks
+            block = self.cluster.pools[0].block_size
+            notes.append(
+                f"the queues of the log show {size:,} KV blocks of {block} tokens per instance: "
+                f"write kv_blocks = {size} in the cluster"
+                if size
+                else "the log does not identify the KV size, only that it is at least about "
+                f"{self._work.most_blocks:,} blocks of {block} tokens"
+            )
+        return Found(best.problem, best.target, best.fit, spent, tuple(notes))
+
+    def _limited(self, plain: Found) -> Found | None:
+        """Search with as many KV blocks as the log's running requests ever held."""
+        pool, work = self.cluster.pools[0], self._work
+        if work.most_seqs >= 0.95 * pool.max_num_seqs or work.most_waiting < 8:
+            return None
+        everything = np.ones(len(self.observed), bool)
+        continued = plain.problem.continued
+        best = self.fitted(
+            everything, continued=continued, kv_blocks=work.most_blocks, rounds=0
+        )
+        spent = best.simulations
+        for reach in _KV_REACH:
+            center = best.problem.kv_blocks or 1
+            sizes = sorted({max(1, round(center * f)) for f in np.linspace(1 - reach, 1 + reach, 25)})
+            shares, target = best.fit.shares, best.target
+            losses = [
+                target.loss(replace(best.problem, kv_blocks=size).residuals(shares))
+                for size in sizes
+            ]
+            size = sizes[int(np.argmin(losses))]
+            found = self.fitted(
+                everything, continued=continued, kv_blocks=size, near=best, rounds=reach < 0.03
+            )
+            spent += found.simulations + len(sizes)
+            best = found if found.fit.loss < best.fit.loss else best
+        return replace(best, simulations=spent)
+
+
+def first_half(observed: Observed) -> Floats:
+    """Mark the earlier half of the scored requests."""
+    rows = np.flatnonzero(observed.scored)
+    order = rows[np.argsort(observed.arrival_s[rows], kind="stable")]
+    early = np.zeros(len(observed), bool)
+    early[order[: len(order) // 2]] = True
+    return early
+
+
+def _target(problem: Problem) -> Target:
+    """Requests count once by TTFT and once by TPOT, windows of them half as much."""
+    requests = float(problem.scored.sum())
+    emphasis = requests * np.array([1.0, 1.0, 0.5, 0.5, 0.5])
+    threads = 1 if len(problem.observed) < _FEW else None
+    return Target(problem.residuals, problem.groups, emphasis, threads)
+
+
+def _clearly_better(one: Found, other: Found) -> bool:
+    return one.fit.loss < other.fit.loss - _CLEARLY * one.target.emphasis.sum() / 3.5

@@ -1,0 +1,83 @@
+"""`workloadlab calibrate`."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from workloadlab.cli.common import json_option, print_json, say, working
+
+if TYPE_CHECKING:
+    from workloadlab.simulation import Cluster
+
+
+@click.command("calibrate")
+@click.argument("trace", type=click.Path(path_type=Path))
+@click.option(
+    "--cluster",
+    "cluster_file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Cluster file (TOML) with the limits of the engine that served the log; `latency` may be "
+    "left out and is not used.",
+)
+@click.option(
+    "--start", metavar="MODEL", help="Catalogue name or model JSON of which only the scale moves."
+)
+@click.option(
+    "--router", metavar="NAME", help="Router that placed the requests, if the log does not say."
+)
+@click.option("--name", help="Name of the model.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Model JSON to write.")
+@json_option
+def command(
+    trace: Path,
+    cluster_file: Path,
+    start: str | None,
+    router: str | None,
+    name: str | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Fit a latency model on the request timings in TRACE, by simulating the log until it agrees.
+
+    Replay the model with the step_overhead_s of the cluster file: the model holds the rest.
+    """
+    from workloadlab.calibration import calibrate, describe
+    from workloadlab.trace import Trace
+
+    cluster = _cluster(cluster_file)
+    with working("Calibrating (thousands of simulations)"):
+        model = calibrate(Trace.open(trace), cluster, start=start, router=router, name=name)
+    if out:
+        model.save(out)
+        say(f"model written to {out}; replay it with step_overhead_s = "
+            f"{model.system['step_overhead_s']:g}, as in {cluster_file}")  # fmt: skip
+    if as_json:
+        print_json(model.to_dict())
+    else:
+        click.echo(describe(model))
+
+
+def _cluster(path: Path) -> Cluster:
+    """Read the cluster; one pool without a latency model is fine, that is what is sought."""
+    from workloadlab.errors import DataError, UsageError
+    from workloadlab.latency import LatencyModel
+    from workloadlab.simulation import Cluster
+
+    if path.is_file():
+        try:
+            pools = tomllib.loads(path.read_text("utf-8")).get("pool", [])
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+            pools = []
+        if isinstance(pools, list) and len(pools) == 1 and "latency" not in pools[0]:
+            limits = dict(pools[0])
+            sought = LatencyModel.linear(name="sought")
+            try:
+                return Cluster.uniform(limits.pop("instances", 1), sought, **limits)
+            except UsageError as error:
+                raise DataError(error.what, where=f"{path}, pool 1", fix=error.fix) from error
+    return Cluster.load(path)
