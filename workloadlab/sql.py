@@ -12,7 +12,7 @@ import polars as pl
 
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.resources import folder
-from workloadlab.trace import COLUMNS, Trace
+from workloadlab.trace import COLUMNS, Runs, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -117,18 +117,19 @@ def queries() -> list[Query]:
 
 def query(
     name: str | Path,
-    trace: Trace | str | Path,
+    trace: Trace | Runs | str | Path,
     *,
     params: dict[str, Any] | None = None,
     **more: Any,
 ) -> pl.DataFrame:
-    """Run a named query, or a SQL file of your own, over a trace.
+    """Run a named query, or a SQL file of your own, over a trace or the runs of a replay.
 
-    A saved trace is streamed from its file; optional columns that it lacks read as null.
+    A saved trace is streamed from its file; optional columns that it lacks read as null. Of several
+    runs, the view `trace` holds all rows; `run_id` tells them apart.
 
     Args:
         name: a name from `queries()`, or the path of a `.sql` file that holds one SELECT.
-        trace: a trace, or the path of one.
+        trace: a trace, or the path of one; runs, or the folder of some.
         params: values for the query's `$name` parameters; text is converted to their types.
         **more: the same, as keywords.
 
@@ -146,16 +147,17 @@ def query(
     import duckdb
 
     asked = _find_query(name)
-    trace = trace if isinstance(trace, Trace) else Trace.open(trace)
-    _check_columns(asked, trace)
+    traces = _open(trace)
+    for one in traces:
+        _check_columns(asked, one)
     with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
         try:
             names = _named_parameters(asked, connection)
             values = _bind(asked, names, {**(params or {}), **more})
-            _create_view(trace, connection)
+            _create_view(traces, connection)
             result: pl.DataFrame = connection.sql(asked.sql, params=values or None).pl()
         except duckdb.IOException as error:
-            raise DataError(_first_line(error), where=str(trace.path or asked.name)) from error
+            raise DataError(_first_line(error), where=str(traces[0].path or asked.name)) from error
         except duckdb.Error as error:
             raise UsageError(
                 f"DuckDB refuses the query: {_first_line(error)}",
@@ -163,6 +165,18 @@ def query(
                 fix="check the SQL and the parameters; the view `trace` has the columns of a trace",
             ) from error
     return result
+
+
+def _open(trace: Trace | Runs | str | Path) -> tuple[Trace, ...]:
+    if isinstance(trace, Trace):
+        return (trace,)
+    if isinstance(trace, str | Path):
+        if not Path(trace).is_dir():
+            return (Trace.open(trace),)
+        trace = Runs.open(trace)
+    if not trace.traces:
+        raise UsageError("there are no runs to query", fix="replay at least one router")
+    return trace.traces
 
 
 def _find_query(name: str | Path) -> Query:
@@ -292,19 +306,22 @@ def _guess(value: Any) -> Any:
     return value
 
 
-def _create_view(trace: Trace, connection: DuckDBPyConnection) -> None:
+def _create_view(traces: tuple[Trace, ...], connection: DuckDBPyConnection) -> None:
     """Create the view `trace` with every column of the schema, absent ones as typed nulls."""
-    if trace.path is None:
-        connection.register("rows_in_memory", trace.frame.collect())
-        rows = "rows_in_memory"
-    else:
-        literal = re.sub(r"([*?\[])", r"[\1]", str(trace.path.resolve())).replace("'", "''")
-        rows = f"read_parquet('{literal}')"
-    columns = ", ".join(
-        name if name in trace.columns else f"CAST(NULL AS {_SQL_TYPES[dtype]}) AS {name}"
-        for name, dtype in COLUMNS.items()
-    )
-    connection.execute(f"CREATE VIEW trace AS SELECT {columns} FROM {rows}")  # noqa: S608
+    parts = []
+    for i, trace in enumerate(traces):
+        if trace.path is None:
+            connection.register(f"rows_in_memory_{i}", trace.frame.collect())
+            rows = f"rows_in_memory_{i}"
+        else:
+            literal = re.sub(r"([*?\[])", r"[\1]", str(trace.path.resolve())).replace("'", "''")
+            rows = f"read_parquet('{literal}')"
+        columns = ", ".join(
+            name if name in trace.columns else f"CAST(NULL AS {_SQL_TYPES[dtype]}) AS {name}"
+            for name, dtype in COLUMNS.items()
+        )
+        parts.append(f"SELECT {columns} FROM {rows}")  # noqa: S608
+    connection.execute(f"CREATE VIEW trace AS {' UNION ALL '.join(parts)}")
 
 
 def _first_line(error: Exception) -> str:

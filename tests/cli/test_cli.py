@@ -190,7 +190,7 @@ def nowhere(request, instances):
         ("ingest empty.csv", 3, "empty.csv"),
         ("ingest header.csv", 3, "header.csv"),
         ("ingest log.csv", 2, "--map"),
-        ("ingest log.csv --format azure", 3, "TIMESTAMP"),
+        ("ingest log.csv --format azure", 2, "TIMESTAMP"),
         ("ingest log.csv --format nope", 2, "nope"),
         ("ingest log.csv --map input_tokens", 2, "is not key=value"),
         ("ingest bad.csv --strict", 3, "ContextTokens"),

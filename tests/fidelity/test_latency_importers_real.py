@@ -13,6 +13,7 @@ from workloadlab.errors import WorkloadlabError
 from workloadlab.latency import LatencyModel, ModelGeometry, check_samples, fit
 from workloadlab.latency.hardware import kv_blocks, least_step_s
 from workloadlab.latency.importers import read_source
+from workloadlab.latency.importers.operator_tables import OperatorTables
 from workloadlab.latency.samples import FEATURES
 
 if TYPE_CHECKING:
@@ -232,3 +233,25 @@ def test_two_measurements_of_the_same_step_agree(shared_data) -> None:
         print(name, "decode", np.round(decode, 2), "prefill", np.round(prefill, 2))
         assert np.abs(np.log(decode)).max() < np.log(1.15)
         assert np.abs(np.log(prefill)).max() < np.log(1.35)
+
+
+@pytest.mark.parametrize("gpu", ["RTX4090", "RTXPRO6000"])
+def test_prefill_plus_decode_is_a_lower_bound_of_a_mixed_step(shared_data, gpu) -> None:
+    """What composing without a mixed kernel misses, where the mixed kernel was measured."""
+    folder = shared_data / "llmservingsim" / "perf" / gpu / "meta-llama" / "Llama-3.1-8B/bf16/tp1"
+    tables = OperatorTables.read(folder)
+    chunks, cached, seqs, context = np.meshgrid([256, 1024], [0, 512], [16, 64, 128], [512, 2048])
+    steps = np.column_stack([axis.ravel() for axis in (chunks, cached, seqs, context)]).astype(
+        float
+    )
+    whole = tables.step_ns(steps)
+    mixed = tables.attention["mixed"](steps)
+    parts = tables.attention["prefill"](steps[:, :2]) + tables.attention["decode"](steps[:, 2:])
+    longer = whole / (whole - 1e3 * tables.geometry.layers * (mixed - parts))
+    print(
+        f"{gpu} Llama-3.1-8B: mixed attention {np.min(mixed / parts):.2f} to "
+        f"{np.max(mixed / parts):.2f} x prefill + decode; the step {longer.min():.2f} to "
+        f"{longer.max():.2f} x, median {np.median(longer):.2f}"
+    )
+    assert longer.min() > 0.98
+    assert longer.max() < 1.6

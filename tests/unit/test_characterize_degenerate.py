@@ -7,8 +7,9 @@ import json
 import polars as pl
 import pytest
 
-from workloadlab import Profile, Trace, characterize
+from workloadlab import LatencyModel, Profile, Trace, characterize
 from workloadlab.characterization import Unsupported
+from workloadlab.errors import UsageError
 
 SECOND = 1_000_000_000
 
@@ -125,3 +126,72 @@ def test_years_of_rare_requests_take_no_memory() -> None:
     assert profile.arrivals.dispersion["0.1"] == pytest.approx(2.0, rel=1e-6)
     assert profile.arrivals.per_minute.min == 0
     assert len(profile.arrivals.rate_series.counts) <= 500
+
+
+def test_empty_lists_of_blocks() -> None:
+    nothing = {"block_ids": [[], []], "block_size": [16, 16]}
+    assert "empty" in characterize(make([0, 1], **nothing)).prefix.unsupported
+    some = {"block_ids": [[], [1, 2], None, [1]], "block_size": [16, 16, 16, 16]}
+    prefix = characterize(make([0, 1, 2, 3], input_tokens=[0, 20, 9, 3], **some)).prefix
+    assert (prefix.requests, prefix.missing, prefix.blocks) == (3, 1, 3)
+    assert prefix.ceiling.block_hit_ratio == 1 / 3
+    assert prefix.ceiling.token_hit_ratio == 3 / 23
+    assert prefix.ceiling.full_block_hit_ratio == 0
+    assert [point.block_hit_ratio for point in prefix.lru] == [0, 1 / 3]
+
+
+def test_mixed_block_sizes_are_refused() -> None:
+    mixed = {"block_ids": [[1], [1]], "block_size": [16, 512]}
+    assert "16, 512" in characterize(make([0, 1], **mixed)).prefix.unsupported
+
+
+def test_cache_sizes_below_one_are_refused() -> None:
+    with pytest.raises(UsageError, match="below 1 block"):
+        characterize(make([0, 1]), lru_blocks=[100, 0])
+
+
+def test_prompts_without_tokens_but_with_blocks() -> None:
+    zeros = {"block_ids": [[1], [1]], "block_size": [16, 16]}
+    prefix = characterize(make([0, 1], input_tokens=[0, 0], **zeros)).prefix
+    assert prefix.ceiling.token_hit_ratio is None
+    assert prefix.ceiling.mean_request_hit_ratio is None
+    assert prefix.lru[0].token_hit_ratio is None
+
+
+def test_everything_at_once_is_still_json() -> None:
+    crowded = make(
+        [3.0] * 60,
+        input_tokens=[0] * 60,
+        output_tokens=[0] * 60,
+        ttft_ns=[0] * 60,
+        e2e_ns=[0] * 60,
+        session_id=["s"] * 60,
+        tenant_id=["t"] * 60,
+        finish_reason=["tool_calls"] * 60,
+        block_ids=[[1]] * 60,
+        block_size=[16] * 60,
+    )
+    profile = characterize(crowded, LatencyModel.linear(constant_s=0.01))
+    json.dumps(profile.to_dict(), allow_nan=False)
+    assert Profile.from_dict(json.loads(profile.to_json())) == profile
+    assert profile.tenants.k90 == 1
+    assert profile.phases.offered_load is None
+    assert isinstance(profile.concurrency, Unsupported)
+
+
+def test_only_warm_up_rows_leave_every_topic_unsupported() -> None:
+    columns = {
+        "session_id": ["s", "s"],
+        "tenant_id": ["t", "t"],
+        "block_ids": [[1], [1]],
+        "block_size": [16, 16],
+        "output_tokens": [1, 1],
+        "e2e_ns": [5, 5],
+    }
+    model = LatencyModel.linear(constant_s=0.01)
+    profile = characterize(make([0, 1], warmup=[True, True], **columns), model)
+    topics = {
+        name: topic for name, topic in vars(profile).items() if name not in ("trace", "lengths")
+    }
+    topics.pop("integrity")
+    assert {type(topic) for topic in topics.values()} == {Unsupported}

@@ -164,6 +164,13 @@ def test_files_of_one_trace_have_the_same_columns(tmp_path: Path) -> None:
         wl.ingest(str(tmp_path / "*.csv"))
 
 
+def test_a_trace_is_not_ingested_again(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(AZURE + ROW)
+    wl.ingest(tmp_path / "log.csv", tmp_path / "out.trace")
+    with pytest.raises(UsageError, match="is a trace already"):
+        wl.ingest(tmp_path / "out.trace")
+
+
 def test_block_ids_in_parquet_are_lists_of_integers(tmp_path: Path) -> None:
     path = tmp_path / "log.parquet"
     pl.DataFrame({"ts": [1.0], "input_tokens": [5], "hash_ids": [["a"]]}).write_parquet(path)

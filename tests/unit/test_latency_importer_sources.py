@@ -251,7 +251,7 @@ def test_vidur_without_attention_or_of_another_shape(tmp_path) -> None:
 # --- aiconfigurator -----------------------------------------------------------------------------
 
 
-def aiconfigurator(tmp_path, system="h200_sxm"):
+def aiconfigurator(tmp_path, system="h200_sxm", kernel="vllm_flash_attn_fa3"):
     """Products cost n k (1 + m) units, attention a constant per pair."""
     folder = tmp_path / "aiconfigurator" / system / "vllm-1"
     sizes = [
@@ -269,6 +269,7 @@ def aiconfigurator(tmp_path, system="h200_sxm"):
     )
     lengths = [1, 64, 1024, 16384]
     common = {"num_heads": 8, "head_dim": 64, "kv_cache_dtype": "bfloat16"}
+    common["kernel_source"] = kernel
     write(
         folder / "context_attention_perf.parquet",
         {name: [value] * 4 for name, value in (common | {"num_key_value_heads": 4}).items()}
@@ -309,6 +310,20 @@ def test_kernels_of_any_model_by_hand(tmp_path) -> None:
         assert rows[chunk, cached, seqs, context] == pytest.approx(expected * MS, rel=1e-6)
     assert facts["provenance"]["licence"] == "Apache-2.0"
     assert facts["system"]["engine"] == "vLLM 1"
+
+
+def test_flash_attention_2_computes_whole_tiles_beside_a_prefill(tmp_path) -> None:
+    later = read_source(aiconfigurator(tmp_path / "3", "a100_sxm"))[0]
+    frame, facts = read_source(aiconfigurator(tmp_path / "2", "a100_sxm", "vllm_flash_attn"))
+    assert "decodes beside a prefill estimated from full tiles" in facts["provenance"]["notes"]
+    dearer = 0
+    for (chunk, _, seqs, context, ns), before in zip(rows_of(frame), rows_of(later), strict=True):
+        tiles = 1.4 * 4 * 128 * 8 * 64 * seqs * context / 312e12 * 1e9
+        alone = (0.01 + 1e-3 * 2 * seqs + 1e-6 * 2 * seqs * context) * MS
+        extra = 2 * max(0.0, tiles - alone) if chunk and seqs else 0.0
+        assert ns - before[4] == pytest.approx(extra, abs=1e-3 * ns)
+        dearer += extra > 0
+    assert (dearer > 0) == bool(tiles > 0)
 
 
 def test_products_wider_than_measured_are_done_in_parts(tmp_path) -> None:
@@ -372,69 +387,6 @@ def test_what_aiconfigurator_cannot_answer(tmp_path) -> None:
     table.drop("latency").write_parquet(folder / "gemm_perf.parquet")
     with pytest.raises(DataError, match="lacks the columns latency"):
         read_source(folder, model="toy")
-
-
-# --- Whole iterations and systems ---------------------------------------------------------------
-
-
-def test_splitwise_iterations(tmp_path) -> None:
-    path = tmp_path / "perf_model.csv"
-    row = {"model": "llama2-70b", "hardware": "h100-80gb", "tensor_parallel": 4, "prompt_size": 512,
-           "batch_size": 2, "token_size": 100, "prompt_time": 90.5, "token_time": 30.25}  # fmt: skip
-    rows = [row, row, row | {"token_time": None}, row | {"tensor_parallel": 8}]
-    pl.DataFrame(rows).write_csv(path)
-    with pytest.raises(UsageError, match="holds 2 values of tp: 4, 8"):
-        read_source(path)
-    frame, facts = read_source(path, model="LLAMA2-70B", gpu="h100-80gb", tp=4)
-    got = frame.select(
-        "prefill_tokens", "decode_seqs", "decode_context_tokens", "latency_ns"
-    ).rows()
-    decode, prefill = (0, 2, 2 * 562, 30_250_000), (1024, 0, 0, 90_500_000)
-    assert got == [decode, prefill, prefill]  # the repeated row once, the one without decode kept
-    assert check_samples(frame)["model"][0] == "meta-llama/Llama-2-70b-hf"
-    assert facts["system"]["includes_step_overhead"]
-    with pytest.raises(UsageError, match="no rows with tp = 2") as caught:
-        read_source(path, tp=2)
-    assert "there are: 4, 8" in caught.value.fix
-
-
-def test_batches_are_split_into_prefill_and_decode(tmp_path) -> None:
-    path = tmp_path / "All_results.csv"
-    prefill_s, step_s, context_s = 4e-5, 0.012, 2e-8
-    rows = [
-        {"Hardware": "Nvidia A100 GPU", "Num of Hardware": 1, "Framework": "vLLM", "Model": "me/toy",
-         "Input Output Length": n, "Batch Size": b, "Throughput": 1.0,
-         "Latency": prefill_s * b * n + n * (step_s + context_s * 1.5 * b * n)}
-        for b in (1, 16, 64) for n in (128, 1024)
-    ]  # fmt: skip
-    other = rows[0] | {"Framework": "TensorRT-LLM"}
-    pl.DataFrame([*rows, other]).write_csv(path)
-    frame, _ = read_source(path, gpu="A100-40GB")
-    assert frame.height == 12
-    for chunk, _, seqs, context, ns in rows_of(check_samples(frame)):
-        expected = prefill_s * chunk if chunk else step_s + context_s * seqs * context
-        assert ns == pytest.approx(expected * 1e9, rel=1e-6)
-    pl.DataFrame(rows[:3]).write_csv(path)
-    with pytest.raises(UsageError, match="has 3 batches of this configuration"):
-        read_source(path)
-
-
-def test_serving_runs_are_mean_steps(tmp_path) -> None:
-    path = tmp_path / "silicon_sample.csv"
-    row = {"backend": "vllm", "mode": "agg", "model_path": "me/toy", "system": "h200_sxm",
-           "tp_size": 2, "precision": None, "isl": 1000, "osl": 100, "batch_size": 8,
-           "silicon_ttft_ms": 120.0, "silicon_tpot_ms": 15.5}  # fmt: skip
-    rows = [row, row | {"batch_size": 1, "silicon_ttft_ms": 60.0}, row | {"backend": "trtllm"}]
-    pl.DataFrame([*rows, row | {"mode": "disagg"}]).write_csv(path)
-    frame, facts = read_source(path)
-    columns = ("prefill_tokens", "prefill_context_tokens", "decode_seqs", "decode_context_tokens")
-    assert set(frame.select(*columns, "latency_ns").rows()) == {
-        (80, 80 * 500, 8, 8 * 1050, 15_500_000),
-        (10, 10 * 500, 1, 1050, 15_500_000),
-        (1000, 0, 0, 0, 60_000_000),
-    }
-    assert frame.select("gpu", "tp").row(0) == ("h200", 2)
-    assert facts["dtype"] == "bf16"
 
 
 # --- The registry -------------------------------------------------------------------------------

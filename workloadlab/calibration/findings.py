@@ -36,7 +36,8 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str
     replacement, and each draw moves the parameters by one Gauss-Newton step.
     """
     parameters = problem.parameters
-    draws = _draws(problem, target, fit)
+    draws, jacobian = _draws(problem, target, fit)
+    silent = np.abs(jacobian).max(axis=0) < 1e-9
     spread = draws.std(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         tie = np.nan_to_num(np.corrcoef(draws.T))
@@ -45,7 +46,14 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str
     reach = (high - low) / 2
     rows = []
     for index, name in enumerate(parameters.names):
-        known = bool(shares[index] > 0 and reach[index] <= _IDENTIFIED * shares[index])
+        known = bool(
+            not silent[index] and shares[index] > 0 and reach[index] <= _IDENTIFIED * shares[index]
+        )
+        why = (
+            "nothing in the log depends on it"
+            if silent[index]
+            else _why(index, shares, spread, tie, parameters.names)
+        )
         rows.append(
             {
                 "name": name,
@@ -55,14 +63,14 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str
                 "high": _rounded(high[index] * whole[index]),
                 "share": _rounded(shares[index]),
                 "identifiable": known,
-                "why": "" if known else _why(index, shares, spread, tie, parameters.names),
+                "why": "" if known else why,
             }
         )
     return rows
 
 
-def _draws(problem: Problem, target: Target, fit: Fit) -> Floats:
-    """Changes of the shares, one row per resampled log."""
+def _draws(problem: Problem, target: Target, fit: Fit) -> tuple[Floats, Floats]:
+    """Return changes of the shares, one row per resampled log, and the Jacobian."""
     rng = np.random.default_rng(0)
     weight = weights_of(target, fit.residuals)
     pair = steady_pair(target, fit.shares)
@@ -75,7 +83,7 @@ def _draws(problem: Problem, target: Target, fit: Fit) -> Floats:
     moves = -(drawn @ sums) @ inverse
     unseen = jacobian * (weight * _UNSEEN)[:, None]
     root = np.linalg.cholesky(unseen.T @ unseen + 1e-12 * np.eye(len(inverse)))
-    return moves + rng.standard_normal((_DRAWS, len(inverse))) @ root.T @ inverse
+    return moves + rng.standard_normal((_DRAWS, len(inverse))) @ root.T @ inverse, jacobian
 
 
 def _why(index: int, shares: Floats, spread: Floats, tie: Floats, names: tuple[str, ...]) -> str:

@@ -144,7 +144,7 @@ def observe(trace: Trace, cluster: Cluster, *, routed: bool) -> Observed:
 
 
 def _frame(trace: Trace) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The requests with a mark of those whose timings count."""
+    """Return the requests with a mark of those whose timings count, and notes."""
     recorded = pl.col("ttft_ns").is_not_null() & pl.col("e2e_ns").is_not_null()
     ordered = (pl.col("ttft_ns") > 0) & (pl.col("e2e_ns") >= pl.col("ttft_ns"))
     optional = [pl.lit(None, pl.String).alias(name)
@@ -192,7 +192,9 @@ def _placed(
         return parts, "as recorded", len(names)
     if routed:
         return [frame], "router", instances
-    lacking = "no request" if not names else f"{frame['instance_id'].null_count():,} requests do not"
+    lacking = (
+        "no request" if not names else f"{frame['instance_id'].null_count():,} requests do not"
+    )
     says = f"{lacking} say{'s' if not names else ''}"
     raise UnsupportedError(
         f"{says} which of the {instances} instances served {'it' if not names else 'them'} "
@@ -212,9 +214,7 @@ def _lane(part: pl.DataFrame, instances: int, *, cached: bool) -> Lane:
         for turn in range(1, min(max(last_end - last, 0) // period + 2, 20))
     ]
     later = pl.concat(again).filter(pl.col("arrival_ns") < last_end)
-    both = pl.concat([rows, later]).with_columns(
-        row_id=pl.int_range(0, pl.len()).cast(pl.UInt64)
-    )
+    both = pl.concat([rows, later]).with_columns(row_id=pl.int_range(0, pl.len()).cast(pl.UInt64))
     continued = workload_of(Trace.from_frame(both), prefixes=cached) if later.height else stopped
     return Lane(stopped, continued, instances)
 

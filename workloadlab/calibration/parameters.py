@@ -76,14 +76,14 @@ class Parameters:
         """Return the latency model that the shares mean."""
         values = self.values(shares)
         if self.start is None:
-            return LatencyModel.linear(**values)
+            return LatencyModel.linear(name="calibrated", **values)
         return _scaled(self.start, values["scale"], values["overhead_s"])
 
     @cached_property
     def _tables(self) -> Floats:
         """Kernel tables of the parameters at 1 each; a linear model's table is their sum."""
         if self.start is None:
-            models = [LatencyModel.linear(**{name: 1.0}) for name in self.names]
+            models = [LatencyModel.linear(name=name, **{name: 1.0}) for name in self.names]
         else:
             models = [self.start, LatencyModel.linear(constant_s=1.0)]
         return np.stack([model.kernel()[1] for model in models])
@@ -105,6 +105,8 @@ def from_scratch(work: Reconstruction, overhead_s: float) -> Parameters:
     first = work.coefficients / whole
     first[0] = max(first[0] - overhead_s / whole[0], 0.0)
     first = np.clip(first, 0.01, 2.0)
+    if work.totals[2] == 0:
+        first[2] = 0.0
     constant, prefill, context, *decode = first
     both = sum(decode)
     starts = [

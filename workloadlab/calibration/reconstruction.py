@@ -176,7 +176,11 @@ class _Timeline:
         before = np.maximum(self.input_tokens - budget, 0) * np.minimum(whole, budget)
         prompts = [
             np.column_stack([tokens, cached, seqs, context])
-            for tokens, cached in ((whole, 0 * whole), (whole, before), (np.ones_like(whole), before))
+            for tokens, cached in (
+                (whole, 0 * whole),
+                (whole, before),
+                (np.ones_like(whole), before),
+            )
         ]
         return np.concatenate([np.column_stack([nothing, decodes]), *prompts])
 
@@ -201,9 +205,7 @@ class _Timeline:
         """TTFT of requests that found nobody waiting: half a step on average, then their own."""
         order = np.argsort(self.arrival_s, kind="stable")
         latest = np.empty(len(order))
-        latest[order] = np.concatenate(
-            [[-np.inf], np.maximum.accumulate(self.first_s[order])[:-1]]
-        )
+        latest[order] = np.concatenate([[-np.inf], np.maximum.accumulate(self.first_s[order])[:-1]])
         upcoming = np.empty(len(order))
         upcoming[order] = np.append(self.arrival_s[order][1:], np.inf)
         alone = (latest < self.arrival_s) & (upcoming > self.first_s)

@@ -29,6 +29,7 @@ _CUT = 0.05
 """If more than this fraction of the requests outlive the log's last arrival, it may be cut off."""
 _CLEARLY = 0.3
 """An assumption replaces the plain one if the log of the mean errors falls by this much."""
+_SILENT = 1e-9
 _KV_REACH = (0.12, 0.05, 0.02)
 """Fractions by which the KV size is varied, one search after the other."""
 
@@ -101,6 +102,9 @@ class Task:
         target = _target(problem)
         starts = parameters.starts if near is None else (near.fit.shares,)
         fit = search(target, starts, rounds=rounds)
+        # What no residual depends on is not known to cost anything.
+        silent = np.abs(fit.pair[0]).max(axis=0) < _SILENT
+        fit = replace(fit, shares=np.where(silent, 0.0, fit.shares))
         return Found(problem, target, fit, fit.evaluations)
 
     def best(self) -> Found:
@@ -117,7 +121,9 @@ class Task:
             tried = [self.fitted(everything, continued=kind) for kind in kinds]
             spent = sum(one.simulations for one in tried)
             best = min(tried, key=lambda one: one.fit.loss)
-            why = "it is a window of a longer log" if self.observed.cut else "that explains it better"
+            why = (
+                "it is a window of a longer log" if self.observed.cut else "that explains it better"
+            )
             after = "to have gone on as before" if best.problem.continued else "to have stopped"
             notes.append(
                 f"{outliving:.0%} of the requests outlive the log's last arrival; traffic is taken "
@@ -147,13 +153,13 @@ class Task:
             return None
         everything = np.ones(len(self.observed), bool)
         continued = plain.problem.continued
-        best = self.fitted(
-            everything, continued=continued, kv_blocks=work.most_blocks, rounds=0
-        )
+        best = self.fitted(everything, continued=continued, kv_blocks=work.most_blocks, rounds=0)
         spent = best.simulations
         for reach in _KV_REACH:
             center = best.problem.kv_blocks or 1
-            sizes = sorted({max(1, round(center * f)) for f in np.linspace(1 - reach, 1 + reach, 25)})
+            sizes = sorted(
+                {max(1, round(center * f)) for f in np.linspace(1 - reach, 1 + reach, 25)}
+            )
             shares, target = best.fit.shares, best.target
             losses = [
                 target.loss(replace(best.problem, kv_blocks=size).residuals(shares))
@@ -178,7 +184,7 @@ def first_half(observed: Observed) -> Floats:
 
 
 def _target(problem: Problem) -> Target:
-    """Requests count once by TTFT and once by TPOT, windows of them half as much."""
+    """Let requests count once by TTFT and once by TPOT, and windows of them half as much."""
     requests = float(problem.scored.sum())
     emphasis = requests * np.array([1.0, 1.0, 0.5, 0.5, 0.5])
     threads = 1 if len(problem.observed) < _FEW else None
@@ -186,4 +192,5 @@ def _target(problem: Problem) -> Target:
 
 
 def _clearly_better(one: Found, other: Found) -> bool:
-    return one.fit.loss < other.fit.loss - _CLEARLY * one.target.emphasis.sum() / 3.5
+    margin = _CLEARLY * float(one.target.emphasis.mean())
+    return one.fit.loss < other.fit.loss - margin

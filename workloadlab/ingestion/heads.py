@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workloadlab.errors import DataError
+from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.sources import container, opened
+from workloadlab.trace.store import FOOTER_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def inspect(path: Path) -> Head:
 
     Raises:
         DataError: empty, only a header, damaged, or not text.
-        UsageError: a JSON array instead of JSON lines.
+        UsageError: a JSON array instead of JSON lines, or a trace.
     """
     kind = container(path)
     if kind == "parquet":
@@ -158,11 +159,14 @@ def _leaves(
 
 def _parquet_head(path: Path) -> Head:
     try:
+        footer = pl.read_parquet_metadata(path)
         frame = pl.scan_parquet(path, glob=False).head(SAMPLE_ROWS).collect()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(
             "is damaged Parquet", where=str(path), fix="write or fetch it again"
         ) from error
+    if FOOTER_KEY in footer:
+        raise UsageError("is a trace already", where=str(path), fix="use it as it is")
     if not frame.height:
         raise _no_rows(path)
     paths = {".".join(where): where for where in _fields(dict(frame.schema))}

@@ -9,7 +9,7 @@ import numpy as np
 
 from workloadlab.latency.domain import KINDS, kind_of
 
-__all__ = ["ErrorCard", "ErrorSlice"]
+__all__ = ["ErrorCard", "ErrorSlice", "buckets", "slice_errors"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -65,12 +65,14 @@ class ErrorCard:
         decodes = features[:, 2] > 0
         masks = [("all steps", "", np.ones(len(error), bool))]
         masks += [("kind", kind, kinds == index) for index, kind in enumerate(KINDS)]
-        masks += _buckets("decode_seqs", features[:, 2], _BATCHES, decodes)
-        masks += _buckets("decode_context_tokens", features[:, 3], _CONTEXTS, decodes)
-        masks += _buckets(
+        masks += buckets("decode_seqs", features[:, 2], _BATCHES, decodes)
+        masks += buckets("decode_context_tokens", features[:, 3], _CONTEXTS, decodes)
+        masks += buckets(
             "total_tokens", features[:, 0] + features[:, 2], _TOTALS, np.ones(len(error), bool)
         )
-        slices = tuple(_slice(by, name, error[mask]) for by, name, mask in masks if mask.any())
+        slices = tuple(
+            slice_errors(by, name, error[mask]) for by, name, mask in masks if mask.any()
+        )
         return cls(split=split, fitted_rows=fitted_rows, judged_rows=len(error), slices=slices)
 
     def find(self, by: str, name: str = "") -> ErrorSlice | None:
@@ -112,9 +114,10 @@ class ErrorCard:
         return f"errors on {self.split}\n{text}"
 
 
-def _buckets(
+def buckets(
     by: str, values: Array, lows: tuple[int, ...], among: Array
 ) -> list[tuple[str, str, Array]]:
+    """Masks of the rows whose values lie over one bound up to the next."""
     highs = [*lows[1:], None]
     return [
         (
@@ -126,7 +129,8 @@ def _buckets(
     ]
 
 
-def _slice(by: str, name: str, error: Array) -> ErrorSlice:
+def slice_errors(by: str, name: str, error: Array) -> ErrorSlice:
+    """Summarise relative errors."""
     size = np.abs(error)
     return ErrorSlice(
         by=by,

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["inside_domain"]
 
 
-@njit(  # type: ignore[untyped-decorator]
-    "boolean(float64, float64, float64, float64, float64[:, :, ::1])", cache=True, nogil=True
-)
+@njit("boolean(float64, float64, float64, float64, float64[:, :, ::1])", cache=True, nogil=True)
 def inside_domain(
     prefill_tokens: float,
     prefill_context_tokens: float,

@@ -15,7 +15,7 @@ from workloadlab.latency.intervals import Intervals
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["json_text", "parse_model"]
+__all__ = ["json_text", "parse_card", "parse_model"]
 
 
 def parse_model(facts: Mapping[str, Any], *, version: int, where: str) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def parse_model(facts: Mapping[str, Any], *, version: int, where: str) -> dict[s
         "dtype": take("dtype", (str, type(None))),
         "provenance": take("provenance", dict),
         "system": take("system", dict),
-        "card": _card(take("card", (dict, type(None))), take),
+        "card": parse_card(take("card", (dict, type(None))), take),
         "domain": _domain(take("domain", (dict, type(None))), take),
         "intervals": _intervals(take) if facts.get("intervals") is not None else None,
         "coefficients": estimator_named(estimator).parse_coefficients(take.inside("coefficients")),
@@ -103,7 +103,8 @@ def _domain(boxes: dict[str, Any] | None, take: Fields) -> Domain | None:
     )
 
 
-def _card(card: dict[str, Any] | None, take: Fields) -> ErrorCard | None:
+def parse_card(card: dict[str, Any] | None, take: Fields) -> ErrorCard | None:
+    """Read an error card from JSON."""
     if card is None:
         return None
     slices = card.get("slices")

@@ -29,9 +29,12 @@ __all__ = [
     "flatten",
     "kernel_table",
     "parse_coefficients",
+    "parse_trees",
     "predict_steps",
     "step_time",
     "training_data",
+    "tree_sum",
+    "tree_table",
 ]
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -39,8 +42,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 FEATURE_COUNT = 5
 _BASE = linear.TABLE_CELLS
-_BOXES = _BASE + 3  # after the numbers of trees, of levels, and the constant
-_NODES = _BOXES + len(KINDS) * 8
+_TREES = _BASE + len(KINDS) * 8
 _CELLS = 4  # of a node: feature, threshold, left child, value
 
 
@@ -145,31 +147,51 @@ def parse_trees(take: Fields, features: int) -> dict[str, Any]:
 def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
     """Lay the trees out for `step_time`; the same coefficients give the same bits.
 
-    The linear table comes first, then the number of trees, the depth of the deepest, the constant,
-    the box of each kind, four cells per node, and the roots. A leaf is its own left child.
+    The linear table comes first, then the box of each kind, then the trees as `tree_table` has them.
     """
-    trees = coefficients["trees"]
+    head = np.concatenate(
+        [linear.kernel_table(coefficients["fallback"]), np.array(coefficients["boxes"]).ravel()]
+    )
+    trees = tree_table(coefficients["trees"], coefficients["constant"], len(head))
+    return np.concatenate([head, trees])
+
+
+def tree_table(trees: Mapping[str, Any], constant: float, start: int) -> Floats:
+    """Lay trees out for `tree_sum`, as the cells of a table from `start` to its end.
+
+    The number of trees, the depth of the deepest and the constant, then four cells per node, then
+    the roots. A leaf is its own left child.
+    """
     feature, left = np.array(trees["feature"]), np.array(trees["left"])
     value, roots = np.array(trees["value"], np.float64), np.array(trees["roots"])
-    leaf = feature < 0
+    leaf, first = feature < 0, start + 3
     nodes = np.zeros((len(feature), _CELLS))
     nodes[:, 0] = np.where(leaf, 0, feature)
     nodes[:, 1] = np.where(leaf, np.inf, value)
-    nodes[:, 2] = _NODES + _CELLS * np.where(leaf, np.arange(len(feature)), left)
+    nodes[:, 2] = first + _CELLS * np.where(leaf, np.arange(len(feature)), left)
     nodes[:, 3] = np.where(leaf, value, 0.0)
     depth, level = 0, roots
     while not leaf[level].all():
         below = left[level[~leaf[level]]]
         level, depth = np.concatenate([below, below + 1]), depth + 1
     return np.concatenate(
-        [
-            linear.kernel_table(coefficients["fallback"]),
-            [len(roots), depth, coefficients["constant"]],
-            np.array(coefficients["boxes"]).ravel(),
-            nodes.ravel(),
-            _NODES + _CELLS * roots,
-        ]
+        [[len(roots), depth, constant], nodes.ravel(), first + _CELLS * roots.astype(np.float64)]
     )
+
+
+@njit("float64(float64[::1], float64[::1], int64)", cache=True, nogil=True)
+def tree_sum(inputs: Floats, table: Floats, start: int) -> float:
+    """Add up the leaves that the inputs reach and the constant; see `tree_table`."""
+    trees, levels = int(table[start]), int(table[start + 1])
+    total = table[start + 2]
+    first_root = len(table) - trees
+    for tree in range(trees):
+        node = int(table[first_root + tree])
+        for _ in range(levels):
+            right = inputs[int(table[node])] > table[node + 1]
+            node = int(table[node + 2]) + (_CELLS if right else 0)
+        total += table[node + 3]
+    return float(total)
 
 
 @njit("float64(float64, float64, float64, float64, float64[::1])", cache=True, nogil=True)
@@ -178,15 +200,7 @@ def _inside_time(p: float, cached: float, n: float, context: float, table: Float
     base = max(1e-12, linear.step_time(p, p * cached, n, n * context, table))
     inputs = np.empty(FEATURE_COUNT)
     inputs[0], inputs[1], inputs[2], inputs[3], inputs[4] = p, cached, n, context, base
-    trees, levels = int(table[_BASE]), int(table[_BASE + 1])
-    total = table[_BASE + 2]
-    first_root = len(table) - trees
-    for tree in range(trees):
-        node = int(table[first_root + tree])
-        for _ in range(levels):
-            right = inputs[int(table[node])] > table[node + 1]
-            node = int(table[node + 2]) + (_CELLS if right else 0)
-        total += table[node + 3]
+    total = tree_sum(inputs, table, _TREES)
     return float(max(0.0, total) * (np.sqrt(base) * np.sqrt(np.sqrt(base))))
 
 
@@ -203,7 +217,7 @@ def step_time(
     Runs compiled, and as plain Python through `.py_func` with the same bits.
     """
     p, x, n, c = prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens
-    box = _BOXES
+    box = _BASE
     if p > 0.0:
         box += 16 if n > 0.0 else 8
     if (table[box + 1] == 0.0 and table[box + 5] == 0.0) or p + n == 0.0:

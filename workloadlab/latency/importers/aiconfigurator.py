@@ -3,16 +3,13 @@
 The tables belong to a GPU and an engine, not to a model: matrix products by (m, n, k), prefill and
 decode attention by heads, experts by their shape, all in milliseconds. A model's operators are
 looked up by its shape: products log-linear between measured n and k, in two halves beyond them.
-Prefill of a chunk p behind c cached tokens was not measured; it takes the share of a whole prompt's
-attention that its pairs are, 1 - (c / (c + p))^2 at c + p, and not less than the chunk alone.
-Decode of more KV heads than measured is a larger batch of fewer heads. Element-wise kernels were not
-measured and are taken from the memory bandwidth.
+Element-wise kernels were not measured and are taken from the memory bandwidth.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -21,22 +18,18 @@ from workloadlab.errors import UsageError
 from workloadlab.latency.collectives import find_all_reduce
 from workloadlab.latency.geometry import ModelGeometry
 from workloadlab.latency.hardware import Gpu, find_gpu
-from workloadlab.latency.importers.attention import DecodeGrid
+from workloadlab.latency.importers.aiconfigurator_attention import MOST_TOKENS, measured_attention
+from workloadlab.latency.importers.attention import mixed_note
 from workloadlab.latency.importers.composition import StepCosts
-from workloadlab.latency.importers.selection import find_around, only_folder, read_table
+from workloadlab.latency.importers.selection import only_folder, read_table
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["is_aiconfigurator", "measured_attention", "read_aiconfigurator"]
+__all__ = ["is_aiconfigurator", "read_aiconfigurator"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 _LAYOUT = "SYSTEM/FRAMEWORK-VERSION with gemm_perf.parquet"
-_SYSTEMS = {"A100-80GB": "a100_sxm", "H100-SXM": "h100_sxm", "H200": "h200_sxm"}
 _GEMM_DTYPES = {"bf16": "bfloat16", "fp8": "fp8"}
 _MS = 1e3  # to microseconds
-_MOST_TOKENS = 8192
 _TOKENS = (*range(1, 17), *range(32, 193, 16), *range(256, 2049, 64), *range(2304, 8193, 256))
 _SEQUENCES = (1, 2, 4, 8, 16, 32, 64, 128, 192, 256)
 _LAUNCH_US = 1.5  # of one small kernel inside a CUDA graph
@@ -74,9 +67,8 @@ def read_aiconfigurator(
         raise UsageError(f"dtype {dtype!r} is not read", fix=f"use {' or '.join(_GEMM_DTYPES)}")
     geometry = _model(folder, model)
     gpu = find_gpu(folder.parent.name.removesuffix("_sxm"))
-    prefill, decode, largest, _ = measured_attention(folder, gpu.name, geometry, tp)
     products = _Products(folder, dtype)
-    measured = products.rows[products.rows <= _MOST_TOKENS]
+    measured = products.rows[products.rows <= MOST_TOKENS]
     tokens = np.union1d(measured, np.array(_TOKENS, float))
     heads = products if dtype == "bf16" else _Products(folder, "bf16")
     sequences = np.array(_SEQUENCES, float)
@@ -89,9 +81,7 @@ def read_aiconfigurator(
         sequences=sequences,
         head_us=heads(sequences, geometry.vocab / tp, geometry.hidden)
         + _stream_us(gpu, sequences * geometry.vocab * 4 * 3, kernels=3),
-        prefill_us=prefill,
-        decode_us=decode,
-        largest=largest,
+        attention=measured_attention(folder, gpu.name, geometry, tp),
         all_reduce=find_all_reduce(folder, gpu.name, tp) if tp > 1 else None,
     )
     return costs.frame(gpu.name), _facts(costs, folder, dtype)
@@ -116,7 +106,7 @@ def _facts(costs: StepCosts, folder: Path, dtype: str) -> dict[str, Any]:
         "composed from kernel times, interpolated in tokens, n and k",
         "CPU time between kernels is not included",
         "element-wise kernels estimated from the memory bandwidth",
-        "attention behind cached tokens by its share of pairs; mixed steps are prefill plus decode",
+        f"attention behind cached tokens by its share of pairs; {mixed_note(costs.attention)}",
     ]
     if costs.all_reduce:
         notes.append(f"2 all-reduces per layer, {costs.all_reduce.source}")
@@ -230,101 +220,3 @@ def _experts_us(folder: Path, geometry: ModelGeometry, tp: int, tokens: Floats) 
     points = rows.group_by("num_tokens").agg(pl.col("latency").min()).sort("num_tokens")
     us: Floats = np.interp(tokens, points["num_tokens"], points["latency"]) * _MS
     return us
-
-
-def measured_attention(
-    path: Path, gpu: str, geometry: ModelGeometry, tp: int
-) -> tuple[Callable[[Floats, Floats], Floats], Callable[[Floats, Floats], Floats], Floats, str]:
-    """Attention of one layer on one GPU, from the tables of that GPU in or around `path`.
-
-    Returns:
-        Microseconds of prefill from (chunk, cached), of decode from (sequences, context of each),
-        the largest steps that they answer for, and their origin in words.
-
-    Raises:
-        UsageError: nothing measured attention of this GPU or of these heads.
-    """
-    system = _SYSTEMS.get(find_gpu(gpu).name, "")
-    around = find_around(path, f"aiconfigurator/{system}") if system else None
-    folder = path if (path / "context_attention_perf.parquet").is_file() else None
-    if folder is None and around is not None:
-        folder = next((file.parent for file in sorted(around.rglob("context_att*.parquet"))), None)
-    if folder is None:
-        raise UsageError(
-            f"has no attention.parquet, and no source around it measured attention on {gpu}",
-            where=str(path),
-            fix="add attention.parquet, or keep aiconfigurator's tables of this GPU in a folder above "
-            "(it has A100, H100 and H200)",
-        )
-    prefill, longest = _prefill(folder / "context_attention_perf.parquet", geometry, tp)
-    decode, context = _decode(folder / "generation_attention_perf.parquet", geometry, tp)
-    largest = np.array(
-        [
-            [0, 0, 256, context],
-            [_MOST_TOKENS, longest - 512, 0, 0],
-            [2048, longest - 2048, 256, context],
-        ]
-    )
-    return prefill, decode, largest, f"aiconfigurator {folder.parent.name}/{folder.name}"
-
-
-def _of_heads(path: Path, geometry: ModelGeometry, heads: float, kv_heads: float) -> pl.DataFrame:
-    table = read_table(path, ("num_heads", "num_key_value_heads", "head_dim", "kv_cache_dtype"))
-    rows = table.filter(
-        pl.col("num_heads") == heads,
-        pl.col("num_key_value_heads") == kv_heads,
-        pl.col("head_dim") == geometry.head_dim,
-        pl.col("kv_cache_dtype") == "bfloat16",
-        pl.col("latency") > 0,
-    )
-    return rows.filter(pl.col("window_size") == 0) if "window_size" in rows.columns else rows
-
-
-def _not_measured(path: Path, geometry: ModelGeometry, tp: int) -> UsageError:
-    return UsageError(
-        f"attention of {geometry.heads} heads, {geometry.kv_heads} KV heads of {geometry.head_dim} "
-        f"on {tp} GPUs was not measured",
-        where=str(path),
-        fix="use another tp, or a model with a measured number of heads",
-    )
-
-
-def _prefill(
-    path: Path, geometry: ModelGeometry, tp: int
-) -> tuple[Callable[[Floats, Floats], Floats], float]:
-    heads, kv_heads = geometry.heads / tp, max(geometry.kv_heads / tp, 1)
-    rows = _of_heads(path, geometry, heads, kv_heads).filter(pl.col("batch_size") == 1)
-    if rows.height < 2:
-        raise _not_measured(path, geometry, tp)
-    points = rows.group_by("isl").agg(pl.col("latency").median()).sort("isl")
-    length, us = points["isl"].to_numpy().astype(float), points["latency"].to_numpy() * _MS
-
-    def prefill(chunk: Floats, cached: Floats) -> Floats:
-        whole = chunk + cached
-        share = 1.0 - (cached / np.maximum(whole, 1.0)) ** 2
-        behind = np.maximum(np.interp(whole, length, us) * share, np.interp(chunk, length, us))
-        time: Floats = np.where(chunk > 0, behind, 0.0)
-        return time
-
-    return prefill, float(length[-1])
-
-
-def _decode(
-    path: Path, geometry: ModelGeometry, tp: int
-) -> tuple[Callable[[Floats, Floats], Floats], float]:
-    heads, kv_heads = geometry.heads / tp, max(geometry.kv_heads / tp, 1)
-    for fold in (1, 2, 4, 8, 16):  # KV heads are independent: fold of them are fold sequences
-        rows = _of_heads(path, geometry, heads / fold, kv_heads / fold)
-        if rows.height >= 2:
-            break
-    else:
-        raise _not_measured(path, geometry, tp)
-    context = rows["step"].to_numpy() + 1.0
-    grid = DecodeGrid.of(
-        rows["batch_size"].to_numpy().astype(float), context, rows["latency"].to_numpy() * _MS
-    )
-
-    def decode(seqs: Floats, each: Floats) -> Floats:
-        return grid(seqs * fold, each)
-
-    return decode, float(context.max())

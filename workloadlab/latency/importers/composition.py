@@ -11,10 +11,9 @@ import polars as pl
 from workloadlab.latency.domain import kind_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from workloadlab.latency.collectives import AllReduce
     from workloadlab.latency.geometry import ModelGeometry
+    from workloadlab.latency.importers.attention import Attention
 
 __all__ = ["MAX_CONTEXT", "StepCosts", "step_frame", "steps_to_compose"]
 
@@ -38,7 +37,7 @@ _MICROSECOND = 1_000  # ns
 class StepCosts:
     """What the parts of a step take, in microseconds, from tables of prefill and decode kernels.
 
-        step = layers x (token_us + prefill_us + decode_us) + once_us + head_us + collectives
+        step = layers x (layer_us + attention) + once_us + head_us + collectives
 
     Attributes:
         geometry: the model's shape.
@@ -48,11 +47,8 @@ class StepCosts:
         once_us: what runs once per step, at `tokens`.
         sequences: counts of sequences of which the output head is known.
         head_us: output head and sampler at `sequences`.
-        prefill_us: attention of one layer from arrays (chunk, cached tokens).
-        decode_us: attention of one layer from arrays (sequences, context of each).
-        largest: (3 kinds of step, 4 axes) the largest chunk, cached, sequences, context composed.
+        attention: of one layer.
         all_reduce: between the GPUs, or None on one.
-        max_context: most cached tokens of all decodes together.
     """
 
     geometry: ModelGeometry
@@ -62,18 +58,14 @@ class StepCosts:
     once_us: Floats
     sequences: Floats
     head_us: Floats
-    prefill_us: Callable[[Floats, Floats], Floats]
-    decode_us: Callable[[Floats, Floats], Floats]
-    largest: Floats
+    attention: Attention
     all_reduce: AllReduce | None = None
-    max_context: float = MAX_CONTEXT
 
     def step_ns(self, steps: Floats) -> Floats:
         """Nanoseconds of steps given as rows of (chunk, cached, decode_seqs, kv per sequence)."""
-        chunk, cached, seqs, context = steps.T
+        chunk, _, seqs, _ = steps.T
         total = chunk + seqs
-        layer = np.interp(total, self.tokens, self.layer_us)
-        layer = layer + self.prefill_us(chunk, cached) + self.decode_us(seqs, context)
+        layer = np.interp(total, self.tokens, self.layer_us) + self.attention(steps)
         once = np.interp(total, self.tokens, self.once_us)
         once = once + np.interp(seqs + (chunk > 0), self.sequences, self.head_us)
         if self.all_reduce:
@@ -84,7 +76,10 @@ class StepCosts:
     def frame(self, gpu: str) -> pl.DataFrame:
         """Compose the step table."""
         steps = steps_to_compose(
-            self.tokens, self.sequences[-1], self.largest, max_context=self.max_context
+            self.tokens,
+            self.sequences[-1],
+            self.attention.largest,
+            max_context=min(self.attention.max_context, MAX_CONTEXT),
         )
         return step_frame(
             steps, self.step_ns(steps), gpu=gpu, model=self.geometry.model, tp=self.tp

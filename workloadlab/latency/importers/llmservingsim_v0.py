@@ -19,9 +19,9 @@ import polars as pl
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency.collectives import find_all_reduce
-from workloadlab.latency.importers.aiconfigurator import measured_attention
-from workloadlab.latency.importers.attention import DecodeGrid, PrefillLines
-from workloadlab.latency.importers.composition import MAX_CONTEXT, StepCosts
+from workloadlab.latency.importers.aiconfigurator_attention import measured_attention
+from workloadlab.latency.importers.attention import Attention, DecodeGrid, PrefillLines, mixed_note
+from workloadlab.latency.importers.composition import StepCosts
 from workloadlab.latency.importers.selection import (
     geometry_of,
     licence_of,
@@ -77,10 +77,10 @@ def read_llmservingsim_v0(
     if not degree.isdigit() or len(folder.parts) < 5:
         raise UsageError("is not laid out as expected", where=str(folder), fix=f"use {_LAYOUT}")
     gpu, name = folder.parts[-4], "/".join(folder.parts[-3:-1])
-    costs, origin = _costs(folder, geometry_of(folder, name), gpu, int(degree))
+    costs = _costs(folder, geometry_of(folder, name), gpu, int(degree))
     notes = [
         "composed from kernel times of one layer; CPU time between kernels is not included",
-        f"attention from {origin}; mixed steps are prefill plus decode",
+        f"attention from {costs.attention.origin}; {mixed_note(costs.attention)}",
     ]
     if costs.geometry.experts:
         notes.append("experts one after another, spread over the GPUs")
@@ -102,15 +102,14 @@ def read_llmservingsim_v0(
     return costs.frame(gpu), facts
 
 
-def _costs(folder: Path, geometry: ModelGeometry, gpu: str, tp: int) -> tuple[StepCosts, str]:
+def _costs(folder: Path, geometry: ModelGeometry, gpu: str, tp: int) -> StepCosts:
     operators = _operators(folder / "layers.parquet", geometry)
     tokens = np.array(_TOKENS, float)
     experts = np.zeros(len(tokens))
     if geometry.experts:
         experts = _experts_us(operators, geometry, tp, tokens)
     per_layer = _PER_LAYER if geometry.experts else (*_PER_LAYER, *_FEED_FORWARD)
-    prefill, decode, largest, most, origin = _attention(folder, geometry, gpu, tp)
-    costs = StepCosts(
+    return StepCosts(
         geometry=geometry,
         tp=tp,
         tokens=tokens,
@@ -118,13 +117,9 @@ def _costs(folder: Path, geometry: ModelGeometry, gpu: str, tp: int) -> tuple[St
         once_us=sum((_at(operators[name], tokens) for name in _PER_STEP), np.zeros(len(tokens))),
         sequences=tokens[tokens <= 256],
         head_us=_at(operators["lm_head"], tokens[tokens <= 256]),
-        prefill_us=prefill,
-        decode_us=decode,
-        largest=largest,
+        attention=_attention(folder, geometry, gpu, tp),
         all_reduce=find_all_reduce(folder, gpu, tp) if tp > 1 else None,
-        max_context=min(most, MAX_CONTEXT),
     )
-    return costs, origin
 
 
 def _operators(path: Path, geometry: ModelGeometry) -> dict[str, tuple[Floats, Floats]]:
@@ -170,14 +165,10 @@ def _experts_us(
     return us
 
 
-def _attention(
-    folder: Path, geometry: ModelGeometry, gpu: str, tp: int
-) -> tuple[Any, Any, Floats, float, str]:
-    """Prefill and decode attention, largest step of each kind, largest summed context, origin."""
+def _attention(folder: Path, geometry: ModelGeometry, gpu: str, tp: int) -> Attention:
     path = folder / "attention.parquet"
     if not path.is_file():
-        prefill, decode, largest, origin = measured_attention(folder, gpu, geometry, tp)
-        return prefill, decode, largest, MAX_CONTEXT, origin
+        return measured_attention(folder, gpu, geometry, tp)
     frame = read_table(path, ("prefill_chunk_size", "kv_cache_size", "batch_size", "is_prefill"))
     prefill_times, decode_times = _TPU_TIMES if _TPU_TIMES[0] in frame.columns else _GPU_TIMES
     per_sequence = prefill_times in _TPU_TIMES
@@ -190,8 +181,13 @@ def _attention(
     decode = DecodeGrid.of(seqs[whole], each[whole], us[whole] * unit)
     behind, most, context = cached.max(), seqs.max(), each.max()
     largest = np.array([[0, 0, most, context], [2048, behind, 0, 0], [2048, behind, most, context]])
-    origin = "its own table, where long contexts are not split"
-    return prefill, decode, largest, float((seqs * each).max()), origin
+    return Attention(
+        prefill_us=prefill,
+        decode_us=decode,
+        largest=largest,
+        origin="its own table, where long contexts are not split",
+        max_context=float((seqs * each).max()),
+    )
 
 
 def _points(rows: pl.DataFrame, size: str, time: str) -> tuple[Floats, Floats, Floats]:

@@ -18,8 +18,8 @@ import polars as pl
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency.collectives import find_all_reduce
 from workloadlab.latency.hardware import kv_blocks
-from workloadlab.latency.importers.aiconfigurator import measured_attention
-from workloadlab.latency.importers.attention import DecodeGrid, PrefillLines
+from workloadlab.latency.importers.aiconfigurator_attention import measured_attention
+from workloadlab.latency.importers.attention import Attention, DecodeGrid, PrefillLines, mixed_note
 from workloadlab.latency.importers.composition import StepCosts
 from workloadlab.latency.importers.selection import (
     find_around,
@@ -88,10 +88,10 @@ def read_vidur(path: str | Path, *, tp: int | None = None) -> tuple[pl.DataFrame
     )
     _check_shape(table, geometry, folder)
     tp = _degree(table, geometry, gpu, folder, tp)
-    costs, origin = _costs(table, folder, geometry, gpu, tp)
+    costs = _costs(table, folder, geometry, gpu, tp)
     notes = [
         "composed from kernel times of one layer; CPU time between kernels is not included",
-        f"attention from {origin}; mixed steps are prefill plus decode",
+        f"attention from {costs.attention.origin}; {mixed_note(costs.attention)}",
         "output head scaled from the gate and up projection",
     ]
     if costs.all_reduce:
@@ -146,7 +146,7 @@ def _degree(
 
 def _costs(
     table: pl.DataFrame, folder: Path, geometry: ModelGeometry, gpu: str, tp: int
-) -> tuple[StepCosts, str]:
+) -> StepCosts:
     rows = table.filter(pl.col("num_tensor_parallel_workers") == tp)
     tokens = rows["num_tokens"].unique().sort().to_numpy().astype(float)
     tokens = tokens[tokens <= 8192]
@@ -154,8 +154,7 @@ def _costs(
     sequences = np.array(_SEQUENCES, float)
     columns = geometry.vocab / (2 * geometry.intermediate)
     head = np.interp(sequences, tokens, operators["mlp_up_proj"]) * columns
-    prefill, decode, largest, origin = _attention(folder, geometry, gpu, tp)
-    costs = StepCosts(
+    return StepCosts(
         geometry=geometry,
         tp=tp,
         tokens=tokens,
@@ -163,12 +162,9 @@ def _costs(
         once_us=operators["emb"] + operators["input_layernorm"],
         sequences=sequences,
         head_us=head,
-        prefill_us=prefill,
-        decode_us=decode,
-        largest=largest,
+        attention=_attention(folder, geometry, gpu, tp),
         all_reduce=find_all_reduce(folder, gpu, tp) if tp > 1 else None,
     )
-    return costs, origin
 
 
 def _operator(rows: pl.DataFrame, name: str, tokens: Floats) -> Floats:
@@ -180,10 +176,7 @@ def _operator(rows: pl.DataFrame, name: str, tokens: Floats) -> Floats:
     return us
 
 
-def _attention(
-    folder: Path, geometry: ModelGeometry, gpu: str, tp: int
-) -> tuple[Any, Any, Floats, str]:
-    """Prefill and decode attention of one layer on one GPU, the largest steps, their origin."""
+def _attention(folder: Path, geometry: ModelGeometry, gpu: str, tp: int) -> Attention:
     older = find_around(folder, f"vidur/compute_2023/{folder.parent.name}/attention.parquet")
     for path in (folder / "attention.parquet", older):
         if path is not None and path.is_file():
@@ -195,11 +188,11 @@ def _attention(
             )
             if not mine.is_empty():
                 where = "/".join(path.parts[-3:])
-                return (*_vidur_attention(mine), f"Vidur {where}")
+                return _vidur_attention(mine, f"Vidur {where}")
     return measured_attention(folder, gpu, geometry, tp)
 
 
-def _vidur_attention(table: pl.DataFrame) -> tuple[PrefillLines, DecodeGrid, Floats]:
+def _vidur_attention(table: pl.DataFrame, origin: str) -> Attention:
     around = [f"time_stats.{name}.median" for name in _AROUND]
     extra = pl.sum_horizontal(pl.col(name) for name in around if name in table.columns)
 
@@ -219,4 +212,9 @@ def _vidur_attention(table: pl.DataFrame) -> tuple[PrefillLines, DecodeGrid, Flo
             [prefill[0].max(), prefill[1].max() + 64, decode[0].max(), decode[1].max() + 64],
         ]
     )
-    return PrefillLines.of(*prefill), DecodeGrid.of(*decode), largest
+    return Attention(
+        prefill_us=PrefillLines.of(*prefill),
+        decode_us=DecodeGrid.of(*decode),
+        largest=largest,
+        origin=origin,
+    )

@@ -1,0 +1,231 @@
+"""Calibration: known parameters come back, and a log that cannot give them is told so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import workloadlab as wl
+from workloadlab.calibration import calibrate, describe
+from workloadlab.calibration.observed import observe
+from workloadlab.calibration.parameters import from_scratch, from_start
+from workloadlab.calibration.reconstruction import chunk_context, reconstruct
+from workloadlab.errors import DataError, UnsupportedError, UsageError
+
+TRUTH = {
+    "constant_s": 0.008,
+    "prefill_token_s": 6e-5,
+    "prefill_context_s": 2e-8,
+    "decode_seq_s": 1e-4,
+    "decode_context_s": 8e-8,
+}
+
+
+def simulated(requests=140, rate=2.5, *, instances=1, longest=8000, seed=1, **pool):
+    """A log that the engine itself made with the parameters of TRUTH."""
+    rng = np.random.default_rng(seed)
+    log = wl.Trace.from_frame(
+        pl.DataFrame(
+            {
+                "arrival_ns": (rng.exponential(1 / rate, requests).cumsum() * 1e9).astype(int),
+                "input_tokens": rng.integers(50, longest, requests),
+                "output_tokens": rng.integers(50, 300, requests),
+            }
+        )
+    )
+    cluster = wl.Cluster.uniform(instances, wl.LatencyModel.linear(**TRUTH), **pool)
+    return wl.replay(log, cluster, routers=["least_requests"]).traces[0], cluster
+
+
+@pytest.fixture(scope="module")
+def served():
+    return simulated()
+
+
+@pytest.fixture(scope="module")
+def model(served):
+    return calibrate(*served)
+
+
+def rows(model):
+    return {row["name"]: row for row in model.system["calibration"]["parameters"]}
+
+
+def test_identified_parameters_come_back_within_3_percent(model):
+    found = rows(model)
+    identified = [name for name, row in found.items() if row["identifiable"]]
+    assert {"constant_s", "prefill_token_s", "decode_context_s"} <= set(identified)
+    for name in identified:
+        assert found[name]["estimate"] == pytest.approx(TRUTH[name], rel=0.03), name
+
+
+def test_the_model_replays_the_log(served, model):
+    log, cluster = served
+    again = replace(cluster, pools=(replace(cluster.pools[0], latency=model),))
+    board = wl.score(wl.replay(log, again, routers=["round_robin"]), observed=log)
+    for name in ("ttft_s", "tpot_s", "e2e_s"):
+        assert abs(board.runs[0]["fidelity"][name]["mean_error"]) < 0.01
+
+
+def test_card_and_report_judge_later_requests(model):
+    held_out = model.system["calibration"]["held_out"]
+    assert {facts["requests"] for facts in held_out.values()} == {70}
+    assert all(abs(facts["mean_error"]) < 0.05 for facts in held_out.values())
+    assert model.card.overall.slice == "e2e_s"
+    assert model.card.fitted_rows == 70
+    text = describe(model)
+    assert "constant_s" in text
+    assert "Later half" in text
+    assert describe(wl.LatencyModel.linear(constant_s=1.0)) == ""
+
+
+def test_saved_and_loaded_it_predicts_the_same_bits(model, tmp_path):
+    model.save(tmp_path / "model.json")
+    again = wl.LatencyModel.load(tmp_path / "model.json")
+    step = {"prefill_tokens": 700, "decode_seqs": 9, "decode_context_tokens": 9000}
+    assert again.step_time_s(**step) == model.step_time_s(**step)
+    assert again.system == model.system
+
+
+def test_same_log_same_model():
+    log, cluster = simulated(40)
+    start = cluster.pools[0].latency
+    once, twice = (calibrate(log, cluster, start=start).to_dict() for _ in range(2))
+    assert once == twice
+
+
+def test_domain_holds_the_steps_of_the_log_only(model):
+    inside, outside = model.in_domain(
+        {"decode_seqs": [2, 5000], "decode_context_tokens": [9000, 30_000_000]}
+    )
+    assert inside
+    assert not outside
+
+
+def test_a_start_model_is_scaled_only(served):
+    log, cluster = served
+    known = cluster.pools[0].latency
+    twice = replace(
+        known, coefficients={name: value * 2 for name, value in known.coefficients.items()}
+    )
+    found = rows(calibrate(log, cluster, start=twice))
+    assert list(found) == ["scale", "overhead_s"]
+    assert found["scale"]["estimate"] == pytest.approx(0.5, rel=0.02)
+    assert found["overhead_s"]["share"] < 0.02
+
+
+def test_recorded_placement_is_used_without_any_router():
+    log, cluster = simulated(140, 5, instances=2)
+    model = calibrate(log, cluster)
+    assert model.system["calibration"]["placement"] == "as recorded"
+    assert rows(model)["prefill_token_s"]["estimate"] == pytest.approx(6e-5, rel=0.03)
+
+
+def test_a_window_of_a_log_is_known_to_be_cut(served):
+    log, cluster = served
+    observed = observe(log.window(0, log.span_s / 2), cluster, routed=False)
+    assert observed.cut
+    lane = observed.lanes[0]
+    assert len(lane.continued) >= len(lane.stopped)
+    assert not observe(log, cluster, routed=False).cut
+
+
+def test_what_the_log_never_did_is_not_identified():
+    log, cluster = simulated(60, 1.0, longest=400)
+    found = rows(calibrate(log, cluster))["prefill_context_s"]
+    assert not found["identifiable"]
+    assert found["estimate"] == 0
+    assert "nothing in the log depends on it" in found["why"]
+
+
+def test_unknown_placement_is_refused_with_what_is_missing():
+    log, cluster = simulated(60, 4, instances=2)
+    blind = wl.Trace.from_frame(log.frame.drop("instance_id"))
+    with pytest.raises(UnsupportedError, match="instance_id"):
+        calibrate(blind, cluster)
+
+
+def test_more_instances_in_the_log_than_in_the_cluster():
+    log, cluster = simulated(60, 4, instances=2)
+    with pytest.raises(UsageError, match="2 instances and the cluster has 1"):
+        calibrate(log, wl.Cluster.uniform(1, cluster.pools[0].latency))
+
+
+def test_two_pools_are_refused(served):
+    log, cluster = served
+    pool = cluster.pools[0]
+    with pytest.raises(UsageError, match="one kind of instance"):
+        calibrate(log, replace(cluster, pools=(pool, replace(pool, name="other"))))
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (lambda f: f.drop("e2e_ns"), UnsupportedError, "e2e_ns"),
+        (lambda f: f.head(20), DataError, "20 requests"),
+        (lambda f: f.with_columns(e2e_ns=pl.col("ttft_ns")), DataError, "streamed"),
+        (
+            lambda f: f.with_columns(
+                ttft_ns=pl.col("ttft_ns") * 1000, e2e_ns=pl.col("e2e_ns") * 1000
+            ),
+            DataError,
+            "units",
+        ),
+    ],
+)
+def test_unusable_logs_are_refused_in_a_sentence(served, change, error, words):
+    log, cluster = served
+    with pytest.raises(error, match=words):
+        calibrate(wl.Trace.from_frame(change(log.frame)), cluster)
+
+
+def test_failed_requests_load_the_engine_but_are_not_fitted(served):
+    log, cluster = served
+    failed = pl.when(pl.col("row_id") % 10 == 0).then(pl.lit("error")).otherwise(pl.lit("ok"))
+    observed = observe(
+        wl.Trace.from_frame(log.frame.with_columns(outcome=failed)), cluster, routed=False
+    )
+    assert len(observed.lanes[0].stopped) == 140
+    assert observed.scored.sum() == 126
+    assert "14 requests" in observed.notes[0]
+
+
+def test_reconstruction_is_near_before_any_simulation(served):
+    log, cluster = served
+    observed = observe(log, cluster, routed=False)
+    work = reconstruct(observed, cluster.pools[0], observed.scored)
+    truth = np.array(list(TRUTH.values()))
+    truth[0] += cluster.pools[0].step_overhead_s
+    explained = work.totals @ truth / work.busy_s
+    assert explained == pytest.approx(1.0, abs=0.05)
+    assert work.coefficients[1] == pytest.approx(6e-5, rel=0.35)
+
+
+def test_chunk_context_is_the_sum_over_chunks():
+    def plainly(tokens, budget):
+        done, total = 0, 0
+        while done < tokens:
+            chunk = min(budget, tokens - done)
+            total += chunk * done
+            done += chunk
+        return total
+
+    for tokens in (1, 511, 512, 513, 5000):
+        assert chunk_context(np.array([tokens]), 512)[0] == plainly(tokens, 512)
+
+
+def test_trials_of_the_search_are_the_models_they_stand_for(served):
+    log, cluster = served
+    observed = observe(log, cluster, routed=False)
+    work = reconstruct(observed, cluster.pools[0], observed.scored)
+    start = wl.LatencyModel.load("rtxpro6000-llama-3.1-8b")
+    for parameters in (from_scratch(work, 0.001), from_start(start, work)):
+        shares = parameters.starts[0]
+        ours, model = parameters.trial(shares), parameters.model(shares)
+        step, table = ours.kernel()
+        shape = (300.0, 50.0, 7.0, 9000.0)
+        seconds = model.kernel()[0](*shape, model.kernel()[1])
+        assert step(*shape, table) == pytest.approx(seconds, rel=1e-4)
