@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+CORE := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format bench clean
@@ -11,33 +12,42 @@ STAMP := $(VENV)/.installed
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# Reinstalls only when pyproject.toml changes; the package itself is installed in place.
-$(STAMP): pyproject.toml
+# Installs again only when pyproject.toml changes; the package itself is installed in place. The demo needs
+# no development tools, so it does not wait for them.
+define install
 	@if command -v uv >/dev/null 2>&1; then \
 	  test -x $(BIN)/python || uv venv --quiet --python 3.11 $(VENV) 2>/dev/null || uv venv --quiet $(VENV); \
-	  uv pip install --quiet --python $(BIN)/python -e '.[dev]'; \
+	  uv pip install --quiet --python $(BIN)/python -e '.$(1)'; \
 	else \
 	  test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'; \
+	  $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -e '.$(1)'; \
 	fi
 	@touch $@
+endef
 
-demo: $(STAMP)  ## log to report on the sample logs, in demo-out/
+$(CORE): pyproject.toml
+	$(call install,)
+
+$(DEV): pyproject.toml
+	$(call install,[dev])
+	@touch $(CORE)
+
+demo: $(CORE)  ## log to report on the sample logs, in demo-out/
 	@$(BIN)/workloadlab demo --out demo-out
 
-test: $(STAMP)  ## run every test
+test: $(DEV)  ## run every test
 	@$(BIN)/python -m pytest
 
-check: $(STAMP)  ## lint, format and types
+check: $(DEV)  ## lint, format and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-format: $(STAMP)  ## rewrite the code in the house style
+format: $(DEV)  ## rewrite the code in the house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: $(STAMP)  ## measure speed; prints a table and writes bench.json
+bench: $(DEV)  ## measure speed; prints a table and writes bench.json
 	@$(BIN)/python tests/bench/bench.py --out bench.json
 
 clean:  ## remove what the other targets made

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -14,7 +15,7 @@ import polars as pl
 
 ROWS = 10_000_000
 BATCH = 1_000_000
-REPEATS = 3
+REPEATS = 5
 
 TIMED = """
 import json, resource, sys, time
@@ -61,30 +62,31 @@ def timed(what: str, log: Path, folder: Path) -> tuple[float, float]:
 
 
 def run(rows: int = ROWS) -> list[dict[str, Any]]:
-    """Measure both, turn about, and report the best of each and the worst peak memory."""
+    """Measure both, turn about, and report medians, so that other work on the machine weighs little."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         log = folder / "log.csv"
         write_log(log, rows)
         megabytes = log.stat().st_size / 1e6
         pairs = [(timed("bare", log, folder), timed("ingest", log, folder)) for _ in range(REPEATS)]
-    bare = min(pair[0][0] for pair in pairs)
-    ours = min(pair[1][0] for pair in pairs)
+    bare = median(pair[0][0] for pair in pairs)
+    ours = median(pair[1][0] for pair in pairs)
+    ratio = median(pair[0][0] / pair[1][0] for pair in pairs)
     peak = max(pair[1][1] for pair in pairs)
-    detail = f"{rows:,} rows, {megabytes:.0f} MB CSV, best of {REPEATS}"
+    detail = f"{rows:,} rows, {megabytes:.0f} MB CSV, {REPEATS} fresh processes each"
     return [
         {"name": "ingest speed", "value": rows / ours, "unit": "rows/s", "detail": detail},
         {
             "name": "ingest speed relative to scan_csv.sink_parquet",
-            "value": bare / ours,
+            "value": ratio,
             "unit": "ratio",
-            "detail": f"{ours:.2f} s against {bare:.2f} s; at least 0.5 is asked",
+            "detail": f"median of pairs; {ours:.2f} s against {bare:.2f} s; at least 0.5 is asked",
         },
         {
             "name": "ingest peak memory",
             "value": peak,
             "unit": "MiB",
-            "detail": f"{detail}; worst run; at most 1,430 is asked",
+            "detail": "the largest of the runs; at most 1,430 is asked",
         },
     ]
 

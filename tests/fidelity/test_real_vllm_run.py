@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from workloadlab.ingestion import ingest
@@ -11,6 +13,14 @@ from workloadlab.simulation import Cluster, replay
 
 RUN = "llmservingsim/bench/RTXPRO6000/Llama-3.1-8B"
 OPERATORS = "llmservingsim/perf/RTXPRO6000/meta-llama/Llama-3.1-8B/bf16/tp1"
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def table_row(errors):
+    means = (errors[name]["mean_error"] for name in ("ttft_s", "tpot_s", "e2e_s"))
+    return f"| workloadlab | {' | '.join(f'{100 * mean:+.1f} %' for mean in means)} |"
 
 
 @pytest.mark.data
@@ -32,6 +42,7 @@ def test_replay_of_the_llama_run_is_close_to_reality(shared_data):
     assert abs(errors["ttft_s"]["mean_error"]) < 0.10
     assert abs(errors["tpot_s"]["mean_error"]) < 0.04
     assert abs(errors["e2e_s"]["mean_error"]) < 0.04
+    assert table_row(errors) in (ROOT / "README.md").read_text(), table_row(errors)
     per_request = request_errors(runs.traces[0], observed)
     assert per_request.height == 300
     assert per_request["e2e_s_error"].abs().median() < 0.05

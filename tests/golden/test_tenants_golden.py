@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from workloadlab.characterization.tenants import Shares, share_out
+from workloadlab.characterization.shares import Shares, share_out
 
 if TYPE_CHECKING:
     from pathlib import Path

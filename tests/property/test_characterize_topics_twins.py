@@ -18,7 +18,8 @@ from workloadlab import LatencyModel, Profile, Trace, characterize
 from workloadlab.characterization import Unsupported, compare
 from workloadlab.characterization.agentic import measure_agentic
 from workloadlab.characterization.concurrency import measure_concurrency
-from workloadlab.characterization.drift import distance, measure_drift, share_divergence
+from workloadlab.characterization.distances import distance, share_divergence
+from workloadlab.characterization.drift import measure_drift
 from workloadlab.characterization.measured import read_measured
 from workloadlab.characterization.phases import measure_phases, predict_phases
 from workloadlab.characterization.service import measure_service_levels

@@ -16,8 +16,8 @@ from workloadlab import Profile, Trace, characterize
 from workloadlab.characterization.arrivals import windowed_cv
 from workloadlab.characterization.clock import Clock
 from workloadlab.characterization.counts import dispersion
-from workloadlab.characterization.lengths import gini, top_share
 from workloadlab.characterization.measures import average_ranks, spread_ranks
+from workloadlab.characterization.shares import gini, top_share
 from workloadlab.statistics import quantiles
 
 FINE = Clock(tick_s=None, tie_share=0.0, distinct=0, mean_gap_s=None)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from workloadlab import Trace, characterize
 from workloadlab.characterization import Unsupported
 from workloadlab.characterization.sessions import Sessions, measure_sessions
-from workloadlab.characterization.tenants import share_out
+from workloadlab.characterization.shares import share_out
 
 SECOND = 1_000_000_000
 

@@ -163,3 +163,14 @@ def test_warnings_come_first() -> None:
     severities = [f.severity for f in profile_of(np.zeros(5, dtype=np.int64)).integrity.findings]
     assert severities == sorted(severities, reverse=True)
     assert len(set(severities)) == 2
+
+
+def test_assumptions_of_the_reader_are_said() -> None:
+    frame = pl.DataFrame({"arrival_ns": [0, SECOND], "input_tokens": [1, 2]})
+    read = Provenance(reader="csv", zone_assumed="UTC", units={"ttft": "ms", "arrival": "s"})
+    profile = characterize(Trace.from_frame(frame, provenance=read))
+    assert finding(profile, "zone_assumed").numbers == {"zone": "UTC"}
+    assert "arrival in s, ttft in ms" in finding(profile, "units_taken").message
+    plain = characterize(Trace.from_frame(frame))
+    assert finding(plain, "zone_assumed") is None
+    assert finding(plain, "units_taken") is None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from workloadlab.errors import DataError, UsageError
@@ -76,3 +78,23 @@ def test_uniform_refuses_unknown_options():
         Pool(latency=MODEL, step_overhead_s=-1.0)
     with pytest.raises(UsageError, match="no pool"):
         Cluster(pools=[])
+
+
+def test_a_model_of_whole_steps_brings_its_overhead():
+    whole = dataclasses.replace(MODEL, system={"includes_step_overhead": True})
+    assert Pool(latency=MODEL).step_overhead_s == 0.001
+    assert Pool(latency=whole).step_overhead_s == 0.0
+    assert Pool(latency=whole, step_overhead_s=0.002).step_overhead_s == 0.002
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"watermark": 1.0}, "watermark = 1.0"),
+        ({"reserve_full_isl": 1}, "reserve_full_isl = 1"),
+        ({"models": "llama"}, "models = 'llama'"),
+    ],
+)
+def test_pool_refuses(option, said):
+    with pytest.raises(UsageError, match=said):
+        Pool(latency=MODEL, **option)

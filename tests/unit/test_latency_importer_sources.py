@@ -277,7 +277,7 @@ def aiconfigurator(tmp_path, system="h200_sxm", kernel="vllm_flash_attn_fa3"):
     )
     # Two KV heads at most: four are twice the sequences of half the heads.
     fewer = {"num_heads": 4, "num_key_value_heads": 2}
-    decode = [(n, c, 0.01 + 1e-3 * n + 1e-6 * n * c) for n in (1, 512) for c in (1, 4096, 16384)]
+    decode = [(n, c, 0.01 + 1e-3 * n + 1e-7 * n * c) for n in (1, 512) for c in (1, 4096, 16384)]
     write(
         folder / "generation_attention_perf.parquet",
         {name: [value] * 6 for name, value in (common | fewer).items()}
@@ -297,7 +297,7 @@ def test_kernels_of_any_model_by_hand(tmp_path) -> None:
     widths = [(1024, 512), (512, 512), (2048, 512), (512, 1024)]  # qkv, out, gate and up, down
     rows = {row[:4]: row[4] for row in rows_of(check_samples(frame))}
     for (chunk, cached, seqs, context), attention in {
-        (0, 0, 64, 256): 0.01 + 1e-3 * 128 + 1e-6 * 128 * 256,
+        (0, 0, 64, 256): 0.01 + 1e-3 * 128 + 1e-7 * 128 * 256,
         (1024, 0, 0, 0): 0.5,
         (1024, 2048, 0, 0): np.interp(3072, [1024, 16384], [0.5, 90]) * (1 - (2 / 3) ** 2),
     }.items():
@@ -319,11 +319,11 @@ def test_flash_attention_2_computes_whole_tiles_beside_a_prefill(tmp_path) -> No
     dearer = 0
     for (chunk, _, seqs, context, ns), before in zip(rows_of(frame), rows_of(later), strict=True):
         tiles = 1.4 * 4 * 128 * 8 * 64 * seqs * context / 312e12 * 1e9
-        alone = (0.01 + 1e-3 * 2 * seqs + 1e-6 * 2 * seqs * context) * MS
+        alone = (0.01 + 1e-3 * 2 * seqs + 1e-7 * 2 * seqs * context) * MS
         extra = 2 * max(0.0, tiles - alone) if chunk and seqs else 0.0
         assert ns - before[4] == pytest.approx(extra, abs=1e-3 * ns)
         dearer += extra > 0
-    assert (dearer > 0) == bool(tiles > 0)
+    assert dearer > 100
 
 
 def test_products_wider_than_measured_are_done_in_parts(tmp_path) -> None:

@@ -228,3 +228,47 @@ def test_prefix_blocks_of_the_trace_must_fit_those_of_the_engine():
     assert outcome.read("cached_tokens")["cached_tokens"].to_list() == [0, 80, 48]
     with pytest.raises(UnsupportedError, match="prefix caching needs block_ids"):
         wl.replay(trace(3), coarse)
+
+
+def test_pools_serve_only_their_models():
+    source = wl.Trace.from_frame(
+        pl.DataFrame(
+            {"arrival_ns": [0, 1, 2, 3], "input_tokens": [5] * 4, "output_tokens": [2] * 4,
+             "model": ["big", "small", None, "gone"]}
+        )
+    )  # fmt: skip
+    model = wl.LatencyModel.linear(constant_s=0.1)
+    pools = [
+        wl.Pool(name="x", latency=model, models=("small",)),
+        wl.Pool(name="y", latency=model, models=("big",)),
+    ]
+    outcome = wl.replay(source, wl.Cluster(pools=pools), routers=["least_requests"]).outcomes()
+    rows = outcome.read("outcome", "instance_id").rows()
+    assert rows == [("ok", "y/0"), ("ok", "x/0"), ("ok", "x/0"), ("rejected", None)]
+
+
+def test_request_overhead_counts_in_every_latency():
+    source = wl.Trace.from_frame(
+        pl.DataFrame({"arrival_ns": [0], "input_tokens": [5], "output_tokens": [2]})
+    )
+    cluster = wl.Cluster.uniform(
+        1, wl.LatencyModel.linear(constant_s=1.0), step_overhead_s=0.0, request_overhead_s=0.25
+    )
+    outcome = wl.replay(source, cluster, routers=["random"]).outcomes()
+    row = outcome.read("arrival_ns", "queue_ns", "ttft_ns", "e2e_ns").row(0)
+    assert row == (0, 250_000_000, 1_250_000_000, 2_250_000_000)
+
+
+def test_async_scheduling_hides_the_shorter_of_two():
+    source = wl.Trace.from_frame(
+        pl.DataFrame({"arrival_ns": [0], "input_tokens": [5], "output_tokens": [3]})
+    )
+    ends = []
+    for overlapped in (False, True):
+        cluster = wl.Cluster.uniform(
+            1, wl.LatencyModel.linear(constant_s=0.5), step_overhead_s=0.25,
+            async_scheduling=overlapped,
+        )  # fmt: skip
+        outcome = wl.replay(source, cluster, routers=["random"]).outcomes()
+        ends.append(outcome.read("e2e_ns").item())
+    assert ends == [2_250_000_000, 1_500_000_000]

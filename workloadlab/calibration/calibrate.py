@@ -37,7 +37,8 @@ def calibrate(
     log of a fit that used the timings of the first half only; the model itself is fitted on all.
 
     Time per step outside the kernels is part of the model, beyond the `step_overhead_s` of the
-    cluster, which is taken as given: replay the model with the same `step_overhead_s`. It stands in
+    cluster, which is taken as given: replay the model with the same `step_overhead_s` (a cluster that
+    says nothing does so if the cluster of the calibration said nothing or 0). It stands in
     `model.system`, with the limits of the engine, and `model.system["calibration"]` is the report:
     every parameter with its interval and whether the log identifies it; errors; assumptions.
 
@@ -116,6 +117,7 @@ def calibrate(
         },
         system={
             "step_overhead_s": pool.step_overhead_s,
+            "includes_step_overhead": pool.step_overhead_s == 0,
             "max_num_seqs": pool.max_num_seqs,
             "max_num_batched_tokens": pool.max_num_batched_tokens,
             "kv_blocks": problem.kv_blocks or pool.kv_blocks,

@@ -24,7 +24,7 @@ __all__ = ["Found", "Task", "first_half"]
 Floats = Any
 
 _FEW = 5000
-"""Below so many requests a simulation is too short to gain from threads."""
+"""Below so many requests a simulation is too short to gain from threads, and many cost little."""
 _CUT = 0.05
 """If more than this fraction of the requests outlive the log's last arrival, it may be cut off."""
 _CLEARLY = 0.3
@@ -101,6 +101,8 @@ class Task:
         )
         target = _target(problem)
         starts = parameters.starts if near is None else (near.fit.shares,)
+        if len(self.observed) >= _FEW:
+            starts, rounds = starts[:2], rounds // 2
         fit = search(target, starts, rounds=rounds)
         # What no residual depends on is not known to cost anything.
         silent = np.abs(fit.pair[0]).max(axis=0) < _SILENT
@@ -118,9 +120,10 @@ class Task:
             spent = best.simulations
         else:
             kinds = (True,) if self.observed.cut else (False, True)
-            tried = [self.fitted(everything, continued=kind) for kind in kinds]
-            spent = sum(one.simulations for one in tried)
-            best = min(tried, key=lambda one: one.fit.loss)
+            tried = [self.fitted(everything, continued=kind, rounds=0) for kind in kinds]
+            likely = min(tried, key=lambda one: one.fit.loss)
+            best = self.fitted(everything, continued=likely.problem.continued, near=likely)
+            spent = best.simulations + sum(one.simulations for one in tried)
             why = (
                 "it is a window of a longer log" if self.observed.cut else "that explains it better"
             )

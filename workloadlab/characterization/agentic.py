@@ -9,13 +9,9 @@ import numpy as np
 
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.measured import read_columns
-from workloadlab.characterization.sessions import (
-    SessionRows,
-    Spread,
-    measure_sessions,
-    read_sessions,
-    spread_of,
-)
+from workloadlab.characterization.session_rows import SessionRows, read_sessions
+from workloadlab.characterization.sessions import measure_sessions
+from workloadlab.characterization.spread import Spread, spread_of
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:

@@ -73,6 +73,7 @@ def check_integrity(trace: Trace, requests: Measured, clock: Clock) -> Integrity
         *_about_outputs(requests, counts),
         *_about_timings(requests.n, counts),
         *_about_rows(trace, requests.n, counts),
+        *_about_reading(trace),
     ]
     return Integrity(
         tick_s=clock.tick_s,
@@ -305,4 +306,23 @@ def _about_rows(trace: Trace, n: int, counts: dict[str, int]) -> Iterator[Findin
             "info",
             f"Reading the {trace.provenance.reader} log marked rows: {named}.",
             {"rows_by_flag": flagged},
+        )
+
+
+def _about_reading(trace: Trace) -> Iterator[Finding]:
+    zone, units = trace.provenance.zone_assumed, trace.provenance.units
+    if zone:
+        yield Finding(
+            "zone_assumed",
+            "info",
+            f"Timestamps without a zone were taken as {zone}: hours of the day depend on that.",
+            {"zone": zone},
+        )
+    if units:
+        named = ", ".join(f"{column} in {unit}" for column, unit in sorted(units.items()))
+        yield Finding(
+            "units_taken",
+            "info",
+            f"The log was read with {named}.",
+            {"units": dict(sorted(units.items()))},
         )

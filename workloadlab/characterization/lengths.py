@@ -19,6 +19,7 @@ from workloadlab.characterization.measures import (
     spread_ranks,
 )
 from workloadlab.characterization.reasoning import Reasoning, measure_reasoning
+from workloadlab.characterization.shares import gini, top_share
 from workloadlab.characterization.tails import Hill, hill_plot
 from workloadlab.statistics import finite, quantiles
 from workloadlab.tables import Cell, Table
@@ -35,9 +36,7 @@ __all__ = [
     "LengthColumn",
     "Lengths",
     "MostFrequent",
-    "gini",
     "measure_lengths",
-    "top_share",
 ]
 
 CURVE_POINTS = 200
@@ -229,35 +228,6 @@ def measure_lengths(requests: Measured, trace: Trace) -> Lengths:
         joint=_measure_joint(inputs, outputs),
         reasoning=reasoning,
     )
-
-
-def gini(ascending: NDArray[np.integer]) -> float | None:
-    """Return Gini's coefficient, sum((2 i - n - 1) x_i) / (n sum x) with i from 1; None for all 0.
-
-    Example:
-        >>> gini(np.array([0, 0, 0, 8])), gini(np.array([5, 5]))
-        (0.75, 0.0)
-    """
-    n, total = len(ascending), int(ascending.sum(dtype=np.int64))
-    if total == 0:
-        return None
-    weights = np.arange(1 - n, n, 2, dtype=np.float64)
-    return max(0.0, float(np.sum(weights * ascending)) / (n * total))
-
-
-def top_share(ascending: NDArray[np.integer], percent: int) -> float | None:
-    """Return the share of the sum held by the largest n * percent // 100 values, at least one.
-
-    The count is rounded down, so that it never holds more than the percentage named. None for
-    a sum of 0.
-
-    Example:
-        >>> top_share(np.array([1, 1, 1, 1, 1, 1, 1, 1, 1, 11]), 10)
-        0.55
-    """
-    total = int(ascending.sum(dtype=np.int64))
-    top = max(1, len(ascending) * percent // 100)
-    return int(ascending[-top:].sum(dtype=np.int64)) / total if total else None
 
 
 def _measure_column(

@@ -12,7 +12,7 @@ import polars as pl
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.measured import read_columns
 from workloadlab.characterization.measures import occupied_bins
-from workloadlab.characterization.sessions import Spread, spread_of
+from workloadlab.characterization.spread import Spread, spread_of
 from workloadlab.errors import UsageError
 from workloadlab.tables import Cell, Table
 

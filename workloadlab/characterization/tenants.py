@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from workloadlab.characterization.facts import Unsupported
-from workloadlab.characterization.lengths import gini
 from workloadlab.characterization.measured import read_columns
 from workloadlab.characterization.measures import average_ranks, correlation, occupied_bins
+from workloadlab.characterization.shares import Shares, share_out
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -22,39 +22,13 @@ if TYPE_CHECKING:
     from workloadlab.characterization.clock import Clock
     from workloadlab.trace import Trace
 
-__all__ = ["Parties", "Party", "Shares", "Stability", "Tenants", "measure_tenants", "share_out"]
+__all__ = ["Parties", "Party", "Stability", "Tenants", "measure_tenants"]
 
 LISTED = 20
-CURVE_POINTS = 100
 GAPS_FOR_CV = 30
 DAY_NS = 86_400_000_000_000
 MINUTE_NS = 60_000_000_000
 STABLE_TOP = 10
-
-
-@dataclass(frozen=True)
-class Shares:
-    """How unequally a total is spread.
-
-    Attributes:
-        count: parties.
-        top1, top5, top10: share of the largest ones.
-        k50, k90, k99: least number of parties that hold that share.
-        gini: 0 when all are equal.
-        hhi: sum of squared shares; 1 / hhi is the number of equal parties that looks like this.
-        curve: at most 100 pairs (k, share of the k largest).
-    """
-
-    count: int
-    top1: float
-    top5: float
-    top10: float
-    k50: int
-    k90: int
-    k99: int
-    gini: float | None
-    hhi: float
-    curve: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -160,41 +134,6 @@ class Tenants:
         ]
         columns = [self.by, "requests", "share", "tokens", "input p50", "output p50", "CV of gaps"]
         return [Table("Parties", header, rows), Table("Largest", columns, largest)]
-
-
-def share_out(amounts: NDArray[Any]) -> Shares | None:
-    """Return how a total is spread over parties with these amounts; None for a total of 0.
-
-    Example:
-        >>> shares = share_out(np.array([70, 20, 5, 5]))
-        >>> shares.top1, shares.k50, shares.k90, round(1 / shares.hhi, 2)
-        (0.7, 1, 2, 1.87)
-    """
-    descending = np.sort(amounts)[::-1]
-    total = descending.sum()
-    if not total > 0:
-        return None
-    held = np.cumsum(descending) / total
-
-    def least(share: float) -> int:
-        return min(int(np.searchsorted(held, share - 1e-12)) + 1, len(held))
-
-    def top(k: int) -> float:
-        return float(held[min(k, len(held)) - 1])
-
-    ranks = np.unique(np.geomspace(1, len(held), CURVE_POINTS).round().astype(np.int64))
-    return Shares(
-        count=len(held),
-        top1=top(1),
-        top5=top(5),
-        top10=top(10),
-        k50=least(0.5),
-        k90=least(0.9),
-        k99=least(0.99),
-        gini=gini(descending[::-1]),
-        hhi=float(np.sum((descending / total) ** 2)),
-        curve=tuple((float(k), float(held[k - 1])) for k in ranks.tolist()),
-    )
 
 
 def measure_tenants(trace: Trace, clock: Clock) -> Tenants | Unsupported:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,19 +14,34 @@ from workloadlab.errors import UsageError
 @click.command("fit")
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Model JSON to write.")
-@click.option("--estimator", default="linear", show_default=True, help="How step time is modelled.")
+@click.option(
+    "--estimator",
+    default="linear",
+    show_default=True,
+    help="How step time is modelled: linear, table, roofline, forest, boosting; auto chooses by "
+    "cross-validation and says why.",
+)
+@click.option("--intervals", is_flag=True, help="Also estimate the spread around predictions.")
 @click.option("--name", help="Name of the model; default from its GPU, model and tp.")
+@click.option("--model", help="Which model, if SOURCE measured several or only kernels.")
+@click.option("--gpu", help="Which GPU, if SOURCE measured several.")
+@click.option("--tp", type=int, help="Which tensor-parallel degree, if SOURCE measured several.")
+@click.option("--dtype", help="Which dtype of the weights, if SOURCE measured several.")
+@click.option("--requests", is_flag=True, help="Fit TTFT and TPOT on rows of router features.")
 @click.option("--list", "list_models", is_flag=True, help="List the models that ship.")
 @json_option
 def command(
     source: Path | None,
     out: Path | None,
     estimator: str,
+    intervals: bool,
     name: str | None,
+    requests: bool,
     list_models: bool,
     as_json: bool,
+    **choice: Any,
 ) -> None:
-    """Fit a latency model on SOURCE: a step table, or a folder of operator profiles."""
+    """Fit a latency model on SOURCE: a step table, or published profiles of operators or steps."""
     from workloadlab.latency import LatencyModel, fit
 
     if list_models:
@@ -37,8 +53,26 @@ def command(
         return
     if source is None:
         raise UsageError("nothing to fit", fix="name a step table or a profile folder, or --list")
+    if requests:
+        _fit_requests(source, out, name, as_json)
+        return
+    given = {option: value for option, value in choice.items() if value is not None}
     with working("Fitting"):
-        model = fit(source, estimator=estimator, name=name)
+        model = fit(source, estimator=estimator, name=name, intervals=intervals, **given)
+    if out:
+        model.save(out)
+        say(f"model written to {out}")
+    if as_json:
+        print_json(model.to_dict())
+    else:
+        click.echo(str(model))
+
+
+def _fit_requests(source: Path, out: Path | None, name: str | None, as_json: bool) -> None:
+    from workloadlab.latency import fit_requests
+
+    with working("Fitting"):
+        model = fit_requests(source, name=name or source.name.split(".")[0])
     if out:
         model.save(out)
         say(f"model written to {out}")

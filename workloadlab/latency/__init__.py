@@ -1,15 +1,31 @@
-"""How long an engine step takes: step samples, models fitted on them, and a catalogue of models."""
+"""How long an engine step takes: step samples, models fitted on them, and a catalogue of models.
+
+Names that need compiled code are imported on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from workloadlab.latency.card import ErrorCard, ErrorSlice
 from workloadlab.latency.domain import Domain
 from workloadlab.latency.estimators import ESTIMATORS
 from workloadlab.latency.fit import fit
 from workloadlab.latency.geometry import ModelGeometry
-from workloadlab.latency.mixed import mixed_kernel
 from workloadlab.latency.model import LatencyModel
-from workloadlab.latency.request_fit import fit_requests
-from workloadlab.latency.request_model import RequestModel
 from workloadlab.latency.samples import SAMPLE_COLUMNS, check_samples, read_samples, write_samples
+
+if TYPE_CHECKING:
+    from workloadlab.latency.mixed import mixed_kernel
+    from workloadlab.latency.request_fit import fit_requests
+    from workloadlab.latency.request_model import RequestModel
+
+_LATER = {
+    "RequestModel": "request_model",
+    "fit_requests": "request_fit",
+    "mixed_kernel": "mixed",
+}
 
 __all__ = [
     "ESTIMATORS",
@@ -27,3 +43,11 @@ __all__ = [
     "read_samples",
     "write_samples",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'workloadlab.latency' has no attribute {name!r}")
+    value = getattr(import_module(f"workloadlab.latency.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value

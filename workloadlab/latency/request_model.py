@@ -187,6 +187,12 @@ class RequestModel:
             raise DataError(f"is not JSON: {error}", where=str(path), fix=fix) from error
         return cls.from_dict(facts, where=str(path))
 
+    def __str__(self) -> str:
+        covered = ", ".join(f"{name}: {share:.1%}" for name, share in self.coverage.items())
+        lines = [repr(self)[1:-1], f"  reads     {', '.join(self.features)}"]
+        lines += [f"  no longer {covered}"] if covered else []
+        return "\n".join([*lines, *([str(self.card)] if self.card else [])])
+
     def __repr__(self) -> str:
         error = f", held-out MAPE {self.card.overall.mape:.1%}" if self.card else ""
         return f"<RequestModel {self.name}: {', '.join(self.coefficients)}{error}>"

@@ -30,6 +30,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 AXES = {"decode": (2, 3), "prefill": (0, 1), "mixed": (0, 1, 2, 3)}
 """Kind of step -> the axes of its grid: 0 chunk, 1 mean cached, 2 sequences, 3 mean context."""
 
+_LEAST = (1.0, 0.0, 1.0, 0.0)
 _MOST_NODES = 16_384
 _MOST_KNOTS = 160
 _SMOOTH = 0.12
@@ -95,10 +96,11 @@ def _thinned(values: Floats, ratio: float) -> Floats:
 
 
 def _nodes(features: Floats, axes: tuple[int, ...]) -> list[Floats]:
-    """Nodes of each axis: the values seen, thinned until the grid is small enough."""
+    """Nodes of each axis: the least possible and those seen, thinned until the grid is small."""
     if not len(features):
         return []
-    seen = [np.unique(np.rint(coordinates(features)[:, axis])) for axis in axes]
+    points = np.rint(coordinates(features))
+    seen = [np.union1d(points[:, axis], [_LEAST[axis]]) for axis in axes]
     most = min(_MOST_NODES, 4 * len(features) + 16)
     ratio = 1.19
     nodes = [_thinned(values, ratio) for values in seen]

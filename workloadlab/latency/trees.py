@@ -2,9 +2,9 @@
 
     step = b^(3/4) x (sum of one leaf of every tree),   b: what the linear estimator says
 
-The trees see (p, x/p, n, c/n, b) and rise along each of them, and b rises with work, so the product
-does too. The root leaves them room for steps that grow more slowly than the linear estimator
-believes. Outside the box of the steps seen, a step costs what the nearest one inside costs plus what
+The trees see (p, x/p, n, c/n, b) and rise along each of them, and b rises with work, so within the
+box of the steps seen the product does too. The root leaves them room for steps that grow more slowly than the linear estimator
+believes. Outside the box, a step costs what the nearest one inside costs plus what
 the linear estimator says the way from there costs.
 """
 
@@ -96,8 +96,8 @@ def flatten(trees: list[tuple[Array, Array, Array, Array, Array]], scale: float)
             leaf = lefts[node] < 0
             feature.append(-1 if leaf else int(split[node]))
             left.append(-1 if leaf else place[int(lefts[node])])
-            number = values[node] * scale if leaf else threshold[node]
-            value.append(float(f"{number:.7e}"))
+            share = float(f"{values[node] * scale:.7e}")
+            value.append(share if leaf else float(threshold[node]))
     return {"roots": roots, "feature": feature, "left": left, "value": value}
 
 
@@ -157,14 +157,14 @@ def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
 
 
 def tree_table(trees: Mapping[str, Any], constant: float, start: int) -> Floats:
-    """Lay trees out for `tree_sum`, as the cells of a table from `start` to its end.
+    """Lay trees out for `tree_sum`, as the cells of a table from `start` on.
 
-    The number of trees, the depth of the deepest and the constant, then four cells per node, then
-    the roots. A leaf is its own left child.
+    The number of trees, the depth of the deepest and the constant, then the roots, then four cells
+    per node. A leaf is its own left child.
     """
     feature, left = np.array(trees["feature"]), np.array(trees["left"])
     value, roots = np.array(trees["value"], np.float64), np.array(trees["roots"])
-    leaf, first = feature < 0, start + 3
+    leaf, first = feature < 0, start + 3 + len(roots)
     nodes = np.zeros((len(feature), _CELLS))
     nodes[:, 0] = np.where(leaf, 0, feature)
     nodes[:, 1] = np.where(leaf, np.inf, value)
@@ -175,7 +175,7 @@ def tree_table(trees: Mapping[str, Any], constant: float, start: int) -> Floats:
         below = left[level[~leaf[level]]]
         level, depth = np.concatenate([below, below + 1]), depth + 1
     return np.concatenate(
-        [[len(roots), depth, constant], nodes.ravel(), first + _CELLS * roots.astype(np.float64)]
+        [[len(roots), depth, constant], first + _CELLS * roots.astype(np.float64), nodes.ravel()]
     )
 
 
@@ -184,9 +184,8 @@ def tree_sum(inputs: Floats, table: Floats, start: int) -> float:
     """Add up the leaves that the inputs reach and the constant; see `tree_table`."""
     trees, levels = int(table[start]), int(table[start + 1])
     total = table[start + 2]
-    first_root = len(table) - trees
     for tree in range(trees):
-        node = int(table[first_root + tree])
+        node = int(table[start + 3 + tree])
         for _ in range(levels):
             right = inputs[int(table[node])] > table[node + 1]
             node = int(table[node + 2]) + (_CELLS if right else 0)

@@ -16,9 +16,15 @@ REQUEST_FIELDS: dict[str, tuple[str, str]] = {
     "input_tokens": ("i8", "prompt length"),
     "predicted_output_tokens": (
         "i8",
-        "the trace's prediction; without one, the mean output of the requests finished so far",
+        "the trace's prediction; without one, the mean output of the requests finished so far; for a "
+        'router that declares needs={"oracle"}, the true length',
     ),
     "output_tokens": ("i8", 'true output length; 0 unless the router declares needs={"oracle"}'),
+    "prefix_key": (
+        "i8",
+        "id of the prompt's first whole blocks, up to 256 tokens but at least one block; -1 without "
+        "a whole block, or unless the router reads prefixes",
+    ),
     "session": ("i8", "dense number of the request's session, -1 without one"),
     "draw": ("f8", "a fresh uniform random number in [0, 1) for this decision"),
 }
@@ -36,11 +42,18 @@ INSTANCE_FIELDS: dict[str, tuple[str, str]] = {
     "context_tokens": ("i8", "tokens held in the KV cache by running requests"),
     "kv_blocks_used": ("i8", "KV blocks in use"),
     "kv_blocks": ("i8", "KV blocks of the instance"),
+    "block_size": ("i8", "tokens per KV block"),
     "max_num_seqs": ("i8", "most requests that may run together"),
     "cached_tokens": (
         "i8",
-        'prompt tokens of this request resident here; 0 unless the router declares needs={"prefix"}',
+        "prompt tokens of this request resident here; 0 unless the router reads prefixes "
+        '(needs={"prefix"} or uses={"prefix"})',
     ),
+    "sent_since_report": (
+        "i8",
+        "requests sent here since the engine last reported; 0 if signals are never stale",
+    ),
+    "sent_tokens_since_report": ("i8", "their prompt tokens"),
     "fits": ("i8", "1 if the request can ever fit here, 0 if it would be rejected"),
 }
 

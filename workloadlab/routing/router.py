@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -21,14 +23,16 @@ from workloadlab.routing.records import INSTANCE, ORACLE_FIELDS, REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
-__all__ = ["DEFER", "NEEDS", "Router", "compile_choose", "compile_score", "router", "signatures"]
+__all__ = ["DEFER", "NEEDS", "Router", "RouterMaker", "empty_memory", "router", "signatures"]
 
 DEFER = -1
 """What a choosing router returns to keep the request in the router's own queue."""
 
 NEEDS = ("oracle", "session", "predicted_output", "prefix")
 MEMORY_CELLS = 64
+MEMORY_CELLS_PER_INSTANCE = 16
 
 Kind = Literal["score", "choose"]
 
@@ -43,7 +47,9 @@ class Router:
         kind: "score" (lowest wins) or "choose" (returns an index or -1).
         needs: what it reads beyond the basic records: "oracle" (true output lengths), "session",
             "predicted_output", "prefix" (cached tokens by instance).
+        uses: what it reads when the trace and the cluster have it, and can do without.
         params: numbers handed to the function as `params`; they can change without compiling again.
+        param_names: what the numbers are called, or nothing.
         family, formula, source: documentation, printed by the list of routers.
     """
 
@@ -51,7 +57,9 @@ class Router:
     function: Callable[..., Any]
     kind: Kind = "score"
     needs: frozenset[str] = frozenset()
+    uses: frozenset[str] = frozenset()
     params: tuple[float, ...] = ()
+    param_names: tuple[str, ...] = ()
     family: str = "user"
     formula: str = ""
     source: str = ""
@@ -60,9 +68,30 @@ class Router:
         """Run the Python function, for tests and experiments."""
         return self.function(*args)
 
-    def with_params(self, *params: float) -> Router:
-        """Return the same router with other parameters; nothing is compiled again."""
-        return replace(self, params=tuple(float(p) for p in params))
+    @property
+    def reads(self) -> frozenset[str]:
+        """What the engines fill in for it."""
+        return self.needs | self.uses
+
+    def with_params(self, *params: float, **named: float) -> Router:
+        """Return the same router with other parameters, all by place or some by name.
+
+        Nothing is compiled again.
+
+        Raises:
+            UsageError: a name that it does not have.
+        """
+        unknown = sorted(set(named) - set(self.param_names))
+        if unknown:
+            known = ", ".join(self.param_names)
+            raise UsageError(
+                f"router {self.name!r} has no parameter {unknown[0]!r}",
+                fix=f"use {known}" if known else "it takes none by name",
+            )
+        values = [float(value) for value in params or self.params]
+        for name, value in named.items():
+            values[self.param_names.index(name)] = float(value)
+        return replace(self, params=tuple(values))
 
     @property
     def location(self) -> str:
@@ -82,8 +111,7 @@ class Router:
         Raises:
             UsageError: numba cannot compile it; names the place and the construct.
         """
-        compile_ = compile_score if self.kind == "score" else compile_choose
-        return compile_(self)
+        return _compile(self, signatures()[0 if self.kind == "score" else 1])
 
 
 def _arity(function: Callable[..., Any]) -> int:
@@ -119,16 +147,48 @@ def signatures() -> tuple[Any, Any]:
     )
 
 
+def _linked(function: Any) -> Any:
+    """Return the function with the plain functions and routers of its own file that it calls compiled.
+
+    Only of its own file: the cache on disk is stamped with that file.
+    """
+    from numba import njit
+
+    found = {}
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name)
+        inner = value.function if isinstance(value, Router) else value
+        if (
+            isinstance(inner, FunctionType)
+            and inner.__globals__ is function.__globals__
+            and inner is not function
+        ):
+            found[name] = njit(nogil=True)(_linked(inner))
+    if not found:
+        return function
+    linked = FunctionType(
+        function.__code__,
+        {**function.__globals__, **found},
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    linked.__qualname__, linked.__module__ = function.__qualname__, function.__module__
+    return linked
+
+
 def _compile(policy: Router, signature: Any) -> Any:
     from numba import njit
     from numba.core.errors import NumbaError
 
-    function = policy.function
-    shipped = function.__module__.startswith("workloadlab.")
+    shipped = policy.function.__module__.startswith("workloadlab.")
     try:
+        function = _linked(policy.function)
         if _arity(function) == len(signature.args):
-            return njit(signature, nogil=True, cache=shipped)(function)
-        return njit(signature, nogil=True)(_with_all_arguments(policy, njit(function)))
+            return njit(signature, nogil=True, cache=shipped, boundscheck=not shipped)(function)
+        return njit(signature, nogil=True, boundscheck=True)(
+            _with_all_arguments(policy, njit(boundscheck=True)(function))
+        )
     except NumbaError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         said = next((li for li in lines if "Failed in" not in li), lines[0] if lines else "")
@@ -140,16 +200,6 @@ def _compile(policy: Router, signature: Any) -> Any:
         ) from error
 
 
-def compile_score(policy: Router) -> Any:
-    """Compile to float64(request, instance, params)."""
-    return _compile(policy, signatures()[0])
-
-
-def compile_choose(policy: Router) -> Any:
-    """Compile to int64(request, instances, params, memory)."""
-    return _compile(policy, signatures()[1])
-
-
 def _check(policy: Router) -> Router:
     if not re.fullmatch(r"[A-Za-z0-9_.\-]+", policy.name):
         raise UsageError(
@@ -157,7 +207,7 @@ def _check(policy: Router) -> Router:
             where=policy.location,
             fix='name it: @wl.router(name="...") with letters, digits, "_", "-" and "."',
         )
-    unknown = sorted(policy.needs - set(NEEDS))
+    unknown = sorted(policy.reads - set(NEEDS))
     if unknown:
         raise UsageError(
             f"router {policy.name!r} needs {', '.join(unknown)}, which no trace can offer",
@@ -182,75 +232,113 @@ def _check(policy: Router) -> Router:
     return policy
 
 
-@overload
-def router(function: Callable[..., Any], /) -> Router: ...
-@overload
-def router(
-    *,
-    kind: Kind = "score",
-    needs: Iterable[str] = (),
-    params: Iterable[float] = (),
-    name: str | None = None,
-    family: str = "user",
-    formula: str = "",
-    source: str = "",
-) -> Callable[[Callable[..., Any]], Router]: ...
-def router(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    kind: Kind = "score",
-    needs: Iterable[str] = (),
-    params: Iterable[float] = (),
-    name: str | None = None,
-    family: str = "user",
-    formula: str = "",
-    source: str = "",
-) -> Router | Callable[[Callable[..., Any]], Router]:
-    """Turn a plain function into a router.
+class RouterMaker:
+    """What `wl.router` is: called on a function, on a built-in's name, or asked to read a file."""
 
-    Args:
-        function: (request, instance[, params]) -> score, or with kind="choose"
-            (request, instances[, params[, memory]]) -> index or -1. `memory` is an array of 64 floats,
-            zero at the start of a run, that the function may write.
-        kind: "score" or "choose".
-        needs: any of "oracle", "session", "predicted_output", "prefix".
-        params: starting values of `params`.
-        name: defaults to the function's name.
-        family: which shelf it stands on.
-        formula: the score or the choice, in one line.
-        source: where the policy comes from.
+    @overload
+    def __call__(self, function: Callable[..., Any], /) -> Router: ...
+    @overload
+    def __call__(self, name: str, /, **values: float) -> Router: ...
+    @overload
+    def __call__(
+        self,
+        *,
+        kind: Kind = "score",
+        needs: Iterable[str] = (),
+        uses: Iterable[str] = (),
+        params: Mapping[str, float] | Iterable[float] = (),
+        name: str | None = None,
+        family: str = "user",
+        formula: str = "",
+        source: str = "",
+    ) -> Callable[[Callable[..., Any]], Router]: ...
+    def __call__(
+        self, what: Callable[..., Any] | str | None = None, /, **options: Any
+    ) -> Router | Callable[[Callable[..., Any]], Router]:
+        """Turn a plain function into a router, or name a built-in with parameters of one's own.
 
-    Raises:
-        UsageError: wrong number of arguments, unknown needs, or undeclared use of the true length.
+        Args:
+            what: (request, instance[, params]) -> score, or with kind="choose"
+                (request, instances[, params[, memory]]) -> index or -1. `memory` is an array of floats,
+                64 and 16 for each instance, zero at the start of a run, that the function may write.
+                Or a built-in's name; then the options are its parameters by name.
+            options: of a function:
+                kind: "score" or "choose".
+                needs: any of "oracle", "session", "predicted_output", "prefix".
+                uses: the same, for what the router can do without.
+                params: starting values of `params`, by name or by place.
+                name: defaults to the function's name.
+                family: which shelf it stands on.
+                formula: the score or the choice, in one line.
+                source: where the policy comes from.
 
-    Example:
-        >>> @router
-        ... def emptiest(request, instance):
-        ...     return instance.queued_tokens + 0.5 * instance.running * request.input_tokens
-        >>> emptiest.name, emptiest.kind
-        ('emptiest', 'score')
-    """
-    if kind not in ("score", "choose"):
-        raise UsageError(f"unknown kind of router {kind!r}", fix='use "score" or "choose"')
+        Raises:
+            UsageError: wrong number of arguments, unknown needs, undeclared use of the true length, an
+                unknown built-in or parameter.
 
-    def wrap(inner: Callable[..., Any]) -> Router:
+        Example:
+            >>> @router
+            ... def emptiest(request, instance):
+            ...     return instance.queued_tokens + 0.5 * instance.running * request.input_tokens
+            >>> emptiest.name, emptiest.kind
+            ('emptiest', 'score')
+            >>> router("weighted", queue=2, kv=2, prefix=3).name
+            'weighted'
+        """
+        if isinstance(what, str):
+            from workloadlab.routing.shelf import built_in
+
+            return built_in(what).with_params(**options)
+        kind = options.get("kind", "score")
+        if kind not in ("score", "choose"):
+            raise UsageError(f"unknown kind of router {kind!r}", fix='use "score" or "choose"')
+        return _declared(options) if what is None else _declared(options)(what)
+
+    @staticmethod
+    def from_file(path: str | Path, name: str | None = None) -> Router:
+        """Return the router that a Python file defines; name it if there are several.
+
+        Raises:
+            UsageError: no such file, it cannot be imported, or it does not have just that router.
+        """
+        from workloadlab.routing.user_file import from_file
+
+        return from_file(path, name)
+
+
+def _declared(options: dict[str, Any]) -> Callable[[Callable[..., Any]], Router]:
+    """Return what makes a router of a function under these options."""
+
+    def wrap(
+        inner: Callable[..., Any],
+        *,
+        kind: Kind = "score",
+        needs: Iterable[str] = (),
+        uses: Iterable[str] = (),
+        params: Mapping[str, float] | Iterable[float] = (),
+        name: str | None = None,
+        **documentation: str,
+    ) -> Router:
+        named = isinstance(params, Mapping)
         return _check(
             Router(
                 name=name or inner.__name__,
                 function=inner,
                 kind=kind,
                 needs=frozenset(needs),
-                params=tuple(float(p) for p in params),
-                family=family,
-                formula=formula,
-                source=source,
+                uses=frozenset(uses),
+                params=tuple(float(p) for p in (params.values() if named else params)),
+                param_names=tuple(params) if named else (),
+                **documentation,
             )
         )
 
-    return wrap if function is None else wrap(function)
+    return lambda inner: wrap(inner, **options)
 
 
-def empty_memory() -> np.ndarray[Any, np.dtype[np.float64]]:
+router = RouterMaker()
+
+
+def empty_memory(instances: int = 0) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return the memory of a choosing router at the start of a run."""
-    return np.zeros(MEMORY_CELLS)
+    return np.zeros(MEMORY_CELLS + MEMORY_CELLS_PER_INSTANCE * instances)

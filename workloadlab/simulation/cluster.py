@@ -33,7 +33,8 @@ class Pool:
         watermark: share of the blocks that an admission must leave free.
         prefix_caching: keep the KV blocks of prefixes that end, and reuse them by block id; blocks
             are those of the trace, so its block size must be a multiple of `block_size`.
-        step_overhead_s: CPU time per step outside the kernels, added to the model's time.
+        step_overhead_s: CPU time per step outside the kernels, added to the model's time; None takes 1 ms,
+            or 0 for a model that was fitted on whole steps and so holds it already.
         async_scheduling: prepare the next step while one runs, so that a step takes the longer of the
             model's time and the overhead instead of their sum.
         models: served models, by the trace's `model`; empty for any.
@@ -52,7 +53,7 @@ class Pool:
     reserve_full_isl: bool = True
     watermark: float = 0.0
     prefix_caching: bool = False
-    step_overhead_s: float = DEFAULT_STEP_OVERHEAD_S
+    step_overhead_s: float = None  # type: ignore[assignment]  # known after __post_init__
     async_scheduling: bool = False
     models: tuple[str, ...] = ()
 
@@ -82,11 +83,14 @@ class Pool:
             raise UsageError(
                 f"pool {self.name!r}: watermark = {self.watermark!r}", fix="use 0 to 1"
             )
-        object.__setattr__(self, "models", tuple(self.models))
-        if isinstance(self.models, str) or not all(isinstance(m, str) for m in self.models):
-            raise UsageError(
-                f"pool {self.name!r}: models = {self.models!r}", fix="list model names"
-            )
+        models: Any = self.models
+        if isinstance(models, str) or not all(isinstance(name, str) for name in models):
+            raise UsageError(f"pool {self.name!r}: models = {models!r}", fix="list model names")
+        object.__setattr__(self, "models", tuple(models))
+        asked: float | None = self.step_overhead_s
+        if asked is None:
+            whole = self.latency.system.get("includes_step_overhead", False)
+            object.__setattr__(self, "step_overhead_s", 0.0 if whole else DEFAULT_STEP_OVERHEAD_S)
         overhead = self.step_overhead_s
         if not isinstance(overhead, int | float) or not 0 <= overhead < 60:
             raise UsageError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.routing import INSTANCE, REQUEST, Router, empty_memory, router
-from workloadlab.simulation.reference import UNLIMITED_BLOCKS, spare_blocks
+from workloadlab.simulation.reference import UNLIMITED_BLOCKS, prefix_keys, spare_blocks
 from workloadlab.simulation.workload import Outcome, Workload, seed_state
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
     seats = min(int(np.minimum(engines["max_num_seqs"], engines["budget"]).max()), n) + 1
     views = np.zeros(count, INSTANCE)
     views["index"] = np.arange(count)
-    views["kv_blocks"], views["max_num_seqs"] = engines["kv_blocks"], engines["max_num_seqs"]
+    for name in ("kv_blocks", "block_size", "max_num_seqs"):
+        views[name] = engines[name]
     cache = np.zeros((count, ids), state.CACHED)
     for link in state.CACHED.names or ():
         cache[link] = state.NONE
@@ -133,13 +134,14 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
             np.zeros(len(workload.think_s), state.RELEASE),
             np.zeros(3, np.int64),
             workload.starts,
+            prefix_keys(workload),
             scores,
             score,
             choose,
-            "oracle" in policy.needs,
-            "prefix" in policy.needs,
+            "oracle" in policy.reads,
+            "prefix" in policy.reads,
             np.array(policy.params),
-            empty_memory(),
+            empty_memory(count),
             np.zeros(1, REQUEST),
             views,
             np.uint64(seed_state(seed)),

@@ -72,6 +72,7 @@ SIGNATURE = types.Tuple((types.int64, types.int64, types.int64))(
     types.Array(from_dtype(RELEASE), 1, "C"),
     types.int64[::1],
     types.int64[::1],
+    types.int64[::1],
     types.boolean,
     types.FunctionType(SCORE_SIGNATURE),
     types.FunctionType(CHOOSE_SIGNATURE),
@@ -121,6 +122,8 @@ def report(lane: Any, views: Any) -> None:
         held = lane.sequences[e.partial].computed if e.partial != NONE else 0
         v.context_tokens = e.context + held
         v.kv_blocks_used = e.kv_blocks - e.free - e.idle
+        v.sent_since_report = 0
+        v.sent_tokens_since_report = 0
 
 
 @njit(**JIT)
@@ -175,6 +178,7 @@ def _lane_of(sources: str) -> Any:
         releases: Any,
         counts: Any,
         starts: Any,
+        prefix_keys: Any,
         scores: Any,
         score: Any,
         choose: Any,
@@ -251,7 +255,7 @@ def _lane_of(sources: str) -> Any:
                     continue
                 if interval == 0.0:
                     report(lane, views)
-                predicted = job.predicted
+                predicted = job.output if oracle else job.predicted
                 if predicted < 0:
                     predicted = ASSUMED_OUTPUT_TOKENS
                     if counts[1] > 0:
@@ -263,6 +267,7 @@ def _lane_of(sources: str) -> Any:
                 request.input_tokens = job.input
                 request.predicted_output_tokens = predicted
                 request.output_tokens = job.output if oracle else 0
+                request.prefix_key = prefix_keys[row] if prefix else NONE
                 request.session = job.session
                 request.draw = uniform_draw(seed, decisions)
                 decisions += 1
@@ -282,6 +287,8 @@ def _lane_of(sources: str) -> Any:
                 if views[chosen].fits == 1:
                     results[row].instance = chosen
                     accept(chosen, lane, row, now, predicted)
+                    views[chosen].sent_since_report += 1
+                    views[chosen].sent_tokens_since_report += job.input
                 else:
                     release_next_turn(lane, row, now)
         advance(lane, np.inf)

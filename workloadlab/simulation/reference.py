@@ -20,7 +20,7 @@ import numpy as np
 from workloadlab.errors import UsageError
 from workloadlab.routing import DEFER, INSTANCE, REQUEST, Router, empty_memory
 from workloadlab.simulation.reference_blocks import BlockStore, Sequence
-from workloadlab.simulation.workload import Outcome, Workload, seed_state
+from workloadlab.simulation.workload import Ints, Outcome, Workload, seed_state
 
 if TYPE_CHECKING:
     from workloadlab.simulation.cluster import Cluster, Pool
@@ -31,6 +31,7 @@ ASSUMED_OUTPUT_TOKENS = 256
 """Predicted output length while nothing has finished and the trace predicts nothing."""
 
 UNLIMITED_BLOCKS = 1 << 40
+PREFIX_KEY_TOKENS = 256
 MASK = (1 << 64) - 1
 
 
@@ -45,6 +46,20 @@ def uniform_draw(state: int, count: int) -> float:
 def spare_blocks(pool: Pool) -> int:
     """Return the blocks that an admission beside running requests must leave free."""
     return 0 if pool.kv_blocks is None else math.ceil(pool.watermark * pool.kv_blocks)
+
+
+def prefix_keys(workload: Workload) -> Ints:
+    """Return per request the id of its first whole prompt blocks: 256 tokens of them, at least one."""
+    size = workload.block_size
+    if size == 0:
+        return np.full(len(workload), -1)
+    named = np.minimum(np.diff(workload.first_block), workload.input_tokens // size)
+    depth = np.minimum(named, max(PREFIX_KEY_TOKENS // size, 1))
+    padded = np.append(workload.block_ids, -1).astype(np.int64)
+    keys: Ints = np.where(
+        depth > 0, padded[workload.first_block[:-1] + np.maximum(depth, 1) - 1], -1
+    )
+    return keys
 
 
 @dataclass
@@ -210,6 +225,8 @@ class Engine:
         view.output_tokens_left = self.predicted_left
         view.context_tokens = sum(s.computed for s in self.running)
         view.kv_blocks_used = self.kv_blocks - self.store.available
+        view.sent_since_report = 0
+        view.sent_tokens_since_report = 0
 
 
 def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: int) -> Outcome:
@@ -237,9 +254,11 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
     views = np.zeros(len(engines), INSTANCE).view(np.recarray)
     views.index = np.arange(len(engines))
     views.kv_blocks = [engine.kv_blocks for engine in engines]
+    views.block_size = [engine.pool.block_size for engine in engines]
     views.max_num_seqs = [engine.pool.max_num_seqs for engine in engines]
     offer = np.zeros(1, REQUEST).view(np.recarray)
-    params, memory = np.array(policy.params), empty_memory()
+    params, memory = np.array(policy.params), empty_memory(len(engines))
+    keys = prefix_keys(workload)
     state, decisions = seed_state(seed), 0
     interval, last_tick = cluster.signal_interval_s, -1
     held: list[int] = []
@@ -262,13 +281,14 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
         for view, engine, fits in zip(views, engines, fitting(row), strict=True):
             view.in_flight = engine.in_flight
             view.fits = fits
-            if "prefix" in policy.needs and engine.pool.prefix_caching:
+            if "prefix" in policy.reads and engine.pool.prefix_caching:
                 whole = named(row)[: (prompt - 1) // engine.pool.block_size]
                 view.cached_tokens = engine.store.hits(whole) * engine.pool.block_size
         request = offer[0]
         request.row, request.arrival_s, request.now_s = row, outcome.arrival_s[row], now
         request.input_tokens, request.predicted_output_tokens = prompt, predict(row)
-        request.output_tokens = output if "oracle" in policy.needs else 0
+        request.output_tokens = output if "oracle" in policy.reads else 0
+        request.prefix_key = keys[row] if "prefix" in policy.reads else -1
         request.session = workload.session[row]
         request.draw = uniform_draw(state, decisions)
         if policy.kind == "choose":
@@ -288,6 +308,8 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
         return [int(name) for name in workload.block_ids[start:end]]
 
     def predict(row: int) -> int:
+        if "oracle" in policy.reads:
+            return int(workload.output_tokens[row])
         if workload.predicted_tokens[row] >= 0:
             return int(workload.predicted_tokens[row])
         lengths = [length for engine in engines for length in engine.finished]
@@ -351,6 +373,8 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
                 ids = named(row) if engines[chosen].pool.prefix_caching else []
                 predicted = int(offer[0].predicted_output_tokens)
                 engines[chosen].accept(Sequence(row, prompt, output, predicted, ids), now)
+                views[chosen].sent_since_report += 1
+                views[chosen].sent_tokens_since_report += prompt
             else:
                 release_after(row, now)
     advance(math.inf)
