@@ -10,6 +10,15 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_configure() -> None:
+    """Drop compiled code that is older than any source: its cache does not know what it calls."""
+    package = REPOSITORY / "workloadlab"
+    newest = max(path.stat().st_mtime for path in package.rglob("*.py"))
+    for cached in package.rglob("__pycache__/*.nb[ic]"):
+        if cached.stat().st_mtime < newest:
+            cached.unlink(missing_ok=True)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real traces and timings; a test that needs it skips where it is absent."""

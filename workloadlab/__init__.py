@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workloadlab.calibration import calibrate as calibrate
     from workloadlab.characterization import Profile as Profile
     from workloadlab.characterization import characterize as characterize
+    from workloadlab.characterization import compare as compare
     from workloadlab.errors import WorkloadlabError as WorkloadlabError
     from workloadlab.ingestion import ingest as ingest
     from workloadlab.latency import LatencyModel as LatencyModel
@@ -45,6 +46,7 @@ _HOMES = {
     "WorkloadlabError": "errors",
     "calibrate": "calibration",
     "characterize": "characterization",
+    "compare": "characterization",
     "fit": "latency",
     "ingest": "ingestion",
     "query": "sql",

@@ -46,3 +46,29 @@ def test_replay_of_the_llama_run_is_close_to_reality(shared_data):
     per_request = request_errors(runs.traces[0], observed)
     assert per_request.height == 300
     assert per_request["e2e_s_error"].abs().median() < 0.05
+
+
+MOE_RUN = "llmservingsim/bench/RTXPRO6000/Qwen3-30B-A3B-Instruct-2507"
+WHY_MOE_DIFFERS = """
+Two data-parallel ranks share the experts: each holds half of them and both step together. The replay
+knows two instances that hold all experts each and step alone. Reading 128 experts instead of 64 takes
+longer, which outweighs the waiting at the barrier, so the replay is too slow.
+"""
+
+
+@pytest.mark.data
+def test_replay_of_the_expert_parallel_run_is_printed_with_its_reason(shared_data):
+    observed = ingest(shared_data / MOE_RUN / "vllm" / "requests.jsonl")
+    system = observed.provenance.system
+    assert system["dp"] == 2
+    cluster = Cluster.uniform(
+        system["dp"],
+        "rtxpro6000-qwen3-30b-a3b",
+        max_num_seqs=system["max_num_seqs"],
+        max_num_batched_tokens=system["max_num_batched_tokens"],
+    )
+    board = score(replay(observed, cluster, routers=["round_robin"]), observed=observed)
+    print(board)
+    print((shared_data / MOE_RUN / "validation" / "summary.txt").read_text())
+    print(WHY_MOE_DIFFERS)
+    assert 0 < board.runs[0]["fidelity"]["tpot_s"]["mean_error"] < 0.25

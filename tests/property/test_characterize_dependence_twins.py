@@ -205,3 +205,15 @@ def test_samples_too_small_or_too_equal_are_not_fitted() -> None:
     assert sample_of(np.full(500, 7)) is None
     assert sample_of(np.zeros(500)) is None
     assert sample_of(np.arange(500) * 1e-9).values[0] == 1e-9
+
+
+def test_thinning_keeps_the_tail_and_the_mean() -> None:
+    drawn = np.sort(np.random.default_rng(14).pareto(1.1, 300_000))
+    sample = sample_of(drawn)
+    assert sample.total == pytest.approx(300_000)
+    assert len(sample.values) <= 20_000
+    assert sample.values[-1] == drawn[-1]
+    assert sample.mean(sample.values) == pytest.approx(drawn.mean(), rel=1e-3)
+    tied = sample_of(np.sort(np.random.default_rng(15).integers(0, 100, 300_000)))
+    assert tied.values.tolist() == list(range(1, 100))
+    assert tied.total == tied.weights.sum() < 300_000

@@ -23,6 +23,8 @@ from workloadlab.characterization.drift import measure_drift
 from workloadlab.characterization.measured import read_measured
 from workloadlab.characterization.phases import measure_phases, predict_phases
 from workloadlab.characterization.service import measure_service_levels
+from workloadlab.characterization.session_rows import read_sessions
+from workloadlab.characterization.sessions import measure_sessions
 
 SECOND = 1_000_000_000
 MODEL = LatencyModel.linear(
@@ -310,7 +312,8 @@ def test_agents(rows: list[tuple]) -> None:
             }
         )
     )
-    found = measure_agentic(trace)
+    turns = read_sessions(trace)
+    found = measure_agentic(trace, turns, measure_sessions(turns))
     groups = {name: [row for row in rows if row[0] == name] for name in set(names)}
     if all(len(group) == 1 for group in groups.values()):
         assert isinstance(found, Unsupported)

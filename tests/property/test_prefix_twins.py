@@ -280,7 +280,7 @@ def test_long_prompts_span_words_and_levels() -> None:
     for _ in range(200):
         base = tree[rng.integers(len(tree))] if tree and rng.random() < 0.7 else ()
         tree.append(base[: rng.integers(0, 90)] + tuple(rng.integers(0, 9, rng.integers(1, 60))))
-    sizes = [1, 63, 64, 65, 500, 2000, 10**6]
+    sizes = [1, 63, 64, 65, 500, 2000, 10**13]
     prefix = measure_prefix(trace_of(tree), lru_blocks=sizes)
     n = accesses(tree)
     for lru, fifo in zip(prefix.lru, prefix.fifo, strict=True):

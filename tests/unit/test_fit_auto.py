@@ -82,7 +82,7 @@ def test_intervals_hold_the_share_that_they_promise() -> None:
         assert ((low <= measured) & (measured <= high)).mean() == pytest.approx(level, abs=0.03)
         assert (low < model.predict(asked)).all()
     assert LatencyModel.from_dict(model.to_dict()) == model
-    with pytest.raises(UsageError, match="level is 0.999"):
+    with pytest.raises(UsageError, match=r"level is 0\.999"):
         model.predict_interval(asked, level=0.999)
     with pytest.raises(UsageError, match="has no intervals"):
         LatencyModel.linear(constant_s=1.0).predict_interval(asked)

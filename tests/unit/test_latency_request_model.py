@@ -42,7 +42,7 @@ def test_quantiles_are_learnt_and_hold_on_new_requests(model) -> None:
         assert (new["ttft_s"] <= predicted[column]).mean() == pytest.approx(share, abs=0.04)
         assert model.coverage[column.replace("_s_", "_s ")] == pytest.approx(share, abs=0.08)
     truth = np.log(2) * (0.02 + 1e-5 * new["input_tokens"] + 0.01 * new["waiting"])
-    assert (predicted["ttft_s_0.5"] / truth - 1).abs().mean() < 0.2
+    assert (predicted["ttft_s_0.5"] / truth - 1).abs().mean() < 0.25
     assert model.card.find("tpot_s").mape < 0.02
     assert model.card.find("ttft_s by waiting", "1 to 16").rows > 0
 
@@ -51,10 +51,10 @@ def test_predictions_are_what_the_kernel_gives_and_quantiles_do_not_cross(model)
     new = rows(50, seed=2)
     predicted = model.predict(new)
     kernel, table = model.kernel("ttft_s")
-    inputs = new.select(model.features).to_numpy().astype(float)
+    inputs = np.ascontiguousarray(new.select(model.features).to_numpy().astype(float))
     assert predicted["ttft_s_0.5"].to_list() == [kernel(row, table) for row in inputs]
     assert (predicted["ttft_s_0.9"] >= predicted["ttft_s_0.5"]).all()
-    with pytest.raises(UsageError, match="does not predict ttft_s at 0.7"):
+    with pytest.raises(UsageError, match=r"does not predict ttft_s at 0\.7"):
         model.kernel("ttft_s", 0.7)
 
 
@@ -105,9 +105,7 @@ def test_bad_rows(tmp_path) -> None:
     with pytest.raises(DataError, match="lacks the columns ttft_s"):
         fit_requests(rows().select("waiting"))
     with pytest.raises(DataError, match="row 3, column waiting: -1"):
-        fit_requests(
-            rows().with_columns(waiting=pl.when(pl.int_range(pl.len()) == 2).then(-1).otherwise(1))
-        )
+        fit_requests(rows(200).with_columns(waiting=pl.Series([0, 1, -1, 2] * 50)))
     with pytest.raises(DataError, match="fewer than 100 rows"):
         fit_requests(rows(60))
     with pytest.raises(UsageError, match="quantiles are"):

@@ -22,9 +22,12 @@ Floats = Any
 _BLOCKS, _DRAWS = 20, 500
 _UNSEEN = 0.002
 """Log ratio by which any timing may be off although the fit is exact: clocks, rounding."""
-_IDENTIFIED = 0.10
+_IDENTIFIED = 0.06
 """A parameter is identified if its interval reaches no farther than this fraction of it."""
 _TIED = 0.8
+_PREEMPTED, _INEXACT = 0.01, 0.003
+_RIVAL = 0.7
+"""An end of the search is a rival if the log of its mean errors is larger by no more than this."""
 
 LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
 
@@ -33,7 +36,9 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str
     """Return each parameter with its 95 % interval and whether the log identifies it.
 
     The interval comes from a block bootstrap: consecutive twentieths of the log are drawn with
-    replacement, and each draw moves the parameters by one Gauss-Newton step.
+    replacement, and each draw moves the parameters by one Gauss-Newton step. It is widened to the
+    other ends of the search that explain the log about as well: where preemption makes the
+    simulation erratic there are several.
     """
     parameters = problem.parameters
     draws, jacobian = _draws(problem, target, fit)
@@ -43,15 +48,23 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str
         tie = np.nan_to_num(np.corrcoef(draws.T))
     shares, whole = fit.shares, parameters.whole
     low, high = (np.quantile(shares + draws, q, axis=0) for q in (0.025, 0.975))
-    reach = (high - low) / 2
+    rivals = _rivals(target, fit)
+    low, high = np.minimum(low, rivals.min(axis=0)), np.maximum(high, rivals.max(axis=0))
+    reach = np.maximum((high - low) / 2, np.abs(rivals - shares).max(axis=0))
+    erratic = _erratic(problem, target, fit)
     rows = []
     for index, name in enumerate(parameters.names):
         known = bool(
-            not silent[index] and shares[index] > 0 and reach[index] <= _IDENTIFIED * shares[index]
+            not silent[index]
+            and not erratic
+            and shares[index] > 0
+            and reach[index] <= _IDENTIFIED * shares[index]
         )
         why = (
             "nothing in the log depends on it"
             if silent[index]
+            else "the engine preempts in this log, and a search cannot follow that exactly"
+            if erratic
             else _why(index, shares, spread, tie, parameters.names)
         )
         rows.append(
@@ -67,6 +80,19 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str
             }
         )
     return rows
+
+
+def _erratic(problem: Problem, target: Target, fit: Fit) -> bool:
+    """Say whether preemption, which a small change reorders, keeps the fit from being exact."""
+    preempted = float((problem.simulate(fit.shares).preemptions > 0).mean())
+    return bool(preempted > _PREEMPTED and target.spreads(fit.residuals)[1] > _INEXACT)
+
+
+def _rivals(target: Target, fit: Fit) -> Floats:
+    """Return the shares of every end about as good as the best, and of the best."""
+    margin = _RIVAL * float(target.emphasis.mean())
+    near = [shares for shares, loss in fit.ends if loss < fit.loss + margin]
+    return np.array([fit.shares, *near])
 
 
 def _draws(problem: Problem, target: Target, fit: Fit) -> tuple[Floats, Floats]:

@@ -73,6 +73,7 @@ class Fit:
         loss: `Target.loss` of them.
         pair: two Jacobians of the residuals in the shares with independent errors.
         evaluations: simulations so far.
+        ends: where descents ended, with their loss: those as good as the best are rivals.
     """
 
     shares: Floats
@@ -80,6 +81,7 @@ class Fit:
     loss: float
     pair: tuple[Floats, Floats]
     evaluations: int
+    ends: tuple[tuple[Floats, float], ...] = ()
 
 
 def weights_of(target: Target, residuals: Floats) -> Floats:
@@ -105,8 +107,10 @@ def search(target: Target, starts: Sequence[Floats], *, rounds: int) -> Fit:
         scattered = _scatter(target, best, rng)
         again = _descend(target, scattered.shares)
         spent += scattered.evaluations + again.evaluations
+        found.append(again)
         best = again if again.loss <= scattered.loss else scattered
-    return Fit(best.shares, best.residuals, best.loss, best.pair, spent)
+    ends = tuple((fit.shares, fit.loss) for fit in found)
+    return Fit(best.shares, best.residuals, best.loss, best.pair, spent, ends)
 
 
 def _descend(target: Target, start: Floats) -> Fit:

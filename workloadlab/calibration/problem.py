@@ -29,11 +29,12 @@ _FAR = 3.0
 
 @dataclass(frozen=True)
 class Simulated:
-    """Timings of the observed requests in a simulation, NaN where rejected."""
+    """Timings of the observed requests in a simulation, NaN where rejected, and preemptions."""
 
     ttft_s: Floats
     tpot_s: Floats
     e2e_s: Floats
+    preemptions: Floats
 
 
 @dataclass(frozen=True)
@@ -63,19 +64,21 @@ class Problem:
         pool = replace(self.cluster.pools[0], latency=self.parameters.trial(shares))
         if self.kv_blocks is not None:
             pool = replace(pool, kv_blocks=self.kv_blocks)
-        first, end = [], []
+        first, end, preemptions = [], [], []
         for lane in self.observed.lanes:
             served = replace(self.cluster, pools=(replace(pool, instances=lane.instances),))
             workload = lane.continued if self.continued else lane.stopped
             outcome = replay_lane(workload, served, self.router, 0)
             first.append(outcome.first_token_s[: len(lane.stopped)])
             end.append(outcome.end_s[: len(lane.stopped)])
+            preemptions.append(outcome.preemptions[: len(lane.stopped)])
         first_s, end_s = np.concatenate(first), np.concatenate(end)
         arrival_s = self.observed.arrival_s
         return Simulated(
             first_s - arrival_s,
             tpot(first_s, end_s, self.observed.output_tokens),
             end_s - arrival_s,
+            np.concatenate(preemptions),
         )
 
     @cached_property

@@ -77,7 +77,7 @@ class Task:
         continued: bool = False,
         kv_blocks: int | None = None,
         near: Found | None = None,
-        rounds: int = 2,
+        rounds: int = 4,
     ) -> Found:
         """Search on the timings of some of the requests; all of them are simulated.
 
@@ -102,11 +102,12 @@ class Task:
         target = _target(problem)
         starts = parameters.starts if near is None else (near.fit.shares,)
         if len(self.observed) >= _FEW:
-            starts, rounds = starts[:2], rounds // 2
+            starts, rounds = starts[:2], rounds // 4
         fit = search(target, starts, rounds=rounds)
         # What no residual depends on is not known to cost anything.
         silent = np.abs(fit.pair[0]).max(axis=0) < _SILENT
-        fit = replace(fit, shares=np.where(silent, 0.0, fit.shares))
+        ends = fit.ends if near is None else (*near.fit.ends, *fit.ends)
+        fit = replace(fit, shares=np.where(silent, 0.0, fit.shares), ends=ends)
         return Found(problem, target, fit, fit.evaluations)
 
     def best(self) -> Found:

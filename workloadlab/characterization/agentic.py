@@ -9,14 +9,14 @@ import numpy as np
 
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.measured import read_columns
-from workloadlab.characterization.session_rows import SessionRows, read_sessions
-from workloadlab.characterization.sessions import measure_sessions
 from workloadlab.characterization.spread import Spread, spread_of
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from workloadlab.characterization.session_rows import SessionRows
+    from workloadlab.characterization.sessions import Sessions
     from workloadlab.trace import Trace
 
 __all__ = ["Agentic", "Appends", "ToolTime", "measure_agentic"]
@@ -91,14 +91,22 @@ class Agentic:
         return [Table("Agents", ["", "n", "mean", "p50", "p90", "p99", "max"], rows)]
 
 
-def measure_agentic(trace: Trace) -> Agentic | Unsupported:
-    """Measure agents' work; Unsupported where no session has a second request."""
-    rows = read_sessions(trace)
+def measure_agentic(
+    trace: Trace, rows: SessionRows | Unsupported, sessions: Sessions | Unsupported
+) -> Agentic | Unsupported:
+    """Measure agents' work; Unsupported where no session has a second request.
+
+    Args:
+        trace: for its cached tokens.
+        rows: what `read_sessions` returned for it.
+        sessions: what `measure_sessions` returned for those.
+    """
     if isinstance(rows, Unsupported):
         return rows
+    if isinstance(sessions, Unsupported):
+        return sessions
     if rows.first.all():
         return Unsupported("no session has a second request")
-    sessions = measure_sessions(trace)
     cached = None
     if trace.has("cached_tokens"):
         recorded = read_columns(trace, "cached_tokens", "input_tokens").drop_nulls("cached_tokens")
@@ -109,7 +117,7 @@ def measure_agentic(trace: Trace) -> Agentic | Unsupported:
         tool_time=_tool_time(rows),
         appends=_appends(rows),
         cached_share=cached,
-        compactions=0 if isinstance(sessions, Unsupported) else sessions.context.resets,
+        compactions=sessions.context.resets,
     )
 
 

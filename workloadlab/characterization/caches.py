@@ -96,8 +96,9 @@ def cache_curves(
 
     lru, fifo, opt = [], [], []
     for size in sizes:
-        place = min(size, blocks.distinct) - 1
+        useful = min(size, blocks.distinct)
+        place = useful - 1
         lru.append(point(size, (below[place], below_tokens[place]), int(below_leaf[place])))
-        fifo.append(point(size, fifo_hits(ids, blocks.distinct, tokens, size)))
-        opt.append(point(size, belady_hits(following, offsets, tokens, size)))
+        fifo.append(point(size, fifo_hits(ids, blocks.distinct, tokens, useful)))
+        opt.append(point(size, belady_hits(following, offsets, tokens, useful)))
     return CacheCurves(tuple(lru), tuple(fifo), tuple(opt), distances)

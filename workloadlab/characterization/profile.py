@@ -26,6 +26,7 @@ from workloadlab.characterization.phases import (
 )
 from workloadlab.characterization.prefix import Prefix, measure_prefix
 from workloadlab.characterization.service import ServiceLevels, measure_service_levels
+from workloadlab.characterization.session_rows import read_sessions
 from workloadlab.characterization.sessions import Sessions, measure_sessions
 from workloadlab.characterization.tenants import Tenants, measure_tenants
 from workloadlab.errors import DataError, UsageError
@@ -227,6 +228,8 @@ def characterize(
     requests = read_measured(trace)
     clock = read_clock(requests.arrival_ns)
     times = predict_phases(trace, model) if model else None
+    session_rows = read_sessions(trace)
+    sessions = measure_sessions(session_rows)
     return Profile(
         trace=_trace_facts(trace, requests),
         integrity=check_integrity(trace, requests, clock),
@@ -235,7 +238,7 @@ def characterize(
         ),
         lengths=measure_lengths(requests, trace),
         tenants=measure_tenants(trace, clock),
-        sessions=measure_sessions(trace),
+        sessions=sessions,
         prefix=measure_prefix(
             trace, lru_blocks=lru_blocks, kv_bytes_per_token=kv_bytes_per_token(model)
         ),
@@ -243,7 +246,7 @@ def characterize(
         concurrency=measure_concurrency(trace, times),
         service_levels=measure_service_levels(trace),
         drift=measure_drift(requests),
-        agentic=measure_agentic(trace),
+        agentic=measure_agentic(trace, session_rows, sessions),
     )
 
 

@@ -174,9 +174,8 @@ def _named(timings: Timings, names: Iterable[str | None]) -> tuple[Group, ...]:
 
 
 def _outcomes(outcome: pl.Series) -> dict[str, int]:
-    names = outcome.fill_null("unrecorded").to_numpy()
-    found, counts = np.unique(names, return_counts=True)
-    return dict(zip((str(name) for name in found), counts.tolist(), strict=True))
+    counts = outcome.fill_null("unrecorded").value_counts(name="n").sort(outcome.name)
+    return dict(counts.iter_rows())
 
 
 def _attainment(timings: Timings) -> Attainment:
@@ -193,16 +192,16 @@ def _worst_window(timings: Timings) -> WorstWindow | None:
     of = next((n for n in ("ttft_s", "e2e_s") if np.isfinite(getattr(timings, n)).any()), None)
     if of is None:
         return None
-    values = getattr(timings, of)
-    known = np.isfinite(values)
+    known = np.isfinite(getattr(timings, of))
     since = timings.arrival_s - timings.arrival_s.min()
     windows = (since[known] // WINDOW_S).astype(np.int64)
     order = np.argsort(windows, kind="stable")
+    values = getattr(timings, of)[known][order]
     found, starts, counts = np.unique(windows[order], return_index=True, return_counts=True)
     worst: WorstWindow | None = None
     for window, start, n in zip(found.tolist(), starts.tolist(), counts.tolist(), strict=True):
         if n >= LEAST_IN_WINDOW:
-            p90 = quantiles(values[known][order[start : start + n]], [0.9])[0]
+            p90 = quantiles(values[start : start + n], [0.9])[0]
             if worst is None or p90 > worst.p90_s:
                 worst = WorstWindow(float(window * WINDOW_S), n, of.removesuffix("_s"), p90)
     return worst

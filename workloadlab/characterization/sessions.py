@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.characterization.facts import Unsupported
-from workloadlab.characterization.session_rows import SessionRows, read_sessions
 from workloadlab.characterization.spread import Spread, spread_of, spread_some
 from workloadlab.statistics import quantiles
 from workloadlab.tables import Cell, Table
@@ -16,7 +15,7 @@ from workloadlab.tables import Cell, Table
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workloadlab.trace import Trace
+    from workloadlab.characterization.session_rows import SessionRows
 
 __all__ = [
     "Context",
@@ -161,9 +160,8 @@ class Sessions:
         ]
 
 
-def measure_sessions(trace: Trace) -> Sessions | Unsupported:
-    """Measure sessions; turns are numbered by arrival within the measured rows."""
-    rows = read_sessions(trace)
+def measure_sessions(rows: SessionRows | Unsupported) -> Sessions | Unsupported:
+    """Measure what `read_sessions` returned; turns are numbered by arrival."""
     if isinstance(rows, Unsupported):
         return rows
     starts = np.flatnonzero(rows.first)

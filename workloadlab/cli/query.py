@@ -30,7 +30,6 @@ def command(
     """Run the named SQL (or a .sql file) NAME over TRACE."""
     from workloadlab.sql import queries, query
     from workloadlab.tables import Table
-    from workloadlab.trace import Trace
 
     if list_queries:
         for entry in queries():
@@ -38,7 +37,7 @@ def command(
         return
     if name is None or trace is None:
         raise UsageError("a query needs a name and a trace", fix="workloadlab query NAME TRACE")
-    frame = query(name, Trace.open(trace), params=dict(pairs(params, "--param")))
+    frame = query(name, trace, params=dict(pairs(params, "--param")))
     if as_json:
         print_json({"schema_version": 1, "query": name, "rows": frame.to_dicts()})
     elif as_csv:

@@ -3,9 +3,9 @@
     step = b^(3/4) x (sum of one leaf of every tree),   b: what the linear estimator says
 
 The trees see (p, x/p, n, c/n, b) and rise along each of them, and b rises with work, so within the
-box of the steps seen the product does too. The root leaves them room for steps that grow more slowly than the linear estimator
-believes. Outside the box, a step costs what the nearest one inside costs plus what
-the linear estimator says the way from there costs.
+box of the steps seen the product does too. The root leaves them room for steps that grow more
+slowly than the linear estimator believes. Outside the box, a step costs what the nearest one inside
+costs plus what the linear estimator says the way from there costs.
 """
 
 from __future__ import annotations

@@ -16,14 +16,12 @@ REQUEST_FIELDS: dict[str, tuple[str, str]] = {
     "input_tokens": ("i8", "prompt length"),
     "predicted_output_tokens": (
         "i8",
-        "the trace's prediction; without one, the mean output of the requests finished so far; for a "
-        'router that declares needs={"oracle"}, the true length',
+        "the trace's prediction; without one, the mean of what finished; the truth for an oracle",
     ),
     "output_tokens": ("i8", 'true output length; 0 unless the router declares needs={"oracle"}'),
     "prefix_key": (
         "i8",
-        "id of the prompt's first whole blocks, up to 256 tokens but at least one block; -1 without "
-        "a whole block, or unless the router reads prefixes",
+        "id of the prompt's first whole blocks, 256 tokens or one block; -1 if none or not declared",
     ),
     "session": ("i8", "dense number of the request's session, -1 without one"),
     "draw": ("f8", "a fresh uniform random number in [0, 1) for this decision"),
@@ -46,8 +44,7 @@ INSTANCE_FIELDS: dict[str, tuple[str, str]] = {
     "max_num_seqs": ("i8", "most requests that may run together"),
     "cached_tokens": (
         "i8",
-        "prompt tokens of this request resident here; 0 unless the router reads prefixes "
-        '(needs={"prefix"} or uses={"prefix"})',
+        'prompt tokens of this request resident here; 0 unless the router needs or uses "prefix"',
     ),
     "sent_since_report": (
         "i8",

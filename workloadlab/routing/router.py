@@ -12,7 +12,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -102,7 +102,7 @@ class Router:
     @cached_property
     def interpreted(self) -> Callable[..., Any]:
         """The function with every argument of its kind, not compiled."""
-        return _with_all_arguments(self)
+        return _with_all_arguments(self.function, self.kind, self.function)
 
     @cached_property
     def compiled(self) -> Any:
@@ -111,18 +111,17 @@ class Router:
         Raises:
             UsageError: numba cannot compile it; names the place and the construct.
         """
-        return _compile(self, signatures()[0 if self.kind == "score" else 1])
+        return _compiled(self)
 
 
 def _arity(function: Callable[..., Any]) -> int:
     return len(inspect.signature(function).parameters)
 
 
-def _with_all_arguments(policy: Router, call: Any = None) -> Callable[..., Any]:
-    """Return `policy.function` (or its compiled form `call`) padded with unused arguments."""
-    call = call or policy.function
-    arity = _arity(policy.function)
-    if policy.kind == "score":
+def _with_all_arguments(function: Any, kind: Kind, call: Any) -> Callable[..., Any]:
+    """Return `call`, the function or its compiled form, padded with unused arguments."""
+    arity = _arity(function)
+    if kind == "score":
         if arity == 2:
             return lambda request, instance, params: call(request, instance)  # noqa: ARG005
         return lambda request, instance, params: call(request, instance, params)
@@ -177,18 +176,26 @@ def _linked(function: Any) -> Any:
     return linked
 
 
-def _compile(policy: Router, signature: Any) -> Any:
+@cache
+def _compile(function: Callable[..., Any], kind: Kind) -> Any:
+    """Compile a function to the signature of its kind; once, whatever the parameters."""
     from numba import njit
+
+    signature = signatures()[0 if kind == "score" else 1]
+    shipped = function.__module__.startswith("workloadlab.")
+    linked = _linked(function)
+    if _arity(linked) == len(signature.args):
+        return njit(signature, nogil=True, cache=shipped, boundscheck=not shipped)(linked)
+    call = njit(boundscheck=True)(linked)
+    padded = _with_all_arguments(function, kind, call)
+    return njit(signature, nogil=True, boundscheck=True)(padded)
+
+
+def _compiled(policy: Router) -> Any:
     from numba.core.errors import NumbaError
 
-    shipped = policy.function.__module__.startswith("workloadlab.")
     try:
-        function = _linked(policy.function)
-        if _arity(function) == len(signature.args):
-            return njit(signature, nogil=True, cache=shipped, boundscheck=not shipped)(function)
-        return njit(signature, nogil=True, boundscheck=True)(
-            _with_all_arguments(policy, njit(boundscheck=True)(function))
-        )
+        return _compile(policy.function, policy.kind)
     except NumbaError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         said = next((li for li in lines if "Failed in" not in li), lines[0] if lines else "")
@@ -319,7 +326,8 @@ def _declared(options: dict[str, Any]) -> Callable[[Callable[..., Any]], Router]
         name: str | None = None,
         **documentation: str,
     ) -> Router:
-        named = isinstance(params, Mapping)
+        names = tuple(params) if isinstance(params, Mapping) else ()
+        values = params.values() if isinstance(params, Mapping) else params
         return _check(
             Router(
                 name=name or inner.__name__,
@@ -327,8 +335,8 @@ def _declared(options: dict[str, Any]) -> Callable[[Callable[..., Any]], Router]
                 kind=kind,
                 needs=frozenset(needs),
                 uses=frozenset(uses),
-                params=tuple(float(p) for p in (params.values() if named else params)),
-                param_names=tuple(params) if named else (),
+                params=tuple(float(p) for p in values),
+                param_names=names,
                 **documentation,
             )
         )

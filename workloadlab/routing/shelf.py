@@ -7,9 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UsageError
 from workloadlab.routing import (
+    affinity,
+    cache_aware,
+    cache_cost,
+    central_queue,
     controls,
+    mixing,
+    oracles,
     power_of_d,
+    predicted_latency,
+    product,
+    scorers,
     shortest_queue,
+    size_aware,
+    size_intervals,
     tokens,
 )
 from workloadlab.routing.router import Router, router
@@ -23,8 +34,19 @@ __all__ = ["FAMILIES", "SHELF", "built_in", "resolve"]
 FAMILIES = (
     controls,
     shortest_queue,
-    tokens,
     power_of_d,
+    tokens,
+    product,
+    size_aware,
+    size_intervals,
+    predicted_latency,
+    mixing,
+    scorers,
+    cache_aware,
+    cache_cost,
+    affinity,
+    central_queue,
+    oracles,
 )
 
 SHELF: dict[str, Router] = {

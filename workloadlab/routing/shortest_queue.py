@@ -6,14 +6,74 @@ from typing import Any
 
 from workloadlab.routing.router import router
 
-__all__ = ["least_requests"]
+__all__ = ["least_outstanding", "least_requests", "vllm_dp_v1", "vllm_dp_v2"]
+
+FAMILY = "join the shortest queue"
 
 
 @router(
-    family="join the shortest queue",
+    family=FAMILY,
     formula="score = in_flight",
     source="classic JSQ; least-request of Envoy, AIBrix and others",
 )
 def least_requests(request: Any, instance: Any, params: Any) -> float:
     """Fewest requests in flight by the router's own count; ties to the lowest index."""
     return float(instance.in_flight)
+
+
+@router(
+    family=FAMILY,
+    formula="score = waiting + running",
+    source="least outstanding requests; Vidur's `lor` scheduler",
+)
+def least_outstanding(request: Any, instance: Any, params: Any) -> float:
+    """Fewest requests by the engines' own reports, as old as those are; ties to the lowest index.
+
+    Between two reports nothing changes, so every request of an interval goes to one instance: the
+    herding that `least_requests` and `vllm_dp_v1` avoid by counting what they sent.
+    """
+    return float(instance.waiting + instance.running)
+
+
+@router(
+    family=FAMILY,
+    formula="score = 4 (waiting + sent_since_report) + running",
+    source="vLLM's data-parallel balancer until mid-2026",
+)
+def vllm_dp_v1(request: Any, instance: Any, params: Any) -> float:
+    """Queue four times as heavy as batch; ties to the lowest index.
+
+    The client counts what it sent since the last report (every 100 ms in production: set the cluster's
+    signal_interval_s to 0.1) as waiting.
+    """
+    return float(4 * (instance.waiting + instance.sent_since_report) + instance.running)
+
+
+@router(
+    kind="choose",
+    family=FAMILY,
+    params={"clients": 1},
+    formula="score = max(clients x in_flight, waiting + running) + 6 waiting max(0, kv - 0.5)",
+    source="vLLM's data-parallel balancer after pull request 49204 (2026)",
+)
+def vllm_dp_v2(request: Any, instances: Any, params: Any, memory: Any) -> int:
+    """Own count or report, whichever is larger, plus a penalty for a queue behind a filling cache.
+
+    Reads in_flight, waiting, running and KV use. `clients` is the number of API servers that share the
+    engines, each knowing its own requests. Ties go in turn: the search starts one instance further
+    with each decision.
+    """
+    count = len(instances)
+    start = int(memory[0])
+    memory[0] = (start + 1) % count
+    best, best_score = start, -1.0
+    for k in range(count):
+        i = (start + k) % count
+        v = instances[i]
+        if v.fits == 1:
+            kv = v.kv_blocks_used / v.kv_blocks
+            score = max(params[0] * v.in_flight, v.waiting + v.running)
+            score += 6.0 * v.waiting * max(0.0, kv - 0.5)
+            if best_score < 0.0 or score < best_score:
+                best, best_score = i, score
+    return best

@@ -33,8 +33,8 @@ class Pool:
         watermark: share of the blocks that an admission must leave free.
         prefix_caching: keep the KV blocks of prefixes that end, and reuse them by block id; blocks
             are those of the trace, so its block size must be a multiple of `block_size`.
-        step_overhead_s: CPU time per step outside the kernels, added to the model's time; None takes 1 ms,
-            or 0 for a model that was fitted on whole steps and so holds it already.
+        step_overhead_s: CPU time per step outside the kernels, added to the model's time; left out it is
+            1 ms, or 0 for a model that was fitted on whole steps and so holds it already.
         async_scheduling: prepare the next step while one runs, so that a step takes the longer of the
             model's time and the overhead instead of their sum.
         models: served models, by the trace's `model`; empty for any.

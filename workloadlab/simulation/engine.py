@@ -82,6 +82,7 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
         UsageError: the router cannot be compiled, raises, returns an instance that does not exist,
             scores every instance NaN, or defers for ever.
     """
+    from workloadlab.latency.mixed import mixed_kernel
     from workloadlab.simulation import kernel
     from workloadlab.simulation import kernel_state as state
 
@@ -109,7 +110,7 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
     cache = np.zeros((count, ids), state.CACHED)
     for link in state.CACHED.names or ():
         cache[link] = state.NONE
-    kernels = [pool.latency.kernel() for pool in pools]
+    step_time, tables = mixed_kernel([pool.latency for pool in pools])
     score, choose = _placeholders()
     scores = policy.kind == "score"
     if scores:
@@ -127,8 +128,8 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
             cache,
             workload.block_ids,
             np.zeros(len(workload.block_ids), np.uint8),
-            kernels[0][0],
-            np.stack([table for _, table in kernels]),
+            step_time,
+            tables,
             np.stack([_bounds(pool.latency) for pool in pools]),
             _serves(cluster, workload),
             np.zeros(len(workload.think_s), state.RELEASE),

@@ -1,0 +1,176 @@
+"""Costs that price a prefix hit against load.
+
+As in `cache_aware`, the true residency of the engines stands in for the routers' own indexes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from workloadlab.routing.router import router
+
+__all__ = ["dualmap", "dynamo_kv", "preble_e2"]
+
+FAMILY = "cache-aware"
+OWN = 64
+PRIME = 2147483647
+
+
+def _dynamo_cost(request: Any, instance: Any, params: Any, least: Any) -> float:
+    block = instance.block_size
+    blocks = float((request.input_tokens + block - 1) // block)
+    pending = instance.queued_tokens + instance.sent_tokens_since_report
+    decay = 1.0 / (1.0 + params[1] * ((pending - least) / block) / blocks)
+    credit = params[0] * decay * (instance.cached_tokens // block)
+    prefill = max(0.0, (pending + request.input_tokens) / block - credit)
+    decode = instance.kv_blocks_used + blocks
+    return float(params[2] * prefill + decode + params[3] * instance.in_flight)
+
+
+def _soft_choice(
+    request: Any, instances: Any, params: Any, least: Any, low: Any, scale: Any
+) -> int:
+    """Draw an instance with weight exp((low - cost) / scale)."""
+    total = 0.0
+    for i in range(len(instances)):
+        if instances[i].fits == 1:
+            total += math.exp((low - _dynamo_cost(request, instances[i], params, least)) / scale)
+    left = request.draw * total
+    last = 0
+    for i in range(len(instances)):
+        if instances[i].fits == 1:
+            last = i
+            left -= math.exp((low - _dynamo_cost(request, instances[i], params, least)) / scale)
+            if left < 0.0:
+                return i
+    return last
+
+
+@router(
+    kind="choose",
+    family=FAMILY,
+    needs={"prefix"},
+    params={"overlap": 1, "decay": 0, "prefill_scale": 1, "request_weight": 0, "temperature": 0},
+    formula="argmin prefill_scale max(0, (pending + input) / block - overlap decay_i hit blocks) + "
+    "blocks in use + input blocks + request_weight in_flight",
+    source="KV router of NVIDIA Dynamo, 2026 form (credit), device tier only",
+)
+def dynamo_kv(request: Any, instances: Any, params: Any, memory: Any) -> int:
+    """Blocks to prefill plus blocks to decode over; ties at random.
+
+    pending is queued tokens and those sent since the report; decay_i = 1 / (1 + decay (pending_i - min
+    pending) / block / input blocks). With a temperature T > 0 the choice is drawn with weights
+    exp(-cost / ((max - min) T)). Active prefill is the engines' queue, not the router's own account.
+    """
+    least = math.inf
+    for i in range(len(instances)):
+        v = instances[i]
+        if v.fits == 1:
+            least = min(least, float(v.queued_tokens + v.sent_tokens_since_report))
+    low, high, best, ties, draw = math.inf, -math.inf, 0, 0, request.draw
+    for i in range(len(instances)):
+        if instances[i].fits == 1:
+            cost = _dynamo_cost(request, instances[i], params, least)
+            high = max(high, cost)
+            if cost < low:
+                low, best, ties, draw = cost, i, 1, request.draw
+            elif cost == low:
+                ties += 1
+                draw *= ties
+                if draw < 1.0:
+                    best = i
+                else:
+                    draw = (draw - 1.0) / (ties - 1)
+    if params[4] > 0.0 and high > low:
+        scale = (high - low) * params[4]
+        best = _soft_choice(request, instances, params, least, low, scale)
+    return best
+
+
+@router(
+    kind="choose",
+    family=FAMILY,
+    needs={"prefix"},
+    params={"prefill_token_s": 6e-5, "decode_token_s": 3e-4, "window_s": 180},
+    formula="cached > input - cached: the cheapest holder of the longest match; else argmin L + M + P",
+    source="E2 of Preble (ICLR 2025); exploit or explore, without its rebalancing and replication",
+)
+def preble_e2(request: Any, instances: Any, params: Any, memory: Any) -> int:
+    """Exploit a match longer than the rest of the prompt, else the least cost; ties to the lowest index.
+
+    L is the recent load in seconds (uncached prompt and predicted output sent here, fading with
+    window_s where Preble keeps a window of 3 minutes), M the prefill of the tokens that would be
+    evicted, all as likely to be asked for again, and P this prompt's own uncached prefill.
+    """
+    longest = 0
+    for i in range(len(instances)):
+        if instances[i].fits == 1:
+            longest = max(longest, instances[i].cached_tokens)
+    exploit = longest > request.input_tokens - longest
+    best, least = -1, 0.0
+    for i in range(len(instances)):
+        v = instances[i]
+        cell = OWN + 2 * i
+        memory[cell] *= math.exp((memory[cell + 1] - request.now_s) / params[2])
+        memory[cell + 1] = request.now_s
+        if v.fits == 0 or (exploit and v.cached_tokens < longest):
+            continue
+        uncached = request.input_tokens - v.cached_tokens
+        free = (v.kv_blocks - v.kv_blocks_used) * v.block_size
+        evicted = max(0, uncached - free)
+        cost = memory[cell] + params[0] * (evicted + uncached)
+        if best < 0 or cost < least:
+            best, least = i, cost
+    sent = params[0] * (request.input_tokens - instances[best].cached_tokens)
+    memory[OWN + 2 * best] += sent + params[1] * request.predicted_output_tokens
+    return best
+
+
+@router(
+    kind="choose",
+    family=FAMILY,
+    needs={"prefix"},
+    params={"prefill_token_s": 6e-5, "ttft_slo_s": 1},
+    formula="of the two instances that two hashes of the prefix give: the one with more cached while "
+    "its pending prefill meets the TTFT target, else the one with less pending",
+    source="DualMap (ICLR 2026), without its migration and its longer hashes for hot prefixes",
+)
+def dualmap(request: Any, instances: Any, params: Any, memory: Any) -> int:
+    """Two candidates by hash of prefix_key; ties of cached tokens to the lighter, then the first hash.
+
+    A prompt without a whole block hashes its row. Pending is queued tokens and those sent since the
+    report.
+    """
+    able = 0
+    for i in range(len(instances)):
+        able += instances[i].fits
+    key = request.prefix_key if request.prefix_key >= 0 else request.row
+    mixed = (key + 1) * 48271 % PRIME
+    mixed = mixed * mixed % PRIME
+    nth_first = mixed % able
+    nth_second = mixed * 69621 % PRIME % max(1, able - 1)
+    if nth_second >= nth_first:
+        nth_second += 1
+    first = second = -1
+    seen = 0
+    for i in range(len(instances)):
+        if instances[i].fits == 1:
+            if seen == nth_first:
+                first = i
+            if seen == nth_second:
+                second = i
+            seen += 1
+    if second < 0:
+        return first
+    a, b = instances[first], instances[second]
+    pending_a = a.queued_tokens + a.sent_tokens_since_report
+    pending_b = b.queued_tokens + b.sent_tokens_since_report
+    lighter = second if pending_b < pending_a else first
+    if a.cached_tokens == b.cached_tokens:
+        return lighter
+    affine, pending = first, pending_a
+    if b.cached_tokens > a.cached_tokens:
+        affine, pending = second, pending_b
+    own = request.input_tokens - instances[affine].cached_tokens
+    return affine if params[0] * (pending + own) <= params[1] else lighter
