@@ -36,6 +36,8 @@ def measure_replay():
     from workloadlab.simulation.workload import Workload, workload_of
 
     data = Path(os.environ.get("WORKLOADLAB_DATA", "../shared/data"))
+    operators = data / "llmservingsim/perf/RTXPRO6000/meta-llama/Llama-3.1-8B/bf16/tp1"
+    mooncake = data / "mooncake" / "conversation_trace.jsonl.gz"
     azure = data / "azure" / "AzureLLMInferenceTrace_conv.csv"
     sample = azure if azure.is_file() else Path(__file__).parents[2] / "traces" / "chat.csv"
     workload = workload_of(wl.ingest(sample))
@@ -50,14 +52,21 @@ def measure_replay():
         seconds = best_seconds(lambda: replay_lane(load, cluster, SHELF[router], 0))
         rows.append(
             {"name": name, "value": len(load) / seconds, "unit": "requests/s",
-             "detail": f"{lane.steps / seconds / 1e6:.1f} M steps/s, {sample.name}, one thread"}
+             "detail": f"{lane.steps / seconds / 1e6:.1f} M steps/s, one thread"}
         )  # fmt: skip
 
     four = wl.Cluster.uniform(4, model)
-    for router in SHELF:
+    for router in ("round_robin", "power_of_two", "least_tokens", "least_requests"):
         add(f"replay, 4 instances, catalogue model, {router}", workload, four, router)
     add("replay, 4 instances, model by hand", workload, wl.Cluster.uniform(4, by_hand))
     add("replay, 4 instances, rate x8", workload.scaled(8), four)
+    if operators.is_dir():
+        table = wl.Cluster.uniform(4, wl.fit(operators, estimator="table"))
+        add("replay, 4 instances, table model", workload, table)
+    if mooncake.is_file():
+        chats = workload_of(wl.ingest(mooncake), prefixes=True)
+        caching = wl.Cluster.uniform(8, model, block_size=512, prefix_caching=True)
+        add("replay, 8 instances, Mooncake, prefix caching", chats, caching, "llmd_default")
     rng = np.random.default_rng(0)
     n = 1_000_000
     many = Workload(

@@ -217,3 +217,9 @@ def test_thinning_keeps_the_tail_and_the_mean() -> None:
     tied = sample_of(np.sort(np.random.default_rng(15).integers(0, 100, 300_000)))
     assert tied.values.tolist() == list(range(1, 100))
     assert tied.total == tied.weights.sum() < 300_000
+
+
+def test_a_column_that_mostly_lies_at_its_limit_is_not_fitted() -> None:
+    ascending = np.sort(np.minimum(np.random.default_rng(0).integers(1, 1000, 2000), 100))
+    assert sample_of(ascending, limit=100) is None
+    assert sample_of(ascending, limit=None) is not None

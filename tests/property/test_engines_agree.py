@@ -46,6 +46,9 @@ def every_signal(request, instance):
         + 0.5 * instance.context_tokens
         + 0.25 * instance.output_tokens_left
         + 5 * instance.kv_blocks_used
+        + 7 * instance.sent_since_report
+        + 0.3 * instance.sent_tokens_since_report
+        - 0.01 * instance.block_size
         + 0.1 * request.input_tokens * instance.index
     )
 
@@ -55,7 +58,17 @@ def prefix_aware(request, instance):
     return request.input_tokens - instance.cached_tokens + 10 * instance.in_flight
 
 
-ROUTERS = [*SHELF.values(), at_most_two, careless, every_signal, prefix_aware]
+@router(needs={"oracle"}, uses={"prefix"})
+def by_truth(request, instance):
+    return (
+        (request.prefix_key * 7 + instance.index * 3) % 5
+        + 0.3 * instance.output_tokens_left
+        + abs(request.output_tokens - request.predicted_output_tokens)
+    )
+
+
+OWN = [at_most_two, careless, every_signal, prefix_aware, by_truth]
+ROUTERS = [*SHELF.values(), *OWN]
 
 MODELS = st.builds(
     LatencyModel.linear,
@@ -182,6 +195,35 @@ def test_kernel_equals_reference(workload, cluster, policy, seed):
     for row in np.flatnonzero((following >= 0) & placed):
         released = fast.end_s[row] + workload.think_s[following[row]]
         assert fast.arrival_s[following[row]] == pytest.approx(released, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", SHELF)
+@pytest.mark.parametrize("interval", [0.0, 0.15])
+def test_every_router_decides_alike_in_both_engines(name, interval):
+    rng = np.random.default_rng([len(name), round(100 * interval)])
+    n, size = 60, 8
+    inputs, outputs = rng.integers(1, 120, n), rng.integers(1, 30, n)
+    shared = rng.integers(0, 3, n)
+    chains = [
+        [int(shared[row]) * 15 + k if k < 6 else 45 + row * 20 + k for k in range(int(blocks))]
+        for row, blocks in enumerate((inputs + outputs - 1) // size)
+    ]
+    workload = Workload(
+        np.sort(rng.uniform(0, 3, n)), inputs, outputs, rng.integers(-1, 40, n),
+        rng.integers(-1, 9, n), np.array([name for chain in chains for name in chain], np.int32),
+        np.cumsum([0, *map(len, chains)]), size,
+        model=rng.integers(-1, 2, n), models=("a", "b"),
+    )  # fmt: skip
+    model = LatencyModel.linear(constant_s=0.02, prefill_token_s=1e-4)
+    large = Pool(
+        instances=3, latency=model, kv_blocks=30, block_size=size, max_num_seqs=4,
+        max_num_batched_tokens=50, prefix_caching=True, name="large",
+    )  # fmt: skip
+    small = replace(large, instances=2, kv_blocks=17, models=("a",), name="small")
+    cluster = Cluster(pools=[large, small], signal_interval_s=interval)
+    fast = replay_lane(workload, cluster, SHELF[name], 0)
+    assert_equal(fast, replay_by_steps(workload, cluster, SHELF[name], 0))
+    assert (fast.instance >= 0).all()
 
 
 def crowd(n, *, seed, output=40):

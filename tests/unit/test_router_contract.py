@@ -51,6 +51,101 @@ def test_records_are_what_the_tables_say():
     assert list(INSTANCE.names) == list(INSTANCE_FIELDS)
 
 
+def test_the_tables_of_fields_are_whole():
+    for fields in (REQUEST_FIELDS, INSTANCE_FIELDS):
+        for name, (code, meaning) in fields.items():
+            assert code in ("i8", "f8"), name
+            assert len(meaning) > 10, name
+
+
+def test_every_field_of_the_tables_reaches_a_router():
+    """A router that writes what it sees: every declared signal takes a value other than zero."""
+    seen = {}
+
+    @wl.router(kind="choose", needs={"oracle", "prefix"}, uses={"session"})
+    def watch(request, instances, params, memory):
+        memory[0] += 1
+        return int(memory[0]) % len(instances)
+
+    def note(request, instances, params, memory):
+        for name in REQUEST_FIELDS:
+            seen[name] = max(seen.get(name, 0), request[name])
+        for name in INSTANCE_FIELDS:
+            seen[name] = max(seen.get(name, 0), instances[name].max())
+        return watch.function(request, instances, params, memory)
+
+    from workloadlab.simulation.reference import replay_by_steps
+    from workloadlab.simulation.workload import workload_of
+
+    noted = wl.router(kind="choose", name="note", needs=watch.needs)(note)
+    n = 40
+    log = trace(
+        n, arrival_ns=[i * 10**7 for i in range(n)], input_tokens=[70] * n, session_id=["a", "b"] * 20,
+        block_ids=[[1, 2, 3, 4]] * n, block_size=[16] * n,
+    )  # fmt: skip
+    pool = cluster(
+        kv_blocks=9, block_size=16, max_num_batched_tokens=32, prefix_caching=True,
+        signal_interval_s=0.05,
+    )  # fmt: skip
+    replay_by_steps(workload_of(log, prefixes=True), pool, noted, 0)
+    silent = {name for name in (*REQUEST_FIELDS, *INSTANCE_FIELDS) if not seen[name] > 0}
+    assert silent == set()
+
+
+def test_a_built_in_by_name_with_parameters_by_name():
+    blend = wl.router("weighted", queue=2, kv=2, prefix=3)
+    assert blend.params == SHELF["llmd_default"].params
+    assert wl.router("power_of_d", d=4).params == (4.0, 0.0)
+    assert wl.router("random") == SHELF["random"]
+    with pytest.raises(UsageError, match=r"no parameter 'queues'[\s\S]*use queue, running"):
+        wl.router("weighted", queues=2)
+    with pytest.raises(UsageError, match="did you mean weighted"):
+        wl.router("wieghted", queue=2)
+    with pytest.raises(UsageError, match="takes none by name"):
+        wl.router("random", seed=2)
+
+
+def test_functions_of_the_same_file_may_be_called():
+    assert placed(wl.replay(trace(), cluster(), routers=[with_a_helper])) == ["pool/1"] * 4
+
+
+def distance(instance, target):
+    return abs(instance.index - target)
+
+
+@wl.router
+def to_the_second(request, instance):
+    return distance(instance, 1)
+
+
+@wl.router
+def with_a_helper(request, instance):
+    return 2 * to_the_second(request, instance)
+
+
+def test_memory_is_checked_in_a_users_router():
+    @wl.router(kind="choose")
+    def far(request, instances, params, memory):
+        memory[64 + 16 * len(instances)] = 1.0
+        return 0
+
+    with pytest.raises(UsageError, match="raised IndexError"):
+        wl.replay(trace(), cluster(), routers=[far])
+
+
+def test_prefixes_are_used_where_there_are_any():
+    @wl.router(uses={"prefix"})
+    def by_cache(request, instance):
+        return -instance.cached_tokens + 1e-3 * instance.in_flight
+
+    assert placed(wl.replay(trace(), cluster(), routers=[by_cache])) == [
+        "pool/0", "pool/1", "pool/0", "pool/1"
+    ]  # fmt: skip
+    shared = trace(4, block_ids=[[7, 8]] * 4, block_size=[50] * 4)
+    caching = cluster(kv_blocks=100, block_size=50, prefix_caching=True)
+    assert placed(wl.replay(shared, caching, routers=[by_cache])) == ["pool/0"] * 4
+
+
 def test_a_router_in_three_lines():
     @wl.router
     def my_router(request, instance):
@@ -105,18 +200,18 @@ def test_random_is_uniform_over_the_draw():
     ],
 )
 def test_power_of_two_by_hand(draw, in_flight, chosen):
-    assert SHELF["power_of_two"](request(draw=draw), scene(*in_flight), None, None) == chosen
+    assert SHELF["power_of_two"](request(draw=draw), scene(*in_flight), (0,), None) == chosen
 
 
 def test_power_of_two_draws_every_pair_equally():
     views = scene(*range(5))
-    pairs = [SHELF["power_of_two"](request(draw=d), views, None, None)
+    pairs = [SHELF["power_of_two"](request(draw=d), views, (0,), None)
              for d in (np.arange(20_000) + 0.5) / 20_000]  # fmt: skip
     # instance i wins against every later one: 4, 3, 2, 1, 0 of the 10 pairs
     assert np.bincount(pairs, minlength=5) / 20_000 == pytest.approx(
         [0.4, 0.3, 0.2, 0.1, 0], abs=1e-3
     )
-    assert SHELF["power_of_two"](request(draw=0.7), scene(4), None, None) == 0
+    assert SHELF["power_of_two"](request(draw=0.7), scene(4), (0,), None) == 0
 
 
 def test_scores_of_the_counting_routers():
@@ -238,10 +333,19 @@ def test_resolve_names_and_files(tmp_path):
         "@wl.router\ndef mine(request, instance):\n    return instance.waiting\n"
     )
     assert resolve(f"{file}:mine").name == "mine"
+    assert resolve(str(file)).name == wl.router.from_file(file).name == "mine"
+    assert wl.router.from_file(str(file), "mine").location.startswith(str(file))
     with pytest.raises(UsageError, match=r"no router called 'other'[\s\S]*it has mine"):
         resolve(f"{file}:other")
     with pytest.raises(UsageError, match="no such file"):
         resolve(f"{tmp_path}/none.py:mine")
+    file.write_text("import workloadlab as wl\n")
+    with pytest.raises(UsageError, match="defines no routers"):
+        wl.router.from_file(file)
+    body = "@wl.router\ndef {}(request, instance):\n    return 0.0\n"
+    file.write_text("import workloadlab as wl\n" + body.format("a") + body.format("b"))
+    with pytest.raises(UsageError, match=r"defines 2 routers: a, b[\s\S]*mine.py:a"):
+        resolve(str(file))
     file.write_text("import nothing_of_that_name\n")
     with pytest.raises(UsageError, match="cannot be imported: ModuleNotFoundError"):
         resolve(f"{file}:mine")

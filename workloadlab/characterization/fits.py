@@ -20,6 +20,7 @@ __all__ = ["Fit", "fit_families", "fits_table", "kolmogorov_smirnov", "sample_of
 
 LEAST_ROWS = 50
 LEAST_DISTINCT = 10
+MOST_AT_THE_LIMIT = 0.5
 MOST_POINTS = 20_000
 BOOTSTRAP_ROWS = 500
 BOOTSTRAP_DRAWS = 99
@@ -60,6 +61,8 @@ class Fit:
 def sample_of(ascending: NDArray[Any], *, limit: float | None = None) -> Sample | None:
     """Return the positive values as a sample; None where they are too few or too equal to fit.
 
+    Neither is a column fitted of which more than half lies at the limit: it says little of its family.
+
     Of over 20,000 distinct values the 10,000 largest are kept; the others are thinned to 10,000
     evenly spaced ranks that stand for the rest.
 
@@ -69,7 +72,7 @@ def sample_of(ascending: NDArray[Any], *, limit: float | None = None) -> Sample 
     """
     positive = ascending[np.searchsorted(ascending, 0, side="right") :]
     below = positive if limit is None else positive[: np.searchsorted(positive, limit)]
-    if len(below) < LEAST_ROWS:
+    if len(below) < max(LEAST_ROWS, (1 - MOST_AT_THE_LIMIT) * len(positive)):
         return None
     starts = np.flatnonzero(np.append(True, below[1:] != below[:-1]))
     if len(starts) < LEAST_DISTINCT:

@@ -11,7 +11,9 @@ from workloadlab.cli.common import json_option, print_json, say, working
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
+    from workloadlab.routing import Router
     from workloadlab.simulation import Cluster
+    from workloadlab.trace import Trace
 
 
 @click.command("replay")
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
     "routers",
     multiple=True,
     metavar="NAME",
-    help="Router name or my_router.py:name; repeat, or separate by commas; default "
-    "round_robin,least_requests.",
+    help="Router name, my_router.py or my_router.py:name; repeat, or separate by commas; all: every "
+    "built-in that the trace and the cluster can serve; default round_robin,least_requests.",
 )
 @click.option(
     "--rate-scale",
@@ -85,7 +87,7 @@ def command(
         runs = replay(
             opened,
             cluster,
-            routers=_split(routers) or ["round_robin", "least_requests"],
+            routers=_routers(_split(routers), opened, cluster),
             rate_scale=[_number(word) for word in _split(scales)] or [1.0],
             seeds=seeds,
             sessions=sessions,
@@ -105,6 +107,19 @@ def command(
 
 def _split(words: tuple[str, ...]) -> list[str]:
     return [part.strip() for word in words for part in word.split(",") if part.strip()]
+
+
+def _routers(words: list[str], trace: Trace, cluster: Cluster) -> list[str | Router]:
+    """Return the routers that the words mean, `all` being every built-in that can run."""
+    if "all" not in words:
+        return [*words] or ["round_robin", "least_requests"]
+    from workloadlab.routing import SHELF, compatible_routers
+
+    caching = any(pool.prefix_caching for pool in cluster.pools)
+    able, refused = compatible_routers(trace, prefix_caching=caching)
+    for name, reason in refused.items():
+        say(f"left out: {name} {reason}")
+    return [*able, *(word for word in words if word != "all" and word not in SHELF)]
 
 
 def _number(word: str) -> float:
@@ -136,9 +151,8 @@ def _cluster(cluster_file: Path | None, options: dict[str, str | float | None]) 
 
 def _list_routers(as_json: bool) -> None:
     from workloadlab.routing import SHELF
-    from workloadlab.tables import Table
 
-    shelf = [
+    shelf: list[dict[str, Any]] = [
         {"name": r.name, "family": r.family, "needs": sorted(r.needs), "formula": r.formula,
          "source": r.source}
         for r in SHELF.values()
@@ -146,6 +160,6 @@ def _list_routers(as_json: bool) -> None:
     if as_json:
         print_json({"schema_version": 1, "routers": shelf})
         return
-    rows = [[str(r["name"]), f"{r['family']}: {r['formula']}"] for r in shelf]
-    for name, line in Table("Routers", ["name", "family: what it does"], rows).rows:
-        click.echo(f"{name:<16} {line}")
+    for r in shelf:
+        needs = f" (needs {', '.join(r['needs'])})" if r["needs"] else ""
+        click.echo(f"{r['name']:<24} {r['family']}: {r['formula']}{needs}")

@@ -1,5 +1,6 @@
 """The router contract and the routers that ship."""
 
+from workloadlab.routing.compatible import compatible_routers, unmet_need
 from workloadlab.routing.records import INSTANCE, INSTANCE_FIELDS, REQUEST, REQUEST_FIELDS
 from workloadlab.routing.router import DEFER, Router, empty_memory, router, signatures
 from workloadlab.routing.shelf import SHELF, resolve
@@ -12,8 +13,10 @@ __all__ = [
     "REQUEST_FIELDS",
     "SHELF",
     "Router",
+    "compatible_routers",
     "empty_memory",
     "resolve",
     "router",
     "signatures",
+    "unmet_need",
 ]

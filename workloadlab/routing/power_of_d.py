@@ -67,7 +67,8 @@ def power_of_two(request: Any, instances: Any, params: Any, memory: Any) -> int:
 def power_of_d(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Draw d instances, take the least loaded by `signal`; ties to the lowest index.
 
-    Signals are those of power_of_two. With d = 1 it is `random`; with d at least the number of instances it looks at all of them.
+    Signals are those of power_of_two. With d = 1 it is `random`; with d at least the number of instances
+    it looks at all of them.
     """
     left = 0
     for i in range(len(instances)):

@@ -259,7 +259,7 @@ class RouterMaker:
         formula: str = "",
         source: str = "",
     ) -> Callable[[Callable[..., Any]], Router]: ...
-    def __call__(
+    def __call__(  # type: ignore[misc]  # mypy reads the keywords of the third form otherwise
         self, what: Callable[..., Any] | str | None = None, /, **options: Any
     ) -> Router | Callable[[Callable[..., Any]], Router]:
         """Turn a plain function into a router, or name a built-in with parameters of one's own.

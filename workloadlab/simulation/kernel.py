@@ -119,8 +119,11 @@ def report(lane: Any, views: Any) -> None:
         v.waiting = e.waiting
         v.queued_tokens = e.queued_tokens
         v.output_tokens_left = e.predicted_left
-        held = lane.sequences[e.partial].computed if e.partial != NONE else 0
-        v.context_tokens = e.context + held
+        v.context_tokens = e.context
+        for k in range(e.chunks):
+            v.context_tokens += lane.sequences[lane.seats[i, k].chunk].computed
+        if e.chunks == 0 and e.partial != NONE:
+            v.context_tokens += lane.sequences[e.partial].computed
         v.kv_blocks_used = e.kv_blocks - e.free - e.idle
         v.sent_since_report = 0
         v.sent_tokens_since_report = 0
