@@ -272,3 +272,12 @@ def test_async_scheduling_hides_the_shorter_of_two():
         outcome = wl.replay(source, cluster, routers=["random"]).outcomes()
         ends.append(outcome.read("e2e_ns").item())
     assert ends == [2_250_000_000, 1_500_000_000]
+
+
+def test_a_prefix_router_needs_a_cluster_that_caches():
+    @wl.router(needs={"prefix"})
+    def warmest(request, instance):
+        return -instance.cached_tokens
+
+    with pytest.raises(UnsupportedError, match="no pool of the cluster has prefix_caching"):
+        wl.replay(prefixed(), ONE_SECOND_EACH, routers=[warmest])

@@ -181,7 +181,7 @@ def test_order_of_the_page(text):
 
 @pytest.mark.parametrize(
     ("number", "figures"),
-    [(0, 6), (1, 2), (2, 3), (3, 6)],
+    [(0, 7), (1, 5), (2, 3), (3, 6)],
     ids=["profile", "model", "board", "runs"],
 )
 def test_each_part_alone_makes_a_page(number, figures, parts, tmp_path):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from workloadlab.cli.common import json_option, print_json, say, working
 from workloadlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from workloadlab.latency import LatencyModel
+    from workloadlab.tables import Table
 
 
 @click.command("fit")
@@ -49,7 +53,7 @@ def command(
         if as_json:
             print_json({"schema_version": 1, "models": [model.to_dict() for model in models]})
         else:
-            click.echo("\n".join(repr(model)[1:-1] for model in models))
+            click.echo(_listed(models).text())
         return
     if source is None:
         raise UsageError("nothing to fit", fix="name a step table or a profile folder, or --list")
@@ -66,6 +70,24 @@ def command(
         print_json(model.to_dict())
     else:
         click.echo(str(model))
+
+
+def _listed(models: list[LatencyModel]) -> Table:
+    from workloadlab.tables import Table
+
+    rows = [
+        [
+            m.name,
+            m.model,
+            f"{m.tp} x {m.gpu}",
+            m.dtype,
+            f"{m.card.overall.mape:.1%}" if m.card else None,
+        ]
+        for m in models
+    ]
+    return Table(
+        "Latency models that ship", ["name", "model", "on", "dtype", "held-out MAPE"], rows
+    )
 
 
 def _fit_requests(source: Path, out: Path | None, name: str | None, as_json: bool) -> None:

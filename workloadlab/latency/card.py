@@ -9,13 +9,25 @@ import numpy as np
 
 from workloadlab.latency.domain import KINDS, kind_of
 
-__all__ = ["ErrorCard", "ErrorSlice", "buckets", "slice_errors"]
+__all__ = ["POINT", "ErrorCard", "ErrorSlice", "buckets", "sample_points", "slice_errors"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _BATCHES = (0, 16, 64, 128, 256)
 _CONTEXTS = (0, 16_384, 65_536, 262_144)
 _TOTALS = (0, 256, 1024, 2048)
+
+POINT = (
+    "prefill_tokens",
+    "prefill_context_tokens",
+    "decode_seqs",
+    "decode_context_tokens",
+    "measured_s",
+    "predicted_s",
+)
+"""What the numbers of one point of a card are."""
+
+_MOST_POINTS = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +60,14 @@ class ErrorCard:
         fitted_rows: steps that the judged fit saw.
         judged_rows: steps that the errors are about.
         slices: the errors; the first is overall.
+        points: some of the judged steps, each with the numbers of `POINT`; empty if none were kept.
     """
 
     split: str
     fitted_rows: int
     judged_rows: int
     slices: tuple[ErrorSlice, ...]
+    points: tuple[tuple[float, ...], ...] = ()
 
     @classmethod
     def of(
@@ -73,7 +87,13 @@ class ErrorCard:
         slices = tuple(
             slice_errors(by, name, error[mask]) for by, name, mask in masks if mask.any()
         )
-        return cls(split=split, fitted_rows=fitted_rows, judged_rows=len(error), slices=slices)
+        return cls(
+            split=split,
+            fitted_rows=fitted_rows,
+            judged_rows=len(error),
+            slices=slices,
+            points=sample_points(features, measured_s, predicted_s),
+        )
 
     def find(self, by: str, name: str = "") -> ErrorSlice | None:
         """Return one slice, such as the "decode" steps by "kind", or None."""
@@ -85,13 +105,17 @@ class ErrorCard:
         return self.slices[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data."""
-        return asdict(self) | {"slices": [asdict(s) for s in self.slices]}
+        """Return plain JSON data; without points, no field for them."""
+        facts = asdict(self) | {"slices": [asdict(s) for s in self.slices]}
+        points = [list(point) for point in facts.pop("points")]
+        return facts | ({"points": points} if points else {})
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> ErrorCard:
         """Read what `to_dict` wrote."""
-        return cls(**facts | {"slices": tuple(ErrorSlice(**s) for s in facts["slices"])})
+        slices = tuple(ErrorSlice(**part) for part in facts["slices"])
+        points = tuple(tuple(point) for point in facts.get("points", ()))
+        return cls(**facts | {"slices": slices, "points": points})
 
     def rows(self) -> list[tuple[str, str, str, str, str, str]]:
         """Return the slices as text: by, slice, steps, MAPE, bias, p95."""
@@ -140,6 +164,41 @@ def slice_errors(by: str, name: str, error: Array) -> ErrorSlice:
         bias=_rounded(error.mean()),
         p95=_rounded(np.quantile(size, 0.95)),
     )
+
+
+def sample_points(
+    features: Array, measured_s: Array, predicted_s: Array, *, most: int = _MOST_POINTS
+) -> tuple[tuple[float, ...], ...]:
+    """Choose steps to show: as many of each kind, evenly spaced in the order of their duration.
+
+    Args:
+        features: rows of (p, x, n, c).
+        measured_s: (rows,) measured durations.
+        predicted_s: (rows,) predicted durations.
+        most: steps to return at most; a kind with fewer than its part leaves the rest unused.
+
+    Returns:
+        The numbers of `POINT` of each, with four significant digits, ordered by kind and duration.
+
+    Example:
+        >>> steps = np.array([[0, 0, n, 100 * n] for n in range(1, 100)], float)
+        >>> seconds = 0.01 + 0.0001 * steps[:, 2]
+        >>> sample_points(steps, seconds, seconds, most=2)
+        ((0, 0, 1, 100, 0.0101, 0.0101), (0, 0, 99, 9900, 0.0199, 0.0199))
+    """
+    kinds = kind_of(features)
+    table = np.column_stack([features, measured_s, predicted_s])
+    each = most // max(len(np.unique(kinds)), 1)
+    points = []
+    for kind in np.unique(kinds):
+        rows = table[kinds == kind]
+        rows = rows[np.lexsort(rows.T[[5, 3, 2, 1, 0, 4]])]
+        chosen = np.unique(np.linspace(0, len(rows) - 1, min(each, len(rows))).round().astype(int))
+        points += [
+            (*(int(_rounded(value)) for value in row[:4]), *(_rounded(value) for value in row[4:]))
+            for row in rows[chosen]
+        ]
+    return tuple(points)
 
 
 def _rounded(value: float) -> float:

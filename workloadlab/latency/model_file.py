@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError
-from workloadlab.latency.card import ErrorCard, ErrorSlice
+from workloadlab.latency.card import POINT, ErrorCard, ErrorSlice
 from workloadlab.latency.domain import DOMAIN_FEATURES, KINDS, Domain
 from workloadlab.latency.estimators import ESTIMATORS, estimator_named
 from workloadlab.latency.fields import Fields, is_number
@@ -109,7 +109,7 @@ def parse_card(card: dict[str, Any] | None, take: Fields) -> ErrorCard | None:
         return None
     slices = card.get("slices")
     fields, parts = set(ErrorCard.__dataclass_fields__), set(ErrorSlice.__dataclass_fields__)
-    if set(card) != fields or not isinstance(slices, list) or not slices:
+    if set(card) | {"points"} != fields or not isinstance(slices, list) or not slices:
         raise take.wrong("card", card)
     for index, part in enumerate(slices):
         if not isinstance(part, dict) or set(part) != parts:
@@ -117,4 +117,16 @@ def parse_card(card: dict[str, Any] | None, take: Fields) -> ErrorCard | None:
         for name in ("rows", "mape", "bias", "p95"):
             if not is_number(part[name]):
                 raise take.wrong(f"card.slices[{index}].{name}", part[name], "write a number")
+    _check_points(card.get("points", []), take)
     return ErrorCard.from_dict(card)
+
+
+def _check_points(points: Any, take: Fields) -> None:
+    """Refuse points of a card that are not steps with durations."""
+    if not isinstance(points, list):
+        raise take.wrong("card.points", points, "write a list, or remove the field")
+    for index, point in enumerate(points):
+        name = f"card.points[{index}]"
+        numbers = take.checked(name, point, count=len(POINT), low=0.0)
+        if not (numbers[4] > 0 and numbers[0] + numbers[2] > 0):
+            raise take.wrong(name, point, f"write {', '.join(POINT)} of a step that was measured")

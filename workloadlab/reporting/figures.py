@@ -19,6 +19,8 @@ from workloadlab.reporting.canvas import (
     time_axis,
     to_svg,
 )
+from workloadlab.reporting.latency_figures import KINDS as LATENCY_KINDS
+from workloadlab.reporting.workload_figures import KINDS as WORKLOAD_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,26 +167,6 @@ def _density(data: dict[str, Any]) -> Figure:
     return figure
 
 
-def _steps(data: dict[str, Any]) -> Figure:
-    figure, axes = canvas()
-    for curve in data["curves"]:
-        x, y = np.array(curve["x"]), np.array(curve["step_s"])
-        inside = np.array(curve["inside"])
-        axes.plot(x, np.where(inside, y, np.nan), **series(curve["style"]))
-        beyond = ~inside
-        beyond[1:] |= ~inside[:-1]
-        beyond[:-1] |= ~inside[1:]
-        axes.plot(x, np.where(beyond, y, np.nan), alpha=0.35, **series(curve["style"]))
-    axes.set_xlim(0, max(curve["x"][-1] for curve in data["curves"]))
-    most = max(max(curve["step_s"]) for curve in data["curves"])
-    axes.set_ylim(0, most * 1.05 or 1)
-    time_axis(axes.yaxis, [most])
-    axes.xaxis.set_major_formatter(lambda value, _: _thousands(value))
-    axes.set_xlabel(data["x_label"])
-    axes.set_ylabel("time of one step")
-    return figure
-
-
 def _latency(data: dict[str, Any]) -> Figure:
     figure, axes = canvas()
     curves = [np.array(curve["points"]) for curve in data["curves"]]
@@ -262,8 +244,9 @@ KINDS: dict[str, Callable[[dict[str, Any]], Figure]] = {
     "dispersion": _dispersion,
     "lengths": _lengths,
     "density": _density,
-    "steps": _steps,
     "latency": _latency,
     "differences": _differences,
     "load": _load,
+    **LATENCY_KINDS,
+    **WORKLOAD_KINDS,
 }

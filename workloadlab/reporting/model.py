@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from workloadlab.reporting.facts import Cell, Finding, Grid, Key, Plot, Section
-from workloadlab.reporting.words import listed, plural, seconds, share, three
+from workloadlab.reporting.facts import Cell, Finding, Grid, Section
+from workloadlab.reporting.latency_plots import error_plots, region_name
+from workloadlab.reporting.model_curves import curve_plots
+from workloadlab.reporting.model_roofline import roofline_plot
+from workloadlab.reporting.words import listed, plural, share
 
 if TYPE_CHECKING:
     from workloadlab.latency import LatencyModel
@@ -21,11 +22,6 @@ DESCRIBED = (
 """What the page keeps of a model's file: all but its parameters, which may be large."""
 
 LARGE_ERROR = 0.1
-CACHED_TOKENS = (0, 4096, 16384)
-CONTEXT_TOKENS = (512, 2048, 8192)
-BY_HAND_LIMITS = (2048, 256)
-BEYOND = 1.25
-CURVE_POINTS = 160
 
 
 def model_section(model: LatencyModel, section_id: str) -> Section:
@@ -41,7 +37,11 @@ def model_section(model: LatencyModel, section_id: str) -> Section:
         grids=tuple(
             grid for grid in (_card(card) if card else None, _domain(facts["domain"])) if grid
         ),
-        plots=(_prefill(model, section_id), _decode(model, section_id)),
+        plots=(
+            *error_plots(card, section_id),
+            roofline_plot(model, section_id),
+            *curve_plots(model, section_id),
+        ),
         source={key: facts[key] for key in DESCRIBED},
     )
 
@@ -62,7 +62,7 @@ def _findings(facts: dict[str, Any]) -> tuple[Finding, ...]:
         said = "Made by hand: no fit, so no held-out error and no domain."
         return (Finding("info", facts["name"], said),)
     large = [
-        f"{_region(part)} ({share(part['mape'])} of {plural(part['rows'], 'step')})"
+        f"{region_name(part)} ({share(part['mape'])} of {plural(part['rows'], 'step')})"
         for part in card["slices"]
         if part["mape"] > LARGE_ERROR
     ]
@@ -72,10 +72,6 @@ def _findings(facts: dict[str, Any]) -> tuple[Finding, ...]:
         Finding("warning", facts["name"],
                 f"The mean held-out error is over {share(LARGE_ERROR)} for {listed(large)}."),
     )  # fmt: skip
-
-
-def _region(part: dict[str, Any]) -> str:
-    return f"{part['by'].replace('_', ' ')} {part['slice']}".strip()
 
 
 def _origin(facts: dict[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -142,106 +138,3 @@ def _domain(domain: dict[str, Any] | None) -> Grid | None:
 
 def _range(low: float, high: float) -> str:
     return f"{low:,.0f}" if low == high else f"{low:,.0f} to {high:,.0f}"
-
-
-def _limits(model: LatencyModel) -> tuple[int, int]:
-    """Return the largest chunk and batch to draw: of the fit, or customary ones."""
-    boxes = (model.to_dict()["domain"] or {}).items()
-    found = dict(boxes)
-    chunk = found.get("prefill", {}).get("prefill_tokens", (0, BY_HAND_LIMITS[0]))[1]
-    batch = found.get("decode", {}).get("decode_seqs", (0, BY_HAND_LIMITS[1]))[1]
-    return int(chunk), int(batch)
-
-
-def _curve(
-    model: LatencyModel, x: np.ndarray[Any, Any], steps: dict[str, Any], label: str, style: int
-) -> dict[str, Any]:
-    return {
-        "label": label,
-        "style": style,
-        "x": x.tolist(),
-        "step_s": [float(f"{value:.6g}") for value in model.predict(steps)],
-        "inside": model.in_domain(steps).tolist(),
-    }
-
-
-def _grid_points(most: int) -> np.ndarray[Any, Any]:
-    """Return whole numbers from 1 to a quarter beyond `most`, `most` among them."""
-    spread = np.linspace(1, most * BEYOND, CURVE_POINTS).round().astype(np.int64)
-    return np.unique(np.append(spread, most))
-
-
-def _prefill(model: LatencyModel, section: str) -> Plot:
-    most, _ = _limits(model)
-    x = _grid_points(most)
-    curves = [
-        _curve(model, x, {"prefill_tokens": x, "prefill_context_tokens": x * cached},
-               f"{cached:,} cached tokens before it" if cached else "nothing cached", style)
-        for style, cached in enumerate(CACHED_TOKENS)
-    ]  # fmt: skip
-    full = model.step_time_s(prefill_tokens=most)
-    quarter = model.step_time_s(prefill_tokens=max(1, most // 4))
-    said = (
-        f"A chunk of {max(1, most // 4):,} tokens takes {seconds(quarter)} and one of {most:,} takes "
-        f"{seconds(full)}"
-    )
-    if full:
-        said += f": {three(most / full)} tokens/s"
-        behind = model.step_time_s(
-            prefill_tokens=most, prefill_context_tokens=most * CACHED_TOKENS[-1]
-        )
-        said += f", {three(most / behind)} behind {CACHED_TOKENS[-1]:,} cached tokens"
-    return Plot(
-        id=f"{section}-prefill",
-        kind="steps",
-        title="Prefill: time of one step by chunk size",
-        reading=f"{said}.",
-        definition="Predicted time of a step that holds one prefill chunk and nothing else. "
-        + _solid(model),
-        n=_fitted_on(model),
-        data={"curves": curves, "x_label": "tokens in the chunk"},
-        legend=tuple(Key(curve["label"], curve["style"]) for curve in curves),
-    )
-
-
-def _decode(model: LatencyModel, section: str) -> Plot:
-    _, most = _limits(model)
-    x = _grid_points(most)
-    curves = [
-        _curve(model, x, {"decode_seqs": x, "decode_context_tokens": x * context},
-               f"{context:,} tokens of context each", style)
-        for style, context in enumerate(CONTEXT_TOKENS)
-    ]  # fmt: skip
-    context = CONTEXT_TOKENS[1]
-    alone = model.step_time_s(decode_seqs=1, decode_context_tokens=context)
-    crowd = model.step_time_s(decode_seqs=most, decode_context_tokens=most * context)
-    said = (
-        f"With {context:,} tokens of context each, one sequence gets a token every "
-        f"{seconds(alone)}, {most:,} sequences one every {seconds(crowd)}"
-    )
-    if alone and crowd:
-        said += f": {three(1 / alone)} and {three(most / crowd)} tokens/s in all"
-    return Plot(
-        id=f"{section}-decode",
-        kind="steps",
-        title="Decode: time of one step by batch size",
-        reading=f"{said}.",
-        definition="Predicted time of a step that decodes one token of every sequence and holds no "
-        "prefill. " + _solid(model),
-        n=_fitted_on(model),
-        data={"curves": curves, "x_label": "sequences in the batch"},
-        legend=tuple(Key(curve["label"], curve["style"]) for curve in curves),
-    )
-
-
-def _solid(model: LatencyModel) -> str:
-    if model.to_dict()["domain"] is None:
-        return "CPU time outside the step is not in it."
-    return "Faint where the fit saw no such steps. CPU time outside the step is not in it."
-
-
-def _fitted_on(model: LatencyModel) -> str:
-    card = model.to_dict()["card"]
-    if card is None:
-        return "no measurement behind it"
-    return f"{plural(card['fitted_rows'] + card['judged_rows'], 'measured step')}"

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.reporting.arrival_plots import arrival_plots
+from workloadlab.reporting.concurrency_plots import concurrency_plots
 from workloadlab.reporting.facts import Finding, Section
 from workloadlab.reporting.length_plots import length_plots
+from workloadlab.reporting.phase_plots import phase_plots
+from workloadlab.reporting.prefix_plots import prefix_plots
+from workloadlab.reporting.service_plots import service_plots
+from workloadlab.reporting.session_plots import session_plots
+from workloadlab.reporting.tenant_plots import tenant_plots
+from workloadlab.reporting.weekly_plots import weekly_plots
 from workloadlab.reporting.words import grid_of, plural, seconds, sentence, three
 from workloadlab.tables import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from workloadlab.characterization import Profile
-    from workloadlab.reporting.facts import Grid
+    from workloadlab.reporting.facts import Grid, Plot
 
 __all__ = ["workload_name", "workload_section"]
 
@@ -41,14 +51,30 @@ def workload_section(profile: Profile, section_id: str) -> Section:
             for found in facts["integrity"]["findings"]
         ),
         facts=_trace_facts(facts),
-        plots=(
-            *arrival_plots(facts["arrivals"], section_id),
-            *length_plots(facts["lengths"], section_id),
-        ),
+        plots=tuple(_plots(facts, section_id)),
         unsupported=_unsupported(facts),
         details=_details(profile, facts),
         source=facts,
     )
+
+
+def _plots(facts: dict[str, Any], section_id: str) -> Iterator[Plot]:
+    """Yield every topic's figures; of the later ones that are absent, `_unsupported` says why."""
+    yield from arrival_plots(facts["arrivals"], section_id)
+    yield from weekly_plots(facts["arrivals"], section_id)
+    yield from length_plots(facts["lengths"], section_id)
+    model = facts["phases"].get("model")
+    later: dict[str, Callable[[dict[str, Any], str], list[Plot]]] = {
+        "tenants": tenant_plots,
+        "sessions": session_plots,
+        "prefix": partial(prefix_plots, model=model),
+        "phases": phase_plots,
+        "concurrency": concurrency_plots,
+        "service_levels": service_plots,
+    }
+    for topic, plots in later.items():
+        if "unsupported" not in facts[topic]:
+            yield from plots(facts[topic], section_id)
 
 
 def _summary(facts: dict[str, Any], name: str) -> str:

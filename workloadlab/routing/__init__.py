@@ -1,8 +1,9 @@
 """The router contract and the routers that ship."""
 
 from workloadlab.routing.compatible import compatible_routers, unmet_need
+from workloadlab.routing.compilation import signatures
 from workloadlab.routing.records import INSTANCE, INSTANCE_FIELDS, REQUEST, REQUEST_FIELDS
-from workloadlab.routing.router import DEFER, Router, empty_memory, router, signatures
+from workloadlab.routing.router import DEFER, Router, empty_memory, router
 from workloadlab.routing.shelf import SHELF, resolve
 
 __all__ = [

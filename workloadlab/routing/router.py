@@ -8,24 +8,23 @@ router's own queue and is offered again at the next event.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, Literal, overload
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from workloadlab.errors import UsageError
-from workloadlab.routing.records import INSTANCE, ORACLE_FIELDS, REQUEST
+from workloadlab.routing.compilation import Kind, arity_of, compile_function, with_all_arguments
+from workloadlab.routing.records import ORACLE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-__all__ = ["DEFER", "NEEDS", "Router", "RouterMaker", "empty_memory", "router", "signatures"]
+__all__ = ["DEFER", "NEEDS", "Router", "RouterMaker", "empty_memory", "router"]
 
 DEFER = -1
 """What a choosing router returns to keep the request in the router's own queue."""
@@ -33,8 +32,6 @@ DEFER = -1
 NEEDS = ("oracle", "session", "predicted_output", "prefix")
 MEMORY_CELLS = 64
 MEMORY_CELLS_PER_INSTANCE = 16
-
-Kind = Literal["score", "choose"]
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ class Router:
     @cached_property
     def interpreted(self) -> Callable[..., Any]:
         """The function with every argument of its kind, not compiled."""
-        return _with_all_arguments(self.function, self.kind, self.function)
+        return with_all_arguments(self.function, self.kind, self.function)
 
     @cached_property
     def compiled(self) -> Any:
@@ -114,88 +111,11 @@ class Router:
         return _compiled(self)
 
 
-def _arity(function: Callable[..., Any]) -> int:
-    return len(inspect.signature(function).parameters)
-
-
-def _with_all_arguments(function: Any, kind: Kind, call: Any) -> Callable[..., Any]:
-    """Return `call`, the function or its compiled form, padded with unused arguments."""
-    arity = _arity(function)
-    if kind == "score":
-        if arity == 2:
-            return lambda request, instance, params: call(request, instance)  # noqa: ARG005
-        return lambda request, instance, params: call(request, instance, params)
-    if arity == 2:
-        return lambda request, instances, params, memory: call(request, instances)  # noqa: ARG005
-    if arity == 3:
-        return lambda request, instances, params, memory: call(  # noqa: ARG005
-            request, instances, params
-        )
-    return lambda request, instances, params, memory: call(request, instances, params, memory)
-
-
-def signatures() -> tuple[Any, Any]:
-    """Return the numba signatures of score and choose functions."""
-    from numba import from_dtype, types
-
-    request, instance = from_dtype(REQUEST), from_dtype(INSTANCE)
-    numbers = types.float64[::1]
-    return (
-        types.float64(request, instance, numbers),
-        types.int64(request, types.Array(instance, 1, "C"), numbers, numbers),
-    )
-
-
-def _linked(function: Any) -> Any:
-    """Return the function with the plain functions and routers of its own file that it calls compiled.
-
-    Only of its own file: the cache on disk is stamped with that file.
-    """
-    from numba import njit
-
-    found = {}
-    for name in function.__code__.co_names:
-        value = function.__globals__.get(name)
-        inner = value.function if isinstance(value, Router) else value
-        if (
-            isinstance(inner, FunctionType)
-            and inner.__globals__ is function.__globals__
-            and inner is not function
-        ):
-            found[name] = njit(nogil=True)(_linked(inner))
-    if not found:
-        return function
-    linked = FunctionType(
-        function.__code__,
-        {**function.__globals__, **found},
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
-    )
-    linked.__qualname__, linked.__module__ = function.__qualname__, function.__module__
-    return linked
-
-
-@cache
-def _compile(function: Callable[..., Any], kind: Kind) -> Any:
-    """Compile a function to the signature of its kind; once, whatever the parameters."""
-    from numba import njit
-
-    signature = signatures()[0 if kind == "score" else 1]
-    shipped = function.__module__.startswith("workloadlab.")
-    linked = _linked(function)
-    if _arity(linked) == len(signature.args):
-        return njit(signature, nogil=True, cache=shipped, boundscheck=not shipped)(linked)
-    call = njit(boundscheck=True)(linked)
-    padded = _with_all_arguments(function, kind, call)
-    return njit(signature, nogil=True, boundscheck=True)(padded)
-
-
 def _compiled(policy: Router) -> Any:
     from numba.core.errors import NumbaError
 
     try:
-        return _compile(policy.function, policy.kind)
+        return compile_function(policy.function, policy.kind)
     except NumbaError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         said = next((li for li in lines if "Failed in" not in li), lines[0] if lines else "")
@@ -221,7 +141,7 @@ def _check(policy: Router) -> Router:
             fix=f"use {', '.join(NEEDS)}",
         )
     most = 3 if policy.kind == "score" else 4
-    arity = _arity(policy.function)
+    arity = arity_of(policy.function)
     if not 2 <= arity <= most:
         second = "instance, params" if policy.kind == "score" else "instances, params, memory"
         raise UsageError(

@@ -26,9 +26,9 @@ def least_work_left(request: Any, instances: Any, params: Any, memory: Any) -> i
     """Fewest seconds of predicted work, this prompt included; ties to the lowest index.
 
     Reads queued tokens, predicted output tokens left and the prefix cache. To ask what a worse
-    predictor would cost, the router misjudges each length by predicted x (bias - 1 + noise z), z of mean
-    0 and variance 1; the errors of the requests that end leave an instance in proportion to their
-    number.
+    predictor would cost, the router takes each length for predicted x (bias + noise z), z of mean 0
+    and variance 1, at least 0; the errors of the requests that end leave an instance in proportion to
+    their number.
     """
     best, least = -1, 0.0
     for i in range(len(instances)):
@@ -44,7 +44,8 @@ def least_work_left(request: Any, instances: Any, params: Any, memory: Any) -> i
             work = params[0] * prompt + params[1] * output
             if best < 0 or work < least:
                 best, least = i, work
-    error = params[2] - 1.0 + params[3] * 3.0**0.5 * (2.0 * request.draw - 1.0)
+    seen = params[2] + params[3] * 3.0**0.5 * (2.0 * request.draw - 1.0)
+    error = max(0.0, seen) - 1.0
     memory[OWN + 2 * best] += request.predicted_output_tokens * error
     memory[OWN + 2 * best + 1] += 1.0
     return best

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.execution import run_lanes
-from workloadlab.routing import Router, resolve
+from workloadlab.routing import Router, resolve, unmet_need
 from workloadlab.simulation.engine import replay_lane
 from workloadlab.simulation.workload import REPLAYED, outcome_trace, workload_of
 from workloadlab.trace import COLUMNS, RunInfo, Runs, Trace
@@ -74,9 +74,9 @@ def replay(
         raise UsageError("nothing to replay", fix="give at least one router, rate scale and seed")
     if len(policies) * len(scales) * seeds > MOST_LANES:
         raise UsageError(f"more than {MOST_LANES:,} runs in one call", fix="split the sweep")
-    for policy in policies:
-        _check_needs(policy, trace)
     caching = any(pool.prefix_caching for pool in cluster.pools)
+    for policy in policies:
+        _check_needs(policy, trace, caching=caching)
     workload = workload_of(trace, prefixes=caching, closed=sessions == "closed")
     simulated = _in_blocks_of_the_trace(cluster, workload) if caching else cluster
     scaled = {scale: workload.scaled(scale) for scale in scales}
@@ -136,10 +136,10 @@ def _in_blocks_of_the_trace(cluster: Cluster, workload: Workload) -> Cluster:
     return replace(cluster, pools=pools)
 
 
-def _check_needs(policy: Router, trace: Trace) -> None:
-    for need in sorted(policy.needs - {"oracle"}):
-        if not trace.supports(need):
-            raise UnsupportedError(
-                f"router {policy.name!r} needs {need}, which this trace does not record",
-                fix="choose another router, or ingest a log that has it",
-            )
+def _check_needs(policy: Router, trace: Trace, *, caching: bool) -> None:
+    reason = unmet_need(policy, trace, prefix_caching=caching)
+    if reason:
+        raise UnsupportedError(
+            f"router {policy.name!r} {reason}",
+            fix="choose another router, set prefix_caching, or ingest a log that has what it needs",
+        )

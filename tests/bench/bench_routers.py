@@ -1,0 +1,120 @@
+"""Nanoseconds per decision of every router, at 8 and at 100 instances."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+from numba import njit
+
+from workloadlab.latency import LatencyModel
+from workloadlab.routing import INSTANCE, REQUEST, SHELF, empty_memory
+from workloadlab.simulation import Cluster
+from workloadlab.simulation.engine import replay_lane
+from workloadlab.simulation.workload import Workload
+
+DECISIONS = 20_000
+OFFERS = 512
+
+
+@njit(nogil=True)
+def _scored(score, offers, views, params, decisions):
+    taken = 0
+    for k in range(decisions):
+        best, best_score = -1, np.inf
+        for i in range(len(views)):
+            if views[i].fits == 1:
+                value = score(offers[k % len(offers)], views[i], params)
+                if value < best_score:
+                    best, best_score = i, value
+        taken += best
+    return taken
+
+
+@njit(nogil=True)
+def _chosen(choose, offers, views, params, memory, decisions):
+    taken = 0
+    for k in range(decisions):
+        taken += choose(offers[k % len(offers)], views, params, memory)
+    return taken
+
+
+def _scene(count):
+    rng = np.random.default_rng(count)
+    views, offers = np.zeros(count, INSTANCE), np.zeros(OFFERS, REQUEST)
+    views["index"], views["fits"] = np.arange(count), 1
+    views["kv_blocks"], views["block_size"], views["max_num_seqs"] = 4000, 16, 256
+    for name, most in (("in_flight", 60), ("running", 40), ("waiting", 20), ("queued_tokens", 9000),
+                       ("output_tokens_left", 9000), ("context_tokens", 30_000),
+                       ("kv_blocks_used", 3900), ("cached_tokens", 1600)):  # fmt: skip
+        views[name] = rng.integers(0, most, count)
+    offers["input_tokens"] = rng.integers(1601, 4000, OFFERS)
+    offers["predicted_output_tokens"] = rng.integers(1, 600, OFFERS)
+    offers["draw"], offers["row"] = rng.random(OFFERS), np.arange(OFFERS)
+    offers["prefix_key"], offers["session"] = (
+        rng.integers(0, 99, OFFERS),
+        rng.integers(0, 99, OFFERS),
+    )
+    offers["now_s"] = np.sort(rng.uniform(0, 60, OFFERS))
+    return offers, views
+
+
+def nanoseconds(policy, count):
+    """Shortest of three runs of many decisions, without computing the signals."""
+    offers, views = _scene(count)
+    params, memory, call = np.array(policy.params), empty_memory(count), policy.compiled
+    taken = []
+    for decisions in (10, DECISIONS, DECISIONS, DECISIONS):
+        begin = time.perf_counter()
+        if policy.kind == "score":
+            _scored(call, offers, views, params, decisions)
+        else:
+            _chosen(call, offers, views, params, memory, decisions)
+        taken.append((time.perf_counter() - begin) / decisions * 1e9)
+    return min(taken[1:])
+
+
+def prefix_lookup_nanoseconds(count, requests=4000, blocks=100):
+    """What it costs a replay to tell a router the cached tokens of a prompt of 100 blocks."""
+    rng = np.random.default_rng(0)
+    shared = rng.integers(0, 50, requests)
+    depth = rng.integers(0, blocks, requests)
+    own = blocks * (50 + np.arange(requests))
+    at = np.arange(blocks)
+    ids = np.where(at < depth[:, None], shared[:, None] * blocks, own[:, None]) + at
+    workload = Workload(
+        np.cumsum(rng.exponential(0.05, requests)), np.full(requests, 16 * blocks),
+        np.full(requests, 10), np.full(requests, -1), np.full(requests, -1),
+        ids.ravel().astype(np.int32), np.arange(requests + 1) * blocks, 16,
+    )  # fmt: skip
+    cluster = Cluster.uniform(
+        count, LatencyModel.linear(constant_s=0.01, prefill_token_s=6e-5), kv_blocks=4000,
+        block_size=16, prefix_caching=True,
+    )  # fmt: skip
+    blind = SHELF["round_robin"]
+    seconds = []
+    for policy in (blind, replace(blind, needs=frozenset({"prefix"}))):
+        taken = []
+        for _ in range(5):
+            begin = time.perf_counter()
+            replay_lane(workload, cluster, policy, 0)
+            taken.append(time.perf_counter() - begin)
+        seconds.append(min(taken))
+    return (seconds[1] - seconds[0]) / requests * 1e9
+
+
+def run() -> list[dict]:
+    """Return one row per router and number of instances, and what the look-up of prefixes costs."""
+    lookups = [
+        {"name": f"prefix look-up, prompts of 100 blocks, {count} instances",
+         "value": round(prefix_lookup_nanoseconds(count), 1), "unit": "ns/decision",
+         "detail": "replay with and without the signal, same decisions"}
+        for count in (8, 100)
+    ]  # fmt: skip
+    return lookups + [
+        {"name": f"{name}, {count} instances", "value": round(nanoseconds(policy, count), 1),
+         "unit": "ns/decision", "detail": policy.family}
+        for name, policy in SHELF.items()
+        for count in (8, 100)
+    ]  # fmt: skip

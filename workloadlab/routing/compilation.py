@@ -1,0 +1,95 @@
+"""How a router's function is compiled to the fixed signature of its kind."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Literal
+
+from workloadlab.routing.records import INSTANCE, REQUEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Kind", "arity_of", "compile_function", "signatures", "with_all_arguments"]
+
+Kind = Literal["score", "choose"]
+
+
+def arity_of(function: Callable[..., Any]) -> int:
+    """Count the arguments of a function."""
+    return len(inspect.signature(function).parameters)
+
+
+def with_all_arguments(function: Any, kind: Kind, call: Any) -> Callable[..., Any]:
+    """Return `call`, the function or its compiled form, padded with unused arguments."""
+    arity = arity_of(function)
+    if kind == "score":
+        if arity == 2:
+            return lambda request, instance, params: call(request, instance)  # noqa: ARG005
+        return lambda request, instance, params: call(request, instance, params)
+    if arity == 2:
+        return lambda request, instances, params, memory: call(request, instances)  # noqa: ARG005
+    if arity == 3:
+        return lambda request, instances, params, memory: call(  # noqa: ARG005
+            request, instances, params
+        )
+    return lambda request, instances, params, memory: call(request, instances, params, memory)
+
+
+def signatures() -> tuple[Any, Any]:
+    """Return the numba signatures of score and choose functions."""
+    from numba import from_dtype, types
+
+    request, instance = from_dtype(REQUEST), from_dtype(INSTANCE)
+    numbers = types.float64[::1]
+    return (
+        types.float64(request, instance, numbers),
+        types.int64(request, types.Array(instance, 1, "C"), numbers, numbers),
+    )
+
+
+def linked(function: Any) -> Any:
+    """Return the function with the plain functions and routers of its own file that it calls compiled.
+
+    Only of its own file: the cache on disk is stamped with that file.
+    """
+    from numba import njit
+
+    found = {}
+    for name in function.__code__.co_names:
+        value = function.__globals__.get(name)
+        inner = getattr(value, "function", value)  # that of a router, if it is one
+        if (
+            isinstance(inner, FunctionType)
+            and inner.__globals__ is function.__globals__
+            and inner is not function
+        ):
+            found[name] = njit(nogil=True)(linked(inner))
+    if not found:
+        return function
+    copy = FunctionType(
+        function.__code__,
+        {**function.__globals__, **found},
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    copy.__qualname__, copy.__module__ = function.__qualname__, function.__module__
+    return copy
+
+
+@cache
+def compile_function(function: Callable[..., Any], kind: Kind) -> Any:
+    """Compile a function to the signature of its kind; once, whatever the parameters."""
+    from numba import njit
+
+    signature = signatures()[0 if kind == "score" else 1]
+    shipped = function.__module__.startswith("workloadlab.")
+    whole = linked(function)
+    if arity_of(whole) == len(signature.args):
+        return njit(signature, nogil=True, cache=shipped, boundscheck=not shipped)(whole)
+    call = njit(boundscheck=True)(whole)
+    padded = with_all_arguments(function, kind, call)
+    return njit(signature, nogil=True, boundscheck=True)(padded)
