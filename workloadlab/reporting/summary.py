@@ -41,8 +41,8 @@ def summarise(*parts: Any) -> dict[str, Any]:
     Example:
         >>> from workloadlab import LatencyModel
         >>> facts = summarise(LatencyModel.linear(constant_s=0.01, name="flat"))
-        >>> facts["title"], [plot["kind"] for plot in facts["sections"][0]["plots"]]
-        ('Latency model', ['steps', 'steps'])
+        >>> facts["title"], [section["plots"][-1]["kind"] for section in facts["sections"]]
+        ('Latency model', ['steps'])
     """
     sections = list(_sections(parts))
     findings = [asdict(finding) for section in sections for finding in section.findings]
