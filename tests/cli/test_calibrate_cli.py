@@ -9,21 +9,6 @@ import polars as pl
 import pytest
 
 import workloadlab as wl
-from workloadlab.cli.main import main
-
-
-@pytest.fixture
-def run(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words):
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return ended.value.code, said.out, said.err
-
-    return call
 
 
 @pytest.fixture

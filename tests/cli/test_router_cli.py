@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 import workloadlab as wl
-from workloadlab.cli.main import main
 from workloadlab.routing import SHELF, compatible_routers, unmet_need
 
 CLUSTER = """
@@ -35,19 +34,6 @@ def log(**columns):
 
 
 RICH = {"session_id": list("abcdabcd"), "block_ids": [[1, 2, 3]] * 8, "block_size": [16] * 8}
-
-
-@pytest.fixture
-def run(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words):
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        said = capsys.readouterr()
-        return ended.value.code, said.out, said.err
-
-    return call
 
 
 def test_needs_decide_what_can_run():
