@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -38,9 +39,13 @@ def test_from_frame_refuses(columns, said):
 
 
 def test_save_and_open_give_the_same_rows_and_provenance(tmp_path):
-    trace = small(output_tokens=[7, None, 9]).with_provenance(
-        sources=[{"path": "a.csv", "sha256": "00"}], t0_unix_ns=5, units={"arrival": "ns"}
+    made = Provenance(
+        reader="frame",
+        sources=[{"path": "a.csv", "sha256": "00"}],
+        t0_unix_ns=5,
+        units={"arrival": "ns"},
     )
+    trace = replace(small(output_tokens=[7, None, 9]), provenance=made)
     opened = trace.save(tmp_path / "a.trace")
     assert opened.frame.collect().equals(trace.frame.collect())
     assert opened.provenance == trace.provenance

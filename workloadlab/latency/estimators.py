@@ -34,7 +34,7 @@ class Estimator(Protocol):
     Attributes:
         step_time: compiled function (prefill_tokens, prefill_context_tokens, decode_seqs,
             decode_context_tokens, table) -> seconds.
-        predict_steps: compiled function of rows of those four and the table.
+        predict_steps: the same of rows of those four, evaluated in compiled code.
     """
 
     step_time: Callable[..., float]

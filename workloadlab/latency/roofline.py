@@ -20,6 +20,7 @@ from numba import njit
 
 from workloadlab.latency.domain import kind_of
 from workloadlab.latency.hardware import DTYPE_BYTES
+from workloadlab.latency.rows import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -160,12 +161,7 @@ def step_time(
     return float(seconds)
 
 
-@njit("float64[::1](float64[:, ::1], float64[::1])", cache=True, nogil=True)
 def predict_steps(features: Floats, table: Floats) -> Floats:
     """Evaluate `step_time` for every row of (p, x, n, c)."""
-    seconds = np.empty(features.shape[0])
-    for row in range(features.shape[0]):
-        seconds[row] = step_time(
-            features[row, 0], features[row, 1], features[row, 2], features[row, 3], table
-        )
+    seconds: Floats = evaluate(step_time, features, table)
     return seconds

@@ -17,6 +17,7 @@ from numba import njit
 
 from workloadlab.latency import linear
 from workloadlab.latency.domain import KINDS, kind_of
+from workloadlab.latency.rows import evaluate
 from workloadlab.latency.table import coordinates
 
 if TYPE_CHECKING:
@@ -234,12 +235,7 @@ def step_time(
     return float(max(0.0, seconds))
 
 
-@njit("float64[::1](float64[:, ::1], float64[::1])", cache=True, nogil=True)
 def predict_steps(features: Floats, table: Floats) -> Floats:
     """Evaluate `step_time` for every row of (p, x, n, c)."""
-    seconds = np.empty(features.shape[0])
-    for row in range(features.shape[0]):
-        seconds[row] = step_time(
-            features[row, 0], features[row, 1], features[row, 2], features[row, 3], table
-        )
+    seconds: Floats = evaluate(step_time, features, table)
     return seconds

@@ -33,8 +33,10 @@ __all__ = [
     "house_style",
     "log_axis",
     "series",
+    "share_axis",
     "tick_seconds",
     "time_axis",
+    "time_unit",
     "to_svg",
 ]
 
@@ -191,3 +193,19 @@ def time_axis(axis: Axis, values: Sequence[float]) -> None:
 def tick_seconds(value: float) -> str:
     """Return a round time as a tick: `10 ms`, `1 s`, `500 s`."""
     return f"{value:,.10g} s" if value >= 120 else seconds(value)
+
+
+def share_axis(axes: Axes, most: float = 1.0) -> None:
+    """Scale the vertical axis from 0 to a largest share, in percent."""
+    if most > 0.5:
+        axes.set_ylim(0, 1.01)
+        axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
+        return
+    axes.set_ylim(0, most * 1.1)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.10g}%")
+
+
+def time_unit(span_s: float) -> tuple[str, int]:
+    """Return the largest unit that fits three times into a span, and its seconds."""
+    units = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
+    return next((unit, size) for unit, size in units if span_s >= 3 * size or size == 1)

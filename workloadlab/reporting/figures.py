@@ -15,8 +15,10 @@ from workloadlab.reporting.canvas import (
     house_style,
     log_axis,
     series,
+    share_axis,
     tick_seconds,
     time_axis,
+    time_unit,
     to_svg,
 )
 from workloadlab.reporting.latency_figures import KINDS as LATENCY_KINDS
@@ -25,7 +27,6 @@ from workloadlab.reporting.workload_figures import KINDS as WORKLOAD_KINDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 __all__ = ["draw"]
@@ -62,20 +63,11 @@ def _percent(value: float) -> str:
     return f"{value * 100:.10g}%"
 
 
-def _shares(axes: Axes) -> None:
-    axes.set_ylim(0, 1.01)
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
-
-
 def _rate(data: dict[str, Any]) -> Figure:
     figure, axes = canvas()
     rates = np.array(data["rate_rps"])
     edges = np.arange(len(rates) + 1) * data["bin_s"]
-    unit, size = next(
-        (unit, size)
-        for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
-        if edges[-1] >= 3 * size or size == 1
-    )
+    unit, size = time_unit(edges[-1])
     axes.axhspan(*data["band_rps"], color=MUTED, alpha=0.18, linewidth=0)
     axes.axhline(data["mean_rps"], color=MUTED, linewidth=1)
     axes.stairs(rates, edges / size, color=SERIES[0], linewidth=1.2, baseline=None)
@@ -134,7 +126,7 @@ def _lengths(data: dict[str, Any]) -> Figure:
     tokens, shares = np.array(data["requests"], dtype=np.float64).T
     in_sight = tokens[(tokens >= 1) & (shares >= LEAST_SHARE)]
     log_axis(axes.xaxis, max(in_sight[0] / 1.5, 1), in_sight[-1] * 1.2, _thousands)
-    _shares(axes)
+    share_axis(axes)
     axes.set_xlabel("tokens")
     axes.set_ylabel("share at most as long")
     return figure
@@ -227,7 +219,7 @@ def _load(data: dict[str, Any]) -> Figure:
         axes.plot(scales, heights, marker="o", markersize=4.5, **series(curve["style"]))
         values += [value for value in heights if value > 0]
     if data["unit"] == "share":
-        _shares(axes)
+        share_axis(axes)
     elif values and max(values) > LOG_FROM * min(values):
         log_axis(axes.yaxis, min(values) / 1.3, max(values) * 1.3, tick_seconds)
     else:

@@ -13,7 +13,9 @@ from workloadlab.reporting.canvas import (
     canvas,
     log_axis,
     series,
+    share_axis,
     tick_seconds,
+    time_unit,
 )
 
 if TYPE_CHECKING:
@@ -35,22 +37,11 @@ DEEPEST = 0.5
 """Opacity of a heat map's fullest cell: text on it can still be read, light or dark."""
 
 SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-UNITS = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
 
 
 def _short(value: float) -> str:
     size, suffix = next(((s, name) for s, name in SUFFIXES if value >= s), (1, ""))
     return f"{value / size:.10g}{suffix}"
-
-
-def _shares(axes: Axes, most: float) -> None:
-    """Scale the vertical axis from 0 to a largest share, in percent."""
-    if most > 0.5:
-        axes.set_ylim(0, 1.01)
-        axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0%", "25%", "50%", "75%", "100%"])
-        return
-    axes.set_ylim(0, most * 1.1)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.10g}%")
 
 
 def _reference(axes: Axes, height: float) -> None:
@@ -66,7 +57,7 @@ def _cache(data: dict[str, Any]) -> Figure:
         marker = "o" if len(points) < FEW_POINTS else None
         axes.plot(*points.T, marker=marker, markersize=3.5, **series(curve["style"]))
     log_axis(axes.xaxis, low, high, _short)
-    _shares(axes, data["ceiling"])
+    share_axis(axes, data["ceiling"])
     axes.set_xlabel("cache, tokens")
     axes.set_ylabel("hit ratio")
     scale = data["gib_per_token"]
@@ -85,7 +76,7 @@ def _instances(data: dict[str, Any]) -> Figure:
         instances, ratios = zip(*curve["points"], strict=True)
         axes.plot(np.log2(instances), ratios, marker="o", markersize=4.5, **series(curve["style"]))
     axes.set_xticks(np.log2(data["instances"]), [str(n) for n in data["instances"]])
-    _shares(axes, data["ceiling"])
+    share_axis(axes, data["ceiling"])
     axes.set_xlabel("instances, each with a cache of its own")
     axes.set_ylabel("block hit ratio")
     return figure
@@ -101,7 +92,7 @@ def _reuse(data: dict[str, Any]) -> Figure:
     axes.plot(np.append(times[0], times), np.append(at_zero, shares), drawstyle=stairs, **series(0))
     low = times[np.searchsorted(shares, min(LEAST_SHARE, shares[-1]))]
     log_axis(axes.xaxis, low / 1.2, times[-1] * 1.2, tick_seconds)
-    _shares(axes, 1)
+    share_axis(axes)
     axes.set_xlabel("since the last use")
     axes.set_ylabel("reuses within")
     return figure
@@ -121,7 +112,7 @@ def _hazard(data: dict[str, Any]) -> Figure:
     axes.fill_between(turns, low, high, color=MUTED, alpha=0.18, linewidth=0)
     axes.plot(turns, shares, marker="o", markersize=4, **series(0))
     _turns(axes, turns)
-    _shares(axes, 1)
+    share_axis(axes)
     axes.set_ylabel("sessions that go on")
     return figure
 
@@ -147,7 +138,7 @@ def _share_curve(data: dict[str, Any]) -> Figure:
         marker = "o" if len(points) < FEW_POINTS else None
         axes.plot(*points.T, marker=marker, markersize=4, **series(curve["style"]))
     log_axis(axes.xaxis, 1 / 1.05, count * 1.05, _short)
-    _shares(axes, 1)
+    share_axis(axes)
     axes.set_xlabel(f"k largest {data['nouns']}")
     axes.set_ylabel("share held")
     return figure
@@ -157,7 +148,7 @@ def _level(data: dict[str, Any]) -> Figure:
     figure, axes = canvas()
     levels = np.array(data["level"])
     edges = np.arange(len(levels) + 1) * data["bin_s"]
-    unit, size = next((unit, size) for unit, size in UNITS if edges[-1] >= 3 * size or size == 1)
+    unit, size = time_unit(edges[-1])
     _reference(axes, data["mean"])
     axes.stairs(levels, edges / size, color=SERIES[0], linewidth=1.2, baseline=None)
     axes.set_xlim(0, edges[-1] / size)

@@ -75,6 +75,41 @@ def _bounds(model: LatencyModel) -> Any:
     return np.tile(np.array([-np.inf, np.inf]), (3, 5, 1))
 
 
+def _jobs(workload: Workload, cluster: Cluster) -> Any:
+    """Lay out what the requests ask for; the overhead outside the engine delays every arrival."""
+    from workloadlab.simulation.kernel_state import JOB
+
+    jobs = np.empty(len(workload), JOB)
+    jobs["arrival_s"] = workload.arrival_s + cluster.request_overhead_s
+    jobs["input"], jobs["model"] = workload.input_tokens, workload.model
+    jobs["output"], jobs["predicted"] = workload.output_tokens, workload.predicted_tokens
+    jobs["session"], jobs["next_turn"] = workload.session, workload.next_turn
+    jobs["think_s"] = workload.think_s + cluster.request_overhead_s
+    jobs["first_block"], jobs["blocks"] = workload.first_block[:-1], np.diff(workload.first_block)
+    return jobs
+
+
+def _cache(workload: Workload, cluster: Cluster, count: int) -> Any:
+    """Return the residency of every block id on every instance: none; no ids if nobody caches."""
+    from workloadlab.simulation.kernel_state import CACHED, NONE
+
+    caching = any(pool.prefix_caching for pool in cluster.pools)
+    ids = int(workload.block_ids.max(initial=-1)) + 1 if caching else 0
+    cache = np.zeros((count, ids), CACHED)
+    for link in CACHED.names or ():
+        cache[link] = NONE
+    return cache
+
+
+def _views(engines: Any) -> Any:
+    """Return the router's view of the instances before anything is reported."""
+    views = np.zeros(len(engines), INSTANCE)
+    views["index"] = np.arange(len(engines))
+    for name in ("kv_blocks", "block_size", "max_num_seqs"):
+        views[name] = engines[name]
+    return views
+
+
 def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int) -> Outcome:
     """Replay one lane in compiled code; releases the GIL while it runs.
 
@@ -87,15 +122,7 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
     from workloadlab.simulation import kernel_state as state
 
     n, pools = len(workload), cluster.pools
-    jobs = np.empty(n, state.JOB)
-    outside_s = cluster.request_overhead_s
-    jobs["arrival_s"] = workload.arrival_s + outside_s
-    jobs["input"], jobs["model"] = workload.input_tokens, workload.model
-    jobs["output"], jobs["predicted"] = workload.output_tokens, workload.predicted_tokens
-    jobs["session"], jobs["next_turn"] = workload.session, workload.next_turn
-    jobs["think_s"] = workload.think_s + outside_s
-    jobs["first_block"], jobs["blocks"] = workload.first_block[:-1], np.diff(workload.first_block)
-    ids = int(workload.block_ids.max(initial=-1)) + 1 if any(p.prefix_caching for p in pools) else 0
+    jobs = _jobs(workload, cluster)
     results = np.zeros(n, state.RESULT)
     for moment in ("dispatch_s", "scheduled_s", "first_token_s", "end_s"):
         results[moment] = np.nan
@@ -103,51 +130,41 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
     engines = _engines(cluster)
     count = len(engines)
     seats = min(int(np.minimum(engines["max_num_seqs"], engines["budget"]).max()), n) + 1
-    views = np.zeros(count, INSTANCE)
-    views["index"] = np.arange(count)
-    for name in ("kv_blocks", "block_size", "max_num_seqs"):
-        views[name] = engines[name]
-    cache = np.zeros((count, ids), state.CACHED)
-    for link in state.CACHED.names or ():
-        cache[link] = state.NONE
     step_time, tables = mixed_kernel([pool.latency for pool in pools])
-    score, choose = _placeholders()
+    no_score, no_choice = _placeholders()
     scores = policy.kind == "score"
-    if scores:
-        score = policy.compiled
-    else:
-        choose = policy.compiled
+    arguments = (
+        jobs,
+        results,
+        np.zeros(n, state.SEQUENCE),
+        engines,
+        np.zeros((count, int(engines["block_size"].max())), np.int64),
+        np.zeros((count, seats), state.SEAT),
+        _cache(workload, cluster, count),
+        workload.block_ids,
+        np.zeros(len(workload.block_ids), np.uint8),
+        step_time,
+        tables,
+        np.stack([_bounds(pool.latency) for pool in pools]),
+        _serves(cluster, workload),
+        np.zeros(len(workload.think_s), state.RELEASE),
+        np.zeros(3, np.int64),
+        workload.starts,
+        prefix_keys(workload),
+        scores,
+        policy.compiled if scores else no_score,
+        no_choice if scores else policy.compiled,
+        "oracle" in policy.reads,
+        "prefix" in policy.reads,
+        np.array(policy.params),
+        empty_memory(count),
+        np.zeros(1, REQUEST),
+        _views(engines),
+        np.uint64(seed_state(seed)),
+        float(cluster.signal_interval_s),
+    )
     try:
-        status, row, chosen = kernel.run_lane(
-            jobs,
-            results,
-            np.zeros(n, state.SEQUENCE),
-            engines,
-            np.zeros((count, int(engines["block_size"].max())), np.int64),
-            np.zeros((count, seats), state.SEAT),
-            cache,
-            workload.block_ids,
-            np.zeros(len(workload.block_ids), np.uint8),
-            step_time,
-            tables,
-            np.stack([_bounds(pool.latency) for pool in pools]),
-            _serves(cluster, workload),
-            np.zeros(len(workload.think_s), state.RELEASE),
-            np.zeros(3, np.int64),
-            workload.starts,
-            prefix_keys(workload),
-            scores,
-            score,
-            choose,
-            "oracle" in policy.reads,
-            "prefix" in policy.reads,
-            np.array(policy.params),
-            empty_memory(count),
-            np.zeros(1, REQUEST),
-            views,
-            np.uint64(seed_state(seed)),
-            float(cluster.signal_interval_s),
-        )
+        status, row, chosen = kernel.run_lane(*arguments)
     except (ArithmeticError, ValueError, IndexError, AssertionError) as error:
         raise UsageError(
             f"router {policy.name!r} raised {type(error).__name__}: {error}",
@@ -156,7 +173,7 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
         ) from error
     _check_status(status, row, chosen, policy, count)
     return Outcome(
-        arrival_s=jobs["arrival_s"] - outside_s if outside_s else jobs["arrival_s"].copy(),
+        arrival_s=jobs["arrival_s"] - cluster.request_overhead_s,
         instance=results["instance"].copy(),
         dispatch_s=results["dispatch_s"].copy(),
         scheduled_s=results["scheduled_s"].copy(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -223,10 +223,6 @@ class Trace:
             parents=[self.provenance.to_dict()],
         )
         return Trace(self.frame.filter((arrival >= start_ns) & (arrival < end_ns)), child)
-
-    def with_provenance(self, **changes: Any) -> Trace:
-        """Return the same rows with some provenance fields replaced."""
-        return replace(self, provenance=replace(self.provenance, **changes))
 
     def capabilities(self) -> list[str]:
         """Names of everything this trace supports."""
