@@ -14,6 +14,7 @@ from workloadlab.latency import LatencyModel
 from workloadlab.routing import SHELF, router
 from workloadlab.simulation import Cluster, Pool
 from workloadlab.simulation.engine import replay_lane
+from workloadlab.simulation.kernel_state import BATCHINGS, ORDERS
 from workloadlab.simulation.reference import replay_by_steps, uniform_draw
 from workloadlab.simulation.workload import Workload
 
@@ -92,6 +93,12 @@ POOLS = st.builds(
     watermark=st.sampled_from([0.0, 0.0, 0.1, 0.5]),
     async_scheduling=st.booleans(),
     models=st.sampled_from([(), (), ("a",), ("a", "b")]),
+    long_prefill_token_threshold=st.sampled_from([0, 0, 1, 3, 20]),
+    batching=st.sampled_from(["chunked", "chunked", *BATCHINGS]),
+    queue_order=st.sampled_from(["fcfs", "fcfs", *ORDERS]),
+    max_in_flight=st.sampled_from([None, None, None, 1, 4]),
+    step_noise=st.sampled_from([0.0, 0.0, 0.0, 0.2]),
+    step_together=st.sampled_from([False, False, True]),
     step_overhead_s=st.sampled_from([0.0, 0.001]),
 )
 
@@ -101,8 +108,14 @@ def clusters(draw):
     pools = draw(st.lists(POOLS, min_size=1, max_size=2))
     named = [Pool(**{**vars(pool), "name": f"p{i}"}) for i, pool in enumerate(pools)]
     interval = draw(st.sampled_from([0.0, 0.0, 0.05, 0.7]))
-    overhead = draw(st.sampled_from([0.0, 0.004]))
-    return Cluster(pools=named, signal_interval_s=interval, request_overhead_s=overhead)
+    return Cluster(
+        pools=named,
+        signal_interval_s=interval,
+        signal_delay_s=draw(st.sampled_from([0.0, 0.12])) if interval else 0.0,
+        request_overhead_s=draw(st.sampled_from([0.0, 0.004])),
+        decision_overhead_s=draw(st.sampled_from([0.0, 0.0, 0.003])),
+        max_router_queue=draw(st.sampled_from([None, None, 0, 3])),
+    )
 
 
 @st.composite
@@ -129,6 +142,7 @@ def workloads(draw):
         block_size=block_size,
         model=np.array(draw(st.lists(st.integers(-1, 1), min_size=n, max_size=n))),
         models=("a", "b"),
+        priority=np.array(draw(st.lists(st.integers(-1, 2), min_size=n, max_size=n))),
         **draw(st.one_of(st.just({}), turns(n))),
     )
 
@@ -300,7 +314,7 @@ def test_a_request_that_never_fits_is_rejected():
 
 
 def test_draws_are_uniform_and_the_same_in_both_engines():
-    from workloadlab.simulation.kernel import uniform_draw as compiled
+    from workloadlab.simulation.kernel_engine import uniform_draw as compiled
 
     state = 0x9E3779B97F4A7C15
     draws = np.array([uniform_draw(state, count) for count in range(20_000)])

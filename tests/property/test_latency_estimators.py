@@ -114,7 +114,7 @@ def test_predictions_are_continuous_where_the_fit_ends(name, axis) -> None:
 @given(steps(), st.lists(names, min_size=1, max_size=4))
 def test_one_function_for_pools_of_different_estimators(step, chosen) -> None:
     models = [fitted(name) for name in chosen]
-    function, rows = mixed_kernel(models)
+    function, _, rows = mixed_kernel(models)
     if len({id(model.kernel()[0]) for model in models}) == 1:
         assert function is models[0].kernel()[0]
     for model, row in zip(models, rows, strict=True):

@@ -54,6 +54,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="closed: a turn waits for the end of the one before it, plus think time.",
 )
+@click.option(
+    "--record",
+    "records",
+    multiple=True,
+    metavar="WHAT",
+    help="Also write steps or decisions (Parquet, with -o); repeat, or separate by commas.",
+)
 @click.option("--threads", type=int, help="Runs at a time; default one per core.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the outcome traces.")
 @click.option("--list-routers", is_flag=True, help="List the routers that ship.")
@@ -65,6 +72,7 @@ def command(
     scales: tuple[str, ...],
     seeds: int,
     sessions: Literal["open", "closed"],
+    records: tuple[str, ...],
     threads: int | None,
     out: Path | None,
     list_routers: bool,
@@ -75,6 +83,8 @@ def command(
     if list_routers:
         _list_routers(as_json)
         return
+    if records and out is None:
+        raise UsageError("--record without a place to write to", fix="name a folder with -o")
     if trace is None:
         raise UsageError("no trace to replay", fix="workloadlab replay TRACE --cluster FILE")
     from workloadlab.scoring import score
@@ -91,6 +101,7 @@ def command(
             rate_scale=[_number(word) for word in _split(scales)] or [1.0],
             seeds=seeds,
             sessions=sessions,
+            record=_split(records),
             threads=threads,
         )
     if out:

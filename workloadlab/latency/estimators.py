@@ -35,10 +35,14 @@ class Estimator(Protocol):
         step_time: compiled function (prefill_tokens, prefill_context_tokens, decode_seqs,
             decode_context_tokens, table) -> seconds.
         predict_steps: the same of rows of those four, evaluated in compiled code.
+        decode_line: compiled function (decode_seqs, decode_context_tokens, table) -> (seconds,
+            seconds more per token of context, the context up to which that holds), of steps that
+            only decode; what lets the simulator take a run of steps in one jump.
     """
 
     step_time: Callable[..., float]
     predict_steps: Callable[[Floats, Floats], Floats]
+    decode_line: Callable[..., tuple[float, float, float]]
 
     def fit_coefficients(self, features: Floats, seconds: Floats) -> dict[str, Any]:
         """Fit rows of (p, x, n, c) and return numbers and lists of numbers by name."""

@@ -12,13 +12,21 @@ import numpy as np
 
 from workloadlab.latency import linear, trees
 from workloadlab.latency.trees import (
+    decode_line,
     kernel_table,
     parse_coefficients,
     predict_steps,
     step_time,
 )
 
-__all__ = ["fit_coefficients", "kernel_table", "parse_coefficients", "predict_steps", "step_time"]
+__all__ = [
+    "decode_line",
+    "fit_coefficients",
+    "kernel_table",
+    "parse_coefficients",
+    "predict_steps",
+    "step_time",
+]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 

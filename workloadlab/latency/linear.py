@@ -27,6 +27,7 @@ __all__ = [
     "TERMS",
     "curve",
     "curve_time",
+    "decode_line",
     "describe_terms",
     "design_matrix",
     "fit_coefficients",
@@ -326,6 +327,19 @@ def step_time(
     seconds += table[17] * (crowd * max(0.0, mean_decode - 1024.0))
     seconds += table[18] * (crowd * max(0.0, mean_decode - 2048.0))
     return float(seconds)
+
+
+@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", cache=True, nogil=True)
+def decode_line(
+    decode_seqs: float, decode_context_tokens: float, table: Floats
+) -> tuple[float, float, float]:
+    """Line of decode-only steps over their context: (seconds, seconds per token, last context)."""
+    seconds = step_time(0.0, 0.0, decode_seqs, decode_context_tokens, table)
+    if decode_context_tokens < 32768.0:
+        return seconds, table[3] + table[4] + table[5], 32768.0
+    if decode_context_tokens < 131072.0:
+        return seconds, table[3] + table[5], 131072.0
+    return seconds, table[3], np.inf
 
 
 def predict_steps(features: Floats, table: Floats) -> Floats:

@@ -8,13 +8,14 @@ import numpy as np
 from numba import njit
 
 from workloadlab.latency import linear, roofline, table, trees
+from workloadlab.latency.estimators import estimator_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workloadlab.latency.model import LatencyModel
 
-__all__ = ["mixed_kernel", "step_time"]
+__all__ = ["decode_line", "mixed_kernel", "step_time"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -41,22 +42,46 @@ def step_time(
     return float(trees.step_time(p, x, n, c, rest))
 
 
-def mixed_kernel(models: Sequence[LatencyModel]) -> tuple[Callable[..., float], Floats]:
-    """Return one compiled step time and a row of its table for each model.
+@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", cache=True, nogil=True)
+def decode_line(
+    decode_seqs: float, decode_context_tokens: float, coded: Floats
+) -> tuple[float, float, float]:
+    """Line of decode-only steps; the first cell of the table says which estimator reads the rest."""
+    n, c = decode_seqs, decode_context_tokens
+    rest = coded[1:]
+    line: tuple[float, float, float]
+    if coded[0] == 0.0:
+        line = linear.decode_line(n, c, rest)
+    elif coded[0] == 1.0:
+        line = table.decode_line(n, c, rest)
+    elif coded[0] == 2.0:
+        line = roofline.decode_line(n, c, rest)
+    else:
+        line = trees.decode_line(n, c, rest)
+    return line
+
+
+def mixed_kernel(
+    models: Sequence[LatencyModel],
+) -> tuple[Callable[..., float], Callable[..., tuple[float, float, float]], Floats]:
+    """Return one compiled step time, its decode line and a row of its table for each model.
 
     Models of one estimator keep its own function. Rows are as long as the longest, zeros behind.
 
     Returns:
         The function `(prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens,
-        row) -> seconds` and the rows, (models, cells). The seconds have the same bits as those of
-        `LatencyModel.kernel`.
+        row) -> seconds`, the function `(decode_seqs, decode_context_tokens, row) -> line` of
+        `Estimator.decode_line`, and the rows, (models, cells). The seconds have the same bits as
+        those of `LatencyModel.kernel`.
 
     Example:
         >>> from workloadlab.latency import LatencyModel
         >>> models = [LatencyModel.linear(constant_s=s) for s in (0.01, 0.02)]
-        >>> step_s, rows = mixed_kernel(models)
+        >>> step_s, line, rows = mixed_kernel(models)
         >>> step_s(0.0, 0.0, 8.0, 4000.0, rows[1])
         0.02
+        >>> line(8.0, 4000.0, rows[1])
+        (0.02, 0.0, 32768.0)
     """
     kernels = [model.kernel() for model in models]
     functions = {id(function): function for function, _ in kernels}
@@ -67,4 +92,6 @@ def mixed_kernel(models: Sequence[LatencyModel]) -> tuple[Callable[..., float], 
         rows[index, mixed : mixed + len(row)] = row
         if mixed:
             rows[index, 0] = _CODES[model.estimator]
-    return (step_time if mixed else kernels[0][0]), rows
+    if mixed:
+        return step_time, decode_line, rows
+    return kernels[0][0], estimator_named(models[0].estimator).decode_line, rows

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RATES",
+    "decode_line",
     "efficiencies",
     "fit_coefficients",
     "kernel_table",
@@ -159,6 +160,14 @@ def step_time(
     seconds += (table[5] if prefill_tokens == 0.0 else table[6]) * decode_context_tokens
     seconds += table[7] * (prefill_context_tokens + prefill_tokens * prefill_tokens * 0.5)
     return float(seconds)
+
+
+@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", cache=True, nogil=True)
+def decode_line(
+    decode_seqs: float, decode_context_tokens: float, table: Floats
+) -> tuple[float, float, float]:
+    """Line of decode-only steps over their context: (seconds, seconds per token, last context)."""
+    return step_time(0.0, 0.0, decode_seqs, decode_context_tokens, table), table[5], np.inf
 
 
 def predict_steps(features: Floats, table: Floats) -> Floats:

@@ -17,12 +17,19 @@ import numpy as np
 
 from workloadlab.latency import linear
 from workloadlab.latency.domain import KINDS, kind_of
-from workloadlab.latency.table_kernel import kernel_table, predict_steps, step_time
+from workloadlab.latency.table_kernel import decode_line, kernel_table, predict_steps, step_time
 
 if TYPE_CHECKING:
     from workloadlab.latency.fields import Fields
 
-__all__ = ["fit_coefficients", "kernel_table", "parse_coefficients", "predict_steps", "step_time"]
+__all__ = [
+    "decode_line",
+    "fit_coefficients",
+    "kernel_table",
+    "parse_coefficients",
+    "predict_steps",
+    "step_time",
+]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]

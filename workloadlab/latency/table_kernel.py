@@ -14,7 +14,7 @@ from workloadlab.latency.rows import evaluate
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["kernel_table", "predict_steps", "step_time"]
+__all__ = ["decode_line", "kernel_table", "predict_steps", "step_time"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -151,6 +151,38 @@ def step_time(
         seconds += linear.step_time(p, x, n, c, table)
         seconds -= linear.step_time(p_in, p_in * cached_in, n_in, n_in * context_in, table)
     return float(max(0.0, seconds))
+
+
+@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", cache=True, nogil=True)
+def decode_line(
+    decode_seqs: float, decode_context_tokens: float, table: Floats
+) -> tuple[float, float, float]:
+    """Line of decode-only steps over their context: (seconds, seconds per token, last context).
+
+    Within a cell of the grid the plane is one, beyond the last node the linear estimator. Batches
+    outside the grid are taken step by step.
+    """
+    n, c = decode_seqs, decode_context_tokens
+    seconds = step_time(0.0, 0.0, n, c, table)
+    grid = int(table[_BASE])
+    if grid == 0 or n == 0.0:
+        line: tuple[float, float, float] = linear.decode_line(n, c, table)
+        return line
+    rows, columns = int(table[grid]), int(table[grid + 1])
+    nodes = grid + 2 + rows
+    inside = table[grid + 2] <= n <= table[nodes - 1] and table[nodes] <= c / n
+    if seconds == 0.0 or not inside:
+        return seconds, 0.0, c
+    if c / n >= table[nodes + columns - 1]:
+        _, slope, edge = linear.decode_line(n, c, table)
+        return seconds, slope, edge
+    i, u = _locate(n, grid + 2, rows, table)
+    j, _ = _locate(c / n, nodes, columns, table)
+    at = nodes + columns + i * columns + j
+    low = table[at + 1] - table[at]
+    high = table[at + columns + 1] - table[at + columns]
+    width = table[nodes + j + 1] - table[nodes + j]
+    return seconds, (low + u * (high - low)) / (width * n), table[nodes + j + 1] * n
 
 
 def predict_steps(features: Floats, table: Floats) -> Floats:

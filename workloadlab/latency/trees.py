@@ -235,6 +235,15 @@ def step_time(
     return float(max(0.0, seconds))
 
 
+@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", cache=True, nogil=True)
+def decode_line(
+    decode_seqs: float, decode_context_tokens: float, table: Floats
+) -> tuple[float, float, float]:
+    """Line of decode-only steps: trees have no line, so it holds for one step."""
+    seconds = step_time(0.0, 0.0, decode_seqs, decode_context_tokens, table)
+    return seconds, 0.0, decode_context_tokens
+
+
 def predict_steps(features: Floats, table: Floats) -> Floats:
     """Evaluate `step_time` for every row of (p, x, n, c)."""
     seconds: Floats = evaluate(step_time, features, table)

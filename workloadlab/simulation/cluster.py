@@ -1,125 +1,19 @@
-"""A cluster: pools of identical instances, each with a latency model and engine limits."""
+"""A cluster: pools of instances, and the router's side of them."""
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import LatencyModel
+from workloadlab.simulation.pool import DEFAULT_STEP_OVERHEAD_S, UNLIMITED, Pool
 
 __all__ = ["DEFAULT_STEP_OVERHEAD_S", "Cluster", "Pool"]
 
-DEFAULT_STEP_OVERHEAD_S = 0.001
-"""CPU time per step outside the kernels: scheduling, input preparation, sampling, detokenization."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pool:
-    """Identical instances.
-
-    Attributes:
-        name: names the instances: `name/0`, `name/1`, ...
-        instances: how many.
-        latency: step-time model; a catalogue name or path is loaded.
-        kv_blocks: KV-cache blocks per instance; None for as many as ever needed.
-        block_size: tokens per block.
-        max_num_seqs: most sequences in a batch.
-        max_num_batched_tokens: token budget of a step.
-        reserve_full_isl: admit a request only if blocks for its whole prompt are free, not only for its
-            first chunk (vLLM's `scheduler_reserve_full_isl`).
-        watermark: share of the blocks that an admission must leave free.
-        prefix_caching: keep the KV blocks of prefixes that end, and reuse them by block id; blocks
-            are those of the trace, so its block size must be a multiple of `block_size`.
-        step_overhead_s: CPU time per step outside the kernels, added to the model's time; left out it is
-            1 ms, or 0 for a model that was fitted on whole steps and so holds it already.
-        async_scheduling: prepare the next step while one runs, so that a step takes the longer of the
-            model's time and the overhead instead of their sum.
-        models: served models, by the trace's `model`; empty for any.
-
-    Raises:
-        UsageError: a value that no engine could run with.
-    """
-
-    name: str = "pool"
-    instances: int = 1
-    latency: LatencyModel
-    kv_blocks: int | None = None
-    block_size: int = 16
-    max_num_seqs: int = 256
-    max_num_batched_tokens: int = 2048
-    reserve_full_isl: bool = True
-    watermark: float = 0.0
-    prefix_caching: bool = False
-    step_overhead_s: float = None  # type: ignore[assignment]  # known after __post_init__
-    async_scheduling: bool = False
-    models: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if isinstance(self.latency, str | Path):
-            object.__setattr__(self, "latency", LatencyModel.load(self.latency))
-        if not isinstance(self.latency, LatencyModel):
-            raise UsageError(
-                f"pool {self.name!r}: latency is a {type(self.latency).__name__}",
-                fix="give a LatencyModel, a catalogue name or the path of a model JSON",
-            )
-        for key in ("instances", "kv_blocks", "block_size", "max_num_seqs",
-                    "max_num_batched_tokens"):  # fmt: skip
-            value = getattr(self, key)
-            if key == "kv_blocks" and value is None:
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UsageError(
-                    f"pool {self.name!r}: {key} = {value!r}", fix="use a whole number of at least 1"
-                )
-        for key in ("reserve_full_isl", "prefix_caching", "async_scheduling"):
-            if not isinstance(getattr(self, key), bool):
-                raise UsageError(
-                    f"pool {self.name!r}: {key} = {getattr(self, key)!r}", fix="use true or false"
-                )
-        if not isinstance(self.watermark, int | float) or not 0 <= self.watermark < 1:
-            raise UsageError(
-                f"pool {self.name!r}: watermark = {self.watermark!r}", fix="use 0 to 1"
-            )
-        models: Any = self.models
-        if isinstance(models, str) or not all(isinstance(name, str) for name in models):
-            raise UsageError(f"pool {self.name!r}: models = {models!r}", fix="list model names")
-        object.__setattr__(self, "models", tuple(models))
-        asked: float | None = self.step_overhead_s
-        if asked is None:
-            whole = self.latency.system.get("includes_step_overhead", False)
-            object.__setattr__(self, "step_overhead_s", 0.0 if whole else DEFAULT_STEP_OVERHEAD_S)
-        overhead = self.step_overhead_s
-        if not isinstance(overhead, int | float) or not 0 <= overhead < 60:
-            raise UsageError(
-                f"pool {self.name!r}: step_overhead_s = {overhead!r}", fix="use seconds, 0 to 60"
-            )
-
-    def in_blocks_of(self, tokens: int) -> Pool:
-        """Return the pool with KV blocks of `tokens` tokens and as much memory, rounded down.
-
-        Raises:
-            UsageError: `tokens` is not a multiple of the pool's block size, or no block is left.
-        """
-        if tokens % self.block_size:
-            raise UsageError(
-                f"pool {self.name!r} caches prefixes in blocks of {self.block_size} tokens, the trace "
-                f"names blocks of {tokens}",
-                fix=f"set block_size to a divisor of {tokens}",
-            )
-        each = tokens // self.block_size
-        blocks = None if self.kv_blocks is None else self.kv_blocks // each
-        return replace(self, block_size=tokens, kv_blocks=blocks)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data; the latency model by its name."""
-        return {
-            **{key.name: getattr(self, key.name) for key in fields(self)},
-            "latency": self.latency.name,
-            "models": list(self.models),
-        }
+_SECONDS = ("signal_interval_s", "signal_delay_s", "decision_overhead_s", "request_overhead_s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +24,13 @@ class Cluster:
         pools: one or more pools; instances are numbered through them in order.
         signal_interval_s: age of engine-reported signals: they are snapshots taken every so many
             seconds, 0 for always fresh. The router's own counters are never stale.
-        request_overhead_s: time of a request outside queue and engine: network, tokenization and the
-            routing decision. It passes before the decision and counts in every latency.
+        signal_delay_s: how long a snapshot travels before the router sees it.
+        decision_overhead_s: time that the router takes for a decision; it decides on one request after
+            the other, so this bounds its rate.
+        request_overhead_s: time of a request outside queue, router and engine: network, tokenization,
+            detokenization. It passes before the decision and counts in every latency.
+        max_router_queue: most requests that may wait in the router's own queue, deferred or because
+            every instance is at its `max_in_flight`; later ones are rejected. None for no limit.
 
     Example:
         >>> model = LatencyModel.linear(constant_s=0.01)
@@ -141,7 +40,10 @@ class Cluster:
 
     pools: tuple[Pool, ...]
     signal_interval_s: float = 0.0
+    signal_delay_s: float = 0.0
+    decision_overhead_s: float = 0.0
     request_overhead_s: float = 0.0
+    max_router_queue: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pools", tuple(self.pools))
@@ -150,42 +52,42 @@ class Cluster:
         names = [pool.name for pool in self.pools]
         if len(set(names)) < len(names):
             raise UsageError(f"two pools share a name among {names}", fix="name each pool")
-        for key in ("signal_interval_s", "request_overhead_s"):
+        for key in _SECONDS:
             value = getattr(self, key)
             if not isinstance(value, int | float) or not 0 <= value < 1e6:
                 raise UsageError(f"{key} = {value!r}", fix="use seconds, 0 for none")
+        if self.signal_delay_s > 0 and self.signal_interval_s == 0:
+            raise UsageError(
+                f"signal_delay_s = {self.signal_delay_s!r} without signal_interval_s",
+                fix="say how often the engines report",
+            )
+        most = self.max_router_queue
+        if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 0):
+            raise UsageError(f"max_router_queue = {most!r}", fix="use a whole number, 0 or more")
 
     @classmethod
     def uniform(
         cls,
         instances: int,
         latency: LatencyModel | str | Path,
-        *,
-        signal_interval_s: float = 0.0,
-        request_overhead_s: float = 0.0,
-        **pool: Any,
+        **options: Any,
     ) -> Cluster:
         """Make a cluster of one pool.
 
         Args:
             instances: how many.
             latency: the model, its catalogue name or its path.
-            signal_interval_s: see the class.
-            request_overhead_s: see the class.
-            **pool: further attributes of `Pool`.
+            **options: further attributes of `Pool` and of `Cluster`.
+
+        Raises:
+            UsageError: an attribute that neither has, or a value out of range.
         """
-        try:
-            made = Pool(instances=instances, latency=latency, **pool)  # type: ignore[arg-type]
-        except TypeError as error:
-            known = ", ".join(key.name for key in fields(Pool))
-            raise UsageError(
-                str(error).rpartition(") ")[2] or str(error), fix=f"use {known}"
-            ) from None
-        return cls(
-            pools=(made,),
-            signal_interval_s=signal_interval_s,
-            request_overhead_s=request_overhead_s,
-        )
+        own = {key: options.pop(key) for key in (*_SECONDS, "max_router_queue") if key in options}
+        known = [key.name for key in fields(Pool)]
+        unknown = sorted(set(options) - set(known))
+        if unknown:
+            raise UsageError(f"unknown option {unknown[0]!r}", fix=f"use {', '.join(known)}")
+        return cls(pools=(Pool(instances=instances, latency=latency, **options),), **own)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: str | Path) -> Cluster:
@@ -203,7 +105,7 @@ class Cluster:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"is not TOML: {error}", where=str(path)) from error
         tables = facts.pop("pool", [])
-        _refuse_unknown(facts, {"signal_interval_s", "request_overhead_s"}, str(path))
+        _refuse_unknown(facts, {*_SECONDS, "max_router_queue"}, str(path))
         if not isinstance(tables, list) or not tables:
             raise DataError("has no [[pool]]", where=str(path), fix="add one with a latency model")
         try:
@@ -213,6 +115,11 @@ class Cluster:
             raise DataError(error.what, where=error.where or str(path), fix=error.fix) from error
 
     @property
+    def most_held(self) -> int:
+        """Most requests in the router's queue, a very large number where there is no limit."""
+        return UNLIMITED if self.max_router_queue is None else self.max_router_queue
+
+    @property
     def instance_names(self) -> list[str]:
         """Names by instance index."""
         return [f"{pool.name}/{i}" for pool in self.pools for i in range(pool.instances)]
@@ -220,8 +127,8 @@ class Cluster:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
         return {
-            "signal_interval_s": self.signal_interval_s,
-            "request_overhead_s": self.request_overhead_s,
+            **{key: getattr(self, key) for key in _SECONDS},
+            "max_router_queue": self.max_router_queue,
             "pool": [pool.to_dict() for pool in self.pools],
         }
 

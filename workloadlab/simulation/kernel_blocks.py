@@ -69,50 +69,46 @@ def take(e: Any, cache: Any, i: Any, count: Any) -> None:
 
 
 @njit(**JIT)
-def hits(job: Any, cache: Any, block_ids: Any, i: Any, limit: Any) -> Any:
+def hits(s: Any, cache: Any, block_ids: Any, i: Any, limit: Any) -> Any:
     """Count the leading blocks of a request that are resident, at most `limit`."""
-    most = min(job.blocks, limit)
+    most = min(s.blocks, limit)
     count = 0
-    while count < most and cache[i, block_ids[job.first_block + count]].users >= 0:
+    while count < most and cache[i, block_ids[s.first_block + count]].users >= 0:
         count += 1
     return count
 
 
 @njit(**JIT)
-def idle_hits(job: Any, cache: Any, block_ids: Any, i: Any, count: Any) -> Any:
+def idle_hits(s: Any, cache: Any, block_ids: Any, i: Any, count: Any) -> Any:
     """Count which of the `count` hits are idle: using them takes them from what is available."""
     idle = 0
     for k in range(count):
-        if cache[i, block_ids[job.first_block + k]].users == 0:
+        if cache[i, block_ids[s.first_block + k]].users == 0:
             idle += 1
     return idle
 
 
 @njit(**JIT)
-def share(
-    e: Any, s: Any, job: Any, cache: Any, block_ids: Any, holds: Any, i: Any, count: Any
-) -> None:
+def share(e: Any, s: Any, cache: Any, block_ids: Any, holds: Any, i: Any, count: Any) -> None:
     """Let a sequence use the `count` leading resident blocks of its request."""
     for k in range(count):
-        block = block_ids[job.first_block + k]
+        block = block_ids[s.first_block + k]
         if cache[i, block].users == 0:
             _unlink(e, cache, i, block)
         cache[i, block].users += 1
-        holds[job.first_block + k] = 1
+        holds[s.first_block + k] = 1
     s.named = count
 
 
 @njit(**JIT)
-def enter(
-    e: Any, s: Any, job: Any, cache: Any, block_ids: Any, holds: Any, i: Any, tokens: Any
-) -> None:
+def enter(e: Any, s: Any, cache: Any, block_ids: Any, holds: Any, i: Any, tokens: Any) -> None:
     """Make the full blocks of the first `tokens` tokens resident, used by this sequence.
 
     A block that another sequence made resident in the meantime stays a private copy.
     """
-    until = min(job.blocks, tokens // e.block_size)
+    until = min(s.blocks, tokens // e.block_size)
     while s.named < until:
-        at = job.first_block + s.named
+        at = s.first_block + s.named
         c = cache[i, block_ids[at]]
         holds[at] = 1 if c.users == NONE else 0
         if c.users == NONE:
@@ -122,14 +118,17 @@ def enter(
 
 @njit(**JIT)
 def release(
-    e: Any, s: Any, job: Any, cache: Any, block_ids: Any, holds: Any, i: Any, computed: Any
+    e: Any, s: Any, cache: Any, block_ids: Any, holds: Any, i: Any, computed: Any, taken: Any
 ) -> None:
-    """Give back all blocks of a sequence with `computed` tokens, the deepest first."""
-    private = blocks_for(computed, e.block_size)
+    """Give back all blocks of a sequence, the deepest first.
+
+    It has those of its `computed` tokens, and `taken` more that it got in the current step.
+    """
+    private = blocks_for(computed, e.block_size) + taken
     if e.caching == 1:
-        enter(e, s, job, cache, block_ids, holds, i, computed)
+        enter(e, s, cache, block_ids, holds, i, computed)
         for k in range(s.named - 1, -1, -1):
-            at = job.first_block + k
+            at = s.first_block + k
             if holds[at] == 1:
                 block = block_ids[at]
                 private -= 1

@@ -1,4 +1,9 @@
-"""One compiled instance: scheduling, steps, preemption. See `kernel` for the ideas that make it fast."""
+"""One compiled instance: steps one by one, and runs of steps in one jump.
+
+Between two events of an instance a batch only grows by a token per decode and step, so the time of a
+step is a line over the steps as long as the latency model is one over the context (`decode_line`). A run
+of steps is then a sum in closed form, and the last step before a moment is the root of a square.
+"""
 
 from __future__ import annotations
 
@@ -8,386 +13,297 @@ import numpy as np
 from numba import njit
 
 from workloadlab.latency.domain_kernel import inside_domain
-from workloadlab.simulation.kernel_blocks import (
-    available,
-    blocks_for,
-    enter,
-    hits,
-    idle_hits,
-    release,
-    share,
-    take,
+from workloadlab.simulation.kernel_blocks import available, release, take
+from workloadlab.simulation.kernel_decodes import (
+    add_decode,
+    blocks_of_run,
+    pop_decode,
+    steps_with_blocks,
 )
-from workloadlab.simulation.kernel_sessions import release_next_turn
-from workloadlab.simulation.kernel_state import JIT, NONE
+from workloadlab.simulation.kernel_lane import (
+    block_ids,
+    cache,
+    domains,
+    engines,
+    holds,
+    results,
+    ring,
+    seats,
+    slots,
+    steps,
+    tables,
+)
+from workloadlab.simulation.kernel_queue import append_waiting, unlink_running
+from workloadlab.simulation.kernel_schedule import schedule
+from workloadlab.simulation.kernel_state import BATCHINGS, INLINE, JIT, TICK_S
 
-__all__ = ["accept", "advance", "start"]
+__all__ = [
+    "accept",
+    "begin_step",
+    "complete",
+    "only_decodes",
+    "quiet_until",
+    "run_decodes",
+    "uniform_draw",
+]
 
+STATIC = BATCHINGS.index("static")
 
-@njit(**JIT)
-def _earlier(a: Any, b: Any) -> Any:
-    return a.step < b.step or (a.step == b.step and a.order < b.order)
-
-
-@njit(**JIT)
-def _swap(seats: Any, i: Any, a: Any, b: Any) -> None:
-    x, y = seats[i, a], seats[i, b]
-    step, order, row = x.step, x.order, x.row
-    x.step, x.order, x.row = y.step, y.order, y.row
-    y.step, y.order, y.row = step, order, row
-
-
-@njit(**JIT)
-def _rise(seats: Any, i: Any, at: Any) -> None:
-    while at > 0 and _earlier(seats[i, at], seats[i, (at - 1) >> 1]):
-        _swap(seats, i, at, (at - 1) >> 1)
-        at = (at - 1) >> 1
-
-
-@njit(**JIT)
-def heap_push(seats: Any, i: Any, size: Any, step: Any, order: Any, row: Any) -> None:
-    """Add a decode to the heap of `size` entries."""
-    seat = seats[i, size]
-    seat.step, seat.order, seat.row = step, order, row
-    _rise(seats, i, size)
-
-
-@njit(**JIT)
-def heap_remove(seats: Any, i: Any, size: Any, at: Any) -> None:
-    """Remove the entry at position `at` from the heap of `size` entries."""
-    last = size - 1
-    _swap(seats, i, at, last)
-    if at == last:
-        return
-    _rise(seats, i, at)
-    while True:
-        child = 2 * at + 1
-        if child >= last:
-            return
-        if child + 1 < last and _earlier(seats[i, child + 1], seats[i, child]):
-            child += 1
-        if not _earlier(seats[i, child], seats[i, at]):
-            return
-        _swap(seats, i, at, child)
-        at = child
+STEP_TIME, DECODE_LINE = 0, 1
+"""Places in a model: the compiled functions that read the latency table of a pool."""
 
 
 @njit(**JIT)
-def heap_find(seats: Any, i: Any, row: Any) -> Any:
-    """Return the position of a row in the heap; only preemption looks for one."""
-    at = 0
-    while seats[i, at].row != row:
-        at += 1
-    return at
+def uniform_draw(state: Any, count: Any) -> Any:
+    """Return the `count`-th uniform number in [0, 1) of a run: splitmix64 of state and count."""
+    z = state + np.uint64(count + 1) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+
+
+@njit(**INLINE)
+def _noise(e: Any, i: Any, seed: Any) -> Any:
+    """Return the factor of a step: lognormal of mean 1, `noise` being the deviation of its logarithm."""
+    stream = seed ^ (np.uint64(i + 1) * np.uint64(0xD1342543DE82EF95))
+    u, v = uniform_draw(stream, 2 * e.taken_steps), uniform_draw(stream, 2 * e.taken_steps + 1)
+    normal = np.sqrt(-2.0 * np.log(1.0 - u)) * np.cos(2.0 * np.pi * v)
+    return np.exp(e.noise * normal - 0.5 * e.noise * e.noise)
 
 
 @njit(**JIT)
-def append_running(e: Any, sequences: Any, row: Any) -> None:
-    sequences[row].previous = e.run_tail
-    sequences[row].next = NONE
-    if e.run_tail == NONE:
-        e.run_head = row
-    else:
-        sequences[e.run_tail].next = row
-    e.run_tail = row
-    e.running += 1
-    e.admitted += 1
-    sequences[row].order = e.admitted
-
-
-@njit(**JIT)
-def unlink_running(e: Any, sequences: Any, row: Any) -> None:
-    before, after = sequences[row].previous, sequences[row].next
-    if before == NONE:
-        e.run_head = after
-    else:
-        sequences[before].next = after
-    if after == NONE:
-        e.run_tail = before
-    else:
-        sequences[after].previous = before
-    e.running -= 1
-
-
-@njit(**JIT)
-def accept(i: Any, lane: Any, row: Any, now: Any, predicted: Any) -> None:
-    """Put a new request at the tail of the waiting queue."""
-    e, s, job = lane.engines[i], lane.sequences[row], lane.jobs[row]
+def accept(i: Any, lane: Any, q: Any, now: Any, predicted: Any) -> None:
+    """Put a request that the router placed here at the tail of the queue."""
+    e, s = engines(lane)[i], slots(lane)[q]
     if e.stepping == 0 and e.now_s < now:
         e.now_s = now
-    s.predicted, s.generated, s.target, s.computed = predicted, 0, job.input, 0
-    s.decoding, s.named, s.next = 0, 0, NONE
-    if e.wait_tail == NONE:
-        e.wait_head = row
-    else:
-        lane.sequences[e.wait_tail].next = row
-    e.wait_tail = row
-    e.waiting += 1
+    s.predicted, s.target = predicted, s.input
+    s.generated = s.computed = s.chunk = s.decoding = s.named = s.taken = 0
+    e.accepted += 1
+    s.accepted = e.accepted
+    append_waiting(e, slots(lane), q)
+    e.blocked = 0
     e.in_flight += 1
+    e.sent += 1
+    e.sent_tokens += s.input
     e.predicted_left += predicted
-    e.queued_tokens += job.input
+    e.queued_tokens += s.input
 
 
 @njit(**JIT)
-def preempt_last(i: Any, lane: Any) -> Any:
-    """Move the last admitted sequence to the head of the waiting queue; return its row."""
-    e = lane.engines[i]
-    row = e.run_tail
-    s, job = lane.sequences[row], lane.jobs[row]
-    unlink_running(e, lane.sequences, row)
-    if s.decoding == 1:
-        computed = s.base + e.steps
-        s.generated = computed - job.input + 1
-        s.target = job.input + s.generated
-        s.decoding = 0
-        heap_remove(lane.seats, i, e.decodes, heap_find(lane.seats, i, row))
-        lane.ring[i, -s.base % e.block_size] -= 1
-        e.decodes -= 1
-        e.context -= computed
-        e.queued_tokens += s.target
-    else:
-        computed = s.computed
-        e.partial = NONE
-        e.queued_tokens += computed
-    release(e, s, job, lane.cache, lane.block_ids, lane.holds, i, computed)
-    s.computed = 0
-    s.next = e.wait_head
-    e.wait_head = row
-    if e.wait_tail == NONE:
-        e.wait_tail = row
-    e.waiting += 1
-    lane.results[row].preemptions += 1
-    return row
-
-
-@njit(**JIT)
-def allocate_or_preempt(i: Any, lane: Any) -> None:
-    """Give each decode the block it needs, in order of admission, preempting from the end."""
-    e = lane.engines[i]
-    row = e.run_head
-    while row != NONE:
-        s = lane.sequences[row]
-        if s.decoding == 1 and (s.base + e.steps) % e.block_size == 0:
-            while available(e) == 0:
-                if preempt_last(i, lane) == row:
-                    return
-            take(e, lane.cache, i, 1)
-        row = s.next
-
-
-@njit(**JIT)
-def add_chunk(i: Any, lane: Any, row: Any, tokens: Any) -> Any:
-    """Put `tokens` prompt tokens of a running sequence into the batch; return their context."""
-    e, s = lane.engines[i], lane.sequences[row]
-    s.chunk = tokens
-    lane.seats[i, e.chunks].chunk = row
-    e.chunks += 1
-    if e.caching == 1:
-        enter(e, s, lane.jobs[row], lane.cache, lane.block_ids, lane.holds, i, s.computed + tokens)
-    return float(tokens * s.computed)
-
-
-@njit(**JIT)
-def admit(i: Any, lane: Any, budget: Any) -> Any:
-    """Admit the head of the waiting queue if blocks allow; return its tokens and context, or 0."""
-    e = lane.engines[i]
-    row = e.wait_head
-    s, job = lane.sequences[row], lane.jobs[row]
-    found = idle = 0
-    if e.caching == 1:
-        found = hits(job, lane.cache, lane.block_ids, i, (s.target - 1) // e.block_size)
-        idle = idle_hits(job, lane.cache, lane.block_ids, i, found)
-    cached = found * e.block_size
-    tokens = min(s.target - cached, budget)
-    needed = blocks_for(cached + tokens, e.block_size) - found
-    wanted = blocks_for(s.target, e.block_size) - found if e.reserve == 1 else needed
-    if wanted + (e.spare if e.running > 0 else 0) > available(e) - idle:
-        return 0, 0.0
-    if e.caching == 1:
-        share(e, s, job, lane.cache, lane.block_ids, lane.holds, i, found)
-    take(e, lane.cache, i, needed)
-    e.wait_head = s.next
-    if e.wait_head == NONE:
-        e.wait_tail = NONE
-    e.waiting -= 1
-    append_running(e, lane.sequences, row)
-    s.computed = cached
-    e.queued_tokens -= cached
-    if cached + tokens < s.target:
-        e.partial = row
-    result = lane.results[row]
-    if np.isnan(result.scheduled_s):
-        result.scheduled_s = e.now_s
-        result.cached = cached
-    return tokens, add_chunk(i, lane, row, tokens)
-
-
-@njit(**JIT)
-def schedule(i: Any, lane: Any) -> Any:
-    """Form the next batch; return its prefill tokens and prefill context."""
-    e = lane.engines[i]
-    e.chunks = 0
-    needed = lane.ring[i, e.phase]
-    preempted = needed > available(e)
-    if preempted:
-        allocate_or_preempt(i, lane)
-    else:
-        take(e, lane.cache, i, needed)
-    budget = e.budget - e.decodes
-    prefill = 0
-    prefill_context = 0.0
-    if e.partial != NONE:
-        s = lane.sequences[e.partial]
-        tokens = min(s.target - s.computed, budget)
-        held = blocks_for(s.computed, e.block_size)
-        needed = blocks_for(s.computed + tokens, e.block_size) - held
-        if needed > available(e):
-            preempt_last(i, lane)
-            preempted = True
-        else:
-            take(e, lane.cache, i, needed)
-            prefill_context += add_chunk(i, lane, e.partial, tokens)
-            prefill += tokens
-            budget -= tokens
-    if preempted:
-        return prefill, prefill_context
-    while e.waiting > 0 and budget > 0 and e.running < e.max_num_seqs:
-        tokens, context = admit(i, lane, budget)
-        if tokens == 0:
-            break
-        prefill += tokens
-        prefill_context += context
-        budget -= tokens
-    return prefill, prefill_context
-
-
-@njit(**JIT)
-def finish(i: Any, lane: Any, row: Any, computed: Any) -> None:
-    """End a request: its blocks go back, its outcome is written."""
-    e, s, job = lane.engines[i], lane.sequences[row], lane.jobs[row]
-    lane.results[row].end_s = e.now_s
-    unlink_running(e, lane.sequences, row)
-    release(e, s, job, lane.cache, lane.block_ids, lane.holds, i, computed)
+def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
+    """End a sequence whose last token is out: its blocks go back, its outcome is written."""
+    e, s = engines(lane)[i], slots(lane)[q]
+    results(lane)[s.row].end_s = e.now_s
+    unlink_running(e, slots(lane), q)
+    release(e, s, cache(lane), block_ids(lane), holds(lane), i, computed, 0)
+    e.blocked = 0
     e.in_flight -= 1
-    e.predicted_left -= s.predicted - job.output
-    lane.counts[0] += job.output
-    lane.counts[1] += 1
-    release_next_turn(lane, row, e.now_s)
+    e.predicted_left -= s.predicted - s.output
+    lane.finished_tokens += s.output
+    lane.finished += 1
+    if lane.closed == 1:
+        s.next = lane.ended
+        lane.ended = q
+    else:
+        s.next = lane.free_slot
+        lane.free_slot = q
 
 
 @njit(**JIT)
 def complete(i: Any, lane: Any) -> None:
     """End the current step: every decode and every finished prefill gives a token."""
-    e = lane.engines[i]
+    e, live, places = engines(lane)[i], slots(lane), seats(lane)
     e.stepping = 0
-    e.steps += 1
-    e.phase += 1
-    if e.phase == e.block_size:
-        e.phase = 0
-    e.context += e.decodes
-    e.predicted_left -= e.decodes
-    while e.decodes > 0 and lane.seats[i, 0].step == e.steps:
-        row = lane.seats[i, 0].row
-        computed = lane.sequences[row].base + e.steps
-        heap_remove(lane.seats, i, e.decodes, 0)
-        e.decodes -= 1
-        lane.ring[i, -lane.sequences[row].base % e.block_size] -= 1
-        e.context -= computed
-        finish(i, lane, row, computed)
+    e.taken_steps += 1
+    if e.paused == 0:
+        e.steps += 1
+        e.phase += 1
+        if e.phase == e.block_size:
+            e.phase = 0
+        e.context += e.decodes
+        e.predicted_left -= e.decodes
+    e.partials = 0
     for k in range(e.chunks):
-        row = lane.seats[i, k].chunk
-        s = lane.sequences[row]
+        q = places[i, k].chunk
+        s = live[q]
+        while e.decodes > 0 and places[i, 0].step == e.steps and places[i, 0].order < s.order:
+            _end_decode(i, lane)
         s.computed += s.chunk
+        e.prefilled += s.chunk
         e.queued_tokens -= s.chunk
         if s.computed < s.target:
+            places[i, e.partials].chunk = q
+            e.partials += 1
             continue
-        if e.partial == row:
-            e.partial = NONE
         s.generated += 1
         e.predicted_left -= 1
-        if np.isnan(lane.results[row].first_token_s):
-            lane.results[row].first_token_s = e.now_s
-        left = lane.jobs[row].output - s.generated
-        if left == 0:
-            finish(i, lane, row, s.computed)
+        e.prefilled -= s.computed
+        if np.isnan(results(lane)[s.row].first_token_s):
+            results(lane)[s.row].first_token_s = e.now_s
+        if s.generated == s.output:
+            _finish(i, lane, q, s.computed)
         else:
-            s.decoding = 1
-            s.base = s.computed - e.steps
-            lane.ring[i, -s.base % e.block_size] += 1
-            heap_push(lane.seats, i, e.decodes, e.steps + left, s.order, row)
-            e.decodes += 1
-            e.context += s.computed
+            add_decode(e, s, ring(lane), places, i, q, s.output - s.generated)
+    while e.decodes > 0 and places[i, 0].step == e.steps:
+        _end_decode(i, lane)
     e.chunks = 0
 
 
 @njit(**JIT)
-def start(i: Any, lane: Any) -> None:
-    """Schedule a batch and set the end of its step."""
-    e = lane.engines[i]
-    prefill, prefill_context = schedule(i, lane)
-    p, x, d, c = float(prefill), prefill_context, float(e.decodes), float(e.context)
-    if not inside_domain(p, x, d, c, lane.domains[e.pool]):
+def _end_decode(i: Any, lane: Any) -> None:
+    q, computed = pop_decode(engines(lane)[i], slots(lane), ring(lane), seats(lane), i)
+    _finish(i, lane, q, computed)
+
+
+@njit(**INLINE)
+def begin_step(i: Any, lane: Any, model: Any) -> Any:
+    """Schedule a batch and return how long its step takes, the overhead included."""
+    e = engines(lane)[i]
+    prefill, prefill_context, decodes = schedule(i, lane)
+    if prefill + decodes == 0 and e.running + e.waiting > 0:
+        lane.stalled = e.run_head if e.running > 0 else e.wait_head
+        return np.inf
+    p, x, d = float(prefill), prefill_context, float(decodes)
+    c = float(e.context) if decodes > 0 else 0.0
+    if not inside_domain(p, x, d, c, domains(lane)[e.pool]):
         e.outside += 1
-    model_s = lane.step_time(p, x, d, c, lane.tables[e.pool])
-    e.now_s += max(model_s, e.overhead_s) if e.overlapped == 1 else model_s + e.overhead_s
-    e.stepping = 1
+    seconds = model[STEP_TIME](p, x, d, c, tables(lane)[e.pool])
+    if e.noise > 0.0:
+        seconds *= _noise(e, i, lane.seed)
+    seconds = max(seconds, e.overhead_s) if e.overlapped == 1 else seconds + e.overhead_s
+    if lane.room_for_steps > 0:
+        _record(i, lane, e.now_s, prefill, x, decodes, c)
+    return seconds
 
 
-@njit(**JIT, inline="always")  # a call with the whole bundle costs more than its steps
-def run_decodes(i: Any, lane: Any, until: Any) -> None:
-    """Take the steps in which a full or queueless batch only decodes and nobody ends.
-
-    Stops before a step that starts at or after `until`, lacks a free block, or is somebody's last; a
-    step that ends after `until` is left in flight.
-    """
-    e = lane.engines[i]
-    step_time, ring = lane.step_time, lane.ring
-    table, bounds = lane.tables[e.pool], lane.domains[e.pool]
-    now, context, phase, free = e.now_s, e.context, e.phase, e.free
-    d = float(e.decodes)
-    plain = lane.seats[i, 0].step - e.steps - 1
-    taken = 0
-    while taken < plain and now < until:
-        needed = ring[i, phase]
-        if needed > free:
-            break
-        free -= needed
-        c = float(context)
-        if not inside_domain(0.0, 0.0, d, c, bounds):
-            e.outside += 1
-        model_s = step_time(0.0, 0.0, d, c, table)
-        now += max(model_s, e.overhead_s) if e.overlapped == 1 else model_s + e.overhead_s
-        if now > until:
-            e.stepping = 1
-            break
-        taken += 1
-        context += e.decodes
-        phase += 1
-        if phase == e.block_size:
-            phase = 0
-    e.now_s, e.context, e.phase, e.free = now, context, phase, free
-    e.steps += taken
-    e.predicted_left -= taken * e.decodes
+@njit(**INLINE)
+def _record(i: Any, lane: Any, start: Any, prefill: Any, x: Any, decodes: Any, c: Any) -> None:
+    e = engines(lane)[i]
+    step = steps(lane)[lane.recorded_steps]
+    step.instance, step.start_s = i, start
+    step.prefill_tokens, step.prefill_context_tokens = prefill, x
+    step.decode_seqs, step.decode_context_tokens = decodes, int(c)
+    step.waiting = e.waiting
+    step.kv_blocks_used = e.kv_blocks - available(e)
+    lane.recorded_steps += 1
 
 
 @njit(**JIT)
-def advance(lane: Any, until: Any) -> None:
-    """Run every step of every instance that ends by `until`; start none at or after it."""
-    for i in range(len(lane.engines)):
-        e = lane.engines[i]
-        while True:
-            if e.stepping == 1:
-                if e.now_s > until:
-                    break
-                complete(i, lane)
-            if e.running + e.waiting == 0 or e.now_s >= until:
-                break
-            if (
-                e.decodes > 0
-                and e.partial == NONE
-                and (e.waiting == 0 or e.running >= e.max_num_seqs)
-            ):
-                run_decodes(i, lane, until)
-                if e.stepping == 1 or e.now_s >= until:
-                    break
-            start(i, lane)
+def only_decodes(e: Any) -> Any:
+    """Say whether nothing but decoding can happen before a sequence ends or arrives."""
+    queue_stands = (
+        e.waiting == 0 or e.running >= e.max_num_seqs or e.blocked == 1 or (e.batching == STATIC)
+    )
+    return e.decodes > 0 and e.partials == 0 and queue_stands
+
+
+@njit(**JIT)
+def _line(e: Any, lane: Any, model: Any, context: Any, most: Any) -> Any:
+    """Return (seconds of the next step, more for each later one, for how many steps that holds)."""
+    d = float(e.decodes)
+    seconds, slope, edge = model[DECODE_LINE](d, float(context), tables(lane)[e.pool])
+    growth = slope * d
+    count = most
+    if edge < context + d * most:
+        count = min(most, max(1, int((edge - context) / d) + 1))
+    if e.overlapped == 0:
+        return seconds + e.overhead_s, growth, count
+    if seconds >= e.overhead_s:
+        return seconds, growth, count
+    if growth * count > e.overhead_s - seconds:
+        count = max(1, int((e.overhead_s - seconds) / growth))
+    return e.overhead_s, 0.0, count
+
+
+@njit(**JIT)
+def _steps_within(first: Any, growth: Any, most: Any, span: Any) -> Any:
+    """Return how many of `most` steps fit into a span: the first lasts `first`, each later one more."""
+    if most * first + growth * (0.5 * most * (most - 1)) <= span:
+        return most
+    if span < first:
+        return 0
+    b = first - 0.5 * growth
+    k = int(2.0 * span / (b + np.sqrt(b * b + 2.0 * growth * span)))
+    k = min(max(k, 0), most)
+    while k < most and (k + 1) * first + growth * (0.5 * (k + 1) * k) <= span:
+        k += 1
+    while k > 0 and k * first + growth * (0.5 * k * (k - 1)) > span:
+        k -= 1
+    return k
+
+
+@njit(**INLINE)
+def _outside(d: Any, context: Any, count: Any, bounds: Any) -> Any:
+    """Count the steps of a run outside the domain; only their context differs."""
+    if count == 0:
+        return 0
+    last = context + d * (count - 1)
+    low, high = bounds[0, 3, 0], bounds[0, 3, 1]
+    inside = min(max(low, float(context)), high)
+    if not inside_domain(0.0, 0.0, float(d), inside, bounds):
+        return count
+    below = above = 0
+    if context < low:
+        below = min(count, int(np.ceil((low - context) / d)))
+    if last > high:
+        above = min(count, int(np.ceil((last - high) / d)))
+    return below + above
+
+
+@njit(**JIT)
+def run_decodes(i: Any, lane: Any, model: Any, until: Any) -> None:
+    """Take the steps in which a full or queueless batch only decodes and nobody ends.
+
+    Stops before a step that starts at or after `until`, lacks a block, or is somebody's last; a step
+    that ends after `until` is left in flight.
+    """
+    e = engines(lane)[i]
+    bounds = domains(lane)[e.pool]
+    left = seats(lane)[i, 0].step - e.steps - 1
+    while left > 0 and e.now_s < until - TICK_S:
+        first, growth, most = _line(e, lane, model, e.context, left)
+        taken = _steps_within(first, growth, most, until + TICK_S - e.now_s)
+        end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
+        flies = taken < most and end < until - TICK_S
+        needed = blocks_of_run(e, ring(lane), i, taken + flies)
+        short = needed > available(e)
+        if short:
+            taken, flies = steps_with_blocks(e, ring(lane), i, available(e)), False
+            end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
+            needed = blocks_of_run(e, ring(lane), i, taken)
+        take(e, cache(lane), i, needed)
+        e.outside += _outside(e.decodes, e.context, taken + flies, bounds)
+        e.now_s = end
+        e.steps += taken
+        e.taken_steps += taken
+        e.phase = (e.phase + taken) % e.block_size
+        e.context += taken * e.decodes
+        e.predicted_left -= taken * e.decodes
+        left -= taken
+        if flies:
+            e.now_s = end + (first + growth * taken)
+            e.stepping = 1
+            e.paused = 0
+        if short or flies:
+            return
+
+
+@njit(**JIT)
+def quiet_until(i: Any, lane: Any, model: Any) -> Any:
+    """Return a moment before which nothing ends on an instance; inf if it is idle.
+
+    Never later than its next end, and later than its next step's where only decodes go on.
+    """
+    e = engines(lane)[i]
+    if e.stepping == 0:
+        return e.now_s if e.running + e.waiting > 0 else np.inf
+    if e.chunks > 0 or lane.stepwise == 1 or not only_decodes(e):
+        return e.now_s
+    left = seats(lane)[i, 0].step - e.steps - 1
+    if left == 0:
+        return e.now_s
+    first, growth, most = _line(e, lane, model, e.context + e.decodes, left)
+    while most > 0 and blocks_of_run(e, ring(lane), i, most + 1) > available(e):
+        most >>= 1
+    return e.now_s + (most * first + growth * (0.5 * most * (most - 1)))

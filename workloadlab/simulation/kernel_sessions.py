@@ -1,37 +1,31 @@
-"""Closed-loop sessions: a turn arrives when the one before it has ended and its think time is over."""
+"""Arrivals: by the clock, or released by the end of the turn before in a closed loop."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
-from workloadlab.simulation.kernel_state import JIT, NONE
+from workloadlab.simulation.kernel_lane import (
+    arrivals,
+    next_turns,
+    releases,
+    results,
+    slots,
+    starts,
+    thinks,
+)
+from workloadlab.simulation.kernel_state import INLINE, JIT, NONE, TICK_S
 
-__all__ = ["due", "pop_release", "release_next_turn"]
+__all__ = ["next_arrival", "pop_arrival", "release_ended", "release_next_turn"]
 
 
 @njit(**JIT)
 def _before(a: Any, b: Any) -> Any:
-    return a.at_s < b.at_s or (a.at_s == b.at_s and a.row < b.row)
-
-
-@njit(**JIT)
-def release_next_turn(lane: Any, row: Any, now: Any) -> None:
-    """Put the turn after `row`, if any, on the heap of releases, ordered by (time, row)."""
-    following = lane.jobs[row].next_turn
-    if following == NONE:
-        return
-    lane.jobs[following].arrival_s = now + lane.jobs[following].think_s
-    heap, child = lane.releases, lane.counts[2]
-    lane.counts[2] += 1
-    heap[child].at_s, heap[child].row = lane.jobs[following].arrival_s, following
-    while child > 0:
-        parent = (child - 1) >> 1
-        if not _before(heap[child], heap[parent]):
-            break
-        _swap(heap, child, parent)
-        child = parent
+    if a.at_s < b.at_s - TICK_S or b.at_s < a.at_s - TICK_S:
+        return a.at_s < b.at_s
+    return a.row < b.row
 
 
 @njit(**JIT)
@@ -42,16 +36,41 @@ def _swap(heap: Any, a: Any, b: Any) -> None:
 
 
 @njit(**JIT)
-def due(lane: Any) -> Any:
-    """Return the row of the earliest release, -1 without one."""
-    return lane.releases[0].row if lane.counts[2] > 0 else NONE
+def release_next_turn(lane: Any, row: Any, now: Any) -> None:
+    """Put the turn after `row`, if any, on the heap of releases, ordered by (time, row)."""
+    following = next_turns(lane)[row] if lane.closed == 1 else NONE
+    if following == NONE:
+        return
+    heap = releases(lane)
+    child = lane.released
+    lane.released += 1
+    heap[child].at_s, heap[child].row = now + thinks(lane)[following], following
+    while child > 0:
+        parent = (child - 1) >> 1
+        if not _before(heap[child], heap[parent]):
+            break
+        _swap(heap, child, parent)
+        child = parent
+
+
+@njit(**INLINE)
+def release_ended(lane: Any) -> None:
+    """Release the turns after those that ended, and free their slots."""
+    while lane.ended != NONE:
+        q = lane.ended
+        lane.ended = slots(lane)[q].next
+        row = slots(lane)[q].row
+        release_next_turn(lane, row, results(lane)[row].end_s)
+        slots(lane)[q].next = lane.free_slot
+        lane.free_slot = q
 
 
 @njit(**JIT)
-def pop_release(lane: Any) -> None:
+def _pop_release(lane: Any) -> None:
     """Drop the earliest release."""
-    lane.counts[2] -= 1
-    heap, size, hole = lane.releases, lane.counts[2], 0
+    heap = releases(lane)
+    lane.released -= 1
+    size, hole = lane.released, 0
     _swap(heap, 0, size)
     while True:
         child = 2 * hole + 1
@@ -63,3 +82,33 @@ def pop_release(lane: Any) -> None:
             return
         _swap(heap, hole, child)
         hole = child
+
+
+@njit(**JIT)
+def next_arrival(lane: Any) -> Any:
+    """Return when the next request comes, inf if none is known."""
+    at_s = np.inf
+    if lane.started < lane.start_count:
+        at_s = arrivals(lane)[starts(lane)[lane.started]]
+    if lane.released > 0:
+        at_s = min(at_s, releases(lane)[0].at_s)
+    return at_s
+
+
+@njit(**INLINE)
+def pop_arrival(lane: Any) -> Any:
+    """Take the request that comes next, of one moment the first in the trace; return its row."""
+    row, at_s = NONE, np.inf
+    if lane.started < lane.start_count:
+        row = starts(lane)[lane.started]
+        at_s = arrivals(lane)[row]
+    if lane.released > 0:
+        r = releases(lane)[0]
+        if r.at_s < at_s - TICK_S or (r.at_s <= at_s + TICK_S and r.row < row):
+            row, at_s = r.row, r.at_s
+            _pop_release(lane)
+            results(lane)[row].arrival_s = at_s
+            return row
+    lane.started += 1
+    results(lane)[row].arrival_s = at_s
+    return row

@@ -1,102 +1,145 @@
-"""The arrays that the compiled engine works on, as record types, and the bundle of a lane."""
+"""The arrays that the compiled engine works on, as record types."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 __all__ = [
+    "ASSUMED_OUTPUT_TOKENS",
+    "BATCHINGS",
     "CACHED",
+    "DECISION",
     "ENGINE",
+    "INLINE",
     "JIT",
-    "JOB",
+    "LANE",
     "NONE",
+    "ORDERS",
     "RELEASE",
     "RESULT",
     "SEAT",
     "SEQUENCE",
-    "Lane",
+    "STEP",
+    "TICK_S",
 ]
 
 JIT: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
 """How every kernel is compiled. Kernels allocate nothing, so numba's reference counting is off: with it,
 taking an array out of the bundle costs an atomic increment, and a replay takes twice as long."""
 
+INLINE: dict[str, Any] = {"_nrt": False, "inline": "always"}
+"""How kernels with one caller are compiled: as part of it. Each level of calls is optimized again with
+all below, so a deep chain of calls takes minutes to compile."""
+
 NONE = -1
 
-JOB = np.dtype(
-    [("arrival_s", "f8"), ("input", "i8"), ("output", "i8"), ("predicted", "i8"), ("session", "i8"),
-     ("model", "i8"), ("first_block", "i8"), ("blocks", "i8"), ("next_turn", "i8"), ("think_s", "f8")],
-    align=True,
-)  # fmt: skip
-"""What a request asks for; its prefix blocks are `blocks` ids from `first_block` on. In closed-loop
-sessions `next_turn` is the row that follows, and `think_s` the pause before this one."""
+TICK_S = 1e-9
+"""Moments closer than a nanosecond, the clock of a trace, are the same moment. A run of steps taken in
+one jump ends when step after step does but for the last bits, and those must not order events."""
+
+ASSUMED_OUTPUT_TOKENS = 256
+"""Predicted output length while nothing has finished and the trace predicts nothing."""
+
+ORDERS = ("fcfs", "priority", "least_work_left", "bin_packing")
+BATCHINGS = ("chunked", "prefill_first", "static")
+"""Names of the codes in `ENGINE`."""
 
 RESULT = np.dtype(
-    [("dispatch_s", "f8"), ("scheduled_s", "f8"), ("first_token_s", "f8"), ("end_s", "f8"),
-     ("instance", "i8"), ("preemptions", "i8"), ("cached", "i8")],
+    [("arrival_s", "f8"), ("dispatch_s", "f8"), ("scheduled_s", "f8"), ("first_token_s", "f8"),
+     ("end_s", "f8"), ("instance", "i4"), ("preemptions", "i4"), ("cached", "i4")],
     align=True,
 )  # fmt: skip
-"""What happened to it; times are NaN and the instance -1 until then."""
+"""What happened to a request; times are NaN and the instance -1 until then."""
 
 SEQUENCE = np.dtype(
-    [("predicted", "i8"), ("generated", "i8"), ("target", "i8"), ("computed", "i8"),
-     ("chunk", "i8"), ("base", "i8"), ("decoding", "i8"), ("named", "i8"), ("order", "i8"),
+    [("row", "i8"), ("input", "i8"), ("output", "i8"), ("predicted", "i8"), ("priority", "i8"),
+     ("first_block", "i8"), ("blocks", "i8"), ("accepted", "i8"),
+     ("generated", "i8"), ("target", "i8"), ("computed", "i8"), ("chunk", "i8"), ("base", "i8"),
+     ("decoding", "i8"), ("named", "i8"), ("taken", "i8"), ("order", "i8"),
      ("next", "i8"), ("previous", "i8")],
     align=True,
 )  # fmt: skip
-"""A request inside an engine. `computed` holds while prefilling, `base` while decoding; `named` counts
-its blocks that went through the prefix cache; `next` links the waiting queue, `next` and `previous`
-the running list in order of admission."""
+"""The slot of a live request: held by the router, waiting or running. Its prefix blocks are `blocks` ids
+from `first_block` on. `computed` holds while prefilling, `base` while decoding; `named` counts its
+blocks that went through the prefix cache; `taken` those that it got in this step, where blocks are
+short; `accepted` and `order` number its acceptance and its last admission; `next` and `previous` link the
+list that it is in."""
 
 ENGINE = np.dtype(
     [("kv_blocks", "i8"), ("block_size", "i8"), ("max_num_seqs", "i8"), ("budget", "i8"),
-     ("reserve", "i8"), ("spare", "i8"), ("overhead_s", "f8"), ("overlapped", "i8"), ("pool", "i8"),
-     ("caching", "i8"),
-     ("now_s", "f8"), ("stepping", "i8"), ("steps", "i8"), ("phase", "i8"), ("outside", "i8"),
+     ("threshold", "i8"), ("queue_order", "i8"), ("batching", "i8"), ("reserve", "i8"),
+     ("spare", "i8"), ("most_in_flight", "i8"), ("overhead_s", "f8"), ("noise", "f8"),
+     ("overlapped", "i8"), ("pool", "i8"), ("caching", "i8"), ("ranks", "i8"),
+     ("now_s", "f8"), ("stepping", "i8"), ("paused", "i8"), ("steps", "i8"), ("taken_steps", "i8"),
+     ("phase", "i8"), ("outside", "i8"),
      ("free", "i8"), ("idle", "i8"), ("oldest", "i8"), ("newest", "i8"),
-     ("in_flight", "i8"), ("predicted_left", "i8"), ("queued_tokens", "i8"),
-     ("decodes", "i8"), ("context", "i8"), ("partial", "i8"), ("chunks", "i8"),
-     ("waiting", "i8"), ("wait_head", "i8"), ("wait_tail", "i8"),
+     ("in_flight", "i8"), ("sent", "i8"), ("sent_tokens", "i8"), ("predicted_left", "i8"),
+     ("queued_tokens", "i8"), ("decodes", "i8"), ("context", "i8"), ("prefilled", "i8"),
+     ("partials", "i8"), ("chunks", "i8"), ("blocked", "i8"),
+     ("accepted", "i8"), ("waiting", "i8"), ("wait_head", "i8"), ("wait_tail", "i8"),
      ("admitted", "i8"), ("running", "i8"), ("run_head", "i8"), ("run_tail", "i8")],
     align=True,
 )  # fmt: skip
-"""One instance: its limits, then its state. `free` blocks hold nothing; `idle` ones hold cached prefixes
-that nobody uses, linked from the `oldest` to the `newest`. `decodes` and `context` count decoding
-sequences and their computed tokens; `phase` is `steps` modulo the block size; `partial` is the
-sequence amid its prompt; `chunks` counts the prefills of the current step."""
+"""One instance: its limits, then its state. `steps` counts those in which decodes advance, `taken_steps`
+all. `free` blocks hold nothing; `idle` ones hold cached prefixes that nobody uses, linked from the
+`oldest` to the `newest`. `decodes` and `context` count decoding sequences and their computed tokens,
+`prefilled` the computed tokens of the others; `phase` is `steps` modulo the block size; `partials`
+counts the sequences amid their prompts, `chunks` the prefills of the current step; `blocked` says that
+the queue cannot move before blocks come back. `ranks` is how many instances step together."""
 
-SEAT = np.dtype([("step", "i8"), ("order", "i8"), ("row", "i8"), ("chunk", "i8")], align=True)
+SEAT = np.dtype([("step", "i8"), ("order", "i8"), ("slot", "i8"), ("chunk", "i8")], align=True)
 """Scratch of an instance, one per possible sequence: a heap of decodes by (last step, order of
-admission), and the rows that prefill in the current step."""
+admission), and the slots that prefill in the current step, those amid their prompts first."""
 
 CACHED = np.dtype([("users", "i4"), ("older", "i4"), ("newer", "i4")], align=True)
 """A block id on an instance: sequences that use it, -1 if it is not resident; links while idle."""
 
-
 RELEASE = np.dtype([("at_s", "f8"), ("row", "i8")], align=True)
 """A turn that will arrive."""
 
+_ADDRESSES = (
+    "engines", "slots", "ring", "seats", "cache", "block_ids", "holds", "results", "releases",
+    "steps", "decisions", "scores", "tables", "domains", "views", "offers", "snapshots",
+    "arrivals", "inputs", "outputs", "predictions", "sessions", "models", "priorities",
+    "first_blocks", "next_turns", "thinks", "prefix_keys", "starts", "serves",
+)  # fmt: skip
+_SIZES = (
+    "instances", "pools", "requests", "start_count", "slot_count", "seat_count", "phases",
+    "id_count", "block_count", "edges", "table_cells", "model_columns", "depth", "room_for_steps",
+    "room_for_decisions",
+)  # fmt: skip
+_OPTIONS = ("most_held", "oracle", "prefix", "closed", "stepwise")
+_CLOCK = (
+    "stage", "last_tick", "seen_tick", "started", "arrived", "decided", "held", "head", "tail",
+    "released", "ended", "finished", "finished_tokens", "free_slot", "used_slots",
+    "recorded_steps", "recorded_decisions", "full", "stalled",
+)  # fmt: skip
 
-class Lane(NamedTuple):
-    """Everything that one replay works on.
+LANE = np.dtype(
+    [
+        *((name, "u8") for name in (*_ADDRESSES, "seed")),
+        *((name, "i8") for name in (*_SIZES, *_OPTIONS, *_CLOCK)),
+        *((name, "f8") for name in ("interval_s", "delay_s", "decision_s", "now_s", "busy_s")),
+    ],
+    align=True,
+)
+"""A lane: the addresses of its arrays (see `kernel_lane`), their sizes, the router's side, and where it
+stands. `held` requests wait in the router's queue from `head` to `tail`; `ended` heads the list of
+sequences whose next turn is due a release; `full` says that the record of steps must be read before the
+lane goes on; `stalled` names a sequence that no step would ever serve."""
 
-    `counts` holds the output tokens and the number of finished requests, and the number of releases.
-    """
+STEP = np.dtype(
+    [("instance", "i8"), ("start_s", "f8"), ("end_s", "f8"), ("prefill_tokens", "i8"),
+     ("prefill_context_tokens", "f8"), ("decode_seqs", "i8"), ("decode_context_tokens", "i8"),
+     ("waiting", "i8"), ("kv_blocks_used", "i8")],
+    align=True,
+)  # fmt: skip
+"""The record of one step."""
 
-    engines: Any
-    jobs: Any
-    results: Any
-    sequences: Any
-    ring: Any
-    seats: Any
-    cache: Any
-    block_ids: Any
-    holds: Any
-    step_time: Any
-    tables: Any
-    domains: Any
-    serves: Any
-    releases: Any
-    counts: Any
+DECISION = np.dtype(
+    [("row", "i8"), ("at_s", "f8"), ("chosen", "i8"), ("view_age_s", "f8"), ("held", "i8")],
+    align=True,
+)  # fmt: skip
+"""The record of one decision; its scores stand beside it."""

@@ -9,6 +9,7 @@ from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.execution import run_lanes
 from workloadlab.routing import Router, resolve, unmet_need
 from workloadlab.simulation.engine import replay_lane
+from workloadlab.simulation.records import recorder_for
 from workloadlab.simulation.workload import REPLAYED, outcome_trace, workload_of
 from workloadlab.trace import COLUMNS, RunInfo, Runs, Trace
 
@@ -31,6 +32,7 @@ def replay(
     rate_scale: float | Iterable[float] = 1.0,
     seeds: int = 1,
     sessions: Literal["open", "closed"] = "open",
+    record: Iterable[str] = (),
     threads: int | None = None,
 ) -> Runs:
     """Replay a trace through every router, at every rate scale, with every seed.
@@ -45,6 +47,8 @@ def replay(
             before it in its session has ended and its think time (recorded, or implied by the
             logged timings) is over, so that a slow cluster slows its users down. The rate scale then
             applies to the starts of sessions.
+        record: "steps" writes down every engine step, "decisions" every routing decision with the
+            scores and what became of the request; see `Runs.records`.
         threads: lanes at a time; None for one per core. The outcome does not depend on it.
 
     Returns:
@@ -68,6 +72,7 @@ def replay(
     """
     if sessions not in ("open", "closed"):
         raise UsageError(f"sessions = {sessions!r}", fix='use "open" or "closed"')
+    recorders = recorder_for(record)
     policies = _unique([resolve(spec) for spec in routers])
     scales = [rate_scale] if isinstance(rate_scale, int | float) else list(rate_scale)
     if not policies or not scales or seeds < 1:
@@ -83,14 +88,21 @@ def replay(
     lanes = [(p, scale, seed) for p in policies for scale in scales for seed in range(seeds)]
     for policy in policies:
         policy.compiled  # noqa: B018  compiled once, before the threads ask for it
+    notes = [replace(recorders) for _ in lanes]
     outcomes = run_lanes(
-        replay_lane, ((scaled[s], simulated, p, seed) for p, s, seed in lanes), threads=threads
+        replay_lane,
+        (
+            (scaled[scale], simulated, policy, seed, recorder)
+            for (policy, scale, seed), recorder in zip(lanes, notes, strict=True)
+        ),
+        threads=threads,
     )
     base = trace.frame.select(
         name for name in trace.columns if name in COLUMNS and name not in REPLAYED
     ).collect()
-    names, infos, traces = cluster.instance_names, [], []
-    for (policy, scale, seed), outcome in zip(lanes, outcomes, strict=True):
+    names, infos, traces, records = cluster.instance_names, [], [], []
+    for (policy, scale, seed), outcome, recorder in zip(lanes, outcomes, notes, strict=True):
+        records.append(recorder.frames(cluster, outcome))
         info = RunInfo(
             run_id=f"{policy.name}__x{float(scale)!r}__s{seed}",
             router=policy.name,
@@ -115,7 +127,7 @@ def replay(
                 run_id=info.run_id, names=names, options=options,
             )
         )  # fmt: skip
-    return Runs(tuple(infos), tuple(traces), cluster.to_dict())
+    return Runs(tuple(infos), tuple(traces), cluster.to_dict(), tuple(records))
 
 
 def _unique(policies: list[Router]) -> list[Router]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 __all__ = ["BlockStore", "Sequence"]
 
 
-@dataclass
+@dataclass(eq=False)
 class Sequence:
     """One request inside an engine; `ids` names its blocks, `used` says which of those it shares."""
 
@@ -15,6 +15,8 @@ class Sequence:
     prompt: int
     output: int
     predicted: int
+    priority: int = 0
+    accepted: int = 0
     ids: list[int] = field(default_factory=list)
     used: list[bool] = field(default_factory=list)
     generated: int = 0

@@ -15,7 +15,9 @@ from workloadlab.trace import COLUMNS, Provenance, Trace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Outcome", "Workload", "outcome_trace", "seed_state", "workload_of"]
+__all__ = ["Outcome", "Workload", "outcome_trace", "prefix_keys", "seed_state", "workload_of"]
+
+PREFIX_KEY_TOKENS = 256
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -39,6 +41,7 @@ class Workload:
         block_ids: ids of the full prefix blocks of all requests, one after the other.
         first_block: where each request's ids start in `block_ids`, and the end: n + 1 entries.
         block_size: tokens per prefix block, 0 where there are none.
+        priority: the lower, the more important; 0 where there is none.
         model: index of each request's model in `models`, -1 where it names none.
         models: distinct model names, sorted.
         next_turn: row of the turn that the end of this one releases, -1 for none.
@@ -56,10 +59,13 @@ class Workload:
     block_size: int = 0
     model: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     models: tuple[str, ...] = ()
+    priority: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     next_turn: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     think_s: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
+        if len(self.priority) == 0:
+            object.__setattr__(self, "priority", np.zeros(len(self), np.int64))
         if len(self.model) == 0:
             object.__setattr__(self, "model", np.full(len(self), -1))
         if len(self.next_turn) == 0:
@@ -136,6 +142,7 @@ def workload_of(trace: Trace, *, prefixes: bool = False, closed: bool = False) -
         "predicted_output_tokens",
         "session_id",
         "model",
+        "priority",
     ).with_columns(
         session=pl.when(pl.col("session_id").is_null())
         .then(-1)
@@ -157,9 +164,24 @@ def workload_of(trace: Trace, *, prefixes: bool = False, closed: bool = False) -
         output_tokens=integers("output_tokens", null=1, least=1),
         predicted_tokens=integers("predicted_output_tokens", null=-1, least=-1),
         session=frame["session"].fill_null(-1).to_numpy(),
+        priority=frame["priority"].cast(pl.Int64).fill_null(0).to_numpy(),
         model=_indices(frame["model"], models),
         models=tuple(models),
     )
+
+
+def prefix_keys(workload: Workload) -> Ints:
+    """Return per request the id of its first whole prompt blocks: 256 tokens of them, at least one."""
+    size = workload.block_size
+    if size == 0:
+        return np.full(len(workload), -1)
+    named = np.minimum(np.diff(workload.first_block), workload.input_tokens // size)
+    depth = np.minimum(named, max(PREFIX_KEY_TOKENS // size, 1))
+    padded = np.append(workload.block_ids, -1).astype(np.int64)
+    keys: Ints = np.where(
+        depth > 0, padded[workload.first_block[:-1] + np.maximum(depth, 1) - 1], -1
+    )
+    return keys
 
 
 def _indices(names: pl.Series, known: list[str]) -> Ints:

@@ -14,6 +14,8 @@ from workloadlab.trace.trace import Trace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import polars as pl
+
 __all__ = ["RunInfo", "Runs"]
 
 MANIFEST = "manifest.json"
@@ -51,11 +53,14 @@ class Runs:
         infos: one RunInfo per run.
         traces: the outcome trace of each run, same order.
         cluster: the cluster as plain data, as written in the manifest.
+        records: by run what was recorded beside the outcomes: "steps" and "decisions", frames that
+            `replay(..., record=...)` asked for.
     """
 
     infos: tuple[RunInfo, ...]
     traces: tuple[Trace, ...]
     cluster: dict[str, Any] = field(default_factory=dict)
+    records: tuple[dict[str, pl.DataFrame], ...] = ()
 
     def __len__(self) -> int:
         return len(self.infos)
@@ -95,6 +100,10 @@ class Runs:
         folder.mkdir(parents=True, exist_ok=True)
         for info, trace in self:
             trace.save(folder / f"{info.run_id}.trace")
+        for info, records in zip(self.infos, self.records, strict=False):
+            for name, frame in records.items():
+                with write_atomically(folder / f"{info.run_id}.{name}.parquet") as temporary:
+                    frame.write_parquet(temporary)
         manifest = {
             "manifest_version": MANIFEST_VERSION,
             "cluster": self.cluster,
@@ -128,9 +137,22 @@ class Runs:
                 "the manifest is damaged", where=str(manifest), fix="replay again"
             ) from error
         traces = tuple(Trace.open(folder / f"{info.run_id}.trace") for info in infos)
-        return cls(infos, traces, facts.get("cluster", {}))
+        records = tuple(_records(folder, info.run_id) for info in infos)
+        return cls(infos, traces, facts.get("cluster", {}), records)
 
     def __repr__(self) -> str:
         routers = ", ".join(dict.fromkeys(info.router for info in self.infos))
         requests = self.traces[0].requests if self.traces else 0
         return f"<Runs: {len(self)} runs of {requests:,} requests; routers {routers}>"
+
+
+def _records(folder: Path, run_id: str) -> dict[str, pl.DataFrame]:
+    """Read what was recorded beside the outcomes of a run."""
+    import polars as pl
+
+    start = f"{run_id}."
+    files = sorted(folder.glob(f"{run_id}.*.parquet"))
+    return {
+        path.name.removeprefix(start).removesuffix(".parquet"): pl.read_parquet(path)
+        for path in files
+    }

@@ -1,0 +1,117 @@
+"""All instances of a lane: they advance one by one, or as ranks that step together.
+
+Data-parallel ranks of one model share experts, so no rank can be ahead of the others: when any has work
+all begin a step, an idle one an empty step, and all end with the slowest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from workloadlab.simulation.kernel_engine import (
+    begin_step,
+    complete,
+    only_decodes,
+    quiet_until,
+    run_decodes,
+)
+from workloadlab.simulation.kernel_lane import engines, steps
+from workloadlab.simulation.kernel_state import JIT, NONE, TICK_S
+
+__all__ = ["advance", "next_end"]
+
+
+@njit(**JIT)
+def _work(first: Any, lane: Any) -> Any:
+    """Count the sequences on the ranks from `first` on."""
+    every = engines(lane)
+    total = every[first].running + every[first].waiting
+    for i in range(first + 1, first + every[first].ranks):
+        total += every[i].running + every[i].waiting
+    return total
+
+
+@njit(**JIT)
+def _begin(first: Any, lane: Any, model: Any) -> Any:
+    """Begin a step on all ranks from `first` on; say whether it could be recorded and served."""
+    every = engines(lane)
+    last = first + every[first].ranks
+    if lane.room_for_steps > 0 and lane.recorded_steps + last - first > lane.room_for_steps:
+        lane.full = 1
+        return False
+    now, seconds, recorded = 0.0, 0.0, lane.recorded_steps
+    for i in range(first, last):
+        now = max(now, every[i].now_s)
+    for i in range(first, last):
+        e = every[i]
+        e.now_s = now
+        e.chunks = e.paused = 0
+        if e.running + e.waiting > 0:
+            seconds = max(seconds, begin_step(i, lane, model))
+    if lane.stalled != NONE:
+        return False
+    for i in range(first, last):
+        every[i].now_s = now + seconds
+        every[i].stepping = 1
+    for k in range(recorded, lane.recorded_steps):
+        steps(lane)[k].end_s = now + seconds
+    return True
+
+
+@njit(**JIT)
+def _advance_group(first: Any, lane: Any, model: Any, until: Any) -> None:
+    """Run every step of the ranks from `first` on that ends by `until`; start none at or after it."""
+    every = engines(lane)
+    leader = every[first]
+    while True:
+        if leader.stepping == 1:
+            if leader.now_s > until + TICK_S:
+                return
+            for i in range(first, first + leader.ranks):
+                complete(i, lane)
+        if leader.ranks == 1 and only_decodes(leader) and lane.stepwise == 0:
+            run_decodes(first, lane, model, until)
+            if leader.stepping == 1:
+                continue
+        now = leader.now_s
+        for i in range(first + 1, first + leader.ranks):
+            now = max(now, every[i].now_s)
+        if now >= until - TICK_S or _work(first, lane) == 0 or not _begin(first, lane, model):
+            return
+
+
+@njit(**JIT)
+def advance(lane: Any, model: Any, until: Any) -> None:
+    """Run every step of every instance that ends by `until`; start none at or after it."""
+    i = 0
+    while i < lane.instances:
+        _advance_group(i, lane, model, until)
+        i += engines(lane)[i].ranks
+
+
+@njit(**JIT)
+def _start_all(lane: Any, model: Any) -> None:
+    """Begin a step on every instance that has work and none in flight."""
+    i = 0
+    while i < lane.instances:
+        e = engines(lane)[i]
+        if e.stepping == 0 and _work(i, lane) > 0 and not _begin(i, lane, model):
+            return
+        i += e.ranks
+
+
+@njit(**JIT)
+def next_end(lane: Any, model: Any, of_steps: Any) -> Any:
+    """Return a moment before which no sequence ends, or no step; inf if all instances are idle."""
+    _start_all(lane, model)
+    earliest = np.inf
+    for i in range(lane.instances):
+        e = engines(lane)[i]
+        if e.ranks == 1 and not of_steps and lane.stepwise == 0:
+            earliest = min(earliest, quiet_until(i, lane, model))
+        elif e.stepping == 1:
+            earliest = min(earliest, e.now_s)
+    return earliest

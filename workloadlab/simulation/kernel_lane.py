@@ -1,0 +1,140 @@
+"""A lane as one record: its sizes, options and clock, and where its arrays are.
+
+Kernels hand one pointer to each other. A bundle of arrays would travel as a hundred machine words, and a
+call would cost more than the steps it takes (measured: half the requests per second). `layout` keeps the
+arrays alive and writes their addresses; an accessor such as `engines(lane)` reads the address and the
+shape from the record.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import from_dtype, types
+from numba.core import cgutils
+from numba.core.extending import intrinsic
+from numba.np.arrayobj import populate_array
+
+from workloadlab.routing.records import INSTANCE, REQUEST
+from workloadlab.simulation.kernel_state import (
+    CACHED,
+    DECISION,
+    ENGINE,
+    LANE,
+    RELEASE,
+    RESULT,
+    SEAT,
+    SEQUENCE,
+    STEP,
+)
+
+__all__ = [
+    "LANE_TYPE",
+    "arrivals",
+    "block_ids",
+    "cache",
+    "decisions",
+    "domains",
+    "engines",
+    "first_blocks",
+    "holds",
+    "inputs",
+    "models",
+    "next_turns",
+    "offers",
+    "outputs",
+    "predictions",
+    "prefix_keys",
+    "priorities",
+    "releases",
+    "results",
+    "ring",
+    "scores",
+    "seats",
+    "serves",
+    "sessions",
+    "slots",
+    "snapshots",
+    "starts",
+    "steps",
+    "tables",
+    "thinks",
+    "views",
+]
+
+LANE_TYPE = from_dtype(LANE)
+FLOAT, INT, BYTE, INT32 = (np.dtype(kind) for kind in ("f8", "i8", "u1", "i4"))
+
+
+def _array(name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
+    """Make the accessor of a C-contiguous array; a size is a field of the lane or a constant."""
+    element = from_dtype(dtype)
+    kind = types.Array(element, len(sizes), "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        word = context.get_value_type(types.intp)
+
+        def field(of: str) -> Any:
+            offset = LANE_TYPE.offset(of)
+            return builder.load(cgutils.get_record_member(builder, arguments[0], offset, word))
+
+        shape = [field(size) if isinstance(size, str) else word(size) for size in sizes]
+        strides = [word(dtype.itemsize)]
+        for length in reversed(shape[1:]):
+            strides.insert(0, builder.mul(strides[0], length))
+        pointer = context.get_data_type(element).as_pointer()
+        array = context.make_array(kind)(context, builder)
+        populate_array(
+            array,
+            data=builder.inttoptr(field(name), pointer),
+            shape=shape,
+            strides=strides,
+            itemsize=word(dtype.itemsize),
+            meminfo=None,
+        )
+        return array._getvalue()
+
+    def accessor(typing_context: Any, lane: Any) -> Any:  # noqa: ARG001
+        return kind(lane), codegen
+
+    return intrinsic(accessor)
+
+
+engines = _array("engines", ENGINE, "instances")
+slots = _array("slots", SEQUENCE, "slot_count")
+ring = _array("ring", INT, "instances", "phases")
+seats = _array("seats", SEAT, "instances", "seat_count")
+cache = _array("cache", CACHED, "instances", "id_count")
+holds = _array("holds", BYTE, "block_count")
+results = _array("results", RESULT, "requests")
+releases = _array("releases", RELEASE, "requests")
+tables = _array("tables", FLOAT, "pools", "table_cells")
+domains = _array("domains", FLOAT, "pools", 3, 5, 2)
+"""The instances: see `kernel_state`. `ring` counts decodes by the phase in which they need a block;
+`holds` says whether a request uses the resident block of that place in `block_ids`."""
+
+views = _array("views", INSTANCE, "instances")
+offers = _array("offers", REQUEST, 1)
+snapshots = _array("snapshots", INSTANCE, "depth", "instances")
+steps = _array("steps", STEP, "room_for_steps")
+decisions = _array("decisions", DECISION, "room_for_decisions")
+scores = _array("scores", FLOAT, "room_for_decisions", "instances")
+"""What the router sees, reports on their way to it, and the records."""
+
+arrivals = _array("arrivals", FLOAT, "requests")
+inputs = _array("inputs", INT, "requests")
+outputs = _array("outputs", INT, "requests")
+predictions = _array("predictions", INT, "requests")
+sessions = _array("sessions", INT, "requests")
+models = _array("models", INT, "requests")
+priorities = _array("priorities", INT, "requests")
+first_blocks = _array("first_blocks", INT, "edges")
+block_ids = _array("block_ids", INT32, "block_count")
+next_turns = _array("next_turns", INT, "requests")
+thinks = _array("thinks", FLOAT, "requests")
+prefix_keys = _array("prefix_keys", INT, "requests")
+starts = _array("starts", INT, "start_count")
+serves = _array("serves", BYTE, "pools", "model_columns")
+"""What the requests ask for: see `workload.Workload`. The last column of `serves` is for requests that
+name no model."""

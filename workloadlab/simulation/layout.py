@@ -1,0 +1,224 @@
+"""The arrays of a lane before anything has happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workloadlab.routing import INSTANCE, REQUEST
+from workloadlab.simulation import kernel_state as state
+from workloadlab.simulation.kernel_state import BATCHINGS, NONE, ORDERS
+from workloadlab.simulation.workload import prefix_keys, seed_state
+
+if TYPE_CHECKING:
+    from workloadlab.latency import LatencyModel
+    from workloadlab.simulation.cluster import Cluster
+    from workloadlab.simulation.workload import Workload
+
+__all__ = ["LaneArrays", "lane_arrays"]
+
+FIRST_SLOTS = 4096
+
+
+@dataclass
+class LaneArrays:
+    """A lane as the kernel reads it, and what keeps its arrays alive.
+
+    Attributes:
+        lane: one `LANE` record with the addresses of the arrays.
+        arrays: the arrays by the name of their address.
+        step_time, decode_line: the compiled latency models.
+    """
+
+    lane: Any
+    arrays: dict[str, Any]
+    step_time: Any
+    decode_line: Any
+
+    def put(self, name: str, values: Any) -> None:
+        """Give the lane an array, in the place of the one that it had."""
+        self.arrays[name] = values
+        self.lane[name] = values.ctypes.data
+
+    def add_slots(self) -> None:
+        """Make room for twice as many live requests."""
+        slots = np.zeros(2 * len(self.arrays["slots"]), state.SEQUENCE)
+        slots[: len(self.arrays["slots"])] = self.arrays["slots"]
+        self.put("slots", slots)
+        self.lane["slot_count"] = len(slots)
+
+
+def _serves(cluster: Cluster, workload: Workload) -> Any:
+    """Return which pool serves which model; the last column is for requests that name none."""
+    table = np.ones((len(cluster.pools), len(workload.models) + 1), np.uint8)
+    for row, pool in enumerate(cluster.pools):
+        if pool.models:
+            table[row, :-1] = [name in pool.models for name in workload.models]
+    return table
+
+
+def _requests(workload: Workload, cluster: Cluster, *, prefix: bool) -> dict[str, Any]:
+    """Lay out what the requests ask for; the overhead outside the engine delays every arrival."""
+    outside_s = cluster.request_overhead_s
+    nothing = np.zeros(0)
+    closed = len(workload.starts) < len(workload)
+    columns = {
+        "arrivals": (workload.arrival_s + outside_s if outside_s else workload.arrival_s, float),
+        "inputs": (workload.input_tokens, np.int64),
+        "outputs": (workload.output_tokens, np.int64),
+        "predictions": (workload.predicted_tokens, np.int64),
+        "sessions": (workload.session, np.int64),
+        "models": (workload.model, np.int64),
+        "priorities": (workload.priority, np.int64),
+        "first_blocks": (workload.first_block, np.int64),
+        "next_turns": (workload.next_turn if closed else nothing, np.int64),
+        "thinks": (workload.think_s + outside_s if closed else nothing, np.float64),
+        "prefix_keys": (prefix_keys(workload) if prefix else nothing, np.int64),
+        "starts": (workload.starts, np.int64),
+        "serves": (_serves(cluster, workload), np.uint8),
+        "block_ids": (workload.block_ids, np.int32),
+    }
+    return {name: np.ascontiguousarray(values, kind) for name, (values, kind) in columns.items()}
+
+
+def _engines(cluster: Cluster) -> Any:
+    engines = np.zeros(sum(pool.instances for pool in cluster.pools), state.ENGINE)
+    first = 0
+    for number, pool in enumerate(cluster.pools):
+        rows = engines[first : first + pool.instances]
+        first += pool.instances
+        rows["kv_blocks"] = pool.blocks
+        rows["block_size"] = pool.block_size
+        rows["max_num_seqs"] = pool.max_num_seqs
+        rows["budget"] = pool.max_num_batched_tokens
+        rows["threshold"] = pool.long_prefill_token_threshold
+        rows["queue_order"] = ORDERS.index(pool.queue_order)
+        rows["batching"] = BATCHINGS.index(pool.batching)
+        rows["reserve"] = pool.reserve_full_isl
+        rows["spare"] = pool.spare_blocks
+        rows["most_in_flight"] = pool.most_in_flight
+        rows["overhead_s"] = pool.step_overhead_s
+        rows["noise"] = pool.log_noise
+        rows["overlapped"] = pool.async_scheduling
+        rows["pool"] = number
+        rows["caching"] = pool.prefix_caching
+        rows["ranks"] = pool.instances if pool.step_together else 1
+    engines["free"] = engines["kv_blocks"]
+    for link in ("wait_head", "wait_tail", "run_head", "run_tail", "oldest", "newest"):
+        engines[link] = NONE
+    return engines
+
+
+def _bounds(model: LatencyModel) -> Any:
+    """Return the domain as (kinds, features, low and high); everything if the model has none."""
+    if model.domain is not None:
+        return model.domain.bounds()
+    return np.tile(np.array([-np.inf, np.inf]), (3, 5, 1))
+
+
+def _results(count: int) -> Any:
+    results = np.zeros(count, state.RESULT)
+    for moment in ("arrival_s", "dispatch_s", "scheduled_s", "first_token_s", "end_s"):
+        results[moment] = np.nan
+    results["instance"] = NONE
+    return results
+
+
+def _cache(workload: Workload, cluster: Cluster, count: int) -> Any:
+    """Return the residency of every block id on every instance: none; no ids if nobody caches."""
+    caching = any(pool.prefix_caching for pool in cluster.pools)
+    ids = int(workload.block_ids.max(initial=-1)) + 1 if caching else 0
+    cache = np.zeros((count, ids), state.CACHED)
+    for link in state.CACHED.names or ():
+        cache[link] = NONE
+    return cache
+
+
+def _views(engines: Any) -> Any:
+    """Return the router's view of the instances before anything is reported."""
+    views = np.zeros(len(engines), INSTANCE)
+    views["index"] = np.arange(len(engines))
+    for name in ("kv_blocks", "block_size", "max_num_seqs"):
+        views[name] = engines[name]
+    return views
+
+
+def _snapshots(cluster: Cluster, count: int) -> Any:
+    """Return a ring of as many snapshots as can be on their way to the router."""
+    depth = 1
+    if cluster.signal_interval_s > 0:
+        depth = int(cluster.signal_delay_s / cluster.signal_interval_s) + 2
+    return np.zeros((depth, count), INSTANCE)
+
+
+def lane_arrays(
+    workload: Workload,
+    cluster: Cluster,
+    reads: frozenset[str],
+    seed: int,
+    *,
+    slots: int = FIRST_SLOTS,
+    recorded_steps: int = 0,
+    recorded_decisions: int = 0,
+) -> LaneArrays:
+    """Lay out a lane.
+
+    Args:
+        workload: what to replay.
+        cluster: on what.
+        reads: what the router reads beyond the basic records.
+        seed: of the run.
+        slots: how many requests can be live at first.
+        recorded_steps: how many steps the record holds; 0 for no record.
+        recorded_decisions: the same of decisions.
+    """
+    from workloadlab.latency.mixed import mixed_kernel
+
+    n = len(workload)
+    engines = _engines(cluster)
+    count = len(engines)
+    requests = _requests(workload, cluster, prefix="prefix" in reads)
+    closed = len(requests["starts"]) < n
+    caching = any(pool.prefix_caching for pool in cluster.pools)
+    step_time, decode_line, tables = mixed_kernel([pool.latency for pool in cluster.pools])
+    arrays = {
+        **requests,
+        "engines": engines,
+        "slots": np.zeros(min(n, slots), state.SEQUENCE),
+        "ring": np.zeros((count, int(engines["block_size"].max())), np.int64),
+        "seats": np.zeros((count, min(int(engines["max_num_seqs"].max()), n) + 1), state.SEAT),
+        "cache": _cache(workload, cluster, count),
+        "holds": np.zeros(len(workload.block_ids) if caching else 0, np.uint8),
+        "results": _results(n),
+        "releases": np.zeros(n if closed else 0, state.RELEASE),
+        "steps": np.zeros(recorded_steps, state.STEP),
+        "decisions": np.zeros(recorded_decisions, state.DECISION),
+        "scores": np.zeros((recorded_decisions, count)),
+        "tables": tables,
+        "domains": np.stack([_bounds(pool.latency) for pool in cluster.pools]),
+        "views": _views(engines),
+        "offers": np.zeros(1, REQUEST),
+        "snapshots": _snapshots(cluster, count),
+    }
+    made = LaneArrays(np.zeros(1, state.LANE), {}, step_time, decode_line)
+    for name, values in arrays.items():
+        made.put(name, values)
+    lane = made.lane
+    for name in ("last_tick", "seen_tick", "head", "tail", "ended", "free_slot", "stalled"):
+        lane[name] = NONE
+    lane["instances"], lane["pools"], lane["requests"] = count, len(cluster.pools), n
+    lane["start_count"], lane["slot_count"] = len(requests["starts"]), len(arrays["slots"])
+    lane["phases"], lane["seat_count"] = arrays["ring"].shape[1], arrays["seats"].shape[1]
+    lane["id_count"], lane["block_count"] = arrays["cache"].shape[1], len(requests["block_ids"])
+    lane["table_cells"], lane["model_columns"] = tables.shape[1], len(workload.models) + 1
+    lane["edges"] = n + 1
+    lane["depth"] = len(arrays["snapshots"])
+    lane["room_for_steps"], lane["room_for_decisions"] = recorded_steps, recorded_decisions
+    lane["most_held"], lane["closed"] = cluster.most_held, closed
+    lane["oracle"], lane["prefix"] = "oracle" in reads, "prefix" in reads
+    lane["stepwise"] = recorded_steps > 0 or any(pool.step_noise > 0 for pool in cluster.pools)
+    lane["interval_s"], lane["delay_s"] = cluster.signal_interval_s, cluster.signal_delay_s
+    lane["decision_s"], lane["seed"] = cluster.decision_overhead_s, seed_state(seed)
+    return made

@@ -1,0 +1,174 @@
+"""A pool: identical instances with one latency model and one engine configuration."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from workloadlab.errors import UsageError
+from workloadlab.latency import LatencyModel
+from workloadlab.simulation.kernel_state import BATCHINGS, ORDERS
+
+__all__ = ["DEFAULT_STEP_OVERHEAD_S", "UNLIMITED", "Pool"]
+
+DEFAULT_STEP_OVERHEAD_S = 0.001
+"""CPU time per step outside the kernels: scheduling, input preparation, sampling, detokenization."""
+
+UNLIMITED = 1 << 40
+"""Blocks, or requests in flight, where there is no limit."""
+
+_COUNTS = ("instances", "kv_blocks", "block_size", "max_num_seqs", "max_num_batched_tokens",
+           "max_in_flight")  # fmt: skip
+_OPTIONAL = ("kv_blocks", "max_in_flight")
+_SWITCHES = ("reserve_full_isl", "prefix_caching", "async_scheduling", "step_together")
+_CHOICES = {"queue_order": ORDERS, "batching": BATCHINGS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """Identical instances.
+
+    Attributes:
+        name: names the instances: `name/0`, `name/1`, ...
+        instances: how many.
+        latency: step-time model; a catalogue name or path is loaded.
+        kv_blocks: KV-cache blocks per instance; None for as many as ever needed.
+        block_size: tokens per block.
+        max_num_seqs: most sequences in a batch.
+        max_num_batched_tokens: token budget of a step.
+        long_prefill_token_threshold: most prompt tokens of one sequence in a step; 0 for no limit but
+            the budget, as in vLLM.
+        batching: "chunked" serves the running first and fills the budget with chunks of prompts (vLLM
+            V1); "prefill_first" runs whole waiting prompts in steps of their own before any decode (its
+            older behaviour); "static" does so only once the whole batch before has ended. Beyond
+            the budget a whole prompt runs alone.
+        queue_order: who is admitted first: "fcfs"; "priority", the lowest `priority` of the trace, none
+            being 0, which also picks whom preemption hits; "least_work_left", the fewest predicted
+            output tokens; "bin_packing", the longest prompt that fits the free blocks. Ties by
+            arrival at the instance. Preemption otherwise hits the last admitted.
+        reserve_full_isl: admit a request only if blocks for its whole prompt are free, not only for its
+            first chunk (vLLM's `scheduler_reserve_full_isl`).
+        watermark: share of the blocks that an admission must leave free.
+        prefix_caching: keep the KV blocks of prefixes that end, and reuse them by block id; blocks
+            are those of the trace, so its block size must be a multiple of `block_size`.
+        max_in_flight: most requests that the router may have on one instance; the others wait in
+            the router's queue. None for no limit.
+        step_overhead_s: CPU time per step outside the kernels, added to the model's time; left out it is
+            1 ms, or 0 for a model that was fitted on whole steps and so holds it already.
+        async_scheduling: prepare the next step while one runs, so that a step takes the longer of the
+            model's time and the overhead instead of their sum.
+        step_noise: standard deviation of a factor on the model's time, relative to its mean of 1
+            (lognormal, drawn by seed for every step); 0 for none.
+        step_together: the instances are data-parallel ranks of one engine, which share experts: all
+            begin a step together, an idle one an empty step, and it lasts as long as the slowest.
+        models: served models, by the trace's `model`; empty for any.
+
+    Raises:
+        UsageError: a value that no engine could run with.
+    """
+
+    name: str = "pool"
+    instances: int = 1
+    latency: LatencyModel
+    kv_blocks: int | None = None
+    block_size: int = 16
+    max_num_seqs: int = 256
+    max_num_batched_tokens: int = 2048
+    long_prefill_token_threshold: int = 0
+    batching: str = "chunked"
+    queue_order: str = "fcfs"
+    reserve_full_isl: bool = True
+    watermark: float = 0.0
+    prefix_caching: bool = False
+    max_in_flight: int | None = None
+    step_overhead_s: float = None  # type: ignore[assignment]  # known after __post_init__
+    async_scheduling: bool = False
+    step_noise: float = 0.0
+    step_together: bool = False
+    models: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.latency, str | Path):
+            object.__setattr__(self, "latency", LatencyModel.load(self.latency))
+        if not isinstance(self.latency, LatencyModel):
+            raise self._wrong("latency", "give a LatencyModel, a catalogue name or a model JSON")
+        for key in (*_COUNTS, "long_prefill_token_threshold"):
+            self._check_count(key, 1 if key in _COUNTS else 0)
+        for key in _SWITCHES:
+            if not isinstance(getattr(self, key), bool):
+                raise self._wrong(key, "use true or false")
+        for key, known in _CHOICES.items():
+            if getattr(self, key) not in known:
+                raise self._wrong(key, f"use {', '.join(known)}")
+        models: Any = self.models
+        if isinstance(models, str) or not all(isinstance(name, str) for name in models):
+            raise self._wrong("models", "list model names")
+        object.__setattr__(self, "models", tuple(models))
+        asked: float | None = self.step_overhead_s
+        if asked is None:
+            whole = self.latency.system.get("includes_step_overhead", False)
+            object.__setattr__(self, "step_overhead_s", 0.0 if whole else DEFAULT_STEP_OVERHEAD_S)
+        self._check_number("watermark", 1, "use 0 to 1")
+        self._check_number("step_overhead_s", 60, "use seconds, 0 to 60")
+        self._check_number("step_noise", 1, "use 0 to 1, such as 0.05")
+
+    def _wrong(self, key: str, fix: str) -> UsageError:
+        return UsageError(f"pool {self.name!r}: {key} = {getattr(self, key)!r}", fix=fix)
+
+    def _check_count(self, key: str, least: int) -> None:
+        value = getattr(self, key)
+        if key in _OPTIONAL and value is None:
+            return
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise self._wrong(key, f"use a whole number of at least {least}")
+
+    def _check_number(self, key: str, below: float, fix: str) -> None:
+        value = getattr(self, key)
+        if not isinstance(value, int | float) or not 0 <= value < below:
+            raise self._wrong(key, fix)
+
+    @property
+    def blocks(self) -> int:
+        """KV blocks per instance, a very large number where there is no limit."""
+        return UNLIMITED if self.kv_blocks is None else self.kv_blocks
+
+    @property
+    def spare_blocks(self) -> int:
+        """Blocks that an admission beside running requests must leave free."""
+        return 0 if self.kv_blocks is None else math.ceil(self.watermark * self.kv_blocks)
+
+    @property
+    def most_in_flight(self) -> int:
+        """Most requests in flight on one instance, a very large number where there is no limit."""
+        return UNLIMITED if self.max_in_flight is None else self.max_in_flight
+
+    @property
+    def log_noise(self) -> float:
+        """Standard deviation of the logarithm of a step's noise factor."""
+        return math.sqrt(math.log1p(self.step_noise**2))
+
+    def in_blocks_of(self, tokens: int) -> Pool:
+        """Return the pool with KV blocks of `tokens` tokens and as much memory, rounded down.
+
+        Raises:
+            UsageError: `tokens` is not a multiple of the pool's block size, or no block is left.
+        """
+        if tokens % self.block_size:
+            raise UsageError(
+                f"pool {self.name!r} caches prefixes in blocks of {self.block_size} tokens, the trace "
+                f"names blocks of {tokens}",
+                fix=f"set block_size to a divisor of {tokens}",
+            )
+        each = tokens // self.block_size
+        blocks = None if self.kv_blocks is None else self.kv_blocks // each
+        return replace(self, block_size=tokens, kv_blocks=blocks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data; the latency model by its name."""
+        return {
+            **{key.name: getattr(self, key.name) for key in fields(self)},
+            "latency": self.latency.name,
+            "models": list(self.models),
+        }
