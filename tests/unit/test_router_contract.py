@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -78,6 +80,7 @@ def test_every_field_of_the_tables_reaches_a_router():
     from workloadlab.simulation.workload import workload_of
 
     noted = wl.router(kind="choose", name="note", needs=watch.needs)(note)
+    guessing = replace(noted, index=wl.PrefixIndex())
     n = 40
     log = trace(
         n, arrival_ns=[i * 10**7 for i in range(n)], input_tokens=[70] * n, session_id=["a", "b"] * 20,
@@ -87,7 +90,8 @@ def test_every_field_of_the_tables_reaches_a_router():
         kv_blocks=9, block_size=16, max_num_batched_tokens=32, prefix_caching=True,
         signal_interval_s=0.05,
     )  # fmt: skip
-    replay_by_steps(workload_of(log, prefixes=True), pool, noted, 0)
+    for policy in (noted, guessing):
+        replay_by_steps(workload_of(log, prefixes=True), pool, policy, 0)
     silent = {name for name in (*REQUEST_FIELDS, *INSTANCE_FIELDS) if not seen[name] > 0}
     assert silent == set()
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from workloadlab.routing.prefix_index import PrefixIndex
+
 __all__ = ["DEFER", "NEEDS", "Router", "RouterMaker", "empty_memory", "router"]
 
 DEFER = -1
@@ -47,6 +49,7 @@ class Router:
         uses: what it reads when the trace and the cluster have it, and can do without.
         params: numbers handed to the function as `params`; they can change without compiling again.
         param_names: what the numbers are called, or nothing.
+        index: what it keeps of the prompts that it placed, or None if the engines report their caches.
         family, formula, source: documentation, printed by the list of routers.
     """
 
@@ -57,6 +60,7 @@ class Router:
     uses: frozenset[str] = frozenset()
     params: tuple[float, ...] = ()
     param_names: tuple[str, ...] = ()
+    index: PrefixIndex | None = None
     family: str = "user"
     formula: str = ""
     source: str = ""
@@ -140,6 +144,18 @@ def _check(policy: Router) -> Router:
             f"router {policy.name!r} needs {', '.join(unknown)}, which no trace can offer",
             fix=f"use {', '.join(NEEDS)}",
         )
+    if policy.index is not None and "prefix" not in policy.reads:
+        raise UsageError(
+            f"router {policy.name!r} keeps a prefix index but does not declare prefix",
+            where=policy.location,
+            fix='declare needs={"prefix"} or uses={"prefix"}',
+        )
+    if policy.index is not None and "cached_tokens" in policy.function.__code__.co_names:
+        raise UsageError(
+            f"router {policy.name!r} keeps a prefix index, so nobody tells it cached_tokens",
+            where=policy.location,
+            fix="read instance.indexed_tokens, or declare no index",
+        )
     most = 3 if policy.kind == "score" else 4
     arity = arity_of(policy.function)
     if not 2 <= arity <= most:
@@ -175,6 +191,7 @@ class RouterMaker:
         uses: Iterable[str] = (),
         params: Mapping[str, float] | Iterable[float] = (),
         name: str | None = None,
+        index: PrefixIndex | None = None,
         family: str = "user",
         formula: str = "",
         source: str = "",
@@ -195,6 +212,8 @@ class RouterMaker:
                 uses: the same, for what the router can do without.
                 params: starting values of `params`, by name or by place.
                 name: defaults to the function's name.
+                index: a PrefixIndex, if it guesses what is cached from what it sent; it then reads
+                    indexed_tokens.
                 family: which shelf it stands on.
                 formula: the score or the choice, in one line.
                 source: where the policy comes from.
@@ -244,6 +263,7 @@ def _declared(options: dict[str, Any]) -> Callable[[Callable[..., Any]], Router]
         uses: Iterable[str] = (),
         params: Mapping[str, float] | Iterable[float] = (),
         name: str | None = None,
+        index: PrefixIndex | None = None,
         **documentation: str,
     ) -> Router:
         names = tuple(params) if isinstance(params, Mapping) else ()
@@ -257,6 +277,7 @@ def _declared(options: dict[str, Any]) -> Callable[[Callable[..., Any]], Router]
                 uses=frozenset(uses),
                 params=tuple(float(p) for p in values),
                 param_names=names,
+                index=index,
                 **documentation,
             )
         )

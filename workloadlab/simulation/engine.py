@@ -120,6 +120,7 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
     from workloadlab.latency.mixed import mixed_kernel
     from workloadlab.simulation import kernel
     from workloadlab.simulation import kernel_state as state
+    from workloadlab.simulation.kernel_index import empty_index
 
     n, pools = len(workload), cluster.pools
     jobs = _jobs(workload, cluster)
@@ -156,6 +157,7 @@ def replay_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
         no_choice if scores else policy.compiled,
         "oracle" in policy.reads,
         "prefix" in policy.reads,
+        *empty_index(policy.index, workload, count),
         np.array(policy.params),
         empty_memory(count),
         np.zeros(1, REQUEST),

@@ -26,12 +26,14 @@ from workloadlab.routing import INSTANCE, REQUEST, signatures
 from workloadlab.simulation import (
     kernel_blocks,
     kernel_engine,
+    kernel_index,
     kernel_sessions,
     kernel_state,
     reference,
 )
 from workloadlab.simulation.kernel_blocks import blocks_for, hits
 from workloadlab.simulation.kernel_engine import accept, advance, start
+from workloadlab.simulation.kernel_index import TYPES, Index, index_insert, index_match
 from workloadlab.simulation.kernel_sessions import due, pop_release, release_next_turn
 from workloadlab.simulation.kernel_state import (
     CACHED,
@@ -78,6 +80,7 @@ SIGNATURE = types.Tuple((types.int64, types.int64, types.int64))(
     types.FunctionType(CHOOSE_SIGNATURE),
     types.boolean,
     types.boolean,
+    *TYPES,
     types.float64[::1],
     types.float64[::1],
     types.Array(from_dtype(REQUEST), 1, "C"),
@@ -130,7 +133,7 @@ def report(lane: Any, views: Any) -> None:
 
 
 @njit(**JIT)
-def refresh_own(lane: Any, views: Any, row: Any, prefix: Any) -> Any:
+def refresh_own(lane: Any, views: Any, row: Any, told: Any) -> Any:
     """Update what the router knows by itself; return whether any instance fits the request."""
     job = lane.jobs[row]
     slots = job.input + job.output - 1
@@ -143,9 +146,10 @@ def refresh_own(lane: Any, views: Any, row: Any, prefix: Any) -> Any:
         views[i].in_flight = e.in_flight
         views[i].fits = 1 if fits else 0
         any_fits |= fits
-        if prefix and e.caching == 1:
+        if told and e.caching == 1:
             found = hits(job, lane.cache, lane.block_ids, i, (job.input - 1) // e.block_size)
             views[i].cached_tokens = found * e.block_size
+            views[i].indexed_tokens = found * e.block_size
     return any_fits
 
 
@@ -187,6 +191,10 @@ def _lane_of(sources: str) -> Any:
         choose: Any,
         oracle: Any,
         prefix: Any,
+        rules: Any,
+        table: Any,
+        nodes: Any,
+        index_tokens: Any,
         params: Any,
         memory: Any,
         offer: Any,
@@ -207,6 +215,8 @@ def _lane_of(sources: str) -> Any:
             engines, jobs, results, sequences, ring, seats, cache, block_ids, holds, step_time, tables,
             domains, serves, releases, counts,
         )  # fmt: skip
+        index = Index(rules, table, nodes, index_tokens)
+        told = prefix and len(nodes) == 0
         closed = len(starts) < n
         arrived = started = decisions = held = 0
         last_tick = -1.0
@@ -251,13 +261,14 @@ def _lane_of(sources: str) -> Any:
                 row = head
                 job = jobs[row]
                 following = sequences[row].next
-                if not refresh_own(lane, views, row, prefix):
+                if not refresh_own(lane, views, row, told):
                     head = following
                     held -= 1
                     release_next_turn(lane, row, now)
                     continue
                 if interval == 0.0:
                     report(lane, views)
+                index_match(index, lane, views, row, now)
                 predicted = job.output if oracle else job.predicted
                 if predicted < 0:
                     predicted = ASSUMED_OUTPUT_TOKENS
@@ -290,6 +301,7 @@ def _lane_of(sources: str) -> Any:
                 if views[chosen].fits == 1:
                     results[row].instance = chosen
                     accept(chosen, lane, row, now, predicted)
+                    index_insert(index, lane, row, chosen, now)
                     views[chosen].sent_since_report += 1
                     views[chosen].sent_tokens_since_report += job.input
                 else:
@@ -303,7 +315,13 @@ def _lane_of(sources: str) -> Any:
 run_lane = njit(SIGNATURE, **JIT)(
     _lane_of(
         digest_of(
-            domain_kernel, kernel_blocks, kernel_engine, kernel_sessions, kernel_state, reference
+            domain_kernel,
+            kernel_blocks,
+            kernel_engine,
+            kernel_index,
+            kernel_sessions,
+            kernel_state,
+            reference,
         )
     )
 )

@@ -20,6 +20,7 @@ import numpy as np
 from workloadlab.errors import UsageError
 from workloadlab.routing import DEFER, INSTANCE, REQUEST, Router, empty_memory
 from workloadlab.simulation.reference_blocks import BlockStore, Sequence
+from workloadlab.simulation.reference_index import IndexByDictionary
 from workloadlab.simulation.workload import Ints, Outcome, Workload, seed_state
 
 if TYPE_CHECKING:
@@ -259,6 +260,9 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
     offer = np.zeros(1, REQUEST).view(np.recarray)
     params, memory = np.array(policy.params), empty_memory(len(engines))
     keys = prefix_keys(workload)
+    guess = None
+    if policy.index is not None:
+        guess = IndexByDictionary(policy.index, workload, len(engines))
     state, decisions = seed_state(seed), 0
     interval, last_tick = cluster.signal_interval_s, -1
     held: list[int] = []
@@ -281,9 +285,12 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
         for view, engine, fits in zip(views, engines, fitting(row), strict=True):
             view.in_flight = engine.in_flight
             view.fits = fits
-            if "prefix" in policy.reads and engine.pool.prefix_caching:
+            if "prefix" in policy.reads and guess is None and engine.pool.prefix_caching:
                 whole = named(row)[: (prompt - 1) // engine.pool.block_size]
                 view.cached_tokens = engine.store.hits(whole) * engine.pool.block_size
+                view.indexed_tokens = view.cached_tokens
+        if guess is not None:
+            guess.match(views, row, now)
         request = offer[0]
         request.row, request.arrival_s, request.now_s = row, outcome.arrival_s[row], now
         request.input_tokens, request.predicted_output_tokens = prompt, predict(row)
@@ -373,6 +380,8 @@ def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: 
                 ids = named(row) if engines[chosen].pool.prefix_caching else []
                 predicted = int(offer[0].predicted_output_tokens)
                 engines[chosen].accept(Sequence(row, prompt, output, predicted, ids), now)
+                if guess is not None:
+                    guess.insert(row, chosen, now)
                 views[chosen].sent_since_report += 1
                 views[chosen].sent_tokens_since_report += prompt
             else:
