@@ -18,6 +18,7 @@ import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.routing.compilation import Kind, arity_of, compile_function, with_all_arguments
+from workloadlab.routing.compile_errors import compile_error
 from workloadlab.routing.records import ORACLE_FIELDS
 
 if TYPE_CHECKING:
@@ -116,19 +117,12 @@ class Router:
 
 
 def _compiled(policy: Router) -> Any:
-    from numba.core.errors import NumbaError
+    from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
     try:
         return compile_function(policy.function, policy.kind)
-    except NumbaError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = next((li for li in lines if "Failed in" not in li), lines[0] if lines else "")
-        place = next((li for li in lines if li.startswith("File ")), "")
-        raise UsageError(
-            f"router {policy.name!r} cannot be compiled: {said} {place}".strip(),
-            where=policy.location,
-            fix="use numbers, loops, branches and the fields of the request and instance records",
-        ) from error
+    except (NumbaError, UnsupportedBytecodeError, KeyError) as error:
+        raise compile_error(policy.name, policy.function, error) from error
 
 
 def _check(policy: Router) -> Router:
