@@ -48,7 +48,7 @@ INSTANCE_FIELDS: dict[str, tuple[str, str]] = {
     ),
     "indexed_tokens": (
         "i8",
-        "prompt tokens of this request that the router's index holds for it; else cached_tokens",
+        "prompt tokens of this request in the router's own index; cached_tokens if it has none",
     ),
     "index_size_tokens": ("i8", "tokens that the router's index holds for the instance"),
     "sent_since_report": (
