@@ -216,7 +216,7 @@ def _lane_of(sources: str) -> Any:
             domains, serves, releases, counts,
         )  # fmt: skip
         index = Index(rules, table, nodes, index_tokens)
-        told = prefix and len(nodes) == 0
+        guesses = len(nodes) > 0
         closed = len(starts) < n
         arrived = started = decisions = held = 0
         last_tick = -1.0
@@ -261,14 +261,15 @@ def _lane_of(sources: str) -> Any:
                 row = head
                 job = jobs[row]
                 following = sequences[row].next
-                if not refresh_own(lane, views, row, told):
+                if not refresh_own(lane, views, row, prefix and not guesses):
                     head = following
                     held -= 1
                     release_next_turn(lane, row, now)
                     continue
                 if interval == 0.0:
                     report(lane, views)
-                index_match(index, lane, views, row, now)
+                if guesses:
+                    index_match(index, lane, views, row, now)
                 predicted = job.output if oracle else job.predicted
                 if predicted < 0:
                     predicted = ASSUMED_OUTPUT_TOKENS
@@ -301,7 +302,8 @@ def _lane_of(sources: str) -> Any:
                 if views[chosen].fits == 1:
                     results[row].instance = chosen
                     accept(chosen, lane, row, now, predicted)
-                    index_insert(index, lane, row, chosen, now)
+                    if guesses:
+                        index_insert(index, lane, row, chosen, now)
                     views[chosen].sent_since_report += 1
                     views[chosen].sent_tokens_since_report += job.input
                 else:

@@ -159,8 +159,6 @@ def _append(nodes: Any, place: Any, ring: Any, now: Any) -> None:
 @njit(**JIT)
 def index_match(index: Any, lane: Any, views: Any, row: Any, now: Any) -> None:
     """Tell the router what its index knows of a request, on every instance."""
-    if len(index.nodes) == 0:
-        return
     _age(index, now)
     job = lane.jobs[row]
     whole = _whole_blocks(index, job)
@@ -179,8 +177,6 @@ def index_match(index: Any, lane: Any, views: Any, row: Any, now: Any) -> None:
 @njit(**JIT)
 def index_insert(index: Any, lane: Any, row: Any, i: Any, now: Any) -> None:
     """Remember that a request was sent to instance `i`: the deepest block first."""
-    if len(index.nodes) == 0:
-        return
     rules, table, nodes = index.rules[0], index.table, index.nodes
     job, ring, size = lane.jobs[row], _ring(index, i), rules.block_size
     whole, added = _whole_blocks(index, job), 0
