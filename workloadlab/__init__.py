@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workloadlab.latency import LatencyModel as LatencyModel
     from workloadlab.latency import fit as fit
     from workloadlab.reporting import report as report
+    from workloadlab.routing import PrefixIndex as PrefixIndex
     from workloadlab.routing import router as router
     from workloadlab.scoring import SLO as SLO
     from workloadlab.scoring import Scoreboard as Scoreboard
@@ -38,6 +39,7 @@ _HOMES = {
     "Cluster": "simulation",
     "LatencyModel": "latency",
     "Pool": "simulation",
+    "PrefixIndex": "routing",
     "Profile": "characterization",
     "Runs": "trace",
     "SLO": "scoring",

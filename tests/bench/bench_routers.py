@@ -47,7 +47,8 @@ def _scene(count):
     views["kv_blocks"], views["block_size"], views["max_num_seqs"] = 4000, 16, 256
     for name, most in (("in_flight", 60), ("running", 40), ("waiting", 20), ("queued_tokens", 9000),
                        ("output_tokens_left", 9000), ("context_tokens", 30_000),
-                       ("kv_blocks_used", 3900), ("cached_tokens", 1600)):  # fmt: skip
+                       ("kv_blocks_used", 3900), ("cached_tokens", 1600),
+                       ("indexed_tokens", 1600), ("index_size_tokens", 10**6)):  # fmt: skip
         views[name] = rng.integers(0, most, count)
     offers["input_tokens"] = rng.integers(1601, 4000, OFFERS)
     offers["predicted_output_tokens"] = rng.integers(1, 600, OFFERS)
@@ -75,8 +76,11 @@ def nanoseconds(policy, count):
     return min(taken[1:])
 
 
-def prefix_lookup_nanoseconds(count, requests=4000, blocks=100):
-    """What it costs a replay to tell a router the cached tokens of a prompt of 100 blocks."""
+def prefix_lookup_nanoseconds(count, index=None, requests=4000, blocks=100):
+    """What it costs a replay to tell a router the cached tokens of a prompt of 100 blocks.
+
+    With an index: what it costs to look the prompt up there on every instance and to enter it.
+    """
     rng = np.random.default_rng(0)
     shared = rng.integers(0, 50, requests)
     depth = rng.integers(0, blocks, requests)
@@ -94,7 +98,7 @@ def prefix_lookup_nanoseconds(count, requests=4000, blocks=100):
     )  # fmt: skip
     blind = SHELF["round_robin"]
     seconds = []
-    for policy in (blind, replace(blind, needs=frozenset({"prefix"}))):
+    for policy in (blind, replace(blind, needs=frozenset({"prefix"}), index=index)):
         taken = []
         for _ in range(5):
             begin = time.perf_counter()
@@ -107,9 +111,12 @@ def prefix_lookup_nanoseconds(count, requests=4000, blocks=100):
 def run() -> list[dict]:
     """Return one row per router and number of instances, and what the look-up of prefixes costs."""
     lookups = [
-        {"name": f"prefix look-up, prompts of 100 blocks, {count} instances",
-         "value": round(prefix_lookup_nanoseconds(count), 1), "unit": "ns/decision",
+        {"name": f"{name}, prompts of 100 blocks, {count} instances",
+         "value": round(prefix_lookup_nanoseconds(count, index), 1), "unit": "ns/decision",
          "detail": "replay with and without the signal, same decisions"}
+        for name, index in (("prefix look-up", None),
+                            ("own index, tree", SHELF["sglang_cache_aware"].index),
+                            ("own index, table of 20 minutes", SHELF["aibrix_prefix"].index))
         for count in (8, 100)
     ]  # fmt: skip
     return lookups + [

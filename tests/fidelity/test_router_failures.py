@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
 import workloadlab as wl
+from workloadlab.routing import SHELF
 
 INSTANCES = 8
 BLOCK = 16
@@ -166,3 +168,33 @@ def test_counting_requests_hides_a_backlog_of_long_prompts(blind, seeing):
     trace = log(rng, n, 45, inputs, predicted_output_tokens=np.full(n, 60))
     found = outcomes(trace, wl.Cluster.uniform(INSTANCES, model()), blind, seeing)
     assert found[blind][1] > 1.15 * found[seeing][1]
+
+
+BELIEVERS = {"sglang_cache_aware": 1.4, "llmd_default": 1.5, "aibrix_prefix": 1.7}
+"""Routers with an index of their own, and by how much events at least shorten their mean TTFT below."""
+
+
+def beliefs_against_events(kv_blocks, *names):
+    """Return the mean TTFT of each router, by its own index and by the engines' events."""
+    rng = np.random.default_rng(0)
+    n, groups, shared, own = 2500, 60, 60, 10
+    chains = [
+        [group * shared + k for k in range(shared)]
+        + [groups * shared + row * own + k for k in range(own)]
+        for row, group in enumerate(rng.integers(0, groups, n).tolist())
+    ]
+    trace = log(rng, n, 40, [(shared + own) * BLOCK] * n, block_ids=chains, block_size=[BLOCK] * n)
+    cluster = wl.Cluster.uniform(
+        4, model(), kv_blocks=kv_blocks, block_size=BLOCK, prefix_caching=True
+    )
+    told = [replace(SHELF[name], index=None, name=f"{name} told") for name in names]
+    found = outcomes(trace, cluster, *(SHELF[name] for name in names), *told)
+    return {name: (found[name][1], found[f"{name} told"][1]) for name in names}
+
+
+def test_a_router_that_guesses_chases_prefixes_that_were_evicted():
+    """60 prefixes of 60 blocks: each cache holds 13 of them, each index all that it ever sent."""
+    for name, (guessed, told) in beliefs_against_events(800, *BELIEVERS).items():
+        assert guessed > BELIEVERS[name] * told, name
+    for name, (guessed, told) in beliefs_against_events(6000, *BELIEVERS).items():
+        assert guessed == pytest.approx(told, rel=0.05), f"{name}, with caches that hold everything"

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workloadlab.latency import LatencyModel
-from workloadlab.routing import SHELF, router
+from workloadlab.routing import SHELF, PrefixIndex, router
 from workloadlab.simulation import Cluster, Pool
 from workloadlab.simulation.engine import replay_lane
 from workloadlab.simulation.kernel_state import BATCHINGS, ORDERS
@@ -59,6 +59,23 @@ def prefix_aware(request, instance):
     return request.input_tokens - instance.cached_tokens + 10 * instance.in_flight
 
 
+@router(needs={"prefix"}, index=PrefixIndex(kind="tree", capacity_tokens=90, ttl_s=2.0))
+def by_belief(request, instance):
+    return (
+        request.input_tokens
+        - instance.indexed_tokens
+        + 0.1 * instance.index_size_tokens
+        + 10 * instance.in_flight
+    )
+
+
+by_shared_belief = replace(
+    by_belief,
+    name="by_shared_belief",
+    index=PrefixIndex(capacity_tokens=150, sweep_s=0.3, shared=True),
+)
+
+
 @router(needs={"oracle"}, uses={"prefix"})
 def by_truth(request, instance):
     return (
@@ -68,7 +85,7 @@ def by_truth(request, instance):
     )
 
 
-OWN = [at_most_two, careless, every_signal, prefix_aware, by_truth]
+OWN = [at_most_two, careless, every_signal, prefix_aware, by_belief, by_shared_belief, by_truth]
 ROUTERS = [*SHELF.values(), *OWN]
 
 MODELS = st.builds(
@@ -211,10 +228,12 @@ def test_kernel_equals_reference(workload, cluster, policy, seed):
         assert fast.arrival_s[following[row]] == pytest.approx(released, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", SHELF)
+@pytest.mark.parametrize(
+    "policy", [*SHELF.values(), by_belief, by_shared_belief], ids=lambda policy: policy.name
+)
 @pytest.mark.parametrize("interval", [0.0, 0.15])
-def test_every_router_decides_alike_in_both_engines(name, interval):
-    rng = np.random.default_rng([len(name), round(100 * interval)])
+def test_every_router_decides_alike_in_both_engines(policy, interval):
+    rng = np.random.default_rng([len(policy.name), round(100 * interval)])
     n, size = 60, 8
     inputs, outputs = rng.integers(1, 120, n), rng.integers(1, 30, n)
     shared = rng.integers(0, 3, n)
@@ -235,8 +254,8 @@ def test_every_router_decides_alike_in_both_engines(name, interval):
     )  # fmt: skip
     small = replace(large, instances=2, kv_blocks=17, models=("a",), name="small")
     cluster = Cluster(pools=[large, small], signal_interval_s=interval)
-    fast = replay_lane(workload, cluster, SHELF[name], 0)
-    assert_equal(fast, replay_by_steps(workload, cluster, SHELF[name], 0))
+    fast = replay_lane(workload, cluster, policy, 0)
+    assert_equal(fast, replay_by_steps(workload, cluster, policy, 0))
     assert (fast.instance >= 0).all()
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -78,6 +80,7 @@ def test_every_field_of_the_tables_reaches_a_router():
     from workloadlab.simulation.workload import workload_of
 
     noted = wl.router(kind="choose", name="note", needs=watch.needs)(note)
+    guessing = replace(noted, index=wl.PrefixIndex())
     n = 40
     log = trace(
         n, arrival_ns=[i * 10**7 for i in range(n)], input_tokens=[70] * n, session_id=["a", "b"] * 20,
@@ -87,7 +90,8 @@ def test_every_field_of_the_tables_reaches_a_router():
         kv_blocks=9, block_size=16, max_num_batched_tokens=32, prefix_caching=True,
         signal_interval_s=0.05,
     )  # fmt: skip
-    replay_by_steps(workload_of(log, prefixes=True), pool, noted, 0)
+    for policy in (noted, guessing):
+        replay_by_steps(workload_of(log, prefixes=True), pool, policy, 0)
     silent = {name for name in (*REQUEST_FIELDS, *INSTANCE_FIELDS) if not seen[name] > 0}
     assert silent == set()
 
@@ -300,13 +304,56 @@ def test_a_score_of_nan_everywhere_is_named():
         wl.replay(trace(), cluster(), routers=[policy])
 
 
-def test_what_cannot_be_compiled_is_named():
-    @wl.router
-    def textual(request, instance):
-        return {"a": [instance]}["b"].missing
+def textual(request, instance):
+    return {"a": [instance]}["b"].missing
 
-    with pytest.raises(UsageError, match="'textual' cannot be compiled"):
-        wl.replay(trace(), cluster(), routers=[textual])
+
+def misspelt(request, instance):
+    weight = 2.0
+    return weight * instance.runing
+
+
+def opens(request, instance):
+    with open("x"):  # noqa: PTH123
+        return 1.0
+
+
+def forgets_to_return(request, instance):
+    request.row + 1
+
+
+def undefined(request, instance):
+    x = 1.0
+    return x + nowhere  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "said"),
+    [
+        (textual, 1, "Key 'b' is not in dict"),
+        (misspelt, 2, r"no record has a field 'runing', in `return .*`[\s\S]*did you mean running\?"),
+        (opens, 1, "Unsupported context manager in use, in `with open"),
+        (forgets_to_return, 0, r"it returns none[\s\S]*return a number"),
+        (undefined, 2, "name 'nowhere' is not defined"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compiled_is_named_with_its_line(body, line, said):
+    where = f"test_router_contract.py:{body.__code__.co_firstlineno + line}: "
+    with pytest.raises(UsageError, match=f"{where}router '{body.__name__}' cannot be .*{said}"):
+        wl.replay(trace(), cluster(), routers=[body])
+
+
+def test_closures_keep_numbers_arrays_and_functions():
+    weights, favourite = np.array([0.0, 1.0]), 1
+
+    def closer(instance):
+        return abs(instance.index - favourite)
+
+    @wl.router
+    def closed(request, instance):
+        return weights[1] * closer(instance)
+
+    assert placed(wl.replay(trace(), cluster(3), routers=[closed])) == ["pool/1"] * 4
 
 
 @pytest.mark.parametrize(

@@ -2,17 +2,20 @@
 
 from workloadlab.routing.compatible import compatible_routers, unmet_need
 from workloadlab.routing.compilation import signatures
+from workloadlab.routing.prefix_index import CHARACTERS_PER_TOKEN, PrefixIndex
 from workloadlab.routing.records import INSTANCE, INSTANCE_FIELDS, REQUEST, REQUEST_FIELDS
 from workloadlab.routing.router import DEFER, Router, empty_memory, router
 from workloadlab.routing.shelf import SHELF, resolve
 
 __all__ = [
+    "CHARACTERS_PER_TOKEN",
     "DEFER",
     "INSTANCE",
     "INSTANCE_FIELDS",
     "REQUEST",
     "REQUEST_FIELDS",
     "SHELF",
+    "PrefixIndex",
     "Router",
     "compatible_routers",
     "empty_memory",

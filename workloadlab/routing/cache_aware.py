@@ -1,14 +1,15 @@
 """Threshold policies: follow the cache unless the load is out of balance.
 
-The gateways below guess what is cached from what they sent (trees of characters or hashes, with a size
-limit or a time to live). Here the true residency of the engines stands in for that guess, so that a
-prefix that was evicted is not chased: the best case of each policy.
+The gateways below guess what is cached from what they sent: trees of characters or tables of hashes,
+with a size limit or a time to live. An engine's eviction does not reach them, so they may chase a prefix
+that is gone. `dataclasses.replace(policy, index=None)` is the same rule fed by the engines' events.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from workloadlab.routing.prefix_index import CHARACTERS_PER_TOKEN, PrefixIndex
 from workloadlab.routing.router import router
 
 __all__ = ["aibrix_prefix", "ray_prefix", "sglang_cache_aware", "vllm_router_cache_aware"]
@@ -40,7 +41,7 @@ def _least(instances: Any, memory: Any, by_memory: Any) -> int:
 
 
 def _longest_match(instances: Any) -> int:
-    """Return the most cached tokens; ties to the fewest in flight, then to the lowest index."""
+    """Return the longest match in the index; ties to the fewest in flight, then to the lowest index."""
     best = -1
     for i in range(len(instances)):
         if instances[i].fits == 0:
@@ -51,10 +52,10 @@ def _longest_match(instances: Any) -> int:
 
 
 def _matches_better(a: Any, b: Any) -> bool:
-    """Say whether `a` has more cached tokens, or as many and fewer in flight."""
-    if a.cached_tokens == b.cached_tokens:
+    """Say whether `a` has the longer match, or as long a one and fewer in flight."""
+    if a.indexed_tokens == b.indexed_tokens:
         return bool(a.in_flight < b.in_flight)
-    return bool(a.cached_tokens > b.cached_tokens)
+    return bool(a.indexed_tokens > b.indexed_tokens)
 
 
 def _fewest_at_random(instances: Any, low: Any, draw: Any) -> int:
@@ -76,22 +77,23 @@ def _fewest_at_random(instances: Any, low: Any, draw: Any) -> int:
     family=FAMILY,
     needs={"prefix"},
     params={"cache_threshold": 0.3, "balance_abs": 64, "balance_rel": 1.5},
-    formula="imbalanced (max - min > 64 and max > 1.5 min): min-load; else cached / input > 0.3: that "
+    index=PrefixIndex(kind="tree", capacity_tokens=2**26 // CHARACTERS_PER_TOKEN, sweep_s=120),
+    formula="imbalanced (max - min > 64 and max > 1.5 min): min-load; else indexed / input > 0.3: that "
     "instance, else min-load",
     source="cache_aware of the SGLang model gateway (smg), its command line's defaults",
 )
 def sglang_cache_aware(request: Any, instances: Any, params: Any, memory: Any) -> int:
-    """Longest cached prefix if it covers enough, unless the loads lie apart.
+    """Longest known prefix if it covers enough, unless the loads lie apart.
 
     Load is requests in flight by the router's count. Ties: of matches to the fewest in flight, of loads
-    to the fewest requests handled so far, then to the lowest index. The true cache stands in for the
-    gateway's tree.
+    to the fewest requests handled so far, then to the lowest index. Index: a tree of characters for each
+    instance, cut back to 2^26 characters every 120 s, least recently used leaves first.
     """
     low, high = _spread(instances)
     chosen = _least(instances, memory, 1)
     if not (high - low > params[1] and high > params[2] * low):
         match = _longest_match(instances)
-        if instances[match].cached_tokens > params[0] * request.input_tokens:
+        if instances[match].indexed_tokens > params[0] * request.input_tokens:
             chosen = match
     memory[OWN + chosen] += 1.0
     return chosen
@@ -102,15 +104,17 @@ def sglang_cache_aware(request: Any, instances: Any, params: Any, memory: Any) -
     family=FAMILY,
     needs={"prefix"},
     params={"cache_threshold": 0.5, "balance_abs": 32, "balance_rel": 1.1},
-    formula="imbalanced (max - min > 32 and max > 1.1 min): min-load; else cached / input > 0.5: that "
+    index=PrefixIndex(kind="tree", capacity_tokens=10_000 // CHARACTERS_PER_TOKEN, sweep_s=30),
+    formula="imbalanced (max - min > 32 and max > 1.1 min): min-load; else indexed / input > 0.5: that "
     "instance, else the instance with the smallest tree",
     source="cache_aware of the vLLM Router and of earlier SGLang routers, library defaults",
 )
 def vllm_router_cache_aware(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """As sglang_cache_aware, but a miss goes to the smallest tree, which may be the busiest instance.
 
-    A tree's size is the prompt tokens that were new to the instance when they were sent, nothing
-    evicted. Ties to the lowest index. The true cache stands in for the router's matches.
+    Ties to the lowest index. Index: a tree of characters for each instance, cut back to 10,000
+    characters every 30 s, least recently used leaves first; its size is what the cut left and what was
+    new since then.
     """
     low, high = _spread(instances)
     chosen = -1
@@ -118,15 +122,15 @@ def vllm_router_cache_aware(request: Any, instances: Any, params: Any, memory: A
         chosen = _least(instances, memory, 0)
     else:
         match = _longest_match(instances)
-        if instances[match].cached_tokens > params[0] * request.input_tokens:
+        if instances[match].indexed_tokens > params[0] * request.input_tokens:
             chosen = match
         else:
             for i in range(len(instances)):
                 if instances[i].fits == 1 and (
-                    chosen < 0 or memory[OWN + i] < memory[OWN + chosen]
+                    chosen < 0
+                    or instances[i].index_size_tokens < instances[chosen].index_size_tokens
                 ):
                     chosen = i
-    memory[OWN + chosen] += request.input_tokens - instances[chosen].cached_tokens
     return chosen
 
 
@@ -135,15 +139,16 @@ def vllm_router_cache_aware(request: Any, instances: Any, params: Any, memory: A
     family=FAMILY,
     needs={"prefix"},
     params={"imbalance": 10, "match_rate": 0.1},
-    formula="max - min > 10: power of two; else cached / input >= 0.1: shortest queue among the best "
+    index=PrefixIndex(kind="tree"),
+    formula="max - min > 10: power of two; else indexed / input >= 0.1: shortest queue among the best "
     "matches, else shortest queue among the smallest trees",
     source="PrefixCacheAffinityRouter of Ray Serve",
 )
 def ray_prefix(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Best match or smallest tree, then the shortest queue; ties to the lowest index.
 
-    Queues are requests in flight. A tree's size is the prompt tokens new to an instance when sent, as
-    Ray's eviction is off by default. The true cache stands in for its matches.
+    Queues are requests in flight. Index: a tree of characters that never forgets, as its eviction (to
+    360,000 characters every 10 s) is off by default.
     """
     low, high = _spread(instances)
     chosen = -1
@@ -151,25 +156,25 @@ def ray_prefix(request: Any, instances: Any, params: Any, memory: Any) -> int:
         chosen = _two_choices(request.draw, instances)
     else:
         match = _longest_match(instances)
-        matched = instances[match].cached_tokens >= params[1] * request.input_tokens
+        matched = instances[match].indexed_tokens >= params[1] * request.input_tokens
         for i in range(len(instances)):
             if instances[i].fits == 0:
                 continue
             if matched:
                 better = 0
-                if instances[i].cached_tokens == instances[match].cached_tokens:
+                if instances[i].indexed_tokens == instances[match].indexed_tokens:
                     better = 1
             else:
                 better = 1
-                if chosen >= 0 and memory[OWN + i] > memory[OWN + chosen]:
+                size = instances[i].index_size_tokens
+                if chosen >= 0 and size > instances[chosen].index_size_tokens:
                     better = 0
-                elif chosen >= 0 and memory[OWN + i] < memory[OWN + chosen]:
+                elif chosen >= 0 and size < instances[chosen].index_size_tokens:
                     better = 2
             if better > 0 and (
                 chosen < 0 or better > 1 or instances[i].in_flight < instances[chosen].in_flight
             ):
                 chosen = i
-    memory[OWN + chosen] += request.input_tokens - instances[chosen].cached_tokens
     return chosen
 
 
@@ -199,6 +204,7 @@ def _two_choices(draw: Any, instances: Any) -> int:
     family=FAMILY,
     needs={"prefix"},
     params={"imbalance": 8, "deviations": 1},
+    index=PrefixIndex(capacity_tokens=200_000 * 4 // CHARACTERS_PER_TOKEN, ttl_s=1200, shared=True),
     formula="max - min > 8: least requests; else the longest match with in_flight <= mean + 1 standard "
     "deviation, else least requests",
     source="prefix-cache of AIBrix, as its code has it (its README says 16)",
@@ -206,8 +212,10 @@ def _two_choices(draw: Any, instances: Any) -> int:
 def aibrix_prefix(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Longest match that is not overloaded; ties of matches to the fewest in flight.
 
-    Ties of the fallback are broken at random. The deviation is that of a sample (n - 1). The true cache
-    stands in for AIBrix's table of hashes with its 20 minutes to live.
+    Ties of the fallback are broken at random. The deviation is that of a sample (n - 1). Index: one
+    table of 200,000 hashed blocks of 4 characters for all instances, least recently used out first,
+    forgotten 20 minutes after their last use. A block on two instances counts twice here, once there;
+    AIBrix's documentation recommends 128 characters, which makes the table 32 times as large.
     """
     low, high = _spread(instances)
     able, total, squares = 0, 0.0, 0.0
@@ -224,7 +232,7 @@ def aibrix_prefix(request: Any, instances: Any, params: Any, memory: Any) -> int
     if high - low <= params[0]:
         for i in range(len(instances)):
             v = instances[i]
-            able_match = v.fits == 1 and v.cached_tokens > 0 and v.in_flight <= limit
+            able_match = v.fits == 1 and v.indexed_tokens > 0 and v.in_flight <= limit
             if able_match and (best < 0 or _matches_better(v, instances[best])):
                 best = i
     return best if best >= 0 else _fewest_at_random(instances, low, request.draw)

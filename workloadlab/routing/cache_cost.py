@@ -1,16 +1,18 @@
 """Costs that price a prefix hit against load.
 
-As in `cache_aware`, the true residency of the engines stands in for the routers' own indexes.
+The engines report what they hold, except to `dynamo_kv_approx`, which keeps an index of what it sent.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
+from workloadlab.routing.prefix_index import PrefixIndex
 from workloadlab.routing.router import router
 
-__all__ = ["dualmap", "dynamo_kv", "preble_e2"]
+__all__ = ["dualmap", "dynamo_kv", "dynamo_kv_approx", "preble_e2"]
 
 FAMILY = "cache-aware"
 OWN = 64
@@ -22,7 +24,7 @@ def _dynamo_cost(request: Any, instance: Any, params: Any, least: Any) -> float:
     blocks = float((request.input_tokens + block - 1) // block)
     pending = instance.queued_tokens + instance.sent_tokens_since_report
     decay = 1.0 / (1.0 + params[1] * ((pending - least) / block) / blocks)
-    credit = params[0] * decay * (instance.cached_tokens // block)
+    credit = params[0] * decay * (instance.indexed_tokens // block)
     prefill = max(0.0, (pending + request.input_tokens) / block - credit)
     decode = instance.kv_blocks_used + blocks
     return float(params[2] * prefill + decode + params[3] * instance.in_flight)
@@ -62,6 +64,9 @@ def dynamo_kv(request: Any, instances: Any, params: Any, memory: Any) -> int:
     pending is queued tokens and those sent since the report; decay_i = 1 / (1 + decay (pending_i - min
     pending) / block / input blocks). With a temperature T > 0 the choice is drawn with weights
     exp(-cost / ((max - min) T)). Active prefill is the engines' queue, not the router's own account.
+    Hits are those of the engines' KV events; of dynamo_kv_approx, those of a table of what was sent in
+    the last 120 s, at most 2^20 blocks of 16 tokens for all instances, least recently used out first
+    (Dynamo then prunes to 0.8 of that).
     """
     least = math.inf
     for i in range(len(instances)):
@@ -88,6 +93,15 @@ def dynamo_kv(request: Any, instances: Any, params: Any, memory: Any) -> int:
     return best
 
 
+dynamo_kv_approx = replace(
+    dynamo_kv,
+    name="dynamo_kv_approx",
+    index=PrefixIndex(capacity_tokens=2**20 * 16, ttl_s=120, shared=True),
+    formula="as dynamo_kv, hits by the router's own index",
+    source="KV router of NVIDIA Dynamo with --no-kv-events; table, 120 s to live, 2^20 blocks",
+)
+
+
 @router(
     kind="choose",
     family=FAMILY,
@@ -101,7 +115,8 @@ def preble_e2(request: Any, instances: Any, params: Any, memory: Any) -> int:
 
     L is the recent load in seconds (uncached prompt and predicted output sent here, fading with
     window_s where Preble keeps a window of 3 minutes), M the prefill of the tokens that would be
-    evicted, all as likely to be asked for again, and P this prompt's own uncached prefill.
+    evicted, all as likely to be asked for again, and P this prompt's own uncached prefill. The engines'
+    reports stand in for Preble's global tree of prefixes.
     """
     longest = 0
     for i in range(len(instances)):

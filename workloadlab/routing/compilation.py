@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from functools import cache
-from types import FunctionType
+from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, Literal
 
 from workloadlab.routing.records import INSTANCE, REQUEST
@@ -51,30 +51,29 @@ def signatures() -> tuple[Any, Any]:
 
 
 def linked(function: Any) -> Any:
-    """Return the function with the plain functions and routers of its own file that it calls compiled.
+    """Return the function with the plain functions and routers that it calls compiled.
 
-    Only of its own file: the cache on disk is stamped with that file.
+    Those of its own file, as the cache on disk is stamped with that file, and those that it closes over.
     """
     from numba import njit
 
-    found = {}
-    for name in function.__code__.co_names:
-        value = function.__globals__.get(name)
+    def compiled(value: Any) -> Any:
         inner = getattr(value, "function", value)  # that of a router, if it is one
-        if (
-            isinstance(inner, FunctionType)
-            and inner.__globals__ is function.__globals__
-            and inner is not function
-        ):
-            found[name] = njit(nogil=True)(linked(inner))
-    if not found:
+        own = isinstance(inner, FunctionType) and inner.__globals__ is function.__globals__
+        return njit(nogil=True)(linked(inner)) if own and inner is not function else value
+
+    code, cells = function.__code__, function.__closure__ or ()
+    names = {
+        name: function.__globals__[name] for name in code.co_names if name in function.__globals__
+    }
+    found = {name: compiled(value) for name, value in names.items()}
+    closed = tuple(CellType(compiled(cell.cell_contents)) for cell in cells)
+    if all(found[name] is names[name] for name in names) and all(
+        new.cell_contents is old.cell_contents for new, old in zip(closed, cells, strict=True)
+    ):
         return function
     copy = FunctionType(
-        function.__code__,
-        {**function.__globals__, **found},
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
+        code, {**function.__globals__, **found}, function.__name__, function.__defaults__, closed
     )
     copy.__qualname__, copy.__module__ = function.__qualname__, function.__module__
     return copy

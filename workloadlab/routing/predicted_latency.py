@@ -1,6 +1,6 @@
 """Policies that predict latency from a linear step model whose coefficients are their parameters.
 
-TTFT = constant_s + prefill_token_s (queued + sent since report + input - cached);
+TTFT = constant_s + prefill_token_s (queued + sent since report + input - indexed);
 TPOT = constant_s + decode_seq_s (running + waiting + sent + 1) + decode_context_s (context + input).
 The coefficients are those of `LatencyModel.linear`; the defaults are an 8B model on one large GPU. Waits
 for a place in a full batch and preemptions are not predicted.
@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 from workloadlab.routing.router import router
+from workloadlab.routing.scorers import LLMD_INDEX
 
 __all__ = ["llmd_latency", "polyserve", "predicted_latency"]
 
@@ -22,7 +23,7 @@ TARGETS = {"ttft_slo_s": 1.0, "tpot_slo_s": 0.05}
 
 def _ttft(request: Any, instance: Any, params: Any) -> float:
     pending = instance.queued_tokens + instance.sent_tokens_since_report
-    uncached = request.input_tokens - instance.cached_tokens
+    uncached = request.input_tokens - instance.indexed_tokens
     return float(params[0] + params[1] * (pending + uncached))
 
 
@@ -50,6 +51,7 @@ def predicted_latency(request: Any, instance: Any, params: Any) -> float:
     family=FAMILY,
     uses={"prefix"},
     params={**STEP, **TARGETS, "most": 0},
+    index=LLMD_INDEX,
     formula="instances that meet both targets: least (or most) headroom 0.8 TTFT + 0.2 TPOT, each "
     "scaled min to max; if none does: idle ones, then the smallest violation",
     source="latency scorer of the llm-d router, its best pick where llm-d draws by weight",
@@ -58,6 +60,7 @@ def llmd_latency(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Pack where both targets still hold (most = 1: spread); ties to the lowest index.
 
     The prediction is the linear model above, where llm-d trains trees at the 0.9 quantile.
+    Index: llm-d's approximate one, as in llmd_default.
     """
     low_t, high_t, low_p, high_p = math.inf, -math.inf, math.inf, -math.inf
     tier = 0

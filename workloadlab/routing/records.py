@@ -44,8 +44,13 @@ INSTANCE_FIELDS: dict[str, tuple[str, str]] = {
     "max_num_seqs": ("i8", "most requests that may run together"),
     "cached_tokens": (
         "i8",
-        'prompt tokens of this request resident here; 0 unless the router needs or uses "prefix"',
+        'prompt tokens of this request resident here; 0 if "prefix" is not declared, or an index is',
     ),
+    "indexed_tokens": (
+        "i8",
+        "prompt tokens of this request in the router's own index; cached_tokens if it has none",
+    ),
+    "index_size_tokens": ("i8", "tokens that the router's index holds for the instance"),
     "sent_since_report": (
         "i8",
         "requests sent here since the engine last reported; 0 if signals are never stale",

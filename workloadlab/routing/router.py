@@ -18,11 +18,14 @@ import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.routing.compilation import Kind, arity_of, compile_function, with_all_arguments
+from workloadlab.routing.compile_errors import compile_error
 from workloadlab.routing.records import ORACLE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from workloadlab.routing.prefix_index import PrefixIndex
 
 __all__ = ["DEFER", "NEEDS", "Router", "RouterMaker", "empty_memory", "router"]
 
@@ -47,6 +50,7 @@ class Router:
         uses: what it reads when the trace and the cluster have it, and can do without.
         params: numbers handed to the function as `params`; they can change without compiling again.
         param_names: what the numbers are called, or nothing.
+        index: what it keeps of the prompts that it placed, or None if the engines report their caches.
         family, formula, source: documentation, printed by the list of routers.
     """
 
@@ -57,6 +61,7 @@ class Router:
     uses: frozenset[str] = frozenset()
     params: tuple[float, ...] = ()
     param_names: tuple[str, ...] = ()
+    index: PrefixIndex | None = None
     family: str = "user"
     formula: str = ""
     source: str = ""
@@ -112,19 +117,12 @@ class Router:
 
 
 def _compiled(policy: Router) -> Any:
-    from numba.core.errors import NumbaError
+    from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
     try:
         return compile_function(policy.function, policy.kind)
-    except NumbaError as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        said = next((li for li in lines if "Failed in" not in li), lines[0] if lines else "")
-        place = next((li for li in lines if li.startswith("File ")), "")
-        raise UsageError(
-            f"router {policy.name!r} cannot be compiled: {said} {place}".strip(),
-            where=policy.location,
-            fix="use numbers, loops, branches and the fields of the request and instance records",
-        ) from error
+    except (NumbaError, UnsupportedBytecodeError, KeyError) as error:
+        raise compile_error(policy.name, policy.function, error) from error
 
 
 def _check(policy: Router) -> Router:
@@ -139,6 +137,18 @@ def _check(policy: Router) -> Router:
         raise UsageError(
             f"router {policy.name!r} needs {', '.join(unknown)}, which no trace can offer",
             fix=f"use {', '.join(NEEDS)}",
+        )
+    if policy.index is not None and "prefix" not in policy.reads:
+        raise UsageError(
+            f"router {policy.name!r} keeps a prefix index but does not declare prefix",
+            where=policy.location,
+            fix='declare needs={"prefix"} or uses={"prefix"}',
+        )
+    if policy.index is not None and "cached_tokens" in policy.function.__code__.co_names:
+        raise UsageError(
+            f"router {policy.name!r} keeps a prefix index, so nobody tells it cached_tokens",
+            where=policy.location,
+            fix="read instance.indexed_tokens, or declare no index",
         )
     most = 3 if policy.kind == "score" else 4
     arity = arity_of(policy.function)
@@ -175,6 +185,7 @@ class RouterMaker:
         uses: Iterable[str] = (),
         params: Mapping[str, float] | Iterable[float] = (),
         name: str | None = None,
+        index: PrefixIndex | None = None,
         family: str = "user",
         formula: str = "",
         source: str = "",
@@ -195,6 +206,8 @@ class RouterMaker:
                 uses: the same, for what the router can do without.
                 params: starting values of `params`, by name or by place.
                 name: defaults to the function's name.
+                index: a PrefixIndex, if it guesses what is cached from what it sent; it then reads
+                    indexed_tokens.
                 family: which shelf it stands on.
                 formula: the score or the choice, in one line.
                 source: where the policy comes from.
@@ -244,6 +257,7 @@ def _declared(options: dict[str, Any]) -> Callable[[Callable[..., Any]], Router]
         uses: Iterable[str] = (),
         params: Mapping[str, float] | Iterable[float] = (),
         name: str | None = None,
+        index: PrefixIndex | None = None,
         **documentation: str,
     ) -> Router:
         names = tuple(params) if isinstance(params, Mapping) else ()
@@ -257,6 +271,7 @@ def _declared(options: dict[str, Any]) -> Callable[[Callable[..., Any]], Router]
                 uses=frozenset(uses),
                 params=tuple(float(p) for p in values),
                 param_names=names,
+                index=index,
                 **documentation,
             )
         )

@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from workloadlab.routing.cache_aware import aibrix_prefix
+from workloadlab.routing.prefix_index import PrefixIndex
 from workloadlab.routing.router import Router, router
 
 __all__ = ["aibrix_multi", "llmd_default", "llmd_precise", "ps_loadaware", "weighted"]
 
 FAMILY = "additive scorers"
+
+LLMD_INDEX = PrefixIndex(capacity_tokens=31_250 * 64)
+"""llm-d's approximate prefix producer: a table of 31,250 hashed blocks of 64 tokens for each instance,
+least recently used out first, no time to live. With autoTune: as many as the engine has."""
 
 
 def _inverse(value: Any, low: Any, high: Any) -> float:
@@ -31,9 +37,10 @@ def weighted(request: Any, instances: Any, params: Any, memory: Any) -> int:
 
     Scorers (w waiting, r running, over the instances that can serve):
     queue (max w - w) / (max w - min w), 1 if equal; running, in_flight and work: the same on r, requests
-    in flight, and queued + predicted output tokens; kv 1 - share of blocks in use; prefix cached /
-    prompt tokens; active 1 if nothing is in flight, else (max - in flight) / max; load 0.5 with an empty
-    queue, else 0.5 (1 - w / 128), at least 0; tokens 1 - (queued + uncached) / 4,194,304, at least 0.
+    in flight, and queued + predicted output tokens; kv 1 - share of blocks in use; prefix
+    indexed / prompt tokens, as the engines report them unless a preset keeps an index; active 1 if
+    nothing is in flight, else (max - in flight) / max; load 0.5 with an empty queue, else
+    0.5 (1 - w / 128), at least 0; tokens 1 - (queued + uncached) / 4,194,304, at least 0.
     """
     most = 1 << 60
     low_w, high_w, low_r, high_r, low_f, high_f, low_t, high_t = most, 0, most, 0, most, 0, most, 0
@@ -50,11 +57,11 @@ def weighted(request: Any, instances: Any, params: Any, memory: Any) -> int:
         v = instances[i]
         if v.fits == 0:
             continue
-        uncached = request.input_tokens - v.cached_tokens
+        uncached = request.input_tokens - v.indexed_tokens
         score = params[0] * _inverse(v.waiting, low_w, high_w)
         score += params[1] * _inverse(v.running, low_r, high_r)
         score += params[2] * (1.0 - v.kv_blocks_used / v.kv_blocks)
-        score += params[3] * (v.cached_tokens / request.input_tokens)
+        score += params[3] * (v.indexed_tokens / request.input_tokens)
         score += params[4] * ((high_f - v.in_flight) / high_f if v.in_flight > 0 else 1.0)
         score += params[5] * 0.5 * max(0.0, 1.0 - v.waiting / 128.0)
         score += params[6] * max(0.0, 1.0 - (v.queued_tokens + uncached) / 4194304.0)
@@ -72,21 +79,27 @@ def weighted(request: Any, instances: Any, params: Any, memory: Any) -> int:
     return best
 
 
-def _preset(name: str, formula: str, source: str, **weights: float) -> Router:
-    return replace(weighted.with_params(**weights), name=name, formula=formula, source=source)
+def _preset(
+    name: str, formula: str, source: str, index: PrefixIndex | None, **weights: float
+) -> Router:
+    blend = weighted.with_params(**weights)
+    return replace(blend, name=name, formula=formula, source=source, index=index)
 
 
 llmd_default = _preset(
     "llmd_default",
     "weighted: queue 2, kv 2, prefix 3",
-    "default profile of the llm-d router; metrics every 50 ms",
+    "default profile of the llm-d router; metrics every 50 ms; approximate index: LRU of 31,250 blocks "
+    "of 64 tokens per instance",
+    LLMD_INDEX,
     queue=2, kv=2, prefix=3,
 )  # fmt: skip
 
 llmd_precise = _preset(
     "llmd_precise",
     "weighted: prefix 2, kv 1, queue 1",
-    "precise-prefix sample profile of the llm-d router",
+    "precise-prefix sample profile of the llm-d router; KV events of the engines",
+    None,
     queue=1, kv=1, prefix=2,
 )  # fmt: skip
 
@@ -94,7 +107,8 @@ aibrix_multi = _preset(
     "aibrix_multi",
     "weighted: prefix 6, in_flight 1, work 1",
     "multi-strategy routing of AIBrix (pull request 2124), prefix-cache:6, least-request:1, "
-    "throughput:1; tokens still to process stand in for its token rate",
+    "throughput:1; tokens still to process stand in for its token rate; index of aibrix_prefix",
+    aibrix_prefix.index,
     prefix=6, in_flight=1, work=1,
 )  # fmt: skip
 
@@ -108,7 +122,10 @@ aibrix_multi = _preset(
     source="loadaware of the vLLM production-stack (pull request 1035, 2026)",
 )
 def ps_loadaware(request: Any, instances: Any, params: Any, memory: Any) -> int:
-    """Share of the prompt that is cached, less the load above the mean; ties to the lowest index."""
+    """Share of the prompt that is cached, less the load above the mean; ties to the lowest index.
+
+    The production-stack asks LMCache which instances hold the prefix, so no index of its own: the truth.
+    """
     able, total = 0, 0
     for i in range(len(instances)):
         if instances[i].fits == 1:

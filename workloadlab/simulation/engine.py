@@ -62,7 +62,7 @@ def replay_lane(
     made = lane_arrays(
         workload,
         cluster,
-        policy.reads,
+        policy,
         seed,
         recorded_steps=recorder.room_for_steps,
         recorded_decisions=recorder.room_for_decisions,

@@ -22,6 +22,7 @@ from workloadlab.simulation import (
     kernel_decodes,
     kernel_engine,
     kernel_fleet,
+    kernel_index,
     kernel_lane,
     kernel_queue,
     kernel_router,
@@ -30,6 +31,7 @@ from workloadlab.simulation import (
     kernel_state,
 )
 from workloadlab.simulation.kernel_fleet import advance, next_end
+from workloadlab.simulation.kernel_index import index_match
 from workloadlab.simulation.kernel_lane import LANE_TYPE, decisions, offers, scores, slots, views
 from workloadlab.simulation.kernel_router import (
     arrivals_due,
@@ -109,6 +111,8 @@ def _offer(lane: Any) -> Any:
             break
         if lane.interval_s == 0.0:
             report(lane)
+        if lane.guesses == 1:
+            index_match(lane)
         fill_offer(lane)
         return True
     drop_overflow(lane)
@@ -227,7 +231,7 @@ def _lane_of(sources: str) -> Any:
         """Replay the one lane in place; return (status, row, chosen instance)."""
         if len(sources) == 0:
             return STATUS_DONE, NONE, NONE
-        lane, model = lanes[0], (step_time, decode_line)
+        lane, model = lanes[0], (0, step_time, decode_line)
         while True:
             if 0 < lane.room_for_decisions == lane.recorded_decisions:
                 return STATUS_RECORD_FULL, NONE, NONE
@@ -261,6 +265,7 @@ run_lane = njit(SIGNATURE, **JIT)(
             kernel_decodes,
             kernel_engine,
             kernel_fleet,
+            kernel_index,
             kernel_lane,
             kernel_queue,
             kernel_router,

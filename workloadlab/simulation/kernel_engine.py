@@ -49,8 +49,9 @@ __all__ = [
 
 STATIC = BATCHINGS.index("static")
 
-STEP_TIME, DECODE_LINE = 0, 1
-"""Places in a model: the compiled functions that read the latency table of a pool."""
+STEP_TIME, DECODE_LINE = 1, 2
+"""Places in a model: the compiled functions that read the latency table of a pool. The number in front
+keeps numba from taking the tuple for one of functions alone, which it warns of."""
 
 
 @njit(**JIT)

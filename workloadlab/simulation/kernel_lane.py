@@ -22,8 +22,10 @@ from workloadlab.simulation.kernel_state import (
     DECISION,
     ENGINE,
     LANE,
+    NODE,
     RELEASE,
     RESULT,
+    RULES,
     SEAT,
     SEQUENCE,
     STEP,
@@ -39,6 +41,10 @@ __all__ = [
     "engines",
     "first_blocks",
     "holds",
+    "index_nodes",
+    "index_rules",
+    "index_tables",
+    "index_tokens",
     "inputs",
     "models",
     "next_turns",
@@ -138,3 +144,9 @@ starts = _array("starts", INT, "start_count")
 serves = _array("serves", BYTE, "pools", "model_columns")
 """What the requests ask for: see `workload.Workload`. The last column of `serves` is for requests that
 name no model."""
+
+index_rules = _array("index_rules", RULES, 1)
+index_nodes = _array("index_nodes", NODE, "node_count")
+index_tables = _array("index_tables", INT32, "index_ids", "instances")
+index_tokens = _array("index_tokens", INT, "token_counts")
+"""A router's own prefix index: see `kernel_index`."""

@@ -10,6 +10,7 @@ from numba import njit
 from workloadlab.simulation.kernel_blocks import available, blocks_for, hits
 from workloadlab.simulation.kernel_engine import accept, uniform_draw
 from workloadlab.simulation.kernel_fleet import advance
+from workloadlab.simulation.kernel_index import index_insert
 from workloadlab.simulation.kernel_lane import (
     block_ids,
     cache,
@@ -233,9 +234,10 @@ def refresh_own(lane: Any) -> Any:
         free = free or able
         v.in_flight = e.in_flight
         v.fits = 1 if able else 0
-        if lane.prefix == 1 and e.caching == 1:
+        if lane.prefix == 1 and lane.guesses == 0 and e.caching == 1:
             limit = (s.input - 1) // e.block_size
             v.cached_tokens = hits(s, cache(lane), block_ids(lane), i, limit) * e.block_size
+            v.indexed_tokens = v.cached_tokens
     return ever, free
 
 
@@ -270,5 +272,7 @@ def send(lane: Any, chosen: Any) -> None:
         return
     result.instance = chosen
     accept(chosen, lane, q, lane.now_s, offers(lane)[0].predicted_output_tokens)
+    if lane.guesses == 1:
+        index_insert(lane, s, chosen)
     v.sent_since_report += 1
     v.sent_tokens_since_report += s.input

@@ -15,10 +15,12 @@ __all__ = [
     "INLINE",
     "JIT",
     "LANE",
+    "NODE",
     "NONE",
     "ORDERS",
     "RELEASE",
     "RESULT",
+    "RULES",
     "SEAT",
     "SEQUENCE",
     "STEP",
@@ -64,8 +66,8 @@ SEQUENCE = np.dtype(
 """The slot of a live request: held by the router, waiting or running. Its prefix blocks are `blocks` ids
 from `first_block` on. `computed` holds while prefilling, `base` while decoding; `named` counts its
 blocks that went through the prefix cache; `taken` those that it got in this step, where blocks are
-short; `accepted` and `order` number its acceptance and its last admission; `next` and `previous` link the
-list that it is in."""
+short; `accepted` and `order` number its acceptance and its last admission; `next` and `previous` link
+the list that it is in."""
 
 ENGINE = np.dtype(
     [("kv_blocks", "i8"), ("block_size", "i8"), ("max_num_seqs", "i8"), ("budget", "i8"),
@@ -96,6 +98,23 @@ admission), and the slots that prefill in the current step, those amid their pro
 CACHED = np.dtype([("users", "i4"), ("older", "i4"), ("newer", "i4")], align=True)
 """A block id on an instance: sequences that use it, -1 if it is not resident; links while idle."""
 
+RULES = np.dtype(
+    [("capacity", "i8"), ("ttl_s", "f8"), ("sweep_s", "f8"), ("tree", "i8"), ("block_size", "i8"),
+     ("rings", "i8"), ("swept", "i8"), ("unused", "i8"), ("freed", "i8")],
+    align=True,
+)  # fmt: skip
+"""The limits of the index, then its state: `swept` counts the sweeps that were due, `unused` is the
+first node that never held anything, and `freed` the first of those that no longer do."""
+
+NODE = np.dtype(
+    [("used_s", "f8"), ("block", "i4"), ("tokens", "i4"), ("instance", "i4"), ("older", "i4"),
+     ("newer", "i4")],
+    align=True,
+)  # fmt: skip
+"""Tokens that an instance is believed to hold: when they were last sent there, which block they are (-1
+for the rest of a prompt, which the table does not list), and the neighbours by age. Nodes 1 to `rings`
+close the rings."""
+
 RELEASE = np.dtype([("at_s", "f8"), ("row", "i8")], align=True)
 """A turn that will arrive."""
 
@@ -104,13 +123,14 @@ _ADDRESSES = (
     "steps", "decisions", "scores", "tables", "domains", "views", "offers", "snapshots",
     "arrivals", "inputs", "outputs", "predictions", "sessions", "models", "priorities",
     "first_blocks", "next_turns", "thinks", "prefix_keys", "starts", "serves",
+    "index_rules", "index_nodes", "index_tables", "index_tokens",
 )  # fmt: skip
 _SIZES = (
     "instances", "pools", "requests", "start_count", "slot_count", "seat_count", "phases",
     "id_count", "block_count", "edges", "table_cells", "model_columns", "depth", "room_for_steps",
-    "room_for_decisions",
+    "room_for_decisions", "index_ids", "node_count", "token_counts",
 )  # fmt: skip
-_OPTIONS = ("most_held", "oracle", "prefix", "closed", "stepwise")
+_OPTIONS = ("most_held", "oracle", "prefix", "guesses", "closed", "stepwise")
 _CLOCK = (
     "stage", "last_tick", "seen_tick", "started", "arrived", "decided", "held", "head", "tail",
     "released", "ended", "finished", "finished_tokens", "free_slot", "used_slots",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from workloadlab.errors import UnsupportedError, UsageError
@@ -116,6 +116,7 @@ def replay(
         options = {
             "router": policy.name,
             "params": list(policy.params),
+            "index": None if policy.index is None else asdict(policy.index),
             "rate_scale": float(scale),
             "seed": seed,
             "sessions": sessions,

@@ -14,6 +14,7 @@ from workloadlab.simulation.workload import prefix_keys, seed_state
 
 if TYPE_CHECKING:
     from workloadlab.latency import LatencyModel
+    from workloadlab.routing import PrefixIndex, Router
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.workload import Workload
 
@@ -153,10 +154,34 @@ def _snapshots(cluster: Cluster, count: int) -> Any:
     return np.zeros((depth, count), INSTANCE)
 
 
+def _index(settings: PrefixIndex | None, workload: Workload, instances: int) -> dict[str, Any]:
+    """Lay out a router's prefix index at the start of a run; without settings it has no nodes."""
+    rules, tokens = np.zeros(1, state.RULES), np.zeros(instances + 1, np.int64)
+    nodes, table = np.zeros(0, state.NODE), np.zeros((0, instances), np.int32)
+    if settings is not None:
+        capacity, ttl_s = settings.capacity_tokens, settings.ttl_s
+        rings = 1 if settings.shared else instances
+        rules["capacity"] = np.iinfo(np.int64).max if capacity is None else capacity
+        rules["ttl_s"] = np.inf if ttl_s is None else ttl_s
+        rules["sweep_s"], rules["tree"] = settings.sweep_s, settings.kind == "tree"
+        rules["block_size"], rules["rings"] = workload.block_size, rings
+        rules["unused"] = rings + 1
+        table = np.zeros((int(workload.block_ids.max(initial=-1)) + 1, instances), np.int32)
+        nodes = np.zeros(1 + rings + len(workload.block_ids) + len(workload), state.NODE)
+        ends = np.arange(1, rings + 1)
+        nodes["older"][ends] = nodes["newer"][ends] = ends
+    return {
+        "index_rules": rules,
+        "index_nodes": nodes,
+        "index_tables": table,
+        "index_tokens": tokens,
+    }
+
+
 def lane_arrays(
     workload: Workload,
     cluster: Cluster,
-    reads: frozenset[str],
+    policy: Router,
     seed: int,
     *,
     slots: int = FIRST_SLOTS,
@@ -168,7 +193,7 @@ def lane_arrays(
     Args:
         workload: what to replay.
         cluster: on what.
-        reads: what the router reads beyond the basic records.
+        policy: the router, for what it reads and the index that it keeps.
         seed: of the run.
         slots: how many requests can be live at first.
         recorded_steps: how many steps the record holds; 0 for no record.
@@ -176,7 +201,7 @@ def lane_arrays(
     """
     from workloadlab.latency.mixed import mixed_kernel
 
-    n = len(workload)
+    n, reads = len(workload), policy.reads
     engines = _engines(cluster)
     count = len(engines)
     requests = _requests(workload, cluster, prefix="prefix" in reads)
@@ -201,6 +226,7 @@ def lane_arrays(
         "views": _views(engines),
         "offers": np.zeros(1, REQUEST),
         "snapshots": _snapshots(cluster, count),
+        **_index(policy.index, workload, count),
     }
     made = LaneArrays(np.zeros(1, state.LANE), {}, step_time, decode_line)
     for name, values in arrays.items():
@@ -214,6 +240,8 @@ def lane_arrays(
     lane["id_count"], lane["block_count"] = arrays["cache"].shape[1], len(requests["block_ids"])
     lane["table_cells"], lane["model_columns"] = tables.shape[1], len(workload.models) + 1
     lane["edges"] = n + 1
+    lane["index_ids"], lane["node_count"] = len(arrays["index_tables"]), len(arrays["index_nodes"])
+    lane["token_counts"], lane["guesses"] = count + 1, policy.index is not None
     lane["depth"] = len(arrays["snapshots"])
     lane["room_for_steps"], lane["room_for_decisions"] = recorded_steps, recorded_decisions
     lane["most_held"], lane["closed"] = cluster.most_held, closed

@@ -22,6 +22,7 @@ from workloadlab.errors import UsageError
 from workloadlab.routing import DEFER, INSTANCE, REQUEST, Router, empty_memory
 from workloadlab.simulation.kernel_state import ASSUMED_OUTPUT_TOKENS, TICK_S
 from workloadlab.simulation.reference_blocks import Sequence
+from workloadlab.simulation.reference_index import IndexByDictionary
 from workloadlab.simulation.reference_instance import Engine, uniform_draw
 from workloadlab.simulation.workload import Outcome, Workload, prefix_keys, seed_state
 
@@ -74,6 +75,9 @@ class Lane:
         self.offer = np.zeros(1, REQUEST).view(np.recarray)
         self.params, self.memory = np.array(self.policy.params), empty_memory(len(self.engines))
         self.keys = prefix_keys(workload)
+        self.guess = None
+        if self.policy.index is not None:
+            self.guess = IndexByDictionary(self.policy.index, workload, len(self.engines))
         self.expected = [
             (float(workload.arrival_s[row] + cluster.request_overhead_s), int(row))
             for row in workload.starts
@@ -216,9 +220,12 @@ class Lane:
         for view, engine, fits in zip(views, self.engines, self.open(row), strict=True):
             view.in_flight = engine.in_flight
             view.fits = fits
-            if "prefix" in policy.reads and engine.pool.prefix_caching:
+            if "prefix" in policy.reads and self.guess is None and engine.pool.prefix_caching:
                 whole = self.named(row)[: (prompt - 1) // engine.pool.block_size]
                 view.cached_tokens = engine.store.hits(whole) * engine.pool.block_size
+                view.indexed_tokens = view.cached_tokens
+        if self.guess is not None:
+            self.guess.match(views, row, now)
         request = self.offer[0]
         request.row, request.arrival_s, request.now_s = row, self.outcome.arrival_s[row], now
         request.input_tokens, request.predicted_output_tokens = prompt, self.predict(row)
@@ -276,6 +283,8 @@ class Lane:
         self.engines[chosen].accept(
             Sequence(row, prompt, output, predicted, priority, ids=ids), now
         )
+        if self.guess is not None:
+            self.guess.insert(row, chosen, now)
         view.sent_since_report += 1
         view.sent_tokens_since_report += prompt
 
