@@ -87,7 +87,8 @@ def kubernetes_service(request: Any, instances: Any, params: Any, memory: Any) -
             if chosen < 0 and not busy and instances[own].fits == 1:
                 chosen = own
                 seen_s = request.now_s
-            memory[first + 2 * kept] = own
+            if kept < c:
+                memory[first + 2 * kept] = own
             memory[first + 2 * kept + 1] = seen_s
             kept += 1
     if chosen < 0:
