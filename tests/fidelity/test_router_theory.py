@@ -130,42 +130,50 @@ def test_noise_and_bias_of_predictions_cost_what_they_should():
     assert wild > 2 * exact
 
 
+PREFILL_TOKEN_S, DECODE_STEP_S = 3.2e-4, 0.034
+HEAVY_PREFILL_S, HEAVY_DECODE_S = 0.5, 5.0
+PROMPTS, OUTPUTS = {"L": 700, "H": 1600}, {"L": 130, "H": 210}
+"""Lengths of the founding paper's study, which it does not print: the ones here are of its classes."""
+
+
 def two_instance_study(classes):
-    """Makespans of the founding paper's study of 3,000 requests; it does not print the lengths."""
-    prompts = np.array([1200 if name[0] == "H" else 50 for name in classes])
-    outputs = np.array([600 if name[1] == "H" else 20 for name in classes])
+    """Makespans of the founding paper's study of 3,000 requests, 20 a second, on two V100 of 32 GB."""
+    outputs = np.array([OUTPUTS[name[1]] for name in classes])
     trace = Trace.from_frame(
         pl.DataFrame(
             {
                 "arrival_ns": np.arange(len(classes)) * 50_000_000,
-                "input_tokens": prompts,
+                "input_tokens": np.array([PROMPTS[name[0]] for name in classes]),
                 "output_tokens": outputs,
                 "predicted_output_tokens": outputs,
             }
         )
     )
-    v100 = LatencyModel.linear(constant_s=0.034, prefill_token_s=3.2e-4, decode_context_s=6e-7)
-    cluster = Cluster.uniform(2, v100, kv_blocks=1100, max_num_seqs=128, step_overhead_s=0.0)
+    v100 = LatencyModel.linear(
+        constant_s=DECODE_STEP_S, prefill_token_s=PREFILL_TOKEN_S, decode_context_s=6e-7
+    )
+    cluster = Cluster.uniform(2, v100, kv_blocks=1750, max_num_seqs=128, step_overhead_s=0.0)
+    cut = router("dedicated_small_large", heavy_output_tokens=HEAVY_DECODE_S / DECODE_STEP_S)
     ends = {}
-    for info, outcome in replay(
-        trace, cluster, routers=["dedicated_small_large", "round_robin", "decode_balancer"]
-    ):
+    for info, outcome in replay(trace, cluster, routers=[cut, "round_robin", "decode_balancer"]):
         frame = outcome.read("arrival_ns", "e2e_ns")
         ends[info.router] = (frame["arrival_ns"] + frame["e2e_ns"]).max() / 1e9
     return ends
 
 
-@pytest.mark.parametrize(
-    ("order", "low", "high"),
-    [
-        ("LH,HL", 0.13, 0.33),
-        ("LH then HL", 0.13, 0.33),
-        ("HL then LH", 0.13, 0.33),
-        ("all", 0.13, 1),
-    ],
-)
-def test_the_founding_papers_dedicated_split_is_the_worst(order, low, high):
-    """13 to 33 % over round robin in the paper; four classes at random go beyond that here."""
+@pytest.mark.parametrize("order", ["LH,HL", "LH then HL", "HL then LH", "all"])
+def test_the_founding_papers_dedicated_split_is_the_worst(order):
+    """13 to 33 % over round robin in the paper, the least with four classes (13 to 16 %).
+
+    The split is by decode alone. With two classes each instance serves one of them, and how much longer
+    the busier one takes is the difference of a prompt and a decode. With four classes both instances
+    serve light and heavy prompts, and what remains is the difference of a heavy and a light decode:
+    with outputs of 600 and 20 tokens it is 77 %, with outputs near the paper's cut of 5 s it is the
+    paper's 13 %.
+    """
+    light, heavy = PROMPTS["L"] * PREFILL_TOKEN_S, PROMPTS["H"] * PREFILL_TOKEN_S
+    assert light < HEAVY_PREFILL_S <= heavy
+    assert OUTPUTS["L"] * DECODE_STEP_S < HEAVY_DECODE_S <= OUTPUTS["H"] * DECODE_STEP_S
     rng = np.random.default_rng(0)
     classes = {
         "LH,HL": rng.choice(["LH", "HL"], 3000),
@@ -174,6 +182,8 @@ def test_the_founding_papers_dedicated_split_is_the_worst(order, low, high):
         "all": rng.choice(["LL", "LH", "HL", "HH"], 3000),
     }[order]
     ends = two_instance_study(classes)
-    print(order, {name: round(seconds, 1) for name, seconds in ends.items()})
-    assert low < ends["dedicated_small_large"] / ends["round_robin"] - 1 < high
+    excess = ends["dedicated_small_large"] / ends["round_robin"] - 1
+    print(order, {name: round(seconds, 1) for name, seconds in ends.items()}, f"{excess:+.1%}")
+    assert 0.13 <= excess <= 0.33
+    assert (excess < 0.2) == (order == "all")
     assert ends["decode_balancer"] == pytest.approx(ends["round_robin"], rel=0.04)

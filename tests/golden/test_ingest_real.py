@@ -91,6 +91,21 @@ def test_vllm_runs(shared_data: Path, model: str, parallel: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("file", "rows", "users"),
+    [("aibrix_regression", 24_474, 365), ("llm_d_benchmark", 140_290, 14_156)],
+)
+def test_lmbench_runs(shared_data: Path, file: str, rows: int, users: int) -> None:
+    trace = wl.ingest(shared_data / "lmbench" / f"{file}.parquet")
+    assert (trace.provenance.reader, trace.requests) == ("lmbench", rows)
+    assert trace.supports("timings")
+    assert trace.provenance.rows["rejected"] == {}
+    assert trace.read("session_id")["session_id"].drop_nulls().n_unique() == users
+    ttft, ends, outputs = trace.read("ttft_ns", "e2e_ns", "output_tokens")
+    assert (ttft <= ends).all()
+    assert outputs.sum() > 0
+
+
+@pytest.mark.parametrize(
     ("file", "rows"),
     [
         ("inferencex/multiturn_llama70b_fp4_vllm015.parquet", 133_450),

@@ -444,6 +444,28 @@ def test_a_vllm_run_counts_from_its_queue_and_reads_its_meta(tmp_path: Path) -> 
         wl.ingest(log)
 
 
+def test_lmbench_counts_from_the_launch_and_takes_users_for_sessions(tmp_path: Path) -> None:
+    header = "prompt_tokens,generation_tokens,ttft,generation_time,user_id,question_id,launch_time,"
+    log = write(
+        tmp_path / "LMBench_long_input_output_0.5.csv",
+        header + "finish_time\n"
+        "76.0,20.0,0.044,0.226,7,1,1790000000.0,1790000000.27\n"
+        "125.0,20.0,0.05,0.25,7,2,1790000002.5,1790000002.8\n"
+        "75.0,20.0,0.05,0.25,,1,1790000003.0,1790000003.3\n",
+    )
+    trace = wl.ingest(log)
+    assert trace.provenance.reader == "lmbench"
+    assert trace.provenance.t0_unix_ns == 1_790_000_000_000_000_000
+    columns = ("arrival_ns", "input_tokens", "output_tokens", "ttft_ns", "session_id", "client_id")
+    assert trace.read(*columns).rows() == [
+        (0, 76, 20, 44_000_000, "s0", "c0"),
+        (2_500_000_000, 125, 20, 50_000_000, "s0", "c0"),
+        (3_000_000_000, 75, 20, 50_000_000, None, None),
+    ]
+    ends = trace.read("e2e_ns")["e2e_ns"]
+    assert (ends - pl.Series([270_000_000, 300_000_000, 300_000_000])).abs().max() < 1000
+
+
 def test_optional_columns_are_read_by_kind(tmp_path: Path) -> None:
     log = write(
         tmp_path / "log",

@@ -396,3 +396,14 @@ def test_resolve_names_and_files(tmp_path):
     file.write_text("import nothing_of_that_name\n")
     with pytest.raises(UsageError, match="cannot be imported: ModuleNotFoundError"):
         resolve(f"{file}:mine")
+
+
+def test_a_kubernetes_service_places_connections_not_requests():
+    """Requests of 0.1 s, one a second, share a connection; after ten seconds of silence it is closed."""
+
+    def instances(gap_s):
+        log = trace(40, arrival_ns=[int(i * gap_s * 1e9) for i in range(40)])
+        return set(placed(wl.replay(log, cluster(8), routers=["kubernetes_service"])))
+
+    assert len(instances(1.0)) == 1
+    assert len(instances(10.0)) > 4

@@ -4,9 +4,10 @@ from workloadlab.ingestion.formats.azure import AZURE
 from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.generic import GENERIC, unit_in_name
 from workloadlab.ingestion.formats.llmservingsim import LLMSERVINGSIM
+from workloadlab.ingestion.formats.lmbench import LMBENCH
 from workloadlab.ingestion.formats.mooncake import MOONCAKE
 
 __all__ = ["FORMATS", "GENERIC", "Column", "Format", "unit_in_name"]
 
-FORMATS = (AZURE, MOONCAKE, LLMSERVINGSIM, GENERIC)
+FORMATS = (AZURE, MOONCAKE, LLMSERVINGSIM, LMBENCH, GENERIC)
 """Every format, in the order in which they are tried; the generic one takes what is left."""
