@@ -49,10 +49,11 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=int, default=1, show_default=True, help="Number of seeds.")
 @click.option(
     "--sessions",
-    type=click.Choice(["open", "closed"]),
+    type=click.Choice(["open", "closed", "clients"]),
     default="open",
     show_default=True,
-    help="closed: a turn waits for the end of the one before it, plus think time.",
+    help="closed: a turn waits for the end of the one before it, plus think time; clients: a request "
+    "waits for the end of its client's one before.",
 )
 @click.option("--threads", type=int, help="Runs at a time; default one per core.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the outcome traces.")
@@ -64,7 +65,7 @@ def command(
     routers: tuple[str, ...],
     scales: tuple[str, ...],
     seeds: int,
-    sessions: Literal["open", "closed"],
+    sessions: Literal["open", "closed", "clients"],
     threads: int | None,
     out: Path | None,
     list_routers: bool,
