@@ -42,8 +42,8 @@ The engine simulated here admits it to the next step; the constant overhead per 
 
 WHY_ONE_GPU_DIFFERS = """
 The server slows down by itself: at 64 clients a step takes 1.5 times as long at the end of the run as
-early on, with as many requests running and as much KV in use. No model of the load can follow that, and the
-levels disagree. At 256 clients the KV cache is just full: the wait for room hangs on little.
+early on, with as many requests running and as much KV in use. No model of the load can follow that, and
+the levels disagree. At 256 clients the KV cache is just full: the wait for room hangs on little.
 A full cache also makes vLLM look up a waiting prompt again each step, and count the hits each time.
 """
 
