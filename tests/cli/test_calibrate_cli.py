@@ -52,3 +52,18 @@ def test_a_log_without_timings_is_refused(run, log, tmp_path):
     code, _, err = run("calibrate", "bare.trace", "--cluster", "cluster.toml")
     assert code == 2
     assert "ttft_ns" in err
+
+
+def test_runs_of_waiting_clients_are_calibrated_together(run, log, tmp_path):
+    clients = pl.Series([f"c{i % 4}" for i in range(80)])
+    frame = wl.Trace.open(log).frame.collect().with_columns(client_id=clients)
+    wl.Trace.from_frame(frame).save(tmp_path / "clients.trace")
+    code, out, err = run(
+        "calibrate", "clients.trace", "clients.trace", "--cluster", "cluster.toml", "-o", "model.json",
+        "--sessions", "clients", "--extra", "request_overhead_s",
+    )  # fmt: skip
+    assert code == 0, err
+    assert "request_overhead_s" in out
+    assert "write request_overhead_s = " in err
+    report = wl.LatencyModel.load(tmp_path / "model.json").system["calibration"]
+    assert (report["requests"], report["sessions"]) == (160, "clients")

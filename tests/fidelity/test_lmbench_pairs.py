@@ -27,7 +27,7 @@ import workloadlab as wl
 from workloadlab.calibration.observed import FEWEST_REQUESTS
 from workloadlab.latency import ModelGeometry
 from workloadlab.latency.hardware import kv_blocks
-from workloadlab.trace import Trace, with_chat_prefixes
+from workloadlab.trace import Trace, session_prefixes
 
 pytestmark = pytest.mark.data
 
@@ -188,7 +188,7 @@ class Log:
         if setting.warmed:
             later = frame.with_columns(pl.col("arrival_ns") + WARM_UP_NS)
             frame = pl.concat([warm_up(frame), later])
-        named = with_chat_prefixes(Trace.from_frame(frame), **setting.blocks)
+        named = session_prefixes(Trace.from_frame(frame), **setting.blocks)
         rows = pl.Series(range(runs.height), dtype=pl.UInt64)
         return cls(named, pl.DataFrame({"row_id": rows, "qps": rates}))
 

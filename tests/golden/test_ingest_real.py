@@ -108,7 +108,6 @@ def test_lmbench_runs(shared_data: Path, file: str, rows: int, users: int) -> No
 @pytest.mark.parametrize(
     ("file", "rows"),
     [
-        ("inferencex/multiturn_llama70b_fp4_vllm015.parquet", 133_450),
         ("llmservingsim/workloads/workload_me2_01_mixed.jsonl", 608),
         ("samples/azure_style_trace.csv", 20),
     ],
@@ -118,3 +117,53 @@ def test_other_files_are_recognised_by_their_names_for_things(
 ) -> None:
     trace = wl.ingest(shared_data / file)
     assert trace.requests == trace.provenance.rows["read"] == rows
+
+
+@pytest.mark.parametrize(
+    ("file", "reader", "rows", "t0_unix_ns"),
+    [
+        ("multiturn_llama70b_fp4_vllm015.parquet", "vllm_multiturn", 133_450, None),
+        ("agentic_dsr1_b200_vllm.parquet", "inferencex", 1_969, 1_776_748_110_832_544_600),
+        (
+            "aiperf_profile_export_kimi_k2.7_mi355x.jsonl.gz",
+            "aiperf",
+            196,
+            1_783_588_508_057_339_762,
+        ),
+    ],
+)
+def test_benchmark_clients(
+    shared_data: Path, file: str, reader: str, rows: int, t0_unix_ns: int | None
+) -> None:
+    trace = wl.ingest(shared_data / "inferencex" / file)
+    provenance = trace.provenance
+    assert (provenance.reader, trace.requests, provenance.rows["read"]) == (reader, rows, rows)
+    assert provenance.t0_unix_ns == t0_unix_ns
+    assert trace.supports("timings")
+    assert trace.supports("session")
+
+
+def test_a_level_of_the_multiturn_runs(shared_data: Path) -> None:
+    """The summary that was published with the runs has the same mean latencies."""
+    folder = shared_data / "inferencex"
+    summary = pl.read_csv(folder / "multiturn_llama70b_fp4_summary.csv")
+    published = summary.filter(exp_name="tp8_bs128_offloadoff").row(0, named=True)
+    trace = wl.ingest(
+        folder / "multiturn_llama70b_fp4_vllm015.parquet",
+        where={"tp": 8, "bs": 128, "kv_offload": False},
+    )
+    times = trace.read("ttft_ns", "e2e_ns", "session_id", "client_id", "turn")
+    assert trace.requests == published["num_requests"] == 3_727
+    assert times["ttft_ns"].mean() / 1e6 == pytest.approx(published["mean_ttft_ms"])
+    assert times["e2e_ns"].mean() / 1e6 == pytest.approx(published["mean_latency_ms"])
+    assert (times["session_id"].n_unique(), times["client_id"].n_unique()) == (739, 128)
+    first_turns = times.filter(turn=0)
+    assert first_turns.height == first_turns["session_id"].n_unique() == 739
+
+
+def test_cut_off_requests_of_the_agentic_runs_have_no_latency(shared_data: Path) -> None:
+    trace = wl.ingest(shared_data / "inferencex" / "agentic_dsr1_b200_vllm.parquet")
+    frame = trace.read("outcome", "ttft_ns", "e2e_ns")
+    failed = frame.filter(outcome="error")
+    assert (failed.height, failed["e2e_ns"].count(), failed["ttft_ns"].count()) == (958, 0, 0)
+    assert frame["e2e_ns"].count() == 1_011

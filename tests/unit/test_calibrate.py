@@ -10,10 +10,14 @@ import pytest
 
 import workloadlab as wl
 from workloadlab.calibration import calibrate, describe
-from workloadlab.calibration.observed import observe
+from workloadlab.calibration.observed import observe, together
 from workloadlab.calibration.parameters import from_scratch, from_start
+from workloadlab.calibration.problem import Problem
 from workloadlab.calibration.reconstruction import chunk_context, reconstruct
+from workloadlab.calibration.task import Task
 from workloadlab.errors import DataError, UnsupportedError, UsageError
+from workloadlab.routing import SHELF
+from workloadlab.trace import session_prefixes
 
 TRUTH = {
     "constant_s": 0.008,
@@ -229,3 +233,101 @@ def test_trials_of_the_search_are_the_models_they_stand_for(served):
         shape = (300.0, 50.0, 7.0, 9000.0)
         seconds = model.kernel()[0](*shape, model.kernel()[1])
         assert step(*shape, table) == pytest.approx(seconds, rel=1e-4)
+
+
+CHATS = {
+    "constant_s": 0.01,
+    "prefill_token_s": 4e-5,
+    "decode_seq_s": 2e-4,
+    "decode_context_s": 3e-8,
+    "prefill_step_s": 0.03,
+}
+
+
+def load_test(clients, turns=5, seed=3):
+    """A run in which each client sends the next turn of its only chat when it has its answer."""
+    rng = np.random.default_rng(seed + clients)
+    asked, answered = rng.integers(20, 900, (2, clients, turns))
+    before = np.cumsum(asked + answered, axis=1) - asked - answered
+    n = clients * turns
+    log = pl.DataFrame(
+        {
+            "arrival_ns": np.tile(np.arange(turns), clients) * 10**10 + np.arange(n) * 10**6,
+            "input_tokens": (before + asked).ravel(),
+            "output_tokens": answered.ravel(),
+            "ttft_ns": [1] * n,
+            "e2e_ns": [10**9] * n,
+            "think_ns": [0] * n,
+            "session_id": np.repeat(np.arange(clients), turns).astype(str),
+        }
+    ).with_columns(client_id="session_id")
+    return session_prefixes(wl.Trace.from_frame(log))
+
+
+def cluster_of(model, **options):
+    return wl.Cluster.uniform(
+        1, model, max_num_seqs=64, prefix_caching=True, step_overhead_s=0.0, **options
+    )
+
+
+def test_one_model_for_several_closed_loop_runs():
+    truth = cluster_of(wl.LatencyModel.linear(**CHATS), request_overhead_s=0.05)
+    levels = [
+        wl.replay(load_test(n), truth, routers=["round_robin"], sessions="closed").traces[0]
+        for n in (8, 32)
+    ]
+    model = calibrate(
+        levels,
+        cluster_of(wl.LatencyModel.linear(), kv_blocks=100_000),
+        sessions="closed",
+        extra=("prefill_step_s", "request_overhead_s"),
+    )
+    report = model.system["calibration"]
+    assert (report["requests"], report["sessions"]) == (200, "closed")
+    assert model.system["request_overhead_s"] == pytest.approx(0.05, rel=0.1)
+    for step in (
+        {"decode_seqs": 10, "decode_context_tokens": 20_000},
+        {"prefill_tokens": 500, "decode_seqs": 10, "decode_context_tokens": 20_000},
+    ):
+        known = wl.LatencyModel.linear(**CHATS).step_time_s(**step)
+        assert model.step_time_s(**step) == pytest.approx(known, rel=0.05)
+
+
+def test_every_log_counts_the_same_however_long():
+    logs = [load_test(n) for n in (8, 32)]
+    cluster = cluster_of(wl.LatencyModel.linear(**CHATS))
+    observed = together([observe(log, cluster, routed=False, sessions="closed") for log in logs])
+    task = Task(observed, cluster, SHELF["round_robin"], None)
+    parameters = from_scratch(reconstruct(observed, cluster.pools[0], observed.scored), 0.0)
+    problem = Problem(observed, cluster, task.router, parameters, observed.scored)
+    for kind in range(2):
+        rows = problem.groups == kind
+        share = problem.balance[rows][: len(logs[0].frame.collect())].sum()
+        assert share == pytest.approx(problem.balance[rows].sum() / 2)
+        assert problem.balance[rows].mean() == pytest.approx(1.0)
+
+
+def test_cached_tokens_are_those_that_an_earlier_prompt_named():
+    log = load_test(8)
+    observed = observe(log, cluster_of(wl.LatencyModel.linear()), routed=False, sessions="closed")
+    frame = log.read("session_id", "input_tokens", "output_tokens").with_columns(
+        before=(pl.col("input_tokens") + pl.col("output_tokens")).shift(1).over("session_id")
+    )
+    held = ((frame["before"].fill_null(1) - 1) // 16 * 16).to_numpy()
+    assert observed.cached_tokens.tolist() == held.tolist()
+    assert not observe(served_alone(log), cluster_of(wl.LatencyModel.linear()), routed=False
+                       ).cached_tokens.any()  # fmt: skip
+
+
+def served_alone(log):
+    return wl.Trace.from_frame(log.frame.drop("block_ids", "block_size"))
+
+
+def test_extra_parameters_are_checked():
+    log, cluster = load_test(8), cluster_of(wl.LatencyModel.linear())
+    with pytest.raises(UsageError, match="'tp'"):
+        calibrate(log, cluster, extra=["tp"])
+    with pytest.raises(UsageError, match="from nothing"):
+        calibrate(log, cluster, start=wl.LatencyModel.linear(), extra=["prefill_step_s"])
+    with pytest.raises(UsageError, match="no trace"):
+        calibrate([], cluster)

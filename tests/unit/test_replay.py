@@ -190,6 +190,22 @@ def test_closed_sessions_need_think_times():
         wl.replay(trace(3), ONE_SECOND_EACH, sessions="closed")
 
 
+def test_clients_wait_for_their_last_answer_whatever_the_session():
+    source = session(
+        e2e_ns=[10**8] * 4, ttft_ns=[10**8] * 4, client_id=["c", "d", "d", "c"],
+        think_ns=[7 * 10**9] * 4,
+    )  # fmt: skip
+    outcome = wl.replay(source, ONE_SECOND_EACH, routers=["random"], sessions="clients").outcomes()
+    arrivals = outcome.read("row_id", "arrival_ns").sort("row_id")["arrival_ns"].to_list()
+    # c ends at 1 s and, as logged, pauses 0.2 s; d ends at 2 s and pauses for nothing
+    assert arrivals == [0, 10**8, 2 * 10**9, 12 * 10**8]
+
+
+def test_clients_need_client_ids():
+    with pytest.raises(UnsupportedError, match="clients needs client_id"):
+        wl.replay(session(), ONE_SECOND_EACH, sessions="clients")
+
+
 def prefixed(block_size=16):
     return wl.Trace.from_frame(
         pl.DataFrame(

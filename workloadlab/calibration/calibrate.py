@@ -6,27 +6,33 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workloadlab.calibration.findings import card_of, errors_of, parameter_table
-from workloadlab.calibration.observed import observe
+from workloadlab.calibration.observed import observe, together
+from workloadlab.calibration.parameters import EXTRA
 from workloadlab.calibration.task import Task, first_half
+from workloadlab.errors import UsageError
 from workloadlab.latency import Domain, LatencyModel
 from workloadlab.routing import SHELF, Router, resolve
+from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from workloadlab.simulation import Cluster
-    from workloadlab.trace import Trace
+    from workloadlab.simulation.workload import Sessions
 
 __all__ = ["calibrate"]
 
 
 def calibrate(
-    trace: Trace,
+    trace: Trace | Sequence[Trace],
     cluster: Cluster,
     *,
     start: LatencyModel | str | Path | None = None,
     router: str | Router | None = None,
     name: str | None = None,
+    sessions: Sessions = "open",
+    extra: Iterable[str] = (),
 ) -> LatencyModel:
     """Fit the step time of the engine that served a log, by simulating the log until it agrees.
 
@@ -44,6 +50,8 @@ def calibrate(
 
     Args:
         trace: needs arrivals, lengths, TTFT and e2e. Requests that failed are simulated as load.
+            Several traces are runs of the same engine one after the other, such as the levels of a
+            load test: one model has to explain all of them.
         cluster: one pool with the limits of the engine that served the log; its latency model is
             ignored. Several instances need `instance_id` in the trace, or `router`. `kv_blocks`
             None means unknown: it is searched if the log's queues need it.
@@ -51,13 +59,20 @@ def calibrate(
             move.
         router: what stands in for the placement where the log does not record it.
         name: name of the model.
+        sessions: "closed" or "clients" if answers released the next requests, as `replay` has it; a
+            simulation then slows its users down as the engine did.
+        extra: parameters that move too: "prefill_step_s", for engines that take longer over any step
+            with prompt tokens (no CUDA graph for those), and "request_overhead_s", for timings of
+            a client, which include what happens outside the engine. The latter is no part of the
+            model but of the cluster to replay it with: `model.system["request_overhead_s"]`.
 
     Returns:
         The model, with card and domain. `workloadlab.calibration.describe` prints its report.
 
     Raises:
         UnsupportedError: the trace lacks timings or the placement; `start` cannot be scaled.
-        UsageError: several pools, or more instances in the log than in the cluster.
+        UsageError: several pools, more instances in the log than in the cluster, no trace, or an
+            unknown extra parameter.
         DataError: fewer than 30 usable requests, or times that look like another unit.
 
     Example:
@@ -76,11 +91,17 @@ def calibrate(
     """
     base = start if isinstance(start, LatencyModel | None) else LatencyModel.load(start)
     policy = resolve(router) if router is not None else SHELF["round_robin"]
-    observed = observe(trace, cluster, routed=router is not None)
+    traces = [trace] if isinstance(trace, Trace) else list(trace)
+    moving = _known(extra, scaled=base is not None)
+    if not traces:
+        raise UsageError("no trace to calibrate on", fix="give at least one")
+    observed = together(
+        [observe(one, cluster, routed=router is not None, sessions=sessions) for one in traces]
+    )
     if block := observed.lanes[0].stopped.block_size:
         pools = tuple(pool.in_blocks_of(block) for pool in cluster.pools)
         cluster = replace(cluster, pools=pools)
-    task = Task(observed, cluster, policy, base)
+    task = Task(observed, cluster, policy, base, moving)
     found = task.best()
     problem, fit = found.problem, found.fit
     early = first_half(observed)
@@ -93,6 +114,7 @@ def calibrate(
         "placement": observed.placement,
         "start": base.name if base is not None else None,
         "traffic_after_log": "continued" if problem.continued else "stopped",
+        "sessions": sessions,
         "simulations": found.simulations + held.simulations,
         "parameters": parameter_table(problem, found.target, fit),
         "fit": errors_of(problem, fit.shares, observed.scored),
@@ -100,7 +122,8 @@ def calibrate(
         "notes": [*observed.notes, *found.notes],
     }
     pool = cluster.pools[0]
-    known = trace.provenance.system
+    known = traces[0].provenance.system
+    outside_s = problem.parameters.request_overhead_s(fit.shares, cluster.request_overhead_s)
     return replace(
         problem.parameters.model(fit.shares),
         name=name or f"calibrated-{base.name if base else known.get('model', pool.name)}",
@@ -118,9 +141,25 @@ def calibrate(
         system={
             "step_overhead_s": pool.step_overhead_s,
             "includes_step_overhead": pool.step_overhead_s == 0,
+            "request_overhead_s": outside_s,
             "max_num_seqs": pool.max_num_seqs,
             "max_num_batched_tokens": pool.max_num_batched_tokens,
             "kv_blocks": problem.kv_blocks or pool.kv_blocks,
             "calibration": report,
         },
     )
+
+
+def _known(extra: Iterable[str], *, scaled: bool) -> tuple[str, ...]:
+    names = tuple(extra)
+    for name in names:
+        if name not in EXTRA:
+            raise UsageError(
+                f"no extra parameter is named {name!r}", fix=f"use {' or '.join(EXTRA)}"
+            )
+    if names and scaled:
+        raise UsageError(
+            "extra parameters move only in a calibration from nothing",
+            fix="leave start or extra out",
+        )
+    return names

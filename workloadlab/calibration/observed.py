@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UnsupportedError, UsageError
-from workloadlab.simulation.workload import Workload, workload_of
+from workloadlab.simulation.workload import Sessions, Workload, workload_of
 from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from workloadlab.simulation import Cluster
 
-__all__ = ["FEWEST_REQUESTS", "MOST_REQUESTS", "Lane", "Observed", "observe"]
+__all__ = ["FEWEST_REQUESTS", "MOST_REQUESTS", "Lane", "Observed", "observe", "together"]
 
 Floats = Any
 
@@ -50,31 +52,48 @@ class Observed:
 
     Attributes:
         lanes: what is simulated.
-        lane: index of each request's lane.
+        log, lane: index of each request's log and lane.
         arrival_s, first_s, end_s: moments; NaN where not recorded.
         input_tokens, output_tokens: lengths.
+        cached_tokens: prompt tokens that a large prefix cache would hold; 0 where none is simulated.
         scored: requests whose recorded timings the fit may use: served, and not warm-up.
         instances: how many instances served the log.
         placement: how the requests came to their instances, in words.
+        closed: whether answers release the next requests.
         cut: whether the trace says that it is a window of a longer one.
         notes: what was left out or assumed, in sentences.
     """
 
     lanes: tuple[Lane, ...]
+    log: NDArray[np.int64]
     lane: NDArray[np.int64]
     arrival_s: NDArray[np.float64]
     first_s: NDArray[np.float64]
     end_s: NDArray[np.float64]
     input_tokens: NDArray[np.int64]
     output_tokens: NDArray[np.int64]
+    cached_tokens: NDArray[np.int64]
     scored: NDArray[np.bool_]
     instances: int
     placement: str
+    closed: bool
     cut: bool
     notes: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.arrival_s)
+
+    @property
+    def logs(self) -> int:
+        """How many logs there are."""
+        return int(self.log.max(initial=0)) + 1
+
+    @property
+    def outliving(self) -> float:
+        """Share of the scored requests that end after the last arrival of their log."""
+        last = np.full(self.logs, -np.inf)
+        np.maximum.at(last, self.log, self.arrival_s)
+        return float(np.mean((self.end_s > last[self.log])[self.scored]))
 
     @property
     def ttft_s(self) -> NDArray[np.float64]:
@@ -99,13 +118,41 @@ def tpot(first_s: Floats, end_s: Floats, output_tokens: Floats) -> NDArray[np.fl
     return span
 
 
-def observe(trace: Trace, cluster: Cluster, *, routed: bool) -> Observed:
+def together(logs: Sequence[Observed]) -> Observed:
+    """Lay several logs side by side, each served on its own."""
+    if len(logs) == 1:
+        return logs[0]
+    lanes = np.cumsum([0, *(len(one.lanes) for one in logs)])
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(one, name) for one in logs])
+        for name in ("arrival_s", "first_s", "end_s", "input_tokens", "output_tokens",
+                     "cached_tokens", "scored")
+    }  # fmt: skip
+    return replace(
+        logs[0],
+        lanes=tuple(lane for one in logs for lane in one.lanes),
+        log=np.repeat(np.arange(len(logs)), [len(one) for one in logs]),
+        lane=np.concatenate(
+            [one.lane + first for one, first in zip(logs, lanes[:-1], strict=True)]
+        ),
+        cut=any(one.cut for one in logs),
+        notes=tuple(
+            f"log {number}: {note}" for number, one in enumerate(logs) for note in one.notes
+        ),
+        **joined,
+    )
+
+
+def observe(
+    trace: Trace, cluster: Cluster, *, routed: bool, sessions: Sessions = "open"
+) -> Observed:
     """Read the log and lay it out in lanes.
 
     Args:
         trace: the log.
         cluster: one pool; as many instances as served the log.
         routed: whether a router is named that stands in for an unrecorded placement.
+        sessions: whether answers release the next requests; see `replay`.
 
     Raises:
         UnsupportedError: the log lacks timings, or the placement on several instances.
@@ -125,17 +172,21 @@ def observe(trace: Trace, cluster: Cluster, *, routed: bool) -> Observed:
     each = instances if placement == "router" else 1
     cached = cluster.pools[0].prefix_caching and trace.supports("prefix")
     table = pl.concat(parts)
+    lanes = tuple(_lane(part, each, cached=cached, sessions=sessions) for part in parts)
     found = Observed(
-        lanes=tuple(_lane(part, each, cached=cached) for part in parts),
+        lanes=lanes,
+        log=np.zeros(table.height, np.int64),
         lane=np.repeat(np.arange(len(parts)), [part.height for part in parts]),
         arrival_s=table["arrival_ns"].to_numpy() / 1e9,
         first_s=_moment(table, "ttft_ns"),
         end_s=_moment(table, "e2e_ns"),
         input_tokens=np.maximum(table["input_tokens"].cast(pl.Int64).to_numpy(), 1),
         output_tokens=np.maximum(table["output_tokens"].cast(pl.Int64).fill_null(1).to_numpy(), 1),
+        cached_tokens=np.concatenate([_reused(lane.stopped) for lane in lanes]),
         scored=table["scored"].to_numpy(),
         instances=instances,
         placement=placement,
+        closed=sessions != "open",
         cut=trace.provenance.reader == "window" or trace.requests > MOST_REQUESTS,
         notes=notes,
     )
@@ -203,9 +254,25 @@ def _placed(
     )
 
 
-def _lane(part: pl.DataFrame, instances: int, *, cached: bool) -> Lane:
+def _reused(workload: Workload) -> NDArray[np.int64]:
+    """Return the prompt tokens whose blocks an earlier request named; one token is always left."""
+    found: NDArray[np.int64] = np.zeros(len(workload), np.int64)
+    if workload.block_size == 0:
+        return found
+    row = np.repeat(np.arange(len(workload)), np.diff(workload.first_block))
+    depth = np.arange(len(row)) - workload.first_block[row]
+    first = np.full(int(workload.block_ids.max(initial=-1)) + 1, len(workload))
+    np.minimum.at(first, workload.block_ids, row)
+    whole = depth < (workload.input_tokens[row] - 1) // workload.block_size
+    np.add.at(found, row[whole & (first[workload.block_ids] < row)], workload.block_size)
+    return found
+
+
+def _lane(part: pl.DataFrame, instances: int, *, cached: bool, sessions: Sessions) -> Lane:
     rows = part.drop("scored")
-    stopped = workload_of(Trace.from_frame(rows), prefixes=cached)
+    stopped = workload_of(Trace.from_frame(rows), prefixes=cached, sessions=sessions)
+    if sessions != "open":
+        return Lane(stopped, stopped, instances)
     last_end = part.select((pl.col("arrival_ns") + pl.col("e2e_ns")).max()).item() or 0
     first, last = rows["arrival_ns"][0], rows["arrival_ns"][-1]
     period = last - first + max(1, (last - first) // max(rows.height - 1, 1))

@@ -39,12 +39,17 @@ class Target:
         residuals: of shares.
         groups: the kind of each residual.
         emphasis: weight of each kind.
+        balance: weight of each residual within its kind, on average 1.
+        smooth: whether the residuals hardly tremble, as those of a closed loop: then one cross of
+            directions is enough, and a descent ends with its first step that gains next to nothing.
         threads: simulations at a time; 1 where one is too short to gain from threads.
     """
 
     residuals: Callable[[Floats], Floats]
     groups: Floats
     emphasis: Floats
+    balance: Floats
+    smooth: bool = False
     threads: int | None = None
 
     def at(self, points: Sequence[Floats]) -> list[Floats]:
@@ -56,7 +61,8 @@ class Target:
     def spreads(self, residuals: Floats) -> Floats:
         """Mean absolute residual of each kind."""
         count = np.bincount(self.groups)
-        return np.bincount(self.groups, np.abs(residuals)) / np.maximum(count, 1) + _FLOOR
+        total = np.bincount(self.groups, self.balance * np.abs(residuals))
+        return total / np.maximum(count, 1) + _FLOOR
 
     def loss(self, residuals: Floats) -> float:
         """Sum over kinds of emphasis x log(mean absolute residual): Laplace noise, unknown scale."""
@@ -88,7 +94,7 @@ def weights_of(target: Target, residuals: Floats) -> Floats:
     """Weights whose least-squares step lowers the loss: 1/|r| beyond half the kind's spread."""
     scale = target.spreads(residuals)[target.groups]
     per_row = (target.emphasis / np.maximum(np.bincount(target.groups), 1))[target.groups]
-    return per_row / (scale * np.maximum(np.abs(residuals), 0.5 * scale))
+    return per_row * target.balance / (scale * np.maximum(np.abs(residuals), 0.5 * scale))
 
 
 def search(target: Target, starts: Sequence[Floats], *, rounds: int) -> Fit:
@@ -121,8 +127,9 @@ def _descend(target: Target, start: Floats) -> Fit:
     pair = (np.empty(0), np.empty(0))
     for _ in range(_ITERATIONS):
         width = float(np.clip(0.3 * target.spreads(now).max(), _FINEST, _WIDEST)) * _WIDTHS[stuck]
-        pair = (_jacobian(target, shares, width), _jacobian(target, shares, 0.6 * width))
-        evaluations += 4 * len(shares)
+        first = _jacobian(target, shares, width)
+        pair = (first, first if target.smooth else _jacobian(target, shares, 0.6 * width))
+        evaluations += (2 if target.smooth else 4) * len(shares)
         weight = weights_of(target, now)
         gain = 0.0
         for _ in range(5):
@@ -137,7 +144,7 @@ def _descend(target: Target, start: Floats) -> Fit:
             damping *= 4
         damping = min(damping, 1.0)
         stuck = stuck + 1 if gain < 2e-3 * target.emphasis.sum() else 0
-        if stuck == _PATIENCE:
+        if stuck == (1 if target.smooth else _PATIENCE):
             break
     return Fit(shares, now, loss, pair, evaluations)
 
@@ -164,7 +171,8 @@ def _scatter(target: Target, fit: Fit, rng: np.random.Generator) -> Fit:
 
 def steady_pair(target: Target, shares: Floats) -> tuple[Floats, Floats]:
     """Return two Jacobians of a small error each, for the intervals."""
-    found = [_jacobian(target, shares, width) for width in _STEADY]
+    widths = _STEADY[::4] if target.smooth else _STEADY
+    found = [_jacobian(target, shares, width) for width in widths]
     return sum(found[::2]) / len(found[::2]), sum(found[1::2]) / len(found[1::2])
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from workloadlab.calibration.reconstruction import Reconstruction
 
-__all__ = ["PHYSICAL", "Parameters", "from_scratch", "from_start"]
+__all__ = ["EXTRA", "PHYSICAL", "Parameters", "from_scratch", "from_start"]
 
 Floats = Any
 
@@ -32,6 +32,15 @@ PHYSICAL = {
     "decode_context_s": "s per token of context of a decoding sequence",
 }
 """Parameters of a calibration from nothing, with their units: those of `LatencyModel.linear`."""
+
+
+EXTRA = {
+    "prefill_step_s": "s more per step with prompt tokens",
+    "request_overhead_s": "s per request outside queue and engine",
+}
+"""Parameters that move only if asked for: most engines and most logs do not need them."""
+
+_OUTSIDE = "request_overhead_s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +85,22 @@ class Parameters:
         """Return the latency model that the shares mean."""
         values = self.values(shares)
         if self.start is None:
+            values.pop(_OUTSIDE, None)
             return LatencyModel.linear(name="calibrated", **values)
         return _scaled(self.start, values["scale"], values["overhead_s"])
+
+    def request_overhead_s(self, shares: Floats, given_s: float) -> float:
+        """Return the time of a request outside queue and engine: `given_s` unless it moves."""
+        return self.values(shares).get(_OUTSIDE, given_s)
 
     @cached_property
     def _tables(self) -> Floats:
         """Kernel tables of the parameters at 1 each; a linear model's table is their sum."""
         if self.start is None:
-            models = [LatencyModel.linear(name=name, **{name: 1.0}) for name in self.names]
+            models = [
+                LatencyModel.linear(name=name, **({} if name == _OUTSIDE else {name: 1.0}))
+                for name in self.names
+            ]
         else:
             models = [self.start, LatencyModel.linear(constant_s=1.0)]
         return np.stack([model.kernel()[1] for model in models])
@@ -93,8 +110,12 @@ class Parameters:
         return _Trial(name="trial", coefficients={}, table=(shares * self.whole) @ self._tables)
 
 
-def from_scratch(work: Reconstruction, overhead_s: float) -> Parameters:
+def from_scratch(
+    work: Reconstruction, overhead_s: float, extra: tuple[str, ...] = ()
+) -> Parameters:
     """Start from the reconstruction; `overhead_s` is already counted by the cluster.
+
+    Of `extra` parameters the reconstruction knows the size at most; they start at a tenth of it.
 
     Sequences and context grow together in most logs, so the reconstruction may give one what belongs
     to the other: further searches start from either.
@@ -115,7 +136,12 @@ def from_scratch(work: Reconstruction, overhead_s: float) -> Parameters:
         [constant, prefill, context / 4, 0.9 * both, 0.1 * both],
         [0.3, 0.2, 0.0, 0.2, 0.2],
     ]
-    return Parameters(units=PHYSICAL, whole=whole, starts=tuple(np.array(s) for s in starts))
+    sizes = {"prefill_step_s": work.busy_s / work.requests, _OUTSIDE: work.mean_ttft_s}
+    return Parameters(
+        units=PHYSICAL | {name: EXTRA[name] for name in extra},
+        whole=np.append(whole, [sizes[name] for name in extra]),
+        starts=tuple(np.append(start, np.full(len(extra), 0.1)) for start in starts),
+    )
 
 
 def from_start(start: LatencyModel, work: Reconstruction) -> Parameters:

@@ -64,16 +64,22 @@ class Problem:
         pool = replace(self.cluster.pools[0], latency=self.parameters.trial(shares))
         if self.kv_blocks is not None:
             pool = replace(pool, kv_blocks=self.kv_blocks)
-        first, end, preemptions = [], [], []
+        arrival, first, end, preemptions = [], [], [], []
         for lane in self.observed.lanes:
-            served = replace(self.cluster, pools=(replace(pool, instances=lane.instances),))
+            served = replace(
+                self.cluster,
+                pools=(replace(pool, instances=lane.instances),),
+                request_overhead_s=self.parameters.request_overhead_s(
+                    shares, self.cluster.request_overhead_s
+                ),
+            )
             workload = lane.continued if self.continued else lane.stopped
             outcome = replay_lane(workload, served, self.router, 0)
+            arrival.append(outcome.arrival_s[: len(lane.stopped)])
             first.append(outcome.first_token_s[: len(lane.stopped)])
             end.append(outcome.end_s[: len(lane.stopped)])
             preemptions.append(outcome.preemptions[: len(lane.stopped)])
-        first_s, end_s = np.concatenate(first), np.concatenate(end)
-        arrival_s = self.observed.arrival_s
+        arrival_s, first_s, end_s = (np.concatenate(each) for each in (arrival, first, end))
         return Simulated(
             first_s - arrival_s,
             tpot(first_s, end_s, self.observed.output_tokens),
@@ -83,9 +89,9 @@ class Problem:
 
     @cached_property
     def _order(self) -> Floats:
-        """Scored requests by arrival."""
+        """Scored requests by arrival, one log after the other."""
         rows = np.flatnonzero(self.scored)
-        return rows[np.argsort(self.observed.arrival_s[rows], kind="stable")]
+        return rows[np.lexsort((self.observed.arrival_s[rows], self.observed.log[rows]))]
 
     @cached_property
     def _timings(self) -> tuple[tuple[str, Floats, Floats, Floats], ...]:
@@ -95,9 +101,12 @@ class Problem:
             truth = getattr(self.observed, name)[self._order]
             use = np.isfinite(truth) & (truth > 0)
             rows = self._order[use]
-            size = max(5, min(_WINDOW, len(rows) // 8))
-            starts = np.arange(0, max(len(rows) - size + 1, 1), size)
-            kinds.append((name, rows, truth[use], starts))
+            starts = [
+                np.flatnonzero(self.observed.log[rows] == log)[:1] + _window_starts(count)
+                for log, count in enumerate(np.bincount(self.observed.log[rows]))
+                if count
+            ]
+            kinds.append((name, rows, truth[use], np.concatenate(starts)))
         return tuple(kinds)
 
     @cached_property
@@ -106,6 +115,18 @@ class Problem:
         requests = [np.full(len(rows), i) for i, (_, rows, _, _) in enumerate(self._timings[:2])]
         windows = [np.full(len(starts), 2 + i) for i, (*_, starts) in enumerate(self._timings)]
         return np.concatenate([*requests, *windows])
+
+    @cached_property
+    def balance(self) -> Floats:
+        """Weight of each residual within its kind: every log counts the same, on average 1."""
+        logs = self.observed.log
+        requests = [logs[rows] for _, rows, _, _ in self._timings[:2]]
+        windows = [logs[rows[starts]] for _, rows, _, starts in self._timings]
+        weights = []
+        for log in (*requests, *windows):
+            count = np.bincount(log)
+            weights.append(len(log) / ((count > 0).sum() * count[log]))
+        return np.concatenate(weights)
 
     @cached_property
     def moments(self) -> Floats:
@@ -128,3 +149,8 @@ class Problem:
             sums = np.add.reduceat(ours, starts) / np.add.reduceat(truth, starts)
             windows.append(np.log(sums))
         return np.clip(np.concatenate([*requests, *windows]), -_FAR, _FAR)
+
+
+def _window_starts(count: int) -> Floats:
+    size = max(5, min(_WINDOW, count // 8))
+    return np.arange(0, max(count - size + 1, 1), size)

@@ -31,6 +31,7 @@ class Reconstruction:
         totals: of each feature over all steps: 1, prefill tokens, prefill context, decode
             sequences, decode context.
         coefficients: seconds per unit of each, non-negative.
+        requests, mean_ttft_s: number of requests, and their mean time to first token.
         most_seqs, most_waiting: largest number of requests at once that decode, that do not yet.
         most_blocks: KV blocks of the running requests at their peak.
         shapes: steps that the log implies, rows of (p, x, n, c).
@@ -40,6 +41,8 @@ class Reconstruction:
     steps: float
     totals: Floats
     coefficients: Floats
+    requests: int
+    mean_ttft_s: float
     most_seqs: int
     most_waiting: int
     most_blocks: int
@@ -72,6 +75,8 @@ def reconstruct(observed: Observed, pool: Pool, scored: Floats) -> Reconstructio
         steps=steps,
         totals=totals,
         coefficients=_regress(np.concatenate(rows), np.concatenate(targets)),
+        requests=len(observed),
+        mean_ttft_s=float(np.mean(observed.ttft_s[scored])),
         most_seqs=int(most[0]),
         most_waiting=int(most[1]),
         most_blocks=int(most[2]),
@@ -106,7 +111,8 @@ class _Timeline:
     first_s: Floats
     end_s: Floats
     arrival_s: Floats
-    input_tokens: Floats
+    fresh_tokens: Floats
+    cached_tokens: Floats
     output_tokens: Floats
     own_context: Floats
     busy_s: float
@@ -120,6 +126,8 @@ class _Timeline:
             getattr(observed, name)[here] for name in ("arrival_s", "first_s", "end_s")
         )
         inputs, outputs = observed.input_tokens[here], observed.output_tokens[here]
+        cached = observed.cached_tokens[here]
+        fresh = inputs - cached
         first = np.where(np.isfinite(first), first, end)
         later = np.maximum(outputs - 1, 0)
         rate = later / np.maximum(end - first, 1e-9)
@@ -133,7 +141,7 @@ class _Timeline:
 
         count = running(np.ones(len(first)))
         tokens = running(inputs - rate * first) + running(rate) * moments
-        own_context = chunk_context(inputs, pool.max_num_batched_tokens)
+        own_context = cached * fresh + chunk_context(fresh, pool.max_num_batched_tokens)
         gaps = np.diff(moments)
         seqs = np.concatenate([[0.0], np.cumsum(count[:-1] * gaps)])
         ahead = tokens[:-1] + running(rate)[:-1] * gaps / 2
@@ -145,18 +153,19 @@ class _Timeline:
             moments=moments,
             seqs=seqs / instances,
             context=np.concatenate([[0.0], np.cumsum(ahead * gaps)]) / instances,
-            prompts=np.cumsum(np.bincount(begins, inputs, len(moments))) / instances,
+            prompts=np.cumsum(np.bincount(begins, fresh, len(moments))) / instances,
             prompt_context=np.cumsum(np.bincount(begins, own_context, len(moments))) / instances,
             first_s=first,
             end_s=end,
             arrival_s=arrival,
-            input_tokens=inputs,
+            fresh_tokens=fresh,
+            cached_tokens=cached,
             output_tokens=outputs,
             own_context=own_context,
             busy_s=active,
             steps=active / float(typical),
             totals=np.array(
-                [0.0, inputs.sum(), own_context.sum(), later.sum(),
+                [0.0, fresh.sum(), own_context.sum(), later.sum(),
                  (later * inputs + later * (later + 1) / 2.0).sum()]
             ),
             peaks=(np.ceil(count.max() / instances), waiting, blocks),
@@ -172,12 +181,13 @@ class _Timeline:
         at = np.clip(edges, 0, len(gaps) - 1)
         seqs = np.where(edges < 0, 0.0, np.rint(np.diff(self.seqs)[at] / gaps[at]))
         context = np.where(seqs > 0, np.rint(np.diff(self.context)[at] / gaps[at]), 0.0)
-        whole = np.minimum(self.input_tokens, budget).astype(float)
-        before = np.maximum(self.input_tokens - budget, 0) * np.minimum(whole, budget)
+        whole = np.minimum(self.fresh_tokens, budget).astype(float)
+        held = self.cached_tokens + np.maximum(self.fresh_tokens - budget, 0)
+        before = held * np.minimum(whole, budget)
         prompts = [
             np.column_stack([tokens, cached, seqs, context])
             for tokens, cached in (
-                (whole, 0 * whole),
+                (whole, whole * self.cached_tokens),
                 (whole, before),
                 (np.ones_like(whole), before),
             )
@@ -221,7 +231,7 @@ class _Timeline:
         seqs = now(self.seqs)
         steps = 1.0 + 0.5 * (seqs > 0)
         design = np.column_stack([
-            steps, self.input_tokens[use], self.own_context[use],
+            steps, self.fresh_tokens[use], self.own_context[use],
             seqs * steps, now(self.context) * steps,
         ])  # fmt: skip
         return design, (self.first_s - self.arrival_s)[use]

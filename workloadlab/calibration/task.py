@@ -54,12 +54,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Task:
-    """A log to explain, with the engine limits and the model to start from."""
+    """Logs to explain, with the engine limits, the model to start from and extra parameters."""
 
     observed: Observed
     cluster: Cluster
     router: Router
     start: LatencyModel | None
+    extra: tuple[str, ...] = ()
 
     @cached_property
     def shapes(self) -> Floats:
@@ -92,7 +93,7 @@ class Task:
         scored = self.observed.scored & rows
         work = reconstruct(self.observed, pool, scored)
         parameters = (
-            from_scratch(work, pool.step_overhead_s)
+            from_scratch(work, pool.step_overhead_s, self.extra)
             if self.start is None
             else from_start(self.start, work)
         )
@@ -101,7 +102,9 @@ class Task:
         )
         target = _target(problem)
         starts = parameters.starts if near is None else (near.fit.shares,)
-        if len(self.observed) >= _FEW:
+        if self.observed.closed:
+            starts, rounds = starts[:1], 0
+        elif len(self.observed) >= _FEW:
             starts, rounds = starts[:2], rounds // 4
         fit = search(target, starts, rounds=rounds)
         # What no residual depends on is not known to cost anything.
@@ -114,9 +117,8 @@ class Task:
         """Search on all timings, under the assumptions about the unseen that explain them best."""
         everything = np.ones(len(self.observed), bool)
         notes: list[str] = []
-        last = self.observed.arrival_s.max()
-        outliving = np.mean(self.observed.end_s[self.observed.scored] > last)
-        if outliving <= _CUT:
+        outliving = self.observed.outliving
+        if self.observed.closed or outliving <= _CUT:
             best = self.fitted(everything)
             spent = best.simulations
         else:
@@ -179,11 +181,12 @@ class Task:
 
 
 def first_half(observed: Observed) -> Floats:
-    """Mark the earlier half of the scored requests."""
-    rows = np.flatnonzero(observed.scored)
-    order = rows[np.argsort(observed.arrival_s[rows], kind="stable")]
+    """Mark the earlier half of the scored requests of each log."""
     early = np.zeros(len(observed), bool)
-    early[order[: len(order) // 2]] = True
+    for log in range(observed.logs):
+        rows = np.flatnonzero(observed.scored & (observed.log == log))
+        order = rows[np.argsort(observed.arrival_s[rows], kind="stable")]
+        early[order[: len(order) // 2]] = True
     return early
 
 
@@ -191,8 +194,11 @@ def _target(problem: Problem) -> Target:
     """Let requests count once by TTFT and once by TPOT, and windows of them half as much."""
     requests = float(problem.scored.sum())
     emphasis = requests * np.array([1.0, 1.0, 0.5, 0.5, 0.5])
-    threads = 1 if len(problem.observed) < _FEW else None
-    return Target(problem.residuals, problem.groups, emphasis, threads)
+    smooth = problem.observed.closed
+    threads = 1 if len(problem.observed) < _FEW and not smooth else None
+    return Target(
+        problem.residuals, problem.groups, emphasis, problem.balance, smooth=smooth, threads=threads
+    )
 
 
 def _clearly_better(one: Found, other: Found) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 @click.command("calibrate")
-@click.argument("trace", type=click.Path(path_type=Path))
+@click.argument(
+    "traces", nargs=-1, required=True, metavar="TRACE...", type=click.Path(path_type=Path)
+)
 @click.option(
     "--cluster",
     "cluster_file",
@@ -30,32 +32,61 @@ if TYPE_CHECKING:
 @click.option(
     "--router", metavar="NAME", help="Router that placed the requests, if the log does not say."
 )
+@click.option(
+    "--sessions",
+    type=click.Choice(["open", "closed", "clients"]),
+    default="open",
+    show_default=True,
+    help="What released a request in the log: the clock, the turn before it, or its client's last "
+    "answer.",
+)
+@click.option(
+    "--extra",
+    multiple=True,
+    metavar="PARAMETER",
+    help="Move it too: prefill_step_s or request_overhead_s; repeat for both.",
+)
 @click.option("--name", help="Name of the model.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Model JSON to write.")
 @json_option
 def command(
-    trace: Path,
+    traces: tuple[Path, ...],
     cluster_file: Path,
     start: str | None,
     router: str | None,
+    sessions: Literal["open", "closed", "clients"],
+    extra: tuple[str, ...],
     name: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
     """Fit a latency model on the request timings in TRACE, by simulating the log until it agrees.
 
-    Replay the model with the step_overhead_s of the cluster file: the model holds the rest.
+    Several traces are runs of one engine, such as the levels of a load test. Replay the model with the
+    step_overhead_s of the cluster file: the model holds the rest.
     """
     from workloadlab.calibration import calibrate, describe
     from workloadlab.trace import Trace
 
     cluster = _cluster(cluster_file)
     with working("Calibrating (thousands of simulations)"):
-        model = calibrate(Trace.open(trace), cluster, start=start, router=router, name=name)
+        model = calibrate(
+            [Trace.open(trace) for trace in traces],
+            cluster,
+            start=start,
+            router=router,
+            name=name,
+            sessions=sessions,
+            extra=extra,
+        )
     if out:
         model.save(out)
         say(f"model written to {out}; replay it with step_overhead_s = "
             f"{model.system['step_overhead_s']:g}, as in {cluster_file}")  # fmt: skip
+        if "request_overhead_s" in extra:
+            say(
+                f"and write request_overhead_s = {model.system['request_overhead_s']:g} in the cluster"
+            )
     if as_json:
         print_json(model.to_dict())
     else:

@@ -34,6 +34,13 @@ from workloadlab.cli.common import json_option, pairs, print_json, say, working
     metavar="TIME=UNIT",
     help="Unit of a mapped time: s, ms, us or ns, such as arrival=ms.",
 )
+@click.option(
+    "--where",
+    "where",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Read only rows with this value in a field of the log, such as run=3; repeat for several.",
+)
 @click.option("--block-size", type=int, help="Tokens per prefix block, where the log does not say.")
 @click.option("--keep-ids", is_flag=True, help="Keep ids as they are instead of renumbering them.")
 @click.option(
@@ -46,6 +53,7 @@ def command(
     format_: str | None,
     mapping: tuple[str, ...],
     units: tuple[str, ...],
+    where: tuple[str, ...],
     block_size: int | None,
     keep_ids: bool,
     strict: bool,
@@ -70,6 +78,7 @@ def command(
             strict=strict,
             block_size=block_size,
             keep_ids=keep_ids,
+            where=pairs(where, "--where"),
         )
     rows = trace.provenance.rows
     if as_json:

@@ -49,10 +49,11 @@ if TYPE_CHECKING:
 @click.option("--seeds", type=int, default=1, show_default=True, help="Number of seeds.")
 @click.option(
     "--sessions",
-    type=click.Choice(["open", "closed"]),
+    type=click.Choice(["open", "closed", "clients"]),
     default="open",
     show_default=True,
-    help="closed: a turn waits for the end of the one before it, plus think time.",
+    help="closed: a turn waits for the end of the one before it, plus think time; clients: a request "
+    "waits for the end of its client's one before.",
 )
 @click.option(
     "--record",
@@ -71,7 +72,7 @@ def command(
     routers: tuple[str, ...],
     scales: tuple[str, ...],
     seeds: int,
-    sessions: Literal["open", "closed"],
+    sessions: Literal["open", "closed", "clients"],
     records: tuple[str, ...],
     threads: int | None,
     out: Path | None,

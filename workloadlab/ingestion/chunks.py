@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -10,9 +10,9 @@ import polars as pl
 from workloadlab.ingestion.sources import record_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["PLACES", "REJECTS", "Chunk", "Reading", "piecewise", "rejected"]
+__all__ = ["PLACES", "REJECTS", "Chunk", "Reading", "chosen", "piecewise", "rejected"]
 
 PATIENT_BYTES = 1 << 16
 
@@ -39,17 +39,20 @@ class Chunk:
         rejects: rows that are no records at all; columns of `REJECTS` but `file`, numbered within
             the chunk from 1.
         numbers: `row` and `line` of each row of `frame`; None if that is 1, 2, 3, ...
+        left_out: rows that were not asked for.
     """
 
     frame: pl.DataFrame
     line_count: int = 0
     rejects: pl.DataFrame | None = None
     numbers: pl.DataFrame | None = None
+    left_out: int = 0
 
     @property
     def row_count(self) -> int:
-        """Rows in the chunk, good or bad."""
-        return self.frame.height + (0 if self.rejects is None else self.rejects.height)
+        """Rows in the chunk, good, bad or left out."""
+        bad = 0 if self.rejects is None else self.rejects.height
+        return self.frame.height + bad + self.left_out
 
     def places(self) -> pl.DataFrame:
         """Return `row` and `line` of each row of `frame`."""
@@ -93,6 +96,17 @@ def piecewise(
         for half in (text[:cut], text[cut:])
         for each in piecewise(half, fast, patient, quotes=quotes)
     ]
+
+
+def chosen(chunk: Chunk, where: Mapping[str, str]) -> Chunk:
+    """Keep the rows whose keys have the values of `where`, as text."""
+    if not where:
+        return chunk
+    asked = [pl.col(key).cast(pl.String).str.strip_chars() == text for key, text in where.items()]
+    keep = chunk.frame.select(pl.all_horizontal(asked).fill_null(value=False)).to_series()
+    frame = chunk.frame.filter(keep)
+    left_out = chunk.frame.height - frame.height
+    return replace(chunk, frame=frame, numbers=chunk.places().filter(keep), left_out=left_out)
 
 
 def rejected(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ import polars as pl
 
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.finish import finish
-from workloadlab.ingestion.heads import inspect
+from workloadlab.ingestion.heads import inspect, text_of
 from workloadlab.ingestion.plan import named_format, plan, recognise, targets
 from workloadlab.ingestion.sources import find
 from workloadlab.ingestion.stage import stage
@@ -43,6 +44,7 @@ def ingest(
     strict: bool = False,
     block_size: int | None = None,
     keep_ids: bool = False,
+    where: Mapping[str, object] | None = None,
 ) -> Trace:
     r"""Read request logs and return them as one trace in arrival order.
 
@@ -59,7 +61,8 @@ def ingest(
     Args:
         sources: a file, a glob pattern, or a list of them. CSV and JSON lines (gzip or not), Parquet.
         out: the trace to write, atomically; None for a trace in memory.
-        format: azure, mooncake, llmservingsim or generic; by default found from the columns.
+        format: azure, mooncake, llmservingsim, vllm_multiturn, inferencex, aiperf or generic; by
+            default found from the columns.
         mapping: trace column to log column, such as `{"input_tokens": "prompt_len", "arrival": "ts"}`.
             Times may be written without `_ns`; nested JSON keys with dots.
         units: unit of a numeric time, such as `{"arrival": "ms"}`: s, ms, us or ns. By default what
@@ -68,12 +71,15 @@ def ingest(
         strict: refuse the logs at the first bad row and write nothing.
         block_size: tokens per block id; 512 for mooncake.
         keep_ids: keep ids as they are in the log.
+        where: log columns and the value that a row must have in each, such as `{"run": "b200"}`: for
+            files that hold several runs. The other rows are counted as `left_out`.
 
     Returns:
         The trace, opened from `out` or held in memory.
 
     Raises:
-        UsageError: no such file, a folder, an unrecognised format, a mapping that does not fit.
+        UsageError: no such file, a folder, an unrecognised format, a mapping that does not fit, a
+            column in `where` that the log lacks.
         DataError: no rows, no usable rows, not text, damaged; with `strict`, any bad row.
 
     Example:
@@ -92,6 +98,7 @@ def ingest(
     log_format = named_format(format) if format else recognise(heads[0], targets(mapping, "--map"))
     columns = _columns(heads, log_format, mapping, units, block_size)
     block_size = _tokens_per_block(columns, log_format, block_size)
+    asked = _asked(heads, where or {})
     target = None if out is None else _no_source(Path(out), heads)
     with ExitStack() as stack:
         path = stack.enter_context(write_atomically(target)) if target else None
@@ -100,7 +107,7 @@ def ingest(
         )
         thread = stack.enter_context(ThreadPoolExecutor(1))
         digests = [thread.submit(_sha256, head.path) for head in heads]
-        staged = stage(heads, columns, folder, block_size=block_size, strict=strict)
+        staged = stage(heads, columns, folder, block_size=block_size, strict=strict, where=asked)
         frame = finish(
             staged, source_format=log_format.name, block_size=block_size, keep_ids=keep_ids
         )
@@ -115,6 +122,7 @@ def ingest(
                 "block_size": block_size,
                 "keep_ids": keep_ids,
                 "strict": strict,
+                **({"where": asked} if asked else {}),
             },
             sources=[
                 {
@@ -176,6 +184,18 @@ def _columns(
                 fix="ingest them apart, or settle the difference with --map and --unit",
             )
     return plans[0]
+
+
+def _asked(heads: Sequence[Head], where: Mapping[str, object]) -> dict[str, str]:
+    """Return the values asked for as the text that a log would hold."""
+    for key, head in product(where, heads):
+        if key not in head.keys:
+            raise UsageError(
+                f"has no column {key!r} to choose rows by",
+                where=str(head.path),
+                fix=f"use one of {', '.join(head.keys)}",
+            )
+    return {key: text_of(value) or "" for key, value in where.items()}
 
 
 def _tokens_per_block(

@@ -82,7 +82,7 @@ def wanted(columns: Sequence[Column]) -> dict[str, pl.DataType]:
     for column in columns:
         dtype = COLUMNS[column.target]
         if not isinstance(dtype, pl.List):
-            whole = dtype.is_integer() and not column.target.endswith("_ns")
+            whole = dtype.is_integer() and not column.target.endswith("_ns") and not column.reading
             dtype = dtype if whole else pl.String()
         keys[column.source] = dtype if keys.get(column.source, dtype) == dtype else pl.String()
         if column.since:
@@ -134,6 +134,8 @@ def refine(
 
 def _parsed(frame: pl.DataFrame, column: Column) -> Parsed:
     text, dtype = frame[column.source], COLUMNS[column.target]
+    if column.reading:
+        text = column.reading(text)
     if column.since:
         start, end = (instants(each, column.unit or "s") for each in (frame[column.since], text))
         return Parsed(end.values - start.values, end.problem, end.naive)

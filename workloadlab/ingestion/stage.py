@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import polars as pl
 
 from workloadlab.errors import DataError
-from workloadlab.ingestion.chunks import REJECTS, Chunk, Reading
+from workloadlab.ingestion.chunks import REJECTS, Chunk, Reading, chosen
 from workloadlab.ingestion.csv_rows import read_csv
 from workloadlab.ingestion.json_rows import read_jsonl
 from workloadlab.ingestion.parquet_rows import read_parquet
@@ -45,6 +45,7 @@ class Staged:
     Attributes:
         folder: where rows are spilled that are too many to hold.
         rows_by_file: rows read from each file, bad ones included.
+        left_out: rows that were not asked for.
         written: rows that are good.
         rejects: the bad ones; columns of `REJECTS`.
         repaired: values set to null, by reason.
@@ -59,6 +60,7 @@ class Staged:
 
     folder: Path
     rows_by_file: list[int] = field(default_factory=list)
+    left_out: int = 0
     written: int = 0
     rejects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTS))
     repaired: Counter[str] = field(default_factory=Counter)
@@ -85,6 +87,7 @@ class Staged:
         return {
             "read": sum(self.rows_by_file),
             "written": self.written,
+            **({"left_out": self.left_out} if self.left_out else {}),
             "rejected": dict(rejected.iter_rows()),
             "repaired": dict(sorted(self.repaired.items())),
         }
@@ -132,24 +135,28 @@ def stage(
     *,
     block_size: int | None,
     strict: bool,
+    where: Mapping[str, str],
 ) -> Staged:
-    """Read every file once.
+    """Read every file once, and of it the rows whose keys have the values of `where`.
 
     Raises:
-        DataError: with `strict`, the first bad row; always, a file in which every row is bad.
+        DataError: with `strict`, the first bad row; always, a file in which every row is bad, or none
+            is asked for.
     """
     staged = Staged(folder)
-    keys = wanted(columns)
+    keys = dict.fromkeys(where, pl.String()) | wanted(columns)
     bad: list[pl.DataFrame] = []
     for head in heads:
         mine: list[pl.DataFrame] = []
         rows, written, blocks = 0, staged.written, BlockCounts()
+        left_out = staged.left_out
         reading = READERS[head.container](head, keys)
         line = reading.header_lines
 
-        work = partial(_chunks, reading, columns, block_size)
+        work = partial(_chunks, reading, columns, block_size, where)
         for chunk, refined in chain.from_iterable(_in_order(work, reading.pieces)):
             staged.add(refined)
+            staged.left_out += chunk.left_out
             blocks += refined.blocks
             if refined.rejects is not None and refined.rejects.height:
                 mine.append(
@@ -167,6 +174,8 @@ def stage(
             rows += chunk.row_count
             line += chunk.line_count
         if staged.written == written:
+            if rows and rows == staged.left_out - left_out:
+                raise _nothing_chosen(head, where)
             raise _nothing_left(head, mine, rows)
         _check_block_size(blocks, block_size or 0, head)
         staged.rows_by_file.append(rows)
@@ -177,11 +186,14 @@ def stage(
 
 
 def _chunks(
-    reading: Reading, columns: Sequence[Column], block_size: int | None, piece: Any
+    reading: Reading,
+    columns: Sequence[Column],
+    block_size: int | None,
+    where: Mapping[str, str],
+    piece: Any,
 ) -> list[tuple[Chunk, Refined]]:
-    return [
-        (chunk, refine(chunk, columns, block_size=block_size)) for chunk in reading.parse(piece)
-    ]
+    chunks = (chosen(chunk, where) for chunk in reading.parse(piece))
+    return [(chunk, refine(chunk, columns, block_size=block_size)) for chunk in chunks]
 
 
 def _in_order(work: Callable[[Any], _T], pieces: Iterator[Any]) -> Iterator[_T]:
@@ -231,6 +243,17 @@ def _nothing_left(head: Head, bad: list[pl.DataFrame], read: int) -> DataError:
         f"{_sentence(first)}",
         where=str(head.path),
         fix="check which columns are mapped (--map) and their units (--unit)",
+    )
+
+
+def _nothing_chosen(head: Head, where: Mapping[str, str]) -> DataError:
+    asked = " and ".join(f"{key} = {value}" for key, value in where.items())
+    seen = "; ".join(
+        f"{key} is {', '.join(sorted(set(head.samples.get(key, [])))[:5]) or 'empty'}"
+        for key in where
+    )
+    return DataError(
+        f"has no row with {asked}", where=str(head.path), fix=f"at its beginning {seen}"
     )
 
 

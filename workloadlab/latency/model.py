@@ -86,13 +86,15 @@ class LatencyModel:
         prefill_context_s: float = 0.0,
         decode_seq_s: float = 0.0,
         decode_context_s: float = 0.0,
+        prefill_step_s: float = 0.0,
         name: str = "by hand",
     ) -> LatencyModel:
         """Make a model by hand: seconds per step and per unit of each feature.
 
         step_s = constant_s + prefill_token_s * prefill_tokens
         + prefill_context_s * prefill_context_tokens + decode_seq_s * decode_seqs
-        + decode_context_s * decode_context_tokens.
+        + decode_context_s * decode_context_tokens, and prefill_step_s more in steps with prompt tokens
+        (an engine may have no CUDA graph for those).
 
         Raises:
             UsageError: a coefficient is negative or not a finite number.
@@ -105,12 +107,14 @@ class LatencyModel:
             "prefill_context_s": (prefill_context_s, ("prefill_context",)),
             "decode_seq_s": (decode_seq_s, ("decode_seqs", "mixed_seqs")),
             "decode_context_s": (decode_context_s, ("decode_context", "mixed_context")),
+            "prefill_step_s": (prefill_step_s, ("prefill_step",)),
         }
         coefficients = dict.fromkeys(TERMS, 0.0)
         for option, (value, terms) in given.items():
             if not 0 <= value < float("inf"):
                 raise UsageError(f"{option} is {value}", fix="give seconds, 0 or more")
-            coefficients |= dict.fromkeys(terms, float(value))
+            for term in terms:
+                coefficients[term] += float(value)
         return cls(name=name, coefficients=coefficients, provenance={"source": "made by hand"})
 
     @cached_property

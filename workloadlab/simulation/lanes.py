@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, get_args
 
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.execution import run_lanes
 from workloadlab.routing import Router, resolve, unmet_need
 from workloadlab.simulation.engine import replay_lane
 from workloadlab.simulation.records import recorder_for
-from workloadlab.simulation.workload import REPLAYED, outcome_trace, workload_of
+from workloadlab.simulation.workload import REPLAYED, Sessions, outcome_trace, workload_of
 from workloadlab.trace import COLUMNS, RunInfo, Runs, Trace
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def replay(
     routers: Iterable[str | Router | Callable[..., Any]] = ("round_robin", "least_requests"),
     rate_scale: float | Iterable[float] = 1.0,
     seeds: int = 1,
-    sessions: Literal["open", "closed"] = "open",
+    sessions: Sessions = "open",
     record: Iterable[str] = (),
     threads: int | None = None,
 ) -> Runs:
@@ -45,8 +45,10 @@ def replay(
         seeds: number of seeds, 0 to seeds - 1; they differ in what random routers draw.
         sessions: "open" sends every request at its logged time; "closed" sends a turn when the one
             before it in its session has ended and its think time (recorded, or implied by the
-            logged timings) is over, so that a slow cluster slows its users down. The rate scale then
-            applies to the starts of sessions.
+            logged timings) is over, so that a slow cluster slows its users down; "clients" sends a
+            request when the one before it of its client has ended, whatever their sessions, as a
+            benchmark with a fixed number of users does. The rate scale then applies to the starts of
+            sessions or clients.
         record: "steps" writes down every engine step, "decisions" every routing decision with the
             scores and what became of the request; see `Runs.records`.
         threads: lanes at a time; None for one per core. The outcome does not depend on it.
@@ -70,8 +72,8 @@ def replay(
         >>> runs.outcomes().read("instance_id", "ttft_ns", "e2e_ns").rows()
         [('pool/0', 500000000, 1000000000), ('pool/1', 500000000, 1000000000)]
     """
-    if sessions not in ("open", "closed"):
-        raise UsageError(f"sessions = {sessions!r}", fix='use "open" or "closed"')
+    if sessions not in get_args(Sessions):
+        raise UsageError(f"sessions = {sessions!r}", fix='use "open", "closed" or "clients"')
     recorders = recorder_for(record)
     policies = _unique([resolve(spec) for spec in routers])
     scales = [rate_scale] if isinstance(rate_scale, int | float) else list(rate_scale)
@@ -82,7 +84,7 @@ def replay(
     caching = any(pool.prefix_caching for pool in cluster.pools)
     for policy in policies:
         _check_needs(policy, trace, caching=caching)
-    workload = workload_of(trace, prefixes=caching, closed=sessions == "closed")
+    workload = workload_of(trace, prefixes=caching, sessions=sessions)
     simulated = _in_blocks_of_the_trace(cluster, workload) if caching else cluster
     scaled = {scale: workload.scaled(scale) for scale in scales}
     lanes = [(p, scale, seed) for p in policies for scale in scales for seed in range(seeds)]

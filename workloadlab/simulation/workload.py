@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,21 @@ from workloadlab.trace import COLUMNS, Provenance, Trace
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Outcome", "Workload", "outcome_trace", "prefix_keys", "seed_state", "workload_of"]
+__all__ = [
+    "Outcome",
+    "Sessions",
+    "Workload",
+    "outcome_trace",
+    "prefix_keys",
+    "seed_state",
+    "workload_of",
+]
 
 PREFIX_KEY_TOKENS = 256
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Sessions = Literal["open", "closed", "clients"]
 
 REPLAYED = ("queue_ns", "ttft_ns", "last_token_ns", "e2e_ns", "cached_tokens", "token_offsets_ns",
             "outcome", "finish_reason", "instance_id", "waiting_at_arrival", "running_at_arrival",
@@ -118,7 +127,7 @@ class Outcome:
     steps_outside: int
 
 
-def workload_of(trace: Trace, *, prefixes: bool = False, closed: bool = False) -> Workload:
+def workload_of(trace: Trace, *, prefixes: bool = False, sessions: Sessions = "open") -> Workload:
     """Read the arrays that a replay needs.
 
     Rows without an output length, or with 0, are replayed as prompts that give one token.
@@ -126,7 +135,8 @@ def workload_of(trace: Trace, *, prefixes: bool = False, closed: bool = False) -
     Args:
         trace: what to replay.
         prefixes: read block ids too, for prefix caching.
-        closed: release each turn of a session by the end of the one before.
+        sessions: "open" for logged arrivals; "closed" releases each turn of a session by the end of
+            the one before; "clients" each request of a client by the end of its one before.
 
     Raises:
         UnsupportedError: the trace has no output lengths at all, or no block ids when asked for.
@@ -155,7 +165,7 @@ def workload_of(trace: Trace, *, prefixes: bool = False, closed: bool = False) -
 
     models = sorted(frame["model"].drop_nulls().unique().to_list())
     blocks = _prefix_blocks(trace) if prefixes else {}
-    turns = _closed_loop(trace) if closed else {}
+    turns = {} if sessions == "open" else _closed_loop(trace, by_client=sessions == "clients")
     return Workload(
         **blocks,
         **turns,
@@ -225,18 +235,24 @@ def _prefix_blocks(trace: Trace) -> dict[str, Any]:
     }
 
 
-def _closed_loop(trace: Trace) -> dict[str, Any]:
-    """Chain the turns of sessions, with the recorded pauses or those that the timings imply."""
-    trace.require("session", "a closed-loop replay")
-    frame = trace.read("session_id", "turn", "arrival_ns", "think_ns", "e2e_ns").with_row_index(
-        "row"
-    )
-    frame = frame.sort("session_id", "turn", "arrival_ns", "row", maintain_order=True)
-    same = pl.col("session_id") == pl.col("session_id").shift(1)
+def _closed_loop(trace: Trace, *, by_client: bool) -> dict[str, Any]:
+    """Chain turns or clients' requests, with the recorded pauses or those that the timings imply."""
+    who = "client_id" if by_client else "session_id"
+    if not trace.has(who):
+        raise UnsupportedError(
+            f"a closed-loop replay of {'clients' if by_client else 'sessions'} needs {who}, which "
+            "this trace does not record",
+            fix=f"map it when ingesting: --map {who}=COLUMN",
+        )
+    frame = trace.read(who, "turn", "arrival_ns", "think_ns", "e2e_ns").with_row_index("row")
+    order = [who, *([] if by_client else ["turn"]), "arrival_ns", "row"]
+    frame = frame.sort(order, maintain_order=True)
+    same = pl.col(who) == pl.col(who).shift(1)
     ended = (pl.col("arrival_ns") + pl.col("e2e_ns")).shift(1)
+    implied = pl.col("arrival_ns") - ended
     frame = frame.with_columns(
         before=pl.when(same).then(pl.col("row").shift(1)),
-        think=pl.coalesce("think_ns", pl.col("arrival_ns") - ended).clip(0),
+        think=(implied if by_client else pl.coalesce("think_ns", implied)).clip(0),
     ).filter(pl.col("before").is_not_null())
     unknown = frame["think"].null_count()
     if unknown:

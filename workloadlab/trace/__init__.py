@@ -1,6 +1,6 @@
 """The request table: its schema, the Trace around it, its Parquet store, and a folder of runs."""
 
-from workloadlab.trace.prefixes import with_chat_prefixes
+from workloadlab.trace.prefixes import session_prefixes
 from workloadlab.trace.runs import RunInfo, Runs
 from workloadlab.trace.schema import COLUMNS, OUTCOMES, Flag
 from workloadlab.trace.store import write_atomically
@@ -14,6 +14,6 @@ __all__ = [
     "RunInfo",
     "Runs",
     "Trace",
-    "with_chat_prefixes",
+    "session_prefixes",
     "write_atomically",
 ]

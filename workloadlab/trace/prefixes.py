@@ -1,61 +1,79 @@
-"""Block ids for logs that name none, from what is known of how their prompts were made."""
+"""Block ids for logs that record sessions but no prefixes."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import polars as pl
 
 from workloadlab.errors import UsageError
 from workloadlab.trace.trace import Provenance, Trace
 
-__all__ = ["with_chat_prefixes"]
+__all__ = ["session_prefixes"]
 
 
-def with_chat_prefixes(trace: Trace, *, shared_tokens: int, block_size: int = 16) -> Trace:
-    """Name the prompt blocks of a chat: a system prompt that all share, then the session's history.
+def session_prefixes(trace: Trace, *, block_size: int = 16, shared_tokens: int = 0) -> Trace:
+    """Return the trace with the block ids that append-only sessions imply.
 
-    It is taken as known that every prompt starts with the same `shared_tokens` tokens and that each
-    prompt of a session starts with the whole prompt of the one before, as in the multi-round-qa
-    benchmark of the vLLM production-stack (LMBench): 1,000 tokens of system prompt, 20,000 tokens of the
-    user's own, then question after answer after question. Block k of the system prompt has one id;
-    later blocks have one id per session and position. Only full blocks are named. A request without a
-    session shares nothing but the system prompt.
+    A chat sends its whole history with every turn, so a turn's prompt begins with the prompt before
+    it: block k of both is the same. A prompt shorter than the one before starts a new history.
+    Nothing is known of prefixes that sessions share but their common start, such as a system prompt.
 
     Args:
-        trace: needs lengths; sessions where prompts go on.
-        shared_tokens: tokens at the start of every prompt.
-        block_size: tokens per block.
+        trace: needs session_id; rows without one share only the common start.
+        block_size: tokens per block, 1 to 65,535.
+        shared_tokens: tokens with which every prompt begins; only its whole blocks can be shared.
+
+    Returns:
+        The same rows with `block_ids` (full blocks of the prompt) and `block_size`.
 
     Raises:
-        UsageError: a negative number of shared tokens, or no block size.
+        UnsupportedError: the trace has no sessions.
+        UsageError: a block size or a shared length out of range.
 
     Example:
-        >>> import polars as pl
-        >>> log = Trace.from_frame(pl.DataFrame({
-        ...     "arrival_ns": [0, 1, 2], "input_tokens": [50, 50, 70], "session_id": ["a", "b", "a"]}))
-        >>> with_chat_prefixes(log, shared_tokens=20).read("block_ids")["block_ids"].to_list()
-        [[0, 1, 2], [0, 4, 5], [0, 1, 2, 3]]
+        >>> chat = Trace.from_frame(pl.DataFrame({
+        ...     "arrival_ns": [0, 1, 2], "input_tokens": [40, 50, 90], "session_id": ["a", "b", "a"]}))
+        >>> session_prefixes(chat, shared_tokens=16).read("block_ids")["block_ids"].to_list()
+        [[0, 1], [0, 5, 6], [0, 1, 2, 3, 4]]
     """
-    if shared_tokens < 0 or not 0 < block_size < 2**16:
-        raise UsageError(
-            f"{shared_tokens} shared tokens in blocks of {block_size} name no blocks",
-            fix="give 0 or more shared tokens and 1 to 65535 tokens per block",
+    trace.require("session", "prefixes from sessions")
+    if not 0 < block_size < 2**16:
+        raise UsageError(f"block size {block_size}", fix="use 1 to 65535 tokens")
+    if shared_tokens < 0:
+        raise UsageError(f"{shared_tokens} shared tokens", fix="use 0 or more")
+    common = shared_tokens // block_size
+    order = ["session_id", *(["turn"] if trace.has("turn") else []), "arrival_ns", "row_id"]
+    length = pl.col("input_tokens")
+    same = pl.col("session_id") == pl.col("session_id").shift(1)
+    own = (pl.col("full") - common).clip(0)
+    chains = (
+        trace.frame.select({*order, "input_tokens"})
+        .sort(order)
+        .select(
+            "row_id",
+            chain=(same & (length >= length.shift(1))).fill_null(value=False).not_().cum_sum(),
+            full=(length // block_size).cast(pl.Int64),
         )
-    sessions = pl.col("session_id") if "session_id" in trace.columns else pl.lit(None, pl.String)
-    full, common = pl.col("input_tokens").cast(pl.Int64) // block_size, shared_tokens // block_size
-    own = pl.coalesce(sessions, pl.format("row {}", "row_id")).rank("dense").cast(pl.Int64) - 1
-    first = common + own * (full.max() - common).clip(0)
-    frame = trace.frame.with_columns(
-        block_ids=pl.concat_list(
-            pl.int_ranges(0, full.clip(upper_bound=common)),
-            pl.int_ranges(first, first + (full - common).clip(0)),
-        ).cast(pl.List(pl.UInt64)),
-        block_size=pl.lit(block_size, pl.UInt16),
+        .with_columns(most=own.max().over("chain"))
+        .with_columns(first=pl.col("chain").is_first_distinct() * pl.col("most"))
+        .with_columns(base=common + pl.col("first").cum_sum() - pl.col("most"))
+        .select(
+            "row_id",
+            block_ids=pl.concat_list(
+                pl.int_ranges(0, pl.min_horizontal("full", common)),
+                pl.int_ranges("base", pl.col("base") + own),
+            ).cast(pl.List(pl.UInt64)),
+            block_size=pl.lit(block_size, pl.UInt16),
+        )
     )
+    known = trace.frame.drop("block_ids", "block_size", strict=False)
     provenance = Provenance(
-        reader="chat prefixes",
-        options={"shared_tokens": shared_tokens, "block_size": block_size},
+        reader="session_prefixes",
+        options={"block_size": block_size, "shared_tokens": shared_tokens},
         t0_unix_ns=trace.provenance.t0_unix_ns,
         system=trace.provenance.system,
         parents=[trace.provenance.to_dict()],
     )
-    return Trace.from_frame(frame, provenance=provenance)
+    made = Trace.from_frame(known.join(chains, on="row_id"), provenance=provenance)
+    return replace(made, frame=made.frame.collect().lazy())

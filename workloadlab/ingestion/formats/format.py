@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import polars as pl
+
     from workloadlab.ingestion.heads import Head
 
 __all__ = ["Column", "Format"]
@@ -23,12 +25,14 @@ class Column:
         source: key in the log.
         unit: s, ms, us, ns or datetime for times; None for the rest, and for times still undecided.
         since: key of the instant that a duration counts from, where `source` holds an instant too.
+        reading: turns the text of the key into what the column holds; text it cannot read it leaves.
     """
 
     target: str
     source: str
     unit: str | None = None
     since: str | None = None
+    reading: Callable[[pl.Series], pl.Series] | None = None
 
     @property
     def required(self) -> bool:
