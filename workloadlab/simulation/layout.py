@@ -22,6 +22,11 @@ __all__ = ["LaneArrays", "lane_arrays"]
 
 FIRST_SLOTS = 4096
 
+_WRITTEN = ("engines", "slots", "ring", "seats", "cache", "holds", "results", "releases", "steps",
+            "decisions", "scores", "views", "offers", "snapshots", "index_rules", "index_nodes",
+            "index_tables", "index_tokens")  # fmt: skip
+"""Arrays that the kernel writes; the others may be shared by lanes."""
+
 
 @dataclass
 class LaneArrays:
@@ -42,6 +47,13 @@ class LaneArrays:
         """Give the lane an array, in the place of the one that it had."""
         self.arrays[name] = values
         self.lane[name] = values.ctypes.data
+
+    def copy(self) -> LaneArrays:
+        """Return a lane that stands where this one does and goes its own way."""
+        made = LaneArrays(self.lane.copy(), dict(self.arrays), self.step_time, self.decode_line)
+        for name in _WRITTEN:
+            made.put(name, self.arrays[name].copy())
+        return made
 
     def add_slots(self) -> None:
         """Make room for twice as many live requests."""
