@@ -82,6 +82,7 @@ def accept(i: Any, lane: Any, q: Any, now: Any, predicted: Any) -> None:
     s.generated = s.computed = s.chunk = s.decoding = s.named = s.taken = 0
     e.accepted += 1
     s.accepted = e.accepted
+    s.ready = e.taken_steps + 2 if e.overlapped == 1 and e.stepping == 1 else 0
     append_waiting(e, slots(lane), q)
     e.blocked = 0
     e.in_flight += 1

@@ -12,14 +12,13 @@ __all__ = [
     "append_running",
     "append_waiting",
     "before_in_queue",
-    "next_in_queue",
     "prepend_waiting",
     "unlink_running",
     "unlink_waiting",
     "victim",
 ]
 
-FCFS, PRIORITY = ORDERS.index("fcfs"), ORDERS.index("priority")
+PRIORITY = ORDERS.index("priority")
 LEAST_WORK_LEFT = ORDERS.index("least_work_left")
 
 
@@ -104,20 +103,6 @@ def before_in_queue(order: Any, a: Any, b: Any) -> Any:
     else:  # bin packing: the largest first
         x, y = -a.target, -b.target
     return x < y or (x == y and a.accepted < b.accepted)
-
-
-@njit(**JIT)
-def next_in_queue(e: Any, slots: Any) -> Any:
-    """Return who is next, whether it fits or not; bin packing looks on from there by itself."""
-    best = e.wait_head
-    if e.queue_order == FCFS:
-        return best
-    q = slots[best].next
-    while q != NONE:
-        if before_in_queue(e.queue_order, slots[q], slots[best]):
-            best = q
-        q = slots[q].next
-    return best
 
 
 @njit(**JIT)

@@ -36,7 +36,6 @@ from workloadlab.simulation.kernel_lane import (
 from workloadlab.simulation.kernel_queue import (
     append_running,
     before_in_queue,
-    next_in_queue,
     prepend_waiting,
     unlink_running,
     unlink_waiting,
@@ -47,7 +46,7 @@ from workloadlab.simulation.kernel_state import BATCHINGS, INLINE, JIT, NONE, OR
 __all__ = ["schedule"]
 
 CHUNKED, STATIC = BATCHINGS.index("chunked"), BATCHINGS.index("static")
-BIN_PACKING = ORDERS.index("bin_packing")
+FCFS, BIN_PACKING = ORDERS.index("fcfs"), ORDERS.index("bin_packing")
 
 
 @njit(**INLINE)
@@ -190,20 +189,27 @@ def _blocks_to_admit(e: Any, s: Any, lane: Any, i: Any, budget: Any) -> Any:
 
 
 @njit(**INLINE)
-def _candidate(i: Any, lane: Any, budget: Any) -> Any:
-    """Return who is admitted next, -1 if blocks are short for everybody whose turn it is."""
+def _candidate(i: Any, lane: Any, budget: Any, idle: Any) -> Any:
+    """Return who is admitted next, -1 if it is nobody's turn or blocks are short for it.
+
+    With asynchronous scheduling a batch is prepared when the step before begins, so who came later is
+    not in it; an idle engine prepares at once.
+    """
     e, live = engines(lane)[i], slots(lane)
-    if e.queue_order != BIN_PACKING:
-        q = next_in_queue(e, live)
-        return q if _blocks_to_admit(e, live[q], lane, i, budget)[3] else NONE
     best = NONE
     q = e.wait_head
     while q != NONE:
-        larger = best == NONE or before_in_queue(BIN_PACKING, live[q], live[best])
-        if larger and _blocks_to_admit(e, live[q], lane, i, budget)[3]:
+        there = idle or live[q].ready <= e.taken_steps
+        first = best == NONE or before_in_queue(e.queue_order, live[q], live[best])
+        fits = e.queue_order != BIN_PACKING or _blocks_to_admit(e, live[q], lane, i, budget)[3]
+        if there and first and fits:
             best = q
+        if e.queue_order == FCFS:
+            break
         q = live[q].next
-    return best
+    if best == NONE or _blocks_to_admit(e, live[best], lane, i, budget)[3]:
+        return best
+    return NONE
 
 
 @njit(**INLINE)
@@ -236,11 +242,12 @@ def _admissions(i: Any, lane: Any, budget: Any) -> Any:
     """Admit from the queue while budget, seats and blocks allow; return (prefill tokens, context)."""
     e = engines(lane)[i]
     prefill, context = 0, 0.0
+    idle = e.running == 0
     e.blocked = 0
     while e.waiting > 0 and budget > 0 and e.running < e.max_num_seqs:
-        q = _candidate(i, lane, budget)
+        q = _candidate(i, lane, budget, idle)
         if q == NONE:
-            e.blocked = 1
+            e.blocked = 1 if slots(lane)[e.wait_tail].ready <= e.taken_steps else 0
             break
         beside = e.batching != CHUNKED and prefill > 0
         if beside and _blocks_to_admit(e, slots(lane)[q], lane, i, budget)[1] > budget:

@@ -57,8 +57,9 @@ class Pool:
             the router's queue. None for no limit.
         step_overhead_s: CPU time per step outside the kernels, added to the model's time; left out it is
             1 ms, or 0 for a model that was fitted on whole steps and so holds it already.
-        async_scheduling: prepare the next step while one runs, so that a step takes the longer of the
-            model's time and the overhead instead of their sum.
+        async_scheduling: prepare the next step while one runs (vLLM's `async_scheduling`): a step takes
+            the longer of the model's time and the overhead instead of their sum, and a request that
+            comes during a step waits for the end of the next.
         step_noise: standard deviation of a factor on the model's time, relative to its mean of 1
             (lognormal, drawn by seed for every step); 0 for none.
         step_together: the instances are data-parallel ranks of one engine, which share experts: all

@@ -17,6 +17,7 @@ class Sequence:
     predicted: int
     priority: int = 0
     accepted: int = 0
+    ready: int = 0
     ids: list[int] = field(default_factory=list)
     used: list[bool] = field(default_factory=list)
     generated: int = 0

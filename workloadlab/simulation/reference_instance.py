@@ -63,6 +63,8 @@ class Engine:
         if not self.stepping:
             self.now = max(self.now, now)
         sequence.accepted = self.sent
+        if self.pool.async_scheduling and self.stepping:
+            sequence.ready = self.steps + 2
         self.waiting.append(sequence)
         self.in_flight += 1
         self.sent += 1
@@ -138,8 +140,9 @@ class Engine:
         return budget, preempted
 
     def admit(self, budget: int) -> None:
+        idle = not self.running
         while self.waiting and budget > 0 and len(self.running) < self.pool.max_num_seqs:
-            able = [s for s in self.candidates() if self.admission(s, budget)[3]]
+            able = [s for s in self.candidates(idle=idle) if self.admission(s, budget)[3]]
             if not able:
                 return
             sequence = able[0]
@@ -158,17 +161,18 @@ class Engine:
                 self.outcome.scheduled_s[sequence.row] = self.now
                 self.outcome.cached_tokens[sequence.row] = sequence.computed
 
-    def candidates(self) -> list[Sequence]:
+    def candidates(self, *, idle: bool) -> list[Sequence]:
         """Return who may be admitted next, first things first; only bin packing looks past it."""
+        there = [s for s in self.waiting if idle or s.ready <= self.steps]
         order = self.pool.queue_order
         if order == "fcfs":
-            return self.waiting[:1]
+            return [s for s in self.waiting[:1] if s in there]
         keys = {
             "priority": lambda s: s.priority,
             "least_work_left": lambda s: s.predicted - s.generated,
             "bin_packing": lambda s: -s.total,
         }
-        ranked = sorted(self.waiting, key=lambda s: (keys[order](s), s.accepted))
+        ranked = sorted(there, key=lambda s: (keys[order](s), s.accepted))
         return ranked if order == "bin_packing" else ranked[:1]
 
     def admission(self, sequence: Sequence, budget: int) -> tuple[int, int, int, bool]:
