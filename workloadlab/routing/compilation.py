@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from functools import cache
-from types import FunctionType
+from types import CellType, FunctionType
 from typing import TYPE_CHECKING, Any, Literal
 
 from workloadlab.routing.records import INSTANCE, REQUEST
@@ -51,30 +51,30 @@ def signatures() -> tuple[Any, Any]:
 
 
 def linked(function: Any) -> Any:
-    """Return the function with the plain functions and routers of its own file that it calls compiled.
+    """Return the function with the plain functions and routers that it calls compiled.
 
-    Only of its own file: the cache on disk is stamped with that file.
+    Of its globals only those of its own file: the cache on disk is stamped with that file. Of the
+    variables that it closes over, all.
     """
     from numba import njit
 
-    found = {}
-    for name in function.__code__.co_names:
-        value = function.__globals__.get(name)
+    def compiled(value: Any, *, anywhere: bool) -> Any:
         inner = getattr(value, "function", value)  # that of a router, if it is one
-        if (
-            isinstance(inner, FunctionType)
-            and inner.__globals__ is function.__globals__
-            and inner is not function
-        ):
-            found[name] = njit(nogil=True)(linked(inner))
-    if not found:
-        return function
+        if not isinstance(inner, FunctionType) or inner is function:
+            return value
+        if not anywhere and inner.__globals__ is not function.__globals__:
+            return value
+        return njit(nogil=True)(linked(inner))
+
+    names = set(function.__code__.co_names) & set(function.__globals__)
+    cells = function.__closure__ or ()
+    found = {name: compiled(function.__globals__[name], anywhere=False) for name in names}
     copy = FunctionType(
         function.__code__,
         {**function.__globals__, **found},
         function.__name__,
         function.__defaults__,
-        function.__closure__,
+        tuple(CellType(compiled(cell.cell_contents, anywhere=True)) for cell in cells),
     )
     copy.__qualname__, copy.__module__ = function.__qualname__, function.__module__
     return copy
@@ -87,9 +87,10 @@ def compile_function(function: Callable[..., Any], kind: Kind) -> Any:
 
     signature = signatures()[0 if kind == "score" else 1]
     shipped = function.__module__.startswith("workloadlab.")
+    stored = shipped and not function.__closure__  # what a closure holds has no name on disk
     whole = linked(function)
     if arity_of(whole) == len(signature.args):
-        return njit(signature, nogil=True, cache=shipped, boundscheck=not shipped)(whole)
+        return njit(signature, nogil=True, cache=stored, boundscheck=not shipped)(whole)
     call = njit(boundscheck=True)(whole)
     padded = with_all_arguments(function, kind, call)
     return njit(signature, nogil=True, boundscheck=True)(padded)
