@@ -77,3 +77,22 @@ def test_list_of_routers_names_needs(run):
     code, out, _ = run("replay", "--list-routers")
     assert len(out.splitlines()) == len(SHELF)
     assert "(needs prefix)" in out
+
+
+def test_a_router_predicts_with_a_model_of_ones_own(run, tmp_path):
+    log().save(tmp_path / "log.trace")
+    wl.LatencyModel.linear(constant_s=0.01, name="mine").save(tmp_path / "model.json")
+    words = "predicted_latency=model.json,polyserve=rtxpro6000-llama-3.1-8b"
+    code, out, _ = run(
+        "replay", "log.trace", "--latency", "model.json", "--router", words, "--json"
+    )
+    assert code == 0
+    ran = [entry["router"] for entry in json.loads(out)["runs"]]
+    assert ran == ["predicted_latency", "polyserve"]
+    code, _, err = run(
+        "replay", "log.trace", "--latency", "model.json", "--router", "polyserve=modle.json"
+    )
+    assert code == 2
+    assert "no latency model file" in err
+    code, out, _ = run("replay", "--help")
+    assert "=MODEL" in out

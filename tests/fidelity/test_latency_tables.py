@@ -12,7 +12,6 @@ import pytest
 
 from workloadlab.latency import LatencyModel, catalog, fit
 from workloadlab.latency.catalog.build import COMMITS, MODELS, build
-from workloadlab.latency.collectives import all_reduce_default
 from workloadlab.latency.importers.operator_tables import SHAPE, OperatorTables
 
 if TYPE_CHECKING:
@@ -61,10 +60,11 @@ def test_a_step_equals_the_sum_of_raw_rows(perf, folder, shape) -> None:
     if folder == EXPERTS:
         microseconds += LAYERS[folder] * experts_us(rows(perf / folder / "moe.csv.gz"), total)
     tables = OperatorTables.read(perf / folder)
-    if folder.endswith("tp2"):  # two all-reduces per layer of 5,120 values of 2 bytes per token
-        table = all_reduce_default("RTX PRO 6000", 2)
-        sent = total * 5120 * 2
-        microseconds += 2 * LAYERS[folder] * np.interp(sent, table.message_bytes, table.us)
+    if folder.endswith("tp2"):
+        # two all-reduces per layer of 5,120 values of 2 bytes per token: 8 us and 38.4 GB/s
+        microseconds += 2 * LAYERS[folder] * (8 + total * 5120 * 2 / 38.4e3)
+        # half of 151,936 logits of every sequence, gathered: 24 us and 35.2 GB/s
+        microseconds += 24 + (seqs + (chunk > 0)) * 151_936 / 2 * 2 / 35.2e3
     composed = tables.step_ns(np.array([shape], dtype=float))[0]
     assert composed == pytest.approx(1000 * microseconds, rel=1e-9)
 
@@ -156,14 +156,32 @@ def test_the_catalogue_is_what_the_tables_give(shared_data, tmp_path, name) -> N
     assert len(commits) == projects
 
 
+def test_two_ranks_share_experts(perf) -> None:
+    """At the profiled count of 512 tokens on both ranks together, all 64 experts are met."""
+    folder = perf / EXPERTS
+    alone, shared = OperatorTables.read(folder), OperatorTables.read(folder, ranks=2)
+    step = np.array([[0.0, 0.0, 256.0, 1024.0]])
+    times = {
+        (int(r["tokens"]), int(r["activated_experts"])): float(r["time_us"])
+        for r in rows(folder / "moe.csv.gz")
+    }
+    less = times[256, 128] - times[512, 64]
+    exchanges = 2 * (24 + 256 * 2048 * 2 / 35.2e3)
+    change = (shared.step_ns(step) - alone.step_ns(step))[0] / 1e3
+    assert change == pytest.approx(48 * (exchanges - less), rel=1e-3)
+    model = fit(folder, expert_parallel=2)
+    assert model.name == "rtxpro6000-qwen3-30b-a3b-instruct-2507-ep2"
+    assert model.card.overall.mape < 0.02
+
+
 def test_a_tensor_parallel_table_fits_with_its_collectives(perf) -> None:
     folder = perf / "RTXPRO6000" / "Qwen" / "Qwen3-32B" / "bf16" / "tp2"
     model = fit(folder, estimator="linear")
     assert (model.name, model.tp) == ("rtxpro6000-qwen3-32b-tp2", 2)
-    assert "collectives: 2 all-reduces per layer, estimated: 20 us" in model.provenance["notes"]
+    assert "collectives: 2 all-reduces per layer, estimated: 8 us" in model.provenance["notes"]
     assert model.card.overall.mape < 0.02
     whole = LatencyModel.load("rtxpro6000-qwen3-32b")
     step = {"decode_seqs": 64, "decode_context_tokens": 64_000}
-    collectives = 2 * 64 * (20e-6 + 64 * 5120 * 2 / 16e9)
+    collectives = 2 * 64 * (8e-6 + 64 * 5120 * 2 / 38.4e9) + 24e-6 + 64 * 151_936 / 35.2e9
     alone = model.step_time_s(**step) - collectives
     assert 0.5 < alone / whole.step_time_s(**step) < 0.6

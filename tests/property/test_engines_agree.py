@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workloadlab.latency import LatencyModel
+from workloadlab.latency import LatencyModel, RequestModel
 from workloadlab.routing import SHELF, PrefixIndex, router
 from workloadlab.simulation import Cluster, Pool
 from workloadlab.simulation.engine import replay_lane
@@ -85,8 +85,29 @@ def by_truth(request, instance):
     )
 
 
+def stump(feature, at, low_s, high_s):
+    """A request model's tree: one time up to a value of a feature, another above."""
+    values = [at, float(np.log(low_s)), float(np.log(high_s))]
+    tree = {"roots": [0], "feature": [feature, -1, -1], "left": [1, -1, -1], "value": values}
+    return {"constant": 0.0, "trees": tree}
+
+
+STEPS = LatencyModel.load("rtxpro6000-llama-3.1-8b")
+REQUESTS = RequestModel(
+    name="stumps",
+    features=("kv_usage", "decode_tokens_in_flight", "cached_share"),
+    coefficients={
+        "ttft_s": {"0.5": stump(1, 40.0, 0.1, 0.3), "0.9": stump(2, 0.2, 0.4, 0.2)},
+        "tpot_s": {"0.5": stump(0, 0.1, 0.01, 0.02), "0.9": stump(0, 0.2, 0.02, 0.06)},
+    },
+)
+ON_MODELS = [
+    replace(router(name, model=model), name=f"{name}_on_{model.name}")
+    for name in ("predicted_latency", "llmd_latency", "polyserve")
+    for model in (STEPS, REQUESTS)
+]
 OWN = [at_most_two, careless, every_signal, prefix_aware, by_belief, by_shared_belief, by_truth]
-ROUTERS = [*SHELF.values(), *OWN]
+ROUTERS = [*SHELF.values(), *ON_MODELS, *OWN]
 
 MODELS = st.builds(
     LatencyModel.linear,
@@ -229,7 +250,9 @@ def test_kernel_equals_reference(workload, cluster, policy, seed):
 
 
 @pytest.mark.parametrize(
-    "policy", [*SHELF.values(), by_belief, by_shared_belief], ids=lambda policy: policy.name
+    "policy",
+    [*SHELF.values(), *ON_MODELS, by_belief, by_shared_belief],
+    ids=lambda policy: policy.name,
 )
 @pytest.mark.parametrize("interval", [0.0, 0.15])
 def test_every_router_decides_alike_in_both_engines(policy, interval):

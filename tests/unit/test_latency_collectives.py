@@ -8,22 +8,50 @@ import pytest
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import ModelGeometry
-from workloadlab.latency.collectives import AllReduce, all_reduce_default, find_all_reduce
+from workloadlab.latency.collectives import (
+    Collective,
+    Exchanges,
+    all_reduce_default,
+    exchange_default,
+    expert_parallel,
+    find_all_reduce,
+    tensor_parallel,
+)
 
 LLAMA = ModelGeometry.named("Llama-3.1-8B")
 
 
 def test_a_step_sums_two_per_layer() -> None:
-    table = AllReduce(2, np.array([0.0, 8192.0, 81_920.0]), np.array([5.0, 6.0, 24.0]), "by hand")
+    table = Collective(2, np.array([0.0, 8192.0, 81_920.0]), np.array([5.0, 6.0, 24.0]), "by hand")
     # One token is 8,192 bytes: between known sizes linear, beyond them with the last slope.
     per_call = [6.0, 6.0 + 18 * 4 / 9, 24.0, 24.0 + 2 * 10]
-    tokens = np.array([1.0, 5.0, 10.0, 20.0])
-    assert table.step_us(LLAMA, tokens) == pytest.approx(64 * np.array(per_call))
+    tokens, sequences = np.array([1.0, 5.0, 10.0, 20.0]), np.array([1.0, 2.0, 3.0, 4.0])
+    alone = Exchanges(table, None, names="two")
+    assert alone.step_us(LLAMA, tokens, sequences) == pytest.approx(64 * np.array(per_call))
+    # Half of 128,256 logits of 2 bytes for every sequence, 3 us and 1 us a kB.
+    logits = Collective(2, np.array([0.0, 1000.0]), np.array([3.0, 4.0]), "too")
+    both = Exchanges(table, logits, names="two").step_us(LLAMA, tokens, sequences)
+    gathered = both - alone.step_us(LLAMA, tokens, sequences)
+    assert gathered == pytest.approx(3 + 128.256 * sequences)
+
+
+def test_what_is_exchanged_is_said(tmp_path) -> None:
+    said = str(tensor_parallel(tmp_path, "RTX PRO 6000", 2))
+    assert said.startswith("2 all-reduces per layer, estimated: 8 us")
+    assert "logits gathered, estimated: 24 us" in said
+    assert str(expert_parallel("H200", 4)).startswith(
+        "an all-gather and a reduce-scatter per layer"
+    )
 
 
 @pytest.mark.parametrize(
     ("gpu", "tp", "latency", "bytes_s"),
-    [("RTX PRO 6000", 2, 20.0, 16e9), ("A6000", 4, 20.0, 8e9), ("H200", 8, 5.0, 270e9)],
+    [
+        ("RTX PRO 6000", 2, 8.0, 38.4e9),
+        ("A6000", 4, 24.0, 17.6e9),
+        ("RTX 4090", 2, 20.0, 8e9),
+        ("H200", 8, 5.0, 270e9),
+    ],
 )
 def test_the_default_is_ring_traffic_over_the_link(tmp_path, gpu, tp, latency, bytes_s) -> None:
     found = find_all_reduce(tmp_path, gpu, tp)
@@ -31,6 +59,17 @@ def test_the_default_is_ring_traffic_over_the_link(tmp_path, gpu, tp, latency, b
     assert "estimated" in found.source
     us = np.interp([0.0, 1e6], found.message_bytes, found.us)
     assert us == pytest.approx([latency, latency + 2 * (tp - 1) / tp * 1e6 / bytes_s * 1e6])
+
+
+@pytest.mark.parametrize(
+    ("gpu", "latency", "bytes_s"),
+    [("RTX PRO 6000", 24.0, 35.2e9), ("RTX 3090", 20.0, 8e9), ("H200", 5.0, 270e9)],
+)
+def test_an_exchange_sends_every_ranks_message_to_all_others(gpu, latency, bytes_s) -> None:
+    for ranks in (2, 8):
+        found = exchange_default(gpu, ranks)
+        us = np.interp([0.0, 1e6], found.message_bytes, found.us)
+        assert us == pytest.approx([latency, latency + (ranks - 1) * 1e6 / bytes_s * 1e6])
 
 
 def test_an_unknown_gpu_has_no_default(tmp_path) -> None:

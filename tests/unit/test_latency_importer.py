@@ -156,27 +156,75 @@ def test_gzipped_tables_are_read(perf) -> None:
     assert read_llmservingsim(perf)[0].equals(before)
 
 
-def test_experts_count_as_routed_evenly(perf) -> None:
+FEED_FORWARD = ("gate_up_proj", "act_fn", "down_proj")
+
+
+def into_experts(perf) -> None:
+    """Replace the feed-forward block by eight experts, two for each token, not yet measured."""
     experts = CONFIG | {"num_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 64}
     (perf.parent / "config.json").write_text(json.dumps(experts), encoding="utf-8")
     dense = pl.read_csv(perf / "dense.csv")
-    feed_forward = ("gate_up_proj", "act_fn", "down_proj")
-    dense.filter(~pl.col("layer").is_in(feed_forward)).write_csv(perf / "dense.csv")
+    dense.filter(~pl.col("layer").is_in(FEED_FORWARD)).write_csv(perf / "dense.csv")
+
+
+def without_experts_us(tokens) -> float:
+    return sum(
+        runs * (base + slope * tokens)
+        for name, (runs, base, slope) in DENSE.items()
+        if name not in FEED_FORWARD
+    )
+
+
+def test_experts_count_as_routed_evenly(perf) -> None:
+    into_experts(perf)
     with pytest.raises(DataError, match=r"lacks moe\.csv"):
         OperatorTables.read(perf)
     # The time is 100 us per touched expert: two for one token, 8 (1 - 0.75^T) on average.
     shapes = [(t, e, 100.0 * e) for t in TOKENS for e in (2, 8)]
     write(perf / "moe.csv", ["tokens", "activated_experts", "time_us"], shapes)
     touched = 8 * (1 - 0.75**16)
-    without = sum(
-        runs * (base + slope * 16)
-        for name, (runs, base, slope) in DENSE.items()
-        if name not in feed_forward
-    )
     attention = LAYERS * attention_us(0, 0, 16, 100)
-    expected = without + attention + head_us(16) + LAYERS * 100.0 * touched
+    expected = without_experts_us(16) + attention + head_us(16) + LAYERS * 100.0 * touched
     step = OperatorTables.read(perf).step_ns(np.array([[0.0, 0.0, 16.0, 100.0]]))
     assert step == pytest.approx([1000 * expected], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "exchange_us"), [("TOY", lambda _: 0.0), ("RTXPRO6000", lambda b: 24 + b / 35.2e3)]
+)
+def test_ranks_share_the_experts_and_all_tokens(perf, gpu, exchange_us) -> None:
+    into_experts(perf)
+    meta = META.replace("hardware: TOY", f"hardware: {gpu}")
+    (perf.parent / "meta.yaml").write_text(meta, encoding="utf-8")
+    shapes = [(t, e, 100.0 * e + 3 * t) for t in (2, 32, 128, 1024, 2048) for e in (2, 4, 8)]
+    write(perf / "moe.csv", ["tokens", "activated_experts", "time_us"], shapes)
+    tables = OperatorTables.read(perf, ranks=2)
+    for tokens in (64, 2048):
+        # Two ranks send so many tokens each: of four experts 4 (1 - 0.75^2T) are met, at least two;
+        # more tokens than the table holds cost 3 us each, as the last ones do.
+        experts = 100.0 * max(2.0, 4 * (1 - 0.75 ** (2 * tokens))) + 3 * 2 * tokens
+        exchanges = 2 * exchange_us(tokens * CONFIG["hidden_size"] * 2)
+        layers = attention_us(tokens, 0, 0, 0) + experts + exchanges
+        expected = without_experts_us(tokens) + head_us(1) + LAYERS * layers
+        step = tables.step_ns(np.array([[tokens, 0.0, 0.0, 0.0]]))
+        assert step == pytest.approx([1000 * expected], rel=1e-9)
+    model = fit(perf, expert_parallel=2)
+    assert model.name.endswith("toy-ep2")
+    assert model.system["expert_parallel"] == 2
+    said = "an all-gather and a reduce-scatter per layer" if gpu != "TOY" else "are not included"
+    assert said in model.provenance["notes"]
+
+
+def test_ranks_that_cannot_share_the_experts(perf) -> None:
+    with pytest.raises(UsageError, match="2 ranks cannot share the 0 experts of me/toy"):
+        fit(perf, expert_parallel=2)
+    into_experts(perf)
+    with pytest.raises(UsageError, match="3 ranks cannot share the 8 experts"):
+        fit(perf, expert_parallel=3)
+    with pytest.raises(UsageError, match="0 ranks cannot share"):
+        fit(perf, expert_parallel=0)
+    with pytest.raises(UsageError, match="expert parallel over tp = 2 is not composed"):
+        fit(perf.rename(perf.with_name("tp2")), expert_parallel=2)
 
 
 def test_several_configurations_must_be_named(perf) -> None:

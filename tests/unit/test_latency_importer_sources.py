@@ -113,10 +113,12 @@ def test_the_older_profiler_counts_all_keys_of_a_batch(tmp_path) -> None:
 def test_two_gpus_add_the_collectives(tmp_path) -> None:
     alone = read_source(v0_folder(tmp_path / "a"))[0]
     frame, facts = read_source(v0_folder(tmp_path / "b", "tp2"))
-    assert "2 all-reduces per layer, estimated: 20 us" in facts["provenance"]["notes"]
-    total = (frame["prefill_tokens"] + frame["decode_seqs"]).to_numpy()
+    assert "2 all-reduces per layer, estimated: 8 us" in facts["provenance"]["notes"]
+    chunk, seqs = (frame[name].to_numpy() for name in ("prefill_tokens", "decode_seqs"))
     extra = frame["latency_ns"].to_numpy() - alone["latency_ns"].to_numpy()
-    assert extra == pytest.approx(2 * 2 * (20 * US + total * 512 * 2 / 8e9 * 1e9), abs=2)
+    reduced = 2 * 2 * (8 * US + (chunk + seqs) * 512 * 2 / 19.2)
+    gathered = 24 * US + (seqs + (chunk > 0)) * CONFIG["vocab_size"] / 17.6
+    assert extra == pytest.approx(reduced + gathered, abs=2)
 
 
 def test_experts_run_one_by_one_on_their_gpu(tmp_path) -> None:
@@ -408,6 +410,8 @@ def test_an_unknown_layout_lists_what_is_understood(tmp_path) -> None:
 def test_an_option_that_a_source_does_not_take_is_refused(tmp_path) -> None:
     with pytest.raises(UsageError, match="gpu cannot be chosen: Vidur"):
         read_source(vidur_folder(tmp_path), gpu="a30")
+    with pytest.raises(UsageError, match=r"Vidur .* is not composed for expert-parallel ranks"):
+        read_source(vidur_folder(tmp_path / "again"), expert_parallel=2)
 
 
 def test_unreadable_tables_are_named(tmp_path) -> None:

@@ -105,7 +105,7 @@ def calibrate(
     found = task.best()
     problem, fit = found.problem, found.fit
     early = first_half(observed)
-    held = task.fitted(early, continued=problem.continued, kv_blocks=problem.kv_blocks, rounds=1)
+    held = task.fitted(early, continued=problem.continued, kv_blocks=problem.kv_blocks, trials=900)
     held_out = errors_of(held.problem, held.fit.shares, observed.scored & ~early)
     report = {
         "requests": len(observed),

@@ -22,12 +22,13 @@ Floats = Any
 _BLOCKS, _DRAWS = 20, 500
 _UNSEEN = 0.002
 """Log ratio by which any timing may be off although the fit is exact: clocks, rounding."""
-_IDENTIFIED = 0.06
-"""A parameter is identified if its interval reaches no farther than this fraction of it."""
+_IDENTIFIED, _AGREED = 0.06, 0.03
+"""A parameter is identified if its interval reaches no farther than the first fraction of it, no rival
+lies farther than the second, and it takes more of the busy time than the fit leaves unexplained."""
 _TIED = 0.8
 _PREEMPTED, _INEXACT = 0.01, 0.003
-_RIVAL = 0.7
-"""An end of the search is a rival if the log of its mean errors is larger by no more than this."""
+_RIVAL = 0.3
+"""A point of the search is a rival if the log of its mean errors is larger by no more than this."""
 
 LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
 
@@ -37,8 +38,8 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str
 
     The interval comes from a block bootstrap: consecutive twentieths of the log are drawn with
     replacement, and each draw moves the parameters by one Gauss-Newton step. It is widened to the
-    other ends of the search that explain the log about as well: where preemption makes the
-    simulation erratic there are several.
+    other points of the search that explain the log about as well: in a long valley, or where
+    preemption makes the simulation erratic, there are many.
     """
     parameters = problem.parameters
     draws, jacobian = _draws(problem, target, fit)
@@ -49,22 +50,26 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str
     shares, whole = fit.shares, parameters.whole
     low, high = (np.quantile(shares + draws, q, axis=0) for q in (0.025, 0.975))
     rivals = _rivals(target, fit)
+    reach, disagreement = (high - low) / 2, np.abs(rivals - shares).max(axis=0)
     low, high = np.minimum(low, rivals.min(axis=0)), np.maximum(high, rivals.max(axis=0))
-    reach = np.maximum((high - low) / 2, np.abs(rivals - shares).max(axis=0))
     erratic = _erratic(problem, target, fit)
+    unexplained = target.spreads(fit.residuals)[:2].max()  # of TTFT or TPOT, request by request
     rows = []
     for index, name in enumerate(parameters.names):
         known = bool(
             not silent[index]
             and not erratic
-            and shares[index] > 0
+            and shares[index] > unexplained
             and reach[index] <= _IDENTIFIED * shares[index]
+            and disagreement[index] <= _AGREED * shares[index]
         )
         why = (
             "nothing in the log depends on it"
             if silent[index]
             else "the engine preempts in this log, and a search cannot follow that exactly"
             if erratic
+            else "takes less of the busy time than the fit leaves unexplained"
+            if 0 < shares[index] <= unexplained
             else _why(index, shares, spread, tie, parameters.names)
         )
         rows.append(
@@ -89,8 +94,8 @@ def _erratic(problem: Problem, target: Target, fit: Fit) -> bool:
 
 
 def _rivals(target: Target, fit: Fit) -> Floats:
-    """Return the shares of every end about as good as the best, and of the best."""
-    margin = _RIVAL * float(target.emphasis.mean())
+    """Return the shares of every point about as good as the best, and of the best."""
+    margin = _RIVAL * float(target.emphasis.sum())
     near = [shares for shares, loss in fit.ends if loss < fit.loss + margin]
     return np.array([fit.shares, *near])
 

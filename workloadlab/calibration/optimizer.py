@@ -1,9 +1,12 @@
-"""The search for the parameters of a simulation: Gauss-Newton steps, then a cloud of trials.
+"""The search for the parameters of a simulation: Gauss-Newton steps, then an evolution of trials.
 
 A simulation is smooth only on average: a little more time per step reorders who meets whom in a
 batch, and every residual trembles. So derivatives are differences over a wide step, taken along two
 crosses of directions: the trembling of the two is independent, and in their product it averages out.
 Each kind of residual is weighted by its own spread, so that noise in one does not drown another.
+
+What is left is a valley with a trembling floor, long where two parameters cost alike. CMA-ES (Hansen,
+"The CMA evolution strategy: a tutorial", 2016) learns its direction from the good trials and follows it.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ _WIDEST, _FINEST = 0.03, 2e-4
 _LARGEST = 20.0
 _ITERATIONS, _PATIENCE = 40, 4
 _WIDTHS = (1.0, 0.5, 1.7, 0.25)
-_GENERATIONS, _OFFSPRING = 30, 12
+_OFFSPRING = 12
+_FIRST_REACH = 0.3
+"""Standard deviation of the first trials, in fractions of the parameter that it moves most."""
 _STEADY = (0.04, 0.035, 0.03, 0.025, 0.02, 0.018, 0.016, 0.014)
 
 
@@ -79,7 +84,8 @@ class Fit:
         loss: `Target.loss` of them.
         pair: two Jacobians of the residuals in the shares with independent errors.
         evaluations: simulations so far.
-        ends: where descents ended, with their loss: those as good as the best are rivals.
+        ends: where descents ended and what the evolution tried, with their loss: those about as good
+            as the best are rivals.
     """
 
     shares: Floats
@@ -97,26 +103,25 @@ def weights_of(target: Target, residuals: Floats) -> Floats:
     return per_row * target.balance / (scale * np.maximum(np.abs(residuals), 0.5 * scale))
 
 
-def search(target: Target, starts: Sequence[Floats], *, rounds: int) -> Fit:
+def search(target: Target, starts: Sequence[Floats], *, trials: int) -> Fit:
     """Search the non-negative shares that bring the residuals nearest to zero; deterministic.
 
     Args:
         target: what is brought to zero.
         starts: where to descend from; the best end counts.
-        rounds: how often to scatter trials around it and to descend again.
+        trials: how many to let evolve from there.
     """
-    rng = np.random.default_rng(0)
     found = [_descend(target, start) for start in starts]
     best = min(found, key=lambda fit: fit.loss)
     spent = sum(fit.evaluations for fit in found)
-    for _ in range(rounds):
-        scattered = _scatter(target, best, rng)
-        again = _descend(target, scattered.shares)
-        spent += scattered.evaluations + again.evaluations
-        found.append(again)
-        best = again if again.loss <= scattered.loss else scattered
-    ends = tuple((fit.shares, fit.loss) for fit in found)
-    return Fit(best.shares, best.residuals, best.loss, best.pair, spent, ends)
+    ends = [(fit.shares, fit.loss) for fit in found]
+    if trials:
+        evolved = _evolve(target, best, trials // _OFFSPRING)
+        again = _descend(target, evolved.shares)
+        spent += evolved.evaluations + again.evaluations
+        ends += [*evolved.ends, (again.shares, again.loss)]
+        best = again if again.loss <= evolved.loss else evolved
+    return Fit(best.shares, best.residuals, best.loss, best.pair, spent, tuple(ends))
 
 
 def _descend(target: Target, start: Floats) -> Fit:
@@ -149,24 +154,51 @@ def _descend(target: Target, start: Floats) -> Fit:
     return Fit(shares, now, loss, pair, evaluations)
 
 
-def _scatter(target: Target, fit: Fit, rng: np.random.Generator) -> Fit:
-    """Random trials around a fit, farther where the residuals say less."""
+def _evolve(target: Target, fit: Fit, generations: int) -> Fit:
+    """Follow the valley around a fit by CMA-ES, in its notation: C, sigma, p_c, p_sigma."""
+    rng = np.random.default_rng(0)
+    n, parents = len(fit.shares), _OFFSPRING // 2
+    weight = np.log(parents + 0.5) - np.log(np.arange(1, parents + 1))
+    weight /= weight.sum()
+    mu = 1 / (weight**2).sum()
+    c_c = (4 + mu / n) / (n + 4 + 2 * mu / n)
+    c_s = (mu + 2) / (n + mu + 5)
+    c_1 = 2 / ((n + 1.3) ** 2 + mu)
+    c_mu = min(1 - c_1, 2 * (mu - 2 + 1 / mu) / ((n + 2) ** 2 + mu))
+    damping = 1 + 2 * max(0.0, np.sqrt((mu - 1) / (n + 1)) - 1) + c_s
+    expected = np.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n * n))
     size, basis = np.linalg.eigh(normal_matrix(fit.pair, weights_of(target, fit.residuals)))
-    shape = basis / np.sqrt(size) * np.sqrt(len(fit.residuals)) * 0.1
-    shares, now, loss, reach = fit.shares, fit.residuals, fit.loss, 1.0
-    for _ in range(_GENERATIONS):
-        tosses = rng.standard_normal((_OFFSPRING, len(shares))) @ shape.T
-        tosses *= rng.choice([0.1, 0.3, 1.0], _OFFSPRING)[:, None]
-        trials = np.clip(shares + reach * tosses, 0.0, _LARGEST)
+    shape = (basis / size) @ basis.T
+    mean, path_c, path_s = fit.shares, np.zeros(n), np.zeros(n)
+    sigma = _FIRST_REACH * float(
+        (np.maximum(mean, 1e-3) / np.sqrt(np.maximum(np.diag(shape), 1e-300))).min()
+    )
+    shares, now, loss = fit.shares, fit.residuals, fit.loss
+    met: list[tuple[Floats, float]] = []
+    for generation in range(generations):
+        variance, basis = np.linalg.eigh(shape)
+        deviation = np.sqrt(np.maximum(variance, 1e-300))
+        tosses = (rng.standard_normal((_OFFSPRING, n)) * deviation) @ basis.T
+        trials = np.clip(mean + sigma * tosses, 0.0, _LARGEST)
         found = target.at(trials)
         losses = [target.loss(one) for one in found]
-        best = int(np.argmin(losses))
-        if losses[best] < loss:
-            shares, now, loss = trials[best], found[best], losses[best]
-            reach *= 1.5
-        else:
-            reach *= 0.75
-    return Fit(shares, now, loss, fit.pair, _GENERATIONS * _OFFSPRING)
+        met += zip(trials, losses, strict=True)
+        order = np.argsort(losses, kind="stable")
+        if losses[order[0]] < loss:
+            shares, now, loss = trials[order[0]], found[order[0]], losses[order[0]]
+        chosen = (trials[order[:parents]] - mean) / sigma
+        step = weight @ chosen
+        mean = mean + sigma * step
+        path_s = (1 - c_s) * path_s
+        path_s += np.sqrt(c_s * (2 - c_s) * mu) * (basis @ ((basis.T @ step) / deviation))
+        length = float(np.linalg.norm(path_s))
+        early = np.sqrt(1 - (1 - c_s) ** (2 * (generation + 1)))
+        moving = length / early < (1.4 + 2 / (n + 1)) * expected
+        path_c = (1 - c_c) * path_c + moving * np.sqrt(c_c * (2 - c_c) * mu) * step
+        kept = 1 - c_1 - c_mu + (1 - moving) * c_1 * c_c * (2 - c_c)
+        shape = kept * shape + c_1 * np.outer(path_c, path_c) + c_mu * (chosen.T * weight) @ chosen
+        sigma *= float(np.exp(min(1.0, (c_s / damping) * (length / expected - 1))))
+    return Fit(shares, now, loss, fit.pair, generations * _OFFSPRING, tuple(met))
 
 
 def steady_pair(target: Target, shares: Floats) -> tuple[Floats, Floats]:

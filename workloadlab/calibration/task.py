@@ -30,6 +30,7 @@ _CUT = 0.05
 _CLEARLY = 0.3
 """An assumption replaces the plain one if the log of the mean errors falls by this much."""
 _SILENT = 1e-9
+_TRIALS = 3600
 _KV_REACH = (0.12, 0.05, 0.02)
 """Fractions by which the KV size is varied, one search after the other."""
 
@@ -78,7 +79,7 @@ class Task:
         continued: bool = False,
         kv_blocks: int | None = None,
         near: Found | None = None,
-        rounds: int = 4,
+        trials: int = _TRIALS,
     ) -> Found:
         """Search on the timings of some of the requests; all of them are simulated.
 
@@ -87,7 +88,7 @@ class Task:
             continued: whether traffic went on after the log.
             kv_blocks: KV blocks instead of the cluster's.
             near: where to start, instead of from the reconstruction.
-            rounds: see `search`.
+            trials: see `search`.
         """
         pool = self.cluster.pools[0]
         scored = self.observed.scored & rows
@@ -103,10 +104,10 @@ class Task:
         target = _target(problem)
         starts = parameters.starts if near is None else (near.fit.shares,)
         if self.observed.closed:
-            starts, rounds = starts[:1], 0
+            starts, trials = starts[:1], 0
         elif len(self.observed) >= _FEW:
-            starts, rounds = starts[:2], rounds // 4
-        fit = search(target, starts, rounds=rounds)
+            starts, trials = starts[:2], trials // 10
+        fit = search(target, starts, trials=trials)
         # What no residual depends on is not known to cost anything.
         silent = np.abs(fit.pair[0]).max(axis=0) < _SILENT
         ends = fit.ends if near is None else (*near.fit.ends, *fit.ends)
@@ -123,7 +124,7 @@ class Task:
             spent = best.simulations
         else:
             kinds = (True,) if self.observed.cut else (False, True)
-            tried = [self.fitted(everything, continued=kind, rounds=0) for kind in kinds]
+            tried = [self.fitted(everything, continued=kind, trials=0) for kind in kinds]
             likely = min(tried, key=lambda one: one.fit.loss)
             best = self.fitted(everything, continued=likely.problem.continued, near=likely)
             spent = best.simulations + sum(one.simulations for one in tried)
@@ -159,7 +160,7 @@ class Task:
             return None
         everything = np.ones(len(self.observed), bool)
         continued = plain.problem.continued
-        best = self.fitted(everything, continued=continued, kv_blocks=work.most_blocks, rounds=0)
+        best = self.fitted(everything, continued=continued, kv_blocks=work.most_blocks, trials=0)
         spent = best.simulations
         for reach in _KV_REACH:
             center = best.problem.kv_blocks or 1
@@ -173,7 +174,11 @@ class Task:
             ]
             size = sizes[int(np.argmin(losses))]
             found = self.fitted(
-                everything, continued=continued, kv_blocks=size, near=best, rounds=reach < 0.03
+                everything,
+                continued=continued,
+                kv_blocks=size,
+                near=best,
+                trials=_TRIALS // 4 * (reach < 0.03),
             )
             spent += found.simulations + len(sizes)
             best = found if found.fit.loss < best.fit.loss else best

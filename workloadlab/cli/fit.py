@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 @click.option("--gpu", help="Which GPU, if SOURCE measured several.")
 @click.option("--tp", type=int, help="Which tensor-parallel degree, if SOURCE measured several.")
 @click.option("--dtype", help="Which dtype of the weights, if SOURCE measured several.")
+@click.option(
+    "--expert-parallel",
+    type=int,
+    metavar="RANKS",
+    help="Data-parallel ranks that share the experts of SOURCE and step together.",
+)
 @click.option("--requests", is_flag=True, help="Fit TTFT and TPOT on rows of router features.")
 @click.option("--list", "list_models", is_flag=True, help="List the models that ship.")
 @json_option

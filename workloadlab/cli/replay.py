@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     "routers",
     multiple=True,
     metavar="NAME",
-    help="Router name, my_router.py or my_router.py:name; repeat, or separate by commas; all: every "
-    "built-in that the trace and the cluster can serve; default round_robin,least_requests.",
+    help="Router name, my_router.py or my_router.py:name; repeat, or separate by commas; "
+    "predicted_latency, llmd_latency and polyserve take =MODEL, a catalogue name or the JSON of a "
+    "latency or request model to predict with; all: every built-in that the trace and the cluster "
+    "can serve; default round_robin,least_requests.",
 )
 @click.option(
     "--rate-scale",

@@ -18,12 +18,14 @@ from workloadlab.latency.samples import SAMPLE_COLUMNS, check_samples, read_samp
 
 if TYPE_CHECKING:
     from workloadlab.latency.mixed import mixed_kernel
+    from workloadlab.latency.predictor import load_predictor
     from workloadlab.latency.request_fit import fit_requests
     from workloadlab.latency.request_model import RequestModel
 
 _LATER = {
     "RequestModel": "request_model",
     "fit_requests": "request_fit",
+    "load_predictor": "predictor",
     "mixed_kernel": "mixed",
 }
 
@@ -39,6 +41,7 @@ __all__ = [
     "check_samples",
     "fit",
     "fit_requests",
+    "load_predictor",
     "mixed_kernel",
     "read_samples",
     "write_samples",

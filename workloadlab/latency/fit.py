@@ -53,11 +53,12 @@ def fit(
             LLMServingSim tables (perf/GPU/MODEL[/DTYPE[/tpN]]).
         estimator: a name of `workloadlab.latency.ESTIMATORS`, or "auto": the one with the smallest
             error in grouped cross-validation; why is in the provenance, under `choice`.
-        name: the model's name; gpu-model[-tpN] otherwise.
+        name: the model's name; gpu-model[-tpN][-epN] otherwise.
         holdout: share of the groups to hold out, from 0 (errors are then in-sample) to 0.9.
         seed: which groups are held out.
         intervals: also cross-validate the spread that `LatencyModel.predict_interval` needs.
-        choice: model, gpu, tp or dtype, for published profiles of several.
+        choice: model, gpu, tp or dtype, for published profiles of several; expert_parallel, the
+            data-parallel ranks that share the experts, for LLMServingSim tables with experts.
 
     Raises:
         UsageError: an unknown estimator, a share outside 0 to 0.9, no such source, or a choice that
@@ -108,7 +109,7 @@ def fit(
     if estimator == "roofline":
         provenance |= _efficiency(coefficients, served, gpu, facts.get("dtype"), tp)
     return LatencyModel(
-        name=name or _default_name(gpu, served, tp),
+        name=name or _default_name(gpu, served, tp, facts.get("system", {})),
         estimator=estimator,
         coefficients=coefficients,
         domain=Domain.of(features),
@@ -219,6 +220,8 @@ def _efficiency(
     return {"efficiency": f"{said} of the peak of {figures.name}"} if said else {}
 
 
-def _default_name(gpu: str, model: str, tp: int) -> str:
-    name = f"{gpu} {model.rsplit('/', 1)[-1]}" + (f" tp{tp}" if tp > 1 else "")
+def _default_name(gpu: str, model: str, tp: int, system: dict[str, Any]) -> str:
+    ranks = system.get("expert_parallel", 1)
+    name = f"{gpu} {model.rsplit('/', 1)[-1]}"
+    name += (f" tp{tp}" if tp > 1 else "") + (f" ep{ranks}" if ranks > 1 else "")
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-")

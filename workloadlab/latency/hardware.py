@@ -51,7 +51,8 @@ class Gpu:
         memory_bytes_s: memory bandwidth, bytes/s.
         memory_bytes: memory that the driver lets programs see, bytes.
         link_bytes_s: bandwidth to the other GPUs of the machine, one direction, bytes/s.
-        link: what that link is; `nvlink` and the like, or `pcie`.
+        link: what that link is; `nvlink` and the like, `pcie`, or `pcie through the host` if the
+            driver keeps cards from each other's memory.
         source: where the figures are published.
     """
 
@@ -90,6 +91,8 @@ def _half(tflops: float, **more: float) -> dict[str, float]:
 _AMPERE = "NVIDIA A100 datasheet, 2021"
 _HOPPER = "NVIDIA H100 datasheet, 2023"
 _ADA = "NVIDIA Ada GPU architecture whitepaper, 2023"
+
+_HOST = ("pcie through the host", 32.0)
 
 # Dense TFLOP/s, GB/s of memory, GiB visible to CUDA, GB/s of the link in one direction.
 GPUS: tuple[Gpu, ...] = (
@@ -148,8 +151,8 @@ GPUS: tuple[Gpu, ...] = (
         ("nvlink", 150),
         "NVIDIA V100 datasheet (SXM2, 32 GB), 2018",
     ),
-    _gpu("RTX 3090", _half(71, int8=284), 936, 23.6, ("pcie", 32), "NVIDIA GA102 whitepaper, 2021"),
-    _gpu("RTX 4090", _half(165.2, fp8=330.3, int8=660.6), 1008, 23.5, ("pcie", 32), _ADA),
+    _gpu("RTX 3090", _half(71, int8=284), 936, 23.6, _HOST, "NVIDIA GA102 whitepaper, 2021"),
+    _gpu("RTX 4090", _half(165.2, fp8=330.3, int8=660.6), 1008, 23.5, _HOST, _ADA),
     _gpu(
         "RTX PRO 6000",
         _half(503.8, fp8=1007.6, int8=1007.6, fp4=2015.2),

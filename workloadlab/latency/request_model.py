@@ -35,7 +35,7 @@ __all__ = ["RequestModel", "request_time"]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 FORMAT_VERSION = 1
-_FORMAT = "workloadlab request model"
+FORMAT = "workloadlab request model"
 
 
 @njit("float64(float64[::1], float64[::1])", cache=True, nogil=True)
@@ -119,7 +119,7 @@ class RequestModel:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
         return {
-            "format": _FORMAT,
+            "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "name": self.name,
             "features": list(self.features),
@@ -136,7 +136,7 @@ class RequestModel:
         Raises:
             DataError: another format or version, or a field is missing, unknown or invalid.
         """
-        if not isinstance(facts, dict) or facts.get("format") != _FORMAT:
+        if not isinstance(facts, dict) or facts.get("format") != FORMAT:
             raise DataError("is not a request model", where=where, fix="fit one: fit_requests")
         take = Fields(facts, where)
         version = take("format_version", int)

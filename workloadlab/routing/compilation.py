@@ -53,27 +53,33 @@ def signatures() -> tuple[Any, Any]:
 def linked(function: Any) -> Any:
     """Return the function with the plain functions and routers that it calls compiled.
 
-    Those of its own file, as the cache on disk is stamped with that file, and those that it closes over.
+    Of its globals only those of its own file: the cache on disk is stamped with that file. Of the
+    variables that it closes over, all.
     """
     from numba import njit
 
-    def compiled(value: Any) -> Any:
+    def compiled(value: Any, *, anywhere: bool) -> Any:
         inner = getattr(value, "function", value)  # that of a router, if it is one
-        own = isinstance(inner, FunctionType) and inner.__globals__ is function.__globals__
-        return njit(nogil=True)(linked(inner)) if own and inner is not function else value
+        if not isinstance(inner, FunctionType) or inner is function:
+            return value
+        if not anywhere and inner.__globals__ is not function.__globals__:
+            return value
+        return njit(nogil=True)(linked(inner))
 
-    code, cells = function.__code__, function.__closure__ or ()
-    names = {
-        name: function.__globals__[name] for name in code.co_names if name in function.__globals__
-    }
-    found = {name: compiled(value) for name, value in names.items()}
-    closed = tuple(CellType(compiled(cell.cell_contents)) for cell in cells)
-    if all(found[name] is names[name] for name in names) and all(
+    names = sorted(set(function.__code__.co_names) & set(function.__globals__))
+    cells = function.__closure__ or ()
+    found = {name: compiled(function.__globals__[name], anywhere=False) for name in names}
+    closed = tuple(CellType(compiled(cell.cell_contents, anywhere=True)) for cell in cells)
+    if all(found[name] is function.__globals__[name] for name in names) and all(
         new.cell_contents is old.cell_contents for new, old in zip(closed, cells, strict=True)
     ):
         return function
     copy = FunctionType(
-        code, {**function.__globals__, **found}, function.__name__, function.__defaults__, closed
+        function.__code__,
+        {**function.__globals__, **found},
+        function.__name__,
+        function.__defaults__,
+        closed,
     )
     copy.__qualname__, copy.__module__ = function.__qualname__, function.__module__
     return copy
@@ -86,9 +92,10 @@ def compile_function(function: Callable[..., Any], kind: Kind) -> Any:
 
     signature = signatures()[0 if kind == "score" else 1]
     shipped = function.__module__.startswith("workloadlab.")
+    stored = shipped and not function.__closure__  # what a closure holds has no name on disk
     whole = linked(function)
     if arity_of(whole) == len(signature.args):
-        return njit(signature, nogil=True, cache=shipped, boundscheck=not shipped)(whole)
+        return njit(signature, nogil=True, cache=stored, boundscheck=not shipped)(whole)
     call = njit(boundscheck=True)(whole)
     padded = with_all_arguments(function, kind, call)
     return njit(signature, nogil=True, boundscheck=True)(padded)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from workloadlab.routing.model_predictions import RequestPredictor, StepModel
     from workloadlab.routing.prefix_index import PrefixIndex
 
 __all__ = ["DEFER", "NEEDS", "Router", "RouterMaker", "empty_memory", "router"]
@@ -51,6 +52,8 @@ class Router:
         params: numbers handed to the function as `params`; they can change without compiling again.
         param_names: what the numbers are called, or nothing.
         index: what it keeps of the prompts that it placed, or None if the engines report their caches.
+        model: name of the fitted model that it predicts with; its table stands behind the numbers
+            that have names.
         family, formula, source: documentation, printed by the list of routers.
     """
 
@@ -62,6 +65,7 @@ class Router:
     params: tuple[float, ...] = ()
     param_names: tuple[str, ...] = ()
     index: PrefixIndex | None = None
+    model: str = ""
     family: str = "user"
     formula: str = ""
     source: str = ""
@@ -75,13 +79,18 @@ class Router:
         """What the engines fill in for it."""
         return self.needs | self.uses
 
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """The parameters without the table of a fitted model."""
+        return self.params[: len(self.param_names)] if self.model else self.params
+
     def with_params(self, *params: float, **named: float) -> Router:
         """Return the same router with other parameters, all by place or some by name.
 
         Nothing is compiled again.
 
         Raises:
-            UsageError: a name that it does not have.
+            UsageError: a name that it does not have, or too few or too many by place.
         """
         unknown = sorted(set(named) - set(self.param_names))
         if unknown:
@@ -90,10 +99,15 @@ class Router:
                 f"router {self.name!r} has no parameter {unknown[0]!r}",
                 fix=f"use {known}" if known else "it takes none by name",
             )
-        values = [float(value) for value in params or self.params]
+        values = [float(value) for value in params or self.settings]
+        if self.param_names and len(values) != len(self.param_names):
+            raise UsageError(
+                f"router {self.name!r} has {len(self.param_names)} parameters, not {len(values)}",
+                fix=f"give {', '.join(self.param_names)}, or some of them by name",
+            )
         for name, value in named.items():
             values[self.param_names.index(name)] = float(value)
-        return replace(self, params=tuple(values))
+        return replace(self, params=(*values, *self.params[len(self.settings) :]))
 
     @property
     def location(self) -> str:
@@ -175,7 +189,9 @@ class RouterMaker:
     @overload
     def __call__(self, function: Callable[..., Any], /) -> Router: ...
     @overload
-    def __call__(self, name: str, /, **values: float) -> Router: ...
+    def __call__(
+        self, name: str, /, *, model: StepModel | RequestPredictor = ..., **values: float
+    ) -> Router: ...
     @overload
     def __call__(
         self,
@@ -199,7 +215,8 @@ class RouterMaker:
             what: (request, instance[, params]) -> score, or with kind="choose"
                 (request, instances[, params[, memory]]) -> index or -1. `memory` is an array of floats,
                 64 and 16 for each instance, zero at the start of a run, that the function may write.
-                Or a built-in's name; then the options are its parameters by name.
+                Or a built-in's name; then the options are its parameters by name and, of a router that
+                predicts latency, `model`: a LatencyModel or a RequestModel to predict with.
             options: of a function:
                 kind: "score" or "choose".
                 needs: any of "oracle", "session", "predicted_output", "prefix".
@@ -228,7 +245,12 @@ class RouterMaker:
         if isinstance(what, str):
             from workloadlab.routing.shelf import built_in
 
-            return built_in(what).with_params(**options)
+            policy = built_in(what)
+            if "model" in options:
+                from workloadlab.routing.model_predictions import predicting_with
+
+                policy = predicting_with(policy, options.pop("model"))
+            return policy.with_params(**options)
         kind = options.get("kind", "score")
         if kind not in ("score", "choose"):
             raise UsageError(f"unknown kind of router {kind!r}", fix='use "score" or "choose"')

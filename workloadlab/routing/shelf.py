@@ -29,6 +29,8 @@ from workloadlab.routing.user_file import from_file
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from workloadlab.routing.model_predictions import RequestPredictor, StepModel
+
 __all__ = ["FAMILIES", "SHELF", "built_in", "resolve"]
 
 FAMILIES = (
@@ -73,8 +75,16 @@ def built_in(name: str) -> Router:
     )
 
 
-def resolve(spec: str | Router | Callable[..., Any]) -> Router:
-    """Return the router that a name, `file.py:name`, function or Router means.
+def resolve(
+    spec: str | Router | Callable[..., Any],
+    *,
+    load: Callable[[str], StepModel | RequestPredictor] | None = None,
+) -> Router:
+    """Return the router that a name, `name=model`, `file.py:name`, function or Router means.
+
+    Args:
+        spec: the word; `name=model` is a router that predicts latency, on a fitted model.
+        load: returns the model that such a word names.
 
     Raises:
         UsageError: unknown name (with the nearest ones), or a file without such a router.
@@ -88,4 +98,7 @@ def resolve(spec: str | Router | Callable[..., Any]) -> Router:
         return from_file(path, name)
     if spec.endswith(".py"):
         return from_file(spec)
+    name, equals, model = spec.partition("=")
+    if equals and load:
+        return router(name, model=load(model))
     return built_in(spec)

@@ -66,8 +66,8 @@ SEQUENCE = np.dtype(
 """The slot of a live request: held by the router, waiting or running. Its prefix blocks are `blocks` ids
 from `first_block` on. `computed` holds while prefilling, `base` while decoding; `named` counts its
 blocks that went through the prefix cache; `taken` those that it got in this step, where blocks are
-short; `accepted` and `order` number its acceptance and its last admission; from step `ready` on it may be
-admitted; `next` and `previous` link the list that it is in."""
+short; `accepted` and `order` number its acceptance and its last admission; from step `ready` on it may
+be admitted; `next` and `previous` link the list that it is in."""
 
 ENGINE = np.dtype(
     [("kv_blocks", "i8"), ("block_size", "i8"), ("max_num_seqs", "i8"), ("budget", "i8"),

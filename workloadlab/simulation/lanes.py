@@ -40,7 +40,8 @@ def replay(
     Args:
         trace: needs arrivals and lengths; warm-up requests are replayed too.
         cluster: what the routers choose among.
-        routers: names of built-in routers, `file.py:name`, functions or Router objects.
+        routers: names of built-in routers, `file.py:name`, functions or Router objects;
+            `predicted_latency=MODEL` and the like predict with a catalogue model or model JSON.
         rate_scale: arrival rates relative to the trace; 2.0 sends the same requests twice as fast.
         seeds: number of seeds, 0 to seeds - 1; they differ in what random routers draw.
         sessions: "open" sends every request at its logged time; "closed" sends a turn when the one
@@ -72,10 +73,12 @@ def replay(
         >>> runs.outcomes().read("instance_id", "ttft_ns", "e2e_ns").rows()
         [('pool/0', 500000000, 1000000000), ('pool/1', 500000000, 1000000000)]
     """
+    from workloadlab.latency import load_predictor
+
     if sessions not in get_args(Sessions):
         raise UsageError(f"sessions = {sessions!r}", fix='use "open", "closed" or "clients"')
     recorders = recorder_for(record)
-    policies = _unique([resolve(spec) for spec in routers])
+    policies = _unique([resolve(spec, load=load_predictor) for spec in routers])
     scales = [rate_scale] if isinstance(rate_scale, int | float) else list(rate_scale)
     if not policies or not scales or seeds < 1:
         raise UsageError("nothing to replay", fix="give at least one router, rate scale and seed")
@@ -117,7 +120,8 @@ def replay(
         infos.append(info)
         options = {
             "router": policy.name,
-            "params": list(policy.params),
+            "params": list(policy.settings),
+            "model": policy.model or None,
             "index": None if policy.index is None else asdict(policy.index),
             "rate_scale": float(scale),
             "seed": seed,

@@ -68,6 +68,9 @@ MODELS = {
     "rtxpro6000-qwen3-30b-a3b": Recipe(
         f"{_PERF}/RTXPRO6000/Qwen/Qwen3-30B-A3B-Instruct-2507/bf16/tp1"
     ),
+    "rtxpro6000-qwen3-30b-a3b-ep2": Recipe(
+        f"{_PERF}/RTXPRO6000/Qwen/Qwen3-30B-A3B-Instruct-2507/bf16/tp1", {"expert_parallel": 2}
+    ),
     "rtxpro6000-qwen3-32b": Recipe(f"{_PERF}/RTXPRO6000/Qwen/Qwen3-32B/bf16/tp1"),
     "rtxpro6000-qwen3-32b-tp2": Recipe(f"{_PERF}/RTXPRO6000/Qwen/Qwen3-32B/bf16/tp2"),
 }

@@ -69,6 +69,7 @@ def read_source(
     gpu: str | None = None,
     tp: int | None = None,
     dtype: str | None = None,
+    expert_parallel: int | None = None,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Read step samples from whichever published layout `path` is of.
 
@@ -78,6 +79,7 @@ def read_source(
         gpu: for sources of several GPUs.
         tp: tensor-parallel degree, for sources of several.
         dtype: of the weights, for sources of several.
+        expert_parallel: data-parallel ranks that share the experts, for kernels of experts.
 
     Returns:
         The step table, and the facts `dtype`, `provenance` and `system` of the model to fit.
@@ -99,13 +101,17 @@ def read_source(
             where=str(path),
             fix=f"name a step table (Parquet or CSV) or one of:\n    {understood}",
         )
-    given = {"model": model, "gpu": gpu, "tp": tp, "dtype": dtype}
+    given = {
+        "model": model, "gpu": gpu, "tp": tp, "dtype": dtype, "expert_parallel": expert_parallel,
+    }  # fmt: skip
     options = {name: value for name, value in given.items() if value is not None}
     takes = signature(source.read).parameters
     for name in options:
         if name not in takes:
             raise UsageError(
-                f"{name} cannot be chosen: {source.layout} holds one",
+                f"{name} cannot be chosen: {source.layout} holds one"
+                if name != "expert_parallel"
+                else f"{source.layout} is not composed for expert-parallel ranks",
                 where=str(path),
                 fix=f"leave {name} out",
             )

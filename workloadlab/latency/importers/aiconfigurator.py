@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import UsageError
-from workloadlab.latency.collectives import find_all_reduce
+from workloadlab.latency.collectives import tensor_parallel
 from workloadlab.latency.geometry import ModelGeometry
 from workloadlab.latency.hardware import Gpu, find_gpu
 from workloadlab.latency.importers.aiconfigurator_attention import MOST_TOKENS, measured_attention
@@ -82,7 +82,7 @@ def read_aiconfigurator(
         head_us=heads(sequences, geometry.vocab / tp, geometry.hidden)
         + _stream_us(gpu, sequences * geometry.vocab * 4 * 3, kernels=3),
         attention=measured_attention(folder, gpu.name, geometry, tp),
-        all_reduce=find_all_reduce(folder, gpu.name, tp) if tp > 1 else None,
+        exchanges=tensor_parallel(folder, gpu.name, tp) if tp > 1 else None,
     )
     return costs.frame(gpu.name), _facts(costs, folder, dtype)
 
@@ -108,8 +108,8 @@ def _facts(costs: StepCosts, folder: Path, dtype: str) -> dict[str, Any]:
         "element-wise kernels estimated from the memory bandwidth",
         f"attention behind cached tokens by its share of pairs; {mixed_note(costs.attention)}",
     ]
-    if costs.all_reduce:
-        notes.append(f"2 all-reduces per layer, {costs.all_reduce.source}")
+    if costs.exchanges:
+        notes.append(str(costs.exchanges))
     return {
         "dtype": dtype,
         "provenance": {

@@ -11,7 +11,7 @@ import polars as pl
 from workloadlab.latency.domain import kind_of
 
 if TYPE_CHECKING:
-    from workloadlab.latency.collectives import AllReduce
+    from workloadlab.latency.collectives import Exchanges
     from workloadlab.latency.geometry import ModelGeometry
     from workloadlab.latency.importers.attention import Attention
 
@@ -48,7 +48,7 @@ class StepCosts:
         sequences: counts of sequences of which the output head is known.
         head_us: output head and sampler at `sequences`.
         attention: of one layer.
-        all_reduce: between the GPUs, or None on one.
+        exchanges: between the GPUs, or None on one.
     """
 
     geometry: ModelGeometry
@@ -59,7 +59,7 @@ class StepCosts:
     sequences: Floats
     head_us: Floats
     attention: Attention
-    all_reduce: AllReduce | None = None
+    exchanges: Exchanges | None = None
 
     def step_ns(self, steps: Floats) -> Floats:
         """Nanoseconds of steps given as rows of (chunk, cached, decode_seqs, kv per sequence)."""
@@ -67,9 +67,10 @@ class StepCosts:
         total = chunk + seqs
         layer = np.interp(total, self.tokens, self.layer_us) + self.attention(steps)
         once = np.interp(total, self.tokens, self.once_us)
-        once = once + np.interp(seqs + (chunk > 0), self.sequences, self.head_us)
-        if self.all_reduce:
-            once = once + self.all_reduce.step_us(self.geometry, total)
+        sampled = seqs + (chunk > 0)
+        once = once + np.interp(sampled, self.sequences, self.head_us)
+        if self.exchanges:
+            once = once + self.exchanges.step_us(self.geometry, total, sampled)
         ns: Floats = (self.geometry.layers * layer + once) * _MICROSECOND
         return ns
 

@@ -25,21 +25,29 @@ def is_llmservingsim(path: str | Path) -> bool:
     return Path(path).is_dir() and bool(_table_folders(Path(path)))
 
 
-def read_llmservingsim(path: str | Path) -> tuple[pl.DataFrame, dict[str, Any]]:
+def read_llmservingsim(
+    path: str | Path, *, expert_parallel: int = 1
+) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Compose a step table from the tables in a folder, or in the only such folder below it.
 
     The rows are what engines visit rather than the profiler's grid: decode batches of 1 to 256
     sequences; prefills of 1 to 2048 tokens with up to 16384 cached; and mixed steps of 2 to 2048
     tokens, 1 to 128 of them decodes. `group` is the pair (prefill tokens, decode sequences).
 
+    Args:
+        path: the folder.
+        expert_parallel: data-parallel ranks that share the experts; the steps are those of one rank
+            beside others as full, so the pool that steps together waits for the fullest.
+
     Returns:
         The step table, and the facts `dtype`, `provenance` and `system` of the model to fit.
 
     Raises:
-        UsageError: no tables there, tables of several configurations, or an unknown model.
+        UsageError: no tables there, tables of several configurations, an unknown model, or experts
+            that so many ranks cannot share.
         DataError: a table lacks a column, a value, a profiled shape or an operator.
     """
-    tables = OperatorTables.read(_only_table_folder(Path(path)))
+    tables = OperatorTables.read(_only_table_folder(Path(path)), ranks=expert_parallel)
     steps = _steps_to_compose(tables)
     frame = step_frame(
         steps,
@@ -95,9 +103,9 @@ def _steps_to_compose(tables: OperatorTables) -> Floats:
 def _model_facts(tables: OperatorTables) -> dict[str, Any]:
     facts = tables.facts
     notes = "composed from kernel times of one layer; CPU time between kernels is not included"
-    if tables.all_reduce:
-        notes += f"; collectives: 2 all-reduces per layer, {tables.all_reduce.source}"
-    elif tables.tp > 1:
+    if tables.exchanges:
+        notes += f"; collectives: {tables.exchanges}"
+    elif tables.tp * tables.ranks > 1:
         notes += "; collectives between the GPUs are not included, so steps are too short"
     source = f"perf/{facts['hardware']}/{facts['model']}/{facts['variant']}/tp{tables.tp}"
     system = {
@@ -106,6 +114,7 @@ def _model_facts(tables: OperatorTables) -> dict[str, Any]:
         "cuda": facts.get("cuda_version"),
         "layers": tables.geometry.layers,
         "kv_bytes_per_token": tables.geometry.kv_bytes_per_token(),
+        "expert_parallel": tables.ranks if tables.ranks > 1 else None,
     }
     return {
         "dtype": facts["variant"],

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.latency.collectives import find_all_reduce
+from workloadlab.latency.collectives import tensor_parallel
 from workloadlab.latency.importers.aiconfigurator_attention import measured_attention
 from workloadlab.latency.importers.attention import Attention, DecodeGrid, PrefillLines, mixed_note
 from workloadlab.latency.importers.composition import StepCosts
@@ -84,8 +84,8 @@ def read_llmservingsim_v0(
     ]
     if costs.geometry.experts:
         notes.append("experts one after another, spread over the GPUs")
-    if costs.all_reduce:
-        notes.append(f"2 all-reduces per layer, {costs.all_reduce.source}")
+    if costs.exchanges:
+        notes.append(str(costs.exchanges))
     facts = {
         "dtype": "bf16",
         "provenance": {
@@ -118,7 +118,7 @@ def _costs(folder: Path, geometry: ModelGeometry, gpu: str, tp: int) -> StepCost
         sequences=tokens[tokens <= 256],
         head_us=_at(operators["lm_head"], tokens[tokens <= 256]),
         attention=_attention(folder, geometry, gpu, tp),
-        all_reduce=find_all_reduce(folder, gpu, tp) if tp > 1 else None,
+        exchanges=tensor_parallel(folder, gpu, tp) if tp > 1 else None,
     )
 
 

@@ -11,8 +11,13 @@ tensor-parallel group: `dense.csv` by tokens, `per_sequence.csv` by sequences, `
 Between profiled points everything is linear; below the smallest profiled chunk or context attention
 costs what it costs there. The experts that T tokens touch are counted as if routed evenly,
 E (1 - (1 - k/E)^T). Collectives between tensor-parallel GPUs are not in the tables: two all-reduces
-per layer are added from another measurement or from the GPU's link. CPU time between kernels is not
-in the steps.
+per layer and the gathering of the logits are added from another measurement or from the GPU's link.
+CPU time between kernels is not in the steps.
+
+Expert-parallel ranks (data-parallel attention, experts shared out) step together, each padded to the
+tokens of the fullest, as vLLM pads them: of R ranks each runs E/R experts on R T tokens, between an
+all-gather and a reduce-scatter of the hidden states. Beyond the profiled tokens experts cost what the
+last two profiled counts say a token costs.
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.latency.collectives import AllReduce, find_all_reduce
+from workloadlab.latency.collectives import Exchanges, expert_parallel, tensor_parallel
 from workloadlab.latency.domain import kind_of
 from workloadlab.latency.importers.selection import geometry_of
 
@@ -59,6 +64,7 @@ class OperatorTables:
     Attributes:
         geometry: the model's shape.
         tp: tensor-parallel degree that was profiled.
+        ranks: that share the experts; 1 if every GPU has its part of all.
         facts: scalars of `meta.yaml`.
         tokens: profiled token counts.
         layer_us: all dense operators (and experts) of one layer at `tokens`.
@@ -66,11 +72,12 @@ class OperatorTables:
         sequences: profiled sequence counts.
         sequence_us: lm_head and sampler at `sequences`.
         attention: one layer's attention by kind of step: a scipy interpolator of rows of its axes.
-        all_reduce: between the GPUs; None on one GPU, or if nothing is known of their link.
+        exchanges: between the GPUs; None on one GPU, or if nothing is known of their link.
     """
 
     geometry: ModelGeometry
     tp: int
+    ranks: int
     facts: dict[str, str]
     tokens: Floats
     layer_us: Floats
@@ -78,22 +85,23 @@ class OperatorTables:
     sequences: Floats
     sequence_us: Floats
     attention: dict[str, Any]
-    all_reduce: AllReduce | None = None
+    exchanges: Exchanges | None = None
 
     @classmethod
-    def read(cls, folder: Path) -> OperatorTables:
+    def read(cls, folder: Path, *, ranks: int = 1) -> OperatorTables:
         """Read a folder `tpN`.
 
         The layer count comes from a `config.json` in the folder or up to two above it, else from
         the built-in shapes.
 
         Raises:
-            UsageError: an unknown model.
+            UsageError: an unknown model, or experts that so many ranks cannot share.
             DataError: a table lacks a column, a value, a profiled shape or an operator.
         """
         facts = _meta(folder)
         geometry = geometry_of(folder, facts["model"])
         tp = int(folder.name.removeprefix("tp"))
+        _check_ranks(folder, geometry, tp, ranks)
         dense = _read(folder, "dense", ("layer", "tokens"))
         per_layer = _ATTENTION_BLOCK | ({} if geometry.experts else _FEED_FORWARD)
         per_layer |= {name: n for name, n in _OPTIONAL.items() if name in dense["layer"]}
@@ -101,13 +109,14 @@ class OperatorTables:
         tokens, layer_us = _summed(dense, "tokens", per_layer)
         step_us = _summed(dense, "tokens", _PER_STEP)[1]
         if geometry.experts:
-            layer_us = layer_us + _experts_us(folder, geometry, tokens)
+            layer_us = layer_us + _experts_us(folder, geometry, tokens, ranks)
         by_sequence = _read(folder, "per_sequence", ("layer", "sequences"))
         _check_operators(by_sequence, tuple(_PER_SEQUENCE), folder)
         sequences, sequence_us = _summed(by_sequence, "sequences", _PER_SEQUENCE)
         return cls(
             geometry=geometry,
             tp=tp,
+            ranks=ranks,
             facts=facts,
             tokens=tokens,
             layer_us=layer_us,
@@ -115,7 +124,7 @@ class OperatorTables:
             sequences=sequences,
             sequence_us=sequence_us,
             attention=_attention(_read(folder, "attention", SHAPE), folder),
-            all_reduce=_all_reduce(folder, facts, tp) if tp > 1 else None,
+            exchanges=_exchanges(folder, facts["hardware"], tp, ranks),
         )
 
     def step_ns(self, steps: Floats) -> Floats:
@@ -132,9 +141,10 @@ class OperatorTables:
             attention[mask] = interpolator(np.maximum(shapes, smallest))
         layer = np.interp(total, self.tokens, self.layer_us) + attention
         once = np.interp(total, self.tokens, self.step_us)
-        head = np.interp(seqs + (chunk > 0), self.sequences, self.sequence_us)
-        if self.all_reduce:
-            once = once + self.all_reduce.step_us(self.geometry, total)
+        sampled = seqs + (chunk > 0)
+        head = np.interp(sampled, self.sequences, self.sequence_us)
+        if self.exchanges:
+            once = once + self.exchanges.step_us(self.geometry, total, sampled)
         step: Floats = (self.geometry.layers * layer + once + head) * _MICROSECOND
         return step
 
@@ -188,17 +198,32 @@ def _summed(table: pl.DataFrame, axis: str, counts: dict[str, int]) -> tuple[Flo
     return points, total
 
 
-def _experts_us(folder: Path, geometry: ModelGeometry, tokens: Floats) -> Floats:
-    """One layer's experts at `tokens`, with as many experts touched as even routing expects."""
+def _check_ranks(folder: Path, geometry: ModelGeometry, tp: int, ranks: int) -> None:
+    if ranks == 1:
+        return
+    if tp > 1:
+        problem, fix = f"expert parallel over tp = {tp} is not composed", "name the folder tp1"
+    elif ranks < 1 or geometry.experts == 0 or geometry.experts % ranks:
+        problem = f"{ranks} ranks cannot share the {geometry.experts} experts of {geometry.model}"
+        fix = "give a divisor of the number of experts" if geometry.experts else "leave it out"
+    else:
+        return
+    raise UsageError(problem, where=str(folder), fix=fix)
+
+
+def _experts_us(folder: Path, geometry: ModelGeometry, tokens: Floats, ranks: int) -> Floats:
+    """One layer's experts of one rank, at `tokens` of each rank, routed evenly."""
     moe = _read(folder, "moe", ("tokens", "activated_experts"))
     share = geometry.experts_per_token / geometry.experts
-    profiled = moe["tokens"].unique().sort()
-    times = []
-    for count in profiled:
+    profiled = moe["tokens"].unique().sort().to_numpy().astype(np.float64)
+    times = np.empty(len(profiled))
+    for index, count in enumerate(profiled):
         rows = moe.filter(pl.col("tokens") == count)
-        touched = geometry.experts * (1.0 - (1.0 - share) ** count)
-        times.append(np.interp(touched, rows["activated_experts"], rows["time_us"]))
-    experts: Floats = np.interp(tokens, profiled, times)
+        touched = geometry.experts / ranks * (1.0 - (1.0 - share) ** count)
+        times[index] = np.interp(touched, rows["activated_experts"], rows["time_us"])
+    beyond = np.maximum(0.0, ranks * tokens - profiled[-1])
+    slope = (times[-1] - times[-2]) / (profiled[-1] - profiled[-2])
+    experts: Floats = np.interp(ranks * tokens, profiled, times) + slope * beyond
     return experts
 
 
@@ -242,8 +267,10 @@ def _meta(folder: Path) -> dict[str, str]:
     return facts
 
 
-def _all_reduce(folder: Path, facts: dict[str, str], tp: int) -> AllReduce | None:
+def _exchanges(folder: Path, gpu: str, tp: int, ranks: int) -> Exchanges | None:
     try:
-        return find_all_reduce(folder, facts["hardware"], tp)
+        if ranks > 1:
+            return expert_parallel(gpu, ranks)
+        return tensor_parallel(folder, gpu, tp) if tp > 1 else None
     except UsageError:  # a GPU without published figures
         return None

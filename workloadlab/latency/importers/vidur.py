@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.latency.collectives import find_all_reduce
+from workloadlab.latency.collectives import tensor_parallel
 from workloadlab.latency.hardware import kv_blocks
 from workloadlab.latency.importers.aiconfigurator_attention import measured_attention
 from workloadlab.latency.importers.attention import Attention, DecodeGrid, PrefillLines, mixed_note
@@ -94,8 +94,8 @@ def read_vidur(path: str | Path, *, tp: int | None = None) -> tuple[pl.DataFrame
         f"attention from {costs.attention.origin}; {mixed_note(costs.attention)}",
         "output head scaled from the gate and up projection",
     ]
-    if costs.all_reduce:
-        notes.append(f"2 all-reduces per layer, {costs.all_reduce.source}")
+    if costs.exchanges:
+        notes.append(str(costs.exchanges))
     facts = {
         "dtype": "fp16",
         "provenance": {
@@ -163,7 +163,7 @@ def _costs(
         sequences=sequences,
         head_us=head,
         attention=_attention(folder, geometry, gpu, tp),
-        all_reduce=find_all_reduce(folder, gpu, tp) if tp > 1 else None,
+        exchanges=tensor_parallel(folder, gpu, tp) if tp > 1 else None,
     )
 
 
