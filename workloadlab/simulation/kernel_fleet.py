@@ -19,9 +19,12 @@ from workloadlab.simulation.kernel_engine import (
     run_decodes,
 )
 from workloadlab.simulation.kernel_lane import engines, steps
-from workloadlab.simulation.kernel_state import JIT, NONE, TICK_S
+from workloadlab.simulation.kernel_state import INLINE, JIT, NONE, TICK_S
 
 __all__ = ["advance", "next_end"]
+
+SEQUENCES, STEPS = 1, 2
+"""Of what the next end is looked for."""
 
 
 @njit(**JIT)
@@ -62,8 +65,11 @@ def _begin(first: Any, lane: Any, model: Any) -> Any:
 
 
 @njit(**JIT)
-def _advance_group(first: Any, lane: Any, model: Any, until: Any) -> None:
-    """Run every step of the ranks from `first` on that ends by `until`; start none at or after it."""
+def _advance_group(first: Any, lane: Any, model: Any, until: Any, begin: Any) -> None:
+    """Run every step of the ranks from `first` on that ends by `until`; start none at or after it.
+
+    With `begin` a step begins on ranks that have work and none in flight, whatever the time.
+    """
     every = engines(lane)
     leader = every[first]
     while True:
@@ -79,39 +85,39 @@ def _advance_group(first: Any, lane: Any, model: Any, until: Any) -> None:
         now = leader.now_s
         for i in range(first + 1, first + leader.ranks):
             now = max(now, every[i].now_s)
-        if now >= until - TICK_S or _work(first, lane) == 0 or not _begin(first, lane, model):
+        if now >= until - TICK_S and not begin:
+            return
+        if _work(first, lane) == 0 or not _begin(first, lane, model):
             return
 
 
 @njit(**JIT)
+def _move(lane: Any, model: Any, until: Any, peek: Any) -> Any:
+    """Advance all instances, or begin steps and look ahead: see `advance` and `next_end`."""
+    every = engines(lane)
+    earliest = np.inf
+    i = 0
+    while i < lane.instances and lane.stalled == NONE and lane.full == 0:
+        e = every[i]
+        _advance_group(i, lane, model, until, peek > 0)
+        if e.stepping == 1 and peek > 0:
+            alone = e.ranks == 1 and lane.stepwise == 0
+            end = quiet_until(i, lane, model) if peek == SEQUENCES and alone else e.now_s
+            earliest = min(earliest, end)
+        i += e.ranks
+    return earliest
+
+
+@njit(**INLINE)
 def advance(lane: Any, model: Any, until: Any) -> None:
     """Run every step of every instance that ends by `until`; start none at or after it."""
-    i = 0
-    while i < lane.instances:
-        _advance_group(i, lane, model, until)
-        i += engines(lane)[i].ranks
+    _move(lane, model, until, 0)
 
 
-@njit(**JIT)
-def _start_all(lane: Any, model: Any) -> None:
-    """Begin a step on every instance that has work and none in flight."""
-    i = 0
-    while i < lane.instances:
-        e = engines(lane)[i]
-        if e.stepping == 0 and _work(i, lane) > 0 and not _begin(i, lane, model):
-            return
-        i += e.ranks
-
-
-@njit(**JIT)
+@njit(**INLINE)
 def next_end(lane: Any, model: Any, of_steps: Any) -> Any:
-    """Return a moment before which no sequence ends, or no step; inf if all instances are idle."""
-    _start_all(lane, model)
-    earliest = np.inf
-    for i in range(lane.instances):
-        e = engines(lane)[i]
-        if e.ranks == 1 and not of_steps and lane.stepwise == 0:
-            earliest = min(earliest, quiet_until(i, lane, model))
-        elif e.stepping == 1:
-            earliest = min(earliest, e.now_s)
-    return earliest
+    """Begin all steps that can begin; return a moment before which no sequence ends, or no step.
+
+    That is inf if all instances are idle.
+    """
+    return _move(lane, model, -np.inf, STEPS if of_steps else SEQUENCES)
