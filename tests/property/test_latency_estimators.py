@@ -148,3 +148,18 @@ def test_request_models_keep_their_bits(values, quantile) -> None:
     loaded = type(model).from_dict(json.loads(json.dumps(model.to_dict())))
     again, its_table = loaded.kernel("ttft_s", quantile)
     assert bits(again(np.array(values), its_table)) == seconds
+
+
+@settings(deadline=None)
+@given(names, st.integers(1, 400), st.floats(1, 40_000), st.integers(0, 300))
+def test_the_decode_line_of_every_estimator_is_its_step_time(name, seqs, mean, count) -> None:
+    """Up to its last context; where there is no line it holds for the step itself."""
+    step_time, decode_line, rows = mixed_kernel([fitted(name)])
+    n, context = float(seqs), float(int(seqs * mean))
+    seconds, slope, last = decode_line(n, context, rows[0])
+    assert last >= context
+    later = min(context + n * count, last)
+    exact = step_time(0.0, 0.0, n, later, rows[0])
+    assert seconds + slope * (later - context) == pytest.approx(exact, rel=1e-9, abs=1e-15)
+    if name == "table" and last > context:
+        assert slope >= 0.0
