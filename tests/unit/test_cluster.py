@@ -98,3 +98,28 @@ def test_a_model_of_whole_steps_brings_its_overhead():
 def test_pool_refuses(option, said):
     with pytest.raises(UsageError, match=said):
         Pool(latency=MODEL, **option)
+
+
+@pytest.mark.parametrize(
+    ("pool", "said"),
+    [
+        ({"models": ("llama-9",)}, "serves llama-9, which no request asks for"),
+        ({"kv_blocks": 2}, "its smallest request needs 3"),
+    ],
+)
+def test_a_pool_that_no_request_can_use_is_refused_before_anything_runs(pool, said):
+    import polars as pl
+
+    from workloadlab.simulation import replay
+    from workloadlab.trace import Trace
+
+    log = pl.DataFrame(
+        {
+            "arrival_ns": [0, 1],
+            "input_tokens": [40, 50],
+            "output_tokens": [2, 2],
+            "model": ["a", "b"],
+        }
+    )
+    with pytest.raises(UsageError, match=said):
+        replay(Trace.from_frame(log), Cluster.uniform(2, MODEL, **pool))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, get_args
 
+import numpy as np
+
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.execution import run_lanes
 from workloadlab.routing import Router, resolve, unmet_need
@@ -89,6 +91,7 @@ def replay(
         _check_needs(policy, trace, caching=caching)
     workload = workload_of(trace, prefixes=caching, sessions=sessions)
     simulated = _in_blocks_of_the_trace(cluster, workload) if caching else cluster
+    _check_pools(simulated, workload)
     scaled = {scale: workload.scaled(scale) for scale in scales}
     lanes = [(p, scale, seed) for p in policies for scale in scales for seed in range(seeds)]
     for policy in policies:
@@ -153,6 +156,28 @@ def _in_blocks_of_the_trace(cluster: Cluster, workload: Workload) -> Cluster:
         for pool in cluster.pools
     )
     return replace(cluster, pools=pools)
+
+
+def _check_pools(cluster: Cluster, workload: Workload) -> None:
+    """Refuse a pool that none of the requests could use: a misspelt model, or too few KV blocks."""
+    slots = workload.input_tokens + workload.output_tokens - 1
+    for pool in cluster.pools:
+        served = np.ones(len(workload), bool)
+        if pool.models:
+            known = [index for index, name in enumerate(workload.models) if name in pool.models]
+            served = np.isin(workload.model, [*known, -1])
+        if not served.any():
+            raise UsageError(
+                f"pool {pool.name!r} serves {', '.join(pool.models)}, which no request asks for",
+                fix=f"the trace asks for {', '.join(workload.models)}",
+            )
+        least = -(-int(slots[served].min()) // pool.block_size)
+        if least > pool.blocks:
+            raise UsageError(
+                f"pool {pool.name!r} has {pool.blocks:,} KV blocks of {pool.block_size} tokens, and its "
+                f"smallest request needs {least:,}",
+                fix="give it more kv_blocks",
+            )
 
 
 def _check_needs(policy: Router, trace: Trace, *, caching: bool) -> None:
