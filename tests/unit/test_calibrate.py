@@ -208,6 +208,14 @@ def test_reconstruction_is_near_before_any_simulation(served):
     assert work.coefficients[1] == pytest.approx(6e-5, rel=0.35)
 
 
+def test_reconstruction_knows_how_long_an_asynchronous_engine_lets_arrivals_wait():
+    log, cluster = simulated(400, 1.0, async_scheduling=True)
+    observed = observe(log, cluster, routed=False)
+    found = reconstruct(observed, cluster.pools[0], observed.scored).coefficients
+    assert found[:3] == pytest.approx(list(TRUTH.values())[:3], rel=0.05)
+    assert found[3] == pytest.approx(TRUTH["decode_seq_s"], rel=0.1)
+
+
 def test_chunk_context_is_the_sum_over_chunks():
     def plainly(tokens, budget):
         done, total = 0, 0
@@ -265,26 +273,27 @@ def load_test(clients, turns=5, seed=3):
 
 
 def cluster_of(model, **options):
-    return wl.Cluster.uniform(
-        1, model, max_num_seqs=64, prefix_caching=True, step_overhead_s=0.0, **options
-    )
+    engine = {"max_num_seqs": 64, "prefix_caching": True, "step_overhead_s": 0.0} | options
+    return wl.Cluster.uniform(1, model, **engine)
 
 
-def test_one_model_for_several_closed_loop_runs():
-    truth = cluster_of(wl.LatencyModel.linear(**CHATS), request_overhead_s=0.05)
+@pytest.mark.parametrize("engine", [{}, {"async_scheduling": True, "step_overhead_s": 0.004}])
+def test_one_model_for_several_closed_loop_runs(engine):
+    truth = cluster_of(wl.LatencyModel.linear(**CHATS), request_overhead_s=0.05, **engine)
     levels = [
         wl.replay(load_test(n), truth, routers=["round_robin"], sessions="closed").traces[0]
         for n in (8, 32)
     ]
     model = calibrate(
         levels,
-        cluster_of(wl.LatencyModel.linear(), kv_blocks=100_000),
+        cluster_of(wl.LatencyModel.linear(), kv_blocks=100_000, **engine),
         sessions="closed",
         extra=("prefill_step_s", "request_overhead_s"),
     )
     report = model.system["calibration"]
     assert (report["requests"], report["sessions"]) == (200, "closed")
     assert model.system["request_overhead_s"] == pytest.approx(0.05, rel=0.1)
+    assert model.system["includes_step_overhead"]  # there is none, or it is hidden
     for step in (
         {"decode_seqs": 10, "decode_context_tokens": 20_000},
         {"prefill_tokens": 500, "decode_seqs": 10, "decode_context_tokens": 20_000},

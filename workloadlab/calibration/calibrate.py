@@ -44,7 +44,8 @@ def calibrate(
 
     Time per step outside the kernels is part of the model, beyond the `step_overhead_s` of the
     cluster, which is taken as given: replay the model with the same `step_overhead_s` (a cluster that
-    says nothing does so if the cluster of the calibration said nothing or 0). It stands in
+    says nothing does so if the cluster of the calibration said nothing or 0). With
+    `async_scheduling` the overhead is hidden, and the model is the time of whole steps. Both stand in
     `model.system`, with the limits of the engine, and `model.system["calibration"]` is the report:
     every parameter with its interval and whether the log identifies it; errors; assumptions.
 
@@ -140,7 +141,8 @@ def calibrate(
         },
         system={
             "step_overhead_s": pool.step_overhead_s,
-            "includes_step_overhead": pool.step_overhead_s == 0,
+            "includes_step_overhead": pool.added_overhead_s == 0,
+            "async_scheduling": pool.async_scheduling,
             "request_overhead_s": outside_s,
             "max_num_seqs": pool.max_num_seqs,
             "max_num_batched_tokens": pool.max_num_batched_tokens,

@@ -20,6 +20,9 @@ __all__ = ["Reconstruction", "reconstruct"]
 
 Floats = Any
 
+_NEXT, _NEXT_BUT_ONE = 0.5, 1.5
+"""Steps that a request waits on average for the next step to begin, or for the one after it."""
+
 
 @dataclass(frozen=True)
 class Reconstruction:
@@ -65,7 +68,11 @@ def reconstruct(observed: Observed, pool: Pool, scored: Floats) -> Reconstructio
         peaks.append(timeline.peaks)
         shapes.append(timeline.shapes(pool.max_num_batched_tokens))
         wanted = scored[here]
-        for design, seconds in (timeline.decode_rows(wanted), timeline.first_rows(wanted)):
+        until_next = _NEXT_BUT_ONE if pool.async_scheduling else _NEXT
+        for design, seconds in (
+            timeline.decode_rows(wanted),
+            timeline.first_rows(wanted, until_next),
+        ):
             rows.append(design / seconds[:, None])
             targets.append(np.ones(len(seconds)))
     totals[0] = steps
@@ -211,8 +218,8 @@ class _Timeline:
         ])  # fmt: skip
         return design, span
 
-    def first_rows(self, wanted: Floats) -> tuple[Floats, Floats]:
-        """TTFT of requests that found nobody waiting: half a step on average, then their own."""
+    def first_rows(self, wanted: Floats, until_next: float) -> tuple[Floats, Floats]:
+        """TTFT of requests that found nobody waiting: `until_next` steps of others, then their own."""
         order = np.argsort(self.arrival_s, kind="stable")
         latest = np.empty(len(order))
         latest[order] = np.concatenate([[-np.inf], np.maximum.accumulate(self.first_s[order])[:-1]])
@@ -229,7 +236,7 @@ class _Timeline:
             return np.where(edges < 0, 0.0, slope[edges])
 
         seqs = now(self.seqs)
-        steps = 1.0 + 0.5 * (seqs > 0)
+        steps = 1.0 + until_next * (seqs > 0)
         design = np.column_stack([
             steps, self.fresh_tokens[use], self.own_context[use],
             seqs * steps, now(self.context) * steps,

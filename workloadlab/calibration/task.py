@@ -94,7 +94,7 @@ class Task:
         scored = self.observed.scored & rows
         work = reconstruct(self.observed, pool, scored)
         parameters = (
-            from_scratch(work, pool.step_overhead_s, self.extra)
+            from_scratch(work, pool.added_overhead_s, self.extra)
             if self.start is None
             else from_start(self.start, work)
         )

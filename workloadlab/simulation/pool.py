@@ -146,6 +146,11 @@ class Pool:
         return UNLIMITED if self.max_in_flight is None else self.max_in_flight
 
     @property
+    def added_overhead_s(self) -> float:
+        """Time that the overhead adds to every step: none where it passes during the step before."""
+        return 0.0 if self.async_scheduling else self.step_overhead_s
+
+    @property
     def log_noise(self) -> float:
         """Standard deviation of the logarithm of a step's noise factor."""
         return math.sqrt(math.log1p(self.step_noise**2))
