@@ -3,15 +3,29 @@
 The runs without a router are calibrated on where they are light; then the requests of each are replayed
 without and with the router, with several draws of the placement. A pair is one rate and one metric.
 
-What the data do not say is taken from the deployment files that were published with them (chunked
-prefill off, prefix caching on, routing by session), computed from the GPU (KV size) where it is known
+What the data do not say is taken from the deployment files that were published with them (prefix
+caching on, routing by session, the engine's options), computed from the GPU (KV size) where it is known
 and fitted where it is not: the KV size of the runs of unknown GPU, and the hop through the llm-d
 gateway, which is measured at the lowest rate, so that rate is not judged. On 2 replicas the hop decides
 the sign: they are nearly idle, and routing alone predicts next to no change.
 
+How the engines batch follows from their versions:
+
+- AIBrix v0.2.1: vLLM 0.7.0, whose engine is V0, with `--enable-chunked-prefill false` and
+  `--max-model-len 32000` (test/regression/v0.2.1/k8s_stack.yaml and its siblings). V0 then runs whole
+  prompts before any decode, up to the model's length in a step.
+- AIBrix v0.3.0: vLLM 0.8.5 with `--no-enable-chunked-prefill` (test/regression/v0.3.0). Its engine is
+  V1, as only the offload stacks set VLLM_USE_V1=0, and V1 chunks prompts whatever that flag says
+  (_set_default_args_v1 in vllm/engine/arg_utils.py; vllm-project/vllm issue 18547). A server on GPUs of
+  70 GiB or more takes 8192 tokens and 1024 sequences a step.
+- llm-d and fmperf: their plots call the runs without a router "vLLM v1"; no flag is published.
+
 No router means a Kubernetes Service. The AIBrix gateway is an Envoy Gateway, whose default for a request
 that names no strategy is least request among two drawn at random; taken for random per request, as its
-name in the data suggests, 15 instead of 27 of the 33 pairs on 8 replicas have the measured sign.
+name in the data suggests, 15 instead of 26 of the 33 pairs on 8 replicas have the measured sign.
+
+Every pair that can be replayed has a prediction. Those that the data or the simulator cannot decide are
+printed apart, with the reason, and counted nowhere.
 """
 
 from __future__ import annotations
@@ -49,30 +63,42 @@ WARM_UP_USERS, WARM_UP_NS = 400, 210_000_000_000
 
 
 @dataclass(frozen=True)
+class Routed:
+    """Runs with a router: values of columns that select them, the router of the shelf that stands for
+    it, and why the pairs cannot be judged, if so."""
+
+    values: dict[str, Any]
+    router: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Setting:
     """Replicas that served the same requests without and with routers.
 
     Attributes:
         file: of the data.
         unrouted: values of columns that select the runs without a router.
-        routed: by name: values that select its runs, and the router of the shelf that stands for it.
+        routed: the runs with a router, by its name.
         replicas: how many.
         limits: of an instance.
-        blocks: shared tokens and block size of the block ids.
+        blocks: shared tokens and block size of the block ids; nothing if there are no sessions.
         options: of the cluster.
         warmed: whether the benchmark's warm-up came before.
         hop: whether the gateway's hop is fitted.
+        engine: the setting whose calibration holds here too, instead of one of its own.
     """
 
     file: str
     unrouted: dict[str, Any]
-    routed: dict[str, tuple[dict[str, Any], str]]
+    routed: dict[str, Routed]
     replicas: int
     limits: dict[str, Any]
-    blocks: dict[str, int]
+    blocks: dict[str, int] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     warmed: bool = False
     hop: bool = False
+    engine: str = ""
 
 
 def aibrix(version, stack):
@@ -83,68 +109,90 @@ def short(run):
     return {"run": run, "scenario": "short_input"}
 
 
-NO_CHUNKS = {"max_num_batched_tokens": 32_000}
+def sharegpt(run):
+    return {"run": run, "scenario": "sharegpt"}
+
+
+OFFLOAD = "KV offload to the host is not simulated"
+LOST = (
+    "the routed runs lack up to 78 % of the requests; no sessions, so no prefix hits are simulated"
+)
+FITTED = "the hop is fitted here"
+A100, PAIR = (
+    kv_blocks(ModelGeometry.named(model), "A100", tp=tp)
+    for model, tp in (("Llama-3.1-8B", 1), ("Llama-3-70B", 2))
+)
+"""KV blocks of one A100 with the 8B model, and of two GPUs of 80 GB with the 70B model."""
+V0_WHOLE_PROMPTS = {"batching": "prefill_first", "max_num_batched_tokens": 32_000}
+V1_LARGE_GPU = {"batching": "chunked", "max_num_batched_tokens": 8192, "max_num_seqs": 1024}
 LONG = {"shared_tokens": 1041, "block_size": 128}
+SCRAPED = {"signal_interval_s": 0.05}
 # Prompts of 76 tokens fill no KV cache, so its size does not matter.
 BRIEF = {"blocks": {"shared_tokens": 41, "block_size": 16}, "limits": {"kv_blocks": 10_000},
-         "options": {"signal_interval_s": 0.05}, "hop": True}  # fmt: skip
+         "options": SCRAPED, "hop": True}  # fmt: skip
+REAL_LENGTHS = {"limits": {"kv_blocks": PAIR}, "options": SCRAPED, "hop": True}
 EXP2, EXP3 = "data/openshift/exp-2", "data/openshift/exp-3/H100"
+H100S = f"{EXP3}/llm-d-70b-2replicas-H100"
 SETTINGS = {
     "8 A100, 8B, 21k tokens": Setting(
         "aibrix_regression", aibrix("v0.2.1", "naive"),
         {
-            "production-stack": (aibrix("v0.2.1", "ps_naive"), "session_affinity"),
-            "AIBrix gateway": (aibrix("v0.2.1", "aibrix_naive_7"), "power_of_two"),
+            "production-stack": Routed(aibrix("v0.2.1", "ps_naive"), "session_affinity"),
+            "AIBrix gateway": Routed(aibrix("v0.2.1", "aibrix_naive_7"), "power_of_two"),
+            **{f"production-stack + LMCache, {order}": Routed(
+                aibrix("v0.2.1", f"ps_stack_{order}"), "session_affinity", OFFLOAD)
+               for order in ("low_high", "high_low")},
+            "AIBrix + KV cache": Routed(aibrix("v0.2.1", "aibrix_high_low"), "power_of_two", OFFLOAD),
         },
-        replicas=8, blocks=LONG, warmed=True,
-        limits={**NO_CHUNKS, "kv_blocks": kv_blocks(ModelGeometry.named("Llama-3.1-8B"), "A100")},
+        replicas=8, blocks=LONG, warmed=True, limits={**V0_WHOLE_PROMPTS, "kv_blocks": A100},
     ),
     "8 unknown GPUs, 8B, 21k tokens": Setting(
         "aibrix_regression", aibrix("v0.3.0", "naive"),
-        {"AIBrix gateway": (aibrix("v0.3.0", "aibrix_naive"), "power_of_two")},
-        replicas=8, blocks=LONG, warmed=True, limits=NO_CHUNKS,
+        {
+            "AIBrix gateway": Routed(aibrix("v0.3.0", "aibrix_naive"), "power_of_two"),
+            "production-stack + LMCache": Routed(
+                aibrix("v0.3.0", "ps_stack"), "session_affinity", OFFLOAD),
+            "AIBrix + KV cache": Routed(
+                aibrix("v0.3.0", "aibrix_kvcache_dram"), "power_of_two", OFFLOAD),
+        },
+        replicas=8, blocks=LONG, warmed=True, limits=V1_LARGE_GPU,
     ),
     "2 x 2 A100, 70B, 76 tokens": Setting(
         "llm_d_benchmark", short(f"{EXP2}/vllm-70b-2replicas"),
         {
-            "llm-d + LMCache": (short(f"{EXP2}/llm-d-70b-2replicas"), "llmd_default"),
-            "llm-d": (short("results/llm-d-70b-2replicas-A100"), "llmd_default"),
+            "llm-d + LMCache": Routed(short(f"{EXP2}/llm-d-70b-2replicas"), "llmd_default"),
+            "llm-d": Routed(short("results/llm-d-70b-2replicas-A100"), "llmd_default"),
         },
         replicas=2, **BRIEF,
     ),
     "2 H100 pairs, 70B, 76 tokens": Setting(
         "llm_d_benchmark", short(f"{EXP3}/vllm-standalone-llama-3-70b-2replicas-H100"),
-        {"llm-d": (short(f"{EXP3}/llm-d-70b-2replicas-H100"), "llmd_default")},
+        {"llm-d": Routed(short(H100S), "llmd_default")},
         replicas=2, **BRIEF,
     ),
+    "2 x 2 A100, 70B, ShareGPT": Setting(
+        "llm_d_benchmark", sharegpt(f"{EXP2}/vllm-70b-2replicas"),
+        {"llm-d + LMCache": Routed(
+            sharegpt(f"{EXP2}/llm-d-70b-2replicas"), "llmd_default", f"{LOST}; {OFFLOAD}")},
+        replicas=2, engine="2 x 2 A100, 70B, 76 tokens", **REAL_LENGTHS,
+    ),
+    "2 H100 pairs, 70B, ShareGPT": Setting(
+        "llm_d_benchmark", sharegpt(f"{EXP3}/vllm-standalone-llama-3-70b-2replicas-H100"),
+        {"llm-d": Routed(sharegpt(H100S), "llmd_default", LOST)},
+        replicas=2, engine="2 H100 pairs, 70B, 76 tokens", **REAL_LENGTHS,
+    ),
+    "2 H100 pairs, 70B, ShareGPT, router off": Setting(
+        "llm_d_benchmark", sharegpt(f"{H100S}-no-router"),
+        {"llm-d": Routed(sharegpt(H100S), "llmd_default", LOST)},
+        replicas=2, engine="2 H100 pairs, 70B, 76 tokens", **REAL_LENGTHS,
+    ),
 }  # fmt: skip
-
-
-def sharegpt(run):
-    return {"run": run, "scenario": "sharegpt"}
-
-
-LOST = "requests are missing from the routed files (up to 78 %), so it carried another load; no sessions"
-OFFLOAD = "KV offload to the host's memory is not simulated"
-NOT_JUDGED = [
-    ("aibrix_regression", aibrix("v0.2.1", "naive"), aibrix("v0.2.1", stack), OFFLOAD)
-    for stack in ("ps_stack_low_high", "ps_stack_high_low", "aibrix_high_low")
-] + [
-    ("aibrix_regression", aibrix("v0.3.0", "naive"), aibrix("v0.3.0", stack), OFFLOAD)
-    for stack in ("ps_stack", "aibrix_kvcache_dram")
-] + [
-    ("llm_d_benchmark", sharegpt(f"{EXP2}/vllm-70b-2replicas"),
-     sharegpt(f"{EXP2}/llm-d-70b-2replicas"), f"{LOST}; {OFFLOAD}"),
-    ("llm_d_benchmark", sharegpt(f"{EXP3}/vllm-standalone-llama-3-70b-2replicas-H100"),
-     sharegpt(f"{EXP3}/llm-d-70b-2replicas-H100"), LOST),
-    ("llm_d_benchmark", sharegpt(f"{EXP3}/llm-d-70b-2replicas-H100-no-router"),
-     sharegpt(f"{EXP3}/llm-d-70b-2replicas-H100"), LOST),
-] + [
-    ("llm_d_benchmark", {"run": f"openshift/lmbenchmark/llama8B-long-input-{rates}-qps/vllm"},
-     {"run": f"openshift/lmbenchmark/llama8B-long-input-{rates}-qps/llm-d"},
-     "the number of replicas is not stated")
-    for rates in ("low", "high")
-]  # fmt: skip
+LONG_INPUT = "openshift/lmbenchmark/llama8B-long-input-{}-qps/{}"
+NO_PREDICTION = (
+    "neither the number of replicas nor the GPU is stated, and the prompts were in the caches from runs "
+    "that are not in the data (80 ms for the first 21k tokens of a user), so no time per prompt token "
+    "can be calibrated"
+)
 
 
 def runs_of(data, file, values):
@@ -188,9 +236,11 @@ class Log:
         if setting.warmed:
             later = frame.with_columns(pl.col("arrival_ns") + WARM_UP_NS)
             frame = pl.concat([warm_up(frame), later])
-        named = session_prefixes(Trace.from_frame(frame), **setting.blocks)
+        trace = Trace.from_frame(frame)
+        if setting.blocks:
+            trace = session_prefixes(trace, **setting.blocks)
         rows = pl.Series(range(runs.height), dtype=pl.UInt64)
-        return cls(named, pl.DataFrame({"row_id": rows, "qps": rates}))
+        return cls(trace, pl.DataFrame({"row_id": rows, "qps": rates}))
 
     def only(self, rates):
         """The trace of these rates, without block ids."""
@@ -241,34 +291,38 @@ def predicted(log, cluster, router):
     return log.by_rate([wl.replay(trace, cluster, routers=[router]).traces[0] for trace in draws])
 
 
-def fitted(log, truth, setting):
-    """Calibrate on the light runs; where the KV size is unknown, take the one that fits heavy runs."""
+def cluster_of(setting, model, **options):
+    return wl.Cluster.uniform(
+        setting.replicas, model,
+        **{"kv_blocks": 100_000, "step_overhead_s": 0.0, **setting.limits, **options},
+    )  # fmt: skip
 
-    def cluster(model, limits, **options):
-        return wl.Cluster.uniform(
-            setting.replicas, model, **{"kv_blocks": 100_000, **limits}, **options
-        )  # fmt: skip
 
-    limits = {**setting.limits, "step_overhead_s": 0.0}
-    seen = cluster(wl.LatencyModel.linear(), limits)
+def calibrated(log, truth, setting):
+    """Fit the time per prompt token and per step of the engines on the lightest run."""
     light = log.only(truth.filter(pl.col("requests") >= FEWEST_REQUESTS)["qps"].head(1))
+    seen = cluster_of(setting, wl.LatencyModel.linear())
     model = wl.calibrate(light, seen, router=UNROUTED, start=PROMPTS_COST)
-    if "kv_blocks" not in limits:
-        heavy = truth["qps"].to_list()[-3:]
-        trace = log.only(heavy)
-
-        def distance(size):
-            tried = cluster(model, {**limits, "kv_blocks": size})
-            ours = log.by_rate(wl.replay(trace, tried, routers=[UNROUTED], seeds=2).traces)
-            both = ours.join(truth, on="qps", suffix="_true")
-            ratios = (pl.col(name) / pl.col(f"{name}_true") for name in ("mean", "decode"))
-            return both.select(ratio.log().abs().sum() for ratio in ratios).row(0)
-
-        limits["kv_blocks"] = min(KV_SIZES, key=lambda size: sum(distance(size)))
     found = model.system["calibration"]
-    print(f"{found['placement']}, {limits['kv_blocks']:,} KV blocks of 16;",
-          {p["name"]: (p["estimate"], p["identifiable"]) for p in found["parameters"]})  # fmt: skip
-    return cluster(model, limits, prefix_caching=True, **setting.options)
+    print({p["name"]: (p["estimate"], p["identifiable"]) for p in found["parameters"]})
+    return model
+
+
+def fitted_kv_size(log, truth, setting, model):
+    """Return the KV size at which the heaviest runs come nearest to the measured ones."""
+    heavy = truth["qps"].to_list()[-3:]
+    trace = log.only(heavy)
+
+    def distance(size):
+        tried = cluster_of(setting, model, kv_blocks=size)
+        ours = log.by_rate(wl.replay(trace, tried, routers=[UNROUTED], seeds=2).traces)
+        both = ours.join(truth, on="qps", suffix="_true")
+        ratios = (pl.col(name) / pl.col(f"{name}_true") for name in ("mean", "decode"))
+        return sum(both.select(ratio.log().abs().sum() for ratio in ratios).row(0))
+
+    size = min(KV_SIZES, key=distance)
+    print(f"  {size:,} KV blocks of 16 fit the heavy runs")
+    return size
 
 
 def compared(truth, real, before, after, hop_s):
@@ -291,26 +345,43 @@ def compared(truth, real, before, after, hop_s):
     return pl.DataFrame(rows).sort("qps", "metric")
 
 
+def setting_study(data, folder, name, models):
+    """Yield a table per router of a setting; add the model of its engines to those by setting."""
+    setting = SETTINGS[name]
+    log = Log.of(runs_of(data, setting.file, setting.unrouted), setting, folder)
+    truth = measured(data, setting.file, setting.unrouted)
+    print(name, end=": ")
+    if setting.engine:
+        print(f"the engines of {setting.engine}")
+        models[name] = models[setting.engine]
+    else:
+        models[name] = calibrated(log, truth, setting)
+    known = "kv_blocks" in setting.limits
+    size = {} if known else {"kv_blocks": fitted_kv_size(log, truth, setting, models[name])}
+    options = {"prefix_caching": bool(setting.blocks), **size, **setting.options}
+    cluster = cluster_of(setting, models[name], **options)
+    before = predicted(log, cluster, UNROUTED)
+    routed = {}
+    for title, runs in setting.routed.items():
+        real = measured(data, setting.file, runs.values)
+        hop_s = max(0.0, real["median"][0] - truth["median"][0]) if setting.hop else 0.0
+        key = runs.router, hop_s
+        if key not in routed:
+            served = replace(cluster, request_overhead_s=hop_s)
+            routed[key] = predicted(log, served, runs.router)
+        lowest = setting.hop & (pl.col("qps") == truth["qps"][0])
+        why = pl.when(lowest & (runs.why == "")).then(pl.lit(FITTED)).otherwise(pl.lit(runs.why))
+        yield compared(truth, real, before, routed[key], hop_s).select(
+            pl.lit(name).alias("setting"), pl.lit(title).alias("router"), pl.all(), why=why
+        )
+
+
 def study(data, folder):
-    tables = []
-    for name, setting in SETTINGS.items():
-        place = folder / str(len(tables))
+    tables, models = [], {}
+    for number, name in enumerate(SETTINGS):
+        place = folder / str(number)
         place.mkdir()
-        log = Log.of(runs_of(data, setting.file, setting.unrouted), setting, place)
-        truth = measured(data, setting.file, setting.unrouted)
-        print(name, end=": ")
-        cluster = fitted(log, truth, setting)
-        before = predicted(log, cluster, UNROUTED)
-        for title, (values, router) in setting.routed.items():
-            real = measured(data, setting.file, values)
-            hop_s = max(0.0, real["median"][0] - truth["median"][0]) if setting.hop else 0.0
-            after = predicted(log, replace(cluster, request_overhead_s=hop_s), router)
-            judged = truth[1:] if setting.hop else truth
-            tables.append(
-                compared(judged, real, before, after, hop_s).select(
-                    pl.lit(name).alias("setting"), pl.lit(title).alias("router"), pl.all()
-                )
-            )
+        tables += setting_study(data, place, name, models)
     return pl.concat(tables).with_columns(
         agrees=pl.col("measured").sign() == pl.col("predicted").sign(),
         agrees_without_hop=pl.col("measured").sign() == pl.col("without_hop").sign(),
@@ -323,13 +394,22 @@ def share(rows, column="agrees"):
     return rows[column].mean()
 
 
-def test_the_predicted_change_has_the_measured_sign(shared_data, tmp_path):
-    found = study(shared_data, tmp_path)
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=250, fmt_str_lengths=120, float_precision=3,
+def printed(table):
+    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=280, fmt_str_lengths=220, float_precision=3,
                    tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True,
                    tbl_formatting="NOTHING"):  # fmt: skip
-        print(found)
-        print(f"Not judged:\n{not_judged(shared_data)}")
+        print(table)
+
+
+def test_the_predicted_change_has_the_measured_sign(shared_data, tmp_path):
+    everything = study(shared_data, tmp_path)
+    found = everything.filter(why="").drop("why")
+    printed(found)
+    print("Not judged:")
+    printed(everything.filter(pl.col("why") != "")
+            .drop("enough", "sure", "agrees", "agrees_without_hop"))  # fmt: skip
+    print(f"No prediction: {NO_PREDICTION}")
+    printed(unpredicted(shared_data))
     noticeable = found.filter(pl.col("measured").abs() > NOTICEABLE)
     counted = noticeable.filter("enough")
     print("Same sign, of the pairs whose measured change exceeds 10 %")
@@ -351,6 +431,7 @@ def test_the_predicted_change_has_the_measured_sign(shared_data, tmp_path):
     share(short, "agrees_without_hop")
     error = (found["simulated_s"] / found["ttft_s"]).log().abs().median()
     print(f"median error of the simulated runs without a router: {error:.1%}")
+    assert everything["predicted"].is_finite().all()
     assert whole >= 0.85
     assert sure >= 0.88
     assert eight >= 0.65
@@ -358,14 +439,17 @@ def test_the_predicted_change_has_the_measured_sign(shared_data, tmp_path):
     assert error < 0.15
 
 
-def not_judged(data):
-    """Pairs that the data or the simulator cannot decide, with the range of the measured changes."""
-    rows = []
-    for file, without, routed, why in NOT_JUDGED:
-        both = measured(data, file, without).join(measured(data, file, routed), on="qps")
-        row = {"runs": " ".join(map(str, routed.values()))[-50:], "rates": both.height}
-        for name in METRICS:
-            change = both[f"{name}_right"] / both[name] - 1
-            row[name] = f"{change.min():+.0%} to {change.max():+.0%}"
-        rows.append(row | {"why": why})
-    return pl.DataFrame(rows)
+def unpredicted(data):
+    """The measured changes of the pairs that no replay can predict."""
+    tables = []
+    for rates in ("low", "high"):
+        without, with_router = (
+            measured(data, "llm_d_benchmark", {"run": LONG_INPUT.format(rates, stack)})
+            for stack in ("vllm", "llm-d")
+        )
+        both = without.join(with_router, on="qps")
+        changes = {name: pl.col(f"{name}_right") / pl.col(name) - 1 for name in METRICS}
+        tables.append(
+            both.select("qps", pl.lit(f"long input, {rates} rates").alias("runs"), **changes)
+        )
+    return pl.concat(tables)

@@ -58,7 +58,8 @@ def calibrate(
             None means unknown: it is searched if the log's queues need it.
         start: a model, its catalogue name or its path, of which only the scale and a time per step
             move.
-        router: what stands in for the placement where the log does not record it.
+        router: what stands in for the placement where the log does not record it. What it draws is not
+            what the log's own router drew: give it light traffic, where few requests wait for another.
         name: name of the model.
         sessions: "closed" or "clients" if answers released the next requests, as `replay` has it; a
             simulation then slows its users down as the engine did.
@@ -106,7 +107,7 @@ def calibrate(
     found = task.best()
     problem, fit = found.problem, found.fit
     early = first_half(observed)
-    held = task.fitted(early, continued=problem.continued, kv_blocks=problem.kv_blocks, trials=900)
+    held = task.fitted(early, continued=problem.continued, kv_blocks=problem.kv_blocks, trials=36)
     held_out = errors_of(held.problem, held.fit.shares, observed.scored & ~early)
     report = {
         "requests": len(observed),

@@ -30,7 +30,8 @@ _CUT = 0.05
 _CLEARLY = 0.3
 """An assumption replaces the plain one if the log of the mean errors falls by this much."""
 _SILENT = 1e-9
-_TRIALS = 3600
+_TRIALS = 144
+"""For each entry of the covariance of the parameters, which the evolution has to learn."""
 _KV_REACH = (0.12, 0.05, 0.02)
 """Fractions by which the KV size is varied, one search after the other."""
 
@@ -88,7 +89,7 @@ class Task:
             continued: whether traffic went on after the log.
             kv_blocks: KV blocks instead of the cluster's.
             near: where to start, instead of from the reconstruction.
-            trials: see `search`.
+            trials: of the evolution, for each entry of its covariance; see `search`.
         """
         pool = self.cluster.pools[0]
         scored = self.observed.scored & rows
@@ -102,6 +103,7 @@ class Task:
             self.observed, self.cluster, self.router, parameters, scored, continued, kv_blocks
         )
         target = _target(problem)
+        trials *= len(parameters.names) ** 2
         starts = parameters.starts if near is None else (near.fit.shares,)
         if self.observed.closed:
             starts, trials = starts[:1], 0
