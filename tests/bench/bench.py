@@ -74,7 +74,30 @@ def measure_replay():
         np.full(n, -1), np.full(n, -1),
     )  # fmt: skip
     add("replay, 64 instances, 1 M generated requests", many, wl.Cluster.uniform(64, model))
+    rows.append(measure_batch(four))
     return rows
+
+
+def measure_batch(cluster):
+    """A training batch: many short lanes on two threads."""
+    import numpy as np
+
+    from workloadlab.execution import run_lanes
+    from workloadlab.routing import SHELF
+    from workloadlab.simulation.engine import replay_lane
+    from workloadlab.simulation.workload import Workload
+
+    rng, lanes, n = np.random.default_rng(1), 1000, 2000
+    short = Workload(
+        np.cumsum(rng.exponential(1 / 12, n)), rng.integers(1, 2500, n), rng.integers(1, 400, n),
+        np.full(n, -1), np.full(n, -1),
+    )  # fmt: skip
+    policy = SHELF["least_requests"]
+    policy.compiled  # noqa: B018
+    work = [(short, cluster, policy, seed) for seed in range(lanes)]
+    seconds = best_seconds(lambda: run_lanes(replay_lane, work, threads=2), 3)
+    return {"name": "replay, 1,000 lanes of 2,000 requests", "value": lanes * n / seconds,
+            "unit": "requests/s", "detail": "in all, two threads"}  # fmt: skip
 
 
 def measure_startup():
