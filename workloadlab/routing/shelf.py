@@ -23,6 +23,7 @@ from workloadlab.routing import (
     size_intervals,
     tokens,
 )
+from workloadlab.routing.batch import Chooser, batch_router
 from workloadlab.routing.router import Router, router
 from workloadlab.routing.user_file import from_file
 
@@ -73,14 +74,16 @@ def built_in(name: str) -> Router:
     )
 
 
-def resolve(spec: str | Router | Callable[..., Any]) -> Router:
-    """Return the router that a name, `file.py:name`, function or Router means.
+def resolve(spec: str | Router | Chooser | Callable[..., Any]) -> Router:
+    """Return the router that a name, `file.py:name`, function, Router or object with `choose` means.
 
     Raises:
         UsageError: unknown name (with the nearest ones), or a file without such a router.
     """
     if isinstance(spec, Router):
         return spec
+    if isinstance(spec, Chooser):
+        return batch_router(spec)
     if callable(spec):
         return router(spec)
     path, colon, name = spec.rpartition(":")

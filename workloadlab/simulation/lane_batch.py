@@ -1,0 +1,264 @@
+"""Many lanes side by side: one record and one row of every array for each.
+
+The rows of one array lie one behind the other, so what the router of every lane sees is one array that
+nobody has to gather. Rows grow when a lane needs more: they are as long as the largest lane so far.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workloadlab.routing import Batch, choices_of
+from workloadlab.simulation import kernel_state as state
+from workloadlab.simulation.engine import outcome_of, problem
+from workloadlab.simulation.layout import WRITTEN, LaneArrays, lane_arrays
+from workloadlab.simulation.workload import seed_state
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from workloadlab.routing import Router
+    from workloadlab.simulation.cluster import Cluster
+    from workloadlab.simulation.workload import Outcome, Workload
+
+__all__ = ["LaneBatch", "Opening", "StoredLane", "replay_by_choices"]
+
+FIRST_SLOTS = 64
+
+LEAST_PER_THREAD = 16
+"""Lanes that are worth waking another thread for."""
+
+_ADDRESS = {name: state.LANE.fields[name][1] // 8 for name in WRITTEN}  # type: ignore[index]
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A lane that has not begun: its record, what it only reads, and how long its rows are."""
+
+    workload: Workload
+    record: Any
+    arrays: dict[str, Any]
+    sizes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class StoredLane:
+    """Where a lane stood: its record, what it had written, and what it reads."""
+
+    record: Any
+    rows: dict[str, Any]
+    opening: Opening
+    status: int
+
+
+class LaneBatch:
+    """Lanes on one cluster that advance from decision to decision together.
+
+    Args:
+        cluster: what all lanes run on.
+        policy: who chooses, for what it reads.
+        count: how many lanes.
+        threads: how many may run at a time; None for one per core. Nothing depends on it.
+        targets: a `TARGETS` record; without one nothing misses.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        policy: Router,
+        count: int,
+        *,
+        threads: int | None = None,
+        targets: Any = None,
+    ) -> None:
+        from workloadlab.simulation.kernel_environment import REWARD, TARGETS
+
+        self.cluster, self.policy, self.count = cluster, policy, count
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self.targets = np.full(1, np.inf).repeat(3).view(TARGETS) if targets is None else targets
+        self.targets["outside_s"] = cluster.request_overhead_s
+        self.lanes = np.zeros(count, state.LANE)
+        self.status = np.zeros(count, np.int64)
+        self.openings: list[Opening | None] = [None] * count
+        self._words = self.lanes.view(np.uint64).reshape(count, -1)
+        self._rows: dict[str, Any] = {}
+        self._fresh: dict[str, Any] = {}
+        self._models: tuple[Any, Any] = (None, None)
+        self._reward = REWARD
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self.threads - 1)
+
+    def prepare(self, workload: Workload) -> Opening:
+        """Lay out a workload, and make the rows long enough for it."""
+        slots = self._fresh["slots"] if self._fresh else range(FIRST_SLOTS)
+        made = lane_arrays(workload, self.cluster, self.policy, 0, slots=len(slots))
+        self._models = made.step_time, made.decode_line
+        sizes = {}
+        for name in WRITTEN:
+            fresh = made.arrays.pop(name).reshape(-1)
+            sizes[name] = len(fresh)
+            if name not in self._rows or len(fresh) > self._rows[name].shape[1]:
+                self._grow(name, fresh)
+        return Opening(workload, made.lane, made.arrays, sizes)
+
+    def _grow(self, name: str, fresh: Any) -> None:
+        """Make the rows of an array as long as `fresh`, what a lane starts with."""
+        rows = np.zeros((self.count, len(fresh)), fresh.dtype)
+        if name in self._rows:
+            before = self._rows[name]
+            rows[:, : before.shape[1]] = before
+        self._rows[name], self._fresh[name] = rows, fresh
+        for k in range(self.count):
+            self._own(k, name)
+
+    def _own(self, k: int, name: str) -> None:
+        """Write down where lane `k` has its row of an array."""
+        rows = self._rows[name]
+        self._words[k, _ADDRESS[name]] = rows.ctypes.data + k * rows.strides[0]
+
+    def _place(self, k: int, opening: Opening, record: Any) -> None:
+        """Give lane `k` a record, with the addresses and the slots that it has here."""
+        self.lanes[k] = record
+        self.openings[k] = opening
+        for name in WRITTEN:
+            self._own(k, name)
+        self.lanes["slot_count"][k] = self._rows["slots"].shape[1]
+
+    def load(self, k: int, opening: Opening, seed: int) -> None:
+        """Let lane `k` begin; slots are written before they are read, all else is as new."""
+        from workloadlab.simulation.kernel import STATUS_DONE
+
+        self._place(k, opening, opening.record[0])
+        self.lanes["seed"][k] = seed_state(seed)
+        self.status[k] = STATUS_DONE
+        for name, size in opening.sizes.items():
+            if size and name != "slots":
+                self._rows[name][k, :size] = self._fresh[name][:size]
+
+    def store(self, k: int) -> StoredLane:
+        """Copy all that lane `k` is, in the time of a copy of its arrays."""
+        opening = self.openings[k]
+        assert opening is not None  # noqa: S101  a lane that was never loaded has no public name
+        rows = {name: rows[k].copy() for name, rows in self._rows.items() if rows.shape[1]}
+        return StoredLane(self.lanes[k].copy(), rows, opening, int(self.status[k]))
+
+    def restore(self, k: int, stored: StoredLane) -> None:
+        """Put a stored lane in the place of lane `k`."""
+        self._place(k, stored.opening, stored.record)
+        self.status[k] = stored.status
+        for name, row in stored.rows.items():
+            self._rows[name][k, : len(row)] = row
+
+    def no_rewards(self) -> Any:
+        """Return rewards of nothing, one record for each lane."""
+        return np.zeros(self.count, self._reward)
+
+    def run(self, which: npt.NDArray[np.int64], choices: Any, rewards: Any) -> bool:
+        """Apply one choice to each lane of `which`, or GO_ON, and run it to its next decision.
+
+        Returns whether they all stand at one; `status` says which do.
+
+        Raises:
+            UsageError: a lane that cannot go on.
+        """
+        from workloadlab.simulation import kernel
+        from workloadlab.simulation.kernel_environment import GO_ON
+
+        if self._advance(which, choices, rewards) == 0:
+            return True
+        while len(full := which[self.status[which] == kernel.STATUS_SLOTS_FULL]):
+            self._grow("slots", np.zeros(2 * self._rows["slots"].shape[1], state.SEQUENCE))
+            self.lanes["slot_count"] = self._rows["slots"].shape[1]
+            self._advance(full, np.full(len(full), GO_ON), rewards)
+        for k in which[self.status[which] > kernel.STATUS_DECIDE]:
+            raise self._problem(int(k), int(choices[np.flatnonzero(which == k)[0]]))
+        return bool((self.status[which] == kernel.STATUS_DECIDE).all())
+
+    def _advance(self, which: Any, choices: Any, rewards: Any) -> int:
+        from workloadlab.simulation.kernel_environment import advance_lanes
+
+        def chunk(begin: int, end: int) -> Any:
+            return advance_lanes(
+                self.lanes, which[begin:end], choices[begin:end], self.status, rewards,
+                self.targets, *self._models,
+            )  # fmt: skip
+
+        parts = max(1, min(self.threads, len(which) // LEAST_PER_THREAD))
+        edges = [len(which) * part // parts for part in range(parts + 1)]
+        others = [self._pool.submit(chunk, *edges[part : part + 2]) for part in range(1, parts)]
+        return int(chunk(*edges[:2]) + sum(other.result() for other in others))
+
+    def _made(self, k: int) -> LaneArrays:
+        """Return lane `k` as if it stood alone."""
+        opening = self.openings[k]
+        sizes = opening.sizes if opening is not None else {}
+        rows = {name: self._rows[name][k, :size] for name, size in sizes.items()}
+        rows["slots"] = self._rows["slots"][k]
+        return LaneArrays(self.lanes[k : k + 1], rows, *self._models)
+
+    def _problem(self, k: int, chosen: int) -> Exception:
+        from workloadlab.simulation import kernel
+
+        made, status = self._made(k), int(self.status[k])
+        lane = self.lanes[k]
+        at = "stalled" if status == kernel.STATUS_STALLED else "head"
+        row = int(made.arrays["slots"][lane[at]]["row"])
+        return problem(status, row, chosen, self.policy, made, self.cluster)
+
+    def outcome(self, k: int) -> Outcome:
+        """Return what became of the requests of lane `k`."""
+        made = self._made(k)
+        made.arrays["results"] = made.arrays["results"].copy()
+        return outcome_of(made, self.cluster.request_overhead_s)
+
+    def batch(self, which: npt.NDArray[np.int64] | None = None) -> Batch:
+        """Return the decisions of some lanes, or of all without a copy."""
+        every = np.arange(self.count)
+        views = self._rows["views"].reshape(self.count, -1)
+        offers = self._rows["offers"][:, 0]
+        if which is None or len(which) == self.count:
+            return Batch(every, offers, views)
+        return Batch(which, offers[which], views[which])
+
+
+def replay_by_choices(
+    runs: Sequence[tuple[Workload, int]],
+    cluster: Cluster,
+    policy: Router,
+    *,
+    threads: int | None = None,
+) -> list[Outcome]:
+    """Replay lanes together, with an object that chooses for all that stand at a decision.
+
+    Args:
+        runs: a workload and a seed for each lane.
+        cluster: on what.
+        policy: a router of kind "batch".
+        threads: lanes at a time; None for one per core.
+
+    Raises:
+        UsageError: a wrong number of choices, an instance that does not exist, or a request deferred
+            for ever.
+    """
+    from workloadlab.simulation.kernel import STATUS_DECIDE
+    from workloadlab.simulation.kernel_environment import GO_ON
+
+    lanes = LaneBatch(cluster, policy, len(runs), threads=threads)
+    openings = {id(workload): lanes.prepare(workload) for workload, _ in runs}
+    for k, (workload, seed) in enumerate(runs):
+        lanes.load(k, openings[id(workload)], seed)
+    which, rewards = np.arange(len(runs)), lanes.no_rewards()
+    lanes.run(which, np.full(len(runs), GO_ON), rewards)
+    while len(which := np.flatnonzero(lanes.status == STATUS_DECIDE)):
+        lanes.run(which, choices_of(policy, lanes.batch(which)), rewards)
+    return [lanes.outcome(k) for k in range(len(runs))]
