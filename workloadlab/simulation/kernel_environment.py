@@ -11,7 +11,7 @@ import numpy as np
 from numba import from_dtype, njit, types
 
 from workloadlab.compiled import digest_of
-from workloadlab.simulation import kernel
+from workloadlab.simulation import kernel, kernel_function
 from workloadlab.simulation.kernel import (
     DECODE_LINE,
     SOURCES,
@@ -22,6 +22,7 @@ from workloadlab.simulation.kernel import (
     place,
 )
 from workloadlab.simulation.kernel_blocks import hits
+from workloadlab.simulation.kernel_function import function_from
 from workloadlab.simulation.kernel_lane import (
     LANE_TYPE,
     block_ids,
@@ -96,6 +97,9 @@ def _collect(lane: Any, since: Any, earned: Any, target: Any) -> None:
         row = r.ended_before
 
 
+step_time_from, decode_line_from = function_from(STEP_TIME), function_from(DECODE_LINE)
+
+
 def _advance_of(sources: str) -> Any:
     """Return the function, bound to the digest of the sources that it is compiled from."""
 
@@ -106,16 +110,17 @@ def _advance_of(sources: str) -> Any:
         status: Any,
         rewards: Any,
         targets: Any,
-        step_time: Any,
-        decode_line: Any,
+        functions: Any,
     ) -> Any:
         """Apply one choice to each lane of `which` and run it to its next decision.
 
         Writes the status of each lane, adds to its rewards, and returns how many of them do not stand
-        at a decision.
+        at a decision. `functions` are the addresses of the latency model.
         """
         if len(sources) == 0:
             return 0
+        step_time = step_time_from(functions[0], functions[1])
+        decode_line = decode_line_from(functions[2], functions[3])
         model, target, others = (0, step_time, decode_line), targets[0], 0
         for j in range(len(which)):
             k, chosen = which[j], choices[j]
@@ -143,11 +148,10 @@ SIGNATURE = types.int64(
     types.int64[::1],
     types.Array(from_dtype(REWARD), 1, "C"),
     types.Array(from_dtype(TARGETS), 1, "C"),
-    types.FunctionType(STEP_TIME),
-    types.FunctionType(DECODE_LINE),
+    types.uint64[::1],
 )
 
-advance_lanes = njit(SIGNATURE, **JIT)(_advance_of(digest_of(*SOURCES, kernel)))
+advance_lanes = njit(SIGNATURE, **JIT)(_advance_of(digest_of(*SOURCES, kernel, kernel_function)))
 """Apply one choice to each of some lanes: see the function inside `_advance_of`."""
 
 

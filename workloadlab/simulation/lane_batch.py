@@ -92,6 +92,7 @@ class LaneBatch:
         self._rows: dict[str, Any] = {}
         self._fresh: dict[str, Any] = {}
         self._models: tuple[Any, Any] = (None, None)
+        self._functions = np.zeros(0, np.uint64)
         self._reward = REWARD
 
     @cached_property
@@ -100,9 +101,16 @@ class LaneBatch:
 
     def prepare(self, workload: Workload) -> Opening:
         """Lay out a workload, and make the rows long enough for it."""
+        from workloadlab.simulation.kernel import DECODE_LINE, STEP_TIME
+        from workloadlab.simulation.kernel_function import addresses_of
+
         slots = self._fresh["slots"] if self._fresh else range(FIRST_SLOTS)
         made = lane_arrays(workload, self.cluster, self.policy, 0, slots=len(slots))
-        self._models = made.step_time, made.decode_line
+        if not self._fresh:
+            self._models = made.step_time, made.decode_line
+            self._functions = addresses_of(
+                (made.step_time, STEP_TIME), (made.decode_line, DECODE_LINE)
+            )
         sizes = {}
         for name in WRITTEN:
             fresh = made.arrays.pop(name).reshape(-1)
@@ -190,7 +198,7 @@ class LaneBatch:
         def chunk(begin: int, end: int) -> Any:
             return advance_lanes(
                 self.lanes, which[begin:end], choices[begin:end], self.status, rewards,
-                self.targets, *self._models,
+                self.targets, self._functions,
             )  # fmt: skip
 
         parts = max(1, min(self.threads, len(which) // LEAST_PER_THREAD))
