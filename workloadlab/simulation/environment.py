@@ -150,7 +150,7 @@ class Environment:
             raise UsageError(f"{lanes} lanes", fix="use at least 1")
         policy = batch_router(_Blank(needs))
         self._workload, cluster = workload_and_cluster(trace, cluster, [policy], sessions)
-        self.instance_names = cluster.instance_names
+        self.cluster, self.instance_names = cluster, cluster.instance_names
         self.windows = windows_of(self._workload, windows)
         scales = [rate_scale] if isinstance(rate_scale, int | float) else rate_scale
         self.rate_scales = tuple(float(scale) for scale in scales)

@@ -1,0 +1,104 @@
+"""The environment as a `gymnasium.vector.VectorEnv`; gymnasium comes with the extra `rl`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workloadlab.errors import UnsupportedError
+from workloadlab.routing import INSTANCE_FIELDS, REQUEST_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workloadlab.routing import Batch
+    from workloadlab.simulation.environment import Environment
+
+__all__ = ["vector_environment"]
+
+CLOCKS = ("row", "arrival_s", "now_s", "session", "prefix_key")
+"""Fields of a request that tell where a lane is and not what is asked for."""
+
+
+def vector_environment(
+    environment: Environment,
+    *,
+    instance_features: Sequence[str] = tuple(INSTANCE_FIELDS),
+    request_features: Sequence[str] = tuple(n for n in REQUEST_FIELDS if n not in CLOCKS),
+    own: float = 1.0,
+    inflicted: float = 0.0,
+    misses: float = 0.0,
+) -> Any:
+    """Return a `gymnasium.vector.VectorEnv` that drives an environment.
+
+    Observations are a dict of float32 arrays: "instances" (lanes, instances, features), "request"
+    (lanes, features), and "allowed" (lanes, instances), 1 where an instance may be chosen. An action is
+    an instance for each lane. The reward is -(own e2e_s + inflicted inflicted_s + misses misses) of
+    `Environment`, whose parts are in the infos by name. A lane that ends its window is terminated and
+    begins the next in the same step (`AutoresetMode.SAME_STEP`); as no decision follows the last one,
+    there is no final observation. A seed is given to the environment, not to `reset`.
+
+    Args:
+        environment: what to drive; a reset puts it back to its beginning.
+        instance_features: fields of `INSTANCE_FIELDS`.
+        request_features: fields of `REQUEST_FIELDS`; by default those that do not tell where in the
+            trace the lane is.
+        own, inflicted, misses: weights of the reward, per second, per second and per request.
+
+    Raises:
+        UnsupportedError: gymnasium is not installed.
+    """
+    try:
+        from gymnasium import spaces
+        from gymnasium.vector import AutoresetMode, VectorEnv
+        from gymnasium.vector.utils import batch_space
+    except ImportError as error:
+        raise UnsupportedError(
+            "gymnasium is not installed", fix='pip install "workloadlab[rl]"'
+        ) from error
+    count = len(environment.instance_names)
+
+    def numbers(*shape: int) -> Any:
+        return spaces.Box(-np.inf, np.inf, shape, np.float32)
+
+    class LaneVectorEnv(VectorEnv):  # type: ignore[misc]
+        """Lanes of the environment as gymnasium sees them."""
+
+        def __init__(self) -> None:
+            self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
+            self.num_envs = len(environment)
+            self.single_action_space = spaces.Discrete(count)
+            self.single_observation_space = spaces.Dict(
+                {
+                    "instances": numbers(count, len(instance_features)),
+                    "request": numbers(len(request_features)),
+                    "allowed": spaces.Box(0, 1, (count,), np.float32),
+                }
+            )
+            self.action_space = batch_space(self.single_action_space, self.num_envs)
+            self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+
+        def reset(self, *, seed: Any = None, options: Any = None) -> Any:  # noqa: ARG002
+            """Go back to the beginning; return (observations, infos)."""
+            return observed(environment.reset()), {}
+
+        def step(self, actions: Any) -> Any:
+            """Return (observations, rewards, terminations, truncations, infos)."""
+            batch, rewards, done = environment.step(actions)
+            cost = (
+                own * rewards["e2e_s"]
+                + inflicted * rewards["inflicted_s"]
+                + misses * rewards["misses"]
+            )
+            infos = {name: rewards[name] for name in rewards.dtype.names}
+            return observed(batch), -cost, done, np.zeros_like(done), infos
+
+    def observed(batch: Batch) -> dict[str, Any]:
+        return {
+            "instances": batch.instance_features(*instance_features, dtype=np.float32),
+            "request": batch.request_features(*request_features, dtype=np.float32),
+            "allowed": batch.allowed.astype(np.float32),
+        }
+
+    return LaneVectorEnv()
