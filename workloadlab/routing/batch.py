@@ -14,6 +14,9 @@ from workloadlab.routing.router import Router, named_and_needing
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    Bools = npt.NDArray[np.bool_]
+    Numbers = npt.NDArray[np.floating[Any]]
+
 __all__ = ["Batch", "Chooser", "as_choices", "batch_router", "choices_of"]
 
 
@@ -49,9 +52,10 @@ class Batch:
         return len(self.lanes)
 
     @property
-    def allowed(self) -> npt.NDArray[np.bool_]:
+    def allowed(self) -> Bools:
         """Which instances may be chosen, (lanes, instances); at least one in each lane."""
-        return np.equal(self.instances["fits"], 1)
+        allowed: Bools = np.equal(self.instances["fits"], 1)
+        return allowed
 
     def lowest(self, scores: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Return the allowed instance of lowest score in each lane, ties to the lowest index.
@@ -59,13 +63,12 @@ class Batch:
         Args:
             scores: (lanes, instances).
         """
-        if self.instances["fits"].all():
-            return np.argmin(scores, axis=1)
-        return np.argmin(np.where(self.allowed, scores, np.inf), axis=1)
+        if not self.instances["fits"].all():
+            scores = np.where(self.allowed, scores, np.inf)
+        lowest: npt.NDArray[np.int64] = np.argmin(scores, axis=1)
+        return lowest
 
-    def instance_features(
-        self, *names: str, dtype: npt.DTypeLike = np.float64
-    ) -> npt.NDArray[np.floating[Any]]:
+    def instance_features(self, *names: str, dtype: npt.DTypeLike = np.float64) -> Numbers:
         """Return fields of the instances as numbers, (lanes, instances, features).
 
         Args:
@@ -74,9 +77,7 @@ class Batch:
         """
         return _stacked(self.instances, names or tuple(INSTANCE_FIELDS), dtype)
 
-    def request_features(
-        self, *names: str, dtype: npt.DTypeLike = np.float64
-    ) -> npt.NDArray[np.floating[Any]]:
+    def request_features(self, *names: str, dtype: npt.DTypeLike = np.float64) -> Numbers:
         """Return fields of the requests as numbers, (lanes, features).
 
         Args:
@@ -86,13 +87,13 @@ class Batch:
         return _stacked(self.requests, names or tuple(REQUEST_FIELDS), dtype)
 
 
-def _stacked(records: npt.NDArray[Any], names: tuple[str, ...], dtype: npt.DTypeLike) -> Any:
+def _stacked(records: npt.NDArray[Any], names: tuple[str, ...], dtype: npt.DTypeLike) -> Numbers:
     unknown = sorted(set(names) - set(records.dtype.names or ()))
     if unknown:
         raise UsageError(
             f"there is no feature {unknown[0]!r}", fix=f"use {', '.join(records.dtype.names or ())}"
         )
-    numbers = np.empty((*records.shape, len(names)), dtype)
+    numbers: Numbers = np.empty((*records.shape, len(names)), dtype)
     for at, name in enumerate(names):
         numbers[..., at] = records[name]
     return numbers
@@ -126,7 +127,9 @@ def batch_router(chooser: Chooser) -> Router:
         'Emptiest'
     """
     if isinstance(chooser, type):
-        raise UsageError(f"{chooser.__name__} is a class", fix=f"give an object: {chooser.__name__}()")
+        raise UsageError(
+            f"{chooser.__name__} is a class", fix=f"give an object: {chooser.__name__}()"
+        )
     name = getattr(chooser, "name", None) or type(chooser).__name__
     return named_and_needing(
         Router(

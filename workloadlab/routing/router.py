@@ -44,8 +44,8 @@ class Router:
     Attributes:
         name: what `--router` and the scoreboard call it.
         function: the Python function, callable for tests and reading.
-        kind: "score" (lowest wins), "choose" (returns an index or -1), or "batch" (chooses for many lanes
-            at once and is not compiled: see `batch_router`).
+        kind: "score" (lowest wins), "choose" (returns an index or -1), or "batch" (chooses for many
+            lanes at once and is not compiled: see `batch_router`).
         needs: what it reads beyond the basic records: "oracle" (true output lengths), "session",
             "predicted_output", "prefix" (cached tokens by instance).
         uses: what it reads when the trace and the cluster have it, and can do without.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,11 @@ from workloadlab.errors import UsageError
 from workloadlab.routing import Batch, Router, as_choices, batch_router, choices_of, resolve
 from workloadlab.simulation.lane_batch import LaneBatch, StoredLane
 from workloadlab.simulation.preparation import workload_and_cluster
-from workloadlab.simulation.windows import cut, windows_of
+from workloadlab.simulation.windows import Episode, cut, drawn_episode, windows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import numpy.typing as npt
 
     from workloadlab.routing import Chooser
@@ -26,25 +27,6 @@ if TYPE_CHECKING:
     from workloadlab.trace import Trace
 
 __all__ = ["Environment", "Episode", "LaneState", "Played"]
-
-
-@dataclass(frozen=True)
-class Episode:
-    """What a lane replays: a window, at a rate, with a seed.
-
-    Attributes:
-        stream: the lane whose draws it comes from.
-        number: how many episodes of that lane came before.
-        window: which rows of the trace.
-        rate_scale: arrival rate relative to the trace.
-        seed: of the run, as `replay` takes it.
-    """
-
-    stream: int
-    number: int
-    window: Window
-    rate_scale: float
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -216,10 +198,10 @@ class Environment:
         ended = []
         if not self._lanes.run(self._every, chosen, rewards):
             done = self._through()
-            for lane in np.flatnonzero(done):
+            for lane in np.flatnonzero(done).tolist():
                 episode = self.episodes[lane]
                 if keep:
-                    ended.append((int(lane), episode, self._lanes.outcome(lane)))
+                    ended.append((lane, episode, self._lanes.outcome(lane)))
                 self.episodes[lane] = self._episode(episode.stream, episode.number + 1)
                 self._load(lane)
             self._go_on(np.flatnonzero(done), rewards)
@@ -250,7 +232,8 @@ class Environment:
         chooser = resolve(policy)
         if chooser.kind != "batch":
             raise UsageError(
-                f"router {chooser.name!r} is compiled", fix="give it to wl.replay, or an object with choose"
+                f"router {chooser.name!r} is compiled",
+                fix="give it to wl.replay, or an object with choose",
             )
         batch, ended = self.reset(), []
         earned = self._lanes.no_rewards()
@@ -279,11 +262,7 @@ class Environment:
         return vector_environment(self, **options)
 
     def _episode(self, stream: int, number: int) -> Episode:
-        """Draw the `number`-th episode of a lane."""
-        draw = np.random.default_rng([self.seed, stream, number])
-        window = self.windows[draw.integers(len(self.windows))]
-        scale = self.rate_scales[draw.integers(len(self.rate_scales))]
-        return Episode(stream, number, window, scale, int(draw.integers(1 << 31)))
+        return drawn_episode(self.windows, self.rate_scales, self.seed, stream, number)
 
     def _opened(self, window: Window, rate_scale: float) -> Opening:
         return self._lanes.prepare(cut(self._workload, window).scaled(rate_scale))
@@ -316,7 +295,9 @@ class Environment:
         where = f"lane {lane}, request {row} of its window"
         if not -1 <= chosen < count:
             return UsageError(
-                f"there is no instance {chosen}", where=where, fix=f"use 0 to {count - 1}, -1 to defer"
+                f"there is no instance {chosen}",
+                where=where,
+                fix=f"use 0 to {count - 1}, -1 to defer",
             )
         able = np.flatnonzero(self.batch.allowed[lane]).tolist()
         return UsageError(

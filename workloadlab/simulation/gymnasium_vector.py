@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.errors import UnsupportedError
-from workloadlab.routing import INSTANCE_FIELDS, REQUEST_FIELDS
+from workloadlab.routing import INSTANCE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["vector_environment"]
 
-CLOCKS = ("row", "arrival_s", "now_s", "session", "prefix_key")
-"""Fields of a request that tell where a lane is and not what is asked for."""
+ASKED = ("input_tokens", "predicted_output_tokens", "output_tokens", "draw")
+"""Fields of a request that say what is asked for, not where in the trace a lane is."""
 
 
 def vector_environment(
     environment: Environment,
     *,
     instance_features: Sequence[str] = tuple(INSTANCE_FIELDS),
-    request_features: Sequence[str] = tuple(n for n in REQUEST_FIELDS if n not in CLOCKS),
+    request_features: Sequence[str] = ASKED,
     own: float = 1.0,
     inflicted: float = 0.0,
     misses: float = 0.0,
@@ -44,7 +44,9 @@ def vector_environment(
         instance_features: fields of `INSTANCE_FIELDS`.
         request_features: fields of `REQUEST_FIELDS`; by default those that do not tell where in the
             trace the lane is.
-        own, inflicted, misses: weights of the reward, per second, per second and per request.
+        own: weight of `e2e_s` in the reward, per second.
+        inflicted: weight of `inflicted_s`, per second.
+        misses: weight of `misses`, per request.
 
     Raises:
         UnsupportedError: gymnasium is not installed.
@@ -57,6 +59,8 @@ def vector_environment(
         raise UnsupportedError(
             "gymnasium is not installed", fix='pip install "workloadlab[rl]"'
         ) from error
+    from workloadlab.simulation.kernel_environment import REWARD_FIELDS
+
     count = len(environment.instance_names)
 
     def numbers(*shape: int) -> Any:
@@ -91,7 +95,7 @@ def vector_environment(
                 + inflicted * rewards["inflicted_s"]
                 + misses * rewards["misses"]
             )
-            infos = {name: rewards[name] for name in rewards.dtype.names}
+            infos = {name: rewards[name] for name in REWARD_FIELDS}
             return observed(batch), -cost, done, np.zeros_like(done), infos
 
     def observed(batch: Batch) -> dict[str, Any]:

@@ -24,8 +24,8 @@ def addresses_of(*functions: tuple[Any, Any]) -> np.ndarray[Any, np.dtype[np.uin
     addresses = []
     for function, signature in functions:
         compiled = function.get_compile_result(signature)
-        for name in (compiled.fndesc.llvm_cfunc_wrapper_name, compiled.fndesc.llvm_func_name):
-            addresses.append(compiled.library.get_pointer_to_function(name))
+        names = compiled.fndesc.llvm_cfunc_wrapper_name, compiled.fndesc.llvm_func_name
+        addresses += [compiled.library.get_pointer_to_function(name) for name in names]
     return np.array(addresses, np.uint64)
 
 

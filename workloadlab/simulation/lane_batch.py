@@ -36,12 +36,13 @@ FIRST_SLOTS = 64
 LEAST_PER_THREAD = 16
 """Lanes that are worth waking another thread for."""
 
-_ADDRESS = {name: state.LANE.fields[name][1] // 8 for name in WRITTEN}  # type: ignore[index]
+_ADDRESS = np.array([state.LANE.fields[name][1] // 8 for name in WRITTEN])  # type: ignore[index]
+"""Where in the words of a record the addresses of the rows are."""
 
 
 @dataclass(frozen=True)
 class Opening:
-    """A lane that has not begun: its record, what it only reads, and how long its rows are."""
+    """A lane that has not begun: its record, what it only reads, and how many bytes its rows have."""
 
     workload: Workload
     record: Any
@@ -91,6 +92,8 @@ class LaneBatch:
         self._words = self.lanes.view(np.uint64).reshape(count, -1)
         self._rows: dict[str, Any] = {}
         self._fresh: dict[str, Any] = {}
+        self._bytes: dict[str, tuple[Any, Any]] = {}
+        self._addresses = np.zeros((count, len(WRITTEN)), np.uint64)
         self._models: tuple[Any, Any] = (None, None)
         self._functions = np.zeros(0, np.uint64)
         self._reward = REWARD
@@ -114,7 +117,7 @@ class LaneBatch:
         sizes = {}
         for name in WRITTEN:
             fresh = made.arrays.pop(name).reshape(-1)
-            sizes[name] = len(fresh)
+            sizes[name] = fresh.nbytes
             if name not in self._rows or len(fresh) > self._rows[name].shape[1]:
                 self._grow(name, fresh)
         return Opening(workload, made.lane, made.arrays, sizes)
@@ -126,20 +129,16 @@ class LaneBatch:
             before = self._rows[name]
             rows[:, : before.shape[1]] = before
         self._rows[name], self._fresh[name] = rows, fresh
-        for k in range(self.count):
-            self._own(k, name)
-
-    def _own(self, k: int, name: str) -> None:
-        """Write down where lane `k` has its row of an array."""
-        rows = self._rows[name]
-        self._words[k, _ADDRESS[name]] = rows.ctypes.data + k * rows.strides[0]
+        self._bytes[name] = rows.view(np.uint8), fresh.view(np.uint8)
+        at = WRITTEN.index(name)
+        self._addresses[:, at] = rows.ctypes.data + rows.strides[0] * np.arange(self.count)
+        self._words[:, _ADDRESS[at]] = self._addresses[:, at]
 
     def _place(self, k: int, opening: Opening, record: Any) -> None:
         """Give lane `k` a record, with the addresses and the slots that it has here."""
         self.lanes[k] = record
         self.openings[k] = opening
-        for name in WRITTEN:
-            self._own(k, name)
+        self._words[k, _ADDRESS] = self._addresses[k]
         self.lanes["slot_count"][k] = self._rows["slots"].shape[1]
 
     def load(self, k: int, opening: Opening, seed: int) -> None:
@@ -151,13 +150,16 @@ class LaneBatch:
         self.status[k] = STATUS_DONE
         for name, size in opening.sizes.items():
             if size and name != "slots":
-                self._rows[name][k, :size] = self._fresh[name][:size]
+                rows, fresh = self._bytes[name]
+                rows[k, :size] = fresh[:size]
 
     def store(self, k: int) -> StoredLane:
         """Copy all that lane `k` is, in the time of a copy of its arrays."""
         opening = self.openings[k]
         assert opening is not None  # noqa: S101  a lane that was never loaded has no public name
-        rows = {name: rows[k].copy() for name, rows in self._rows.items() if rows.shape[1]}
+        rows = {
+            name: self._bytes[name][0][k].copy() for name, size in opening.sizes.items() if size
+        }
         return StoredLane(self.lanes[k].copy(), rows, opening, int(self.status[k]))
 
     def restore(self, k: int, stored: StoredLane) -> None:
@@ -165,7 +167,7 @@ class LaneBatch:
         self._place(k, stored.opening, stored.record)
         self.status[k] = stored.status
         for name, row in stored.rows.items():
-            self._rows[name][k, : len(row)] = row
+            self._bytes[name][0][k, : len(row)] = row
 
     def no_rewards(self) -> Any:
         """Return rewards of nothing, one record for each lane."""
@@ -210,7 +212,11 @@ class LaneBatch:
         """Return lane `k` as if it stood alone."""
         opening = self.openings[k]
         sizes = opening.sizes if opening is not None else {}
-        rows = {name: self._rows[name][k, :size] for name, size in sizes.items()}
+        rows = {
+            name: self._rows[name][k, : size // self._rows[name].itemsize]
+            for name, size in sizes.items()
+            if name != "slots"
+        }
         rows["slots"] = self._rows["slots"][k]
         return LaneArrays(self.lanes[k : k + 1], rows, *self._models)
 

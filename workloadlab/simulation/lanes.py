@@ -31,7 +31,10 @@ def replay(
     trace: Trace,
     cluster: Cluster,
     *,
-    routers: Iterable[str | Router | Chooser | Callable[..., Any]] = ("round_robin", "least_requests"),
+    routers: Iterable[str | Router | Chooser | Callable[..., Any]] = (
+        "round_robin",
+        "least_requests",
+    ),
     rate_scale: float | Iterable[float] = 1.0,
     seeds: int = 1,
     sessions: Sessions = "open",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,11 @@ import numpy as np
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workloadlab.simulation.workload import Ints, Workload
 
-__all__ = ["Window", "cut", "windows_of"]
+__all__ = ["Episode", "Window", "cut", "drawn_episode", "windows_of"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,35 @@ class Window:
     first: int
     last: int
     start_s: float
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What a lane replays: a window, at a rate, with a seed.
+
+    Attributes:
+        stream: the lane whose draws it comes from.
+        number: how many episodes of that lane came before.
+        window: which rows of the trace.
+        rate_scale: arrival rate relative to the trace.
+        seed: of the run, as `replay` takes it.
+    """
+
+    stream: int
+    number: int
+    window: Window
+    rate_scale: float
+    seed: int
+
+
+def drawn_episode(
+    windows: Sequence[Window], rate_scales: Sequence[float], seed: int, stream: int, number: int
+) -> Episode:
+    """Return the `number`-th episode of a lane: the same whatever came before."""
+    draw = np.random.default_rng([seed, stream, number])
+    window = windows[int(draw.integers(len(windows)))]
+    rate_scale = rate_scales[int(draw.integers(len(rate_scales)))]
+    return Episode(stream, number, window, rate_scale, int(draw.integers(1 << 31)))
 
 
 def windows_of(
@@ -89,6 +119,6 @@ def cut(workload: Workload, window: Window) -> Workload:
 
 
 def _inside(next_turn: Ints, window: Window) -> Ints:
-    """Number the rows from the start of the window; -1 for those outside it."""
+    """Count the rows from the start of the window; -1 for those outside it."""
     inside = (next_turn >= window.first) & (next_turn < window.last)
     return np.where(inside, next_turn - window.first, -1)
