@@ -143,7 +143,6 @@ class Environment:
             cluster, policy, lanes, threads=threads, targets=_targets(ttft_s, tpot_s)
         )
         self._opening = cache(self._opened)
-        self._every = np.arange(lanes)
         self.episodes: list[Episode] = []
         self.reset()
 
@@ -162,7 +161,7 @@ class Environment:
         for lane in range(len(self)):
             self._load(lane)
         rewards = self._lanes.no_rewards()
-        self._go_on(self._every, rewards)
+        self._go_on(self._lanes.every, rewards)
         return self.batch
 
     def step(
@@ -188,23 +187,22 @@ class Environment:
         return batch, rewards, done
 
     def _step(self, choices: npt.ArrayLike, *, keep: bool) -> tuple[Batch, Any, Any, Any]:
-        from workloadlab.simulation.kernel_environment import first_refused
-
         chosen = as_choices(choices, len(self), "step")
-        refused = first_refused(self._lanes.lanes, chosen)
+        refused = self._lanes.first_refused(chosen)
         if refused >= 0:
             raise self._refusal(refused, int(chosen[refused]))
         rewards, done = self._lanes.no_rewards(), np.zeros(len(self), bool)
         ended = []
-        if not self._lanes.run(self._every, chosen, rewards):
-            done = self._through()
-            for lane in np.flatnonzero(done).tolist():
+        if not self._lanes.run(self._lanes.every, chosen, rewards):
+            through = self._lanes.through()
+            done[through] = True
+            for lane in through.tolist():
                 episode = self.episodes[lane]
                 if keep:
                     ended.append((lane, episode, self._lanes.outcome(lane)))
                 self.episodes[lane] = self._episode(episode.stream, episode.number + 1)
                 self._load(lane)
-            self._go_on(np.flatnonzero(done), rewards)
+            self._go_on(through, rewards)
         return self.batch, rewards, done, ended
 
     def fork(self, lane: int) -> LaneState:
@@ -271,18 +269,10 @@ class Environment:
         episode = self.episodes[lane]
         self._lanes.load(lane, self._opening(episode.window, episode.rate_scale), episode.seed)
 
-    def _through(self) -> npt.NDArray[np.bool_]:
-        from workloadlab.simulation.kernel import STATUS_DONE
-
-        through: npt.NDArray[np.bool_] = self._lanes.status == STATUS_DONE
-        return through
-
     def _go_on(self, which: npt.NDArray[np.int64], rewards: Any) -> None:
         """Run lanes that have begun to their first decision."""
-        from workloadlab.simulation.kernel_environment import GO_ON
-
-        if not self._lanes.run(which, np.full(len(which), GO_ON), rewards):
-            window = self.episodes[int(np.flatnonzero(self._through())[0])].window
+        if not self._lanes.begin(which, rewards):
+            window = self.episodes[int(self._lanes.through()[0])].window
             raise UsageError(
                 f"rows {window.first} to {window.last - 1} of the trace need no decision: no instance "
                 "could serve any of their requests",

@@ -11,6 +11,7 @@ import numpy as np
 from numba import from_dtype, njit, types
 
 from workloadlab.compiled import digest_of
+from workloadlab.routing.records import INSTANCE
 from workloadlab.simulation import kernel, kernel_function
 from workloadlab.simulation.kernel import (
     DECODE_LINE,
@@ -22,7 +23,7 @@ from workloadlab.simulation.kernel import (
     place,
 )
 from workloadlab.simulation.kernel_blocks import hits
-from workloadlab.simulation.kernel_function import function_from
+from workloadlab.simulation.kernel_function import addresses_of, function_from
 from workloadlab.simulation.kernel_lane import (
     LANE_TYPE,
     block_ids,
@@ -36,7 +37,15 @@ from workloadlab.simulation.kernel_lane import (
 )
 from workloadlab.simulation.kernel_state import INLINE, JIT, NONE
 
-__all__ = ["GO_ON", "REWARD", "REWARD_FIELDS", "TARGETS", "advance_lanes", "first_refused"]
+__all__ = [
+    "GO_ON",
+    "REWARD",
+    "REWARD_FIELDS",
+    "TARGETS",
+    "advance_lanes",
+    "first_refused",
+    "model_addresses",
+]
 
 GO_ON = -2
 """The choice for a lane that has none to make: it is new, or has got more room."""
@@ -100,6 +109,11 @@ def _collect(lane: Any, since: Any, earned: Any, target: Any) -> None:
 step_time_from, decode_line_from = function_from(STEP_TIME), function_from(DECODE_LINE)
 
 
+def model_addresses(step_time: Any, decode_line: Any) -> Any:
+    """Return where the functions of a compiled latency model are, as `advance_lanes` takes them."""
+    return addresses_of((step_time, STEP_TIME), (decode_line, DECODE_LINE))
+
+
 def _advance_of(sources: str) -> Any:
     """Return the function, bound to the digest of the sources that it is compiled from."""
 
@@ -155,24 +169,16 @@ advance_lanes = njit(SIGNATURE, **JIT)(_advance_of(digest_of(*SOURCES, kernel, k
 """Apply one choice to each of some lanes: see the function inside `_advance_of`."""
 
 
-def _refused_of(sources: str) -> Any:
-    """Return the function, bound to the digest of the sources that it is compiled from."""
+@njit(types.int64(types.Array(from_dtype(INSTANCE), 2, "C"), types.int64[::1]), **JIT)
+def first_refused(shown: Any, choices: Any) -> Any:
+    """Return the first lane whose choice is neither -1 nor an instance that may be chosen, or -1.
 
-    def first_refused(lanes: Any, choices: Any) -> Any:
-        """Return the first lane whose choice is neither -1 nor an instance that may be chosen, or -1."""
-        for k in range(len(lanes) if len(sources) > 0 else 0):
-            chosen = choices[k]
-            if chosen < -1 or chosen >= lanes[k].instances:
-                return k
-            if chosen >= 0 and views(lanes[k])[chosen].fits == 0:
-                return k
-        return NONE
-
-    return first_refused
-
-
-first_refused = njit(
-    types.int64(types.Array(LANE_TYPE, 1, "C"), types.int64[::1]),
-    **JIT,
-)(_refused_of(digest_of(*SOURCES)))
-"""Find a choice that no lane could follow: see the function inside `_refused_of`."""
+    `shown` is what the routers see, (lanes, instances).
+    """
+    for k in range(len(shown)):
+        chosen = choices[k]
+        if chosen < -1 or chosen >= shown.shape[1]:
+            return k
+        if chosen >= 0 and shown[k, chosen].fits == 0:
+            return k
+    return NONE

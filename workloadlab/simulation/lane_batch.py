@@ -80,12 +80,16 @@ class LaneBatch:
         threads: int | None = None,
         targets: Any = None,
     ) -> None:
-        from workloadlab.simulation.kernel_environment import REWARD, TARGETS
+        from workloadlab.simulation import kernel, kernel_environment
 
+        self._kernel, self._status = kernel_environment, kernel
         self.cluster, self.policy, self.count = cluster, policy, count
         self.threads = threads or len(os.sched_getaffinity(0))
-        self.targets = np.full(1, np.inf).repeat(3).view(TARGETS) if targets is None else targets
+        self.targets = (
+            np.full(3, np.inf).view(kernel_environment.TARGETS) if targets is None else targets
+        )
         self.targets["outside_s"] = cluster.request_overhead_s
+        self.every = np.arange(count)
         self.lanes = np.zeros(count, state.LANE)
         self.status = np.zeros(count, np.int64)
         self.openings: list[Opening | None] = [None] * count
@@ -96,7 +100,6 @@ class LaneBatch:
         self._addresses = np.zeros((count, len(WRITTEN)), np.uint64)
         self._models: tuple[Any, Any] = (None, None)
         self._functions = np.zeros(0, np.uint64)
-        self._reward = REWARD
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -104,16 +107,11 @@ class LaneBatch:
 
     def prepare(self, workload: Workload) -> Opening:
         """Lay out a workload, and make the rows long enough for it."""
-        from workloadlab.simulation.kernel import DECODE_LINE, STEP_TIME
-        from workloadlab.simulation.kernel_function import addresses_of
-
         slots = self._fresh["slots"] if self._fresh else range(FIRST_SLOTS)
         made = lane_arrays(workload, self.cluster, self.policy, 0, slots=len(slots))
         if not self._fresh:
             self._models = made.step_time, made.decode_line
-            self._functions = addresses_of(
-                (made.step_time, STEP_TIME), (made.decode_line, DECODE_LINE)
-            )
+            self._functions = self._kernel.model_addresses(made.step_time, made.decode_line)
         sizes = {}
         for name in WRITTEN:
             fresh = made.arrays.pop(name).reshape(-1)
@@ -143,11 +141,9 @@ class LaneBatch:
 
     def load(self, k: int, opening: Opening, seed: int) -> None:
         """Let lane `k` begin; slots are written before they are read, all else is as new."""
-        from workloadlab.simulation.kernel import STATUS_DONE
-
         self._place(k, opening, opening.record[0])
         self.lanes["seed"][k] = seed_state(seed)
-        self.status[k] = STATUS_DONE
+        self.status[k] = self._status.STATUS_DONE
         for name, size in opening.sizes.items():
             if size and name != "slots":
                 rows, fresh = self._bytes[name]
@@ -171,34 +167,33 @@ class LaneBatch:
 
     def no_rewards(self) -> Any:
         """Return rewards of nothing, one record for each lane."""
-        return np.zeros(self.count, self._reward)
+        return np.zeros(self.count, self._kernel.REWARD)
+
+    def begin(self, which: npt.NDArray[np.int64], rewards: Any) -> bool:
+        """Run lanes that were loaded to their first decision; see `run`."""
+        return self.run(which, np.full(len(which), self._kernel.GO_ON), rewards)
 
     def run(self, which: npt.NDArray[np.int64], choices: Any, rewards: Any) -> bool:
-        """Apply one choice to each lane of `which`, or GO_ON, and run it to its next decision.
+        """Apply one choice to each lane of `which` and run it to its next decision.
 
         Returns whether they all stand at one; `status` says which do.
 
         Raises:
             UsageError: a lane that cannot go on.
         """
-        from workloadlab.simulation import kernel
-        from workloadlab.simulation.kernel_environment import GO_ON
-
         if self._advance(which, choices, rewards) == 0:
             return True
-        while len(full := which[self.status[which] == kernel.STATUS_SLOTS_FULL]):
+        while len(full := which[self.status[which] == self._status.STATUS_SLOTS_FULL]):
             self._grow("slots", np.zeros(2 * self._rows["slots"].shape[1], state.SEQUENCE))
             self.lanes["slot_count"] = self._rows["slots"].shape[1]
-            self._advance(full, np.full(len(full), GO_ON), rewards)
-        for k in which[self.status[which] > kernel.STATUS_DECIDE]:
+            self._advance(full, np.full(len(full), self._kernel.GO_ON), rewards)
+        for k in which[self.status[which] > self._status.STATUS_DECIDE]:
             raise self._problem(int(k), int(choices[np.flatnonzero(which == k)[0]]))
-        return bool((self.status[which] == kernel.STATUS_DECIDE).all())
+        return bool((self.status[which] == self._status.STATUS_DECIDE).all())
 
     def _advance(self, which: Any, choices: Any, rewards: Any) -> int:
-        from workloadlab.simulation.kernel_environment import advance_lanes
-
         def chunk(begin: int, end: int) -> Any:
-            return advance_lanes(
+            return self._kernel.advance_lanes(
                 self.lanes, which[begin:end], choices[begin:end], self.status, rewards,
                 self.targets, self._functions,
             )  # fmt: skip
@@ -221,11 +216,9 @@ class LaneBatch:
         return LaneArrays(self.lanes[k : k + 1], rows, *self._models)
 
     def _problem(self, k: int, chosen: int) -> Exception:
-        from workloadlab.simulation import kernel
-
         made, status = self._made(k), int(self.status[k])
         lane = self.lanes[k]
-        at = "stalled" if status == kernel.STATUS_STALLED else "head"
+        at = "stalled" if status == self._status.STATUS_STALLED else "head"
         row = int(made.arrays["slots"][lane[at]]["row"])
         return problem(status, row, chosen, self.policy, made, self.cluster)
 
@@ -235,13 +228,27 @@ class LaneBatch:
         made.arrays["results"] = made.arrays["results"].copy()
         return outcome_of(made, self.cluster.request_overhead_s)
 
+    def first_refused(self, choices: npt.NDArray[np.int64]) -> int:
+        """Return the first lane that could not follow its choice, -1 for none."""
+        return int(self._kernel.first_refused(self._views, choices))
+
+    def deciding(self) -> npt.NDArray[np.int64]:
+        """Return the lanes that stand at a decision."""
+        return np.flatnonzero(self.status == self._status.STATUS_DECIDE)
+
+    def through(self) -> npt.NDArray[np.int64]:
+        """Return the lanes whose workload has ended."""
+        return np.flatnonzero(self.status == self._status.STATUS_DONE)
+
+    @property
+    def _views(self) -> Any:
+        return self._rows["views"].reshape(self.count, -1)
+
     def batch(self, which: npt.NDArray[np.int64] | None = None) -> Batch:
         """Return the decisions of some lanes, or of all without a copy."""
-        every = np.arange(self.count)
-        views = self._rows["views"].reshape(self.count, -1)
-        offers = self._rows["offers"][:, 0]
+        views, offers = self._views, self._rows["offers"][:, 0]
         if which is None or len(which) == self.count:
-            return Batch(every, offers, views)
+            return Batch(self.every, offers, views)
         return Batch(which, offers[which], views[which])
 
 
@@ -264,15 +271,12 @@ def replay_by_choices(
         UsageError: a wrong number of choices, an instance that does not exist, or a request deferred
             for ever.
     """
-    from workloadlab.simulation.kernel import STATUS_DECIDE
-    from workloadlab.simulation.kernel_environment import GO_ON
-
     lanes = LaneBatch(cluster, policy, len(runs), threads=threads)
     openings = {id(workload): lanes.prepare(workload) for workload, _ in runs}
     for k, (workload, seed) in enumerate(runs):
         lanes.load(k, openings[id(workload)], seed)
-    which, rewards = np.arange(len(runs)), lanes.no_rewards()
-    lanes.run(which, np.full(len(runs), GO_ON), rewards)
-    while len(which := np.flatnonzero(lanes.status == STATUS_DECIDE)):
+    rewards = lanes.no_rewards()
+    lanes.begin(lanes.every, rewards)
+    while len(which := lanes.deciding()):
         lanes.run(which, choices_of(policy, lanes.batch(which)), rewards)
     return [lanes.outcome(k) for k in range(len(runs))]
