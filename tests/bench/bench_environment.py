@@ -12,7 +12,7 @@ import workloadlab as wl
 
 LANES = 256
 WINDOW = 2000
-STEPS = 1500
+STEPS = 1000
 
 
 def fewest(batch):

@@ -285,6 +285,20 @@ def test_replay_says_what_is_wrong_with_an_object():
         environment().play("least_requests")
 
 
+def test_a_file_may_hold_an_object_that_chooses(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "class Last:\n"
+        "    def choose(self, batch):\n"
+        "        return [batch.instances.shape[1] - 1] * len(batch)\n"
+        "mine = Last()\n"
+    )
+    runs = wl.replay(trace(), wl.Cluster.uniform(2, MODEL), routers=[f"{path}:mine"])
+    assert set(runs.outcomes().read("instance_id")["instance_id"]) == {"pool/1"}
+    with pytest.raises(UsageError, match=r"Last is a class\n  fix: give an object: Last\(\)"):
+        wl.replay(trace(), wl.Cluster.uniform(2, MODEL), routers=[f"{path}:Last"])
+
+
 def test_a_batch_leaves_out_lanes_that_are_through():
     seen = []
 

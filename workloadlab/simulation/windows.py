@@ -49,10 +49,9 @@ def drawn_episode(
     windows: Sequence[Window], rate_scales: Sequence[float], seed: int, stream: int, number: int
 ) -> Episode:
     """Return the `number`-th episode of a lane: the same whatever came before."""
-    draw = np.random.default_rng([seed, stream, number])
-    window = windows[int(draw.integers(len(windows)))]
-    rate_scale = rate_scales[int(draw.integers(len(rate_scales)))]
-    return Episode(stream, number, window, rate_scale, int(draw.integers(1 << 31)))
+    draws = np.random.SeedSequence([seed, stream, number]).generate_state(3, np.uint64).tolist()
+    window, rate_scale = windows[draws[0] % len(windows)], rate_scales[draws[1] % len(rate_scales)]
+    return Episode(stream, number, window, rate_scale, draws[2] >> 33)
 
 
 def windows_of(
