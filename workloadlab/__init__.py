@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from workloadlab.scoring import Scoreboard as Scoreboard
     from workloadlab.scoring import score as score
     from workloadlab.simulation import Cluster as Cluster
+    from workloadlab.simulation import Environment as Environment
     from workloadlab.simulation import Pool as Pool
     from workloadlab.simulation import replay as replay
     from workloadlab.sql import query as query
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Cluster": "simulation",
+    "Environment": "simulation",
     "LatencyModel": "latency",
     "Pool": "simulation",
     "PrefixIndex": "routing",

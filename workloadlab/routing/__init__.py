@@ -1,5 +1,6 @@
 """The router contract and the routers that ship."""
 
+from workloadlab.routing.batch import Batch, Chooser, as_choices, batch_router, choices_of
 from workloadlab.routing.compatible import compatible_routers, unmet_need
 from workloadlab.routing.compilation import signatures
 from workloadlab.routing.prefix_index import CHARACTERS_PER_TOKEN, PrefixIndex
@@ -15,8 +16,13 @@ __all__ = [
     "REQUEST",
     "REQUEST_FIELDS",
     "SHELF",
+    "Batch",
+    "Chooser",
     "PrefixIndex",
     "Router",
+    "as_choices",
+    "batch_router",
+    "choices_of",
     "compatible_routers",
     "empty_memory",
     "resolve",

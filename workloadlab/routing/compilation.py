@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Kind", "arity_of", "compile_function", "signatures", "with_all_arguments"]
 
-Kind = Literal["score", "choose"]
+Kind = Literal["score", "choose", "batch"]
 
 
 def arity_of(function: Callable[..., Any]) -> int:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workloadlab.routing.model_predictions import RequestPredictor, StepModel
     from workloadlab.routing.prefix_index import PrefixIndex
 
-__all__ = ["DEFER", "NEEDS", "Router", "RouterMaker", "empty_memory", "router"]
+__all__ = ["DEFER", "NEEDS", "Router", "RouterMaker", "empty_memory", "named_and_needing", "router"]
 
 DEFER = -1
 """What a choosing router returns to keep the request in the router's own queue."""
@@ -45,7 +45,8 @@ class Router:
     Attributes:
         name: what `--router` and the scoreboard call it.
         function: the Python function, callable for tests and reading.
-        kind: "score" (lowest wins) or "choose" (returns an index or -1).
+        kind: "score" (lowest wins), "choose" (returns an index or -1), or "batch" (chooses for many
+            lanes at once and is not compiled: see `batch_router`).
         needs: what it reads beyond the basic records: "oracle" (true output lengths), "session",
             "predicted_output", "prefix" (cached tokens by instance).
         uses: what it reads when the trace and the cluster have it, and can do without.
@@ -112,7 +113,9 @@ class Router:
     @property
     def location(self) -> str:
         """Where the function is written: file and line."""
-        code = self.function.__code__
+        code = getattr(self.function, "__code__", None)
+        if code is None:
+            return self.name
         return f"{code.co_filename}:{code.co_firstlineno}"
 
     @cached_property
@@ -131,6 +134,11 @@ class Router:
 
 
 def _compiled(policy: Router) -> Any:
+    if policy.kind == "batch":
+        raise UsageError(
+            f"router {policy.name!r} chooses in Python for many lanes and cannot be compiled",
+            fix="use it with wl.replay or wl.Environment",
+        )
     from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
     try:
@@ -139,7 +147,12 @@ def _compiled(policy: Router) -> Any:
         raise compile_error(policy.name, policy.function, error) from error
 
 
-def _check(policy: Router) -> Router:
+def named_and_needing(policy: Router) -> Router:
+    """Return the router if its name and its needs can be.
+
+    Raises:
+        UsageError: they cannot.
+    """
     if not re.fullmatch(r"[A-Za-z0-9_.\-]+", policy.name):
         raise UsageError(
             f"{policy.name!r} is no name for a router",
@@ -152,6 +165,11 @@ def _check(policy: Router) -> Router:
             f"router {policy.name!r} needs {', '.join(unknown)}, which no trace can offer",
             fix=f"use {', '.join(NEEDS)}",
         )
+    return policy
+
+
+def _check(policy: Router) -> Router:
+    named_and_needing(policy)
     if policy.index is not None and "prefix" not in policy.reads:
         raise UsageError(
             f"router {policy.name!r} keeps a prefix index but does not declare prefix",

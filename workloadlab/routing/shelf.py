@@ -23,6 +23,7 @@ from workloadlab.routing import (
     size_intervals,
     tokens,
 )
+from workloadlab.routing.batch import Chooser, batch_router
 from workloadlab.routing.router import Router, router
 from workloadlab.routing.user_file import from_file
 
@@ -76,14 +77,15 @@ def built_in(name: str) -> Router:
 
 
 def resolve(
-    spec: str | Router | Callable[..., Any],
+    spec: str | Router | Chooser | Callable[..., Any],
     *,
     load: Callable[[str], StepModel | RequestPredictor] | None = None,
 ) -> Router:
-    """Return the router that a name, `name=model`, `file.py:name`, function or Router means.
+    """Return the router that a name, `name=model`, `file.py:name`, function, Router or chooser means.
 
     Args:
-        spec: the word; `name=model` is a router that predicts latency, on a fitted model.
+        spec: the word, or a function, a Router, or an object with `choose(batch)`; `name=model` is a
+            router that predicts latency, on a fitted model.
         load: returns the model that such a word names.
 
     Raises:
@@ -91,13 +93,13 @@ def resolve(
     """
     if isinstance(spec, Router):
         return spec
+    if isinstance(spec, Chooser):
+        return batch_router(spec)
     if callable(spec):
         return router(spec)
-    path, colon, name = spec.rpartition(":")
-    if colon and path.endswith(".py"):
-        return from_file(path, name)
-    if spec.endswith(".py"):
-        return from_file(spec)
+    path, _, name = spec.rpartition(":")
+    if path.endswith(".py") or spec.endswith(".py"):
+        return from_file(path, name) if path.endswith(".py") else from_file(spec)
     name, equals, model = spec.partition("=")
     if equals and load:
         return router(name, model=load(model))

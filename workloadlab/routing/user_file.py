@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workloadlab.errors import UsageError
+from workloadlab.routing.batch import Chooser, batch_router
 from workloadlab.routing.router import Router, router
 
 __all__ = ["from_file"]
@@ -32,6 +33,8 @@ def from_file(path: str | Path, name: str | None = None) -> Router:
     value = found.get(name)
     if isinstance(value, Router):
         return value
+    if isinstance(value, Chooser):
+        return batch_router(value)
     if callable(value):
         return router(value)
     raise UsageError(

@@ -1,6 +1,7 @@
-"""Replay a trace on a cluster through routers."""
+"""Replay a trace on a cluster through routers, at once or decision by decision."""
 
 from workloadlab.simulation.cluster import Cluster, Pool
+from workloadlab.simulation.environment import Environment
 from workloadlab.simulation.lanes import replay
 
-__all__ = ["Cluster", "Pool", "replay"]
+__all__ = ["Cluster", "Environment", "Pool", "replay"]

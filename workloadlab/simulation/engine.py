@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.layout import LaneArrays
 
-__all__ = ["outcome_of", "replay_lane"]
+__all__ = ["outcome_of", "problem", "replay_lane"]
 
 
 @router
@@ -58,6 +58,10 @@ def replay_lane(
     """
     from workloadlab.simulation import kernel
 
+    if policy.kind == "batch":
+        from workloadlab.simulation.lane_batch import replay_by_choices
+
+        return replay_by_choices([(workload, seed)], cluster, policy)[0]
     recorder = recorder or Recorder()
     made = lane_arrays(
         workload,
@@ -94,7 +98,7 @@ def replay_lane(
         if status != kernel.STATUS_RECORD_FULL:
             break
     if status != kernel.STATUS_DONE:
-        raise _problem(status, row, chosen, policy, made, cluster)
+        raise problem(status, row, chosen, policy, made, cluster)
     return outcome_of(made, cluster.request_overhead_s)
 
 
@@ -115,9 +119,10 @@ def outcome_of(made: LaneArrays, request_overhead_s: float) -> Outcome:
     )
 
 
-def _problem(
+def problem(
     status: int, row: int, chosen: int, policy: Router, made: LaneArrays, cluster: Cluster
 ) -> UsageError:
+    """Return why a lane cannot go on, by its status: which request, what it waits for, what to do."""
     from workloadlab.simulation import kernel
 
     count = len(made.arrays["views"])

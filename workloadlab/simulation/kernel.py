@@ -49,6 +49,7 @@ from workloadlab.simulation.kernel_state import INLINE, JIT, NONE
 
 __all__ = [
     "DECODE_LINE",
+    "SOURCES",
     "STATUS_ALL_NAN",
     "STATUS_DECIDE",
     "STATUS_DONE",
@@ -257,22 +258,21 @@ def _lane_of(sources: str) -> Any:
     return run_lane
 
 
-run_lane = njit(SIGNATURE, **JIT)(
-    _lane_of(
-        digest_of(
-            domain_kernel,
-            kernel_blocks,
-            kernel_decodes,
-            kernel_engine,
-            kernel_fleet,
-            kernel_index,
-            kernel_lane,
-            kernel_queue,
-            kernel_router,
-            kernel_schedule,
-            kernel_sessions,
-            kernel_state,
-        )
-    )
+SOURCES = (
+    domain_kernel,
+    kernel_blocks,
+    kernel_decodes,
+    kernel_engine,
+    kernel_fleet,
+    kernel_index,
+    kernel_lane,
+    kernel_queue,
+    kernel_router,
+    kernel_schedule,
+    kernel_sessions,
+    kernel_state,
 )
+"""What a lane is compiled from, but for this file."""
+
+run_lane = njit(SIGNATURE, **JIT)(_lane_of(digest_of(*SOURCES)))
 """Replay one lane in place: see the function inside `_lane_of`."""

@@ -35,6 +35,7 @@ from workloadlab.simulation.kernel_lane import (
 )
 from workloadlab.simulation.kernel_queue import append_waiting, unlink_running
 from workloadlab.simulation.kernel_schedule import schedule
+from workloadlab.simulation.kernel_sessions import note_end
 from workloadlab.simulation.kernel_state import BATCHINGS, INLINE, JIT, TICK_S
 
 __all__ = [
@@ -97,6 +98,7 @@ def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
     """End a sequence whose last token is out: its blocks go back, its outcome is written."""
     e, s = engines(lane)[i], slots(lane)[q]
     results(lane)[s.row].end_s = e.now_s
+    note_end(lane, s.row)
     unlink_running(e, slots(lane), q)
     release(e, s, cache(lane), block_ids(lane), holds(lane), i, computed, 0)
     e.blocked = 0

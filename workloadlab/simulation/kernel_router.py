@@ -30,7 +30,12 @@ from workloadlab.simulation.kernel_lane import (
     snapshots,
     views,
 )
-from workloadlab.simulation.kernel_sessions import next_arrival, pop_arrival, release_next_turn
+from workloadlab.simulation.kernel_sessions import (
+    next_arrival,
+    note_end,
+    pop_arrival,
+    release_next_turn,
+)
 from workloadlab.simulation.kernel_state import ASSUMED_OUTPUT_TOKENS, INLINE, JIT, NONE, TICK_S
 
 __all__ = [
@@ -192,7 +197,9 @@ def _pop_head(lane: Any) -> Any:
 @njit(**JIT)
 def _reject(lane: Any, q: Any) -> None:
     """End a request without service."""
-    release_next_turn(lane, slots(lane)[q].row, lane.now_s)
+    row = slots(lane)[q].row
+    note_end(lane, row)
+    release_next_turn(lane, row, lane.now_s)
     slots(lane)[q].next = lane.free_slot
     lane.free_slot = q
 

@@ -18,7 +18,7 @@ from workloadlab.simulation.kernel_lane import (
 )
 from workloadlab.simulation.kernel_state import INLINE, JIT, NONE, TICK_S
 
-__all__ = ["next_arrival", "pop_arrival", "release_ended", "release_next_turn"]
+__all__ = ["next_arrival", "note_end", "pop_arrival", "release_ended", "release_next_turn"]
 
 
 @njit(**JIT)
@@ -51,6 +51,13 @@ def release_next_turn(lane: Any, row: Any, now: Any) -> None:
             break
         _swap(heap, child, parent)
         child = parent
+
+
+@njit(**INLINE)
+def note_end(lane: Any, row: Any) -> None:
+    """Put a request that ended or was rejected in front of those before it."""
+    results(lane)[row].ended_before = lane.last_ended
+    lane.last_ended = row
 
 
 @njit(**INLINE)

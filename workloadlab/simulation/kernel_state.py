@@ -50,10 +50,12 @@ BATCHINGS = ("chunked", "prefill_first", "static")
 
 RESULT = np.dtype(
     [("arrival_s", "f8"), ("dispatch_s", "f8"), ("scheduled_s", "f8"), ("first_token_s", "f8"),
-     ("end_s", "f8"), ("instance", "i4"), ("preemptions", "i4"), ("cached", "i4")],
+     ("end_s", "f8"), ("instance", "i4"), ("preemptions", "i4"), ("cached", "i4"),
+     ("ended_before", "i4")],
     align=True,
 )  # fmt: skip
-"""What happened to a request; times are NaN and the instance -1 until then."""
+"""What happened to a request; times are NaN and the instance -1 until then. `ended_before` is the row
+that ended or was rejected before this one, so that those of a span can be walked through."""
 
 SEQUENCE = np.dtype(
     [("row", "i8"), ("input", "i8"), ("output", "i8"), ("predicted", "i8"), ("priority", "i8"),
@@ -134,7 +136,7 @@ _OPTIONS = ("most_held", "oracle", "prefix", "guesses", "closed", "stepwise")
 _CLOCK = (
     "stage", "last_tick", "seen_tick", "started", "arrived", "decided", "held", "head", "tail",
     "released", "ended", "finished", "finished_tokens", "free_slot", "used_slots",
-    "recorded_steps", "recorded_decisions", "full", "stalled",
+    "recorded_steps", "recorded_decisions", "full", "stalled", "last_ended",
 )  # fmt: skip
 
 LANE = np.dtype(
@@ -148,7 +150,8 @@ LANE = np.dtype(
 """A lane: the addresses of its arrays (see `kernel_lane`), their sizes, the router's side, and where it
 stands. `held` requests wait in the router's queue from `head` to `tail`; `ended` heads the list of
 sequences whose next turn is due a release; `full` says that the record of steps must be read before the
-lane goes on; `stalled` names a sequence that no step would ever serve."""
+lane goes on; `stalled` names a sequence that no step would ever serve; `last_ended` is the row
+that ended or was rejected last."""
 
 STEP = np.dtype(
     [("instance", "i8"), ("start_s", "f8"), ("end_s", "f8"), ("prefill_tokens", "i8"),

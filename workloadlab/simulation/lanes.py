@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, get_args
-
-import numpy as np
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.execution import run_lanes
-from workloadlab.routing import Router, resolve, unmet_need
+from workloadlab.routing import Chooser, Router, resolve
 from workloadlab.simulation.engine import replay_lane
-from workloadlab.simulation.records import recorder_for
-from workloadlab.simulation.workload import REPLAYED, Sessions, outcome_trace, workload_of
+from workloadlab.simulation.lane_batch import replay_by_choices
+from workloadlab.simulation.preparation import workload_and_cluster
+from workloadlab.simulation.records import Recorder, recorder_for
+from workloadlab.simulation.workload import REPLAYED, Sessions, outcome_trace
 from workloadlab.trace import COLUMNS, RunInfo, Runs, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from workloadlab.simulation.cluster import Cluster
-    from workloadlab.simulation.workload import Workload
+    from workloadlab.simulation.workload import Outcome, Workload
 
 __all__ = ["replay"]
 
@@ -30,7 +31,10 @@ def replay(
     trace: Trace,
     cluster: Cluster,
     *,
-    routers: Iterable[str | Router | Callable[..., Any]] = ("round_robin", "least_requests"),
+    routers: Iterable[str | Router | Chooser | Callable[..., Any]] = (
+        "round_robin",
+        "least_requests",
+    ),
     rate_scale: float | Iterable[float] = 1.0,
     seeds: int = 1,
     sessions: Sessions = "open",
@@ -42,7 +46,8 @@ def replay(
     Args:
         trace: needs arrivals and lengths; warm-up requests are replayed too.
         cluster: what the routers choose among.
-        routers: names of built-in routers, `file.py:name`, functions or Router objects;
+        routers: names of built-in routers, `file.py:name`, functions, Router objects, or any objects
+            with `choose(batch)`, which decide for all their lanes at once; see `Environment.play`;
             `predicted_latency=MODEL` and the like predict with a catalogue model or model JSON.
         rate_scale: arrival rates relative to the trace; 2.0 sends the same requests twice as fast.
         seeds: number of seeds, 0 to seeds - 1; they differ in what random routers draw.
@@ -77,8 +82,6 @@ def replay(
     """
     from workloadlab.latency import load_predictor
 
-    if sessions not in get_args(Sessions):
-        raise UsageError(f"sessions = {sessions!r}", fix='use "open", "closed" or "clients"')
     recorders = recorder_for(record)
     policies = _unique([resolve(spec, load=load_predictor) for spec in routers])
     scales = [rate_scale] if isinstance(rate_scale, int | float) else list(rate_scale)
@@ -86,24 +89,16 @@ def replay(
         raise UsageError("nothing to replay", fix="give at least one router, rate scale and seed")
     if len(policies) * len(scales) * seeds > MOST_LANES:
         raise UsageError(f"more than {MOST_LANES:,} runs in one call", fix="split the sweep")
-    caching = any(pool.prefix_caching for pool in cluster.pools)
-    for policy in policies:
-        _check_needs(policy, trace, caching=caching)
-    workload = workload_of(trace, prefixes=caching, sessions=sessions)
-    simulated = _in_blocks_of_the_trace(cluster, workload) if caching else cluster
-    _check_pools(simulated, workload)
+    workload, simulated = workload_and_cluster(trace, cluster, policies, sessions)
     scaled = {scale: workload.scaled(scale) for scale in scales}
     lanes = [(p, scale, seed) for p in policies for scale in scales for seed in range(seeds)]
-    for policy in policies:
-        policy.compiled  # noqa: B018  compiled once, before the threads ask for it
     notes = [replace(recorders) for _ in lanes]
-    outcomes = run_lanes(
-        replay_lane,
-        (
-            (scaled[scale], simulated, policy, seed, recorder)
-            for (policy, scale, seed), recorder in zip(lanes, notes, strict=True)
-        ),
-        threads=threads,
+    outcomes = _outcomes(
+        [(scaled[scale], seed) for scale in scales for seed in range(seeds)],
+        simulated,
+        policies,
+        notes,
+        threads,
     )
     base = trace.frame.select(
         name for name in trace.columns if name in COLUMNS and name not in REPLAYED
@@ -150,40 +145,33 @@ def _unique(policies: list[Router]) -> list[Router]:
     return named
 
 
-def _in_blocks_of_the_trace(cluster: Cluster, workload: Workload) -> Cluster:
-    pools = tuple(
-        pool.in_blocks_of(workload.block_size) if pool.prefix_caching else pool
-        for pool in cluster.pools
+def _outcomes(
+    runs: list[tuple[Workload, int]],
+    cluster: Cluster,
+    policies: list[Router],
+    notes: list[Recorder],
+    threads: int | None,
+) -> list[Outcome]:
+    """Replay every run through every router, those of compiled routers on threads."""
+    compiled = [policy for policy in policies if policy.kind != "batch"]
+    for policy in policies:
+        if policy.kind != "batch":
+            policy.compiled  # noqa: B018  compiled once, before the threads ask for it
+        elif notes[0].steps or notes[0].decisions:
+            raise UnsupportedError(
+                f"router {policy.name!r} chooses in Python, and such runs are not recorded",
+                fix="replay it without record, or write it as a function: see wl.router",
+            )
+    every = ((*run, policy) for policy in compiled for run in runs)
+    tasks = (
+        (workload, cluster, policy, seed, recorder)
+        for (workload, seed, policy), recorder in zip(every, notes, strict=False)
     )
-    return replace(cluster, pools=pools)
-
-
-def _check_pools(cluster: Cluster, workload: Workload) -> None:
-    """Refuse a pool that none of the requests could use: a misspelt model, or too few KV blocks."""
-    slots = workload.input_tokens + workload.output_tokens - 1
-    for pool in cluster.pools:
-        served = np.ones(len(workload), bool)
-        if pool.models:
-            known = [index for index, name in enumerate(workload.models) if name in pool.models]
-            served = np.isin(workload.model, [*known, -1])
-        if not served.any():
-            raise UsageError(
-                f"pool {pool.name!r} serves {', '.join(pool.models)}, which no request asks for",
-                fix=f"the trace asks for {', '.join(workload.models)}",
-            )
-        least = -(-int(slots[served].min()) // pool.block_size)
-        if least > pool.blocks:
-            raise UsageError(
-                f"pool {pool.name!r} has {pool.blocks:,} KV blocks of {pool.block_size} tokens, and its "
-                f"smallest request needs {least:,}",
-                fix="give it more kv_blocks",
-            )
-
-
-def _check_needs(policy: Router, trace: Trace, *, caching: bool) -> None:
-    reason = unmet_need(policy, trace, prefix_caching=caching)
-    if reason:
-        raise UnsupportedError(
-            f"router {policy.name!r} {reason}",
-            fix="choose another router, set prefix_caching, or ingest a log that has what it needs",
-        )
+    ended = iter(run_lanes(replay_lane, tasks, threads=threads))
+    outcomes: list[Outcome] = []
+    for policy in policies:
+        if policy.kind == "batch":
+            outcomes += replay_by_choices(runs, cluster, policy, threads=threads)
+        else:
+            outcomes += islice(ended, len(runs))
+    return outcomes

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.workload import Workload
 
-__all__ = ["LaneArrays", "lane_arrays"]
+__all__ = ["FIRST_SLOTS", "WRITTEN", "LaneArrays", "lane_arrays"]
 
 FIRST_SLOTS = 4096
 
-_WRITTEN = ("engines", "slots", "ring", "seats", "cache", "holds", "results", "releases", "steps",
+WRITTEN = ("engines", "slots", "ring", "seats", "cache", "holds", "results", "releases", "steps",
             "decisions", "scores", "views", "offers", "snapshots", "index_rules", "index_nodes",
             "index_tables", "index_tokens")  # fmt: skip
 """Arrays that the kernel writes; the others may be shared by lanes."""
@@ -51,7 +51,7 @@ class LaneArrays:
     def copy(self) -> LaneArrays:
         """Return a lane that stands where this one does and goes its own way."""
         made = LaneArrays(self.lane.copy(), dict(self.arrays), self.step_time, self.decode_line)
-        for name in _WRITTEN:
+        for name in WRITTEN:
             made.put(name, self.arrays[name].copy())
         return made
 
@@ -244,7 +244,8 @@ def lane_arrays(
     for name, values in arrays.items():
         made.put(name, values)
     lane = made.lane
-    for name in ("last_tick", "seen_tick", "head", "tail", "ended", "free_slot", "stalled"):
+    for name in ("last_tick", "seen_tick", "head", "tail", "ended", "free_slot", "stalled",
+                 "last_ended"):  # fmt: skip
         lane[name] = NONE
     lane["instances"], lane["pools"], lane["requests"] = count, len(cluster.pools), n
     lane["start_count"], lane["slot_count"] = len(requests["starts"]), len(arrays["slots"])

@@ -1,0 +1,83 @@
+"""What a replay and an environment start from: a trace and a cluster, made to fit each other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+
+from workloadlab.errors import UnsupportedError, UsageError
+from workloadlab.routing import Router, unmet_need
+from workloadlab.simulation.workload import Sessions, workload_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workloadlab.simulation.cluster import Cluster
+    from workloadlab.simulation.workload import Workload
+    from workloadlab.trace import Trace
+
+__all__ = ["workload_and_cluster"]
+
+
+def workload_and_cluster(
+    trace: Trace, cluster: Cluster, policies: Iterable[Router], sessions: Sessions
+) -> tuple[Workload, Cluster]:
+    """Return the requests as arrays, and the cluster with KV blocks of the trace where it caches.
+
+    Args:
+        trace: what to replay.
+        cluster: on what.
+        policies: the routers, for what they need.
+        sessions: when the later turns of a session arrive.
+
+    Raises:
+        UnsupportedError: the trace or the cluster lacks what a router or the replay needs.
+        UsageError: an unknown kind of sessions, a pool whose blocks do not fit those of the trace, or
+            one that none of the requests could use.
+    """
+    if sessions not in get_args(Sessions):
+        raise UsageError(f"sessions = {sessions!r}", fix='use "open", "closed" or "clients"')
+    caching = any(pool.prefix_caching for pool in cluster.pools)
+    for policy in policies:
+        reason = unmet_need(policy, trace, prefix_caching=caching)
+        if reason:
+            raise UnsupportedError(
+                f"router {policy.name!r} {reason}",
+                fix="choose another router, set prefix_caching, or ingest a log that has what it needs",
+            )
+    workload = workload_of(trace, prefixes=caching, sessions=sessions)
+    simulated = _in_blocks_of_the_trace(cluster, workload) if caching else cluster
+    _check_pools(simulated, workload)
+    return workload, simulated
+
+
+def _in_blocks_of_the_trace(cluster: Cluster, workload: Workload) -> Cluster:
+    pools = tuple(
+        pool.in_blocks_of(workload.block_size) if pool.prefix_caching else pool
+        for pool in cluster.pools
+    )
+    return replace(cluster, pools=pools)
+
+
+def _check_pools(cluster: Cluster, workload: Workload) -> None:
+    """Refuse a pool that none of the requests could use: a misspelt model, or too few KV blocks."""
+    slots = workload.input_tokens + workload.output_tokens - 1
+    for pool in cluster.pools:
+        served = np.ones(len(workload), bool)
+        if pool.models:
+            known = [index for index, name in enumerate(workload.models) if name in pool.models]
+            served = np.isin(workload.model, [*known, -1])
+        if not served.any():
+            raise UsageError(
+                f"pool {pool.name!r} serves {', '.join(pool.models)}, which no request asks for",
+                fix=f"the trace asks for {', '.join(workload.models)}",
+            )
+        least = -(-int(slots[served].min()) // pool.block_size)
+        if least > pool.blocks:
+            raise UsageError(
+                f"pool {pool.name!r} has {pool.blocks:,} KV blocks of {pool.block_size} tokens, and its "
+                f"smallest request needs {least:,}",
+                fix="give it more kv_blocks",
+            )
