@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.execution import run_lanes
-from workloadlab.routing import Router, resolve, unmet_need
+from workloadlab.routing import Router, resolve
 from workloadlab.simulation.engine import replay_lane
+from workloadlab.simulation.played import Played, check_needs, lanes_of, prepare, runs_of
 from workloadlab.simulation.records import recorder_for
-from workloadlab.simulation.workload import REPLAYED, Sessions, outcome_trace, workload_of
-from workloadlab.trace import COLUMNS, RunInfo, Runs, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from workloadlab.simulation.cluster import Cluster
-    from workloadlab.simulation.workload import Workload
+    from workloadlab.simulation.workload import Sessions
+    from workloadlab.trace import Runs, Trace
 
 __all__ = ["replay"]
-
-MOST_LANES = 100_000
 
 
 def replay(
@@ -72,22 +69,13 @@ def replay(
         >>> runs.outcomes().read("instance_id", "ttft_ns", "e2e_ns").rows()
         [('pool/0', 500000000, 1000000000), ('pool/1', 500000000, 1000000000)]
     """
-    if sessions not in get_args(Sessions):
-        raise UsageError(f"sessions = {sessions!r}", fix='use "open", "closed" or "clients"')
     recorders = recorder_for(record)
     policies = _unique([resolve(spec) for spec in routers])
-    scales = [rate_scale] if isinstance(rate_scale, int | float) else list(rate_scale)
-    if not policies or not scales or seeds < 1:
-        raise UsageError("nothing to replay", fix="give at least one router, rate scale and seed")
-    if len(policies) * len(scales) * seeds > MOST_LANES:
-        raise UsageError(f"more than {MOST_LANES:,} runs in one call", fix="split the sweep")
-    caching = any(pool.prefix_caching for pool in cluster.pools)
+    lanes = lanes_of(policies, rate_scale, seeds)
     for policy in policies:
-        _check_needs(policy, trace, caching=caching)
-    workload = workload_of(trace, prefixes=caching, sessions=sessions)
-    simulated = _in_blocks_of_the_trace(cluster, workload) if caching else cluster
-    scaled = {scale: workload.scaled(scale) for scale in scales}
-    lanes = [(p, scale, seed) for p in policies for scale in scales for seed in range(seeds)]
+        check_needs(policy, trace, cluster)
+    workload, simulated = prepare(trace, cluster, sessions)
+    scaled = {scale: workload.scaled(scale) for _, scale, _ in lanes}
     for policy in policies:
         policy.compiled  # noqa: B018  compiled once, before the threads ask for it
     notes = [replace(recorders) for _ in lanes]
@@ -99,38 +87,16 @@ def replay(
         ),
         threads=threads,
     )
-    base = trace.frame.select(
-        name for name in trace.columns if name in COLUMNS and name not in REPLAYED
-    ).collect()
-    names, infos, traces, records = cluster.instance_names, [], [], []
-    for (policy, scale, seed), outcome, recorder in zip(lanes, outcomes, notes, strict=True):
-        records.append(recorder.frames(cluster, outcome))
-        info = RunInfo(
-            run_id=f"{policy.name}__x{float(scale)!r}__s{seed}",
-            router=policy.name,
-            rate_scale=float(scale),
-            seed=seed,
-            instances=len(names),
-            steps=outcome.steps,
-            steps_outside_domain=outcome.steps_outside,
-        )
-        infos.append(info)
-        options = {
-            "router": policy.name,
-            "params": list(policy.params),
-            "index": None if policy.index is None else asdict(policy.index),
-            "rate_scale": float(scale),
-            "seed": seed,
-            "sessions": sessions,
-            "cluster": cluster.to_dict(),
-        }
-        traces.append(
-            outcome_trace(
-                trace, base, scaled[scale], outcome,
-                run_id=info.run_id, names=names, options=options,
-            )
-        )  # fmt: skip
-    return Runs(tuple(infos), tuple(traces), cluster.to_dict(), tuple(records))
+    played = [
+        Played(policy.name, scale, seed, scaled[scale], outcome, _options(policy), recorder)
+        for (policy, scale, seed), outcome, recorder in zip(lanes, outcomes, notes, strict=True)
+    ]
+    return runs_of(trace, cluster, played, sessions)
+
+
+def _options(policy: Router) -> dict[str, Any]:
+    index = None if policy.index is None else asdict(policy.index)
+    return {"params": list(policy.params), "index": index}
 
 
 def _unique(policies: list[Router]) -> list[Router]:
@@ -141,20 +107,3 @@ def _unique(policies: list[Router]) -> list[Router]:
         seen[policy.name] = count = seen.get(policy.name, 0) + 1
         named.append(policy if count == 1 else replace(policy, name=f"{policy.name}_{count}"))
     return named
-
-
-def _in_blocks_of_the_trace(cluster: Cluster, workload: Workload) -> Cluster:
-    pools = tuple(
-        pool.in_blocks_of(workload.block_size) if pool.prefix_caching else pool
-        for pool in cluster.pools
-    )
-    return replace(cluster, pools=pools)
-
-
-def _check_needs(policy: Router, trace: Trace, *, caching: bool) -> None:
-    reason = unmet_need(policy, trace, prefix_caching=caching)
-    if reason:
-        raise UnsupportedError(
-            f"router {policy.name!r} {reason}",
-            fix="choose another router, set prefix_caching, or ingest a log that has what it needs",
-        )
