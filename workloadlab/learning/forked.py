@@ -1,4 +1,4 @@
-"""A lane and its fork: two lanes laid out alike, so that one can be made to stand where the other does."""
+"""A lane and its fork: two lanes laid out alike, so that one can stand where the other does."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ _MOVED = ("engines", "ring", "seats", "cache", "holds", "views", "offers", "snap
           "index_rules", "index_nodes", "index_tables", "index_tokens")  # fmt: skip
 """What a lane writes wherever it stands; of slots and results it writes few at a time."""
 
+OWN_WORDS = int(LANE.fields["seed"][1]) // 8  # type: ignore[index]
+"""The addresses at the head of a lane's record."""
+
 
 @dataclass(frozen=True)
 class ForkedLane:
@@ -29,7 +32,7 @@ class ForkedLane:
 
     Attributes:
         lane, fork: the lanes.
-        state, forked: the block of memory that each writes, in words of 8 bytes.
+        state, forked: what each writes, one block of memory in words of 8 bytes; see `_MOVED`.
     """
 
     lane: LaneArrays
@@ -37,9 +40,17 @@ class ForkedLane:
     state: Any
     forked: Any
 
+    def restore(self) -> None:
+        """Make the fork stand where the lane does at the start of a run."""
+        self.forked[:] = self.state
+        self.fork.arrays["results"][:] = self.lane.arrays["results"]
+
 
 def _in_one_block(made: LaneArrays) -> Any:
-    """Move the record of a lane and what it writes into one block of memory; return its words."""
+    """Move the record of a lane and what it writes into one block of memory.
+
+    Returns the words of the block behind the addresses, which are a lane's own.
+    """
     moved = [LANE.itemsize, *(made.arrays[name].nbytes for name in _MOVED)]
     ends = np.cumsum([-(-size // 8) for size in moved])
     words = np.zeros(ends[-1], np.uint64)
@@ -51,7 +62,7 @@ def _in_one_block(made: LaneArrays) -> Any:
         new = words[first:].view(np.uint8)[:size].view(old.dtype).reshape(old.shape)
         new[...] = old
         made.put(name, new)
-    return words
+    return words[OWN_WORDS:]
 
 
 def forked_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int) -> ForkedLane:

@@ -41,18 +41,15 @@ from workloadlab.simulation.kernel import (
     place,
 )
 from workloadlab.simulation.kernel_lane import LANE_TYPE, offers, results, slots, views
-from workloadlab.simulation.kernel_state import INLINE, JIT, LANE, NONE, TICK_S
+from workloadlab.simulation.kernel_state import INLINE, JIT, NONE, TICK_S
 
-__all__ = ["FIRST_WORD", "look_ahead"]
-
-FIRST_WORD = LANE.fields["seed"][1] // 8  # type: ignore[index]
-"""Where a lane's record stops holding addresses, which are its own, in words of 8 bytes."""
+__all__ = ["look_ahead"]
 
 
 @njit(**INLINE)
 def _copy(lane: Any, fork: Any, state: Any, forked: Any, ahead: Any) -> None:
     """Make `fork` stand where `lane` does, with no more than `ahead` arrivals to come."""
-    for word in range(FIRST_WORD, len(state)):
+    for word in range(len(state)):
         forked[word] = state[word]
     last = min(lane.requests, lane.arrived + ahead)
     for row in range(lane.arrived, last):
@@ -143,7 +140,14 @@ def _look_ahead_of(sources: str) -> Any:
                         forked_memory[cell] = memory[cell]
                     place(fork, i)
                     status, failed, said = play(
-                        forks, step_time, decode_line, score, choose, by_score, params, forked_memory
+                        forks,
+                        step_time,
+                        decode_line,
+                        score,
+                        choose,
+                        by_score,
+                        params,
+                        forked_memory,
                     )
                     if status != STATUS_DONE and status != STATUS_STALLED:
                         return status, failed, said

@@ -1,0 +1,193 @@
+"""Exhaustive search: every assignment of a small trace to the instances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from math import perm
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from workloadlab.errors import UsageError
+from workloadlab.learning.foresight import follow, planned
+from workloadlab.learning.forked import forked_lane
+from workloadlab.learning.oracle import Oracle
+from workloadlab.simulation.engine import lane_problem, router_arguments
+from workloadlab.simulation.played import prepare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workloadlab.learning.forked import ForkedLane
+    from workloadlab.simulation import Cluster
+    from workloadlab.simulation.workload import Outcome, Workload
+    from workloadlab.trace import Trace
+
+__all__ = ["Assignments", "all_assignments", "exhaustive"]
+
+MOST_ASSIGNMENTS = 200_000
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Assignments:
+    """Every way to place the requests of a trace, each served at once on the instance that it names.
+
+    Attributes:
+        instance: assignments x requests; of those that differ by the names of identical instances one.
+        count: how many each stands for.
+        total_s: summed latency of the requests.
+    """
+
+    instance: Ints
+    count: Ints
+    total_s: Floats
+
+    @property
+    def best(self) -> Ints:
+        """The assignment of least total latency; the first of equals."""
+        row: Ints = self.instance[int(self.total_s.argmin())]
+        return row
+
+    @property
+    def best_s(self) -> float:
+        """Total latency of the best assignment."""
+        return float(self.total_s.min())
+
+    @property
+    def worst_s(self) -> float:
+        """Total latency of the worst."""
+        return float(self.total_s.max())
+
+    @property
+    def mean_s(self) -> float:
+        """Mean total latency of all: what random placement gives."""
+        return float(np.average(self.total_s, weights=self.count))
+
+
+def exhaustive() -> Oracle:
+    """Place the requests of a toy as the best of all assignments does.
+
+    Every assignment is simulated, but for those that only rename identical instances. The least total
+    latency wins; the first of equals, in lexicographic order. No router that places every request on
+    arrival does better.
+
+    Example:
+        >>> exhaustive().name
+        'exhaustive'
+    """
+    return Oracle(
+        name="exhaustive",
+        solve=_solve,
+        formula=f"best of all assignments, at most {MOST_ASSIGNMENTS:,} that differ",
+        source="enumeration",
+    )
+
+
+def all_assignments(
+    trace: Trace, cluster: Cluster, *, rate_scale: float = 1.0, seed: int = 0
+) -> Assignments:
+    """Replay a small trace under every assignment of its requests to instances.
+
+    Args:
+        trace: at most 200,000 assignments that differ: 18 requests on 2 identical instances, 12 on 3.
+        cluster: on what.
+        rate_scale: arrival rate relative to the trace.
+        seed: of the runs.
+
+    Raises:
+        UsageError: more assignments, or no assignment serves every request.
+
+    Example:
+        >>> import polars as pl
+        >>> from workloadlab import Cluster, LatencyModel, Trace
+        >>> trace = Trace.from_frame(pl.DataFrame(
+        ...     {"arrival_ns": [0, 0], "input_tokens": [10, 10], "output_tokens": [2, 2]}))
+        >>> model = LatencyModel.linear(constant_s=0.5, decode_seq_s=0.1)
+        >>> every = all_assignments(trace, Cluster.uniform(2, model, step_overhead_s=0.0))
+        >>> every.instance.tolist(), every.best.tolist(), round(every.best_s, 3)
+        ([[0, 0], [0, 1]], [0, 1], 2.2)
+    """
+    workload, simulated = prepare(trace, cluster, "open")
+    return _enumerate(workload.scaled(rate_scale), simulated, seed)
+
+
+def _solve(workload: Workload, cluster: Cluster, seed: int) -> Outcome:
+    return follow(workload, cluster, _enumerate(workload, cluster, seed).best, seed)
+
+
+def _enumerate(workload: Workload, cluster: Cluster, seed: int) -> Assignments:
+    plans = list(islice(_plans(cluster, len(workload)), MOST_ASSIGNMENTS + 1))
+    if len(plans) > MOST_ASSIGNMENTS:
+        raise UsageError(
+            f"{len(workload):,} requests have more than {MOST_ASSIGNMENTS:,} assignments to "
+            f"{len(cluster.instance_names)} instances",
+            fix="take a window of a few requests, or ask lookahead, rollout or hindsight",
+        )
+    two = forked_lane(workload, cluster, planned, seed)
+    totals = np.array([_total_s(two, plan, cluster) for plan, _ in plans])
+    served = np.isfinite(totals)
+    if not served.any():
+        raise UsageError(
+            "no assignment serves every request",
+            fix="drop the requests that no instance can serve, or raise the limits of the cluster",
+        )
+    return Assignments(
+        np.array([plan for plan, _ in plans])[served],
+        np.array([count for _, count in plans])[served],
+        totals[served],
+    )
+
+
+def _plans(cluster: Cluster, requests: int) -> Iterator[tuple[tuple[int, ...], int]]:
+    """Yield assignments in lexicographic order, with how many each stands for.
+
+    Instances of a pool are used in order of index, the first of them by the first request that goes to
+    the pool, and so on; where the noise of steps tells them apart, in any order.
+    """
+    pools = cluster.pools
+    first = np.cumsum([0, *(pool.instances for pool in pools)])
+    alike = [pool.step_noise == 0 for pool in pools]
+
+    def extend(
+        plan: tuple[int, ...], used: tuple[int, ...]
+    ) -> Iterator[tuple[tuple[int, ...], int]]:
+        if len(plan) == requests:
+            count = 1
+            for pool, among, renamed in zip(pools, used, alike, strict=True):
+                count *= perm(pool.instances, among) if renamed else 1
+            yield plan, count
+            return
+        for number, pool in enumerate(pools):
+            reach = min(used[number] + 1, pool.instances) if alike[number] else pool.instances
+            for own in range(reach):
+                among = max(used[number], own + 1)
+                yield from extend(
+                    (*plan, int(first[number]) + own),
+                    (*used[:number], among, *used[number + 1 :]),
+                )
+
+    yield from extend((), (0,) * len(pools))
+
+
+def _total_s(two: ForkedLane, plan: tuple[int, ...], cluster: Cluster) -> float:
+    """Return the total latency under a plan, NaN if it cannot be carried out as it is."""
+    from workloadlab.simulation.kernel import STATUS_DONE, run_lane
+
+    two.restore()
+    fork = two.fork
+    *functions, _, memory = router_arguments(planned, len(fork.arrays["views"]))
+    status, row, chosen = run_lane(
+        fork.lane, fork.step_time, fork.decode_line, *functions, np.array(plan, float), memory
+    )
+    if status != STATUS_DONE:
+        raise lane_problem(status, row, chosen, planned, fork, cluster)
+    results = fork.arrays["results"]
+    if (results["instance"] != plan).any():
+        return float("nan")
+    total: Any = (results["end_s"] - results["arrival_s"]).sum()
+    return float(total)
