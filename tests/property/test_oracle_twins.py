@@ -118,9 +118,8 @@ def workloads(draw):
     )  # fmt: skip
     inputs = np.array(draw(st.lists(st.integers(1, 30), min_size=n, max_size=n)))
     outputs = np.array(draw(st.lists(st.integers(1, 20), min_size=n, max_size=n)))
-    chains = [
-        [15 * draw(st.integers(0, 1)) + k for k in range(int(blocks))] for blocks in inputs // 2
-    ]
+    family = draw(st.lists(st.integers(0, 1), min_size=n, max_size=n))
+    chains = [[15 * f + k for k in range(int(b))] for f, b in zip(family, inputs // 2, strict=True)]
     return Workload(
         np.cumsum(gaps), inputs, outputs, np.full(n, -1), np.full(n, -1),
         np.array([name for chain in chains for name in chain], np.int32),
@@ -148,9 +147,9 @@ def test_looking_ahead_equals_its_twin(workload, cluster, base, seed, ahead):
 def test_the_twin_decides_otherwise_than_its_base():
     """So that the property cannot hold by both doing nothing."""
     rng = np.random.default_rng(3)
-    n = 30
+    n = 14
     workload = Workload(
-        np.cumsum(rng.exponential(0.1, n)), rng.integers(1, 300, n), rng.integers(1, 60, n),
+        np.cumsum(rng.exponential(0.05, n)), rng.integers(1, 300, n), rng.integers(1, 25, n),
         np.full(n, -1), np.full(n, -1),
     )  # fmt: skip
     model = LatencyModel.linear(constant_s=0.03, prefill_token_s=3e-4, decode_seq_s=1e-3)

@@ -13,6 +13,7 @@ from workloadlab.cli.common import json_option, print_json, say, working
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
+    from workloadlab.learning import Oracle
     from workloadlab.routing import Router
     from workloadlab.simulation import Cluster
     from workloadlab.trace import Runs, Trace
@@ -203,10 +204,11 @@ def _list_routers(as_json: bool) -> None:
     from workloadlab.learning.shelf import ORACLES
     from workloadlab.routing import SHELF
 
+    policies: list[Router | Oracle] = [*SHELF.values(), *(make() for make in ORACLES.values())]
     shelf: list[dict[str, Any]] = [
         {"name": r.name, "family": r.family, "needs": sorted(r.needs), "formula": r.formula,
          "source": r.source}
-        for r in (*SHELF.values(), *(make() for make in ORACLES.values()))
+        for r in policies
     ]  # fmt: skip
     if as_json:
         print_json({"schema_version": 1, "routers": shelf})

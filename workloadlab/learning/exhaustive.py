@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from itertools import islice
-from math import perm
+from math import perm, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workloadlab.learning.forked import ForkedLane
-    from workloadlab.simulation import Cluster
+    from workloadlab.simulation import Cluster, Pool
     from workloadlab.simulation.workload import Outcome, Workload
     from workloadlab.trace import Trace
 
@@ -121,14 +121,14 @@ def _solve(workload: Workload, cluster: Cluster, seed: int) -> Outcome:
 
 
 def _enumerate(workload: Workload, cluster: Cluster, seed: int) -> Assignments:
-    plans = list(islice(_plans(cluster, len(workload)), MOST_ASSIGNMENTS + 1))
-    if len(plans) > MOST_ASSIGNMENTS:
+    if _plan_count(cluster, len(workload)) > MOST_ASSIGNMENTS:
         raise UsageError(
             f"{len(workload):,} requests have more than {MOST_ASSIGNMENTS:,} assignments to "
             f"{len(cluster.instance_names)} instances",
             fix="take a window of a few requests, or ask lookahead, rollout or hindsight",
         )
     two = forked_lane(workload, cluster, planned, seed)
+    plans = list(_plans(cluster, len(workload), (), (0,) * len(cluster.pools)))
     totals = np.array([_total_s(two, plan, cluster) for plan, _ in plans])
     served = np.isfinite(totals)
     if not served.any():
@@ -143,35 +143,49 @@ def _enumerate(workload: Workload, cluster: Cluster, seed: int) -> Assignments:
     )
 
 
-def _plans(cluster: Cluster, requests: int) -> Iterator[tuple[tuple[int, ...], int]]:
-    """Yield assignments in lexicographic order, with how many each stands for.
+def _alike(pool: Pool) -> bool:
+    """Say whether renaming the instances of a pool changes nothing."""
+    return pool.step_noise == 0
 
-    Instances of a pool are used in order of index, the first of them by the first request that goes to
-    the pool, and so on; where the noise of steps tells them apart, in any order.
+
+def _next(cluster: Cluster, used: tuple[int, ...]) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield the instances that the next request may go to, and how many each pool has then used.
+
+    Alike instances of a pool are used in order of their index.
     """
-    pools = cluster.pools
-    first = np.cumsum([0, *(pool.instances for pool in pools)])
-    alike = [pool.step_noise == 0 for pool in pools]
+    first = 0
+    for number, pool in enumerate(cluster.pools):
+        reach = min(used[number] + 1, pool.instances) if _alike(pool) else pool.instances
+        for own in range(reach):
+            among = max(used[number], own + 1)
+            yield first + own, (*used[:number], among, *used[number + 1 :])
+        first += pool.instances
 
-    def extend(
-        plan: tuple[int, ...], used: tuple[int, ...]
-    ) -> Iterator[tuple[tuple[int, ...], int]]:
-        if len(plan) == requests:
-            count = 1
-            for pool, among, renamed in zip(pools, used, alike, strict=True):
-                count *= perm(pool.instances, among) if renamed else 1
-            yield plan, count
-            return
-        for number, pool in enumerate(pools):
-            reach = min(used[number] + 1, pool.instances) if alike[number] else pool.instances
-            for own in range(reach):
-                among = max(used[number], own + 1)
-                yield from extend(
-                    (*plan, int(first[number]) + own),
-                    (*used[:number], among, *used[number + 1 :]),
-                )
 
-    yield from extend((), (0,) * len(pools))
+def _plan_count(cluster: Cluster, requests: int) -> int:
+    """Count the assignments that differ, up to the first count that is too many."""
+    ways = Counter({(0,) * len(cluster.pools): 1})
+    for _ in range(requests):
+        following: Counter[tuple[int, ...]] = Counter()
+        for used, count in ways.items():
+            for _, then in _next(cluster, used):
+                following[then] += count
+        ways = following
+        if ways.total() > MOST_ASSIGNMENTS:
+            break
+    return ways.total()
+
+
+def _plans(
+    cluster: Cluster, requests: int, plan: tuple[int, ...], used: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], int]]:
+    """Yield the assignments that begin with `plan`, and how many each stands for by renaming."""
+    if len(plan) == requests:
+        pools = zip(cluster.pools, used, strict=True)
+        yield plan, prod(perm(pool.instances, among) for pool, among in pools if _alike(pool))
+        return
+    for instance, then in _next(cluster, used):
+        yield from _plans(cluster, requests, (*plan, instance), then)
 
 
 def _total_s(two: ForkedLane, plan: tuple[int, ...], cluster: Cluster) -> float:

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from workloadlab.errors import UsageError
-from workloadlab.learning.foresight import cost_of, follow, improve
+from workloadlab.learning.foresight import cost_of, follow, improve, look_ahead
 from workloadlab.learning.oracle import Oracle
+from workloadlab.learning.rollout import AHEAD as ROLLOUT
 from workloadlab.routing import resolve
 from workloadlab.simulation.engine import replay_lane
 from workloadlab.simulation.played import check_needs, prepare
@@ -26,9 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["STARTS", "Headroom", "headroom", "hindsight"]
 
-STARTS = ("least_requests", "round_robin", "least_tokens", "clairvoyant_least_work")
+STARTS = ("least_requests", "least_tokens", "round_robin")
 TRIALS = 50_000
 AHEAD = 256
+
+WINDOW, KICKED = 32, 3
+"""Requests that may move after a kick, and those that it sends anywhere."""
+
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,10 @@ class Headroom:
     """How much better a trace could have been served.
 
     Attributes:
-        start: the router whose assignment the search began with: the best of those tried.
-        start_s, best_s: mean latency of that assignment, and of the best found.
+        start: the best of the routers tried.
+        start_s, best_s: mean latency of its assignment, and of the best found.
         instance: the best assignment found.
-        moved: how many requests it sends elsewhere than the start.
+        moved: how many requests it sends elsewhere than the router.
         trials: placements tried, each a simulation.
         outcome: what the best assignment gives.
     """
@@ -66,12 +72,12 @@ def hindsight(
 ) -> Oracle:
     """Place the requests of a trace as the best assignment that a local search finds.
 
-    It starts from the assignment of the best of some routers and goes through the trace: a request
-    moves to another instance if that lowers the summed latency of all that is live and of the next
-    `ahead` arrivals, which stay where they are; draws are common to all trials. A pass that did not
-    lower the total of the whole trace is undone, so the result is never worse than its start. The
-    search ends when a pass over all requests finds nothing, or with the budget; where the budget does
-    not reach for all requests, a pass takes a random part of them, drawn from the seed.
+    It starts from the assignment of the best of some routers, or of rollout over it where that is
+    better, and goes through the trace: a request moves to another instance if that lowers the summed
+    latency of all that is live and of the next `ahead` arrivals, which stay where they are; draws are
+    common to all trials. When a pass finds nothing more, a few consecutive requests are sent anywhere,
+    and those around them may move. A pass that does not lower the total of the whole trace is undone,
+    so the result is never worse than its start. What the budget does not reach for is drawn by the seed.
 
     Args:
         starts: routers that place every request on arrival.
@@ -97,7 +103,7 @@ def hindsight(
         bases=routers,
         options={"trials": trials, "ahead": ahead},
         formula="local search over the assignment of the whole trace, from the best router's",
-        source="hill climbing by single-request moves",
+        source="iterated local search by single-request moves",
     )
 
 
@@ -155,22 +161,27 @@ def _search(
     seed: int,
 ) -> Headroom:
     start, first, started = _best_start(routers, workload, cluster, seed)
-    requests, others = len(workload), len(cluster.instance_names) - 1
-    rng = np.random.default_rng(seed)
+    improved = look_ahead(workload, cluster, start, seed, ahead=ROLLOUT)
     plan, best = first, started
-    tried = 0
-    while (part := min((trials - tried) // max(others, 1), requests)) > 0 and others > 0:
-        rows = np.arange(requests)
-        if part < requests:
-            rows = rng.choice(requests, part, replace=False)
-        tried += part * others
-        outcome, changed = improve(workload, cluster, plan, seed, ahead=ahead, rows=rows)
+    if cost_of(improved) < cost_of(started):
+        plan, best = improved.instance.astype(np.int64).clip(0), improved
+    requests, instances = len(workload), len(cluster.instance_names)
+    rng = np.random.default_rng(seed)
+    tried, stuck = 0, False
+    while (part := (trials - tried) // max(instances - 1, 1)) > 0 and instances > 1:
+        if stuck:
+            rows, begun = _kick(plan, min(part, WINDOW), instances, rng)
+        else:
+            rows = np.sort(rng.choice(requests, min(part, requests), replace=False))
+            begun = plan
+        tried += len(rows) * (instances - 1)
+        outcome, changed = improve(workload, cluster, begun, seed, ahead=ahead, rows=rows)
         if cost_of(outcome) < cost_of(best):
             plan, best = changed, outcome
-        elif part == requests:
-            break
+        else:
+            stuck = True
     return Headroom(
-        start=start,
+        start=start.name,
         start_s=_mean_s(started),
         best_s=_mean_s(best),
         instance=plan,
@@ -180,14 +191,24 @@ def _search(
     )
 
 
+def _kick(plan: Ints, window: int, instances: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Send some of a few consecutive requests anywhere; return which may move, and the plan."""
+    begin = int(rng.integers(max(len(plan) - window, 0) + 1))
+    rows = np.arange(begin, min(begin + window, len(plan)))
+    kicked = plan.copy()
+    moved = rng.choice(rows, min(KICKED, len(rows)), replace=False)
+    kicked[moved] = rng.integers(instances, size=len(moved))
+    return rows, kicked
+
+
 def _best_start(
     routers: tuple[Router, ...], workload: Workload, cluster: Cluster, seed: int
-) -> tuple[str, npt.NDArray[np.int64], Outcome]:
-    """Return the router whose assignment serves best, the assignment and its outcome."""
+) -> tuple[Router, Ints, Outcome]:
+    """Return the router whose assignment serves best, the assignment and what it gives."""
     found = []
     for policy in routers:
-        plan = np.maximum(replay_lane(workload, cluster, policy, seed).instance, 0)
-        found.append((policy.name, plan.astype(np.int64), follow(workload, cluster, plan, seed)))
+        plan = replay_lane(workload, cluster, policy, seed).instance.astype(np.int64).clip(0)
+        found.append((policy, plan, follow(workload, cluster, plan, seed)))
     return min(found, key=lambda start: cost_of(start[2]))
 
 
