@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from math import perm, prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,6 @@ from workloadlab.simulation.played import prepare
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workloadlab.learning.forked import ForkedLane
     from workloadlab.simulation import Cluster, Pool
     from workloadlab.simulation.workload import Outcome, Workload
     from workloadlab.trace import Trace
@@ -127,9 +126,9 @@ def _enumerate(workload: Workload, cluster: Cluster, seed: int) -> Assignments:
             f"{len(cluster.instance_names)} instances",
             fix="take a window of a few requests, or ask lookahead, rollout or hindsight",
         )
-    two = forked_lane(workload, cluster, planned, seed)
     plans = list(_plans(cluster, len(workload), (), (0,) * len(cluster.pools)))
-    totals = np.array([_total_s(two, plan, cluster) for plan, _ in plans])
+    instance = np.array([plan for plan, _ in plans])
+    totals = _totals(workload, cluster, instance.astype(float), seed)
     served = np.isfinite(totals)
     if not served.any():
         raise UsageError(
@@ -137,7 +136,7 @@ def _enumerate(workload: Workload, cluster: Cluster, seed: int) -> Assignments:
             fix="drop the requests that no instance can serve, or raise the limits of the cluster",
         )
     return Assignments(
-        np.array([plan for plan, _ in plans])[served],
+        instance[served],
         np.array([count for _, count in plans])[served],
         totals[served],
     )
@@ -188,20 +187,18 @@ def _plans(
         yield from _plans(cluster, requests, (*plan, instance), then)
 
 
-def _total_s(two: ForkedLane, plan: tuple[int, ...], cluster: Cluster) -> float:
-    """Return the total latency under a plan, NaN if it cannot be carried out as it is."""
+def _totals(workload: Workload, cluster: Cluster, plans: Floats, seed: int) -> Floats:
+    """Return the total latency under each plan, NaN if it cannot be carried out as it is."""
+    from workloadlab.learning.kernel_plans import play_plans
     from workloadlab.simulation.kernel import STATUS_DONE, run_lane
 
-    two.restore()
-    fork = two.fork
-    *functions, _, memory = router_arguments(planned, len(fork.arrays["views"]))
-    status, row, chosen = run_lane(
-        fork.lane, fork.step_time, fork.decode_line, *functions, np.array(plan, float), memory
-    )
+    two = forked_lane(workload, cluster, planned, seed)
+    lane, totals = two.lane, np.zeros(len(plans))
+    *functions, _, memory = router_arguments(planned, len(lane.arrays["views"]))
+    status, row, chosen = play_plans(
+        lane.lane, two.fork.lane, two.state, two.forked, run_lane, lane.step_time, lane.decode_line,
+        *functions, memory, plans, totals,
+    )  # fmt: skip
     if status != STATUS_DONE:
-        raise lane_problem(status, row, chosen, planned, fork, cluster)
-    results = fork.arrays["results"]
-    if (results["instance"] != plan).any():
-        return float("nan")
-    total: Any = (results["end_s"] - results["arrival_s"]).sum()
-    return float(total)
+        raise lane_problem(status, row, chosen, planned, two.fork, cluster)
+    return totals

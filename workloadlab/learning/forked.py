@@ -40,11 +40,6 @@ class ForkedLane:
     state: Any
     forked: Any
 
-    def restore(self) -> None:
-        """Make the fork stand where the lane does at the start of a run."""
-        self.forked[:] = self.state
-        self.fork.arrays["results"][:] = self.lane.arrays["results"]
-
 
 def _in_one_block(made: LaneArrays) -> Any:
     """Move the record of a lane and what it writes into one block of memory.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["STARTS", "Headroom", "headroom", "hindsight"]
 
 STARTS = ("least_requests", "least_tokens", "round_robin")
-TRIALS = 50_000
+TRIALS = 20_000
 AHEAD = 256
 
 WINDOW, KICKED = 32, 3
@@ -53,7 +53,7 @@ class Headroom:
     start: str
     start_s: float
     best_s: float
-    instance: npt.NDArray[np.int64]
+    instance: Ints
     moved: int
     trials: int
     outcome: Outcome
