@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation import Cluster
     from workloadlab.simulation.workload import Outcome, Workload
 
-__all__ = ["FROM_PLAN", "cost_of", "follow", "improve", "look_ahead", "planned"]
-
-LOWEST, FROM_PLAN = 1, 2
-"""How a row is examined: ties to the lowest index, or to what the plan says."""
+__all__ = ["cost_of", "follow", "improve", "look_ahead", "planned"]
 
 
 @router(kind="choose", family="oracles", formula="as planned", source="an oracle's plan")
@@ -78,6 +75,8 @@ def look_ahead(
         seed: of the run; trials of one decision share its draws.
         ahead: arrivals in a trial after the request itself.
     """
+    from workloadlab.learning.kernel_foresight import LOWEST
+
     return _play(workload, cluster, base, seed, ahead, np.full(len(workload), LOWEST, np.uint8))
 
 
@@ -102,6 +101,8 @@ def improve(
     Returns:
         The outcome and the new plan.
     """
+    from workloadlab.learning.kernel_foresight import FROM_PLAN
+
     changed = np.array(plan, float)
     examined = np.zeros(len(workload), np.uint8)
     examined[list(rows)] = FROM_PLAN

@@ -43,7 +43,10 @@ from workloadlab.simulation.kernel import (
 from workloadlab.simulation.kernel_lane import LANE_TYPE, offers, results, slots, views
 from workloadlab.simulation.kernel_state import INLINE, JIT, NONE, TICK_S
 
-__all__ = ["look_ahead"]
+__all__ = ["FROM_PLAN", "LOWEST", "look_ahead"]
+
+LOWEST, FROM_PLAN = 1, 2
+"""How a row is examined: ties to the lowest index, or to what the base chose, which then goes first."""
 
 
 @njit(**INLINE)
@@ -105,9 +108,9 @@ def _look_ahead_of(sources: str) -> Any:
     ) -> Any:
         """Play one lane, trying every instance for the requests in `examined`.
 
-        Writes the choices into `plan`. Rows that are not examined go where the base says, which must
-        choose then; and where `plan` is what the base follows, it changes only for the better. Ties
-        otherwise go to the lowest index. Returns (status, row, chosen instance).
+        Writes the choices into `plan`, which may be what the base follows: then it changes on the way.
+        A row that is not examined goes where the base says, which must be one that chooses. Returns
+        (status, row, chosen instance).
         """
         if len(sources) == 0:
             return STATUS_DONE, NONE, NONE
@@ -125,15 +128,10 @@ def _look_ahead_of(sources: str) -> Any:
             chosen = planned
             if examined[row] > 0:
                 chosen, fewest, least_s = NONE, 0, np.inf
-                for turn in range(lane.instances + 1):
-                    i = turn - 1
-                    if turn == 0:
-                        if examined[row] == 1:
-                            continue
-                        i = planned
-                    elif examined[row] == 2 and i == planned:
-                        continue
-                    if i < 0 or views(lane)[i].fits == 0:
+                for turn in range(-1, lane.instances):
+                    i = planned if turn < 0 else turn
+                    out_of_turn = (turn < 0) != (examined[row] == FROM_PLAN and i == planned)
+                    if out_of_turn or i < 0 or views(lane)[i].fits == 0:
                         continue
                     _copy(lane, fork, state, forked, ahead)
                     for cell in range(len(memory)):
