@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import workloadlab as wl
+from workloadlab.learning import ORACLES
 from workloadlab.routing import SHELF, compatible_routers, unmet_need
 
 CLUSTER = """
@@ -72,10 +73,11 @@ def test_list_of_routers_names_needs(run):
     code, out, _ = run("replay", "--list-routers", "--json")
     assert code == 0
     entries = {entry["name"]: entry for entry in json.loads(out)["routers"]}
-    assert set(entries) == set(SHELF)
-    assert entries["clairvoyant_least_work"]["needs"] == ["oracle"]
+    assert set(entries) == set(SHELF) | set(ORACLES)
+    for name in ("clairvoyant_least_work", *ORACLES):
+        assert (entries[name]["family"], entries[name]["needs"]) == ("oracles", ["oracle"])
     code, out, _ = run("replay", "--list-routers")
-    assert len(out.splitlines()) == len(SHELF)
+    assert len(out.splitlines()) == len(SHELF) + len(ORACLES)
     assert "(needs prefix)" in out
 
 
@@ -96,3 +98,25 @@ def test_a_router_predicts_with_a_model_of_ones_own(run, tmp_path):
     assert "no latency model file" in err
     code, out, _ = run("replay", "--help")
     assert "=MODEL" in out
+
+
+def test_oracles_stand_in_the_same_board(run, tmp_path):
+    log().save(tmp_path / "log.trace")
+    words = ("replay", "log.trace", "--latency", "rtxpro6000-llama-3.1-8b", "--instances", 2)
+    code, out, _ = run(
+        *words, "--router", "lookahead,round_robin,exhaustive", "--rate-scale", "1,2", "--json",
+        "-o", "runs",
+    )  # fmt: skip
+    assert code == 0
+    board = json.loads(out)
+    order = ("round_robin", "lookahead", "exhaustive")
+    assert [(entry["router"], entry["rate_scale"]) for entry in board["runs"]] == [
+        (name, scale) for name in order for scale in (1.0, 2.0)
+    ]
+    mean_s = {e["router"]: e["e2e_s"]["mean"] for e in board["runs"] if e["rate_scale"] == 2.0}
+    assert mean_s["exhaustive"] <= min(mean_s.values()) + 1e-9
+    assert {"round_robin", "exhaustive"} in [{p["router"], p["other"]} for p in board["pairs"]]
+    assert len(wl.Runs.open(tmp_path / "runs")) == 6
+
+    code, _, err = run(*words, "--router", "lookahead", "--sessions", "closed")
+    assert (code, "open sessions" in err) == (2, True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,9 +13,10 @@ from workloadlab.cli.common import json_option, print_json, say, working
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
+    from workloadlab.learning import Oracle
     from workloadlab.routing import Router
     from workloadlab.simulation import Cluster
-    from workloadlab.trace import Trace
+    from workloadlab.trace import Runs, Trace
 
 
 @click.command("replay")
@@ -36,10 +39,10 @@ if TYPE_CHECKING:
     "routers",
     multiple=True,
     metavar="NAME",
-    help="Router name, my_router.py or my_router.py:name; repeat, or separate by commas; "
+    help="Router or oracle name, my_router.py or my_router.py:name; repeat, or separate by commas; "
     "predicted_latency, llmd_latency and polyserve take =MODEL, a catalogue name or the JSON of a "
-    "latency or request model to predict with; all: every built-in that the trace and the cluster "
-    "can serve; default round_robin,least_requests.",
+    "latency or request model to predict with; all: every built-in router that the trace and the "
+    "cluster can serve, no oracle that simulates; default round_robin,least_requests.",
 )
 @click.option(
     "--rate-scale",
@@ -62,7 +65,7 @@ if TYPE_CHECKING:
     "records",
     multiple=True,
     metavar="WHAT",
-    help="Also write steps or decisions (Parquet, with -o); repeat, or separate by commas.",
+    help="Also write steps or decisions of routers (Parquet, with -o); repeat, or separate by commas.",
 )
 @click.option("--threads", type=int, help="Runs at a time; default one per core.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the outcome traces.")
@@ -91,22 +94,16 @@ def command(
     if trace is None:
         raise UsageError("no trace to replay", fix="workloadlab replay TRACE --cluster FILE")
     from workloadlab.scoring import score
-    from workloadlab.simulation import replay
     from workloadlab.trace import Trace
 
     opened = Trace.open(trace)
     cluster = _cluster(cluster_file, options)
-    with working("Replaying (the first time on a machine also compiles the engine)"):
-        runs = replay(
-            opened,
-            cluster,
-            routers=_routers(_split(routers), opened, cluster),
-            rate_scale=[_number(word) for word in _split(scales)] or [1.0],
-            seeds=seeds,
-            sessions=sessions,
-            record=_split(records),
-            threads=threads,
-        )
+    setting: dict[str, Any] = {
+        "rate_scale": [_number(word) for word in _split(scales)] or [1.0],
+        "seeds": seeds,
+        "threads": threads,
+    }
+    runs = _replay(opened, cluster, _split(routers), setting, sessions, _split(records))
     if out:
         runs.save(out)
         say(f"{len(runs)} runs written to {out}")
@@ -121,6 +118,47 @@ def command(
 
 def _split(words: tuple[str, ...]) -> list[str]:
     return [part.strip() for word in words for part in word.split(",") if part.strip()]
+
+
+def _replay(
+    trace: Trace,
+    cluster: Cluster,
+    words: list[str],
+    setting: dict[str, Any],
+    sessions: Literal["open", "closed", "clients"],
+    records: list[str],
+) -> Runs:
+    """Replay with the routers and the oracles that the words name."""
+    from workloadlab.learning.shelf import ORACLES
+    from workloadlab.simulation import replay
+
+    oracles = list(dict.fromkeys(word for word in words if word in ORACLES))
+    routers = [word for word in words if word not in ORACLES]
+    if oracles and sessions != "open":
+        raise UsageError(
+            f"--router {oracles[0]} with --sessions {sessions}: an oracle compares choices over the "
+            "same arrivals, and in a closed loop these depend on the choices",
+            fix="replay oracles with open sessions",
+        )
+    parts: list[Runs] = []
+    if routers or not oracles:
+        with working("Replaying (the first time on a machine also compiles the engine)"):
+            parts.append(
+                replay(
+                    trace,
+                    cluster,
+                    routers=_routers(routers, trace, cluster),
+                    sessions=sessions,
+                    record=records,
+                    **setting,
+                )
+            )
+    if oracles:
+        from workloadlab.learning import replay_oracles
+
+        with working(f"Simulating every choice: {', '.join(oracles)}"):
+            parts.append(replay_oracles(trace, cluster, oracles, **setting))
+    return reduce(operator.add, parts)
 
 
 def _routers(words: list[str], trace: Trace, cluster: Cluster) -> list[str | Router]:
@@ -164,12 +202,14 @@ def _cluster(cluster_file: Path | None, options: dict[str, str | float | None]) 
 
 
 def _list_routers(as_json: bool) -> None:
+    from workloadlab.learning.shelf import ORACLES
     from workloadlab.routing import SHELF
 
+    policies: list[Router | Oracle] = [*SHELF.values(), *(make() for make in ORACLES.values())]
     shelf: list[dict[str, Any]] = [
         {"name": r.name, "family": r.family, "needs": sorted(r.needs), "formula": r.formula,
          "source": r.source}
-        for r in SHELF.values()
+        for r in policies
     ]  # fmt: skip
     if as_json:
         print_json({"schema_version": 1, "routers": shelf})

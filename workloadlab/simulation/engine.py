@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,12 @@ from workloadlab.simulation.records import Recorder
 from workloadlab.simulation.workload import Outcome, Workload
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.layout import LaneArrays
 
-__all__ = ["outcome_of", "problem", "replay_lane"]
+__all__ = ["blame", "lane_problem", "outcome_of", "replay_lane", "router_arguments"]
 
 
 @router
@@ -34,6 +37,32 @@ def _no_choice(request: Any, instances: Any, params: Any, memory: Any) -> int:  
 def _placeholders() -> tuple[Any, Any]:
     """Functions for the slot that a router's kind leaves empty."""
     return _no_score.compiled, _no_choice.compiled
+
+
+def router_arguments(policy: Router, instances: int) -> tuple[Any, Any, bool, Any, Any]:
+    """Return a router as kernels take it: score, choose, which of them it is, parameters, memory."""
+    no_score, no_choice = _placeholders()
+    by_score = policy.kind == "score"
+    return (
+        policy.compiled if by_score else no_score,
+        no_choice if by_score else policy.compiled,
+        by_score,
+        np.array(policy.params),
+        empty_memory(instances),
+    )
+
+
+@contextmanager
+def blame(policy: Router) -> Iterator[None]:
+    """Turn what a router raises into an error that names it."""
+    try:
+        yield
+    except (ArithmeticError, ValueError, IndexError, AssertionError) as error:
+        raise UsageError(
+            f"router {policy.name!r} raised {type(error).__name__}: {error}",
+            where=policy.location,
+            fix="guard the case, for example a division by zero on an idle instance",
+        ) from error
 
 
 def replay_lane(
@@ -71,26 +100,12 @@ def replay_lane(
         recorded_steps=recorder.room_for_steps,
         recorded_decisions=recorder.room_for_decisions,
     )
-    no_score, no_choice = _placeholders()
-    by_score = policy.kind == "score"
-    router_side = (
-        policy.compiled if by_score else no_score,
-        no_choice if by_score else policy.compiled,
-        by_score,
-        np.array(policy.params),
-        empty_memory(len(made.arrays["views"])),
-    )
+    router_side = router_arguments(policy, len(made.arrays["views"]))
     while True:
-        try:
+        with blame(policy):
             status, row, chosen = kernel.run_lane(
                 made.lane, made.step_time, made.decode_line, *router_side
             )
-        except (ArithmeticError, ValueError, IndexError, AssertionError) as error:
-            raise UsageError(
-                f"router {policy.name!r} raised {type(error).__name__}: {error}",
-                where=policy.location,
-                fix="guard the case, for example a division by zero on an idle instance",
-            ) from error
         if status == kernel.STATUS_SLOTS_FULL:
             made.add_slots()
             continue
@@ -98,7 +113,7 @@ def replay_lane(
         if status != kernel.STATUS_RECORD_FULL:
             break
     if status != kernel.STATUS_DONE:
-        raise problem(status, row, chosen, policy, made, cluster)
+        raise lane_problem(status, row, chosen, policy, made, cluster)
     return outcome_of(made, cluster.request_overhead_s)
 
 
@@ -119,10 +134,10 @@ def outcome_of(made: LaneArrays, request_overhead_s: float) -> Outcome:
     )
 
 
-def problem(
+def lane_problem(
     status: int, row: int, chosen: int, policy: Router, made: LaneArrays, cluster: Cluster
 ) -> UsageError:
-    """Return why a lane cannot go on, by its status: which request, what it waits for, what to do."""
+    """Return the error of a lane that stopped for another reason than its end."""
     from workloadlab.simulation import kernel
 
     count = len(made.arrays["views"])

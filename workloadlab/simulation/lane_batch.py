@@ -16,7 +16,7 @@ import numpy as np
 
 from workloadlab.routing import Batch, choices_of
 from workloadlab.simulation import kernel_state as state
-from workloadlab.simulation.engine import outcome_of, problem
+from workloadlab.simulation.engine import lane_problem, outcome_of
 from workloadlab.simulation.layout import WRITTEN, LaneArrays, lane_arrays
 from workloadlab.simulation.workload import seed_state
 
@@ -220,7 +220,7 @@ class LaneBatch:
         lane = self.lanes[k]
         at = "stalled" if status == self._status.STATUS_STALLED else "head"
         row = int(made.arrays["slots"][lane[at]]["row"])
-        return problem(status, row, chosen, self.policy, made, self.cluster)
+        return lane_problem(status, row, chosen, self.policy, made, self.cluster)
 
     def outcome(self, k: int) -> Outcome:
         """Return what became of the requests of lane `k`."""

@@ -6,25 +6,23 @@ from dataclasses import asdict, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.errors import UnsupportedError, UsageError
+from workloadlab.errors import UnsupportedError
 from workloadlab.execution import run_lanes
 from workloadlab.routing import Chooser, Router, resolve
 from workloadlab.simulation.engine import replay_lane
 from workloadlab.simulation.lane_batch import replay_by_choices
+from workloadlab.simulation.played import Played, lanes_of, runs_of
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.records import Recorder, recorder_for
-from workloadlab.simulation.workload import REPLAYED, Sessions, outcome_trace
-from workloadlab.trace import COLUMNS, RunInfo, Runs, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from workloadlab.simulation.cluster import Cluster
-    from workloadlab.simulation.workload import Outcome, Workload
+    from workloadlab.simulation.workload import Outcome, Sessions, Workload
+    from workloadlab.trace import Runs, Trace
 
 __all__ = ["replay"]
-
-MOST_LANES = 100_000
 
 
 def replay(
@@ -84,55 +82,27 @@ def replay(
 
     recorders = recorder_for(record)
     policies = _unique([resolve(spec, load=load_predictor) for spec in routers])
-    scales = [rate_scale] if isinstance(rate_scale, int | float) else list(rate_scale)
-    if not policies or not scales or seeds < 1:
-        raise UsageError("nothing to replay", fix="give at least one router, rate scale and seed")
-    if len(policies) * len(scales) * seeds > MOST_LANES:
-        raise UsageError(f"more than {MOST_LANES:,} runs in one call", fix="split the sweep")
+    lanes = lanes_of(policies, rate_scale, seeds)
     workload, simulated = workload_and_cluster(trace, cluster, policies, sessions)
-    scaled = {scale: workload.scaled(scale) for scale in scales}
-    lanes = [(p, scale, seed) for p in policies for scale in scales for seed in range(seeds)]
+    scaled = {scale: workload.scaled(scale) for _, scale, _ in lanes}
     notes = [replace(recorders) for _ in lanes]
     outcomes = _outcomes(
-        [(scaled[scale], seed) for scale in scales for seed in range(seeds)],
+        [(scaled[scale], seed) for policy, scale, seed in lanes if policy is policies[0]],
         simulated,
         policies,
         notes,
         threads,
     )
-    base = trace.frame.select(
-        name for name in trace.columns if name in COLUMNS and name not in REPLAYED
-    ).collect()
-    names, infos, traces, records = cluster.instance_names, [], [], []
-    for (policy, scale, seed), outcome, recorder in zip(lanes, outcomes, notes, strict=True):
-        records.append(recorder.frames(cluster, outcome))
-        info = RunInfo(
-            run_id=f"{policy.name}__x{float(scale)!r}__s{seed}",
-            router=policy.name,
-            rate_scale=float(scale),
-            seed=seed,
-            instances=len(names),
-            steps=outcome.steps,
-            steps_outside_domain=outcome.steps_outside,
-        )
-        infos.append(info)
-        options = {
-            "router": policy.name,
-            "params": list(policy.settings),
-            "model": policy.model or None,
-            "index": None if policy.index is None else asdict(policy.index),
-            "rate_scale": float(scale),
-            "seed": seed,
-            "sessions": sessions,
-            "cluster": cluster.to_dict(),
-        }
-        traces.append(
-            outcome_trace(
-                trace, base, scaled[scale], outcome,
-                run_id=info.run_id, names=names, options=options,
-            )
-        )  # fmt: skip
-    return Runs(tuple(infos), tuple(traces), cluster.to_dict(), tuple(records))
+    played = [
+        Played(policy.name, scale, seed, scaled[scale], outcome, _options(policy), recorder)
+        for (policy, scale, seed), outcome, recorder in zip(lanes, outcomes, notes, strict=True)
+    ]
+    return runs_of(trace, cluster, played, sessions)
+
+
+def _options(policy: Router) -> dict[str, Any]:
+    index = None if policy.index is None else asdict(policy.index)
+    return {"params": list(policy.settings), "model": policy.model or None, "index": index}
 
 
 def _unique(policies: list[Router]) -> list[Router]:

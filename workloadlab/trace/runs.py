@@ -92,6 +92,43 @@ class Runs:
             )
         return found[0]
 
+    def __add__(self, other: Runs) -> Runs:
+        """Return these runs and others of the same trace, cluster, rate scales and seeds.
+
+        Raises:
+            UsageError: they replay something else, or a run occurs in both.
+
+        Example:
+            >>> from dataclasses import replace
+            >>> import polars as pl
+            >>> info = RunInfo(run_id="a__x1.0__s0", router="a", rate_scale=1.0, seed=0, instances=1)
+            >>> trace = Trace.from_frame(pl.DataFrame({"arrival_ns": [0], "input_tokens": [1]}))
+            >>> runs = Runs((info,), (trace,))
+            >>> more = Runs((replace(info, run_id="b__x1.0__s0", router="b"),), (trace,))
+            >>> [info.router for info, _ in runs + more]
+            ['a', 'b']
+        """
+        twice = {info.run_id for info in self.infos} & {info.run_id for info in other.infos}
+        if twice:
+            raise UsageError(f"{min(twice)} is in both runs", fix="join each run once")
+        if self._setting() != other._setting():
+            raise UsageError(
+                "these runs do not replay the same requests at the same rates and seeds on the same "
+                "cluster, so they cannot be compared",
+                fix="replay both with the same trace, cluster, rate_scale and seeds",
+            )
+        records = tuple(
+            noted
+            for runs in (self, other)
+            for noted in (*runs.records, *({} for _ in range(len(runs) - len(runs.records))))
+        )
+        return Runs(self.infos + other.infos, self.traces + other.traces, self.cluster, records)
+
+    def _setting(self) -> Any:
+        """Return what runs must share to be compared."""
+        lanes = {(info.rate_scale, info.seed) for info in self.infos}
+        return self.cluster, lanes, {trace.requests for trace in self.traces}
+
     def save(self, folder: str | Path) -> Path:
         """Write every outcome trace and, last, the manifest that names them."""
         folder = Path(folder)

@@ -1,0 +1,164 @@
+"""Lookahead and rollout equal a plain twin that copies the readable engine for every choice."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workloadlab.latency import LatencyModel
+from workloadlab.learning.foresight import look_ahead
+from workloadlab.routing import SHELF, PrefixIndex, router
+from workloadlab.simulation import Cluster, Pool
+from workloadlab.simulation.kernel_state import TICK_S
+from workloadlab.simulation.reference import Lane
+from workloadlab.simulation.workload import Workload
+
+
+@dataclass
+class LookingAhead(Lane):
+    ahead: int = 0
+
+    def choose(self, row, now):
+        super().choose(row, now)  # the base decides too, so that its memory goes on
+        live = [
+            int(r) for r in np.flatnonzero(~np.isnan(self.outcome.arrival_s) & ~self.ended())
+        ]  # fmt: skip
+        coming = [r for _, r in sorted(self.expected)[: self.ahead]]
+        costs = {i: self.cost(i, row, now, live + coming) for i in np.flatnonzero(self.views.fits)}
+        best = min(costs)
+        for i, (unserved, total_s) in costs.items():
+            fewest, least_s = costs[best]
+            if unserved < fewest or (unserved == fewest and total_s < least_s - TICK_S):
+                best = i
+        return int(best)
+
+    def ended(self):
+        return ~np.isnan(self.outcome.end_s)
+
+    def cost(self, chosen, row, now, concerned):
+        facts = (self.workload, self.cluster, *self.cluster.pools, self.policy)
+        fork = deepcopy(self, {id(fact): fact for fact in facts})
+        fork.__class__ = Lane
+        fork.expected = sorted(fork.expected)[: self.ahead]
+        assert fork.held.pop(0) == row
+        fork.send(row, chosen, now)
+        fork.offer_held(now)
+        fork.run()
+        latency_s = (fork.outcome.end_s - fork.outcome.arrival_s)[concerned]
+        return int(np.isnan(latency_s).sum()), float(np.nansum(latency_s))
+
+
+def twin(workload, cluster, base, seed, ahead):
+    return LookingAhead(workload, cluster, base, seed, ahead=ahead).run()
+
+
+@router(needs={"prefix"}, index=PrefixIndex(kind="tree", capacity_tokens=90, ttl_s=2.0))
+def by_belief(request, instance):
+    return request.input_tokens - instance.indexed_tokens + 10 * instance.in_flight
+
+
+@router(kind="choose")
+def at_most_two(request, instances, params, memory):
+    for i in range(len(instances)):
+        if instances[i].in_flight < 2 and instances[i].fits == 1:
+            return i
+    return -1
+
+
+BASES = [
+    *(SHELF[name] for name in ("round_robin", "least_requests", "power_of_two", "llmd_default")),
+    by_belief,
+    at_most_two,
+]
+
+
+@st.composite
+def clusters(draw):
+    pools = [
+        Pool(
+            name=name,
+            instances=draw(st.integers(1, 2)),
+            latency=LatencyModel.linear(
+                constant_s=draw(st.sampled_from([0.013, 0.25])),
+                prefill_token_s=draw(st.sampled_from([0.0, 1.37e-3])),
+                decode_seq_s=1.7e-3,
+                decode_context_s=3.1e-5,
+            ),
+            kv_blocks=draw(st.sampled_from([None, 12, 40])),
+            block_size=2,
+            max_num_seqs=draw(st.sampled_from([1, 2, 256])),
+            max_num_batched_tokens=draw(st.sampled_from([7, 2048])),
+            prefix_caching=draw(st.booleans()),
+            max_in_flight=draw(st.sampled_from([None, None, 1])),
+            step_noise=draw(st.sampled_from([0.0, 0.0, 0.2])),
+            step_together=draw(st.sampled_from([False, False, True])),
+        )
+        for name in draw(st.sampled_from([("a",), ("a", "b")]))
+    ]
+    interval = draw(st.sampled_from([0.0, 0.0, 0.3]))
+    return Cluster(
+        pools=pools,
+        signal_interval_s=interval,
+        signal_delay_s=draw(st.sampled_from([0.0, 0.12])) if interval else 0.0,
+        request_overhead_s=draw(st.sampled_from([0.0, 0.004])),
+        decision_overhead_s=draw(st.sampled_from([0.0, 0.0, 0.003])),
+        max_router_queue=draw(st.sampled_from([None, None, 1])),
+    )
+
+
+@st.composite
+def workloads(draw):
+    n = draw(st.integers(1, 12))
+    gaps = draw(
+        st.lists(st.sampled_from([0.0, 0.0, 0.017, 0.4, 3.0]), min_size=n, max_size=n)
+    )  # fmt: skip
+    inputs = np.array(draw(st.lists(st.integers(1, 30), min_size=n, max_size=n)))
+    outputs = np.array(draw(st.lists(st.integers(1, 20), min_size=n, max_size=n)))
+    family = draw(st.lists(st.integers(0, 1), min_size=n, max_size=n))
+    chains = [[15 * f + k for k in range(int(b))] for f, b in zip(family, inputs // 2, strict=True)]
+    return Workload(
+        np.cumsum(gaps), inputs, outputs, np.full(n, -1), np.full(n, -1),
+        np.array([name for chain in chains for name in chain], np.int32),
+        np.cumsum([0, *map(len, chains)]), 2,
+    )  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    workload=workloads(),
+    cluster=clusters(),
+    base=st.sampled_from(BASES),
+    seed=st.integers(0, 3),
+    ahead=st.sampled_from([0, 1, 3, 50]),
+)
+def test_looking_ahead_equals_its_twin(workload, cluster, base, seed, ahead):
+    fast = look_ahead(workload, cluster, base, seed, ahead=ahead)
+    slow = twin(workload, cluster, base, seed, ahead)
+    np.testing.assert_array_equal(fast.instance, slow.instance)
+    for name in ("arrival_s", "dispatch_s", "first_token_s", "end_s"):
+        np.testing.assert_allclose(getattr(fast, name), getattr(slow, name), rtol=0, atol=1e-9)
+    assert fast.steps == slow.steps
+
+
+def test_the_twin_decides_otherwise_than_its_base():
+    """So that the property cannot hold by both doing nothing."""
+    rng = np.random.default_rng(3)
+    n = 14
+    workload = Workload(
+        np.cumsum(rng.exponential(0.05, n)), rng.integers(1, 300, n), rng.integers(1, 25, n),
+        np.full(n, -1), np.full(n, -1),
+    )  # fmt: skip
+    model = LatencyModel.linear(constant_s=0.03, prefill_token_s=3e-4, decode_seq_s=1e-3)
+    cluster = Cluster.uniform(3, model, max_num_seqs=2)
+    base = SHELF["round_robin"]
+    for ahead in (0, 8):
+        slow = twin(workload, cluster, base, 0, ahead)
+        fast = look_ahead(workload, cluster, base, 0, ahead=ahead)
+        np.testing.assert_array_equal(fast.instance, slow.instance)
+        assert (fast.instance != np.arange(n) % 3).any()
+        plain = Lane(workload, replace(cluster), base, 0).run()
+        assert np.sum(fast.end_s) < np.sum(plain.end_s)

@@ -1,0 +1,204 @@
+"""Decisions by trying them: a lane is copied for every instance that can serve, and played on.
+
+The copy goes on under a base router, with the next `ahead` arrivals and then none, until all is served.
+What a lane writes lies in one block of memory (see `forked`), so a copy is a move of that block, of the
+slots in use and of the results of the requests concerned.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from workloadlab.compiled import digest_of
+from workloadlab.latency import domain_kernel
+from workloadlab.simulation import (
+    kernel,
+    kernel_blocks,
+    kernel_decodes,
+    kernel_engine,
+    kernel_fleet,
+    kernel_index,
+    kernel_lane,
+    kernel_queue,
+    kernel_router,
+    kernel_schedule,
+    kernel_sessions,
+    kernel_state,
+)
+from workloadlab.simulation.kernel import (
+    CHOOSE_SIGNATURE,
+    DECODE_LINE,
+    SCORE_SIGNATURE,
+    SIGNATURE,
+    STATUS_DECIDE,
+    STATUS_DONE,
+    STATUS_STALLED,
+    STEP_TIME,
+    next_decision,
+    place,
+)
+from workloadlab.simulation.kernel_lane import LANE_TYPE, offers, results, slots, views
+from workloadlab.simulation.kernel_state import INLINE, JIT, NONE, TICK_S
+
+__all__ = ["FROM_PLAN", "LOWEST", "look_ahead"]
+
+LOWEST, FROM_PLAN = 1, 2
+"""How a row is examined: ties to the lowest index, or to what the base chose, which then goes first."""
+
+
+@njit(**INLINE)
+def _copy(lane: Any, fork: Any, state: Any, forked: Any, ahead: Any) -> None:
+    """Make `fork` stand where `lane` does, with no more than `ahead` arrivals to come."""
+    for word in range(len(state)):
+        forked[word] = state[word]
+    last = min(lane.requests, lane.arrived + ahead)
+    for row in range(lane.arrived, last):
+        results(fork)[row] = results(lane)[row]
+    for q in range(lane.used_slots):
+        slots(fork)[q] = slots(lane)[q]
+        row = slots(lane)[q].row
+        results(fork)[row] = results(lane)[row]
+    fork.requests = fork.start_count = last
+
+
+@njit(**INLINE)
+def _cost(lane: Any, fork: Any) -> Any:
+    """Return (requests not served, total latency of the others) of those that `lane` has not ended."""
+    unserved, total_s = 0, 0.0
+    for q in range(lane.used_slots):
+        row = slots(lane)[q].row
+        if np.isnan(results(lane)[row].end_s):
+            r = results(fork)[row]
+            if np.isnan(r.end_s):
+                unserved += 1
+            else:
+                total_s += r.end_s - r.arrival_s
+    for row in range(lane.arrived, fork.requests):
+        r = results(fork)[row]
+        if np.isnan(r.end_s):
+            unserved += 1
+        else:
+            total_s += r.end_s - r.arrival_s
+    return unserved, total_s
+
+
+def _look_ahead_of(sources: str) -> Any:
+    """Return the function, bound to the digest of the sources that it is compiled from."""
+
+    def look_ahead(
+        lanes: Any,
+        forks: Any,
+        state: Any,
+        forked: Any,
+        play: Any,
+        step_time: Any,
+        decode_line: Any,
+        score: Any,
+        choose: Any,
+        by_score: Any,
+        params: Any,
+        memory: Any,
+        forked_memory: Any,
+        examined: Any,
+        plan: Any,
+        ahead: Any,
+    ) -> Any:
+        """Play one lane, trying every instance for the requests in `examined`.
+
+        Writes the choices into `plan`, which may be what the base follows: then it changes on the way.
+        A row that is not examined goes where the base says, which must be one that chooses. Returns
+        (status, row, chosen instance).
+        """
+        if len(sources) == 0:
+            return STATUS_DONE, NONE, NONE
+        lane, fork, model = lanes[0], forks[0], (0, step_time, decode_line)
+        while True:
+            status = next_decision(lane, model)
+            if status == STATUS_STALLED:
+                return status, slots(lane)[lane.stalled].row, NONE
+            if status != STATUS_DECIDE:
+                return status, NONE, NONE
+            row = offers(lane)[0].row
+            planned = NONE
+            if not by_score:
+                planned = choose(offers(lane)[0], views(lane), params, memory)
+            chosen = planned
+            if examined[row] > 0:
+                chosen, fewest, least_s = NONE, 0, np.inf
+                for turn in range(-1, lane.instances):
+                    i = planned if turn < 0 else turn
+                    out_of_turn = (turn < 0) != (examined[row] == FROM_PLAN and i == planned)
+                    if out_of_turn or i < 0 or views(lane)[i].fits == 0:
+                        continue
+                    _copy(lane, fork, state, forked, ahead)
+                    for cell in range(len(memory)):
+                        forked_memory[cell] = memory[cell]
+                    place(fork, i)
+                    status, failed, said = play(
+                        forks,
+                        step_time,
+                        decode_line,
+                        score,
+                        choose,
+                        by_score,
+                        params,
+                        forked_memory,
+                    )
+                    if status != STATUS_DONE and status != STATUS_STALLED:
+                        return status, failed, said
+                    unserved, total_s = _cost(lane, fork)
+                    fewer = chosen < 0 or unserved < fewest
+                    if fewer or (unserved == fewest and total_s < least_s - TICK_S):
+                        chosen, fewest, least_s = i, unserved, total_s
+            plan[row] = chosen
+            status = place(lane, chosen)
+            if status != STATUS_DONE:
+                return status, row, chosen
+
+    return look_ahead
+
+
+_LANES = types.Array(LANE_TYPE, 1, "C")
+look_ahead = njit(
+    types.Tuple((types.int64, types.int64, types.int64))(
+        _LANES,
+        _LANES,
+        types.uint64[::1],
+        types.uint64[::1],
+        types.FunctionType(SIGNATURE),
+        types.FunctionType(STEP_TIME),
+        types.FunctionType(DECODE_LINE),
+        types.FunctionType(SCORE_SIGNATURE),
+        types.FunctionType(CHOOSE_SIGNATURE),
+        types.boolean,
+        types.float64[::1],
+        types.float64[::1],
+        types.float64[::1],
+        types.uint8[::1],
+        types.float64[::1],
+        types.int64,
+    ),
+    **JIT,
+)(
+    _look_ahead_of(
+        digest_of(
+            domain_kernel,
+            kernel,
+            kernel_blocks,
+            kernel_decodes,
+            kernel_engine,
+            kernel_fleet,
+            kernel_index,
+            kernel_lane,
+            kernel_queue,
+            kernel_router,
+            kernel_schedule,
+            kernel_sessions,
+            kernel_state,
+        )
+    )
+)
+"""Play one lane in place: see the function inside `_look_ahead_of`."""

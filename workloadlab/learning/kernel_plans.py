@@ -1,0 +1,93 @@
+"""Play one lane under many plans, each an instance for every request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from workloadlab.compiled import digest_of
+from workloadlab.simulation import kernel_lane, kernel_state
+from workloadlab.simulation.kernel import (
+    CHOOSE_SIGNATURE,
+    DECODE_LINE,
+    SCORE_SIGNATURE,
+    SIGNATURE,
+    STATUS_DONE,
+    STEP_TIME,
+)
+from workloadlab.simulation.kernel_lane import LANE_TYPE, results
+from workloadlab.simulation.kernel_state import JIT, NONE
+
+__all__ = ["play_plans"]
+
+
+def _play_plans_of(sources: str) -> Any:
+    """Return the function, bound to the digest of the sources that it is compiled from."""
+
+    def play_plans(
+        lanes: Any,
+        forks: Any,
+        state: Any,
+        forked: Any,
+        play: Any,
+        step_time: Any,
+        decode_line: Any,
+        score: Any,
+        choose: Any,
+        by_score: Any,
+        memory: Any,
+        plans: Any,
+        totals: Any,
+    ) -> Any:
+        """Play the fork of a fresh lane under every plan; write the total latency of each.
+
+        It is NaN where a request was not served where its plan says. Returns (status, row, chosen
+        instance) of the last.
+        """
+        if len(sources) == 0:
+            return STATUS_DONE, NONE, NONE
+        lane, fork = lanes[0], forks[0]
+        for k in range(len(plans)):
+            for word in range(len(state)):
+                forked[word] = state[word]
+            for row in range(lane.requests):
+                results(fork)[row] = results(lane)[row]
+            for cell in range(len(memory)):
+                memory[cell] = 0.0
+            status, failed, said = play(
+                forks, step_time, decode_line, score, choose, by_score, plans[k], memory
+            )
+            if status != STATUS_DONE:
+                return status, failed, said
+            totals[k] = 0.0
+            for row in range(lane.requests):
+                r = results(fork)[row]
+                totals[k] += r.end_s - r.arrival_s
+                if r.instance != plans[k, row]:
+                    totals[k] = np.nan
+        return STATUS_DONE, NONE, NONE
+
+    return play_plans
+
+
+play_plans = njit(
+    types.Tuple((types.int64, types.int64, types.int64))(
+        types.Array(LANE_TYPE, 1, "C"),
+        types.Array(LANE_TYPE, 1, "C"),
+        types.uint64[::1],
+        types.uint64[::1],
+        types.FunctionType(SIGNATURE),
+        types.FunctionType(STEP_TIME),
+        types.FunctionType(DECODE_LINE),
+        types.FunctionType(SCORE_SIGNATURE),
+        types.FunctionType(CHOOSE_SIGNATURE),
+        types.boolean,
+        types.float64[::1],
+        types.float64[:, ::1],
+        types.float64[::1],
+    ),
+    **JIT,
+)(_play_plans_of(digest_of(kernel_lane, kernel_state)))
+"""Play a lane under every plan: see the function inside `_play_plans_of`."""
