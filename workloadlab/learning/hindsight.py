@@ -34,6 +34,9 @@ AHEAD = 256
 WINDOW, KICKED = 32, 3
 """Requests that may move after a kick, and those that it sends anywhere."""
 
+MOST_FRUITLESS = 100
+"""Kicks in a row that gain nothing before the search ends."""
+
 Ints = npt.NDArray[np.int64]
 
 
@@ -77,7 +80,8 @@ def hindsight(
     latency of all that is live and of the next `ahead` arrivals, which stay where they are; draws are
     common to all trials. When a pass finds nothing more, a few consecutive requests are sent anywhere,
     and those around them may move. A pass that does not lower the total of the whole trace is undone,
-    so the result is never worse than its start. What the budget does not reach for is drawn by the seed.
+    so the result is never worse than its start. The search ends with its budget, or when 100 such kicks
+    in a row gain nothing; what to kick, and what a small budget leaves out, is drawn by the seed.
 
     Args:
         starts: routers that place every request on arrival.
@@ -165,9 +169,12 @@ def _search(
         plan, best = improved.instance.astype(np.int64).clip(0), improved
     requests, instances = len(workload), len(cluster.instance_names)
     rng = np.random.default_rng(seed)
-    tried, stuck = 0, False
-    while (part := (trials - tried) // max(instances - 1, 1)) > 0 and instances > 1:
-        if stuck:
+    tried = fruitless = 0
+    while instances > 1 and fruitless <= MOST_FRUITLESS:
+        part = (trials - tried) // (instances - 1)
+        if part == 0:
+            break
+        if fruitless:
             rows, begun = _kick(plan, min(part, WINDOW), instances, rng)
         else:
             rows = np.sort(rng.choice(requests, min(part, requests), replace=False))
@@ -175,9 +182,9 @@ def _search(
         tried += len(rows) * (instances - 1)
         outcome, changed = improve(workload, cluster, begun, seed, ahead=ahead, rows=rows)
         if cost_of(outcome) < cost_of(best):
-            plan, best = changed, outcome
+            plan, best, fruitless = changed, outcome, min(fruitless, 1)
         else:
-            stuck = True
+            fruitless += 1
     return Headroom(
         start=start.name,
         start_s=_mean_s(started),
