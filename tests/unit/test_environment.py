@@ -134,7 +134,7 @@ def test_rejected_requests_are_misses_of_no_latency():
     names = ["ended", "rejected", "misses"]
     assert [(first[name] + second[name]).tolist() for name in names] == [[2], [1], [1]]
     with pytest.raises(UsageError, match="rows 0 to 0 of the trace need no decision"):
-        environment(trace((0,), (500,), (3,)), cluster={"kv_blocks": 4})
+        environment(trace((0, 1), (500, 30), (3, 3)), cluster={"kv_blocks": 4}, windows=1)
 
 
 def test_lanes_begin_their_next_window_by_themselves():
@@ -188,7 +188,8 @@ def test_a_wrong_choice_is_refused_before_anything_moves(choices, message):
         wl.Pool(name="large", latency=MODEL),
         wl.Pool(name="small", latency=MODEL, kv_blocks=1, block_size=4),
     ]
-    made = wl.Environment(trace(), wl.Cluster(pools=pools), lanes=2)
+    log = trace((0, 0.5, 1.0, 9.0), (10, 20, 30, 1), (3, 3, 3, 1))
+    made = wl.Environment(log, wl.Cluster(pools=pools), lanes=2)
     before = made.batch.instances.copy()
     with pytest.raises(UsageError, match=message):
         made.step(choices)

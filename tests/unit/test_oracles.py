@@ -197,7 +197,7 @@ def test_exhaustive_leaves_out_what_no_instance_could_carry_out():
     every = all_assignments(log((0, 5, 5), (0, 50, 5)), wl.Cluster(pools=pools))
     assert every.instance.tolist() == [[0, 0], [1, 0]]
     with pytest.raises(wl.WorkloadlabError, match="no assignment serves every request"):
-        all_assignments(log((0, 500, 5)), wl.Cluster(pools=pools))
+        all_assignments(log((0, 500, 5), (1, 5, 5)), wl.Cluster(pools=pools))
     with pytest.raises(wl.WorkloadlabError, match=f"more than {MOST_ASSIGNMENTS:,} assignments"):
         all_assignments(random_log(0, requests=40), cluster(2))
 
