@@ -36,7 +36,7 @@ demo: $(CORE)  ## log to report on the sample logs, in demo-out/
 	@$(BIN)/workloadlab demo --out demo-out
 
 test: $(DEV)  ## run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(DEV)  ## lint, format and types
 	@$(BIN)/ruff check .

@@ -53,8 +53,8 @@ SCENES = [  # a request of 100 tokens that will yield 10
     # the queue adds a token of prefill (1 + 0.5 x 59 of context), or a sequence to every decode (10)
     ("predicted_latency", TOKENS, 1, 2, {"queued_tokens": [1, 0], "waiting": [0, 1]}),
     # 50 cached tokens: 50 + 0.5 x 50 x 50 + 10, which ties with 100 + 0.5 x 40 x 60 + 10
-    ("predicted_latency", TOKENS, 0, 2, {"cached_tokens": [0, 50]}),
-    ("predicted_latency", TOKENS, 1, 2, {"cached_tokens": [0, 51]}),
+    ("predicted_latency", TOKENS, 0, 2, {"indexed_tokens": [0, 50]}),
+    ("predicted_latency", TOKENS, 1, 2, {"indexed_tokens": [0, 51]}),
     ("predicted_latency", TOKENS, 1, 2, {"sent_tokens_since_report": [60, 0]}),
     # 60 more tokens are a step more: 60 here, 2 running over 3 steps and 10 decodes there
     ("predicted_latency", TOKENS, 1, 2, {"sent_tokens_since_report": [60, 0], "running": [0, 4]}),
@@ -71,7 +71,7 @@ SCENES = [  # a request of 100 tokens that will yield 10
     ("predicted_latency", QUEUE, 0, 2, {"waiting": [2, 2], "sent_since_report": [1, 2]}),
     ("predicted_latency", QUEUE, 1, 2, {"waiting": [4, 0], "running": [0, 9]}),  # 5 + 1 against 1 + 3
     ("predicted_latency", QUEUE, 1, 3, {"waiting": [4, 4, 9], "running": [9, 8, 9]}),
-    ("predicted_latency", RATES, 1, 2, {"cached_tokens": [40, 41]}),
+    ("predicted_latency", RATES, 1, 2, {"indexed_tokens": [40, 41]}),
     ("predicted_latency", RATES, 1, 2, {"kv_blocks_used": [51, 50]}),
     ("predicted_latency", TOKENS_AHEAD, 1, 2,
      {"queued_tokens": [400, 500], "sent_tokens_since_report": [101, 0]}),
@@ -113,7 +113,7 @@ def test_a_prediction_is_the_sum_of_its_steps():
     policy = wl.router("predicted_latency", model=TOKENS, step_tokens=60, step_overhead_s=0.25)
     views, offer = np.zeros(1, INSTANCE), np.zeros(1, REQUEST)
     offer["input_tokens"], offer["predicted_output_tokens"] = 100, 10
-    views["cached_tokens"], views["queued_tokens"], views["running"] = 10, 50, 2
+    views["indexed_tokens"], views["queued_tokens"], views["running"] = 10, 50, 2
     # 140 tokens: steps of 60, 60 and 20, the last before 80 tokens; 2 sequences decode beside each
     first = (60 + 2) + (60 + 2) + (20 + 2 + 0.5 * 20 * 80) + 3 * 0.25
     seconds = policy.compiled(offer[0], views[0], np.array(policy.params))

@@ -39,7 +39,7 @@ def roofline_plot(model: LatencyModel, section: str) -> Plot:
     if dtype not in gpu.flops:
         return _absent(plot_id, f"{gpu.name} has no published FLOP/s in {dtype}")
     points = points_of(model)
-    at = _Places(geometry, gpu, dtype, model.tp)
+    at = _Places(geometry, gpu, dtype, model.tp, model.system.get("expert_parallel", 1))
     fitted = model.domain.boxes if model.domain else KINDS
     steps = {kind: _sweep(model, kind) for kind in ("decode", "prefill") if kind in fitted}
     if not all((seconds > 0).all() for _, seconds in steps.values()):
@@ -83,12 +83,13 @@ def _absent(plot_id: str, why: str) -> Plot:
 
 
 def operations_and_bytes(
-    model: ModelGeometry, features: Floats, *, dtype: str
+    model: ModelGeometry, features: Floats, *, dtype: str, expert_parallel: int = 1
 ) -> tuple[Floats, Floats]:
     """Count what steps compute and move, over all GPUs of the instance.
 
     Every matrix reads its weights once; of a mixture of experts those that T tokens touch on
-    average, E (1 - (1 - k/E)^T). A prefill is taken as one chunk, which reads the cache before it
+    average, E (1 - (1 - k/E)^T). A rank that shares them with others, each as full, holds its part and
+    meets the tokens of all. A prefill is taken as one chunk, which reads the cache before it
     once; the cache holds two bytes per value.
 
     Args:
@@ -96,6 +97,7 @@ def operations_and_bytes(
         features: rows of (prefill_tokens, prefill_context_tokens, decode_seqs,
             decode_context_tokens).
         dtype: of the weights.
+        expert_parallel: data-parallel ranks that share the experts; the steps are those of one.
 
     Returns:
         Floating-point operations and bytes, one each per row.
@@ -118,8 +120,8 @@ def operations_and_bytes(
     expert = 3.0 * model.hidden * model.intermediate * model.layers
     weights = np.full(len(features), active - expert * max(model.experts_per_token, 1))
     if model.experts:
-        idle = (1.0 - model.experts_per_token / model.experts) ** total
-        weights += expert * model.experts * (1.0 - idle)
+        idle = (1.0 - model.experts_per_token / model.experts) ** (expert_parallel * total)
+        weights += expert * model.experts / expert_parallel * (1.0 - idle)
     else:
         weights += expert
     cached = np.divide(x, p, out=np.zeros_like(x), where=p > 0) + c + total
@@ -130,13 +132,18 @@ def operations_and_bytes(
 class _Places:
     """Turns steps with their durations into places under the roof of one GPU."""
 
-    def __init__(self, geometry: ModelGeometry, gpu: Gpu, dtype: str, tp: int) -> None:
+    def __init__(
+        self, geometry: ModelGeometry, gpu: Gpu, dtype: str, tp: int, expert_parallel: int
+    ) -> None:
         self.geometry, self.dtype, self.tp = geometry, dtype, tp
+        self.expert_parallel = expert_parallel
         self.peak, self.bandwidth = gpu.flops[dtype], gpu.memory_bytes_s
 
     def of(self, features: Floats, seconds: Floats) -> Floats:
         """Return rows of FLOP/byte and FLOP/s."""
-        operations, moved = operations_and_bytes(self.geometry, features, dtype=self.dtype)
+        operations, moved = operations_and_bytes(
+            self.geometry, features, dtype=self.dtype, expert_parallel=self.expert_parallel
+        )
         return np.column_stack([operations / moved, operations / self.tp / seconds])
 
     def roof(self, intensity: Floats) -> Floats:
