@@ -13,26 +13,13 @@ import numpy as np
 from numba import njit, types
 
 from workloadlab.compiled import digest_of
-from workloadlab.latency import domain_kernel
-from workloadlab.simulation import (
-    kernel,
-    kernel_blocks,
-    kernel_decodes,
-    kernel_engine,
-    kernel_fleet,
-    kernel_index,
-    kernel_lane,
-    kernel_queue,
-    kernel_router,
-    kernel_schedule,
-    kernel_sessions,
-    kernel_state,
-)
+from workloadlab.simulation import kernel
 from workloadlab.simulation.kernel import (
     CHOOSE_SIGNATURE,
     DECODE_LINE,
     SCORE_SIGNATURE,
     SIGNATURE,
+    SOURCES,
     STATUS_DECIDE,
     STATUS_DONE,
     STATUS_STALLED,
@@ -182,23 +169,5 @@ look_ahead = njit(
         types.int64,
     ),
     **JIT,
-)(
-    _look_ahead_of(
-        digest_of(
-            domain_kernel,
-            kernel,
-            kernel_blocks,
-            kernel_decodes,
-            kernel_engine,
-            kernel_fleet,
-            kernel_index,
-            kernel_lane,
-            kernel_queue,
-            kernel_router,
-            kernel_schedule,
-            kernel_sessions,
-            kernel_state,
-        )
-    )
-)
+)(_look_ahead_of(digest_of(*SOURCES, kernel)))
 """Play one lane in place: see the function inside `_look_ahead_of`."""

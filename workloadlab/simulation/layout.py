@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.workload import Workload
 
-__all__ = ["FIRST_SLOTS", "WRITTEN", "LaneArrays", "lane_arrays"]
+__all__ = ["WRITTEN", "LaneArrays", "lane_arrays"]
 
 FIRST_SLOTS = 4096
 
