@@ -28,7 +28,7 @@ from workloadlab.simulation.kernel import (
     place,
 )
 from workloadlab.simulation.kernel_lane import LANE_TYPE, offers, results, slots, views
-from workloadlab.simulation.kernel_state import INLINE, JIT, NONE, TICK_S
+from workloadlab.simulation.kernel_state import ENTRY, INLINE, NONE, TICK_S
 
 __all__ = ["FROM_PLAN", "LOWEST", "look_ahead"]
 
@@ -168,6 +168,6 @@ look_ahead = njit(
         types.float64[::1],
         types.int64,
     ),
-    **JIT,
+    **ENTRY,
 )(_look_ahead_of(digest_of(*SOURCES, kernel)))
 """Play one lane in place: see the function inside `_look_ahead_of`."""

@@ -18,7 +18,7 @@ from workloadlab.simulation.kernel import (
     STEP_TIME,
 )
 from workloadlab.simulation.kernel_lane import LANE_TYPE, results
-from workloadlab.simulation.kernel_state import JIT, NONE
+from workloadlab.simulation.kernel_state import ENTRY, NONE
 
 __all__ = ["play_plans"]
 
@@ -88,6 +88,6 @@ play_plans = njit(
         types.float64[:, ::1],
         types.float64[::1],
     ),
-    **JIT,
+    **ENTRY,
 )(_play_plans_of(digest_of(kernel_lane, kernel_state)))
 """Play a lane under every plan: see the function inside `_play_plans_of`."""

@@ -45,7 +45,7 @@ from workloadlab.simulation.kernel_router import (
     send,
 )
 from workloadlab.simulation.kernel_sessions import release_ended
-from workloadlab.simulation.kernel_state import INLINE, JIT, NONE
+from workloadlab.simulation.kernel_state import ENTRY, INLINE, JIT, NONE
 
 __all__ = [
     "DECODE_LINE",
@@ -121,7 +121,7 @@ def _offer(lane: Any) -> Any:
     return False
 
 
-@njit(**INLINE)
+@njit(**JIT)
 def next_decision(lane: Any, model: Any) -> Any:
     """Run until a request must be placed: then `offers` and `views` describe the choice.
 
@@ -156,7 +156,7 @@ def next_decision(lane: Any, model: Any) -> Any:
             return STATUS_RECORD_FULL if lane.full == 1 else STATUS_DONE
 
 
-@njit(**INLINE)
+@njit(**JIT)
 def place(lane: Any, chosen: Any) -> Any:
     """Do what the router chose; -1 keeps the request waiting until the next moment."""
     if chosen == -1:
@@ -274,5 +274,5 @@ SOURCES = (
 )
 """What a lane is compiled from, but for this file."""
 
-run_lane = njit(SIGNATURE, **JIT)(_lane_of(digest_of(*SOURCES)))
+run_lane = njit(SIGNATURE, **ENTRY)(_lane_of(digest_of(*SOURCES)))
 """Replay one lane in place: see the function inside `_lane_of`."""

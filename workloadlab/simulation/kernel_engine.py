@@ -36,7 +36,7 @@ from workloadlab.simulation.kernel_lane import (
 from workloadlab.simulation.kernel_queue import append_waiting, unlink_running
 from workloadlab.simulation.kernel_schedule import schedule
 from workloadlab.simulation.kernel_sessions import note_end
-from workloadlab.simulation.kernel_state import BATCHINGS, INLINE, JIT, TICK_S
+from workloadlab.simulation.kernel_state import BATCHINGS, ENTRY, INLINE, JIT, TICK_S
 
 __all__ = [
     "accept",
@@ -55,7 +55,7 @@ STEP_TIME, DECODE_LINE = 1, 2
 keeps numba from taking the tuple for one of functions alone, which it warns of."""
 
 
-@njit(**JIT)
+@njit(**ENTRY)
 def uniform_draw(state: Any, count: Any) -> Any:
     """Return the `count`-th uniform number in [0, 1) of a run: splitmix64 of state and count."""
     z = state + np.uint64(count + 1) * np.uint64(0x9E3779B97F4A7C15)

@@ -35,7 +35,7 @@ from workloadlab.simulation.kernel_lane import (
     tables,
     views,
 )
-from workloadlab.simulation.kernel_state import INLINE, JIT, NONE
+from workloadlab.simulation.kernel_state import ENTRY, INLINE, NONE
 
 __all__ = [
     "GO_ON",
@@ -165,11 +165,11 @@ SIGNATURE = types.int64(
     types.uint64[::1],
 )
 
-advance_lanes = njit(SIGNATURE, **JIT)(_advance_of(digest_of(*SOURCES, kernel, kernel_function)))
+advance_lanes = njit(SIGNATURE, **ENTRY)(_advance_of(digest_of(*SOURCES, kernel, kernel_function)))
 """Apply one choice to each of some lanes: see the function inside `_advance_of`."""
 
 
-@njit(types.int64(types.Array(from_dtype(INSTANCE), 2, "C"), types.int64[::1]), **JIT)
+@njit(types.int64(types.Array(from_dtype(INSTANCE), 2, "C"), types.int64[::1]), **ENTRY)
 def first_refused(shown: Any, choices: Any) -> Any:
     """Return the first lane whose choice is neither -1 nor an instance that may be chosen, or -1.
 

@@ -96,7 +96,7 @@ def _move(lane: Any, model: Any, until: Any, peek: Any) -> Any:
     """Advance all instances, or begin steps and look ahead: see `advance` and `next_end`."""
     every = engines(lane)
     earliest = np.inf
-    i = 0
+    i = np.int64(0)  # a plain 0 is a type of its own to numba, which then compiles all below twice
     while i < lane.instances and lane.stalled == NONE and lane.full == 0:
         e = every[i]
         _advance_group(i, lane, model, until, peek > 0)
@@ -111,7 +111,7 @@ def _move(lane: Any, model: Any, until: Any, peek: Any) -> Any:
 @njit(**INLINE)
 def advance(lane: Any, model: Any, until: Any) -> None:
     """Run every step of every instance that ends by `until`; start none at or after it."""
-    _move(lane, model, until, 0)
+    _move(lane, model, until, np.int64(0))
 
 
 @njit(**INLINE)

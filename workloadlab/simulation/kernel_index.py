@@ -24,7 +24,7 @@ from workloadlab.simulation.kernel_lane import (
     slots,
     views,
 )
-from workloadlab.simulation.kernel_state import JIT, NONE
+from workloadlab.simulation.kernel_state import ENTRY, JIT, NONE
 
 __all__ = ["index_insert", "index_match"]
 
@@ -104,7 +104,7 @@ def _append(nodes: Any, place: Any, ring: Any, now: Any) -> None:
     nodes[ring].older = place
 
 
-@njit(**JIT)
+@njit(**ENTRY)
 def index_match(lane: Any) -> None:
     """Tell the router what its index knows of a request, on every instance."""
     s, shown = slots(lane)[lane.head], views(lane)
@@ -122,7 +122,7 @@ def index_match(lane: Any) -> None:
         shown[i].index_size_tokens = index_tokens(lane)[i]
 
 
-@njit(**JIT)
+@njit(**ENTRY)
 def index_insert(lane: Any, s: Any, i: Any) -> None:
     """Remember that a request was sent to instance `i`: the deepest block first."""
     rules, table, nodes = index_rules(lane)[0], index_tables(lane), index_nodes(lane)

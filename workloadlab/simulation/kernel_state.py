@@ -12,6 +12,7 @@ __all__ = [
     "CACHED",
     "DECISION",
     "ENGINE",
+    "ENTRY",
     "INLINE",
     "JIT",
     "LANE",
@@ -27,9 +28,14 @@ __all__ = [
     "TICK_S",
 ]
 
-JIT: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
-"""How every kernel is compiled. Kernels allocate nothing, so numba's reference counting is off: with it,
-taking an array out of the bundle costs an atomic increment, and a replay takes twice as long."""
+ENTRY: dict[str, Any] = {"cache": True, "nogil": True, "_nrt": False}
+"""How a kernel that Python calls is compiled. Kernels allocate nothing, so numba's reference counting is
+off: with it, taking an array out of the bundle costs an atomic increment, and a replay takes twice as
+long."""
+
+JIT: dict[str, Any] = {**ENTRY, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""How a kernel that only kernels call is compiled: without the wrappers by which Python would call it,
+which take as long to compile as most kernels do."""
 
 INLINE: dict[str, Any] = {"_nrt": False, "inline": "always"}
 """How kernels with one caller are compiled: as part of it. Each level of calls is optimized again with
