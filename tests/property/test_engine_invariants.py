@@ -69,12 +69,8 @@ def test_every_request_ends_once_and_every_block_comes_back(pool, seed, held):
         2, LatencyModel.linear(constant_s=0.02), max_router_queue=held, **pool
     )
     policy = SHELF["least_requests"]
-    no_choice = SHELF["random"].compiled
     made = lane_arrays(load, cluster, policy, seed)
-    status, _, _ = kernel.run_lane(
-        made.lane, made.step_time, made.decode_line, policy.compiled, no_choice, bool(1),
-        np.array(policy.params), np.zeros(256),
-    )  # fmt: skip
+    status, _, _ = kernel.run_lane(made.lane)
     assert status == kernel.STATUS_DONE
     outcome, engines = outcome_of(made, 0.0), made.arrays["engines"]
     served = outcome.instance >= 0

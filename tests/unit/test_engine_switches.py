@@ -168,6 +168,12 @@ def test_asynchronous_scheduling_lets_a_newcomer_wait_for_the_next_batch():
     assert late.first_token_s.tolist() == [1.0, 3.0]
 
 
+def test_whoever_comes_between_two_steps_waits_behind_an_earlier_newcomer_no_longer_than_that_one():
+    load = requests([0, 0.5, 1.0], [1, 1, 1], [9, 1, 1])
+    lane = both(load, one(async_scheduling=True))
+    assert lane.first_token_s.tolist() == [1.0, 3.0, 3.0]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [

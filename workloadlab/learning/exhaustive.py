@@ -14,7 +14,7 @@ from workloadlab.errors import UsageError
 from workloadlab.learning.foresight import follow, planned
 from workloadlab.learning.forked import forked_lane
 from workloadlab.learning.oracle import Oracle
-from workloadlab.simulation.engine import lane_problem, router_arguments
+from workloadlab.simulation.engine import lane_problem
 from workloadlab.simulation.preparation import workload_and_cluster
 
 if TYPE_CHECKING:
@@ -194,10 +194,9 @@ def _totals(workload: Workload, cluster: Cluster, plans: Floats, seed: int) -> F
 
     two = forked_lane(workload, cluster, planned, seed)
     lane, totals = two.lane, np.zeros(len(plans))
-    *functions, _, memory = router_arguments(planned, len(lane.arrays["views"]))
+    two.fork.put_params(plans)
     status, row, chosen = play_plans(
-        lane.lane, two.fork.lane, two.state, two.forked, run_lane, lane.step_time, lane.decode_line,
-        *functions, memory, plans, totals,
+        lane.lane, two.fork.lane, two.state, two.forked, run_lane, plans, totals
     )  # fmt: skip
     if status != STATUS_DONE:
         raise lane_problem(status, row, chosen, planned, two.fork, cluster)

@@ -8,7 +8,7 @@ import numpy as np
 
 from workloadlab.learning.forked import forked_lane
 from workloadlab.routing import router
-from workloadlab.simulation.engine import blame, lane_problem, outcome_of, router_arguments
+from workloadlab.simulation.engine import blame, lane_problem, outcome_of
 
 if TYPE_CHECKING:
     from workloadlab.routing import Router
@@ -44,15 +44,15 @@ def _play(
 
     two = forked_lane(workload, cluster, base, seed)
     lane, fork = two.lane, two.fork
-    *functions, params, memory = router_arguments(base, len(lane.arrays["views"]))
     if plan is None:
         plan = np.zeros(len(workload))
     else:
-        params = plan
+        lane.put_params(plan)
+        fork.put_params(plan)
     with blame(base):
         status, row, chosen = kernel.look_ahead(
-            lane.lane, fork.lane, two.state, two.forked, run_lane, lane.step_time, lane.decode_line,
-            *functions, params, memory, memory.copy(), examined, plan, min(ahead, len(workload)),
+            lane.lane, fork.lane, two.state, two.forked, run_lane, examined, plan,
+            min(ahead, len(workload)),
         )  # fmt: skip
     if status != STATUS_DONE:
         raise lane_problem(status, row, chosen, base, lane, cluster)

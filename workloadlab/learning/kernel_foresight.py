@@ -15,19 +15,24 @@ from numba import njit, types
 from workloadlab.compiled import digest_of
 from workloadlab.simulation import kernel
 from workloadlab.simulation.kernel import (
-    CHOOSE_SIGNATURE,
-    DECODE_LINE,
-    SCORE_SIGNATURE,
     SIGNATURE,
     SOURCES,
     STATUS_DECIDE,
     STATUS_DONE,
     STATUS_STALLED,
-    STEP_TIME,
     next_decision,
     place,
 )
-from workloadlab.simulation.kernel_lane import LANE_TYPE, offers, results, slots, views
+from workloadlab.simulation.kernel_function import choose
+from workloadlab.simulation.kernel_lane import (
+    LANE_TYPE,
+    memory,
+    offers,
+    params,
+    results,
+    slots,
+    views,
+)
 from workloadlab.simulation.kernel_state import ENTRY, INLINE, NONE, TICK_S
 
 __all__ = ["FROM_PLAN", "LOWEST", "look_ahead"]
@@ -81,14 +86,6 @@ def _look_ahead_of(sources: str) -> Any:
         state: Any,
         forked: Any,
         play: Any,
-        step_time: Any,
-        decode_line: Any,
-        score: Any,
-        choose: Any,
-        by_score: Any,
-        params: Any,
-        memory: Any,
-        forked_memory: Any,
         examined: Any,
         plan: Any,
         ahead: Any,
@@ -101,17 +98,17 @@ def _look_ahead_of(sources: str) -> Any:
         """
         if len(sources) == 0:
             return STATUS_DONE, NONE, NONE
-        lane, fork, model = lanes[0], forks[0], (0, step_time, decode_line)
+        lane, fork = lanes[0], forks[0]
         while True:
-            status = next_decision(lane, model)
+            status = next_decision(lane)
             if status == STATUS_STALLED:
                 return status, slots(lane)[lane.stalled].row, NONE
             if status != STATUS_DECIDE:
                 return status, NONE, NONE
             row = offers(lane)[0].row
             planned = NONE
-            if not by_score:
-                planned = choose(offers(lane)[0], views(lane), params, memory)
+            if lane.by_score == 0:
+                planned = choose(lane)(offers(lane)[0], views(lane), params(lane), memory(lane))
             chosen = planned
             if examined[row] > 0:
                 chosen, fewest, least_s = NONE, 0, np.inf
@@ -121,19 +118,8 @@ def _look_ahead_of(sources: str) -> Any:
                     if out_of_turn or i < 0 or views(lane)[i].fits == 0:
                         continue
                     _copy(lane, fork, state, forked, ahead)
-                    for cell in range(len(memory)):
-                        forked_memory[cell] = memory[cell]
                     place(fork, i)
-                    status, failed, said = play(
-                        forks,
-                        step_time,
-                        decode_line,
-                        score,
-                        choose,
-                        by_score,
-                        params,
-                        forked_memory,
-                    )
+                    status, failed, said = play(forks)
                     if status != STATUS_DONE and status != STATUS_STALLED:
                         return status, failed, said
                     unserved, total_s = _cost(lane, fork)
@@ -156,14 +142,6 @@ look_ahead = njit(
         types.uint64[::1],
         types.uint64[::1],
         types.FunctionType(SIGNATURE),
-        types.FunctionType(STEP_TIME),
-        types.FunctionType(DECODE_LINE),
-        types.FunctionType(SCORE_SIGNATURE),
-        types.FunctionType(CHOOSE_SIGNATURE),
-        types.boolean,
-        types.float64[::1],
-        types.float64[::1],
-        types.float64[::1],
         types.uint8[::1],
         types.float64[::1],
         types.int64,

@@ -10,12 +10,8 @@ from numba import njit, types
 from workloadlab.compiled import digest_of
 from workloadlab.simulation import kernel_lane, kernel_state
 from workloadlab.simulation.kernel import (
-    CHOOSE_SIGNATURE,
-    DECODE_LINE,
-    SCORE_SIGNATURE,
     SIGNATURE,
     STATUS_DONE,
-    STEP_TIME,
 )
 from workloadlab.simulation.kernel_lane import LANE_TYPE, results
 from workloadlab.simulation.kernel_state import ENTRY, NONE
@@ -32,16 +28,12 @@ def _play_plans_of(sources: str) -> Any:
         state: Any,
         forked: Any,
         play: Any,
-        step_time: Any,
-        decode_line: Any,
-        score: Any,
-        choose: Any,
-        by_score: Any,
-        memory: Any,
         plans: Any,
         totals: Any,
     ) -> Any:
         """Play the fork of a fresh lane under every plan; write the total latency of each.
+
+        The parameters of the fork are the first plan, so that each next one lies behind it.
 
         It is NaN where a request was not served where its plan says. Returns (status, row, chosen
         instance) of the last.
@@ -49,16 +41,14 @@ def _play_plans_of(sources: str) -> Any:
         if len(sources) == 0:
             return STATUS_DONE, NONE, NONE
         lane, fork = lanes[0], forks[0]
+        first_plan = fork.params
         for k in range(len(plans)):
             for word in range(len(state)):
                 forked[word] = state[word]
             for row in range(lane.requests):
                 results(fork)[row] = results(lane)[row]
-            for cell in range(len(memory)):
-                memory[cell] = 0.0
-            status, failed, said = play(
-                forks, step_time, decode_line, score, choose, by_score, plans[k], memory
-            )
+            fork.params = first_plan + k * plans.strides[0]
+            status, failed, said = play(forks)
             if status != STATUS_DONE:
                 return status, failed, said
             totals[k] = 0.0
@@ -79,12 +69,6 @@ play_plans = njit(
         types.uint64[::1],
         types.uint64[::1],
         types.FunctionType(SIGNATURE),
-        types.FunctionType(STEP_TIME),
-        types.FunctionType(DECODE_LINE),
-        types.FunctionType(SCORE_SIGNATURE),
-        types.FunctionType(CHOOSE_SIGNATURE),
-        types.boolean,
-        types.float64[::1],
         types.float64[:, ::1],
         types.float64[::1],
     ),

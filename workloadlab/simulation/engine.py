@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import cache
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
-from workloadlab.routing import Router, empty_memory, router
 from workloadlab.simulation.layout import lane_arrays
 from workloadlab.simulation.records import Recorder
 from workloadlab.simulation.workload import Outcome, Workload
@@ -17,39 +13,11 @@ from workloadlab.simulation.workload import Outcome, Workload
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from workloadlab.routing import Router
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.layout import LaneArrays
 
-__all__ = ["blame", "lane_problem", "outcome_of", "replay_lane", "router_arguments"]
-
-
-@router
-def _no_score(request: Any, instance: Any, params: Any) -> float:  # noqa: ARG001
-    return 0.0
-
-
-@router(kind="choose")
-def _no_choice(request: Any, instances: Any, params: Any, memory: Any) -> int:  # noqa: ARG001
-    return 0
-
-
-@cache
-def _placeholders() -> tuple[Any, Any]:
-    """Functions for the slot that a router's kind leaves empty."""
-    return _no_score.compiled, _no_choice.compiled
-
-
-def router_arguments(policy: Router, instances: int) -> tuple[Any, Any, bool, Any, Any]:
-    """Return a router as kernels take it: score, choose, which of them it is, parameters, memory."""
-    no_score, no_choice = _placeholders()
-    by_score = policy.kind == "score"
-    return (
-        policy.compiled if by_score else no_score,
-        no_choice if by_score else policy.compiled,
-        by_score,
-        np.array(policy.params),
-        empty_memory(instances),
-    )
+__all__ = ["blame", "lane_problem", "outcome_of", "replay_lane"]
 
 
 @contextmanager
@@ -100,12 +68,9 @@ def replay_lane(
         recorded_steps=recorder.room_for_steps,
         recorded_decisions=recorder.room_for_decisions,
     )
-    router_side = router_arguments(policy, len(made.arrays["views"]))
     while True:
         with blame(policy):
-            status, row, chosen = kernel.run_lane(
-                made.lane, made.step_time, made.decode_line, *router_side
-            )
+            status, row, chosen = kernel.run_lane(made.lane)
         if status == kernel.STATUS_SLOTS_FULL:
             made.add_slots()
             continue

@@ -16,12 +16,12 @@ from numba import njit, types
 
 from workloadlab.compiled import digest_of
 from workloadlab.latency import domain_kernel
-from workloadlab.routing import signatures
 from workloadlab.simulation import (
     kernel_blocks,
     kernel_decodes,
     kernel_engine,
     kernel_fleet,
+    kernel_function,
     kernel_index,
     kernel_lane,
     kernel_queue,
@@ -31,8 +31,18 @@ from workloadlab.simulation import (
     kernel_state,
 )
 from workloadlab.simulation.kernel_fleet import advance, next_end
+from workloadlab.simulation.kernel_function import choose, score
 from workloadlab.simulation.kernel_index import index_match
-from workloadlab.simulation.kernel_lane import LANE_TYPE, decisions, offers, scores, slots, views
+from workloadlab.simulation.kernel_lane import (
+    LANE_TYPE,
+    decisions,
+    memory,
+    offers,
+    params,
+    scores,
+    slots,
+    views,
+)
 from workloadlab.simulation.kernel_router import (
     arrivals_due,
     drop_overflow,
@@ -48,7 +58,6 @@ from workloadlab.simulation.kernel_sessions import release_ended
 from workloadlab.simulation.kernel_state import ENTRY, INLINE, JIT, NONE
 
 __all__ = [
-    "DECODE_LINE",
     "SOURCES",
     "STATUS_ALL_NAN",
     "STATUS_DECIDE",
@@ -58,7 +67,6 @@ __all__ = [
     "STATUS_SLOTS_FULL",
     "STATUS_STALLED",
     "STATUS_STUCK",
-    "STEP_TIME",
     "next_decision",
     "place",
     "run_lane",
@@ -72,7 +80,7 @@ CHOOSE_MOMENT, REACH_MOMENT, OFFER, DRAIN = 0, 1, 2, 3
 
 
 @njit(**INLINE)
-def _next_moment(lane: Any, model: Any) -> Any:
+def _next_moment(lane: Any) -> Any:
     """Return the next moment at which the router may have to act, inf if there is none.
 
     From arrival to arrival, as long as nothing else can follow from the end of a sequence; where that
@@ -80,17 +88,17 @@ def _next_moment(lane: Any, model: Any) -> Any:
     """
     now = due_s(lane)
     if lane.held > 0 or lane.closed == 1:
-        now = min(now, next_end(lane, model, lane.held > 0))
+        now = min(now, next_end(lane, lane.held > 0))
     return now
 
 
 @njit(**INLINE)
-def _reach(lane: Any, model: Any) -> Any:
+def _reach(lane: Any) -> Any:
     """Run all instances up to the moment and let the requests arrive that are due then."""
     if lane.interval_s > 0.0:
-        refresh_signals(lane, model, lane.now_s)
+        refresh_signals(lane, lane.now_s)
     if lane.full == 0 and lane.stalled == NONE:
-        advance(lane, model, lane.now_s)
+        advance(lane, lane.now_s)
     if lane.stalled != NONE:
         return STATUS_STALLED
     if lane.full == 1:
@@ -122,7 +130,7 @@ def _offer(lane: Any) -> Any:
 
 
 @njit(**JIT)
-def next_decision(lane: Any, model: Any) -> Any:
+def next_decision(lane: Any) -> Any:
     """Run until a request must be placed: then `offers` and `views` describe the choice.
 
     Returns a status: STATUS_DECIDE, STATUS_DONE when the lane is through, or why it cannot go on; after
@@ -133,7 +141,7 @@ def next_decision(lane: Any, model: Any) -> Any:
             if lane.held == 0 and lane.arrived == lane.requests:
                 lane.stage = DRAIN
                 continue
-            now = _next_moment(lane, model)
+            now = _next_moment(lane)
             if lane.full == 1:
                 return STATUS_RECORD_FULL
             if lane.stalled != NONE:
@@ -143,14 +151,14 @@ def next_decision(lane: Any, model: Any) -> Any:
             lane.now_s = now
             lane.stage = REACH_MOMENT
         if lane.stage == REACH_MOMENT:
-            status = _reach(lane, model)
+            status = _reach(lane)
             if status != STATUS_DECIDE:
                 return status
             lane.stage = OFFER
         if lane.stage == OFFER and _offer(lane):
             return STATUS_DECIDE
         if lane.stage == DRAIN:
-            advance(lane, model, np.inf)
+            advance(lane, np.inf)
             if lane.stalled != NONE:
                 return STATUS_STALLED
             return STATUS_RECORD_FULL if lane.full == 1 else STATUS_DONE
@@ -170,20 +178,21 @@ def place(lane: Any, chosen: Any) -> Any:
 
 
 @njit(**INLINE)
-def _lowest_score(lane: Any, score: Any, params: Any) -> Any:
+def _lowest_score(lane: Any) -> Any:
     """Return the fitting instance of lowest score, ties to the lowest index; -1 if all are NaN."""
     offer, shown = offers(lane)[0], views(lane)
+    value_of, settings = score(lane), params(lane)
     best, best_score = -1, np.inf
     for i in range(lane.instances):
         if shown[i].fits == 1:
-            value = score(offer, shown[i], params)
+            value = value_of(offer, shown[i], settings)
             if value < best_score or (best < 0 and value == np.inf):
                 best, best_score = i, value
     return best
 
 
 @njit(**INLINE)
-def _record(lane: Any, chosen: Any, score: Any, by_score: Any, params: Any) -> None:
+def _record(lane: Any, chosen: Any) -> None:
     """Write a decision down, with the score of every instance that could be chosen."""
     offer, shown, row = offers(lane)[0], views(lane), lane.recorded_decisions
     d = decisions(lane)[row]
@@ -193,64 +202,41 @@ def _record(lane: Any, chosen: Any, score: Any, by_score: Any, params: Any) -> N
         d.view_age_s = lane.now_s - max(0, lane.seen_tick) * lane.interval_s
     for i in range(lane.instances):
         value = np.nan
-        if by_score and shown[i].fits == 1:
-            value = score(offer, shown[i], params)
+        if lane.by_score == 1 and shown[i].fits == 1:
+            value = score(lane)(offer, shown[i], params(lane))
         scores(lane)[row, i] = value
     lane.recorded_decisions += 1
 
 
-STEP_TIME = types.float64(
-    types.float64, types.float64, types.float64, types.float64, types.float64[::1]
-)
-DECODE_LINE = types.UniTuple(types.float64, 3)(types.float64, types.float64, types.float64[::1])
-SCORE_SIGNATURE, CHOOSE_SIGNATURE = signatures()
-SIGNATURE = types.Tuple((types.int64, types.int64, types.int64))(
-    types.Array(LANE_TYPE, 1, "C"),
-    types.FunctionType(STEP_TIME),
-    types.FunctionType(DECODE_LINE),
-    types.FunctionType(SCORE_SIGNATURE),
-    types.FunctionType(CHOOSE_SIGNATURE),
-    types.boolean,
-    types.float64[::1],
-    types.float64[::1],
-)
+SIGNATURE = types.Tuple((types.int64, types.int64, types.int64))(types.Array(LANE_TYPE, 1, "C"))
 
 
 def _lane_of(sources: str) -> Any:
     """Return the function, bound to the digest of the sources that it is compiled from."""
 
-    def run_lane(
-        lanes: Any,
-        step_time: Any,
-        decode_line: Any,
-        score: Any,
-        choose: Any,
-        by_score: Any,
-        params: Any,
-        memory: Any,
-    ) -> Any:
+    def run_lane(lanes: Any) -> Any:
         """Replay the one lane in place; return (status, row, chosen instance)."""
         if len(sources) == 0:
             return STATUS_DONE, NONE, NONE
-        lane, model = lanes[0], (0, step_time, decode_line)
+        lane = lanes[0]
         while True:
             if 0 < lane.room_for_decisions == lane.recorded_decisions:
                 return STATUS_RECORD_FULL, NONE, NONE
-            status = next_decision(lane, model)
+            status = next_decision(lane)
             if status == STATUS_STALLED:
                 return status, slots(lane)[lane.stalled].row, NONE
             if status == STATUS_STUCK:
                 return status, slots(lane)[lane.head].row, NONE
             if status != STATUS_DECIDE:
                 return status, NONE, NONE
-            if by_score:
-                chosen = _lowest_score(lane, score, params)
+            if lane.by_score == 1:
+                chosen = _lowest_score(lane)
                 if chosen < 0:
                     return STATUS_ALL_NAN, offers(lane)[0].row, chosen
             else:
-                chosen = choose(offers(lane)[0], views(lane), params, memory)
+                chosen = choose(lane)(offers(lane)[0], views(lane), params(lane), memory(lane))
             if lane.room_for_decisions > 0:
-                _record(lane, chosen, score, by_score, params)
+                _record(lane, chosen)
             status = place(lane, chosen)
             if status != STATUS_DONE:
                 return status, offers(lane)[0].row, chosen
@@ -264,6 +250,7 @@ SOURCES = (
     kernel_decodes,
     kernel_engine,
     kernel_fleet,
+    kernel_function,
     kernel_index,
     kernel_lane,
     kernel_queue,

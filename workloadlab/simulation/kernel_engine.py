@@ -20,6 +20,7 @@ from workloadlab.simulation.kernel_decodes import (
     pop_decode,
     steps_with_blocks,
 )
+from workloadlab.simulation.kernel_function import decode_line, step_time
 from workloadlab.simulation.kernel_lane import (
     block_ids,
     cache,
@@ -49,10 +50,6 @@ __all__ = [
 ]
 
 STATIC = BATCHINGS.index("static")
-
-STEP_TIME, DECODE_LINE = 1, 2
-"""Places in a model: the compiled functions that read the latency table of a pool. The number in front
-keeps numba from taking the tuple for one of functions alone, which it warns of."""
 
 
 @njit(**ENTRY)
@@ -84,6 +81,7 @@ def accept(i: Any, lane: Any, q: Any, now: Any, predicted: Any) -> None:
     e.accepted += 1
     s.accepted = e.accepted
     s.ready = e.taken_steps + 2 if e.overlapped == 1 and e.stepping == 1 else 0
+    e.all_ready = max(e.all_ready, s.ready)
     append_waiting(e, slots(lane), q)
     e.blocked = 0
     e.in_flight += 1
@@ -161,7 +159,7 @@ def _end_decode(i: Any, lane: Any) -> None:
 
 
 @njit(**INLINE)
-def begin_step(i: Any, lane: Any, model: Any) -> Any:
+def begin_step(i: Any, lane: Any) -> Any:
     """Schedule a batch and return how long its step takes, the overhead included."""
     e = engines(lane)[i]
     prefill, prefill_context, decodes = schedule(i, lane)
@@ -172,7 +170,7 @@ def begin_step(i: Any, lane: Any, model: Any) -> Any:
     c = float(e.context) if decodes > 0 else 0.0
     if not inside_domain(p, x, d, c, domains(lane)[e.pool]):
         e.outside += 1
-    seconds = model[STEP_TIME](p, x, d, c, tables(lane)[e.pool])
+    seconds = step_time(lane)(p, x, d, c, tables(lane)[e.pool])
     if e.noise > 0.0:
         seconds *= _noise(e, i, lane.seed)
     seconds = max(seconds, e.overhead_s) if e.overlapped == 1 else seconds + e.overhead_s
@@ -203,10 +201,10 @@ def only_decodes(e: Any) -> Any:
 
 
 @njit(**JIT)
-def _line(e: Any, lane: Any, model: Any, context: Any, most: Any) -> Any:
+def _line(e: Any, lane: Any, context: Any, most: Any) -> Any:
     """Return (seconds of the next step, more for each later one, for how many steps that holds)."""
     d = float(e.decodes)
-    seconds, slope, edge = model[DECODE_LINE](d, float(context), tables(lane)[e.pool])
+    seconds, slope, edge = decode_line(lane)(d, float(context), tables(lane)[e.pool])
     growth = slope * d
     count = most
     if edge < context + d * most:
@@ -256,7 +254,7 @@ def _outside(d: Any, context: Any, count: Any, bounds: Any) -> Any:
 
 
 @njit(**JIT)
-def run_decodes(i: Any, lane: Any, model: Any, until: Any) -> None:
+def run_decodes(i: Any, lane: Any, until: Any) -> None:
     """Take the steps in which a full or queueless batch only decodes and nobody ends.
 
     Stops before a step that starts at or after `until`, lacks a block, or is somebody's last; a step
@@ -266,7 +264,7 @@ def run_decodes(i: Any, lane: Any, model: Any, until: Any) -> None:
     bounds = domains(lane)[e.pool]
     left = seats(lane)[i, 0].step - e.steps - 1
     while left > 0 and e.now_s < until - TICK_S:
-        first, growth, most = _line(e, lane, model, e.context, left)
+        first, growth, most = _line(e, lane, e.context, left)
         taken = _steps_within(first, growth, most, until + TICK_S - e.now_s)
         end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
         flies = taken < most and end < until - TICK_S
@@ -294,7 +292,7 @@ def run_decodes(i: Any, lane: Any, model: Any, until: Any) -> None:
 
 
 @njit(**JIT)
-def quiet_until(i: Any, lane: Any, model: Any) -> Any:
+def quiet_until(i: Any, lane: Any) -> Any:
     """Return a moment before which nothing ends on an instance; inf if it is idle.
 
     Never later than its next end, and later than its next step's where only decodes go on.
@@ -307,7 +305,7 @@ def quiet_until(i: Any, lane: Any, model: Any) -> Any:
     left = seats(lane)[i, 0].step - e.steps - 1
     if left == 0:
         return e.now_s
-    first, growth, most = _line(e, lane, model, e.context + e.decodes, left)
+    first, growth, most = _line(e, lane, e.context + e.decodes, left)
     while most > 0 and blocks_of_run(e, ring(lane), i, most + 1) > available(e):
         most >>= 1
     return e.now_s + (most * first + growth * (0.5 * most * (most - 1)))

@@ -12,18 +12,16 @@ from numba import from_dtype, njit, types
 
 from workloadlab.compiled import digest_of
 from workloadlab.routing.records import INSTANCE
-from workloadlab.simulation import kernel, kernel_function
+from workloadlab.simulation import kernel
 from workloadlab.simulation.kernel import (
-    DECODE_LINE,
     SOURCES,
     STATUS_DECIDE,
     STATUS_DONE,
-    STEP_TIME,
     next_decision,
     place,
 )
 from workloadlab.simulation.kernel_blocks import hits
-from workloadlab.simulation.kernel_function import addresses_of, function_from
+from workloadlab.simulation.kernel_function import step_time
 from workloadlab.simulation.kernel_lane import (
     LANE_TYPE,
     block_ids,
@@ -44,7 +42,6 @@ __all__ = [
     "TARGETS",
     "advance_lanes",
     "first_refused",
-    "model_addresses",
 ]
 
 GO_ON = -2
@@ -67,7 +64,7 @@ counts in its latencies and lies before its arrival at the router."""
 
 
 @njit(**INLINE)
-def _inflicted_s(lane: Any, model: Any, chosen: Any) -> Any:
+def _inflicted_s(lane: Any, chosen: Any) -> Any:
     """Return the seconds by which the first request in the queue slows those on an instance."""
     e, s = engines(lane)[chosen], slots(lane)[lane.head]
     others = float(min(e.in_flight, e.max_num_seqs - 1))
@@ -78,11 +75,11 @@ def _inflicted_s(lane: Any, model: Any, chosen: Any) -> Any:
         limit = (s.input - 1) // e.block_size
         resident = hits(s, cache(lane), block_ids(lane), chosen, limit) * e.block_size
     prompt, context = float(s.input - resident), float(e.context + e.prefilled)
-    table = tables(lane)[e.pool]
-    without = model[1](0.0, 0.0, others, context, table)
-    prefill = model[1](prompt, prompt * resident, others, context, table)
+    table, seconds = tables(lane)[e.pool], step_time(lane)
+    without = seconds(0.0, 0.0, others, context, table)
+    prefill = seconds(prompt, prompt * resident, others, context, table)
     longer = context + s.input + 0.5 * s.output
-    beside = model[1](0.0, 0.0, others + 1.0, longer, table)
+    beside = seconds(0.0, 0.0, others + 1.0, longer, table)
     return others * ((prefill - without) + (s.output - 1.0) * (beside - without))
 
 
@@ -106,14 +103,6 @@ def _collect(lane: Any, since: Any, earned: Any, target: Any) -> None:
         row = r.ended_before
 
 
-step_time_from, decode_line_from = function_from(STEP_TIME), function_from(DECODE_LINE)
-
-
-def model_addresses(step_time: Any, decode_line: Any) -> Any:
-    """Return where the functions of a compiled latency model are, as `advance_lanes` takes them."""
-    return addresses_of((step_time, STEP_TIME), (decode_line, DECODE_LINE))
-
-
 def _advance_of(sources: str) -> Any:
     """Return the function, bound to the digest of the sources that it is compiled from."""
 
@@ -124,28 +113,25 @@ def _advance_of(sources: str) -> Any:
         status: Any,
         rewards: Any,
         targets: Any,
-        functions: Any,
     ) -> Any:
         """Apply one choice to each lane of `which` and run it to its next decision.
 
         Writes the status of each lane, adds to its rewards, and returns how many of them do not stand
-        at a decision. `functions` are the addresses of the latency model.
+        at a decision.
         """
         if len(sources) == 0:
             return 0
-        step_time = step_time_from(functions[0], functions[1])
-        decode_line = decode_line_from(functions[2], functions[3])
-        model, target, others = (0, step_time, decode_line), targets[0], 0
+        target, others = targets[0], 0
         for j in range(len(which)):
             k, chosen = which[j], choices[j]
             lane, earned = lanes[k], rewards[k]
             since, reached = lane.last_ended, STATUS_DONE
             if chosen != GO_ON:
                 if 0 <= chosen < lane.instances:
-                    earned.inflicted_s += _inflicted_s(lane, model, chosen)
+                    earned.inflicted_s += _inflicted_s(lane, chosen)
                 reached = place(lane, chosen)
             if reached == STATUS_DONE:
-                reached = next_decision(lane, model)
+                reached = next_decision(lane)
             _collect(lane, since, earned, target)
             status[k] = reached
             if reached != STATUS_DECIDE:
@@ -162,10 +148,9 @@ SIGNATURE = types.int64(
     types.int64[::1],
     types.Array(from_dtype(REWARD), 1, "C"),
     types.Array(from_dtype(TARGETS), 1, "C"),
-    types.uint64[::1],
 )
 
-advance_lanes = njit(SIGNATURE, **ENTRY)(_advance_of(digest_of(*SOURCES, kernel, kernel_function)))
+advance_lanes = njit(SIGNATURE, **ENTRY)(_advance_of(digest_of(*SOURCES, kernel)))
 """Apply one choice to each of some lanes: see the function inside `_advance_of`."""
 
 

@@ -38,7 +38,7 @@ def _work(first: Any, lane: Any) -> Any:
 
 
 @njit(**JIT)
-def _begin(first: Any, lane: Any, model: Any) -> Any:
+def _begin(first: Any, lane: Any) -> Any:
     """Begin a step on all ranks from `first` on; say whether it could be recorded and served."""
     every = engines(lane)
     last = first + every[first].ranks
@@ -53,7 +53,7 @@ def _begin(first: Any, lane: Any, model: Any) -> Any:
         e.now_s = now
         e.chunks = e.paused = 0
         if e.running + e.waiting > 0:
-            seconds = max(seconds, begin_step(i, lane, model))
+            seconds = max(seconds, begin_step(i, lane))
     if lane.stalled != NONE:
         return False
     for i in range(first, last):
@@ -65,7 +65,7 @@ def _begin(first: Any, lane: Any, model: Any) -> Any:
 
 
 @njit(**JIT)
-def _advance_group(first: Any, lane: Any, model: Any, until: Any, begin: Any) -> None:
+def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
     """Run every step of the ranks from `first` on that ends by `until`; start none at or after it.
 
     With `begin` a step begins on ranks that have work and none in flight, whatever the time.
@@ -79,7 +79,7 @@ def _advance_group(first: Any, lane: Any, model: Any, until: Any, begin: Any) ->
             for i in range(first, first + leader.ranks):
                 complete(i, lane)
         if leader.ranks == 1 and only_decodes(leader) and lane.stepwise == 0:
-            run_decodes(first, lane, model, until)
+            run_decodes(first, lane, until)
             if leader.stepping == 1:
                 continue
         now = leader.now_s
@@ -87,37 +87,37 @@ def _advance_group(first: Any, lane: Any, model: Any, until: Any, begin: Any) ->
             now = max(now, every[i].now_s)
         if now >= until - TICK_S and not begin:
             return
-        if _work(first, lane) == 0 or not _begin(first, lane, model):
+        if _work(first, lane) == 0 or not _begin(first, lane):
             return
 
 
 @njit(**JIT)
-def _move(lane: Any, model: Any, until: Any, peek: Any) -> Any:
+def _move(lane: Any, until: Any, peek: Any) -> Any:
     """Advance all instances, or begin steps and look ahead: see `advance` and `next_end`."""
     every = engines(lane)
     earliest = np.inf
     i = np.int64(0)  # a plain 0 is a type of its own to numba, which then compiles all below twice
     while i < lane.instances and lane.stalled == NONE and lane.full == 0:
         e = every[i]
-        _advance_group(i, lane, model, until, peek > 0)
+        _advance_group(i, lane, until, peek > 0)
         if e.stepping == 1 and peek > 0:
             alone = e.ranks == 1 and lane.stepwise == 0
-            end = quiet_until(i, lane, model) if peek == SEQUENCES and alone else e.now_s
+            end = quiet_until(i, lane) if peek == SEQUENCES and alone else e.now_s
             earliest = min(earliest, end)
         i += e.ranks
     return earliest
 
 
 @njit(**INLINE)
-def advance(lane: Any, model: Any, until: Any) -> None:
+def advance(lane: Any, until: Any) -> None:
     """Run every step of every instance that ends by `until`; start none at or after it."""
-    _move(lane, model, until, np.int64(0))
+    _move(lane, until, np.int64(0))
 
 
 @njit(**INLINE)
-def next_end(lane: Any, model: Any, of_steps: Any) -> Any:
+def next_end(lane: Any, of_steps: Any) -> Any:
     """Begin all steps that can begin; return a moment before which no sequence ends, or no step.
 
     That is inf if all instances are idle.
     """
-    return _move(lane, model, -np.inf, STEPS if of_steps else SEQUENCES)
+    return _move(lane, -np.inf, STEPS if of_steps else SEQUENCES)

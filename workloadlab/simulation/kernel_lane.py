@@ -46,10 +46,12 @@ __all__ = [
     "index_tables",
     "index_tokens",
     "inputs",
+    "memory",
     "models",
     "next_turns",
     "offers",
     "outputs",
+    "params",
     "predictions",
     "prefix_keys",
     "priorities",
@@ -149,4 +151,6 @@ index_rules = _array("index_rules", RULES, 1)
 index_nodes = _array("index_nodes", NODE, "node_count")
 index_tables = _array("index_tables", INT32, "index_ids", "instances")
 index_tokens = _array("index_tokens", INT, "token_counts")
-"""A router's own prefix index: see `kernel_index`."""
+params = _array("params", FLOAT, "param_count")
+memory = _array("memory", FLOAT, "memory_cells")
+"""A router's own: its prefix index (see `kernel_index`), parameters and memory."""

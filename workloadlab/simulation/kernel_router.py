@@ -87,7 +87,7 @@ def _show(lane: Any, seen: Any) -> None:
 
 
 @njit(**INLINE)
-def refresh_signals(lane: Any, model: Any, now: Any) -> None:
+def refresh_signals(lane: Any, now: Any) -> None:
     """Take the snapshots that fall due until `now`, and show the newest that has arrived.
 
     Snapshot k is taken at k intervals and seen `delay_s` later; `snapshots` is a ring of as many as can
@@ -96,7 +96,7 @@ def refresh_signals(lane: Any, model: Any, now: Any) -> None:
     newest = int(np.floor((now + TICK_S) / lane.interval_s))
     visible = int(np.floor((now - lane.delay_s + TICK_S) / lane.interval_s))
     for tick in range(max(lane.last_tick + 1, visible), newest + 1):
-        advance(lane, model, tick * lane.interval_s)
+        advance(lane, tick * lane.interval_s)
         if lane.full == 1 or lane.stalled != NONE:
             return
         for i in range(lane.instances):

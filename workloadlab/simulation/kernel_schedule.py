@@ -247,7 +247,7 @@ def _admissions(i: Any, lane: Any, budget: Any) -> Any:
     while e.waiting > 0 and budget > 0 and e.running < e.max_num_seqs:
         q = _candidate(i, lane, budget, idle)
         if q == NONE:
-            e.blocked = 1 if slots(lane)[e.wait_tail].ready <= e.taken_steps else 0
+            e.blocked = 1 if e.all_ready <= e.taken_steps else 0
             break
         beside = e.batching != CHUNKED and prefill > 0
         if beside and _blocks_to_admit(e, slots(lane)[q], lane, i, budget)[1] > budget:

@@ -87,7 +87,7 @@ ENGINE = np.dtype(
      ("free", "i8"), ("idle", "i8"), ("oldest", "i8"), ("newest", "i8"),
      ("in_flight", "i8"), ("sent", "i8"), ("sent_tokens", "i8"), ("predicted_left", "i8"),
      ("queued_tokens", "i8"), ("decodes", "i8"), ("context", "i8"), ("prefilled", "i8"),
-     ("partials", "i8"), ("chunks", "i8"), ("blocked", "i8"),
+     ("partials", "i8"), ("chunks", "i8"), ("blocked", "i8"), ("all_ready", "i8"),
      ("accepted", "i8"), ("waiting", "i8"), ("wait_head", "i8"), ("wait_tail", "i8"),
      ("admitted", "i8"), ("running", "i8"), ("run_head", "i8"), ("run_tail", "i8")],
     align=True,
@@ -97,7 +97,8 @@ all. `free` blocks hold nothing; `idle` ones hold cached prefixes that nobody us
 `oldest` to the `newest`. `decodes` and `context` count decoding sequences and their computed tokens,
 `prefilled` the computed tokens of the others; `phase` is `steps` modulo the block size; `partials`
 counts the sequences amid their prompts, `chunks` the prefills of the current step; `blocked` says that
-the queue cannot move before blocks come back. `ranks` is how many instances step together."""
+the queue cannot move before blocks come back; from step `all_ready` on all that wait may be admitted.
+`ranks` is how many instances step together."""
 
 SEAT = np.dtype([("step", "i8"), ("order", "i8"), ("slot", "i8"), ("chunk", "i8")], align=True)
 """Scratch of an instance, one per possible sequence: a heap of decodes by (last step, order of
@@ -131,14 +132,16 @@ _ADDRESSES = (
     "steps", "decisions", "scores", "tables", "domains", "views", "offers", "snapshots",
     "arrivals", "inputs", "outputs", "predictions", "sessions", "models", "priorities",
     "first_blocks", "next_turns", "thinks", "prefix_keys", "starts", "serves",
-    "index_rules", "index_nodes", "index_tables", "index_tokens",
+    "index_rules", "index_nodes", "index_tables", "index_tokens", "params", "memory",
 )  # fmt: skip
 _SIZES = (
     "instances", "pools", "requests", "start_count", "slot_count", "seat_count", "phases",
     "id_count", "block_count", "edges", "table_cells", "model_columns", "depth", "room_for_steps",
     "room_for_decisions", "index_ids", "node_count", "token_counts",
+    "param_count", "memory_cells",
 )  # fmt: skip
-_OPTIONS = ("most_held", "oracle", "prefix", "guesses", "closed", "stepwise")
+_FUNCTIONS = ("step_time", "decode_line", "score", "choose")
+_OPTIONS = ("most_held", "by_score", "oracle", "prefix", "guesses", "closed", "stepwise")
 _CLOCK = (
     "stage", "last_tick", "seen_tick", "started", "arrived", "decided", "held", "head", "tail",
     "released", "ended", "finished", "finished_tokens", "free_slot", "used_slots",
@@ -147,17 +150,17 @@ _CLOCK = (
 
 LANE = np.dtype(
     [
-        *((name, "u8") for name in (*_ADDRESSES, "seed")),
+        *((name, "u8") for name in (*_ADDRESSES, *_FUNCTIONS, "seed")),
         *((name, "i8") for name in (*_SIZES, *_OPTIONS, *_CLOCK)),
         *((name, "f8") for name in ("interval_s", "delay_s", "decision_s", "now_s", "busy_s")),
     ],
     align=True,
 )
-"""A lane: the addresses of its arrays (see `kernel_lane`), their sizes, the router's side, and where it
-stands. `held` requests wait in the router's queue from `head` to `tail`; `ended` heads the list of
-sequences whose next turn is due a release; `full` says that the record of steps must be read before the
-lane goes on; `stalled` names a sequence that no step would ever serve; `last_ended` is the row
-that ended or was rejected last."""
+"""A lane: the addresses of its arrays (see `kernel_lane`) and of its functions (see `kernel_function`),
+sizes, the router's side, and where it stands. `held` requests wait in the router's queue from `head` to
+`tail`; `ended` heads the list of sequences whose next turn is due a release; `full` says that the record
+of steps must be read before the lane goes on; `stalled` names a sequence that no step would ever serve;
+`last_ended` is the row that ended or was rejected last."""
 
 STEP = np.dtype(
     [("instance", "i8"), ("start_s", "f8"), ("end_s", "f8"), ("prefill_tokens", "i8"),

@@ -98,8 +98,6 @@ class LaneBatch:
         self._fresh: dict[str, Any] = {}
         self._bytes: dict[str, tuple[Any, Any]] = {}
         self._addresses = np.zeros((count, len(WRITTEN)), np.uint64)
-        self._models: tuple[Any, Any] = (None, None)
-        self._functions = np.zeros(0, np.uint64)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
@@ -109,9 +107,6 @@ class LaneBatch:
         """Lay out a workload, and make the rows long enough for it."""
         slots = self._fresh["slots"] if self._fresh else range(FIRST_SLOTS)
         made = lane_arrays(workload, self.cluster, self.policy, 0, slots=len(slots))
-        if not self._fresh:
-            self._models = made.step_time, made.decode_line
-            self._functions = self._kernel.model_addresses(made.step_time, made.decode_line)
         sizes = {}
         for name in WRITTEN:
             fresh = made.arrays.pop(name).reshape(-1)
@@ -195,7 +190,7 @@ class LaneBatch:
         def chunk(begin: int, end: int) -> Any:
             return self._kernel.advance_lanes(
                 self.lanes, which[begin:end], choices[begin:end], self.status, rewards,
-                self.targets, self._functions,
+                self.targets,
             )  # fmt: skip
 
         parts = max(1, min(self.threads, len(which) // LEAST_PER_THREAD))
@@ -213,7 +208,7 @@ class LaneBatch:
             if name != "slots"
         }
         rows["slots"] = self._rows["slots"][k]
-        return LaneArrays(self.lanes[k : k + 1], rows, *self._models)
+        return LaneArrays(self.lanes[k : k + 1], rows)
 
     def _problem(self, k: int, chosen: int) -> Exception:
         made, status = self._made(k), int(self.status[k])

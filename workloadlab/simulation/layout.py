@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.routing import INSTANCE, REQUEST
+from workloadlab.routing import INSTANCE, REQUEST, empty_memory
 from workloadlab.simulation import kernel_state as state
 from workloadlab.simulation.kernel_state import BATCHINGS, NONE, ORDERS
 from workloadlab.simulation.workload import prefix_keys, seed_state
@@ -24,7 +25,7 @@ FIRST_SLOTS = 4096
 
 WRITTEN = ("engines", "slots", "ring", "seats", "cache", "holds", "results", "releases", "steps",
             "decisions", "scores", "views", "offers", "snapshots", "index_rules", "index_nodes",
-            "index_tables", "index_tokens")  # fmt: skip
+            "index_tables", "index_tokens", "memory")  # fmt: skip
 """Arrays that the kernel writes; the others may be shared by lanes."""
 
 
@@ -35,22 +36,24 @@ class LaneArrays:
     Attributes:
         lane: one `LANE` record with the addresses of the arrays.
         arrays: the arrays by the name of their address.
-        step_time, decode_line: the compiled latency models.
     """
 
     lane: Any
     arrays: dict[str, Any]
-    step_time: Any
-    decode_line: Any
 
     def put(self, name: str, values: Any) -> None:
         """Give the lane an array, in the place of the one that it had."""
         self.arrays[name] = values
         self.lane[name] = values.ctypes.data
 
+    def put_params(self, params: Any) -> None:
+        """Give the router of the lane other parameters, which may change as it goes; rows are sets."""
+        self.put("params", params)
+        self.lane["param_count"] = params.shape[-1]
+
     def copy(self) -> LaneArrays:
         """Return a lane that stands where this one does and goes its own way."""
-        made = LaneArrays(self.lane.copy(), dict(self.arrays), self.step_time, self.decode_line)
+        made = LaneArrays(self.lane.copy(), dict(self.arrays))
         for name in WRITTEN:
             made.put(name, self.arrays[name].copy())
         return made
@@ -61,6 +64,13 @@ class LaneArrays:
         slots[: len(self.arrays["slots"])] = self.arrays["slots"]
         self.put("slots", slots)
         self.lane["slot_count"] = len(slots)
+
+
+@cache
+def _address_of(function: Any, signature: Any) -> int:
+    """Return where the code of a compiled function is; remembered, so the function lives on."""
+    compiled = function.get_compile_result(signature)
+    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
 
 
 def _serves(cluster: Cluster, workload: Workload) -> Any:
@@ -205,13 +215,14 @@ def lane_arrays(
     Args:
         workload: what to replay.
         cluster: on what.
-        policy: the router, for what it reads and the index that it keeps.
+        policy: the router; one that chooses for many lanes at once is asked by its caller.
         seed: of the run.
         slots: how many requests can be live at first.
         recorded_steps: how many steps the record holds; 0 for no record.
         recorded_decisions: the same of decisions.
     """
     from workloadlab.latency.mixed import mixed_kernel
+    from workloadlab.simulation.kernel_function import CHOOSE, DECODE_LINE, SCORE, STEP_TIME
 
     n, reads = len(workload), policy.reads
     engines = _engines(cluster)
@@ -239,8 +250,10 @@ def lane_arrays(
         "offers": np.zeros(1, REQUEST),
         "snapshots": _snapshots(cluster, count),
         **_index(policy.index, workload, count),
+        "params": np.array(policy.params, float),
+        "memory": empty_memory(count) if policy.kind == "choose" else np.zeros(0),
     }
-    made = LaneArrays(np.zeros(1, state.LANE), {}, step_time, decode_line)
+    made = LaneArrays(np.zeros(1, state.LANE), {})
     for name, values in arrays.items():
         made.put(name, values)
     lane = made.lane
@@ -255,6 +268,13 @@ def lane_arrays(
     lane["edges"] = n + 1
     lane["index_ids"], lane["node_count"] = len(arrays["index_tables"]), len(arrays["index_nodes"])
     lane["token_counts"], lane["guesses"] = count + 1, policy.index is not None
+    lane["param_count"], lane["memory_cells"] = len(policy.params), len(arrays["memory"])
+    lane["step_time"] = _address_of(step_time, STEP_TIME)
+    lane["decode_line"] = _address_of(decode_line, DECODE_LINE)
+    lane["by_score"] = policy.kind == "score"
+    if policy.kind != "batch":
+        signature = SCORE if policy.kind == "score" else CHOOSE
+        lane[policy.kind] = _address_of(policy.compiled, signature)
     lane["depth"] = len(arrays["snapshots"])
     lane["room_for_steps"], lane["room_for_decisions"] = recorded_steps, recorded_decisions
     lane["most_held"], lane["closed"] = cluster.most_held, closed
