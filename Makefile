@@ -3,6 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Without bytecode on disk every process compiles the sources of numba and polars again, for a second or more.
+unexport PYTHONDONTWRITEBYTECODE
 CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
