@@ -102,10 +102,12 @@ def drop_decode(e: Any, s: Any, ring: Any, seats: Any, i: Any, q: Any) -> Any:
 @njit(**JIT)
 def blocks_of_run(e: Any, ring: Any, i: Any, steps: Any) -> Any:
     """Count the blocks that the decodes need in the next `steps` steps."""
-    rounds = steps // e.block_size
-    needed = rounds * e.decodes
-    phase = e.phase
-    for _ in range(steps - rounds * e.block_size):
+    needed, phase = 0, e.phase
+    if steps >= e.block_size:
+        rounds = steps // e.block_size
+        needed = rounds * e.decodes
+        steps -= rounds * e.block_size
+    for _ in range(steps):
         needed += ring[i, phase]
         phase += 1
         if phase == e.block_size:

@@ -279,7 +279,9 @@ def run_decodes(i: Any, lane: Any, until: Any) -> None:
         e.now_s = end
         e.steps += taken
         e.taken_steps += taken
-        e.phase = (e.phase + taken) % e.block_size
+        e.phase += taken
+        if e.phase >= e.block_size:
+            e.phase %= e.block_size
         e.context += taken * e.decodes
         e.predicted_left -= taken * e.decodes
         left -= taken
