@@ -78,9 +78,11 @@ def test_every_request_ends_once_and_every_block_comes_back(pool, seed, held):
     assert made.lane["finished"][0] == served.sum()
     assert made.lane["finished_tokens"][0] == load.output_tokens[served].sum()
     assert (engines["free"] + engines["idle"] == engines["kv_blocks"]).all()
-    for left in ("in_flight", "running", "waiting", "decodes", "context", "prefilled",
-                 "queued_tokens", "predicted_left", "partials"):  # fmt: skip
+    for left in ("in_flight", "decodes", "context", "prefilled", "queued_tokens",
+                 "predicted_left", "partials"):  # fmt: skip
         assert (engines[left] == 0).all(), left
+    for queue in ("running", "waiting"):
+        assert (engines[queue]["count"] == 0).all(), queue
     assert (made.arrays["ring"] == 0).all()
 
 

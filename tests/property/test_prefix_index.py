@@ -58,7 +58,7 @@ class Pair:
         self.slow = IndexByDictionary(limits, workload, instances)
         self.workload = workload
         self.views = self.made.arrays["views"]
-        self.made.lane["head"] = 0
+        self.made.lane["held"]["head"] = 0
 
     def offer(self, row, now):
         """Put a request at the head of the router's queue; return the lane."""

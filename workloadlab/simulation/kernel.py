@@ -24,6 +24,7 @@ from workloadlab.simulation import (
     kernel_function,
     kernel_index,
     kernel_lane,
+    kernel_list,
     kernel_queue,
     kernel_router,
     kernel_schedule,
@@ -87,8 +88,8 @@ def _next_moment(lane: Any) -> Any:
     may release a turn, from end to end; where requests wait in the router's queue, from step to step.
     """
     now = due_s(lane)
-    if lane.held > 0 or lane.closed == 1:
-        now = min(now, next_end(lane, lane.held > 0))
+    if lane.held.count > 0 or lane.closed == 1:
+        now = min(now, next_end(lane, lane.held.count > 0))
     return now
 
 
@@ -111,7 +112,7 @@ def _reach(lane: Any) -> Any:
 @njit(**INLINE)
 def _offer(lane: Any) -> Any:
     """Offer the first request in the router's queue that some instance may take; say if there is one."""
-    while lane.held > 0:
+    while lane.held.count > 0:
         ever, free = refresh_own(lane)
         if not ever:
             reject_head(lane)
@@ -138,7 +139,7 @@ def next_decision(lane: Any) -> Any:
     """
     while True:
         if lane.stage == CHOOSE_MOMENT:
-            if lane.held == 0 and lane.arrived == lane.requests:
+            if lane.held.count == 0 and lane.arrived == lane.requests:
                 lane.stage = DRAIN
                 continue
             now = _next_moment(lane)
@@ -196,7 +197,7 @@ def _record(lane: Any, chosen: Any) -> None:
     """Write a decision down, with the score of every instance that could be chosen."""
     offer, shown, row = offers(lane)[0], views(lane), lane.recorded_decisions
     d = decisions(lane)[row]
-    d.row, d.at_s, d.chosen, d.held = offer.row, lane.now_s, chosen, lane.held
+    d.row, d.at_s, d.chosen, d.held = offer.row, lane.now_s, chosen, lane.held.count
     d.view_age_s = 0.0
     if lane.interval_s > 0.0:
         d.view_age_s = lane.now_s - max(0, lane.seen_tick) * lane.interval_s
@@ -226,7 +227,7 @@ def _lane_of(sources: str) -> Any:
             if status == STATUS_STALLED:
                 return status, slots(lane)[lane.stalled].row, NONE
             if status == STATUS_STUCK:
-                return status, slots(lane)[lane.head].row, NONE
+                return status, slots(lane)[lane.held.head].row, NONE
             if status != STATUS_DECIDE:
                 return status, NONE, NONE
             if lane.by_score == 1:
@@ -253,6 +254,7 @@ SOURCES = (
     kernel_function,
     kernel_index,
     kernel_lane,
+    kernel_list,
     kernel_queue,
     kernel_router,
     kernel_schedule,

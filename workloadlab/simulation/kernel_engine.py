@@ -34,7 +34,7 @@ from workloadlab.simulation.kernel_lane import (
     steps,
     tables,
 )
-from workloadlab.simulation.kernel_queue import append_waiting, unlink_running
+from workloadlab.simulation.kernel_list import append, unlink
 from workloadlab.simulation.kernel_schedule import schedule
 from workloadlab.simulation.kernel_sessions import note_end
 from workloadlab.simulation.kernel_state import BATCHINGS, ENTRY, INLINE, JIT, TICK_S
@@ -82,7 +82,7 @@ def accept(i: Any, lane: Any, q: Any, now: Any, predicted: Any) -> None:
     s.accepted = e.accepted
     s.ready = e.taken_steps + 2 if e.overlapped == 1 and e.stepping == 1 else 0
     e.all_ready = max(e.all_ready, s.ready)
-    append_waiting(e, slots(lane), q)
+    append(e.waiting, slots(lane), q)
     e.blocked = 0
     e.in_flight += 1
     e.sent += 1
@@ -97,7 +97,7 @@ def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
     e, s = engines(lane)[i], slots(lane)[q]
     results(lane)[s.row].end_s = e.now_s
     note_end(lane, s.row)
-    unlink_running(e, slots(lane), q)
+    unlink(e.running, slots(lane), q)
     release(e, s, cache(lane), block_ids(lane), holds(lane), i, computed, 0)
     e.blocked = 0
     e.in_flight -= 1
@@ -163,8 +163,8 @@ def begin_step(i: Any, lane: Any) -> Any:
     """Schedule a batch and return how long its step takes, the overhead included."""
     e = engines(lane)[i]
     prefill, prefill_context, decodes = schedule(i, lane)
-    if prefill + decodes == 0 and e.running + e.waiting > 0:
-        lane.stalled = e.run_head if e.running > 0 else e.wait_head
+    if prefill + decodes == 0 and e.running.count + e.waiting.count > 0:
+        lane.stalled = e.running.head if e.running.count > 0 else e.waiting.head
         return np.inf
     p, x, d = float(prefill), prefill_context, float(decodes)
     c = float(e.context) if decodes > 0 else 0.0
@@ -186,7 +186,7 @@ def _record(i: Any, lane: Any, start: Any, prefill: Any, x: Any, decodes: Any, c
     step.instance, step.start_s = i, start
     step.prefill_tokens, step.prefill_context_tokens = prefill, x
     step.decode_seqs, step.decode_context_tokens = decodes, int(c)
-    step.waiting = e.waiting
+    step.waiting = e.waiting.count
     step.kv_blocks_used = e.kv_blocks - available(e)
     lane.recorded_steps += 1
 
@@ -195,7 +195,10 @@ def _record(i: Any, lane: Any, start: Any, prefill: Any, x: Any, decodes: Any, c
 def only_decodes(e: Any) -> Any:
     """Say whether nothing but decoding can happen before a sequence ends or arrives."""
     queue_stands = (
-        e.waiting == 0 or e.running >= e.max_num_seqs or e.blocked == 1 or (e.batching == STATIC)
+        e.waiting.count == 0
+        or e.running.count >= e.max_num_seqs
+        or e.blocked == 1
+        or (e.batching == STATIC)
     )
     return e.decodes > 0 and e.partials == 0 and queue_stands
 
@@ -301,7 +304,7 @@ def quiet_until(i: Any, lane: Any) -> Any:
     """
     e = engines(lane)[i]
     if e.stepping == 0:
-        return e.now_s if e.running + e.waiting > 0 else np.inf
+        return e.now_s if e.running.count + e.waiting.count > 0 else np.inf
     if e.chunks > 0 or lane.stepwise == 1 or not only_decodes(e):
         return e.now_s
     left = seats(lane)[i, 0].step - e.steps - 1

@@ -66,7 +66,7 @@ counts in its latencies and lies before its arrival at the router."""
 @njit(**INLINE)
 def _inflicted_s(lane: Any, chosen: Any) -> Any:
     """Return the seconds by which the first request in the queue slows those on an instance."""
-    e, s = engines(lane)[chosen], slots(lane)[lane.head]
+    e, s = engines(lane)[chosen], slots(lane)[lane.held.head]
     others = float(min(e.in_flight, e.max_num_seqs - 1))
     if others == 0.0 or views(lane)[chosen].fits == 0:
         return 0.0

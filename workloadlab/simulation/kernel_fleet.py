@@ -31,9 +31,9 @@ SEQUENCES, STEPS = 1, 2
 def _work(first: Any, lane: Any) -> Any:
     """Count the sequences on the ranks from `first` on."""
     every = engines(lane)
-    total = every[first].running + every[first].waiting
+    total = every[first].running.count + every[first].waiting.count
     for i in range(first + 1, first + every[first].ranks):
-        total += every[i].running + every[i].waiting
+        total += every[i].running.count + every[i].waiting.count
     return total
 
 
@@ -52,7 +52,7 @@ def _begin(first: Any, lane: Any) -> Any:
         e = every[i]
         e.now_s = now
         e.chunks = e.paused = 0
-        if e.running + e.waiting > 0:
+        if e.running.count + e.waiting.count > 0:
             seconds = max(seconds, begin_step(i, lane))
     if lane.stalled != NONE:
         return False

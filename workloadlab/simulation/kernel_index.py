@@ -107,7 +107,7 @@ def _append(nodes: Any, place: Any, ring: Any, now: Any) -> None:
 @njit(**ENTRY)
 def index_match(lane: Any) -> None:
     """Tell the router what its index knows of a request, on every instance."""
-    s, shown = slots(lane)[lane.head], views(lane)
+    s, shown = slots(lane)[lane.held.head], views(lane)
     _age(lane, lane.now_s)
     whole = _whole_blocks(lane, s)
     for i in range(lane.instances):

@@ -30,6 +30,7 @@ from workloadlab.simulation.kernel_lane import (
     snapshots,
     views,
 )
+from workloadlab.simulation.kernel_list import insert, unlink
 from workloadlab.simulation.kernel_sessions import (
     next_arrival,
     note_end,
@@ -54,8 +55,8 @@ __all__ = [
 @njit(**INLINE)
 def _read(e: Any, v: Any) -> None:
     """Copy what an engine reports about itself."""
-    v.running = e.running
-    v.waiting = e.waiting
+    v.running = e.running.count
+    v.waiting = e.waiting.count
     v.queued_tokens = e.queued_tokens
     v.output_tokens_left = e.predicted_left
     v.context_tokens = e.context + e.prefilled
@@ -135,7 +136,7 @@ def arrivals_due(lane: Any, now: Any) -> Any:
     Returns whether there was a slot for each of them.
     """
     live = slots(lane)
-    last = lane.tail if lane.held > 0 else NONE
+    last = lane.held.tail
     moment_s = now + TICK_S
     while due_s(lane) <= moment_s:
         q = _free_slot(lane)
@@ -143,14 +144,14 @@ def arrivals_due(lane: Any, now: Any) -> Any:
             return False
         if lane.decision_s > 0.0:
             lane.busy_s = due_s(lane)
-            last = lane.tail if lane.held > 0 else NONE
+            last = lane.held.tail
         row = pop_arrival(lane)
         lane.now_s = max(lane.now_s, results(lane)[row].arrival_s)
         _fill_slot(lane, live[q], row)
-        before = lane.tail if lane.held > 0 else NONE
+        before = lane.held.tail
         while before != last and live[before].row > live[q].row:
             before = live[before].previous
-        _insert(lane, q, before)
+        insert(lane.held, live, q, before)
         lane.arrived += 1
     return True
 
@@ -162,36 +163,6 @@ def _fill_slot(lane: Any, s: Any, row: Any) -> None:
     s.priority = priorities(lane)[row]
     s.first_block = first_blocks(lane)[row]
     s.blocks = first_blocks(lane)[row + 1] - s.first_block
-
-
-@njit(**INLINE)
-def _insert(lane: Any, q: Any, before: Any) -> None:
-    """Put a request into the router's queue behind `before`, -1 for the head."""
-    live = slots(lane)
-    after = NONE
-    if lane.held > 0:
-        after = lane.head if before == NONE else live[before].next
-    live[q].previous, live[q].next = before, after
-    if before == NONE:
-        lane.head = q
-    else:
-        live[before].next = q
-    if after == NONE:
-        lane.tail = q
-    else:
-        live[after].previous = q
-    lane.held += 1
-
-
-@njit(**JIT)
-def _pop_head(lane: Any) -> Any:
-    """Take the first request out of the router's queue; return its slot."""
-    q = lane.head
-    lane.head = slots(lane)[q].next
-    if lane.head != NONE:
-        slots(lane)[lane.head].previous = NONE
-    lane.held -= 1
-    return q
 
 
 @njit(**JIT)
@@ -207,18 +178,17 @@ def _reject(lane: Any, q: Any) -> None:
 @njit(**JIT)
 def reject_head(lane: Any) -> None:
     """Reject the first request in the queue: no instance could ever serve it."""
-    _reject(lane, _pop_head(lane))
+    q = lane.held.head
+    unlink(lane.held, slots(lane), q)
+    _reject(lane, q)
 
 
 @njit(**JIT)
 def drop_overflow(lane: Any) -> None:
     """Reject the newest requests of a queue that is longer than allowed."""
-    while lane.held > lane.most_held:
-        q = lane.tail
-        lane.tail = slots(lane)[q].previous
-        if lane.tail != NONE:
-            slots(lane)[lane.tail].next = NONE
-        lane.held -= 1
+    while lane.held.count > lane.most_held:
+        q = lane.held.tail
+        unlink(lane.held, slots(lane), q)
         _reject(lane, q)
 
 
@@ -228,7 +198,7 @@ def refresh_own(lane: Any) -> Any:
 
     Returns (whether any instance could ever serve it, whether any may take it now).
     """
-    s = slots(lane)[lane.head]
+    s = slots(lane)[lane.held.head]
     tokens = s.input + s.output - 1
     name = models(lane)[s.row]
     ever = free = False
@@ -251,7 +221,7 @@ def refresh_own(lane: Any) -> Any:
 @njit(**INLINE)
 def fill_offer(lane: Any) -> None:
     """Describe the first request in the queue to the router."""
-    r, s = offers(lane)[0], slots(lane)[lane.head]
+    r, s = offers(lane)[0], slots(lane)[lane.held.head]
     row = s.row
     predicted = s.output if lane.oracle == 1 else predictions(lane)[row]
     if predicted < 0:
@@ -270,7 +240,8 @@ def fill_offer(lane: Any) -> None:
 @njit(**INLINE)
 def send(lane: Any, chosen: Any) -> None:
     """Place the first request in the queue on an instance, or reject it if it cannot go there."""
-    q = _pop_head(lane)
+    q = lane.held.head
+    unlink(lane.held, slots(lane), q)
     s, v = slots(lane)[q], views(lane)[chosen]
     result = results(lane)[s.row]
     result.dispatch_s = lane.now_s

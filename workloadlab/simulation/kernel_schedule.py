@@ -33,14 +33,8 @@ from workloadlab.simulation.kernel_lane import (
     seats,
     slots,
 )
-from workloadlab.simulation.kernel_queue import (
-    append_running,
-    before_in_queue,
-    prepend_waiting,
-    unlink_running,
-    unlink_waiting,
-    victim,
-)
+from workloadlab.simulation.kernel_list import append, insert, unlink
+from workloadlab.simulation.kernel_queue import before_in_queue, victim
 from workloadlab.simulation.kernel_state import BATCHINGS, INLINE, JIT, NONE, ORDERS
 
 __all__ = ["schedule"]
@@ -55,7 +49,7 @@ def _preempt(i: Any, lane: Any) -> Any:
     e = engines(lane)[i]
     q = victim(e, slots(lane))
     s = slots(lane)[q]
-    unlink_running(e, slots(lane), q)
+    unlink(e.running, slots(lane), q)
     if s.decoding == 1:
         computed = drop_decode(e, s, ring(lane), seats(lane), i, q)
         s.generated = computed - s.input + 1
@@ -69,7 +63,7 @@ def _preempt(i: Any, lane: Any) -> Any:
     release(e, s, cache(lane), block_ids(lane), holds(lane), i, computed, s.taken)
     s.computed = s.taken = 0
     e.blocked = 0
-    prepend_waiting(e, slots(lane), q)
+    insert(e.waiting, slots(lane), q, NONE)
     results(lane)[s.row].preemptions += 1
     return q
 
@@ -99,11 +93,11 @@ def _serve_in_order(i: Any, lane: Any, budget: Any) -> Any:
     """
     e, live = engines(lane)[i], slots(lane)
     preempted = False
-    q = e.run_head
+    q = e.running.head
     while q != NONE:
         live[q].taken = live[q].chunk = 0
         q = live[q].next
-    q = e.run_head
+    q = e.running.head
     while q != NONE:
         s = live[q]
         if s.decoding == 1:
@@ -131,7 +125,7 @@ def _serve_in_order(i: Any, lane: Any, budget: Any) -> Any:
 @njit(**INLINE)
 def _after(e: Any, slots: Any, order: Any) -> Any:
     """Return the first running sequence that was admitted after `order`."""
-    q = e.run_head
+    q = e.running.head
     while q != NONE and slots[q].order <= order:
         q = slots[q].next
     return q
@@ -151,7 +145,7 @@ def _serve_running(i: Any, lane: Any) -> Any:
         needed -= blocks_for(s.computed, e.block_size)
     preempted = False
     evicts = e.caching == 1 and needed > e.free
-    last_only = e.partials == 0 or (e.partials == 1 and places[i, 0].chunk == e.run_tail)
+    last_only = e.partials == 0 or (e.partials == 1 and places[i, 0].chunk == e.running.tail)
     if needed <= available(e) and (last_only or not evicts):
         take(e, cache(lane), i, needed)
         if e.caching == 1:
@@ -184,7 +178,7 @@ def _blocks_to_admit(e: Any, s: Any, lane: Any, i: Any, budget: Any) -> Any:
             tokens = min(tokens, e.threshold)
     needed = blocks_for(cached + tokens, e.block_size) - found
     wanted = blocks_for(s.target, e.block_size) - found if e.reserve == 1 else needed
-    spare = e.spare if e.running > 0 else 0
+    spare = e.spare if e.running.count > 0 else 0
     return cached, tokens, needed, wanted + spare <= available(e) - idle
 
 
@@ -197,12 +191,12 @@ def _candidate(i: Any, lane: Any, budget: Any, idle: Any) -> Any:
     """
     e, live = engines(lane)[i], slots(lane)
     best = NONE
-    q = e.wait_head
+    q = e.waiting.head
     while q != NONE:
         there = idle or live[q].ready <= e.taken_steps
         first = best == NONE or before_in_queue(e.queue_order, live[q], live[best])
-        fits = e.queue_order != BIN_PACKING or _blocks_to_admit(e, live[q], lane, i, budget)[3]
-        if there and first and fits:
+        packs = e.queue_order == BIN_PACKING
+        if there and first and (not packs or _blocks_to_admit(e, live[q], lane, i, budget)[3]):
             best = q
         if e.queue_order == FCFS:
             break
@@ -221,8 +215,10 @@ def _admit(i: Any, lane: Any, q: Any, budget: Any) -> Any:
     if e.caching == 1:
         share(e, s, cache(lane), block_ids(lane), holds(lane), i, found)
     take(e, cache(lane), i, needed)
-    unlink_waiting(e, slots(lane), q)
-    append_running(e, slots(lane), q)
+    unlink(e.waiting, slots(lane), q)
+    append(e.running, slots(lane), q)
+    e.admitted += 1
+    s.order = e.admitted
     s.computed, s.chunk, s.taken = cached, tokens, 0
     e.queued_tokens -= cached
     e.prefilled += cached
@@ -242,9 +238,9 @@ def _admissions(i: Any, lane: Any, budget: Any) -> Any:
     """Admit from the queue while budget, seats and blocks allow; return (prefill tokens, context)."""
     e = engines(lane)[i]
     prefill, context = 0, 0.0
-    idle = e.running == 0
+    idle = e.running.count == 0
     e.blocked = 0
-    while e.waiting > 0 and budget > 0 and e.running < e.max_num_seqs:
+    while e.waiting.count > 0 and budget > 0 and e.running.count < e.max_num_seqs:
         q = _candidate(i, lane, budget, idle)
         if q == NONE:
             e.blocked = 1 if e.all_ready <= e.taken_steps else 0
@@ -271,12 +267,12 @@ def schedule(i: Any, lane: Any) -> Any:
     e.chunks = e.paused = 0
     if e.batching == CHUNKED:
         prefill, context, preempted = _serve_running(i, lane)
-        if not preempted and e.waiting > 0:
+        if not preempted and e.waiting.count > 0:
             more, more_context = _admissions(i, lane, e.budget - e.decodes - prefill)
             prefill += more
             context += more_context
         return prefill, context, e.decodes
-    if e.waiting > 0 and (e.batching != STATIC or e.running == 0):
+    if e.waiting.count > 0 and (e.batching != STATIC or e.running.count == 0):
         prefill, context = _admissions(i, lane, e.budget)
         if prefill > 0:
             e.paused = 1

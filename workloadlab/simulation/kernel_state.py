@@ -16,6 +16,7 @@ __all__ = [
     "INLINE",
     "JIT",
     "LANE",
+    "LIST",
     "NODE",
     "NONE",
     "ORDERS",
@@ -77,6 +78,9 @@ blocks that went through the prefix cache; `taken` those that it got in this ste
 short; `accepted` and `order` number its acceptance and its last admission; from step `ready` on it may
 be admitted; `next` and `previous` link the list that it is in."""
 
+LIST = np.dtype([("head", "i8"), ("tail", "i8"), ("count", "i8")], align=True)
+"""Slots that are linked from the first to the last, -1 where there are none: see `kernel_list`."""
+
 ENGINE = np.dtype(
     [("kv_blocks", "i8"), ("block_size", "i8"), ("max_num_seqs", "i8"), ("budget", "i8"),
      ("threshold", "i8"), ("queue_order", "i8"), ("batching", "i8"), ("reserve", "i8"),
@@ -88,8 +92,7 @@ ENGINE = np.dtype(
      ("in_flight", "i8"), ("sent", "i8"), ("sent_tokens", "i8"), ("predicted_left", "i8"),
      ("queued_tokens", "i8"), ("decodes", "i8"), ("context", "i8"), ("prefilled", "i8"),
      ("partials", "i8"), ("chunks", "i8"), ("blocked", "i8"), ("all_ready", "i8"),
-     ("accepted", "i8"), ("waiting", "i8"), ("wait_head", "i8"), ("wait_tail", "i8"),
-     ("admitted", "i8"), ("running", "i8"), ("run_head", "i8"), ("run_tail", "i8")],
+     ("accepted", "i8"), ("waiting", LIST), ("admitted", "i8"), ("running", LIST)],
     align=True,
 )  # fmt: skip
 """One instance: its limits, then its state. `steps` counts those in which decodes advance, `taken_steps`
@@ -143,7 +146,7 @@ _SIZES = (
 _FUNCTIONS = ("step_time", "decode_line", "score", "choose")
 _OPTIONS = ("most_held", "by_score", "oracle", "prefix", "guesses", "closed", "stepwise")
 _CLOCK = (
-    "stage", "last_tick", "seen_tick", "started", "arrived", "decided", "held", "head", "tail",
+    "stage", "last_tick", "seen_tick", "started", "arrived", "decided",
     "released", "ended", "finished", "finished_tokens", "free_slot", "used_slots",
     "recorded_steps", "recorded_decisions", "full", "stalled", "last_ended",
 )  # fmt: skip
@@ -152,15 +155,16 @@ LANE = np.dtype(
     [
         *((name, "u8") for name in (*_ADDRESSES, *_FUNCTIONS, "seed")),
         *((name, "i8") for name in (*_SIZES, *_OPTIONS, *_CLOCK)),
+        ("held", LIST),
         *((name, "f8") for name in ("interval_s", "delay_s", "decision_s", "now_s", "busy_s")),
     ],
     align=True,
 )
 """A lane: the addresses of its arrays (see `kernel_lane`) and of its functions (see `kernel_function`),
-sizes, the router's side, and where it stands. `held` requests wait in the router's queue from `head` to
-`tail`; `ended` heads the list of sequences whose next turn is due a release; `full` says that the record
-of steps must be read before the lane goes on; `stalled` names a sequence that no step would ever serve;
-`last_ended` is the row that ended or was rejected last."""
+sizes, the router's side, and where it stands. `held` is the router's queue; `ended` heads the list of
+sequences whose next turn is due a release; `full` says that the record of steps must be read before the
+lane goes on; `stalled` names a sequence that no step would ever serve; `last_ended` is the row that
+ended or was rejected last."""
 
 STEP = np.dtype(
     [("instance", "i8"), ("start_s", "f8"), ("end_s", "f8"), ("prefill_tokens", "i8"),

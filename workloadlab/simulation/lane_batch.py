@@ -213,8 +213,9 @@ class LaneBatch:
     def _problem(self, k: int, chosen: int) -> Exception:
         made, status = self._made(k), int(self.status[k])
         lane = self.lanes[k]
-        at = "stalled" if status == self._status.STATUS_STALLED else "head"
-        row = int(made.arrays["slots"][lane[at]]["row"])
+        stalled = status == self._status.STATUS_STALLED
+        slot = lane["stalled"] if stalled else lane["held"]["head"]
+        row = int(made.arrays["slots"][slot]["row"])
         return lane_problem(status, row, chosen, self.policy, made, self.cluster)
 
     def outcome(self, k: int) -> Outcome:

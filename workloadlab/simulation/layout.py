@@ -129,8 +129,10 @@ def _engines(cluster: Cluster) -> Any:
         rows["caching"] = pool.prefix_caching
         rows["ranks"] = pool.instances if pool.step_together else 1
     engines["free"] = engines["kv_blocks"]
-    for link in ("wait_head", "wait_tail", "run_head", "run_tail", "oldest", "newest"):
+    for link in ("oldest", "newest"):
         engines[link] = NONE
+    for queue in ("waiting", "running"):
+        engines[queue]["head"] = engines[queue]["tail"] = NONE
     return engines
 
 
@@ -257,9 +259,10 @@ def lane_arrays(
     for name, values in arrays.items():
         made.put(name, values)
     lane = made.lane
-    for name in ("last_tick", "seen_tick", "head", "tail", "ended", "free_slot", "stalled",
+    for name in ("last_tick", "seen_tick", "ended", "free_slot", "stalled",
                  "last_ended"):  # fmt: skip
         lane[name] = NONE
+    lane["held"]["head"] = lane["held"]["tail"] = NONE
     lane["instances"], lane["pools"], lane["requests"] = count, len(cluster.pools), n
     lane["start_count"], lane["slot_count"] = len(requests["starts"]), len(arrays["slots"])
     lane["phases"], lane["seat_count"] = arrays["ring"].shape[1], arrays["seats"].shape[1]
