@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UnsupportedError
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.workload import Outcome, Sessions, Workload
     from workloadlab.trace import Runs, Trace
+
+    LaneTask = tuple[Workload, Cluster, Router, int, Recorder]
 
 __all__ = ["replay"]
 
@@ -86,13 +88,11 @@ def replay(
     workload, simulated = workload_and_cluster(trace, cluster, policies, sessions)
     scaled = {scale: workload.scaled(scale) for _, scale, _ in lanes}
     notes = [replace(recorders) for _ in lanes]
-    outcomes = _outcomes(
-        [(scaled[scale], seed) for policy, scale, seed in lanes if policy is policies[0]],
-        simulated,
-        policies,
-        notes,
-        threads,
-    )
+    tasks = [
+        (scaled[scale], simulated, policy, seed, recorder)
+        for (policy, scale, seed), recorder in zip(lanes, notes, strict=True)
+    ]
+    outcomes = _outcomes(tasks, threads)
     played = [
         Played(policy.name, scale, seed, scaled[scale], outcome, _options(policy), recorder)
         for (policy, scale, seed), outcome, recorder in zip(lanes, outcomes, notes, strict=True)
@@ -115,33 +115,25 @@ def _unique(policies: list[Router]) -> list[Router]:
     return named
 
 
-def _outcomes(
-    runs: list[tuple[Workload, int]],
-    cluster: Cluster,
-    policies: list[Router],
-    notes: list[Recorder],
-    threads: int | None,
-) -> list[Outcome]:
-    """Replay every run through every router, those of compiled routers on threads."""
-    compiled = [policy for policy in policies if policy.kind != "batch"]
-    for policy in policies:
+def _outcomes(tasks: list[LaneTask], threads: int | None) -> list[Outcome]:
+    """Replay every lane: those of compiled routers on threads, those of each other router together."""
+    for _, _, policy, _, recorder in tasks:
         if policy.kind != "batch":
             policy.compiled  # noqa: B018  compiled once, before the threads ask for it
-        elif notes[0].steps or notes[0].decisions:
+        elif recorder.steps or recorder.decisions:
             raise UnsupportedError(
                 f"router {policy.name!r} chooses in Python, and such runs are not recorded",
                 fix="replay it without record, or write it as a function: see wl.router",
             )
-    every = ((*run, policy) for policy in compiled for run in runs)
-    tasks = (
-        (workload, cluster, policy, seed, recorder)
-        for (workload, seed, policy), recorder in zip(every, notes, strict=False)
-    )
-    ended = iter(run_lanes(replay_lane, tasks, threads=threads))
+    compiled = (task for task in tasks if task[2].kind != "batch")
+    ended = iter(run_lanes(replay_lane, compiled, threads=threads))
     outcomes: list[Outcome] = []
-    for policy in policies:
+    for _, group in groupby(tasks, key=lambda task: task[2].name):
+        same = list(group)
+        _, cluster, policy, _, _ = same[0]
         if policy.kind == "batch":
+            runs = [(workload, seed) for workload, _, _, seed, _ in same]
             outcomes += replay_by_choices(runs, cluster, policy, threads=threads)
         else:
-            outcomes += islice(ended, len(runs))
+            outcomes += islice(ended, len(same))
     return outcomes
