@@ -428,7 +428,8 @@ def test_a_vllm_run_counts_from_its_queue_and_reads_its_meta(tmp_path: Path) -> 
     (tmp_path / "meta.json").write_text(
         '{"vllm_version": "0.19.0", "model": "m", "engine_kwargs": {"tensor_parallel_size": 2, '
         '"max_num_seqs": 128, "max_num_batched_tokens": 2048, "dtype": "bfloat16", "seed": 1, '
-        '"max_model_len": null}}'
+        '"max_model_len": null}, "kv_cache": {"num_gpu_blocks": 2500, "block_size": 16}, '
+        '"hardware": {"device_name": "NVIDIA A100-SXM4-80GB", "device_count": 2}}'
     )
     assert wl.ingest(log).provenance.system == {
         "engine": "vllm",
@@ -438,6 +439,9 @@ def test_a_vllm_run_counts_from_its_queue_and_reads_its_meta(tmp_path: Path) -> 
         "max_num_seqs": 128,
         "max_num_batched_tokens": 2048,
         "dtype": "bfloat16",
+        "kv_blocks": 2500,
+        "block_size": 16,
+        "gpu": "NVIDIA A100-SXM4-80GB",
     }
     (tmp_path / "meta.json").write_text("{")
     with pytest.raises(wl.WorkloadlabError, match="is damaged"):

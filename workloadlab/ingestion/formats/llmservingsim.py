@@ -16,15 +16,19 @@ if TYPE_CHECKING:
 __all__ = ["LLMSERVINGSIM"]
 
 META = "meta.json"
-_ENGINE_FACTS = {
-    "tensor_parallel_size": "tp",
-    "data_parallel_size": "dp",
-    "max_num_seqs": "max_num_seqs",
-    "max_num_batched_tokens": "max_num_batched_tokens",
-    "max_model_len": "max_model_len",
-    "dtype": "dtype",
-    "kv_cache_dtype": "kv_cache_dtype",
+_FACTS = {
+    "tp": ("engine_kwargs", "tensor_parallel_size"),
+    "dp": ("engine_kwargs", "data_parallel_size"),
+    "max_num_seqs": ("engine_kwargs", "max_num_seqs"),
+    "max_num_batched_tokens": ("engine_kwargs", "max_num_batched_tokens"),
+    "max_model_len": ("engine_kwargs", "max_model_len"),
+    "dtype": ("engine_kwargs", "dtype"),
+    "kv_cache_dtype": ("engine_kwargs", "kv_cache_dtype"),
+    "kv_blocks": ("kv_cache", "num_gpu_blocks"),
+    "block_size": ("kv_cache", "block_size"),
+    "gpu": ("hardware", "device_name"),
 }
+"""What the engine was asked for and, since it is written down, what it found: section and key."""
 
 
 def _read(head: Head) -> tuple[Column, ...]:  # noqa: ARG001
@@ -49,10 +53,10 @@ def _system(log: Path) -> dict[str, Any]:
         return {}
     try:
         facts = json.loads(meta.read_text("utf-8"))
-        engine = facts.get("engine_kwargs", {})
         system = {"engine": "vllm", "engine_version": facts.get("vllm_version")}
-        system["model"] = facts.get("model", engine.get("model"))
-        system |= {ours: engine.get(theirs) for theirs, ours in _ENGINE_FACTS.items()}
+        system["model"] = facts.get("model", facts.get("engine_kwargs", {}).get("model"))
+        for name, (section, key) in _FACTS.items():
+            system[name] = facts.get(section, {}).get(key)
     except (ValueError, AttributeError, OSError) as error:
         raise DataError(
             "is damaged, though it should describe the run",
