@@ -54,6 +54,20 @@ def every_signal(request, instance):
     )
 
 
+@router
+def every_signal_but_decoding(request, instance):
+    """All that stands while an engine only decodes, so that such engines stay behind."""
+    return (
+        instance.queued_tokens
+        + 2 * instance.running
+        + 3 * instance.waiting
+        + 4 * instance.in_flight
+        + 7 * instance.sent_since_report
+        + 0.3 * instance.sent_tokens_since_report
+        + 0.1 * request.predicted_output_tokens * instance.index
+    )
+
+
 @router(needs={"prefix"})
 def prefix_aware(request, instance):
     return request.input_tokens - instance.cached_tokens + 10 * instance.in_flight
@@ -106,8 +120,17 @@ ON_MODELS = [
     for name in ("predicted_latency", "llmd_latency", "polyserve")
     for model in (STEPS, REQUESTS)
 ]
-OWN = [at_most_two, careless, every_signal, prefix_aware, by_belief, by_shared_belief, by_truth]
+BEHIND = [at_most_two, careless, every_signal_but_decoding]
+OWN = [*BEHIND, every_signal, prefix_aware, by_belief, by_shared_belief, by_truth]
 ROUTERS = [*SHELF.values(), *ON_MODELS, *OWN]
+
+
+def test_some_routers_let_engines_stay_behind_and_some_do_not():
+    assert not any(policy.sees_decoding for policy in BEHIND)
+    assert every_signal.sees_decoding
+    assert prefix_aware.sees_decoding
+    assert not by_belief.sees_decoding
+
 
 MODELS = st.builds(
     LatencyModel.linear,

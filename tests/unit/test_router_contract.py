@@ -48,6 +48,36 @@ def request(**fields):
     return record[0]
 
 
+def load_of(instance):
+    return instance.in_flight
+
+
+def context_of(instance):
+    return instance.context_tokens
+
+
+@pytest.mark.parametrize(
+    ("function", "sees"),
+    [
+        (lambda request, instance: instance.in_flight + instance.waiting, False),
+        (lambda request, instance: np.sqrt(instance.queued_tokens), False),
+        (lambda request, instance: load_of(instance), False),
+        (lambda request, instance: instance.kv_blocks_used, True),
+        (lambda request, instance: instance["output_tokens_left"], True),
+        (lambda request, instance: context_of(instance), True),
+        (lambda request, instance: wl.anything(instance), True),
+    ],
+)
+def test_a_router_that_reads_nothing_of_decoding_is_known_for_it(function, sees):
+    weight = context_of
+
+    def through_a_closure(request, instance):
+        return function(request, instance) + 0 * weight(instance)
+
+    assert wl.router(function, name="asked").sees_decoding == sees
+    assert wl.router(through_a_closure).sees_decoding
+
+
 def test_records_are_what_the_tables_say():
     assert list(REQUEST.names) == list(REQUEST_FIELDS)
     assert list(INSTANCE.names) == list(INSTANCE_FIELDS)

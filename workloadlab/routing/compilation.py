@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from functools import cache
-from types import CellType, FunctionType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 from workloadlab.routing.records import INSTANCE, REQUEST
@@ -12,7 +12,7 @@ from workloadlab.routing.records import INSTANCE, REQUEST
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Kind", "arity_of", "compile_function", "signatures", "with_all_arguments"]
+__all__ = ["Kind", "arity_of", "compile_function", "may_read", "signatures", "with_all_arguments"]
 
 Kind = Literal["score", "choose", "batch"]
 
@@ -83,6 +83,34 @@ def linked(function: Any) -> Any:
     )
     copy.__qualname__, copy.__module__ = function.__qualname__, function.__module__
     return copy
+
+
+def may_read(function: Any, fields: frozenset[str]) -> bool:
+    """Say whether a function, or anything that it calls, names one of the fields.
+
+    True where nobody can know: of modules other than math and numpy, and of what is no Python function.
+    """
+    seen: list[Any] = []
+
+    def reads(value: Any) -> bool:
+        inner = getattr(value, "py_func", getattr(value, "function", value))  # if it is compiled
+        if isinstance(inner, ModuleType):
+            return inner.__name__ not in ("math", "numpy")
+        if not isinstance(inner, FunctionType):
+            return callable(inner) and not isinstance(inner, BuiltinFunctionType)
+        if inner in seen:
+            return False
+        seen.append(inner)
+        codes = [inner.__code__]
+        for code in codes:
+            codes += [value for value in code.co_consts if isinstance(value, CodeType)]
+        names = {name for code in codes for name in code.co_names}
+        words = {value for code in codes for value in code.co_consts if isinstance(value, str)}
+        used = [inner.__globals__[name] for name in sorted(names & set(inner.__globals__))]
+        used += [cell.cell_contents for cell in inner.__closure__ or ()]
+        return bool(fields & (names | words)) or any(reads(value) for value in used)
+
+    return reads(function)
 
 
 @cache

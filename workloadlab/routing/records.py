@@ -7,7 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["INSTANCE", "INSTANCE_FIELDS", "ORACLE_FIELDS", "REQUEST", "REQUEST_FIELDS"]
+__all__ = [
+    "DECODING_FIELDS",
+    "INSTANCE",
+    "INSTANCE_FIELDS",
+    "ORACLE_FIELDS",
+    "REQUEST",
+    "REQUEST_FIELDS",
+]
 
 REQUEST_FIELDS: dict[str, tuple[str, str]] = {
     "row": ("i8", "index of the request in the trace, from 0"),
@@ -58,6 +65,11 @@ INSTANCE_FIELDS: dict[str, tuple[str, str]] = {
     "sent_tokens_since_report": ("i8", "their prompt tokens"),
     "fits": ("i8", "1 if the request can ever fit here, 0 if it would be rejected"),
 }
+
+DECODING_FIELDS = frozenset(
+    {"output_tokens_left", "context_tokens", "kv_blocks_used", "cached_tokens"}
+)
+"""Fields of an instance that change while it only decodes; the others stand until a sequence ends."""
 
 ORACLE_FIELDS = frozenset({"output_tokens"})
 

@@ -17,9 +17,15 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from workloadlab.errors import UsageError
-from workloadlab.routing.compilation import Kind, arity_of, compile_function, with_all_arguments
+from workloadlab.routing.compilation import (
+    Kind,
+    arity_of,
+    compile_function,
+    may_read,
+    with_all_arguments,
+)
 from workloadlab.routing.compile_errors import compile_error
-from workloadlab.routing.records import ORACLE_FIELDS
+from workloadlab.routing.records import DECODING_FIELDS, ORACLE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -117,6 +123,12 @@ class Router:
         if code is None:
             return self.name
         return f"{code.co_filename}:{code.co_firstlineno}"
+
+    @cached_property
+    def sees_decoding(self) -> bool:
+        """Whether it may read what changes while an engine only decodes."""
+        resident = "prefix" in self.reads and self.index is None
+        return self.kind == "batch" or resident or may_read(self.function, DECODING_FIELDS)
 
     @cached_property
     def interpreted(self) -> Callable[..., Any]:

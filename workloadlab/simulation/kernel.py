@@ -89,6 +89,8 @@ def _next_moment(lane: Any) -> Any:
     """
     now = due_s(lane)
     if lane.held.count > 0 or lane.closed == 1:
+        if lane.lazy == 1:
+            advance(lane, lane.reached_s)
         now = min(now, next_end(lane, lane.held.count > 0))
     return now
 
@@ -100,6 +102,7 @@ def _reach(lane: Any) -> Any:
         refresh_signals(lane, lane.now_s)
     if lane.full == 0 and lane.stalled == NONE:
         advance(lane, lane.now_s)
+        lane.reached_s = lane.now_s
     if lane.stalled != NONE:
         return STATUS_STALLED
     if lane.full == 1:

@@ -21,7 +21,7 @@ from workloadlab.simulation.kernel_engine import (
 from workloadlab.simulation.kernel_lane import engines, steps
 from workloadlab.simulation.kernel_state import INLINE, JIT, NONE, TICK_S
 
-__all__ = ["advance", "next_end"]
+__all__ = ["advance", "catch_up", "next_end"]
 
 SEQUENCES, STEPS = 1, 2
 """Of what the next end is looked for."""
@@ -96,10 +96,16 @@ def _move(lane: Any, until: Any, peek: Any) -> Any:
     """Advance all instances, or begin steps and look ahead: see `advance` and `next_end`."""
     every = engines(lane)
     earliest = np.inf
+    lazy = lane.lazy == 1 and peek == 0 and lane.held.count == 0
     i = np.int64(0)  # a plain 0 is a type of its own to numba, which then compiles all below twice
     while i < lane.instances and lane.stalled == NONE and lane.full == 0:
         e = every[i]
+        if lazy and until < e.quiet_s - TICK_S:
+            i += 1
+            continue
         _advance_group(i, lane, until, peek > 0)
+        if lazy and e.ranks == 1:
+            e.quiet_s = quiet_until(i, lane)
         if e.stepping == 1 and peek > 0:
             alone = e.ranks == 1 and lane.stepwise == 0
             end = quiet_until(i, lane) if peek == SEQUENCES and alone else e.now_s
@@ -112,6 +118,15 @@ def _move(lane: Any, until: Any, peek: Any) -> Any:
 def advance(lane: Any, until: Any) -> None:
     """Run every step of every instance that ends by `until`; start none at or after it."""
     _move(lane, until, np.int64(0))
+
+
+@njit(**INLINE)
+def catch_up(i: Any, lane: Any) -> None:
+    """Advance an instance to where a lazy lane is; what is sent there then changes what happens."""
+    e = engines(lane)[i]
+    if lane.lazy == 1 and e.ranks == 1:
+        _advance_group(i, lane, lane.reached_s, begin=False)
+        e.quiet_s = 0.0
 
 
 @njit(**INLINE)

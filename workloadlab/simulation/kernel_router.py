@@ -9,7 +9,7 @@ from numba import njit
 
 from workloadlab.simulation.kernel_blocks import available, blocks_for, hits
 from workloadlab.simulation.kernel_engine import accept, uniform_draw
-from workloadlab.simulation.kernel_fleet import advance
+from workloadlab.simulation.kernel_fleet import advance, catch_up
 from workloadlab.simulation.kernel_index import index_insert
 from workloadlab.simulation.kernel_lane import (
     block_ids,
@@ -202,9 +202,13 @@ def refresh_own(lane: Any) -> Any:
     tokens = s.input + s.output - 1
     name = models(lane)[s.row]
     ever = free = False
+    size = needed = 0
     for i in range(lane.instances):
         e, v = engines(lane)[i], views(lane)[i]
-        able = blocks_for(tokens, e.block_size) <= e.kv_blocks
+        if e.block_size != size:
+            size = e.block_size
+            needed = blocks_for(tokens, size)
+        able = needed <= e.kv_blocks
         able = able and serves(lane)[e.pool, name] == 1
         ever = ever or able
         able = able and e.in_flight < e.most_in_flight
@@ -249,6 +253,7 @@ def send(lane: Any, chosen: Any) -> None:
         _reject(lane, q)
         return
     result.instance = chosen
+    catch_up(chosen, lane)
     accept(chosen, lane, q, lane.now_s, offers(lane)[0].predicted_output_tokens)
     if lane.guesses == 1:
         index_insert(lane, s, chosen)

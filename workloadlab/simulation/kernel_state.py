@@ -86,8 +86,8 @@ ENGINE = np.dtype(
      ("threshold", "i8"), ("queue_order", "i8"), ("batching", "i8"), ("reserve", "i8"),
      ("spare", "i8"), ("most_in_flight", "i8"), ("overhead_s", "f8"), ("noise", "f8"),
      ("overlapped", "i8"), ("pool", "i8"), ("caching", "i8"), ("ranks", "i8"),
-     ("now_s", "f8"), ("stepping", "i8"), ("paused", "i8"), ("steps", "i8"), ("taken_steps", "i8"),
-     ("phase", "i8"), ("outside", "i8"),
+     ("quiet_s", "f8"), ("now_s", "f8"), ("stepping", "i8"), ("paused", "i8"), ("steps", "i8"),
+     ("taken_steps", "i8"), ("phase", "i8"), ("outside", "i8"),
      ("free", "i8"), ("idle", "i8"), ("oldest", "i8"), ("newest", "i8"),
      ("in_flight", "i8"), ("sent", "i8"), ("sent_tokens", "i8"), ("predicted_left", "i8"),
      ("queued_tokens", "i8"), ("decodes", "i8"), ("context", "i8"), ("prefilled", "i8"),
@@ -101,7 +101,8 @@ all. `free` blocks hold nothing; `idle` ones hold cached prefixes that nobody us
 `prefilled` the computed tokens of the others; `phase` is `steps` modulo the block size; `partials`
 counts the sequences amid their prompts, `chunks` the prefills of the current step; `blocked` says that
 the queue cannot move before blocks come back; from step `all_ready` on all that wait may be admitted.
-`ranks` is how many instances step together."""
+`ranks` is how many instances step together; before `quiet_s` nothing can happen that a router of a lazy
+lane sees."""
 
 SEAT = np.dtype([("step", "i8"), ("order", "i8"), ("slot", "i8"), ("chunk", "i8")], align=True)
 """Scratch of an instance, one per possible sequence: a heap of decodes by (last step, order of
@@ -144,27 +145,30 @@ _SIZES = (
     "param_count", "memory_cells",
 )  # fmt: skip
 _FUNCTIONS = ("step_time", "decode_line", "score", "choose")
-_OPTIONS = ("most_held", "by_score", "oracle", "prefix", "guesses", "closed", "stepwise")
+_OPTIONS = ("most_held", "by_score", "lazy", "oracle", "prefix", "guesses", "closed", "stepwise")
 _CLOCK = (
     "stage", "last_tick", "seen_tick", "started", "arrived", "decided",
     "released", "ended", "finished", "finished_tokens", "free_slot", "used_slots",
     "recorded_steps", "recorded_decisions", "full", "stalled", "last_ended",
 )  # fmt: skip
 
+_SECONDS = ("interval_s", "delay_s", "decision_s", "now_s", "reached_s", "busy_s")
+
 LANE = np.dtype(
     [
         *((name, "u8") for name in (*_ADDRESSES, *_FUNCTIONS, "seed")),
         *((name, "i8") for name in (*_SIZES, *_OPTIONS, *_CLOCK)),
         ("held", LIST),
-        *((name, "f8") for name in ("interval_s", "delay_s", "decision_s", "now_s", "busy_s")),
+        *((name, "f8") for name in _SECONDS),
     ],
     align=True,
 )
 """A lane: the addresses of its arrays (see `kernel_lane`) and of its functions (see `kernel_function`),
-sizes, the router's side, and where it stands. `held` is the router's queue; `ended` heads the list of
-sequences whose next turn is due a release; `full` says that the record of steps must be read before the
-lane goes on; `stalled` names a sequence that no step would ever serve; `last_ended` is the row that
-ended or was rejected last."""
+sizes, the router's side, and where it stands. A lane is `lazy` if its router sees nothing that changes
+while an engine only decodes: then such engines stay behind `reached_s`, where the others are. `held` is
+the router's queue; `ended` heads the list of sequences whose next turn is due a release; `full` says
+that the record of steps must be read before the lane goes on; `stalled` names a sequence that no step
+would ever serve; `last_ended` is the row that ended or was rejected last."""
 
 STEP = np.dtype(
     [("instance", "i8"), ("start_s", "f8"), ("end_s", "f8"), ("prefill_tokens", "i8"),

@@ -283,6 +283,8 @@ def lane_arrays(
     lane["most_held"], lane["closed"] = cluster.most_held, closed
     lane["oracle"], lane["prefix"] = "oracle" in reads, "prefix" in reads
     lane["stepwise"] = recorded_steps > 0 or any(pool.step_noise > 0 for pool in cluster.pools)
+    fresh = cluster.signal_interval_s == 0 and not closed and not lane["stepwise"][0]
+    lane["lazy"] = fresh and not policy.sees_decoding
     lane["interval_s"], lane["delay_s"] = cluster.signal_interval_s, cluster.signal_delay_s
     lane["decision_s"], lane["seed"] = cluster.decision_overhead_s, seed_state(seed)
     return made
