@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ForkedLane", "forked_lane"]
 
 _MOVED = ("engines", "ring", "seats", "cache", "holds", "views", "offers", "snapshots",
-          "index_rules", "index_nodes", "index_tables", "index_tokens")  # fmt: skip
+          "index_rules", "index_prompts", "index_parts", "index_buckets", "index_bits")  # fmt: skip
 """What a lane writes wherever it stands; of slots and results it writes few at a time."""
 
 OWN_WORDS = int(LANE.fields["seed"][1]) // 8  # type: ignore[index]

@@ -22,7 +22,8 @@ from workloadlab.simulation.kernel_state import (
     DECISION,
     ENGINE,
     LANE,
-    NODE,
+    PART,
+    PROMPT,
     RELEASE,
     RESULT,
     RULES,
@@ -41,10 +42,11 @@ __all__ = [
     "engines",
     "first_blocks",
     "holds",
-    "index_nodes",
+    "index_bits",
+    "index_buckets",
+    "index_parts",
+    "index_prompts",
     "index_rules",
-    "index_tables",
-    "index_tokens",
     "inputs",
     "models",
     "next_turns",
@@ -146,7 +148,9 @@ serves = _array("serves", BYTE, "pools", "model_columns")
 name no model."""
 
 index_rules = _array("index_rules", RULES, 1)
-index_nodes = _array("index_nodes", NODE, "node_count")
-index_tables = _array("index_tables", INT32, "index_ids", "instances")
-index_tokens = _array("index_tokens", INT, "token_counts")
-"""A router's own prefix index: see `kernel_index`."""
+index_prompts = _array("index_prompts", PROMPT, "requests")
+index_parts = _array("index_parts", PART, "part_count")
+index_buckets = _array("index_buckets", INT32, "buckets")
+index_bits = _array("index_bits", INT, "index_words", "index_ids")
+"""A router's own prefix index: see `kernel_index`. A bucket is the row of its first prompt, -1 for none;
+64 instances have their bits in one word."""

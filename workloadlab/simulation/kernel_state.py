@@ -15,9 +15,10 @@ __all__ = [
     "INLINE",
     "JIT",
     "LANE",
-    "NODE",
     "NONE",
     "ORDERS",
+    "PART",
+    "PROMPT",
     "RELEASE",
     "RESULT",
     "RULES",
@@ -102,20 +103,23 @@ CACHED = np.dtype([("users", "i4"), ("older", "i4"), ("newer", "i4")], align=Tru
 
 RULES = np.dtype(
     [("capacity", "i8"), ("ttl_s", "f8"), ("sweep_s", "f8"), ("tree", "i8"), ("block_size", "i8"),
-     ("rings", "i8"), ("swept", "i8"), ("unused", "i8"), ("freed", "i8")],
+     ("shared", "i8"), ("swept", "i8")],
     align=True,
 )  # fmt: skip
-"""The limits of the index, then its state: `swept` counts the sweeps that were due, `unused` is the
-first node that never held anything, and `freed` the first of those that no longer do."""
+"""The limits of the index, and how many sweeps were due."""
 
-NODE = np.dtype(
-    [("used_s", "f8"), ("block", "i4"), ("tokens", "i4"), ("instance", "i4"), ("older", "i4"),
-     ("newer", "i4")],
+PART = np.dtype([("tokens", "i8"), ("oldest", "i4"), ("newest", "i4")], align=True)
+"""What an instance is believed to hold, the last one all together: tokens, and the rows whose prompts
+were sent there first and last; -1 for none, and where the capacity is not that of the part."""
+
+PROMPT = np.dtype(
+    [("used_s", "f8"), ("instance", "i4"), ("shared", "i4"), ("blocks", "i4"), ("rest", "i4"),
+     ("head", "i4"), ("chained", "i4"), ("newer", "i4")],
     align=True,
 )  # fmt: skip
-"""Tokens that an instance is believed to hold: when they were last sent there, which block they are (-1
-for the rest of a prompt, which the table does not list), and the neighbours by age. Nodes 1 to `rings`
-close the rings."""
+"""A prompt in the index: when it was sent where, how many of its leading blocks younger ones have taken
+over, how many are not forgotten, and how many tokens behind the last block; the block that its edge
+begins with; and the rows of the next in its bucket and in its queue, -1 for none."""
 
 RELEASE = np.dtype([("at_s", "f8"), ("row", "i8")], align=True)
 """A turn that will arrive."""
@@ -125,12 +129,13 @@ _ADDRESSES = (
     "steps", "decisions", "scores", "tables", "domains", "views", "offers", "snapshots",
     "arrivals", "inputs", "outputs", "predictions", "sessions", "models", "priorities",
     "first_blocks", "next_turns", "thinks", "prefix_keys", "starts", "serves",
-    "index_rules", "index_nodes", "index_tables", "index_tokens",
+    "index_rules", "index_prompts", "index_parts", "index_buckets", "index_bits",
 )  # fmt: skip
 _SIZES = (
     "instances", "pools", "requests", "start_count", "slot_count", "seat_count", "phases",
     "id_count", "block_count", "edges", "table_cells", "model_columns", "depth", "room_for_steps",
-    "room_for_decisions", "index_ids", "node_count", "token_counts",
+    "room_for_decisions", "index_ids", "index_words", "part_count",
+    "buckets",
 )  # fmt: skip
 _OPTIONS = ("most_held", "oracle", "prefix", "guesses", "closed", "stepwise")
 _CLOCK = (
