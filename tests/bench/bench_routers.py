@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numba import njit
 
-from workloadlab.latency import LatencyModel
-from workloadlab.routing import INSTANCE, REQUEST, SHELF, empty_memory
+from workloadlab.latency import LatencyModel, RequestModel
+from workloadlab.routing import INSTANCE, REQUEST, SHELF, empty_memory, router
+from workloadlab.routing.model_predictions import SIGNALS
 from workloadlab.simulation import Cluster
 from workloadlab.simulation.engine import router_arguments
 from workloadlab.simulation.kernel import run_lane
@@ -128,6 +129,24 @@ def prefix_lookup_nanoseconds(count, index=None, requests=4000, blocks=100):
     return min(taken) / requests * 1e9
 
 
+def request_model(trees=100, levels=4):
+    """As many trees as `fit_requests` grows, every one full, with thresholds anywhere."""
+    rng = np.random.default_rng(0)
+    inner, size = 2**levels - 1, 2 ** (levels + 1) - 1
+    most = np.array([4000, 60, 20, 1, 1, 9000, 9000])
+    node, tree = np.arange(size), np.arange(trees)[:, None]
+    feature = np.where(node < inner, rng.integers(0, 7, (trees, size)), -1)
+    left = np.where(node < inner, tree * size + 2 * node + 1, -1)
+    share = rng.random((trees, size))
+    value = np.where(node < inner, share * most[feature], 0.02 * share - 0.01)
+    part = {"constant": -3.0, "trees": {
+        "roots": (tree.ravel() * size).tolist(), "feature": feature.ravel().tolist(),
+        "left": left.ravel().tolist(), "value": value.ravel().tolist(),
+    }}  # fmt: skip
+    coefficients = {"ttft_s": {"0.5": part}, "tpot_s": {"0.5": part}}
+    return RequestModel(name="random", features=tuple(SIGNALS), coefficients=coefficients)
+
+
 def run() -> list[dict]:
     """Return one row per router and number of instances, and what the look-up of prefixes costs."""
     lookups = [
@@ -137,6 +156,12 @@ def run() -> list[dict]:
         for name, index in (("prefix look-up", None),
                             ("own index, tree", SHELF["sglang_cache_aware"].index),
                             ("own index, table of 20 minutes", SHELF["aibrix_prefix"].index))
+        for count in (8, 100)
+    ]  # fmt: skip
+    quantiles = router("predicted_latency", model=request_model())
+    lookups += [
+        {"name": f"predicted_latency by a request model, {count} instances", "unit": "ns/decision",
+         "value": round(nanoseconds(quantiles, count), 1), "detail": "200 trees for each instance"}
         for count in (8, 100)
     ]  # fmt: skip
     return lookups + [
