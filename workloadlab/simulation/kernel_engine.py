@@ -21,11 +21,8 @@ from workloadlab.simulation.kernel_decodes import (
     steps_with_blocks,
 )
 from workloadlab.simulation.kernel_lane import (
-    block_ids,
-    cache,
     domains,
     engines,
-    holds,
     results,
     ring,
     seats,
@@ -100,7 +97,7 @@ def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
     results(lane)[s.row].end_s = e.now_s
     note_end(lane, s.row)
     unlink_running(e, slots(lane), q)
-    release(e, s, cache(lane), block_ids(lane), holds(lane), i, computed, 0)
+    release(e, s, lane, i, computed, 0)
     e.blocked = 0
     e.in_flight -= 1
     e.predicted_left -= s.predicted - s.output
@@ -276,7 +273,7 @@ def run_decodes(i: Any, lane: Any, model: Any, until: Any) -> None:
             taken, flies = steps_with_blocks(e, ring(lane), i, available(e)), False
             end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
             needed = blocks_of_run(e, ring(lane), i, taken)
-        take(e, cache(lane), i, needed)
+        take(e, lane, i, needed)
         e.outside += _outside(e.decodes, e.context, taken + flies, bounds)
         e.now_s = end
         e.steps += taken

@@ -26,8 +26,6 @@ from workloadlab.simulation.kernel_blocks import hits
 from workloadlab.simulation.kernel_function import addresses_of, function_from
 from workloadlab.simulation.kernel_lane import (
     LANE_TYPE,
-    block_ids,
-    cache,
     engines,
     outputs,
     results,
@@ -76,7 +74,7 @@ def _inflicted_s(lane: Any, model: Any, chosen: Any) -> Any:
     resident = 0
     if e.caching == 1:
         limit = (s.input - 1) // e.block_size
-        resident = hits(s, cache(lane), block_ids(lane), chosen, limit) * e.block_size
+        resident = hits(s, lane, chosen, limit) * e.block_size
     prompt, context = float(s.input - resident), float(e.context + e.prefilled)
     table = tables(lane)[e.pool]
     without = model[1](0.0, 0.0, others, context, table)

@@ -25,10 +25,11 @@ from workloadlab.simulation.kernel_lane import (
     index_parts,
     index_prompts,
     index_rules,
+    pages,
     slots,
     views,
 )
-from workloadlab.simulation.kernel_state import JIT, NONE
+from workloadlab.simulation.kernel_state import JIT, NONE, PAGE_BITS
 
 __all__ = ["index_insert", "index_match"]
 
@@ -100,6 +101,7 @@ def _forget_deepest(lane: Any, part: Any) -> None:
         p.blocks -= 1
         block = block_ids(lane)[first_blocks(lane)[row] + p.blocks]
         index_bits(lane)[i >> 6, block] &= ~(1 << (i & 63))
+        pages(lane)[i, block >> PAGE_BITS] = 1
         tokens = index_rules(lane)[0].block_size
         if p.shared == p.blocks:
             _unlist(lane, row)
@@ -201,7 +203,9 @@ def index_insert(lane: Any, s: Any, i: Any) -> None:
     _queue_up(lane, parts[_part(lane, i)], s.row)
     bits = index_bits(lane)[i >> 6]
     for k in range(s.first_block + known, s.first_block + whole):
-        bits[block_ids(lane)[k]] |= 1 << (i & 63)
+        block = block_ids(lane)[k]
+        bits[block] |= 1 << (i & 63)
+        pages(lane)[i, block >> PAGE_BITS] = 1
     added = (whole - known) * rules.block_size + p.rest
     parts[i].tokens += added
     parts[lane.instances].tokens += added

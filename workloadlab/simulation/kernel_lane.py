@@ -52,6 +52,7 @@ __all__ = [
     "next_turns",
     "offers",
     "outputs",
+    "pages",
     "predictions",
     "prefix_keys",
     "priorities",
@@ -114,12 +115,14 @@ slots = _array("slots", SEQUENCE, "slot_count")
 ring = _array("ring", INT, "instances", "phases")
 seats = _array("seats", SEAT, "instances", "seat_count")
 cache = _array("cache", CACHED, "instances", "id_count")
+pages = _array("pages", BYTE, "instances", "page_count")
 holds = _array("holds", BYTE, "block_count")
 results = _array("results", RESULT, "requests")
 releases = _array("releases", RELEASE, "requests")
 tables = _array("tables", FLOAT, "pools", "table_cells")
 domains = _array("domains", FLOAT, "pools", 3, 5, 2)
 """The instances: see `kernel_state`. `ring` counts decodes by the phase in which they need a block;
+`pages` says of which ids `cache` or the index of prefixes was written since the lane was copied;
 `holds` says whether a request uses the resident block of that place in `block_ids`."""
 
 views = _array("views", INSTANCE, "instances")

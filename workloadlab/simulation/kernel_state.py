@@ -17,6 +17,7 @@ __all__ = [
     "LANE",
     "NONE",
     "ORDERS",
+    "PAGE_BITS",
     "PART",
     "PROMPT",
     "RELEASE",
@@ -101,6 +102,9 @@ admission), and the slots that prefill in the current step, those amid their pro
 CACHED = np.dtype([("users", "i4"), ("older", "i4"), ("newer", "i4")], align=True)
 """A block id on an instance: sequences that use it, -1 if it is not resident; links while idle."""
 
+PAGE_BITS = 6
+"""So many bits of a block id count the ids of a page, which are noted together as written."""
+
 RULES = np.dtype(
     [("capacity", "i8"), ("ttl_s", "f8"), ("sweep_s", "f8"), ("tree", "i8"), ("block_size", "i8"),
      ("shared", "i8"), ("swept", "i8")],
@@ -125,7 +129,7 @@ RELEASE = np.dtype([("at_s", "f8"), ("row", "i8")], align=True)
 """A turn that will arrive."""
 
 _ADDRESSES = (
-    "engines", "slots", "ring", "seats", "cache", "block_ids", "holds", "results", "releases",
+    "engines", "slots", "ring", "seats", "cache", "pages", "block_ids", "holds", "results", "releases",
     "steps", "decisions", "scores", "tables", "domains", "views", "offers", "snapshots",
     "arrivals", "inputs", "outputs", "predictions", "sessions", "models", "priorities",
     "first_blocks", "next_turns", "thinks", "prefix_keys", "starts", "serves",
@@ -133,9 +137,8 @@ _ADDRESSES = (
 )  # fmt: skip
 _SIZES = (
     "instances", "pools", "requests", "start_count", "slot_count", "seat_count", "phases",
-    "id_count", "block_count", "edges", "table_cells", "model_columns", "depth", "room_for_steps",
-    "room_for_decisions", "index_ids", "index_words", "part_count",
-    "buckets",
+    "id_count", "page_count", "block_count", "edges", "table_cells", "model_columns", "depth",
+    "room_for_steps", "room_for_decisions", "index_ids", "index_words", "part_count", "buckets",
 )  # fmt: skip
 _OPTIONS = ("most_held", "oracle", "prefix", "guesses", "closed", "stepwise")
 _CLOCK = (

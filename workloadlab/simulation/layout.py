@@ -22,9 +22,9 @@ __all__ = ["WRITTEN", "LaneArrays", "lane_arrays"]
 
 FIRST_SLOTS = 4096
 
-WRITTEN = ("engines", "slots", "ring", "seats", "cache", "holds", "results", "releases", "steps",
-            "decisions", "scores", "views", "offers", "snapshots", "index_rules", "index_prompts",
-            "index_parts", "index_buckets", "index_bits")  # fmt: skip
+WRITTEN = ("engines", "slots", "ring", "seats", "cache", "pages", "holds", "results", "releases",
+            "steps", "decisions", "scores", "views", "offers", "snapshots", "index_rules",
+            "index_prompts", "index_parts", "index_buckets", "index_bits")  # fmt: skip
 """Arrays that the kernel writes; the others may be shared by lanes."""
 
 
@@ -238,6 +238,8 @@ def lane_arrays(
         "snapshots": _snapshots(cluster, count),
         **_index(policy.index, workload, count),
     }
+    ids = max(arrays["cache"].shape[1], arrays["index_bits"].shape[1])
+    arrays["pages"] = np.zeros((count, 8 * ((ids >> state.PAGE_BITS + 3) + 1)), np.uint8)
     made = LaneArrays(np.zeros(1, state.LANE), {}, step_time, decode_line)
     for name, values in arrays.items():
         made.put(name, values)
@@ -248,7 +250,8 @@ def lane_arrays(
     lane["instances"], lane["pools"], lane["requests"] = count, len(cluster.pools), n
     lane["start_count"], lane["slot_count"] = len(requests["starts"]), len(arrays["slots"])
     lane["phases"], lane["seat_count"] = arrays["ring"].shape[1], arrays["seats"].shape[1]
-    lane["id_count"], lane["block_count"] = arrays["cache"].shape[1], len(requests["block_ids"])
+    lane["id_count"], lane["page_count"] = arrays["cache"].shape[1], arrays["pages"].shape[1]
+    lane["block_count"] = len(requests["block_ids"])
     lane["table_cells"], lane["model_columns"] = tables.shape[1], len(workload.models) + 1
     lane["edges"] = n + 1
     lane["buckets"] = len(arrays["index_buckets"])
