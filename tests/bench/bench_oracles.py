@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from workloadlab.routing import SHELF
 from workloadlab.simulation.workload import workload_of
 
 REQUESTS = 2000
+DATA = Path(os.environ.get("WORKLOADLAB_DATA", "../shared/data"))
 
 
 def _seconds(work, repeats=3):
@@ -46,6 +48,17 @@ def run() -> list[dict]:
                 {"name": f"{name}, {instances} instances, rate x{scale}",
                  "value": len(workload) / seconds, "unit": "decisions/s",
                  "detail": f"{live:.0f} live on average, one thread"}
+            )  # fmt: skip
+    mooncake = DATA / "mooncake" / "conversation_trace.jsonl.gz"
+    if mooncake.is_file():
+        chains = workload_of(wl.ingest(mooncake), prefixes=True)
+        caching = wl.Cluster.uniform(8, model, block_size=512, prefix_caching=True)
+        for name in ("least_requests", "llmd_default"):
+            seconds = _seconds(lambda k=name: look_ahead(chains, caching, SHELF[k], 0, ahead=0), 1)
+            rows.append(
+                {"name": f"lookahead over {name}, 8 instances, Mooncake, prefix caching",
+                 "value": len(chains) / seconds, "unit": "decisions/s",
+                 "detail": f"{chains.block_ids.max() + 1:,} block ids, one thread"}
             )  # fmt: skip
     cluster = wl.Cluster.uniform(4, model)
     seconds = _seconds(lambda: headroom(sample, cluster, rate_scale=8, trials=10_000), 1)

@@ -8,10 +8,16 @@ from dataclasses import replace
 import numpy as np
 from numba import njit
 
-from workloadlab.latency import LatencyModel
-from workloadlab.routing import INSTANCE, REQUEST, SHELF, empty_memory
+from workloadlab.latency import LatencyModel, RequestModel
+from workloadlab.routing import INSTANCE, REQUEST, SHELF, empty_memory, router
+from workloadlab.routing.model_predictions import SIGNALS
 from workloadlab.simulation import Cluster
-from workloadlab.simulation.engine import replay_lane
+from workloadlab.simulation.engine import router_arguments
+from workloadlab.simulation.kernel import run_lane
+from workloadlab.simulation.kernel_index import index_insert, index_match
+from workloadlab.simulation.kernel_lane import slots
+from workloadlab.simulation.kernel_router import refresh_own
+from workloadlab.simulation.layout import lane_arrays
 from workloadlab.simulation.workload import Workload
 
 DECISIONS = 20_000
@@ -76,10 +82,25 @@ def nanoseconds(policy, count):
     return min(taken[1:])
 
 
-def prefix_lookup_nanoseconds(count, index=None, requests=4000, blocks=100):
-    """What it costs a replay to tell a router the cached tokens of a prompt of 100 blocks.
+@njit(_nrt=False)
+def _asked(lanes, edges, inputs, arrivals):
+    """Look every prompt up and, if the router keeps an index, enter it, on the instances in turn."""
+    lane = lanes[0]
+    lane.head, s = 0, slots(lane)[0]
+    for row in range(len(inputs)):
+        s.row, s.input, s.first_block = row, inputs[row], edges[row]
+        s.blocks = edges[row + 1] - edges[row]
+        lane.now_s = arrivals[row]
+        refresh_own(lane)
+        if lane.guesses == 1:
+            index_match(lane)
+            index_insert(lane, s, row % lane.instances)
 
-    With an index: what it costs to look the prompt up there on every instance and to enter it.
+
+def prefix_lookup_nanoseconds(count, index=None, requests=4000, blocks=100):
+    """What it costs to tell a router the cached tokens of a prompt of 100 blocks, on every instance.
+
+    Without an index those that are resident when all requests have been served.
     """
     rng = np.random.default_rng(0)
     shared = rng.integers(0, 50, requests)
@@ -96,16 +117,34 @@ def prefix_lookup_nanoseconds(count, index=None, requests=4000, blocks=100):
         count, LatencyModel.linear(constant_s=0.01, prefill_token_s=6e-5), kv_blocks=4000,
         block_size=16, prefix_caching=True,
     )  # fmt: skip
-    blind = SHELF["round_robin"]
-    seconds = []
-    for policy in (blind, replace(blind, needs=frozenset({"prefix"}), index=index)):
-        taken = []
-        for _ in range(5):
-            begin = time.perf_counter()
-            replay_lane(workload, cluster, policy, 0)
-            taken.append(time.perf_counter() - begin)
-        seconds.append(min(taken))
-    return (seconds[1] - seconds[0]) / requests * 1e9
+    policy = replace(SHELF["round_robin"], needs=frozenset({"prefix"}), index=index)
+    taken = []
+    for _ in range(5):
+        made = lane_arrays(workload, cluster, policy, 0)
+        if index is None:
+            run_lane(made.lane, made.step_time, made.decode_line, *router_arguments(policy, count))
+        begin = time.perf_counter()
+        _asked(made.lane, workload.first_block, workload.input_tokens, workload.arrival_s)
+        taken.append(time.perf_counter() - begin)
+    return min(taken) / requests * 1e9
+
+
+def request_model(trees=100, levels=4):
+    """As many trees as `fit_requests` grows, every one full, with thresholds anywhere."""
+    rng = np.random.default_rng(0)
+    inner, size = 2**levels - 1, 2 ** (levels + 1) - 1
+    most = np.array([4000, 60, 20, 1, 1, 9000, 9000])
+    node, tree = np.arange(size), np.arange(trees)[:, None]
+    feature = np.where(node < inner, rng.integers(0, 7, (trees, size)), -1)
+    left = np.where(node < inner, tree * size + 2 * node + 1, -1)
+    share = rng.random((trees, size))
+    value = np.where(node < inner, share * most[feature], 0.02 * share - 0.01)
+    part = {"constant": -3.0, "trees": {
+        "roots": (tree.ravel() * size).tolist(), "feature": feature.ravel().tolist(),
+        "left": left.ravel().tolist(), "value": value.ravel().tolist(),
+    }}  # fmt: skip
+    coefficients = {"ttft_s": {"0.5": part}, "tpot_s": {"0.5": part}}
+    return RequestModel(name="random", features=tuple(SIGNALS), coefficients=coefficients)
 
 
 def run() -> list[dict]:
@@ -113,10 +152,16 @@ def run() -> list[dict]:
     lookups = [
         {"name": f"{name}, prompts of 100 blocks, {count} instances",
          "value": round(prefix_lookup_nanoseconds(count, index), 1), "unit": "ns/decision",
-         "detail": "replay with and without the signal, same decisions"}
+         "detail": "look-up on every instance, and entry in an index"}
         for name, index in (("prefix look-up", None),
                             ("own index, tree", SHELF["sglang_cache_aware"].index),
                             ("own index, table of 20 minutes", SHELF["aibrix_prefix"].index))
+        for count in (8, 100)
+    ]  # fmt: skip
+    quantiles = router("predicted_latency", model=request_model())
+    lookups += [
+        {"name": f"predicted_latency by a request model, {count} instances", "unit": "ns/decision",
+         "value": round(nanoseconds(quantiles, count), 1), "detail": "200 trees for each instance"}
         for count in (8, 100)
     ]  # fmt: skip
     return lookups + [

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from workloadlab.latency import ESTIMATORS, Domain, LatencyModel, fit_requests, mixed_kernel
 from workloadlab.latency.estimators import estimator_named, fit_estimator
 from workloadlab.latency.request_rows import REQUEST_FEATURES
+from workloadlab.latency.trees import tree_sum, tree_table
 
 names = st.sampled_from(sorted(ESTIMATORS))
 monotone = st.sampled_from(["table", "roofline", "linear", "forest", "boosting"])
@@ -148,6 +149,28 @@ def test_request_models_keep_their_bits(values, quantile) -> None:
     loaded = type(model).from_dict(json.loads(json.dumps(model.to_dict())))
     again, its_table = loaded.kernel("ttft_s", quantile)
     assert bits(again(np.array(values), its_table)) == seconds
+
+
+def walked(part, values):
+    """Sum of leaves, each found by following the children that the file names."""
+    trees, total = part["trees"], part["constant"]
+    for node in trees["roots"]:
+        while trees["left"][node] >= 0:
+            right = values[trees["feature"][node]] > trees["value"][node]
+            node = trees["left"][node] + right  # noqa: PLW2901
+        total += trees["value"][node]
+    return total
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 120), min_size=7, max_size=7), st.data())
+def test_trees_without_branches_equal_a_walk_from_node_to_node(values, data) -> None:
+    part = fitted_requests().coefficients["ttft_s"]["0.9"]
+    splits = [k for k, feature in enumerate(part["trees"]["feature"]) if feature >= 0]
+    split = data.draw(st.sampled_from(splits))
+    values[part["trees"]["feature"][split]] = part["trees"]["value"][split]  # then it goes left
+    table = tree_table(part["trees"], part["constant"])
+    assert bits(tree_sum(np.array(values), table, 0)) == bits(walked(part, values))
 
 
 @settings(deadline=None)

@@ -6,14 +6,25 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numba import njit
 
 from workloadlab.latency import LatencyModel
 from workloadlab.learning.foresight import look_ahead
+from workloadlab.learning.forked import forked_lane
+from workloadlab.learning.kernel_fork import copy_lane
 from workloadlab.routing import SHELF, PrefixIndex, router
 from workloadlab.simulation import Cluster, Pool
-from workloadlab.simulation.kernel_state import TICK_S
+from workloadlab.simulation.kernel import STATUS_DECIDE, run_lane
+from workloadlab.simulation.kernel_environment import (
+    GO_ON,
+    REWARD,
+    TARGETS,
+    advance_lanes,
+)
+from workloadlab.simulation.kernel_state import PAGE_BITS, TICK_S
 from workloadlab.simulation.reference import Lane
 from workloadlab.simulation.workload import Workload
 
@@ -142,6 +153,67 @@ def test_looking_ahead_equals_its_twin(workload, cluster, base, seed, ahead):
     for name in ("arrival_s", "dispatch_s", "first_token_s", "end_s"):
         np.testing.assert_allclose(getattr(fast, name), getattr(slow, name), rtol=0, atol=1e-9)
     assert fast.steps == slow.steps
+
+
+@njit(_nrt=False)
+def stand(lanes, forks, state, forked, ahead):
+    copy_lane(lanes[0], forks[0], state, forked, ahead)
+
+
+def advance(made, choice):
+    """Run a lane that made its choice to its next decision; say whether it stands at one."""
+    status = np.zeros(1, np.int64)
+    advance_lanes(
+        made.lane, np.zeros(1, np.int64), np.array([choice]), status, np.zeros(1, REWARD),
+        np.full(3, np.inf).view(TARGETS),
+    )  # fmt: skip
+    return status[0] == STATUS_DECIDE
+
+
+def crowded(seed, requests=24, ids=40):
+    """Prompts of three families on instances that must evict; each id on a page of its own."""
+    rng = np.random.default_rng(seed)
+    blocks, family = rng.integers(1, 13, requests), rng.integers(0, 3, requests)
+    names = [ids * f + np.where(np.arange(b) < 4, 0, ids * 3) + np.arange(b)
+             for f, b in zip(family, blocks, strict=True)]  # fmt: skip
+    workload = Workload(
+        np.cumsum(rng.exponential(0.3, requests)), 2 * blocks + rng.integers(0, 2, requests),
+        rng.integers(1, 8, requests), np.full(requests, -1), np.full(requests, -1),
+        np.concatenate(names).astype(np.int32) << PAGE_BITS, np.cumsum([0, *blocks]), 2,
+    )  # fmt: skip
+    model = LatencyModel.linear(constant_s=0.1, prefill_token_s=1e-2, decode_seq_s=1e-2)
+    cluster = Cluster.uniform(3, model, kv_blocks=20, block_size=2, prefix_caching=True)
+    return workload, cluster
+
+
+@pytest.mark.parametrize("base", [SHELF["least_requests"], by_belief], ids=lambda base: base.name)
+@pytest.mark.parametrize("ahead", [0, 4])
+def test_a_fork_goes_on_like_a_plain_copy(base, ahead):
+    workload, cluster = crowded(seed=ahead)
+    two, choice = forked_lane(workload, cluster, base, 0), GO_ON
+    lane, fork = two.lane, two.fork
+    rng, evicted = np.random.default_rng(0), 0
+    while advance(lane, choice):
+        for tried in np.flatnonzero(lane.arrays["views"]["fits"]).tolist():
+            stand(lane.lane, fork.lane, two.state, two.forked, ahead)
+            plain = lane.copy()
+            for s in lane.arrays["slots"][: lane.lane["used_slots"][0]]:
+                held = slice(s["first_block"], s["first_block"] + s["named"])
+                assert (fork.arrays["holds"][held] == plain.arrays["holds"][held]).all()
+            last = min(len(workload), int(lane.lane["arrived"][0]) + ahead)
+            plain.lane["requests"] = plain.lane["start_count"] = last
+            for copied in (fork, plain):
+                advance(copied, tried)
+                run_lane(copied.lane)
+            for name in ("engines", "cache", "views", "index_parts", "index_prompts", "index_bits"):
+                assert fork.arrays[name].tolist() == plain.arrays[name].tolist(), name
+            live = np.isnan(lane.arrays["results"]["end_s"][:last])
+            ends = [copied.arrays["results"]["end_s"][:last][live] for copied in (fork, plain)]
+            assert ends[0].tobytes() == ends[1].tobytes()
+            was = lane.arrays["cache"]["users"] >= 0
+            evicted += int((was & (plain.arrays["cache"]["users"] < 0)).sum())
+        choice = int(rng.choice(np.flatnonzero(lane.arrays["views"]["fits"])))
+    assert evicted > 0
 
 
 def test_the_twin_decides_otherwise_than_its_base():

@@ -270,6 +270,15 @@ def test_replay_says_what_is_wrong_with_an_object():
     class Odd(Fewest):
         name = "a b"
 
+    class Listed(Fewest):
+        index = ()
+
+    class Blind(Fewest):
+        index, uses = wl.PrefixIndex(), ()
+
+    class Guessing(Fewest):
+        index = wl.PrefixIndex(ttl_s=1)
+
     cluster = wl.Cluster.uniform(2, MODEL)
     for chooser, message in (
         (Two(), r"router 'Two' gave choices of shape \(2,\) for 1 lanes"),
@@ -277,6 +286,8 @@ def test_replay_says_what_is_wrong_with_an_object():
         (Sure(), "router 'Sure' needs prefix"),
         (Odd(), "'a b' is no name for a router"),
         (Fewest, "Fewest is a class"),
+        (Listed(), "'Listed' has an index that is a tuple"),
+        (Blind(), "'Blind' keeps a prefix index but does not declare prefix"),
     ):
         with pytest.raises(UsageError, match=message):
             wl.replay(trace(), cluster, routers=[chooser])
@@ -284,6 +295,10 @@ def test_replay_says_what_is_wrong_with_an_object():
         wl.replay(trace(), cluster, routers=[Fewest()], record=["steps"])
     with pytest.raises(UsageError, match="'least_requests' is compiled"):
         environment().play("least_requests")
+    with pytest.raises(
+        UsageError, match="'Guessing' keeps an index that this environment does not"
+    ):
+        environment().play(Guessing())
 
 
 def test_a_file_may_hold_an_object_that_chooses(tmp_path):

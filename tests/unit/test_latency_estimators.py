@@ -149,6 +149,25 @@ def whole(name: str) -> dict:
     return json.loads(json.dumps(model.to_dict()))
 
 
+def staircase(levels: int) -> dict:
+    """One tree that goes on only to the right."""
+    size = 2 * levels + 1
+    left = [k + 1 if k % 2 == 0 and k < size - 1 else -1 for k in range(size)]
+    feature = [0 if child >= 0 else -1 for child in left]
+    return {
+        "roots": [0],
+        "feature": feature,
+        "left": left,
+        "value": [float(k) for k in range(size)],
+    }
+
+
+def test_trees_of_twelve_levels_are_read(files) -> None:
+    facts = json.loads(json.dumps(files["forest"]))
+    facts["coefficients"]["trees"] = staircase(12)
+    assert LatencyModel.from_dict(facts).coefficients["trees"] == staircase(12)
+
+
 @pytest.fixture(scope="module")
 def files() -> dict[str, dict]:
     return {name: whole(name) for name in ESTIMATORS}
@@ -182,6 +201,7 @@ def files() -> dict[str, dict]:
         ("forest", lambda c: c["trees"]["left"].__setitem__(0, 0), r"trees.left\[0\] is 0"),
         ("forest", lambda c: c["trees"]["left"].__setitem__(0, 10**9), r"trees.left\[0\]"),
         ("forest", lambda c: c["trees"]["roots"].clear(), "field coefficients.trees.roots"),
+        ("forest", lambda c: c.update(trees=staircase(13)), "field coefficients.trees.left"),
         ("boosting", lambda c: c["trees"]["feature"].__setitem__(0, 9), r"trees.feature\[0\] is 9"),
         ("boosting", lambda c: c["trees"]["value"].pop(), "field coefficients.trees"),
         ("boosting", lambda c: c["boxes"].pop(), "field coefficients.boxes"),

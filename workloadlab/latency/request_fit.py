@@ -86,7 +86,7 @@ def fit_requests(
         coefficients[target] = {}
         for quantile in wanted:
             part = _fit_quantile(inputs[~held], seconds[~held], quantile)
-            table = tree_table(part["trees"], part["constant"], 0)
+            table = tree_table(part["trees"], part["constant"])
             predicted = np.array([request_time(row, table) for row in inputs[held]])
             share = float((seconds[held] <= predicted).mean())
             coverage[f"{target} {quantile:g}"] = float(f"{share:.4g}")

@@ -70,7 +70,7 @@ class RequestModel:
     @cached_property
     def _tables(self) -> dict[tuple[str, str], Floats]:
         return {
-            (target, quantile): tree_table(part["trees"], part["constant"], 0)
+            (target, quantile): tree_table(part["trees"], part["constant"])
             for target, quantiles in self.coefficients.items()
             for quantile, part in quantiles.items()
         }

@@ -44,7 +44,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 FEATURE_COUNT = 5
 _BASE = linear.TABLE_CELLS
 _TREES = _BASE + len(KINDS) * 8
-_CELLS = 4  # of a node: feature, threshold, left child, value
+_DEEPEST = 12  # levels of a tree: a table has room for all nodes that so many levels can have
 
 
 def training_data(
@@ -142,6 +142,8 @@ def parse_trees(take: Fields, features: int) -> dict[str, Any]:
     for node, child in enumerate(left):
         if (child < 0) != (feature[node] < 0) or 0 <= child <= node:
             raise take.wrong(f"left[{node}]", child)
+    if len(_levels(np.array(left), np.array(roots))) > _DEEPEST + 1:
+        raise take.wrong("left", left, f"use trees of at most {_DEEPEST} levels")
     return {"roots": roots, "feature": feature, "left": left, "value": value}
 
 
@@ -153,44 +155,63 @@ def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
     head = np.concatenate(
         [linear.kernel_table(coefficients["fallback"]), np.array(coefficients["boxes"]).ravel()]
     )
-    trees = tree_table(coefficients["trees"], coefficients["constant"], len(head))
+    trees = tree_table(coefficients["trees"], coefficients["constant"])
     return np.concatenate([head, trees])
 
 
-def tree_table(trees: Mapping[str, Any], constant: float, start: int) -> Floats:
-    """Lay trees out for `tree_sum`, as the cells of a table from `start` on.
+def tree_table(trees: Mapping[str, Any], constant: float) -> Floats:
+    """Lay trees out for `tree_sum`.
 
-    The number of trees, the depth of the deepest and the constant, then the roots, then four cells
-    per node. A leaf is its own left child.
+    The number of trees, their depth and the constant; then of each tree as many nodes as a full one of
+    that depth has, level by level, and its leaves. A node is two cells, the feature as the bits of an
+    integer and the threshold. A leaf that lies higher is repeated.
     """
     feature, left = np.array(trees["feature"]), np.array(trees["left"])
     value, roots = np.array(trees["value"], np.float64), np.array(trees["roots"])
-    leaf, first = feature < 0, start + 3 + len(roots)
-    nodes = np.zeros((len(feature), _CELLS))
-    nodes[:, 0] = np.where(leaf, 0, feature)
-    nodes[:, 1] = np.where(leaf, np.inf, value)
-    nodes[:, 2] = first + _CELLS * np.where(leaf, np.arange(len(feature)), left)
-    nodes[:, 3] = np.where(leaf, value, 0.0)
-    depth, level = 0, roots
-    while not leaf[level].all():
-        below = left[level[~leaf[level]]]
-        level, depth = np.concatenate([below, below + 1]), depth + 1
-    return np.concatenate(
-        [[len(roots), depth, constant], first + _CELLS * roots.astype(np.float64), nodes.ravel()]
-    )
+    *inner, leaves = _levels(left, roots)
+    cells = [np.zeros((len(roots), 0))]
+    for nodes in inner:
+        leaf = left[nodes] < 0
+        bits = np.where(leaf, 0, feature[nodes]).astype(np.int64).view(np.float64)
+        threshold = np.where(leaf, np.inf, value[nodes])
+        cells.append(np.stack([bits, threshold], axis=2).reshape(len(roots), -1))
+    cells.append(value[leaves])
+    return np.concatenate([[len(roots), len(inner), constant], np.hstack(cells).ravel()])
+
+
+def _levels(left: Array, roots: Array) -> list[Array]:
+    """Return the nodes of every level, (trees, nodes), with a leaf as its own two children.
+
+    Of trees that are too deep, one level too many.
+    """
+    levels = [roots[:, None]]
+    while len(levels) <= _DEEPEST + 1 and (left[levels[-1]] >= 0).any():
+        nodes = levels[-1]
+        below, leaf = left[nodes], left[nodes] < 0
+        children = np.where(leaf, nodes, below), np.where(leaf, nodes, below + 1)
+        levels.append(np.stack(children, axis=2).reshape(len(roots), -1))
+    return levels
 
 
 @njit("float64(float64[::1], float64[::1], int64)", cache=True, nogil=True)
 def tree_sum(inputs: Floats, table: Floats, start: int) -> float:
-    """Add up the leaves that the inputs reach and the constant; see `tree_table`."""
-    trees, levels = int(table[start]), int(table[start + 1])
-    total = table[start + 2]
-    for tree in range(trees):
-        node = int(table[start + 3 + tree])
+    """Add up the leaves that the inputs reach and the constant; see `tree_table`.
+
+    The next node follows from the number of this one, without a branch or a look-up; unsigned numbers
+    spare the test for a negative index.
+    """
+    trees, levels, total = int(table[start]), int(table[start + 1]), table[start + 2]
+    feature, one, two = table.view(np.uint64), np.uint64(1), np.uint64(2)
+    inner = np.uint64((1 << levels) - 1)
+    tree = np.uint64(start + 3)
+    for _ in range(trees):
+        node = np.uint64(0)
         for _ in range(levels):
-            right = inputs[int(table[node])] > table[node + 1]
-            node = int(table[node + 2]) + (_CELLS if right else 0)
-        total += table[node + 3]
+            at = tree + two * node
+            right = np.uint64(inputs[feature[at]] > table[at + one])
+            node = two * node + one + right
+        total += table[tree + inner + node]
+        tree += two * inner + inner + one
     return float(total)
 
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ForkedLane", "forked_lane"]
 
-_MOVED = ("engines", "ring", "seats", "cache", "holds", "views", "offers", "snapshots",
-          "index_rules", "index_nodes", "index_tables", "index_tokens", "memory")  # fmt: skip
-"""What a lane writes wherever it stands; of slots and results it writes few at a time."""
+_MOVED = ("engines", "ring", "seats", "views", "offers", "snapshots", "index_rules",
+          "index_prompts", "index_parts", "index_buckets", "memory")  # fmt: skip
+"""What is copied as a whole; `kernel_fork` copies parts of all else that a lane writes."""
 
 OWN_WORDS = int(LANE.fields["seed"][1]) // 8  # type: ignore[index]
 """The addresses at the head of a lane's record."""
@@ -74,4 +74,5 @@ def forked_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
         )
     lane = lane_arrays(workload, cluster, policy, seed, slots=len(workload))
     fork = lane.copy()
+    fork.put("pages", lane.arrays["pages"])
     return ForkedLane(lane, fork, _in_one_block(lane), _in_one_block(fork))

@@ -1,8 +1,6 @@
 """Decisions by trying them: a lane is copied for every instance that can serve, and played on.
 
 The copy goes on under a base router, with the next `ahead` arrivals and then none, until all is served.
-What a lane writes lies in one block of memory (see `forked`), so a copy is a move of that block, of the
-slots in use and of the results of the requests concerned.
 """
 
 from __future__ import annotations
@@ -13,6 +11,8 @@ import numpy as np
 from numba import njit, types
 
 from workloadlab.compiled import digest_of
+from workloadlab.learning import kernel_fork
+from workloadlab.learning.kernel_fork import copy_lane
 from workloadlab.simulation import kernel
 from workloadlab.simulation.kernel import (
     SIGNATURE,
@@ -39,21 +39,6 @@ __all__ = ["FROM_PLAN", "LOWEST", "look_ahead"]
 
 LOWEST, FROM_PLAN = 1, 2
 """How a row is examined: ties to the lowest index, or to what the base chose, which then goes first."""
-
-
-@njit(**INLINE)
-def _copy(lane: Any, fork: Any, state: Any, forked: Any, ahead: Any) -> None:
-    """Make `fork` stand where `lane` does, with no more than `ahead` arrivals to come."""
-    for word in range(len(state)):
-        forked[word] = state[word]
-    last = min(lane.requests, lane.arrived + ahead)
-    for row in range(lane.arrived, last):
-        results(fork)[row] = results(lane)[row]
-    for q in range(lane.used_slots):
-        slots(fork)[q] = slots(lane)[q]
-        row = slots(lane)[q].row
-        results(fork)[row] = results(lane)[row]
-    fork.requests = fork.start_count = last
 
 
 @njit(**INLINE)
@@ -117,7 +102,7 @@ def _look_ahead_of(sources: str) -> Any:
                     out_of_turn = (turn < 0) != (examined[row] == FROM_PLAN and i == planned)
                     if out_of_turn or i < 0 or views(lane)[i].fits == 0:
                         continue
-                    _copy(lane, fork, state, forked, ahead)
+                    copy_lane(lane, fork, state, forked, ahead)
                     place(fork, i)
                     status, failed, said = play(forks)
                     if status != STATUS_DONE and status != STATUS_STALLED:
@@ -147,5 +132,5 @@ look_ahead = njit(
         types.int64,
     ),
     **ENTRY,
-)(_look_ahead_of(digest_of(*SOURCES, kernel)))
+)(_look_ahead_of(digest_of(*SOURCES, kernel, kernel_fork)))
 """Play one lane in place: see the function inside `_look_ahead_of`."""

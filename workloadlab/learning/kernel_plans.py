@@ -8,6 +8,8 @@ import numpy as np
 from numba import njit, types
 
 from workloadlab.compiled import digest_of
+from workloadlab.learning import kernel_fork
+from workloadlab.learning.kernel_fork import copy_lane
 from workloadlab.simulation import kernel_lane, kernel_state
 from workloadlab.simulation.kernel import (
     SIGNATURE,
@@ -43,10 +45,7 @@ def _play_plans_of(sources: str) -> Any:
         lane, fork = lanes[0], forks[0]
         first_plan = fork.params
         for k in range(len(plans)):
-            for word in range(len(state)):
-                forked[word] = state[word]
-            for row in range(lane.requests):
-                results(fork)[row] = results(lane)[row]
+            copy_lane(lane, fork, state, forked, lane.requests)
             fork.params = first_plan + k * plans.strides[0]
             status, failed, said = play(forks)
             if status != STATUS_DONE:
@@ -73,5 +72,5 @@ play_plans = njit(
         types.float64[::1],
     ),
     **ENTRY,
-)(_play_plans_of(digest_of(kernel_lane, kernel_state)))
+)(_play_plans_of(digest_of(kernel_lane, kernel_state, kernel_fork)))
 """Play a lane under every plan: see the function inside `_play_plans_of`."""

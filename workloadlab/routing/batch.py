@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from workloadlab.errors import UsageError
+from workloadlab.routing.prefix_index import PrefixIndex
 from workloadlab.routing.records import INSTANCE_FIELDS, REQUEST_FIELDS
 from workloadlab.routing.router import Router, named_and_needing
 
@@ -110,14 +111,15 @@ class Chooser(Protocol):
 def batch_router(chooser: Chooser) -> Router:
     """Return the router that an object with `choose(batch)` is.
 
-    The object may have a `name`, and `needs` and `uses` as a router has; without `uses` it sees cached
-    prefixes where there are any.
+    The object may have a `name`, and `needs`, `uses` and a prefix `index` as a router has; without
+    `uses` it sees cached prefixes where there are any.
 
     Args:
         chooser: its `choose` maps a `Batch` to an index for each lane, or -1 to defer.
 
     Raises:
-        UsageError: needs that no trace can offer, a name that is none, or a class.
+        UsageError: needs that no trace can offer, a name that is none, a class, or an index that is no
+            `PrefixIndex` or comes without prefixes.
 
     Example:
         >>> class Emptiest:
@@ -131,6 +133,12 @@ def batch_router(chooser: Chooser) -> Router:
             f"{chooser.__name__} is a class", fix=f"give an object: {chooser.__name__}()"
         )
     name = getattr(chooser, "name", None) or type(chooser).__name__
+    index = getattr(chooser, "index", None)
+    if not isinstance(index, PrefixIndex | None):
+        raise UsageError(
+            f"router {str(name)!r} has an index that is a {type(index).__name__}",
+            fix="make it a PrefixIndex, or give the attribute another name",
+        )
     return named_and_needing(
         Router(
             name=str(name),
@@ -138,6 +146,7 @@ def batch_router(chooser: Chooser) -> Router:
             kind="batch",
             needs=frozenset(getattr(chooser, "needs", ())),
             uses=frozenset(getattr(chooser, "uses", ("prefix",))),
+            index=index,
         )
     )
 

@@ -177,17 +177,17 @@ def named_and_needing(policy: Router) -> Router:
             f"router {policy.name!r} needs {', '.join(unknown)}, which no trace can offer",
             fix=f"use {', '.join(NEEDS)}",
         )
-    return policy
-
-
-def _check(policy: Router) -> Router:
-    named_and_needing(policy)
     if policy.index is not None and "prefix" not in policy.reads:
         raise UsageError(
             f"router {policy.name!r} keeps a prefix index but does not declare prefix",
             where=policy.location,
             fix='declare needs={"prefix"} or uses={"prefix"}',
         )
+    return policy
+
+
+def _check(policy: Router) -> Router:
+    named_and_needing(policy)
     if policy.index is not None and "cached_tokens" in policy.function.__code__.co_names:
         raise UsageError(
             f"router {policy.name!r} keeps a prefix index, so nobody tells it cached_tokens",

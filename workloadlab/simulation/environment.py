@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from workloadlab.routing import Chooser
+    from workloadlab.routing import Chooser, PrefixIndex
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.lane_batch import Opening
     from workloadlab.simulation.windows import Window
@@ -52,8 +52,8 @@ class _Blank:
 
     name = "environment"
 
-    def __init__(self, needs: Iterable[str]) -> None:
-        self.needs = tuple(needs)
+    def __init__(self, needs: Iterable[str], index: PrefixIndex | None) -> None:
+        self.needs, self.index = tuple(needs), index
 
     def choose(self, batch: Batch) -> Any:
         raise NotImplementedError
@@ -92,6 +92,8 @@ class Environment:
         seed: of the draws of windows, rates and what happens by chance.
         sessions: as in `replay`; a turn whose predecessor is not in the window arrives as logged.
         needs: "oracle" to see true output lengths.
+        index: what guesses, from the choices made, which prefixes are cached where; then
+            `indexed_tokens` is its guess and `cached_tokens` is 0. None to see what is cached.
         ttft_s: target of the time to first token; None for none.
         tpot_s: target of the time per later token; None for none.
         threads: lanes that may run at a time; None for one per core.
@@ -124,13 +126,14 @@ class Environment:
         seed: int = 0,
         sessions: Sessions = "open",
         needs: Iterable[str] = (),
+        index: PrefixIndex | None = None,
         ttft_s: float | None = None,
         tpot_s: float | None = None,
         threads: int | None = None,
     ) -> None:
         if lanes < 1:
             raise UsageError(f"{lanes} lanes", fix="use at least 1")
-        policy = batch_router(_Blank(needs))
+        policy = batch_router(_Blank(needs, index))
         self._workload, cluster = workload_and_cluster(trace, cluster, [policy], sessions)
         self.cluster, self.instance_names = cluster, cluster.instance_names
         self.windows = windows_of(self._workload, windows)
@@ -138,7 +141,7 @@ class Environment:
         self.rate_scales = tuple(float(scale) for scale in scales)
         if not self.rate_scales or not all(0 < s < np.inf for s in self.rate_scales):
             raise UsageError(f"rate_scale = {rate_scale!r}", fix="use numbers above 0")
-        self.seed = seed
+        self.seed, self.index = seed, index
         self._lanes = LaneBatch(
             cluster, policy, lanes, threads=threads, targets=_targets(ttft_s, tpot_s)
         )
@@ -225,13 +228,19 @@ class Environment:
             The windows by lane, then in order of time.
 
         Raises:
-            UsageError: a wrong choice, as for `step`, or a router that is compiled.
+            UsageError: a wrong choice, as for `step`, a router that is compiled, or one that keeps
+                another prefix index than the environment.
         """
         chooser = resolve(policy)
         if chooser.kind != "batch":
             raise UsageError(
                 f"router {chooser.name!r} is compiled",
                 fix="give it to wl.replay, or an object with choose",
+            )
+        if chooser.index not in (None, self.index):
+            raise UsageError(
+                f"router {chooser.name!r} keeps an index that this environment does not show",
+                fix="give the environment the same index",
             )
         batch, ended = self.reset(), []
         earned = self._lanes.no_rewards()

@@ -22,11 +22,8 @@ from workloadlab.simulation.kernel_decodes import (
 )
 from workloadlab.simulation.kernel_function import decode_line, step_time
 from workloadlab.simulation.kernel_lane import (
-    block_ids,
-    cache,
     domains,
     engines,
-    holds,
     results,
     ring,
     seats,
@@ -98,7 +95,7 @@ def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
     results(lane)[s.row].end_s = e.now_s
     note_end(lane, s.row)
     unlink(e.running, slots(lane), q)
-    release(e, s, cache(lane), block_ids(lane), holds(lane), i, computed, 0)
+    release(e, s, lane, i, computed, 0)
     e.blocked = 0
     e.in_flight -= 1
     e.predicted_left -= s.predicted - s.output
@@ -277,7 +274,7 @@ def run_decodes(i: Any, lane: Any, until: Any) -> None:
             taken, flies = steps_with_blocks(e, ring(lane), i, available(e)), False
             end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
             needed = blocks_of_run(e, ring(lane), i, taken)
-        take(e, cache(lane), i, needed)
+        take(e, lane, i, needed)
         e.outside += _outside(e.decodes, e.context, taken + flies, bounds)
         e.now_s = end
         e.steps += taken

@@ -24,8 +24,6 @@ from workloadlab.simulation.kernel_blocks import hits
 from workloadlab.simulation.kernel_function import step_time
 from workloadlab.simulation.kernel_lane import (
     LANE_TYPE,
-    block_ids,
-    cache,
     engines,
     outputs,
     results,
@@ -73,7 +71,7 @@ def _inflicted_s(lane: Any, chosen: Any) -> Any:
     resident = 0
     if e.caching == 1:
         limit = (s.input - 1) // e.block_size
-        resident = hits(s, cache(lane), block_ids(lane), chosen, limit) * e.block_size
+        resident = hits(s, lane, chosen, limit) * e.block_size
     prompt, context = float(s.input - resident), float(e.context + e.prefilled)
     table, seconds = tables(lane)[e.pool], step_time(lane)
     without = seconds(0.0, 0.0, others, context, table)

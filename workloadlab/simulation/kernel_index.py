@@ -1,11 +1,13 @@
 """A router's own prefix index, compiled: the semantics of `reference_index.py` without searching.
 
-A table by block and instance gives the node that stands for the block there, 0 if there is none. Nodes
-are linked from the least to the most recently used in one ring per instance, or in one for all. Zeroed
-memory is an empty index, and parts of it that no prompt reaches are never paged in.
+It is a radix tree for each instance. A prompt that is placed takes the blocks that it shares with others
+over from them, so a block belongs to the last prompt that was sent with it, and what a prompt still has
+is one edge: its blocks from `shared` up to `blocks`. An edge is found by the block that it begins with.
+Prompts queue up by age, those of an instance or, if they share the capacity, those of all; what is
+forgotten is the deepest of the first in the queue.
 
-Blocks enter deepest first and leave by age, so whoever holds a block holds those before it, and the
-match is found by bisection.
+One bit by block and instance says whether any prompt has it: a look-up walks down a prompt with the set
+of instances that had every block so far.
 """
 
 from __future__ import annotations
@@ -17,22 +19,25 @@ from numba import njit
 
 from workloadlab.simulation.kernel_lane import (
     block_ids,
-    index_nodes,
+    first_blocks,
+    index_bits,
+    index_buckets,
+    index_parts,
+    index_prompts,
     index_rules,
-    index_tables,
-    index_tokens,
+    pages,
     slots,
     views,
 )
-from workloadlab.simulation.kernel_state import ENTRY, JIT, NONE
+from workloadlab.simulation.kernel_state import ENTRY, JIT, NONE, PAGE_BITS
 
 __all__ = ["index_insert", "index_match"]
 
 
 @njit(**JIT)
-def _ring(lane: Any, i: Any) -> Any:
-    """Return the node that closes an instance's ring: its `newer` is the oldest."""
-    return 1 + (i if index_rules(lane)[0].rings > 1 else 0)
+def _part(lane: Any, i: Any) -> Any:
+    """Return the part that an instance queues in: its own, or that of all."""
+    return lane.instances if index_rules(lane)[0].shared == 1 else i
 
 
 @njit(**JIT)
@@ -43,110 +48,166 @@ def _whole_blocks(lane: Any, s: Any) -> Any:
 
 
 @njit(**JIT)
-def _forget_oldest(lane: Any, ring: Any) -> None:
-    rules, nodes = index_rules(lane)[0], index_nodes(lane)
-    place = nodes[ring].newer
-    node = nodes[place]
-    nodes[ring].newer = node.newer
-    nodes[node.newer].older = ring
-    index_tokens(lane)[node.instance] -= node.tokens
-    index_tokens(lane)[lane.instances] -= node.tokens
-    if node.block != NONE:
-        index_tables(lane)[node.block, node.instance] = 0
-    node.newer = rules.freed
-    rules.freed = place
+def _bucket(lane: Any, i: Any, block: Any) -> Any:
+    """Return where an edge is listed: multiplicative hashing by the golden ratio of 2^32."""
+    return ((block * lane.instances + i) * 2654435769 >> 15) & (lane.buckets - 1)
 
 
 @njit(**JIT)
-def _trim(lane: Any, i: Any) -> None:
-    """Enforce the capacity of an instance, or of all if it is shared."""
-    held = i if index_rules(lane)[0].rings > 1 else lane.instances
-    while index_tokens(lane)[held] > index_rules(lane)[0].capacity:
-        _forget_oldest(lane, _ring(lane, i))
+def _find(lane: Any, i: Any, block: Any) -> Any:
+    """Return the row of the prompt on an instance whose edge begins with a block, -1 for none."""
+    row = index_buckets(lane)[_bucket(lane, i, block)]
+    while row != NONE:
+        p = index_prompts(lane)[row]
+        if p.head == block and p.instance == i:
+            break
+        row = p.chained
+    return row
+
+
+@njit(**JIT)
+def _list(lane: Any, row: Any) -> None:
+    """List a prompt by the first block of its edge, if it has one."""
+    p = index_prompts(lane)[row]
+    if p.shared < p.blocks:
+        p.head = block_ids(lane)[first_blocks(lane)[row] + p.shared]
+        at = _bucket(lane, p.instance, p.head)
+        p.chained = index_buckets(lane)[at]
+        index_buckets(lane)[at] = row
+
+
+@njit(**JIT)
+def _unlist(lane: Any, row: Any) -> None:
+    p = index_prompts(lane)[row]
+    at = _bucket(lane, p.instance, p.head)
+    before = index_buckets(lane)[at]
+    if before == row:
+        index_buckets(lane)[at] = p.chained
+        return
+    while index_prompts(lane)[before].chained != row:
+        before = index_prompts(lane)[before].chained
+    index_prompts(lane)[before].chained = p.chained
+
+
+@njit(**JIT)
+def _forget_deepest(lane: Any, part: Any) -> None:
+    """Forget the deepest that is left of a part's oldest prompt, or the prompt if nothing is."""
+    row = index_parts(lane)[part].oldest
+    p = index_prompts(lane)[row]
+    i, tokens = p.instance, p.rest
+    if p.rest > 0:
+        p.rest = 0
+    elif p.shared < p.blocks:
+        p.blocks -= 1
+        block = block_ids(lane)[first_blocks(lane)[row] + p.blocks]
+        index_bits(lane)[i >> 6, block] &= ~(1 << (i & 63))
+        pages(lane)[i, block >> PAGE_BITS] = 1
+        tokens = index_rules(lane)[0].block_size
+        if p.shared == p.blocks:
+            _unlist(lane, row)
+    else:
+        index_parts(lane)[part].oldest = p.newer
+    index_parts(lane)[i].tokens -= tokens
+    index_parts(lane)[lane.instances].tokens -= tokens
+
+
+@njit(**JIT)
+def _trim(lane: Any, part: Any) -> None:
+    """Enforce the capacity of a part."""
+    while index_parts(lane)[part].tokens > index_rules(lane)[0].capacity:
+        _forget_deepest(lane, part)
 
 
 @njit(**JIT)
 def _age(lane: Any, now: Any) -> None:
     """Forget what is too old by `now`, and what is too much if a sweep was due."""
-    rules, nodes = index_rules(lane)[0], index_nodes(lane)
+    rules, parts = index_rules(lane)[0], index_parts(lane)
+    first = _part(lane, 0)
+    last = max(first + 1, lane.instances)
     if rules.ttl_s < np.inf:
-        for i in range(rules.rings):
-            ring = _ring(lane, i)
-            while nodes[ring].newer != ring and (
-                nodes[nodes[ring].newer].used_s + rules.ttl_s <= now
+        for part in range(first, last):
+            while parts[part].oldest != NONE and (
+                index_prompts(lane)[parts[part].oldest].used_s + rules.ttl_s <= now
             ):
-                _forget_oldest(lane, ring)
+                _forget_deepest(lane, part)
     if rules.sweep_s > 0.0 and np.floor(now / rules.sweep_s) > rules.swept:
         rules.swept = np.int64(np.floor(now / rules.sweep_s))
-        for i in range(rules.rings):
-            _trim(lane, i)
-
-
-@njit(**JIT)
-def _take(rules: Any, nodes: Any) -> Any:
-    """Return a node that holds nothing: one that was freed, or one that never held anything."""
-    place = rules.freed
-    if place != 0:
-        rules.freed = nodes[place].newer
-    else:
-        place = rules.unused
-        rules.unused += 1
-    return place
-
-
-@njit(**JIT)
-def _append(nodes: Any, place: Any, ring: Any, now: Any) -> None:
-    """Link a node as the most recently used of its ring."""
-    newest = nodes[ring].older
-    node = nodes[place]
-    node.used_s, node.older, node.newer = now, newest, ring
-    nodes[newest].newer = place
-    nodes[ring].older = place
+        for part in range(first, last):
+            _trim(lane, part)
 
 
 @njit(**ENTRY)
 def index_match(lane: Any) -> None:
     """Tell the router what its index knows of a request, on every instance."""
-    s, shown = slots(lane)[lane.held.head], views(lane)
+    s, shown, ids = slots(lane)[lane.held.head], views(lane), block_ids(lane)
     _age(lane, lane.now_s)
-    whole = _whole_blocks(lane, s)
+    whole, size = _whole_blocks(lane, s), index_rules(lane)[0].block_size
     for i in range(lane.instances):
-        found, most = 0, whole
-        while found < most:
-            middle = (found + most) >> 1
-            if index_tables(lane)[block_ids(lane)[s.first_block + middle], i] != 0:
-                found = middle + 1
-            else:
-                most = middle
-        shown[i].indexed_tokens = found * index_rules(lane)[0].block_size
-        shown[i].index_size_tokens = index_tokens(lane)[i]
+        shown[i].index_size_tokens = index_parts(lane)[i].tokens
+    for word in range(lane.index_words):
+        bits, first, alive = index_bits(lane)[word], word << 6, -1
+        for depth in range(whole + 1):
+            left = alive & bits[ids[s.first_block + depth]] if depth < whole else 0
+            if left == alive:
+                continue
+            for i in range(first, min(first + 64, lane.instances)):
+                if ((alive ^ left) >> (i & 63)) & 1:
+                    shown[i].indexed_tokens = depth * size
+            alive = left
+            if alive == 0:
+                break
+
+
+@njit(**JIT)
+def _take_over(lane: Any, s: Any, i: Any, whole: Any) -> Any:
+    """Take the leading blocks of a request over from the prompts that have them; return how many."""
+    ids, depth = block_ids(lane), 0
+    while depth < whole:
+        row = _find(lane, i, ids[s.first_block + depth])
+        if row == NONE:
+            break
+        _unlist(lane, row)
+        p, first = index_prompts(lane)[row], first_blocks(lane)[row]
+        until = p.blocks
+        while (
+            p.shared < until
+            and depth < whole
+            and (ids[first + p.shared] == ids[s.first_block + depth])
+        ):
+            p.shared += 1
+            depth += 1
+        _list(lane, row)
+    return depth
+
+
+@njit(**JIT)
+def _queue_up(lane: Any, part: Any, row: Any) -> None:
+    """Put a prompt at the end of the queue of a part."""
+    if part.oldest == NONE:
+        part.oldest = row
+    else:
+        index_prompts(lane)[part.newest].newer = row
+    part.newest = row
 
 
 @njit(**ENTRY)
 def index_insert(lane: Any, s: Any, i: Any) -> None:
-    """Remember that a request was sent to instance `i`: the deepest block first."""
-    rules, table, nodes = index_rules(lane)[0], index_tables(lane), index_nodes(lane)
-    ring, size, now = _ring(lane, i), rules.block_size, lane.now_s
-    whole, added = _whole_blocks(lane, s), 0
-    rest = s.input - whole * size
-    if rules.tree == 1 and rest > 0:
-        place = _take(rules, nodes)
-        nodes[place].block, nodes[place].instance, nodes[place].tokens = NONE, i, rest
-        _append(nodes, place, ring, now)
-        added = rest
-    for k in range(s.first_block + whole - 1, s.first_block - 1, -1):
+    """Remember that a request was sent to instance `i`."""
+    rules, parts, p = index_rules(lane)[0], index_parts(lane), index_prompts(lane)[s.row]
+    whole = _whole_blocks(lane, s)
+    known = _take_over(lane, s, i, whole)
+    p.used_s, p.instance, p.newer = lane.now_s, i, NONE
+    p.shared, p.blocks = 0, whole
+    p.rest = s.input - whole * rules.block_size if rules.tree == 1 else 0
+    _list(lane, s.row)
+    _queue_up(lane, parts[_part(lane, i)], s.row)
+    bits = index_bits(lane)[i >> 6]
+    for k in range(s.first_block + known, s.first_block + whole):
         block = block_ids(lane)[k]
-        place = table[block, i]
-        if place == 0:
-            place = _take(rules, nodes)
-            nodes[place].block, nodes[place].instance, nodes[place].tokens = block, i, size
-            table[block, i] = place
-            added += size
-        else:
-            nodes[nodes[place].older].newer = nodes[place].newer
-            nodes[nodes[place].newer].older = nodes[place].older
-        _append(nodes, place, ring, now)
-    index_tokens(lane)[i] += added
-    index_tokens(lane)[lane.instances] += added
+        bits[block] |= 1 << (i & 63)
+        pages(lane)[i, block >> PAGE_BITS] = 1
+    added = (whole - known) * rules.block_size + p.rest
+    parts[i].tokens += added
+    parts[lane.instances].tokens += added
     if rules.sweep_s == 0.0:
-        _trim(lane, i)
+        _trim(lane, _part(lane, i))

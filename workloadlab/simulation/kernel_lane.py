@@ -22,7 +22,8 @@ from workloadlab.simulation.kernel_state import (
     DECISION,
     ENGINE,
     LANE,
-    NODE,
+    PART,
+    PROMPT,
     RELEASE,
     RESULT,
     RULES,
@@ -41,16 +42,18 @@ __all__ = [
     "engines",
     "first_blocks",
     "holds",
-    "index_nodes",
+    "index_bits",
+    "index_buckets",
+    "index_parts",
+    "index_prompts",
     "index_rules",
-    "index_tables",
-    "index_tokens",
     "inputs",
     "memory",
     "models",
     "next_turns",
     "offers",
     "outputs",
+    "pages",
     "params",
     "predictions",
     "prefix_keys",
@@ -114,12 +117,14 @@ slots = _array("slots", SEQUENCE, "slot_count")
 ring = _array("ring", INT, "instances", "phases")
 seats = _array("seats", SEAT, "instances", "seat_count")
 cache = _array("cache", CACHED, "instances", "id_count")
+pages = _array("pages", BYTE, "instances", "page_count")
 holds = _array("holds", BYTE, "block_count")
 results = _array("results", RESULT, "requests")
 releases = _array("releases", RELEASE, "requests")
 tables = _array("tables", FLOAT, "pools", "table_cells")
 domains = _array("domains", FLOAT, "pools", 3, 5, 2)
 """The instances: see `kernel_state`. `ring` counts decodes by the phase in which they need a block;
+`pages` says of which ids `cache` or the index of prefixes was written since the lane was copied;
 `holds` says whether a request uses the resident block of that place in `block_ids`."""
 
 views = _array("views", INSTANCE, "instances")
@@ -148,9 +153,11 @@ serves = _array("serves", BYTE, "pools", "model_columns")
 name no model."""
 
 index_rules = _array("index_rules", RULES, 1)
-index_nodes = _array("index_nodes", NODE, "node_count")
-index_tables = _array("index_tables", INT32, "index_ids", "instances")
-index_tokens = _array("index_tokens", INT, "token_counts")
+index_prompts = _array("index_prompts", PROMPT, "requests")
+index_parts = _array("index_parts", PART, "part_count")
+index_buckets = _array("index_buckets", INT32, "buckets")
+index_bits = _array("index_bits", INT, "index_words", "index_ids")
 params = _array("params", FLOAT, "param_count")
 memory = _array("memory", FLOAT, "memory_cells")
-"""A router's own: its prefix index (see `kernel_index`), parameters and memory."""
+"""A router's own: its prefix index (see `kernel_index`), parameters and memory. A bucket is the row of
+its first prompt, -1 for none; 64 instances have their bits in one word."""

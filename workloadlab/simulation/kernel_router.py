@@ -12,8 +12,6 @@ from workloadlab.simulation.kernel_engine import accept, uniform_draw
 from workloadlab.simulation.kernel_fleet import advance, catch_up
 from workloadlab.simulation.kernel_index import index_insert
 from workloadlab.simulation.kernel_lane import (
-    block_ids,
-    cache,
     engines,
     first_blocks,
     inputs,
@@ -217,7 +215,7 @@ def refresh_own(lane: Any) -> Any:
         v.fits = 1 if able else 0
         if lane.prefix == 1 and lane.guesses == 0 and e.caching == 1:
             limit = (s.input - 1) // e.block_size
-            v.cached_tokens = hits(s, cache(lane), block_ids(lane), i, limit) * e.block_size
+            v.cached_tokens = hits(s, lane, i, limit) * e.block_size
             v.indexed_tokens = v.cached_tokens
     return ever, free
 

@@ -24,10 +24,7 @@ from workloadlab.simulation.kernel_blocks import (
 )
 from workloadlab.simulation.kernel_decodes import drop_decode
 from workloadlab.simulation.kernel_lane import (
-    block_ids,
-    cache,
     engines,
-    holds,
     results,
     ring,
     seats,
@@ -60,7 +57,7 @@ def _preempt(i: Any, lane: Any) -> Any:
         e.queued_tokens += computed
         e.prefilled -= computed
         _drop_partial(e, seats(lane), i, q)
-    release(e, s, cache(lane), block_ids(lane), holds(lane), i, computed, s.taken)
+    release(e, s, lane, i, computed, s.taken)
     s.computed = s.taken = 0
     e.blocked = 0
     insert(e.waiting, slots(lane), q, NONE)
@@ -113,11 +110,11 @@ def _serve_in_order(i: Any, lane: Any, budget: Any) -> Any:
             last = _preempt(i, lane)
             budget += live[last].chunk
         if last != q:
-            take(e, cache(lane), i, needed)
+            take(e, lane, i, needed)
             s.taken, s.chunk = needed, tokens
             budget -= tokens
             if e.caching == 1 and s.decoding == 0:
-                enter(e, s, cache(lane), block_ids(lane), holds(lane), i, s.computed + tokens)
+                enter(e, s, lane, i, s.computed + tokens)
         q = s.next if last == NONE else _after(e, live, s.order)
     return preempted
 
@@ -147,11 +144,11 @@ def _serve_running(i: Any, lane: Any) -> Any:
     evicts = e.caching == 1 and needed > e.free
     last_only = e.partials == 0 or (e.partials == 1 and places[i, 0].chunk == e.running.tail)
     if needed <= available(e) and (last_only or not evicts):
-        take(e, cache(lane), i, needed)
+        take(e, lane, i, needed)
         if e.caching == 1:
             for k in range(e.partials):
                 s = live[places[i, k].chunk]
-                enter(e, s, cache(lane), block_ids(lane), holds(lane), i, s.computed + s.chunk)
+                enter(e, s, lane, i, s.computed + s.chunk)
     else:
         preempted = _serve_in_order(i, lane, e.budget)
     e.chunks = e.partials
@@ -168,8 +165,8 @@ def _blocks_to_admit(e: Any, s: Any, lane: Any, i: Any, budget: Any) -> Any:
     """Return (cached tokens, first chunk, its blocks, whether all that is needed is free)."""
     found = idle = 0
     if e.caching == 1:
-        found = hits(s, cache(lane), block_ids(lane), i, (s.target - 1) // e.block_size)
-        idle = idle_hits(s, cache(lane), block_ids(lane), i, found)
+        found = hits(s, lane, i, (s.target - 1) // e.block_size)
+        idle = idle_hits(s, lane, i, found)
     cached = found * e.block_size
     tokens = s.target - cached
     if e.batching == CHUNKED:
@@ -213,8 +210,8 @@ def _admit(i: Any, lane: Any, q: Any, budget: Any) -> Any:
     cached, tokens, needed, _ = _blocks_to_admit(e, s, lane, i, budget)
     found = cached // e.block_size
     if e.caching == 1:
-        share(e, s, cache(lane), block_ids(lane), holds(lane), i, found)
-    take(e, cache(lane), i, needed)
+        share(e, s, lane, i, found)
+    take(e, lane, i, needed)
     unlink(e.waiting, slots(lane), q)
     append(e.running, slots(lane), q)
     e.admitted += 1
@@ -223,7 +220,7 @@ def _admit(i: Any, lane: Any, q: Any, budget: Any) -> Any:
     e.queued_tokens -= cached
     e.prefilled += cached
     if e.caching == 1:
-        enter(e, s, cache(lane), block_ids(lane), holds(lane), i, cached + tokens)
+        enter(e, s, lane, i, cached + tokens)
     seats(lane)[i, e.chunks].chunk = q
     e.chunks += 1
     result = results(lane)[s.row]

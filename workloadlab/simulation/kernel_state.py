@@ -17,9 +17,11 @@ __all__ = [
     "JIT",
     "LANE",
     "LIST",
-    "NODE",
     "NONE",
     "ORDERS",
+    "PAGE_BITS",
+    "PART",
+    "PROMPT",
     "RELEASE",
     "RESULT",
     "RULES",
@@ -111,37 +113,44 @@ admission), and the slots that prefill in the current step, those amid their pro
 CACHED = np.dtype([("users", "i4"), ("older", "i4"), ("newer", "i4")], align=True)
 """A block id on an instance: sequences that use it, -1 if it is not resident; links while idle."""
 
+PAGE_BITS = 6
+"""So many bits of a block id count the ids of a page, which are noted together as written."""
+
 RULES = np.dtype(
     [("capacity", "i8"), ("ttl_s", "f8"), ("sweep_s", "f8"), ("tree", "i8"), ("block_size", "i8"),
-     ("rings", "i8"), ("swept", "i8"), ("unused", "i8"), ("freed", "i8")],
+     ("shared", "i8"), ("swept", "i8")],
     align=True,
 )  # fmt: skip
-"""The limits of the index, then its state: `swept` counts the sweeps that were due, `unused` is the
-first node that never held anything, and `freed` the first of those that no longer do."""
+"""The limits of the index, and how many sweeps were due."""
 
-NODE = np.dtype(
-    [("used_s", "f8"), ("block", "i4"), ("tokens", "i4"), ("instance", "i4"), ("older", "i4"),
-     ("newer", "i4")],
+PART = np.dtype([("tokens", "i8"), ("oldest", "i4"), ("newest", "i4")], align=True)
+"""What an instance is believed to hold, the last one all together: tokens, and the rows whose prompts
+were sent there first and last; -1 for none, and where the capacity is not that of the part."""
+
+PROMPT = np.dtype(
+    [("used_s", "f8"), ("instance", "i4"), ("shared", "i4"), ("blocks", "i4"), ("rest", "i4"),
+     ("head", "i4"), ("chained", "i4"), ("newer", "i4")],
     align=True,
 )  # fmt: skip
-"""Tokens that an instance is believed to hold: when they were last sent there, which block they are (-1
-for the rest of a prompt, which the table does not list), and the neighbours by age. Nodes 1 to `rings`
-close the rings."""
+"""A prompt in the index: when it was sent where, how many of its leading blocks younger ones have taken
+over, how many are not forgotten, and how many tokens behind the last block; the block that its edge
+begins with; and the rows of the next in its bucket and in its queue, -1 for none."""
 
 RELEASE = np.dtype([("at_s", "f8"), ("row", "i8")], align=True)
 """A turn that will arrive."""
 
 _ADDRESSES = (
-    "engines", "slots", "ring", "seats", "cache", "block_ids", "holds", "results", "releases",
+    "engines", "slots", "ring", "seats", "cache", "pages", "block_ids", "holds", "results", "releases",
     "steps", "decisions", "scores", "tables", "domains", "views", "offers", "snapshots",
     "arrivals", "inputs", "outputs", "predictions", "sessions", "models", "priorities",
     "first_blocks", "next_turns", "thinks", "prefix_keys", "starts", "serves",
-    "index_rules", "index_nodes", "index_tables", "index_tokens", "params", "memory",
+    "index_rules", "index_prompts", "index_parts", "index_buckets", "index_bits",
+    "params", "memory",
 )  # fmt: skip
 _SIZES = (
     "instances", "pools", "requests", "start_count", "slot_count", "seat_count", "phases",
-    "id_count", "block_count", "edges", "table_cells", "model_columns", "depth", "room_for_steps",
-    "room_for_decisions", "index_ids", "node_count", "token_counts",
+    "id_count", "page_count", "block_count", "edges", "table_cells", "model_columns", "depth",
+    "room_for_steps", "room_for_decisions", "index_ids", "index_words", "part_count", "buckets",
     "param_count", "memory_cells",
 )  # fmt: skip
 _FUNCTIONS = ("step_time", "decode_line", "score", "choose")

@@ -23,9 +23,10 @@ __all__ = ["WRITTEN", "LaneArrays", "lane_arrays"]
 
 FIRST_SLOTS = 4096
 
-WRITTEN = ("engines", "slots", "ring", "seats", "cache", "holds", "results", "releases", "steps",
-            "decisions", "scores", "views", "offers", "snapshots", "index_rules", "index_nodes",
-            "index_tables", "index_tokens", "memory")  # fmt: skip
+WRITTEN = ("engines", "slots", "ring", "seats", "cache", "pages", "holds", "results", "releases",
+            "steps", "decisions", "scores", "views", "offers", "snapshots", "index_rules",
+            "index_prompts", "index_parts", "index_buckets", "index_bits",
+            "memory")  # fmt: skip
 """Arrays that the kernel writes; the others may be shared by lanes."""
 
 
@@ -179,26 +180,24 @@ def _snapshots(cluster: Cluster, count: int) -> Any:
 
 
 def _index(settings: PrefixIndex | None, workload: Workload, instances: int) -> dict[str, Any]:
-    """Lay out a router's prefix index at the start of a run; without settings it has no nodes."""
-    rules, tokens = np.zeros(1, state.RULES), np.zeros(instances + 1, np.int64)
-    nodes, table = np.zeros(0, state.NODE), np.zeros((0, instances), np.int32)
+    """Lay out a router's prefix index at the start of a run; without settings it has no ids."""
+    rules, parts = np.zeros(1, state.RULES), np.zeros(instances + 1, state.PART)
+    ids = prompts = buckets = 0
     if settings is not None:
         capacity, ttl_s = settings.capacity_tokens, settings.ttl_s
-        rings = 1 if settings.shared else instances
         rules["capacity"] = np.iinfo(np.int64).max if capacity is None else capacity
         rules["ttl_s"] = np.inf if ttl_s is None else ttl_s
         rules["sweep_s"], rules["tree"] = settings.sweep_s, settings.kind == "tree"
-        rules["block_size"], rules["rings"] = workload.block_size, rings
-        rules["unused"] = rings + 1
-        table = np.zeros((int(workload.block_ids.max(initial=-1)) + 1, instances), np.int32)
-        nodes = np.zeros(1 + rings + len(workload.block_ids) + len(workload), state.NODE)
-        ends = np.arange(1, rings + 1)
-        nodes["older"][ends] = nodes["newer"][ends] = ends
+        rules["block_size"], rules["shared"] = workload.block_size, settings.shared
+        ids, prompts = int(workload.block_ids.max(initial=-1)) + 1, len(workload)
+        buckets = 1 << prompts.bit_length()
+    parts["oldest"] = parts["newest"] = NONE
     return {
         "index_rules": rules,
-        "index_nodes": nodes,
-        "index_tables": table,
-        "index_tokens": tokens,
+        "index_prompts": np.zeros(prompts, state.PROMPT),
+        "index_parts": parts,
+        "index_buckets": np.full(buckets, NONE, np.int32),
+        "index_bits": np.zeros((-(-instances // 64), ids), np.int64),
     }
 
 
@@ -255,6 +254,8 @@ def lane_arrays(
         "params": np.array(policy.params, float),
         "memory": empty_memory(count) if policy.kind == "choose" else np.zeros(0),
     }
+    ids = max(arrays["cache"].shape[1], arrays["index_bits"].shape[1])
+    arrays["pages"] = np.zeros((count, 8 * ((ids >> state.PAGE_BITS + 3) + 1)), np.uint8)
     made = LaneArrays(np.zeros(1, state.LANE), {})
     for name, values in arrays.items():
         made.put(name, values)
@@ -266,11 +267,13 @@ def lane_arrays(
     lane["instances"], lane["pools"], lane["requests"] = count, len(cluster.pools), n
     lane["start_count"], lane["slot_count"] = len(requests["starts"]), len(arrays["slots"])
     lane["phases"], lane["seat_count"] = arrays["ring"].shape[1], arrays["seats"].shape[1]
-    lane["id_count"], lane["block_count"] = arrays["cache"].shape[1], len(requests["block_ids"])
+    lane["id_count"], lane["page_count"] = arrays["cache"].shape[1], arrays["pages"].shape[1]
+    lane["block_count"] = len(requests["block_ids"])
     lane["table_cells"], lane["model_columns"] = tables.shape[1], len(workload.models) + 1
     lane["edges"] = n + 1
-    lane["index_ids"], lane["node_count"] = len(arrays["index_tables"]), len(arrays["index_nodes"])
-    lane["token_counts"], lane["guesses"] = count + 1, policy.index is not None
+    lane["buckets"] = len(arrays["index_buckets"])
+    lane["index_words"], lane["index_ids"] = arrays["index_bits"].shape
+    lane["part_count"], lane["guesses"] = count + 1, policy.index is not None
     lane["param_count"], lane["memory_cells"] = len(policy.params), len(arrays["memory"])
     lane["step_time"] = _address_of(step_time, STEP_TIME)
     lane["decode_line"] = _address_of(decode_line, DECODE_LINE)
