@@ -13,8 +13,10 @@ The server schedules asynchronously; its log says so. Version 0.15 admits a prom
 fits the KV cache: that all of it must fit came later (vllm-project/vllm pull request 37307, March 2026),
 and so did a watermark (44594, June 2026).
 
-The lowest, a middle and the highest level are calibrated, on beginnings of equal length in time. Nothing
-is chosen by looking at the other levels.
+The lowest, a middle and the highest level are calibrated, on beginnings of equal length in time. That
+attention is shared out unevenly was learnt from all levels on one GPU, so what they say of it is no
+blind prediction; but it has no parameter besides the GPU's multiprocessors and the model's KV heads, and
+the runs on four GPUs, with four times as many of the former per head, hardly show it where one GPU does.
 
 Server gauges are polled once a second. What they mean where few wait is within a request; the KV gauge
 is a share of a capacity that no eight-GPU log states, so the calibration levels give it.
@@ -53,13 +55,16 @@ EIGHT_GPUS, ONE_GPU = (16, 64, 256), (16, 128, 512)
 EIGHT_GPUS_S, ONE_GPU_S = 240, 480
 """How much of each is used for it."""
 
-WHY_ONE_GPU_DIFFERS = """
+MULTIPROCESSORS, KV_HEADS = 148, 8
+"""Of a B200, and of the model, which GPUs share evenly."""
+
+ON_ONE_GPU = """
 With 64 clients on one GPU the time of a step follows the longest context in the batch: over the run
-it correlates {longest:.3f} with that and {total:.3f} with the total. A model of totals cannot follow,
-so TPOT is too low there. Nor could one coefficient for the longest: between 32 and 64 sequences the
-GPU seems to change to another attention kernel. Fitted level by level, a token costs, in nanoseconds,
+it correlates {longest:.3f} with that and {total:.3f} with the total. Fitted level by level, a token of
+context costs, in nanoseconds,
 {slopes}
-At 32 TPOT is too low as well; why is not known, for there the total tells more.
+That is what a GPU of 148 multiprocessors does with two thread blocks on each and 8 KV heads: of up to
+37 sequences it cuts the contexts so that all blocks have work, and of more it cuts none.
 
 Where the cache is full, vLLM looks up a waiting prompt again at each step and counts its tokens and hits
 each time: at 512 clients it looked up {looked_up:.1f} times the tokens of all prompts.
@@ -134,22 +139,22 @@ def slopes(log):
     return np.linalg.lstsq(columns, step_s)[0][1:]
 
 
-def cluster(latency, kv_tokens, **options):
+def cluster(latency, gpus, kv_tokens, **options):
     return wl.Cluster.uniform(
         1, latency, kv_blocks=kv_tokens // 16, prefix_caching=True, step_overhead_s=0.0,
-        **ENGINE, **options,
+        attention_slots=2 * MULTIPROCESSORS * gpus / KV_HEADS, **ENGINE, **options,
     )  # fmt: skip
 
 
-def calibrated(levels, known, until_s, kv_tokens):
+def calibrated(levels, gpus, known, until_s, kv_tokens):
     model = wl.calibrate(
         [levels[clients].log.window(0, until_s) for clients in known],
-        cluster(wl.LatencyModel.linear(), kv_tokens),
+        cluster(wl.LatencyModel.linear(), gpus, kv_tokens),
         sessions="clients",
         extra=("prefill_step_s", "request_overhead_s"),
     )
     print(describe(model))
-    return cluster(model, kv_tokens, request_overhead_s=model.system["request_overhead_s"])
+    return cluster(model, gpus, kv_tokens, request_overhead_s=model.system["request_overhead_s"])
 
 
 def compare(levels, served, kv_tokens, known):
@@ -197,7 +202,7 @@ def test_eight_gpus(shared_data):
     levels = {clients: level(shared_data, 8, clients) for clients in (16, 32, 64, 128, 256)}
     held = [occupancy(levels[clients].log).kv_tokens for clients in EIGHT_GPUS]
     kv_tokens = round(sum(held) / sum(levels[clients].kv_share for clients in EIGHT_GPUS))
-    served = calibrated(levels, EIGHT_GPUS, EIGHT_GPUS_S, kv_tokens)
+    served = calibrated(levels, 8, EIGHT_GPUS, EIGHT_GPUS_S, kv_tokens)
     errors = compare(levels, served, kv_tokens, EIGHT_GPUS)
     for clients in (32, 128):
         found = errors[clients]
@@ -214,7 +219,7 @@ def test_one_gpu(shared_data):
     levels = {clients: level(shared_data, 1, clients) for clients in (16, 32, 64, 128, 256, 512)}
     stated = re.search("GPU KV cache size: ([0-9,]+) tokens", server_log(shared_data))
     kv_tokens = int(stated[1].replace(",", ""))
-    served = calibrated(levels, ONE_GPU, ONE_GPU_S, kv_tokens)
+    served = calibrated(levels, 1, ONE_GPU, ONE_GPU_S, kv_tokens)
     errors = compare(levels, served, kv_tokens, ONE_GPU)
     total, longest = correlations(levels[64].log)
     looked_up = levels[512].looked_up_tokens / levels[512].prompt_tokens
@@ -223,19 +228,26 @@ def test_one_gpu(shared_data):
         f"{clients} clients: {1e9 * one:.0f} in the total, {1e9 * other:.0f} in the longest"
         for clients, (one, other) in by_level.items()
     )
-    print(
-        WHY_ONE_GPU_DIFFERS.format(total=total, longest=longest, looked_up=looked_up, slopes=said)
-    )
+    print(ON_ONE_GPU.format(total=total, longest=longest, looked_up=looked_up, slopes=said))
     for clients in (32, 64, 256):
         found = errors[clients]
         assert abs(found["ttft"]) < 0.10, clients
         assert abs(found["running"]) < 0.02, clients
         assert abs(found["kv"]) < 0.02, clients
         assert abs(found["hits"]) < 0.10, clients
-    assert abs(errors[256]["tpot"]) < 0.05
+        assert abs(found["tpot"]) < 0.10, clients
     assert abs(errors[256]["waiting"]) < 0.10 * levels[256].waiting
-    assert -0.12 < errors[32]["tpot"] < 0
-    assert -0.25 < errors[64]["tpot"] < 0
     assert longest > 0.98
     assert total < 0.6
     assert max(by_level[16][1], by_level[32][1]) < 0.1 * min(by_level[64][1], by_level[128][1])
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("clients", [64, 128])
+def test_the_longest_context_sets_the_pace_where_attention_has_few_slots(shared_data, clients):
+    one, four = (
+        slopes(wl.ingest(shared_data / LOG, where={"tp": gpus, "bs": clients, "kv_offload": False}))
+        for gpus in (1, 4)
+    )
+    print(f"ns per token of the longest context: {1e9 * one[1]:.0f} and {1e9 * four[1]:.0f}")
+    assert four[1] < 0.2 * one[1]

@@ -158,6 +158,7 @@ POOLS = st.builds(
     batching=st.sampled_from(["chunked", "chunked", *BATCHINGS]),
     queue_order=st.sampled_from(["fcfs", "fcfs", *ORDERS]),
     max_in_flight=st.sampled_from([None, None, None, 1, 4]),
+    attention_slots=st.sampled_from([None, None, 1, 2.5, 6]),
     step_noise=st.sampled_from([0.0, 0.0, 0.0, 0.2]),
     step_together=st.sampled_from([False, False, True]),
     step_overhead_s=st.sampled_from([0.0, 0.001]),

@@ -161,6 +161,21 @@ def test_noise_keeps_the_mean_and_depends_on_the_seed_alone():
     assert steps.std() == pytest.approx(0.3, rel=0.1)
 
 
+def test_uneven_contexts_take_as_long_as_the_chunks_that_attention_cuts_them_into():
+    model = LatencyModel.linear(constant_s=1.0, decode_context_s=0.01)
+    load = requests([0, 0], [10, 30], [2, 3])
+    even, cut, whole = (
+        both(load, Cluster.uniform(1, model, step_overhead_s=0.0, attention_slots=slots))
+        for slots in (None, 4, 2)
+    )
+    # The prompts take a step; then both decode with 40 tokens of context, then one with 31.
+    assert even.end_s.tolist() == pytest.approx([2.4, 3.71])
+    # Two of four slots: 40 x 4/3. One of four: 31 x 4/3.5.
+    assert cut.end_s == pytest.approx([2 + 0.4 * 4 / 3, 3 + 0.4 * 4 / 3 + 0.31 * 4 / 3.5])
+    # No slot to spare: 40 + 2 x 30. One of two: 31 x 2/1.5.
+    assert whole.end_s == pytest.approx([3.0, 4 + 0.31 * 2 / 1.5])
+
+
 def test_asynchronous_scheduling_lets_a_newcomer_wait_for_the_next_batch():
     load = requests([0, 0.5], [1, 1], [5, 1])
     now, late = (both(load, one(async_scheduling=word)) for word in (False, True))
@@ -181,6 +196,7 @@ def test_whoever_comes_between_two_steps_waits_behind_an_earlier_newcomer_no_lon
         ("queue_order", "lifo", "use fcfs, priority, least_work_left, bin_packing"),
         ("long_prefill_token_threshold", -1, "at least 0"),
         ("max_in_flight", 0, "at least 1"),
+        ("attention_slots", 0, "1 or more"),
         ("step_noise", 1.5, "such as 0.05"),
         ("step_together", 1, "use true or false"),
         ("signal_delay_s", 1.0, "say how often the engines report"),

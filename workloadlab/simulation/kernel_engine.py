@@ -155,6 +155,26 @@ def _end_decode(i: Any, lane: Any) -> None:
     _finish(i, lane, q, computed)
 
 
+@njit(**JIT)
+def _attended(i: Any, lane: Any, ahead: Any) -> Any:
+    """Return (context tokens that decode attention takes as long as, more of them after a step).
+
+    That is of the step after `ahead` more; see `Pool.attention_slots`.
+    """
+    e = engines(lane)[i]
+    d, wide = float(e.decodes), e.attention_slots
+    context = float(e.context + ahead * e.decodes)
+    if wide == np.inf:
+        return context, d
+    if d < wide:
+        uneven = wide / (wide - 0.5 * d)
+        return context * uneven, d * uneven
+    longest = slots(lane)[seats(lane)[i, 0].slot].base
+    for k in range(1, e.decodes):
+        longest = max(longest, slots(lane)[seats(lane)[i, k].slot].base)
+    return context + wide * float(longest + e.steps + ahead), d + wide
+
+
 @njit(**INLINE)
 def begin_step(i: Any, lane: Any) -> Any:
     """Schedule a batch and return how long its step takes, the overhead included."""
@@ -165,9 +185,10 @@ def begin_step(i: Any, lane: Any) -> Any:
         return np.inf
     p, x, d = float(prefill), prefill_context, float(decodes)
     c = float(e.context) if decodes > 0 else 0.0
+    attended = _attended(i, lane, 0)[0] if decodes > 0 else 0.0
     if not inside_domain(p, x, d, c, domains(lane)[e.pool]):
         e.outside += 1
-    seconds = step_time(lane)(p, x, d, c, tables(lane)[e.pool])
+    seconds = step_time(lane)(p, x, d, attended, tables(lane)[e.pool])
     if e.noise > 0.0:
         seconds *= _noise(e, i, lane.seed)
     seconds = max(seconds, e.overhead_s) if e.overlapped == 1 else seconds + e.overhead_s
@@ -201,14 +222,18 @@ def only_decodes(e: Any) -> Any:
 
 
 @njit(**JIT)
-def _line(e: Any, lane: Any, context: Any, most: Any) -> Any:
-    """Return (seconds of the next step, more for each later one, for how many steps that holds)."""
-    d = float(e.decodes)
-    seconds, slope, edge = decode_line(lane)(d, float(context), tables(lane)[e.pool])
-    growth = slope * d
+def _line(i: Any, lane: Any, ahead: Any, most: Any) -> Any:
+    """Return (seconds of a step, more for each later one, for how many steps that holds).
+
+    Of the next step, or with `ahead` = 1 of the one after it.
+    """
+    e = engines(lane)[i]
+    context, more = _attended(i, lane, ahead)
+    seconds, slope, edge = decode_line(lane)(float(e.decodes), context, tables(lane)[e.pool])
+    growth = slope * more
     count = most
-    if edge < context + d * most:
-        count = min(most, max(1, int((edge - context) / d) + 1))
+    if edge < context + more * most:
+        count = min(most, max(1, int((edge - context) / more) + 1))
     if e.overlapped == 0:
         return seconds + e.overhead_s, growth, count
     if seconds >= e.overhead_s:
@@ -264,7 +289,7 @@ def run_decodes(i: Any, lane: Any, until: Any) -> None:
     bounds = domains(lane)[e.pool]
     left = seats(lane)[i, 0].step - e.steps - 1
     while left > 0 and e.now_s < until - TICK_S:
-        first, growth, most = _line(e, lane, e.context, left)
+        first, growth, most = _line(i, lane, 0, left)
         taken = _steps_within(first, growth, most, until + TICK_S - e.now_s)
         end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
         flies = taken < most and end < until - TICK_S
@@ -307,7 +332,7 @@ def quiet_until(i: Any, lane: Any) -> Any:
     left = seats(lane)[i, 0].step - e.steps - 1
     if left == 0:
         return e.now_s
-    first, growth, most = _line(e, lane, e.context + e.decodes, left)
+    first, growth, most = _line(i, lane, 1, left)
     while most > 0 and blocks_of_run(e, ring(lane), i, most + 1) > available(e):
         most >>= 1
     return e.now_s + (most * first + growth * (0.5 * most * (most - 1)))

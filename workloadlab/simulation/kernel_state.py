@@ -87,6 +87,7 @@ ENGINE = np.dtype(
     [("kv_blocks", "i8"), ("block_size", "i8"), ("max_num_seqs", "i8"), ("budget", "i8"),
      ("threshold", "i8"), ("queue_order", "i8"), ("batching", "i8"), ("reserve", "i8"),
      ("spare", "i8"), ("most_in_flight", "i8"), ("overhead_s", "f8"), ("noise", "f8"),
+     ("attention_slots", "f8"),
      ("overlapped", "i8"), ("pool", "i8"), ("caching", "i8"), ("ranks", "i8"),
      ("quiet_s", "f8"), ("now_s", "f8"), ("stepping", "i8"), ("paused", "i8"), ("steps", "i8"),
      ("taken_steps", "i8"), ("phase", "i8"), ("outside", "i8"),
@@ -103,7 +104,8 @@ all. `free` blocks hold nothing; `idle` ones hold cached prefixes that nobody us
 `prefilled` the computed tokens of the others; `phase` is `steps` modulo the block size; `partials`
 counts the sequences amid their prompts, `chunks` the prefills of the current step; `blocked` says that
 the queue cannot move before blocks come back; from step `all_ready` on all that wait may be admitted.
-`ranks` is how many instances step together; before `quiet_s` nothing can happen that a router of a lazy
+`attention_slots` is infinite where attention is shared out evenly; `ranks` is how many instances step
+together; before `quiet_s` nothing can happen that a router of a lazy
 lane sees."""
 
 SEAT = np.dtype([("step", "i8"), ("order", "i8"), ("slot", "i8"), ("chunk", "i8")], align=True)

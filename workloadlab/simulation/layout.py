@@ -125,6 +125,7 @@ def _engines(cluster: Cluster) -> Any:
         rows["most_in_flight"] = pool.most_in_flight
         rows["overhead_s"] = pool.step_overhead_s
         rows["noise"] = pool.log_noise
+        rows["attention_slots"] = pool.attention_slots or np.inf
         rows["overlapped"] = pool.async_scheduling
         rows["pool"] = number
         rows["caching"] = pool.prefix_caching

@@ -60,6 +60,12 @@ class Pool:
         async_scheduling: prepare the next step while one runs (vLLM's `async_scheduling`): a step takes
             the longer of the model's time and the overhead instead of their sum, and a request that
             comes during a step waits for the end of the next.
+        attention_slots: sequences whose decode attention a GPU works on side by side: the thread blocks
+            that it holds over its KV heads, such as 2 x 148 / 8 for a B200 with 8 of them. With
+            n < S sequences a kernel cuts contexts into chunks of one length that all run at once; with
+            more it cuts none, and a step waits for the longest, L. The C context tokens of a batch
+            then take as long as C S / (S - n / 2), and as C + S L (Graham's bound of list
+            scheduling). None where work is shared out evenly.
         step_noise: standard deviation of a factor on the model's time, relative to its mean of 1
             (lognormal, drawn by seed for every step); 0 for none.
         step_together: the instances are data-parallel ranks of one engine, which share experts: all
@@ -86,6 +92,7 @@ class Pool:
     max_in_flight: int | None = None
     step_overhead_s: float = None  # type: ignore[assignment]  # known after __post_init__
     async_scheduling: bool = False
+    attention_slots: float | None = None
     step_noise: float = 0.0
     step_together: bool = False
     models: tuple[str, ...] = ()
@@ -114,6 +121,10 @@ class Pool:
         self._check_number("watermark", 1, "use 0 to 1")
         self._check_number("step_overhead_s", 60, "use seconds, 0 to 60")
         self._check_number("step_noise", 1, "use 0 to 1, such as 0.05")
+        if self.attention_slots is not None:
+            self._check_number("attention_slots", math.inf, "use sequences, 1 or more")
+            if self.attention_slots < 1:
+                raise self._wrong("attention_slots", "use sequences, 1 or more")
 
     def _wrong(self, key: str, fix: str) -> UsageError:
         return UsageError(f"pool {self.name!r}: {key} = {getattr(self, key)!r}", fix=fix)

@@ -87,11 +87,21 @@ class Engine:
             "decode_context_tokens": sum(s.computed for s in decodes),
         }
         self.outside += not self.pool.latency.in_domain(shape)[0]
-        seconds = self.pool.latency.step_time_s(**shape) * self.noise()
+        attended = {"decode_context_tokens": self.attended([s.computed for s in decodes])}
+        seconds = self.pool.latency.step_time_s(**{**shape, **attended}) * self.noise()
         used = self.pool.blocks - self.store.available
         self.log.append({**shape, "waiting": len(self.waiting), "kv_blocks_used": used})
         overhead_s = self.pool.step_overhead_s
         return max(seconds, overhead_s) if self.pool.async_scheduling else seconds + overhead_s
+
+    def attended(self, contexts: list[int]) -> float:
+        """Return the context tokens that decode attention takes as long as."""
+        wide = self.pool.attention_slots or math.inf
+        if wide == math.inf or not contexts:
+            return sum(contexts)
+        if len(contexts) < wide:
+            return sum(contexts) * (wide / (wide - len(contexts) / 2))
+        return sum(contexts) + wide * max(contexts)
 
     def noise(self) -> float:
         """Return the factor of this step: lognormal of mean 1."""
