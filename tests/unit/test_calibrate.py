@@ -121,6 +121,16 @@ def test_a_start_model_is_scaled_only(served):
     assert found["overhead_s"]["share"] < 0.02
 
 
+def test_a_search_sees_the_decodes_that_cost_nothing_in_its_start(served):
+    log, cluster = served
+    observed = observe(log, cluster, routed=False)
+    work = reconstruct(observed, cluster.pools[0], observed.scored)
+    parameters = from_start(wl.LatencyModel.linear(prefill_token_s=1e-9), work)
+    problem = Problem(observed, cluster, SHELF["round_robin"], parameters, observed.scored)
+    tpot = [problem.residuals(start)[problem.groups == 1] for start in parameters.starts]
+    assert min(np.abs(one).mean() for one in tpot) < 1
+
+
 def test_recorded_placement_is_used_without_any_router():
     log, cluster = simulated(140, 5, instances=2)
     model = calibrate(log, cluster)
