@@ -338,6 +338,20 @@ def test_cached_tokens_are_those_that_an_earlier_prompt_named():
                        ).cached_tokens.any()  # fmt: skip
 
 
+def test_cached_tokens_are_expected_where_the_placement_is_unknown():
+    log, instances = load_test(10, turns=3), 4
+    cluster = wl.Cluster.uniform(instances, wl.LatencyModel.linear(), prefix_caching=True)
+    observed = observe(log, cluster, routed=True, sessions="closed")
+    chance = [0, 1 - 3 / 4, 1 - (3 / 4) ** 2]
+    left = {}
+    requests = log.read("session_id", "input_tokens", "output_tokens").iter_rows()
+    for cached, (session, inputs, outputs) in zip(observed.cached_tokens, requests, strict=True):
+        held = left.setdefault(session, [])
+        earlier = [sum(end > block for end in held) for block in range((inputs - 1) // 16)]
+        assert cached == pytest.approx(sum(16 * chance[count] for count in earlier))
+        held.append((inputs + outputs - 1) // 16)
+
+
 def served_alone(log):
     return wl.Trace.from_frame(log.frame.drop("block_ids", "block_size"))
 
