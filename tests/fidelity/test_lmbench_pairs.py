@@ -22,7 +22,7 @@ How the engines batch follows from their versions:
 
 No router means a Kubernetes Service. The AIBrix gateway is an Envoy Gateway, whose default for a request
 that names no strategy is least request among two drawn at random; taken for random per request, as its
-name in the data suggests, 15 instead of 26 of the 33 pairs on 8 replicas have the measured sign.
+name in the data suggests, 15 instead of 27 of the 33 pairs on 8 replicas have the measured sign.
 
 Every pair that can be replayed has a prediction. Those that the data or the simulator cannot decide are
 printed apart, with the reason, and counted nowhere.
