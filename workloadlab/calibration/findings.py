@@ -22,9 +22,9 @@ Floats = Any
 _BLOCKS, _DRAWS = 20, 500
 _UNSEEN = 0.002
 """Log ratio by which any timing may be off although the fit is exact: clocks, rounding."""
-_IDENTIFIED, _AGREED = 0.06, 0.03
-"""A parameter is identified if its interval reaches no farther than the first fraction of it, no rival
-lies farther than the second, and it takes more of the busy time than the fit leaves unexplained."""
+_IDENTIFIED = 0.03
+"""A parameter is identified if neither its interval nor a rival reaches farther than this fraction of
+it, and it takes more of the busy time than the fit leaves unexplained."""
 _TIED = 0.8
 _PREEMPTED, _INEXACT = 0.01, 0.003
 _RIVAL = 0.3
@@ -58,7 +58,7 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str
     rows = []
     for index, name in enumerate(parameters.names):
         narrow = bool(reach[index] <= _IDENTIFIED * shares[index])
-        agreed = bool(disagreement[index] <= _AGREED * shares[index])
+        agreed = bool(disagreement[index] <= _IDENTIFIED * shares[index])
         known = bool(
             not silent[index] and not erratic and shares[index] > unexplained and narrow and agreed
         )
