@@ -61,9 +61,67 @@ def rows(model):
 def test_identified_parameters_come_back_within_3_percent(model):
     found = rows(model)
     identified = [name for name, row in found.items() if row["identifiable"]]
-    assert {"constant_s", "prefill_token_s", "decode_context_s"} <= set(identified)
+    assert {"constant_s", "prefill_token_s", "prefill_context_s"} <= set(identified)
     for name in identified:
         assert found[name]["estimate"] == pytest.approx(TRUTH[name], rel=0.03), name
+
+
+def drawn(seed):
+    """A log of an engine, lengths and traffic drawn by the seed, with noise in the timings or none."""
+    rng = np.random.default_rng(seed)
+
+    def size(low, high):
+        return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+    bounds = ((4e-3, 25e-3), (1.5e-5, 1.2e-4), (2e-9, 4e-8), (3e-5, 4e-4), (1e-8, 2e-7))
+    truth = {name: size(*both) for name, both in zip(TRUTH, bounds, strict=True)}
+    requests, instances = int(rng.integers(120, 420)), int(rng.integers(1, 3))
+    typical, spread = (size(250, 6000), size(30, 300)), rng.uniform(0.4, 1.1)
+    inputs, outputs = (
+        np.clip(rng.lognormal(np.log(mean) - spread**2 / 2, spread, requests), *limits).astype(int)
+        for mean, limits in zip(typical, ((8, 30000), (2, 2000)), strict=True)
+    )
+    seqs, context = size(1.5, 30), inputs.mean() + outputs.mean() / 2
+    step = truth["constant_s"] + seqs * truth["decode_seq_s"]
+    step += seqs * context * truth["decode_context_s"]
+    rate = seqs / (outputs.mean() * step + seqs * inputs.mean() * truth["prefill_token_s"])
+    gaps = rng.exponential(1 / (rate * instances), requests)
+    log = pl.DataFrame(
+        {
+            "arrival_ns": (gaps.cumsum() * 1e9).astype(int),
+            "input_tokens": inputs,
+            "output_tokens": outputs,
+        }
+    )
+    limited = bool(rng.integers(0, 3))
+    least = inputs.max() / 16 + outputs.max() / 16 + 8
+    kv_blocks = int(max(seqs * context / 16 * rng.uniform(0.8, 2.5), least)) if limited else None
+    cluster = wl.Cluster.uniform(
+        instances,
+        wl.LatencyModel.linear(**truth),
+        kv_blocks=kv_blocks,
+        max_num_seqs=int(rng.choice([32, 128, 256])),
+        max_num_batched_tokens=int(rng.choice([512, 2048, 8192])),
+        async_scheduling=bool(rng.random() < 0.3),
+    )
+    noise = (0.0, 0.0, 0.005, 0.02)[int(rng.integers(0, 4))]
+    served = wl.replay(wl.Trace.from_frame(log), cluster, routers=["least_requests"]).traces[0]
+    first, later = np.exp(rng.normal(0, noise, (2, requests)))
+    decode = pl.col("e2e_ns") - pl.col("ttft_ns")
+    ttft = (pl.col("ttft_ns") * first).cast(pl.Int64)
+    timings = {"ttft_ns": ttft, "e2e_ns": ttft + (decode * later).cast(pl.Int64)}
+    return wl.Trace.from_frame(served.frame.with_columns(**timings)), cluster, truth
+
+
+@pytest.mark.parametrize("seed", [71003, 71107, 71108])
+def test_nothing_called_identified_is_off_by_more_than_3_percent(seed):
+    """Two of the searches in 71107 and 71108 end in hollows that explain the log to 0.5 %."""
+    log, cluster, truth = drawn(seed)
+    found = rows(calibrate(log, cluster))
+    identified = [name for name, row in found.items() if row["identifiable"]]
+    assert len(identified) >= 2
+    for name in identified:
+        assert found[name]["estimate"] == pytest.approx(truth[name], rel=0.03), name
 
 
 def test_the_model_replays_the_log(served, model):
@@ -121,8 +179,18 @@ def test_a_start_model_is_scaled_only(served):
     assert found["overhead_s"]["share"] < 0.02
 
 
+def test_a_search_sees_the_decodes_that_cost_nothing_in_its_start(served):
+    log, cluster = served
+    observed = observe(log, cluster, routed=False)
+    work = reconstruct(observed, cluster.pools[0], observed.scored)
+    parameters = from_start(wl.LatencyModel.linear(prefill_token_s=1e-9), work)
+    problem = Problem(observed, cluster, SHELF["round_robin"], parameters, observed.scored)
+    tpot = [problem.residuals(start)[problem.groups == 1] for start in parameters.starts]
+    assert min(np.abs(one).mean() for one in tpot) < 1
+
+
 def test_recorded_placement_is_used_without_any_router():
-    log, cluster = simulated(140, 5, instances=2)
+    log, cluster = simulated(70, 5, instances=2)
     model = calibrate(log, cluster)
     assert model.system["calibration"]["placement"] == "as recorded"
     assert rows(model)["prefill_token_s"]["estimate"] == pytest.approx(6e-5, rel=0.03)
@@ -326,6 +394,20 @@ def test_cached_tokens_are_those_that_an_earlier_prompt_named():
     assert observed.cached_tokens.tolist() == held.tolist()
     assert not observe(served_alone(log), cluster_of(wl.LatencyModel.linear()), routed=False
                        ).cached_tokens.any()  # fmt: skip
+
+
+def test_cached_tokens_are_expected_where_the_placement_is_unknown():
+    log, instances = load_test(10, turns=3), 4
+    cluster = wl.Cluster.uniform(instances, wl.LatencyModel.linear(), prefix_caching=True)
+    observed = observe(log, cluster, routed=True, sessions="closed")
+    chance = [0, 1 - 3 / 4, 1 - (3 / 4) ** 2]
+    left = {}
+    requests = log.read("session_id", "input_tokens", "output_tokens").iter_rows()
+    for cached, (session, inputs, outputs) in zip(observed.cached_tokens, requests, strict=True):
+        held = left.setdefault(session, [])
+        earlier = [sum(end > block for end in held) for block in range((inputs - 1) // 16)]
+        assert cached == pytest.approx(sum(16 * chance[count] for count in earlier))
+        held.append((inputs + outputs - 1) // 16)
 
 
 def served_alone(log):

@@ -22,9 +22,9 @@ Floats = Any
 _BLOCKS, _DRAWS = 20, 500
 _UNSEEN = 0.002
 """Log ratio by which any timing may be off although the fit is exact: clocks, rounding."""
-_IDENTIFIED, _AGREED = 0.06, 0.03
-"""A parameter is identified if its interval reaches no farther than the first fraction of it, no rival
-lies farther than the second, and it takes more of the busy time than the fit leaves unexplained."""
+_IDENTIFIED = 0.03
+"""A parameter is identified if neither its interval nor a rival reaches farther than this fraction of
+it, and it takes more of the busy time than the fit leaves unexplained."""
 _TIED = 0.8
 _PREEMPTED, _INEXACT = 0.01, 0.003
 _RIVAL = 0.3
@@ -39,7 +39,8 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str
     The interval comes from a block bootstrap: consecutive twentieths of the log are drawn with
     replacement, and each draw moves the parameters by one Gauss-Newton step. It is widened to the
     other points of the search that explain the log about as well: in a long valley, or where
-    preemption makes the simulation erratic, there are many.
+    preemption makes the simulation erratic, there are many. And it is widened to the end of a second
+    search, whatever that one explains.
     """
     parameters = problem.parameters
     draws, jacobian = _draws(problem, target, fit)
@@ -56,12 +57,10 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str
     unexplained = target.spreads(fit.residuals)[:2].max()  # of TTFT or TPOT, request by request
     rows = []
     for index, name in enumerate(parameters.names):
+        narrow = bool(reach[index] <= _IDENTIFIED * shares[index])
+        agreed = bool(disagreement[index] <= _IDENTIFIED * shares[index])
         known = bool(
-            not silent[index]
-            and not erratic
-            and shares[index] > unexplained
-            and reach[index] <= _IDENTIFIED * shares[index]
-            and disagreement[index] <= _AGREED * shares[index]
+            not silent[index] and not erratic and shares[index] > unexplained and narrow and agreed
         )
         why = (
             "nothing in the log depends on it"
@@ -70,6 +69,8 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str
             if erratic
             else "takes less of the busy time than the fit leaves unexplained"
             if 0 < shares[index] <= unexplained
+            else "searches from different starts end too far apart"
+            if narrow and not agreed
             else _why(index, shares, spread, tie, parameters.names)
         )
         rows.append(
@@ -94,10 +95,14 @@ def _erratic(problem: Problem, target: Target, fit: Fit) -> bool:
 
 
 def _rivals(target: Target, fit: Fit) -> Floats:
-    """Return the shares of every point about as good as the best, and of the best."""
+    """Return the shares of the best, of every point about as good, and of the runner-up search.
+
+    The runner-up may be much worse: then the search can end in places that the log rules out, and
+    nobody knows that the best is not one of them. Where both agree, it hardly is.
+    """
     margin = _RIVAL * float(target.emphasis.sum())
     near = [shares for shares, loss in fit.ends if loss < fit.loss + margin]
-    return np.array([fit.shares, *near])
+    return np.array([fit.shares, *near, *fit.others[:1]])
 
 
 def _draws(problem: Problem, target: Target, fit: Fit) -> tuple[Floats, Floats]:

@@ -55,7 +55,8 @@ class Observed:
         log, lane: index of each request's log and lane.
         arrival_s, first_s, end_s: moments; NaN where not recorded.
         input_tokens, output_tokens: lengths.
-        cached_tokens: prompt tokens that a large prefix cache would hold; 0 where none is simulated.
+        cached_tokens: prompt tokens that a large prefix cache is expected to hold; 0 where none is
+            simulated.
         scored: requests whose recorded timings the fit may use: served, and not warm-up.
         instances: how many instances served the log.
         placement: how the requests came to their instances, in words.
@@ -72,7 +73,7 @@ class Observed:
     end_s: NDArray[np.float64]
     input_tokens: NDArray[np.int64]
     output_tokens: NDArray[np.int64]
-    cached_tokens: NDArray[np.int64]
+    cached_tokens: NDArray[np.float64]
     scored: NDArray[np.bool_]
     instances: int
     placement: str
@@ -182,7 +183,7 @@ def observe(
         end_s=_moment(table, "e2e_ns"),
         input_tokens=np.maximum(table["input_tokens"].cast(pl.Int64).to_numpy(), 1),
         output_tokens=np.maximum(table["output_tokens"].cast(pl.Int64).fill_null(1).to_numpy(), 1),
-        cached_tokens=np.concatenate([_reused(lane.stopped) for lane in lanes]),
+        cached_tokens=np.concatenate([_reused(lane.stopped, lane.instances) for lane in lanes]),
         scored=table["scored"].to_numpy(),
         instances=instances,
         placement=placement,
@@ -254,17 +255,25 @@ def _placed(
     )
 
 
-def _reused(workload: Workload) -> NDArray[np.int64]:
-    """Return the prompt tokens whose blocks an earlier request named; one token is always left."""
-    found: NDArray[np.int64] = np.zeros(len(workload), np.int64)
+def _reused(workload: Workload, instances: int) -> NDArray[np.float64]:
+    """Return the prompt tokens whose blocks an earlier request left; one token is always fresh.
+
+    Where the placement is unknown, any of k earlier requests with a block went to the same one of n
+    instances with probability 1 - (1 - 1/n)^k, as if it were random: the expectation of the tokens.
+    """
+    found: NDArray[np.float64] = np.zeros(len(workload))
     if workload.block_size == 0:
         return found
     row = np.repeat(np.arange(len(workload)), np.diff(workload.first_block))
     depth = np.arange(len(row)) - workload.first_block[row]
-    first = np.full(int(workload.block_ids.max(initial=-1)) + 1, len(workload))
-    np.minimum.at(first, workload.block_ids, row)
+    order = np.lexsort((row, workload.block_ids))
+    sorted_ids = workload.block_ids[order]
+    starts = np.flatnonzero(np.diff(sorted_ids, prepend=sorted_ids[:1] - 1))
+    earlier = np.empty(len(row), np.int64)
+    earlier[order] = np.arange(len(row)) - np.repeat(starts, np.diff(starts, append=len(row)))
     whole = depth < (workload.input_tokens[row] - 1) // workload.block_size
-    np.add.at(found, row[whole & (first[workload.block_ids] < row)], workload.block_size)
+    chance = 1.0 - (1.0 - 1.0 / instances) ** earlier
+    np.add.at(found, row[whole], workload.block_size * chance[whole])
     return found
 
 

@@ -7,11 +7,13 @@ Each kind of residual is weighted by its own spread, so that noise in one does n
 
 What is left is a valley with a trembling floor, long where two parameters cost alike. CMA-ES (Hansen,
 "The CMA evolution strategy: a tutorial", 2016) learns its direction from the good trials and follows it.
+The floor has many hollows, so several searches run, each from the end of another descent: the best
+counts, and how far the runner-up lies from it says how well a search can know a parameter at all.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +33,7 @@ _LARGEST = 20.0
 _ITERATIONS, _PATIENCE = 40, 4
 _WIDTHS = (1.0, 0.5, 1.7, 0.25)
 _OFFSPRING = 12
+_SEARCHES = 3
 _FIRST_REACH = 0.3
 """Standard deviation of the first trials, in fractions of the parameter that it moves most."""
 _STEADY = (0.04, 0.035, 0.03, 0.025, 0.02, 0.018, 0.016, 0.014)
@@ -86,6 +89,7 @@ class Fit:
         evaluations: simulations so far.
         ends: where descents ended and what the evolution tried, with their loss: those about as good
             as the best are rivals.
+        others: where the other searches ended, the best of them first.
     """
 
     shares: Floats
@@ -94,6 +98,7 @@ class Fit:
     pair: tuple[Floats, Floats]
     evaluations: int
     ends: tuple[tuple[Floats, float], ...] = ()
+    others: tuple[Floats, ...] = ()
 
 
 def weights_of(target: Target, residuals: Floats) -> Floats:
@@ -108,20 +113,39 @@ def search(target: Target, starts: Sequence[Floats], *, trials: int) -> Fit:
 
     Args:
         target: what is brought to zero.
-        starts: where to descend from; the best end counts.
-        trials: how many to let evolve from there.
+        starts: where to descend from. The best ends evolve, each on its own, and then the best of all.
+        trials: how many for the evolutions together.
     """
-    found = [_descend(target, start) for start in starts]
-    best = min(found, key=lambda fit: fit.loss)
+    found = sorted((_descend(target, start) for start in starts), key=_loss)
     spent = sum(fit.evaluations for fit in found)
     ends = [(fit.shares, fit.loss) for fit in found]
     if trials:
-        evolved = _evolve(target, best, trials // _OFFSPRING)
-        again = _descend(target, evolved.shares)
-        spent += evolved.evaluations + again.evaluations
-        ends += [*evolved.ends, (again.shares, again.loss)]
-        best = again if again.loss <= evolved.loss else evolved
-    return Fit(best.shares, best.residuals, best.loss, best.pair, spent, tuple(ends))
+        generations = trials // (_OFFSPRING * (len(found[:_SEARCHES]) + 1))
+        found = [
+            _evolved(target, fit, generations, seed) for seed, fit in enumerate(found[:_SEARCHES])
+        ]
+        found = sorted(found, key=_loss)
+        found.insert(0, _evolved(target, found.pop(0), generations, len(found) + 1))
+        spent += sum(fit.evaluations for fit in found)
+        ends += [end for fit in found for end in fit.ends]
+    others = tuple(fit.shares for fit in found[1:])
+    return replace(found[0], evaluations=spent, ends=tuple(ends), others=others)
+
+
+def _loss(fit: Fit) -> float:
+    return fit.loss
+
+
+def _evolved(target: Target, fit: Fit, generations: int, seed: int) -> Fit:
+    """Evolve from a fit and descend from the best trial; evaluations and ends add up over calls."""
+    evolved = _evolve(target, fit, generations, seed)
+    again = _descend(target, evolved.shares)
+    best = min(fit, evolved, again, key=_loss)
+    before = fit.evaluations if fit.ends else 0
+    spent = before + evolved.evaluations + again.evaluations
+    return replace(
+        best, evaluations=spent, ends=(*fit.ends, *evolved.ends, (again.shares, again.loss))
+    )
 
 
 def _descend(target: Target, start: Floats) -> Fit:
@@ -154,9 +178,9 @@ def _descend(target: Target, start: Floats) -> Fit:
     return Fit(shares, now, loss, pair, evaluations)
 
 
-def _evolve(target: Target, fit: Fit, generations: int) -> Fit:
+def _evolve(target: Target, fit: Fit, generations: int, seed: int) -> Fit:
     """Follow the valley around a fit by CMA-ES, in its notation: C, sigma, p_c, p_sigma."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     n, parents = len(fit.shares), _OFFSPRING // 2
     weight = np.log(parents + 0.5) - np.log(np.arange(1, parents + 1))
     weight /= weight.sum()

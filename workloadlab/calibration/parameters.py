@@ -158,7 +158,7 @@ def from_start(start: LatencyModel, work: Reconstruction) -> Parameters:
     return Parameters(
         units={"scale": f"times {start.name}", "overhead_s": "s per step"},
         whole=np.array([1.0, work.busy_s / work.steps]),
-        starts=tuple(np.array([scale, 0.01]) for scale in (1.0, 0.5, 2.0)),
+        starts=tuple(np.array(at) for at in ((1.0, 0.01), (0.5, 0.01), (2.0, 0.01), (1.0, 0.5))),
         start=start,
     )
 

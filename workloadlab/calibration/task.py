@@ -104,7 +104,7 @@ class Task:
         )
         target = _target(problem)
         trials *= len(parameters.names) ** 2
-        starts = parameters.starts if near is None else (near.fit.shares,)
+        starts = parameters.starts if near is None else (near.fit.shares, *near.fit.others)
         if self.observed.closed:
             starts, trials = starts[:1], 0
         elif len(self.observed) >= _FEW:
