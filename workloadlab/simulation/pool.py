@@ -65,7 +65,8 @@ class Pool:
             n < S sequences a kernel cuts contexts into chunks of one length that all run at once; with
             more it cuts none, and a step waits for the longest, L. The C context tokens of a batch
             then take as long as C S / (S - n / 2), and as C + S L (Graham's bound of list
-            scheduling). None where work is shared out evenly.
+            scheduling). None where work is shared out evenly: kernels differ. vLLM 0.15 with FlashInfer
+            on B200 GPUs waits for the longest, vLLM 0.19 on an RTX PRO 6000 does not.
         step_noise: standard deviation of a factor on the model's time, relative to its mean of 1
             (lognormal, drawn by seed for every step); 0 for none.
         step_together: the instances are data-parallel ranks of one engine, which share experts: all
