@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+BENCHES = Path(__file__).resolve().parents[1] / "bench"
 PACKAGE = Path(__file__).resolve().parents[2] / "workloadlab"
 
 FLOORS = [
@@ -98,6 +100,14 @@ def test_help_imports_no_verb():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "replay" in done.stdout
     assert not {"polars", "numpy", "numba"} & set(done.stderr.split())
+
+
+@pytest.mark.parametrize("path", sorted(BENCHES.glob("*.py")), ids=lambda path: path.stem)
+def test_a_benchmark_can_be_loaded(path, monkeypatch):
+    """Nothing else runs them before somebody measures."""
+    monkeypatch.syspath_prepend(str(BENCHES))
+    specification = importlib.util.spec_from_file_location(path.stem, path)
+    specification.loader.exec_module(importlib.util.module_from_spec(specification))
 
 
 def test_no_module_is_called_utils():
