@@ -12,7 +12,6 @@ from workloadlab.latency import LatencyModel, RequestModel
 from workloadlab.routing import INSTANCE, REQUEST, SHELF, empty_memory, router
 from workloadlab.routing.model_predictions import SIGNALS
 from workloadlab.simulation import Cluster
-from workloadlab.simulation.engine import router_arguments
 from workloadlab.simulation.kernel import run_lane
 from workloadlab.simulation.kernel_index import index_insert, index_match
 from workloadlab.simulation.kernel_lane import slots
@@ -86,7 +85,7 @@ def nanoseconds(policy, count):
 def _asked(lanes, edges, inputs, arrivals):
     """Look every prompt up and, if the router keeps an index, enter it, on the instances in turn."""
     lane = lanes[0]
-    lane.head, s = 0, slots(lane)[0]
+    lane.held.head, s = 0, slots(lane)[0]
     for row in range(len(inputs)):
         s.row, s.input, s.first_block = row, inputs[row], edges[row]
         s.blocks = edges[row + 1] - edges[row]
@@ -122,7 +121,7 @@ def prefix_lookup_nanoseconds(count, index=None, requests=4000, blocks=100):
     for _ in range(5):
         made = lane_arrays(workload, cluster, policy, 0)
         if index is None:
-            run_lane(made.lane, made.step_time, made.decode_line, *router_arguments(policy, count))
+            run_lane(made.lane)
         begin = time.perf_counter()
         _asked(made.lane, workload.first_block, workload.input_tokens, workload.arrival_s)
         taken.append(time.perf_counter() - begin)
