@@ -15,7 +15,7 @@ from workloadlab.simulation import Cluster
 from workloadlab.simulation.kernel import run_lane
 from workloadlab.simulation.kernel_index import index_insert, index_match
 from workloadlab.simulation.kernel_lane import slots
-from workloadlab.simulation.kernel_router import refresh_own
+from workloadlab.simulation.kernel_router import refresh_own, tell_cached
 from workloadlab.simulation.layout import lane_arrays
 from workloadlab.simulation.workload import Workload
 
@@ -94,6 +94,8 @@ def _asked(lanes, edges, inputs, arrivals):
         if lane.guesses == 1:
             index_match(lane)
             index_insert(lane, s, row % lane.instances)
+        else:
+            tell_cached(lane)
 
 
 def prefix_lookup_nanoseconds(count, index=None, requests=4000, blocks=100):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -13,9 +14,8 @@ from hypothesis import strategies as st
 from workloadlab.errors import UsageError
 from workloadlab.latency import LatencyModel, check_samples, mixed_kernel
 from workloadlab.routing import SHELF
-from workloadlab.simulation import Cluster, replay
+from workloadlab.simulation import Cluster, layout, replay
 from workloadlab.simulation.engine import outcome_of, replay_lane
-from workloadlab.simulation.layout import lane_arrays
 from workloadlab.simulation.records import recorder_for
 from workloadlab.simulation.reference import Lane
 from workloadlab.simulation.workload import Workload
@@ -60,16 +60,22 @@ POOLS = st.fixed_dictionaries(
 
 
 @settings(max_examples=40, deadline=None)
-@given(pool=POOLS, seed=st.integers(0, 99), held=st.sampled_from([None, 5]))
-def test_every_request_ends_once_and_every_block_comes_back(pool, seed, held):
+@given(
+    pool=POOLS,
+    seed=st.integers(0, 99),
+    held=st.sampled_from([None, 5]),
+    policy=st.sampled_from([SHELF["least_requests"], SHELF["llmd_precise"]]),
+    fewest=st.sampled_from([1, layout.FEWEST_WITH_BITS]),
+)
+def test_every_request_ends_once_and_every_block_comes_back(pool, seed, held, policy, fewest):
     from workloadlab.simulation import kernel
 
     load = crowd(120, seed, blocks=True)
     cluster = Cluster.uniform(
         2, LatencyModel.linear(constant_s=0.02), max_router_queue=held, **pool
     )
-    policy = SHELF["least_requests"]
-    made = lane_arrays(load, cluster, policy, seed)
+    with patch.object(layout, "FEWEST_WITH_BITS", fewest):
+        made = layout.lane_arrays(load, cluster, policy, seed)
     status, _, _ = kernel.run_lane(made.lane)
     assert status == kernel.STATUS_DONE
     outcome, engines = outcome_of(made, 0.0), made.arrays["engines"]
@@ -84,6 +90,9 @@ def test_every_request_ends_once_and_every_block_comes_back(pool, seed, held):
     for queue in ("running", "waiting"):
         assert (engines[queue]["count"] == 0).all(), queue
     assert (made.arrays["ring"] == 0).all()
+    bits, cache = made.arrays["prefix_bits"], made.arrays["cache"]
+    seen = bits >> np.arange(2)[:, None] & 1
+    assert (seen == (cache["users"] >= 0)[:, : bits.shape[1]]).all()
 
 
 @settings(max_examples=20, deadline=None)

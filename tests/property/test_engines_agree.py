@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from workloadlab.latency import LatencyModel, RequestModel
 from workloadlab.routing import SHELF, PrefixIndex, router
-from workloadlab.simulation import Cluster, Pool
+from workloadlab.simulation import Cluster, Pool, layout
 from workloadlab.simulation.engine import replay_lane
 from workloadlab.simulation.kernel_state import BATCHINGS, ORDERS
 from workloadlab.simulation.reference import replay_by_steps, uniform_draw
@@ -252,14 +253,16 @@ def assert_equal(fast, slow):
     cluster=clusters(),
     policy=st.sampled_from(ROUTERS),
     seed=st.integers(0, 9),
+    fewest=st.sampled_from([1, layout.FEWEST_WITH_BITS]),
 )
-def test_kernel_equals_reference(workload, cluster, policy, seed):
+def test_kernel_equals_reference(workload, cluster, policy, seed, fewest):
     block_size, workload = workload
     cluster = replace(
         cluster,
         pools=[replace(p, block_size=block_size) if p.prefix_caching else p for p in cluster.pools],
     )
-    fast = replay_lane(workload, cluster, policy, seed)
+    with patch.object(layout, "FEWEST_WITH_BITS", fewest):
+        fast = replay_lane(workload, cluster, policy, seed)
     assert_equal(fast, replay_by_steps(workload, cluster, policy, seed))
     placed = fast.instance >= 0
     assert np.isfinite(fast.end_s[placed]).all()
@@ -317,10 +320,9 @@ def crowd(n, *, seed, output=40):
     )
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_engines_agree_while_the_prefix_cache_evicts(seed):
+def chained(n, size, *, seed):
+    """Requests of four families, each with a random share of the blocks of its family."""
     rng = np.random.default_rng(seed)
-    n, size = 150, 8
     inputs, outputs = rng.integers(1, 120, n), rng.integers(1, 30, n)
     families = rng.integers(0, 4, n)
     chains = []
@@ -330,19 +332,39 @@ def test_engines_agree_while_the_prefix_cache_evicts(seed):
         chains.append([
             int(families[row]) * 20 + k if k < shared else 80 + row * 20 + k for k in range(blocks)
         ])  # fmt: skip
-    workload = Workload(
+    return Workload(
         np.sort(rng.uniform(0, 6, n)), inputs, outputs, np.full(n, -1), np.full(n, -1),
         np.array([name for chain in chains for name in chain], np.int32),
         np.cumsum([0, *map(len, chains)]), size,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_engines_agree_while_the_prefix_cache_evicts(seed):
+    workload = chained(150, 8, seed=seed)
     cluster = Cluster.uniform(
-        2, LatencyModel.linear(constant_s=0.01, prefill_token_s=1e-4), kv_blocks=24, block_size=size,
+        2, LatencyModel.linear(constant_s=0.01, prefill_token_s=1e-4), kv_blocks=24, block_size=8,
         max_num_seqs=6, max_num_batched_tokens=50, prefix_caching=True,
     )  # fmt: skip
     fast = replay_lane(workload, cluster, prefix_aware, seed)
     assert fast.cached_tokens.sum() > 500
     assert fast.preemptions.sum() > 5
     assert_equal(fast, replay_by_steps(workload, cluster, prefix_aware, seed))
+
+
+def test_engines_agree_on_the_caches_of_many_instances():
+    """More than the 64 whose bits lie in one word, and a pool in between that caches nothing."""
+    workload = chained(600, 8, seed=0)
+    model = LatencyModel.linear(constant_s=0.2, prefill_token_s=1e-3)
+    caching = Pool(
+        instances=40, latency=model, kv_blocks=24, block_size=8, prefix_caching=True, name="caching"
+    )
+    plain = replace(caching, instances=9, block_size=3, prefix_caching=False, name="plain")
+    cluster = Cluster(pools=[caching, plain, replace(caching, name="more")])
+    fast = replay_lane(workload, cluster, prefix_aware, 0)
+    assert fast.cached_tokens[fast.instance >= 64].sum() > 2000
+    assert fast.preemptions.sum() > 50
+    assert_equal(fast, replay_by_steps(workload, cluster, prefix_aware, 0))
 
 
 @pytest.mark.parametrize("kv_blocks", [16, 20, 40])

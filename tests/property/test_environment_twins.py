@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 import workloadlab as wl
 from workloadlab.errors import UsageError
 from workloadlab.routing import SHELF, batch_router, router
+from workloadlab.simulation import layout
 from workloadlab.simulation.engine import replay_lane
 from workloadlab.simulation.lane_batch import replay_by_choices
 from workloadlab.simulation.windows import Window, cut, windows_of
@@ -245,6 +247,7 @@ def test_threads_and_resets_change_nothing():
         assert_told_alike(told[0], other)
 
 
+@patch.object(layout, "FEWEST_WITH_BITS", 1)
 @settings(max_examples=25, deadline=None)
 @given(
     before=st.integers(0, 60),

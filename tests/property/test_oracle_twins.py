@@ -16,7 +16,7 @@ from workloadlab.learning.foresight import look_ahead
 from workloadlab.learning.forked import forked_lane
 from workloadlab.learning.kernel_fork import copy_lane
 from workloadlab.routing import SHELF, PrefixIndex, router
-from workloadlab.simulation import Cluster, Pool
+from workloadlab.simulation import Cluster, Pool, layout
 from workloadlab.simulation.kernel import STATUS_DECIDE, run_lane
 from workloadlab.simulation.kernel_environment import (
     GO_ON,
@@ -72,6 +72,11 @@ def by_belief(request, instance):
     return request.input_tokens - instance.indexed_tokens + 10 * instance.in_flight
 
 
+@router(needs={"prefix"})
+def by_hits(request, instance):
+    return request.input_tokens - instance.cached_tokens + 10 * instance.in_flight
+
+
 @router(kind="choose")
 def at_most_two(request, instances, params, memory):
     for i in range(len(instances)):
@@ -83,6 +88,7 @@ def at_most_two(request, instances, params, memory):
 BASES = [
     *(SHELF[name] for name in ("round_robin", "least_requests", "power_of_two", "llmd_default")),
     by_belief,
+    by_hits,
     at_most_two,
 ]
 
@@ -186,9 +192,12 @@ def crowded(seed, requests=24, ids=40):
     return workload, cluster
 
 
-@pytest.mark.parametrize("base", [SHELF["least_requests"], by_belief], ids=lambda base: base.name)
+@pytest.mark.parametrize(
+    "base", [SHELF["least_requests"], by_belief, by_hits], ids=lambda b: b.name
+)
 @pytest.mark.parametrize("ahead", [0, 4])
-def test_a_fork_goes_on_like_a_plain_copy(base, ahead):
+def test_a_fork_goes_on_like_a_plain_copy(base, ahead, monkeypatch):
+    monkeypatch.setattr(layout, "FEWEST_WITH_BITS", 1)
     workload, cluster = crowded(seed=ahead)
     two, choice = forked_lane(workload, cluster, base, 0), GO_ON
     lane, fork = two.lane, two.fork
@@ -205,7 +214,14 @@ def test_a_fork_goes_on_like_a_plain_copy(base, ahead):
             for copied in (fork, plain):
                 advance(copied, tried)
                 run_lane(copied.lane)
-            for name in ("engines", "cache", "views", "index_parts", "index_prompts", "index_bits"):
+            for name in (
+                "engines",
+                "cache",
+                "views",
+                "index_parts",
+                "index_prompts",
+                "prefix_bits",
+            ):
                 assert fork.arrays[name].tolist() == plain.arrays[name].tolist(), name
             live = np.isnan(lane.arrays["results"]["end_s"][:last])
             ends = [copied.arrays["results"]["end_s"][:last][live] for copied in (fork, plain)]

@@ -15,8 +15,8 @@ from numba import njit
 from workloadlab.simulation.kernel_lane import (
     cache,
     holds,
-    index_bits,
     pages,
+    prefix_bits,
     results,
     slots,
 )
@@ -30,8 +30,8 @@ def _copy_page(lane: Any, fork: Any, i: Any, page: Any) -> None:
     first, last = page << PAGE_BITS, (page + 1) << PAGE_BITS
     for block in range(first, min(last, lane.id_count)):
         cache(fork)[i, block] = cache(lane)[i, block]
-    for block in range(first, min(last, lane.index_ids)):
-        index_bits(fork)[i >> 6, block] = index_bits(lane)[i >> 6, block]
+    for block in range(first, min(last, lane.prefix_ids)):
+        prefix_bits(fork)[i >> 6, block] = prefix_bits(lane)[i >> 6, block]
 
 
 @njit(**JIT)

@@ -25,6 +25,7 @@ from workloadlab.simulation import (
     kernel_index,
     kernel_lane,
     kernel_list,
+    kernel_prefix,
     kernel_queue,
     kernel_router,
     kernel_schedule,
@@ -54,6 +55,7 @@ from workloadlab.simulation.kernel_router import (
     reject_head,
     report,
     send,
+    tell_cached,
 )
 from workloadlab.simulation.kernel_sessions import release_ended
 from workloadlab.simulation.kernel_state import ENTRY, INLINE, JIT, NONE
@@ -126,6 +128,8 @@ def _offer(lane: Any) -> Any:
             report(lane)
         if lane.guesses == 1:
             index_match(lane)
+        elif lane.sees_cache == 1:
+            tell_cached(lane)
         fill_offer(lane)
         return True
     drop_overflow(lane)
@@ -258,6 +262,7 @@ SOURCES = (
     kernel_index,
     kernel_lane,
     kernel_list,
+    kernel_prefix,
     kernel_queue,
     kernel_router,
     kernel_schedule,

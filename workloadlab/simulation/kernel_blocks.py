@@ -13,6 +13,7 @@ from typing import Any
 from numba import njit
 
 from workloadlab.simulation.kernel_lane import block_ids, cache, holds, pages
+from workloadlab.simulation.kernel_prefix import clear_bit, set_bit
 from workloadlab.simulation.kernel_state import JIT, NONE, PAGE_BITS
 
 __all__ = ["available", "blocks_for", "enter", "hits", "idle_hits", "release", "share", "take"]
@@ -72,6 +73,8 @@ def take(e: Any, lane: Any, i: Any, count: Any) -> None:
         cells, noted, block = cache(lane)[i], pages(lane)[i], e.oldest
         _unlink(e, cells, noted, block)
         _written(cells, noted, block).users = NONE
+        if lane.keeps_bits == 1:
+            clear_bit(lane, i, block)
         e.free += 1
     e.free -= count
 
@@ -122,6 +125,8 @@ def enter(e: Any, s: Any, lane: Any, i: Any, tokens: Any) -> None:
         held[at] = 1 if c.users == NONE else 0
         if c.users == NONE:
             _written(cells, noted, ids[at]).users = 1
+            if lane.keeps_bits == 1:
+                set_bit(lane, i, ids[at])
     s.named = max(s.named, until)
 
 

@@ -6,8 +6,7 @@ is one edge: its blocks from `shared` up to `blocks`. An edge is found by the bl
 Prompts queue up by age, those of an instance or, if they share the capacity, those of all; what is
 forgotten is the deepest of the first in the queue.
 
-One bit by block and instance says whether any prompt has it: a look-up walks down a prompt with the set
-of instances that had every block so far.
+The bits of `kernel_prefix` say whether any prompt has a block on an instance.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from numba import njit
 from workloadlab.simulation.kernel_lane import (
     block_ids,
     first_blocks,
-    index_bits,
     index_buckets,
     index_parts,
     index_prompts,
@@ -29,6 +27,7 @@ from workloadlab.simulation.kernel_lane import (
     slots,
     views,
 )
+from workloadlab.simulation.kernel_prefix import clear_bit, set_bit, tell_indexed, whole_blocks
 from workloadlab.simulation.kernel_state import ENTRY, JIT, NONE, PAGE_BITS
 
 __all__ = ["index_insert", "index_match"]
@@ -38,13 +37,6 @@ __all__ = ["index_insert", "index_match"]
 def _part(lane: Any, i: Any) -> Any:
     """Return the part that an instance queues in: its own, or that of all."""
     return lane.instances if index_rules(lane)[0].shared == 1 else i
-
-
-@njit(**JIT)
-def _whole_blocks(lane: Any, s: Any) -> Any:
-    """Count the whole blocks of a prompt that have ids."""
-    size = index_rules(lane)[0].block_size
-    return min(s.blocks, s.input // size) if size > 0 else 0
 
 
 @njit(**JIT)
@@ -100,9 +92,9 @@ def _forget_deepest(lane: Any, part: Any) -> None:
     elif p.shared < p.blocks:
         p.blocks -= 1
         block = block_ids(lane)[first_blocks(lane)[row] + p.blocks]
-        index_bits(lane)[i >> 6, block] &= ~(1 << (i & 63))
+        clear_bit(lane, i, block)
         pages(lane)[i, block >> PAGE_BITS] = 1
-        tokens = index_rules(lane)[0].block_size
+        tokens = lane.block_tokens
         if p.shared == p.blocks:
             _unlist(lane, row)
     else:
@@ -139,23 +131,11 @@ def _age(lane: Any, now: Any) -> None:
 @njit(**ENTRY)
 def index_match(lane: Any) -> None:
     """Tell the router what its index knows of a request, on every instance."""
-    s, shown, ids = slots(lane)[lane.held.head], views(lane), block_ids(lane)
+    shown = views(lane)
     _age(lane, lane.now_s)
-    whole, size = _whole_blocks(lane, s), index_rules(lane)[0].block_size
     for i in range(lane.instances):
         shown[i].index_size_tokens = index_parts(lane)[i].tokens
-    for word in range(lane.index_words):
-        bits, first, alive = index_bits(lane)[word], word << 6, -1
-        for depth in range(whole + 1):
-            left = alive & bits[ids[s.first_block + depth]] if depth < whole else 0
-            if left == alive:
-                continue
-            for i in range(first, min(first + 64, lane.instances)):
-                if ((alive ^ left) >> (i & 63)) & 1:
-                    shown[i].indexed_tokens = depth * size
-            alive = left
-            if alive == 0:
-                break
+    tell_indexed(lane, slots(lane)[lane.held.head].input)
 
 
 @njit(**JIT)
@@ -194,19 +174,18 @@ def _queue_up(lane: Any, part: Any, row: Any) -> None:
 def index_insert(lane: Any, s: Any, i: Any) -> None:
     """Remember that a request was sent to instance `i`."""
     rules, parts, p = index_rules(lane)[0], index_parts(lane), index_prompts(lane)[s.row]
-    whole = _whole_blocks(lane, s)
+    whole = whole_blocks(lane, s, s.input)
     known = _take_over(lane, s, i, whole)
     p.used_s, p.instance, p.newer = lane.now_s, i, NONE
     p.shared, p.blocks = 0, whole
-    p.rest = s.input - whole * rules.block_size if rules.tree == 1 else 0
+    p.rest = s.input - whole * lane.block_tokens if rules.tree == 1 else 0
     _list(lane, s.row)
     _queue_up(lane, parts[_part(lane, i)], s.row)
-    bits = index_bits(lane)[i >> 6]
     for k in range(s.first_block + known, s.first_block + whole):
         block = block_ids(lane)[k]
-        bits[block] |= 1 << (i & 63)
+        set_bit(lane, i, block)
         pages(lane)[i, block >> PAGE_BITS] = 1
-    added = (whole - known) * rules.block_size + p.rest
+    added = (whole - known) * lane.block_tokens + p.rest
     parts[i].tokens += added
     parts[lane.instances].tokens += added
     if rules.sweep_s == 0.0:

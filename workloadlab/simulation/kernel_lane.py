@@ -42,7 +42,6 @@ __all__ = [
     "engines",
     "first_blocks",
     "holds",
-    "index_bits",
     "index_buckets",
     "index_parts",
     "index_prompts",
@@ -56,6 +55,7 @@ __all__ = [
     "pages",
     "params",
     "predictions",
+    "prefix_bits",
     "prefix_keys",
     "priorities",
     "releases",
@@ -124,7 +124,7 @@ releases = _array("releases", RELEASE, "requests")
 tables = _array("tables", FLOAT, "pools", "table_cells")
 domains = _array("domains", FLOAT, "pools", 3, 5, 2)
 """The instances: see `kernel_state`. `ring` counts decodes by the phase in which they need a block;
-`pages` says of which ids `cache` or the index of prefixes was written since the lane was copied;
+`pages` says of which ids `cache` or `prefix_bits` was written since the lane was copied;
 `holds` says whether a request uses the resident block of that place in `block_ids`."""
 
 views = _array("views", INSTANCE, "instances")
@@ -156,8 +156,8 @@ index_rules = _array("index_rules", RULES, 1)
 index_prompts = _array("index_prompts", PROMPT, "requests")
 index_parts = _array("index_parts", PART, "part_count")
 index_buckets = _array("index_buckets", INT32, "buckets")
-index_bits = _array("index_bits", INT, "index_words", "index_ids")
+prefix_bits = _array("prefix_bits", INT, "prefix_words", "prefix_ids")
 params = _array("params", FLOAT, "param_count")
 memory = _array("memory", FLOAT, "memory_cells")
-"""A router's own: its prefix index (see `kernel_index`), parameters and memory. A bucket is the row of
-its first prompt, -1 for none; 64 instances have their bits in one word."""
+"""A router's own: its prefix index (see `kernel_index`), what it is told of prefixes, parameters and
+memory. A bucket is the row of its first prompt, -1 for none; a word has the bits of 64 instances."""

@@ -29,6 +29,7 @@ from workloadlab.simulation.kernel_lane import (
     views,
 )
 from workloadlab.simulation.kernel_list import insert, unlink
+from workloadlab.simulation.kernel_prefix import tell_indexed, whole_blocks
 from workloadlab.simulation.kernel_sessions import (
     next_arrival,
     note_end,
@@ -47,6 +48,7 @@ __all__ = [
     "reject_head",
     "report",
     "send",
+    "tell_cached",
 ]
 
 
@@ -213,11 +215,21 @@ def refresh_own(lane: Any) -> Any:
         free = free or able
         v.in_flight = e.in_flight
         v.fits = 1 if able else 0
-        if lane.prefix == 1 and lane.guesses == 0 and e.caching == 1:
-            limit = (s.input - 1) // e.block_size
-            v.cached_tokens = hits(s, lane, i, limit) * e.block_size
-            v.indexed_tokens = v.cached_tokens
     return ever, free
+
+
+@njit(**INLINE)
+def tell_cached(lane: Any) -> None:
+    """Tell the router what every instance has cached of the first request: never its last token."""
+    s, shown = slots(lane)[lane.held.head], views(lane)
+    if lane.keeps_bits == 1:
+        tell_indexed(lane, s.input - 1)
+    else:
+        limit = whole_blocks(lane, s, s.input - 1)
+        for i in range(lane.instances):
+            shown[i].indexed_tokens = hits(s, lane, i, limit) * lane.block_tokens
+    for i in range(lane.instances):
+        shown[i].cached_tokens = shown[i].indexed_tokens
 
 
 @njit(**INLINE)

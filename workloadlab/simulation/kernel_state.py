@@ -119,8 +119,8 @@ PAGE_BITS = 6
 """So many bits of a block id count the ids of a page, which are noted together as written."""
 
 RULES = np.dtype(
-    [("capacity", "i8"), ("ttl_s", "f8"), ("sweep_s", "f8"), ("tree", "i8"), ("block_size", "i8"),
-     ("shared", "i8"), ("swept", "i8")],
+    [("capacity", "i8"), ("ttl_s", "f8"), ("sweep_s", "f8"), ("tree", "i8"), ("shared", "i8"),
+     ("swept", "i8")],
     align=True,
 )  # fmt: skip
 """The limits of the index, and how many sweeps were due."""
@@ -146,17 +146,20 @@ _ADDRESSES = (
     "steps", "decisions", "scores", "tables", "domains", "views", "offers", "snapshots",
     "arrivals", "inputs", "outputs", "predictions", "sessions", "models", "priorities",
     "first_blocks", "next_turns", "thinks", "prefix_keys", "starts", "serves",
-    "index_rules", "index_prompts", "index_parts", "index_buckets", "index_bits",
+    "index_rules", "index_prompts", "index_parts", "index_buckets", "prefix_bits",
     "params", "memory",
 )  # fmt: skip
 _SIZES = (
     "instances", "pools", "requests", "start_count", "slot_count", "seat_count", "phases",
     "id_count", "page_count", "block_count", "edges", "table_cells", "model_columns", "depth",
-    "room_for_steps", "room_for_decisions", "index_ids", "index_words", "part_count", "buckets",
+    "room_for_steps", "room_for_decisions", "prefix_ids", "prefix_words", "part_count", "buckets",
     "param_count", "memory_cells",
 )  # fmt: skip
 _FUNCTIONS = ("step_time", "decode_line", "score", "choose")
-_OPTIONS = ("most_held", "by_score", "lazy", "oracle", "prefix", "guesses", "closed", "stepwise")
+_OPTIONS = (
+    "most_held", "by_score", "lazy", "oracle", "prefix", "block_tokens", "guesses", "sees_cache",
+    "keeps_bits", "closed", "stepwise",
+)  # fmt: skip
 _CLOCK = (
     "stage", "last_tick", "seen_tick", "started", "arrived", "decided",
     "released", "ended", "finished", "finished_tokens", "free_slot", "used_slots",
@@ -176,10 +179,11 @@ LANE = np.dtype(
 )
 """A lane: the addresses of its arrays (see `kernel_lane`) and of its functions (see `kernel_function`),
 sizes, the router's side, and where it stands. A lane is `lazy` if its router sees nothing that changes
-while an engine only decodes: then such engines stay behind `reached_s`, where the others are. `held` is
-the router's queue; `ended` heads the list of sequences whose next turn is due a release; `full` says
-that the record of steps must be read before the lane goes on; `stalled` names a sequence that no step
-would ever serve; `last_ended` is the row that ended or was rejected last."""
+while an engine only decodes: then such engines stay behind `reached_s`, where the others are. It
+`sees_cache` if its router is told what is really cached, and `keeps_bits` if engines note that in
+`prefix_bits`. `held` is the router's queue; `ended` heads the list of sequences whose next turn is due
+a release; `full` says that the record of steps must be read before the lane goes on; `stalled` names a
+sequence that no step would ever serve; `last_ended` is the row that ended or was rejected last."""
 
 STEP = np.dtype(
     [("instance", "i8"), ("start_s", "f8"), ("end_s", "f8"), ("prefill_tokens", "i8"),
