@@ -125,7 +125,7 @@ def catch_up(i: Any, lane: Any) -> None:
     """Advance an instance to where a lazy lane is; what is sent there then changes what happens."""
     e = engines(lane)[i]
     if lane.lazy == 1 and e.ranks == 1:
-        _advance_group(i, lane, lane.reached_s, begin=False)
+        _advance_group(i, lane, lane.reached_s, np.bool_(0))
         e.quiet_s = 0.0
 
 
