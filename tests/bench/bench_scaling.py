@@ -111,14 +111,17 @@ def draw(by_instances, by_requests):
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained", sharey=True)
+    most = 1e6 * max(*by_instances, *by_requests)
     for ax, xs, ys, what in (
         (axes[0], INSTANCES, by_instances, "instances"),
         (axes[1], REQUESTS, by_requests, "requests in the trace"),
     ):
         ax.loglog(xs, [1e6 * y for y in ys], "o-")
-        ax.set(xlabel=what, ylabel="microseconds per request", ylim=(0.1, None))
+        ax.set(xlabel=what, ylim=(0.1, 2 * most))
         ax.grid(alpha=0.3, which="both")
+    axes[0].set(ylabel="microseconds per request")
+    figure.suptitle("Cost of a request, least requests, one thread")
     figure.savefig(PICTURE, dpi=120)
 
 
