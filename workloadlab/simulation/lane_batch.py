@@ -36,6 +36,9 @@ FIRST_SLOTS = 64
 LEAST_PER_THREAD = 16
 """Lanes that are worth waking another thread for."""
 
+HEAD_START = 48
+"""Lanes that the calling thread gets through while another wakes up and reports."""
+
 _ADDRESS = np.array([state.LANE.fields[name][1] // 8 for name in WRITTEN])  # type: ignore[index]
 """Where in the words of a record the addresses of the rows are."""
 
@@ -193,8 +196,10 @@ class LaneBatch:
                 self.targets,
             )  # fmt: skip
 
-        parts = max(1, min(self.threads, len(which) // LEAST_PER_THREAD))
-        edges = [len(which) * part // parts for part in range(parts + 1)]
+        shared = max(0, len(which) - HEAD_START)
+        parts = max(1, min(self.threads, shared // LEAST_PER_THREAD))
+        ahead = len(which) - shared
+        edges = [0, *(ahead + shared * part // parts for part in range(1, parts + 1))]
         others = [self._pool.submit(chunk, *edges[part : part + 2]) for part in range(1, parts)]
         return int(chunk(*edges[:2]) + sum(other.result() for other in others))
 
