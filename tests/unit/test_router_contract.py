@@ -56,6 +56,9 @@ def context_of(instance):
     return instance.context_tokens
 
 
+BLOCKS, SIGNALS = "kv_blocks_used", ("waiting", "output_tokens_left")
+
+
 @pytest.mark.parametrize(
     ("function", "sees"),
     [
@@ -64,6 +67,8 @@ def context_of(instance):
         (lambda request, instance: load_of(instance), False),
         (lambda request, instance: instance.kv_blocks_used, True),
         (lambda request, instance: instance["output_tokens_left"], True),
+        (lambda request, instance: instance[BLOCKS], True),
+        (lambda request, instance: len(SIGNALS), True),
         (lambda request, instance: context_of(instance), True),
         (lambda request, instance: wl.anything(instance), True),
     ],

@@ -94,23 +94,36 @@ def may_read(function: Any, fields: frozenset[str]) -> bool:
 
     def reads(value: Any) -> bool:
         inner = getattr(value, "py_func", getattr(value, "function", value))  # if it is compiled
+        if isinstance(inner, str):
+            return inner in fields
         if isinstance(inner, ModuleType):
             return inner.__name__ not in ("math", "numpy")
-        if not isinstance(inner, FunctionType):
+        if not isinstance(inner, FunctionType | CodeType | tuple | list):
             return callable(inner) and not isinstance(inner, BuiltinFunctionType)
-        if inner in seen:
+        if any(inner is one for one in seen):
             return False
         seen.append(inner)
-        codes = [inner.__code__]
-        for code in codes:
-            codes += [value for value in code.co_consts if isinstance(value, CodeType)]
-        names = {name for code in codes for name in code.co_names}
-        words = {value for code in codes for value in code.co_consts if isinstance(value, str)}
-        used = [inner.__globals__[name] for name in sorted(names & set(inner.__globals__))]
-        used += [cell.cell_contents for cell in inner.__closure__ or ()]
-        return bool(fields & (names | words)) or any(reads(value) for value in used)
+        return any(map(reads, _parts(inner)))
 
     return reads(function)
+
+
+def _parts(value: FunctionType | CodeType | tuple[Any, ...] | list[Any]) -> list[Any]:
+    """Return what a value is made of: code of names and constants, a function of its variables too."""
+    if isinstance(value, CodeType):
+        return [*value.co_names, *value.co_consts]
+    if not isinstance(value, FunctionType):
+        return list(value)
+    used = sorted(_names(value.__code__) & set(value.__globals__))
+    closed = [cell.cell_contents for cell in value.__closure__ or ()]
+    defaults = value.__defaults__ or ()
+    return [value.__code__, *(value.__globals__[name] for name in used), *closed, *defaults]
+
+
+def _names(code: CodeType) -> set[str]:
+    """Return the names in a function's code and in that of the functions inside."""
+    inner = [_names(value) for value in code.co_consts if isinstance(value, CodeType)]
+    return set(code.co_names).union(*inner)
 
 
 @cache
