@@ -87,7 +87,7 @@ def row(name, requests, made):
 def first_start():
     """Compiling everything, and what a second process waits for.
 
-    Both in processes that may keep bytecode, as the first run of any other process would have left it.
+    Both keep bytecode, whatever the environment says; the first finds none and makes it too.
     """
     code = f"import {', '.join(COMPILED)}"
     ordinary = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}

@@ -35,10 +35,9 @@ def _play_plans_of(sources: str) -> Any:
     ) -> Any:
         """Play the fork of a fresh lane under every plan; write the total latency of each.
 
-        The parameters of the fork are the first plan, so that each next one lies behind it.
-
-        It is NaN where a request was not served where its plan says. Returns (status, row, chosen
-        instance) of the last.
+        It is NaN where a request was not served where its plan says. The parameters of the fork are
+        the first plan, so that each next one lies behind it. Returns (status, row, chosen instance)
+        of the last.
         """
         if len(sources) == 0:
             return STATUS_DONE, NONE, NONE
