@@ -69,6 +69,18 @@ def test_a_slo_of_tpot_is_met_by_one_token_and_missed_by_the_rejected():
     assert board.runs[0]["served"] == 1
 
 
+def test_a_latency_equal_to_its_target_meets_it():
+    """In nanoseconds it is the target to the last bit, so dividing must not round it away."""
+    tokens = list(range(2, 200))
+    for tpot_s in (0.01, 0.03, 0.05, 0.1):
+        ends = [0.3 + tpot_s * (n - 1) for n in tokens]
+        board = wl.score(
+            runs_of(outcome([0.3] * len(tokens), ends, output=tokens)),
+            slo=wl.SLO(ttft_s=0.3, tpot_s=tpot_s),
+        )
+        assert board.runs[0]["slo_attainment"] == 1.0
+
+
 def test_warm_up_requests_are_left_out():
     run = wl.score(runs_of(outcome([9, 1], [9, 2], warmup=[True, False]))).runs[0]
     assert run["requests"] == 1
