@@ -15,8 +15,9 @@ INSTANCES = (1, 4, 16, 64, 256, 1000)
 REQUESTS = (10_000, 100_000, 1_000_000, 10_000_000)
 COMPILED = (
     "workloadlab.simulation.kernel", "workloadlab.simulation.kernel_environment",
-    "workloadlab.latency.mixed", "workloadlab.learning.kernel_foresight",
-    "workloadlab.learning.kernel_plans",
+    "workloadlab.latency.linear", "workloadlab.latency.table", "workloadlab.latency.roofline",
+    "workloadlab.latency.forest", "workloadlab.latency.boosting",
+    "workloadlab.learning.kernel_foresight", "workloadlab.learning.kernel_plans",
 )  # fmt: skip
 """Modules whose import compiles the engine, every latency model, the environment and the oracles."""
 PICTURE = Path("bench_scaling.png")

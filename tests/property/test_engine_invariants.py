@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workloadlab.errors import UsageError
-from workloadlab.latency import LatencyModel, check_samples, mixed_kernel
+from workloadlab.latency import LatencyModel, check_samples
+from workloadlab.latency.estimators import estimator_named
 from workloadlab.routing import SHELF
 from workloadlab.simulation import Cluster, layout, replay
 from workloadlab.simulation.engine import outcome_of, replay_lane
@@ -166,11 +167,12 @@ def test_jumps_equal_steps_on_fitted_models(name, overlapped):
 )
 def test_the_line_of_a_model_is_its_step_time(name, seqs, mean, steps):
     model = LatencyModel.load(name)
-    step_time, decode_line, rows = mixed_kernel([model])
+    step_time, table = model.kernel()
+    decode_line = estimator_named(model.estimator).decode_line
     context = float(int(seqs * mean))
-    seconds, slope, edge = decode_line(float(seqs), context, rows[0])
+    seconds, slope, edge = decode_line(float(seqs), context, table)
     later = min(context + seqs * steps, edge)
-    exact = step_time(0.0, 0.0, float(seqs), later, rows[0])
+    exact = step_time(0.0, 0.0, float(seqs), later, table)
     assert seconds + slope * (later - context) == pytest.approx(exact, rel=1e-9)
 
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workloadlab.latency import LatencyModel, RequestModel
+from workloadlab.latency import ESTIMATORS, LatencyModel, RequestModel
+from workloadlab.latency.estimators import fit_estimator
 from workloadlab.routing import SHELF, PrefixIndex, router
 from workloadlab.simulation import Cluster, Pool, layout
 from workloadlab.simulation.engine import replay_lane
@@ -133,7 +134,20 @@ def test_some_routers_let_engines_stay_behind_and_some_do_not():
     assert not by_belief.sees_decoding
 
 
-MODELS = st.builds(
+def fitted(estimator):
+    """A model of small steps, with the noise that gives trees something to split."""
+    rng = np.random.default_rng(1)
+    kind = np.arange(300) % 3
+    prefill = np.where(kind > 0, rng.integers(1, 65, 300), 0)
+    seqs = np.where(kind != 1, rng.integers(1, 9, 300), 0)
+    cached, context = rng.choice([0, 20, 100], 300), rng.integers(1, 300, 300)
+    steps = np.column_stack([prefill, prefill * cached, seqs, seqs * context]).astype(float)
+    seconds = (0.01 + 1e-4 * steps[:, 0] + 1e-5 * steps[:, 3]) * rng.lognormal(0, 0.1, 300)
+    coefficients = fit_estimator(estimator, steps, seconds)
+    return LatencyModel(name=estimator, estimator=estimator, coefficients=coefficients)
+
+
+BY_HAND = st.builds(
     LatencyModel.linear,
     constant_s=st.sampled_from([0.0, 0.01, 0.25]),
     prefill_token_s=st.sampled_from([0.0, 1e-4]),
@@ -141,6 +155,8 @@ MODELS = st.builds(
     decode_seq_s=st.sampled_from([0.0, 1e-3]),
     decode_context_s=st.sampled_from([1e-6, 3e-5]),
 )
+FITTED = [fitted(estimator) for estimator in sorted(ESTIMATORS)]
+MODELS = st.one_of(BY_HAND, BY_HAND, st.sampled_from(FITTED))
 
 POOLS = st.builds(
     Pool,

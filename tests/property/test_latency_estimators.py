@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workloadlab.latency import ESTIMATORS, Domain, LatencyModel, fit_requests, mixed_kernel
+from workloadlab.latency import ESTIMATORS, Domain, LatencyModel, fit_requests
 from workloadlab.latency.estimators import estimator_named, fit_estimator
 from workloadlab.latency.request_rows import REQUEST_FEATURES
 from workloadlab.latency.trees import tree_sum, tree_table
@@ -51,6 +51,9 @@ def fitted(name: str) -> LatencyModel:
 INSIDE = Domain.of(measured()[0])
 
 
+STEP = ("prefill_tokens", "prefill_context_tokens", "decode_seqs", "decode_context_tokens")
+
+
 def bits(value: float) -> bytes:
     return struct.pack("<d", value)
 
@@ -65,6 +68,7 @@ def test_file_python_and_kernel_give_the_same_bits(name, step) -> None:
     again, its_table = loaded.kernel()
     assert bits(again(*step, its_table)) == seconds
     assert bits(kernel.py_func(*step, table)) == seconds
+    assert bits(model.step_time_s(**dict(zip(STEP, step, strict=True)))) == seconds
     rows = np.array([step])
     assert bits(estimator_named(name).predict_steps(rows, table)[0]) == seconds
 
@@ -109,24 +113,6 @@ def test_predictions_are_continuous_where_the_fit_ends(name, axis) -> None:
     slope = (at(edge + 4000) - at(edge + 2000)) / 2000
     assert at(edge + 1) - at(edge) == pytest.approx(slope, rel=0.3, abs=1e-9)
     assert slope > 0
-
-
-@settings(deadline=None)
-@given(steps(), st.lists(names, min_size=1, max_size=4))
-def test_one_function_for_pools_of_different_estimators(step, chosen) -> None:
-    models = [fitted(name) for name in chosen]
-    function, _, rows = mixed_kernel(models)
-    if len({id(model.kernel()[0]) for model in models}) == 1:
-        assert function is models[0].kernel()[0]
-    for model, row in zip(models, rows, strict=True):
-        kernel, table = model.kernel()
-        assert bits(function(*step, row)) == bits(kernel(*step, table))
-        assert bits(model.step_time_s(**dict(zip(STEP, step, strict=True)))) == bits(
-            kernel(*step, table)
-        )
-
-
-STEP = ("prefill_tokens", "prefill_context_tokens", "decode_seqs", "decode_context_tokens")
 
 
 @cache
@@ -177,12 +163,14 @@ def test_trees_without_branches_equal_a_walk_from_node_to_node(values, data) -> 
 @given(names, st.integers(1, 400), st.floats(1, 40_000), st.integers(0, 300))
 def test_the_decode_line_of_every_estimator_is_its_step_time(name, seqs, mean, count) -> None:
     """Up to its last context; where there is no line it holds for the step itself."""
-    step_time, decode_line, rows = mixed_kernel([fitted(name)])
+    model = fitted(name)
+    step_time, table = model.kernel()
+    decode_line = estimator_named(name).decode_line
     n, context = float(seqs), float(int(seqs * mean))
-    seconds, slope, last = decode_line(n, context, rows[0])
+    seconds, slope, last = decode_line(n, context, table)
     assert last >= context
     later = min(context + n * count, last)
-    exact = step_time(0.0, 0.0, n, later, rows[0])
+    exact = step_time(0.0, 0.0, n, later, table)
     assert seconds + slope * (later - context) == pytest.approx(exact, rel=1e-9, abs=1e-15)
     if name == "table" and last > context:
         assert slope >= 0.0

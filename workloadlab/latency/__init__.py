@@ -17,7 +17,6 @@ from workloadlab.latency.model import LatencyModel
 from workloadlab.latency.samples import SAMPLE_COLUMNS, check_samples, read_samples, write_samples
 
 if TYPE_CHECKING:
-    from workloadlab.latency.mixed import mixed_kernel
     from workloadlab.latency.predictor import load_predictor
     from workloadlab.latency.request_fit import fit_requests
     from workloadlab.latency.request_model import RequestModel
@@ -26,7 +25,6 @@ _LATER = {
     "RequestModel": "request_model",
     "fit_requests": "request_fit",
     "load_predictor": "predictor",
-    "mixed_kernel": "mixed",
 }
 
 __all__ = [
@@ -42,7 +40,6 @@ __all__ = [
     "fit",
     "fit_requests",
     "load_predictor",
-    "mixed_kernel",
     "read_samples",
     "write_samples",
 ]

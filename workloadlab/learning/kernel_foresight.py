@@ -10,20 +10,15 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from workloadlab.compiled import digest_of
-from workloadlab.learning import kernel_fork
+from workloadlab.compiled import stamped
 from workloadlab.learning.kernel_fork import copy_lane
-from workloadlab.simulation import kernel
 from workloadlab.simulation.kernel import (
-    SIGNATURE,
-    SOURCES,
+    RUN_LANE,
     STATUS_DECIDE,
     STATUS_DONE,
     STATUS_STALLED,
-    next_decision,
-    place,
 )
-from workloadlab.simulation.kernel_function import choose
+from workloadlab.simulation.kernel_function import choose, next_decision, place
 from workloadlab.simulation.kernel_lane import (
     LANE_TYPE,
     memory,
@@ -62,75 +57,66 @@ def _cost(lane: Any, fork: Any) -> Any:
     return unserved, total_s
 
 
-def _look_ahead_of(sources: str) -> Any:
-    """Return the function, bound to the digest of the sources that it is compiled from."""
-
-    def look_ahead(
-        lanes: Any,
-        forks: Any,
-        state: Any,
-        forked: Any,
-        play: Any,
-        examined: Any,
-        plan: Any,
-        ahead: Any,
-    ) -> Any:
-        """Play one lane, trying every instance for the requests in `examined`.
-
-        Writes the choices into `plan`, which may be what the base follows: then it changes on the way.
-        A row that is not examined goes where the base says, which must be one that chooses. Returns
-        (status, row, chosen instance).
-        """
-        if len(sources) == 0:
-            return STATUS_DONE, NONE, NONE
-        lane, fork = lanes[0], forks[0]
-        while True:
-            status = next_decision(lane)
-            if status == STATUS_STALLED:
-                return status, slots(lane)[lane.stalled].row, NONE
-            if status != STATUS_DECIDE:
-                return status, NONE, NONE
-            row = offers(lane)[0].row
-            planned = NONE
-            if lane.by_score == 0:
-                planned = choose(lane)(offers(lane)[0], views(lane), params(lane), memory(lane))
-            chosen = planned
-            if examined[row] > 0:
-                chosen, fewest, least_s = NONE, 0, np.inf
-                for turn in range(-1, lane.instances):
-                    i = planned if turn < 0 else turn
-                    out_of_turn = (turn < 0) != (examined[row] == FROM_PLAN and i == planned)
-                    if out_of_turn or i < 0 or views(lane)[i].fits == 0:
-                        continue
-                    copy_lane(lane, fork, state, forked, ahead)
-                    place(fork, i)
-                    status, failed, said = play(forks)
-                    if status != STATUS_DONE and status != STATUS_STALLED:
-                        return status, failed, said
-                    unserved, total_s = _cost(lane, fork)
-                    fewer = chosen < 0 or unserved < fewest
-                    if fewer or (unserved == fewest and total_s < least_s - TICK_S):
-                        chosen, fewest, least_s = i, unserved, total_s
-            plan[row] = chosen
-            status = place(lane, chosen)
-            if status != STATUS_DONE:
-                return status, row, chosen
-
-    return look_ahead
-
-
 _LANES = types.Array(LANE_TYPE, 1, "C")
-look_ahead = njit(
-    types.Tuple((types.int64, types.int64, types.int64))(
-        _LANES,
-        _LANES,
-        types.uint64[::1],
-        types.uint64[::1],
-        types.FunctionType(SIGNATURE),
-        types.uint8[::1],
-        types.float64[::1],
-        types.int64,
-    ),
-    **ENTRY,
-)(_look_ahead_of(digest_of(*SOURCES, kernel, kernel_fork)))
-"""Play one lane in place: see the function inside `_look_ahead_of`."""
+_LOOK_AHEAD = types.Tuple((types.int64, types.int64, types.int64))(
+    _LANES,
+    _LANES,
+    types.uint64[::1],
+    types.uint64[::1],
+    types.FunctionType(RUN_LANE),
+    types.uint8[::1],
+    types.float64[::1],
+    types.int64,
+)
+
+
+@njit(_LOOK_AHEAD, **ENTRY)
+@stamped
+def look_ahead(
+    lanes: Any,
+    forks: Any,
+    state: Any,
+    forked: Any,
+    play: Any,
+    examined: Any,
+    plan: Any,
+    ahead: Any,
+) -> Any:
+    """Play one lane, trying every instance for the requests in `examined`.
+
+    Writes the choices into `plan`, which may be what the base follows: then it changes on the way.
+    A row that is not examined goes where the base says, which must be one that chooses. Returns
+    (status, row, chosen instance).
+    """
+    lane, fork = lanes[0], forks[0]
+    while True:
+        status = next_decision(lane)(lane)
+        if status == STATUS_STALLED:
+            return status, slots(lane)[lane.stalled].row, NONE
+        if status != STATUS_DECIDE:
+            return status, NONE, NONE
+        row = offers(lane)[0].row
+        planned = NONE
+        if lane.by_score == 0:
+            planned = choose(lane)(offers(lane)[0], views(lane), params(lane), memory(lane))
+        chosen = planned
+        if examined[row] > 0:
+            chosen, fewest, least_s = NONE, 0, np.inf
+            for turn in range(-1, lane.instances):
+                i = planned if turn < 0 else turn
+                out_of_turn = (turn < 0) != (examined[row] == FROM_PLAN and i == planned)
+                if out_of_turn or i < 0 or views(lane)[i].fits == 0:
+                    continue
+                copy_lane(lane, fork, state, forked, ahead)
+                place(fork)(fork, i)
+                status, failed, said = play(forks)
+                if status != STATUS_DONE and status != STATUS_STALLED:
+                    return status, failed, said
+                unserved, total_s = _cost(lane, fork)
+                fewer = chosen < 0 or unserved < fewest
+                if fewer or (unserved == fewest and total_s < least_s - TICK_S):
+                    chosen, fewest, least_s = i, unserved, total_s
+        plan[row] = chosen
+        status = place(lane)(lane, chosen)
+        if status != STATUS_DONE:
+            return status, row, chosen

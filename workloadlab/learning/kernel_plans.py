@@ -7,69 +7,56 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from workloadlab.compiled import digest_of
-from workloadlab.learning import kernel_fork
+from workloadlab.compiled import stamped
 from workloadlab.learning.kernel_fork import copy_lane
-from workloadlab.simulation import kernel_lane, kernel_state
-from workloadlab.simulation.kernel import (
-    SIGNATURE,
-    STATUS_DONE,
-)
+from workloadlab.simulation.kernel import RUN_LANE, STATUS_DONE
 from workloadlab.simulation.kernel_lane import LANE_TYPE, results
 from workloadlab.simulation.kernel_state import ENTRY, NONE
 
 __all__ = ["play_plans"]
 
 
-def _play_plans_of(sources: str) -> Any:
-    """Return the function, bound to the digest of the sources that it is compiled from."""
-
-    def play_plans(
-        lanes: Any,
-        forks: Any,
-        state: Any,
-        forked: Any,
-        play: Any,
-        plans: Any,
-        totals: Any,
-    ) -> Any:
-        """Play the fork of a fresh lane under every plan; write the total latency of each.
-
-        It is NaN where a request was not served where its plan says. The parameters of the fork are
-        the first plan, so that each next one lies behind it. Returns (status, row, chosen instance)
-        of the last.
-        """
-        if len(sources) == 0:
-            return STATUS_DONE, NONE, NONE
-        lane, fork = lanes[0], forks[0]
-        first_plan = fork.params
-        for k in range(len(plans)):
-            copy_lane(lane, fork, state, forked, lane.requests)
-            fork.params = first_plan + k * plans.strides[0]
-            status, failed, said = play(forks)
-            if status != STATUS_DONE:
-                return status, failed, said
-            totals[k] = 0.0
-            for row in range(lane.requests):
-                r = results(fork)[row]
-                totals[k] += r.end_s - r.arrival_s
-                if r.instance != plans[k, row]:
-                    totals[k] = np.nan
-        return STATUS_DONE, NONE, NONE
-
-    return play_plans
+_LANES = types.Array(LANE_TYPE, 1, "C")
+_PLAY_PLANS = types.Tuple((types.int64, types.int64, types.int64))(
+    _LANES,
+    _LANES,
+    types.uint64[::1],
+    types.uint64[::1],
+    types.FunctionType(RUN_LANE),
+    types.float64[:, ::1],
+    types.float64[::1],
+)
 
 
-play_plans = njit(
-    types.Tuple((types.int64, types.int64, types.int64))(
-        types.Array(LANE_TYPE, 1, "C"),
-        types.Array(LANE_TYPE, 1, "C"),
-        types.uint64[::1],
-        types.uint64[::1],
-        types.FunctionType(SIGNATURE),
-        types.float64[:, ::1],
-        types.float64[::1],
-    ),
-    **ENTRY,
-)(_play_plans_of(digest_of(kernel_lane, kernel_state, kernel_fork)))
-"""Play a lane under every plan: see the function inside `_play_plans_of`."""
+@njit(_PLAY_PLANS, **ENTRY)
+@stamped
+def play_plans(
+    lanes: Any,
+    forks: Any,
+    state: Any,
+    forked: Any,
+    play: Any,
+    plans: Any,
+    totals: Any,
+) -> Any:
+    """Play the fork of a fresh lane under every plan; write the total latency of each.
+
+    It is NaN where a request was not served where its plan says. The parameters of the fork are
+    the first plan, so that each next one lies behind it. Returns (status, row, chosen instance)
+    of the last.
+    """
+    lane, fork = lanes[0], forks[0]
+    first_plan = fork.params
+    for k in range(len(plans)):
+        copy_lane(lane, fork, state, forked, lane.requests)
+        fork.params = first_plan + k * plans.strides[0]
+        status, failed, said = play(forks)
+        if status != STATUS_DONE:
+            return status, failed, said
+        totals[k] = 0.0
+        for row in range(lane.requests):
+            r = results(fork)[row]
+            totals[k] += r.end_s - r.arrival_s
+            if r.instance != plans[k, row]:
+                totals[k] = np.nan
+    return STATUS_DONE, NONE, NONE

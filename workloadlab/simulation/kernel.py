@@ -14,26 +14,17 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from workloadlab.compiled import digest_of
-from workloadlab.latency import domain_kernel
-from workloadlab.simulation import (
-    kernel_blocks,
-    kernel_decodes,
-    kernel_engine,
-    kernel_fleet,
-    kernel_function,
-    kernel_index,
-    kernel_lane,
-    kernel_list,
-    kernel_prefix,
-    kernel_queue,
-    kernel_router,
-    kernel_schedule,
-    kernel_sessions,
-    kernel_state,
-)
+from workloadlab.compiled import stamped
+from workloadlab.simulation import kernel_fleet
 from workloadlab.simulation.kernel_fleet import advance, next_end
-from workloadlab.simulation.kernel_function import choose, score
+from workloadlab.simulation.kernel_function import (
+    NEXT_DECISION,
+    PLACE,
+    choose,
+    next_decision,
+    place,
+    score,
+)
 from workloadlab.simulation.kernel_index import index_match
 from workloadlab.simulation.kernel_lane import (
     LANE_TYPE,
@@ -61,7 +52,8 @@ from workloadlab.simulation.kernel_sessions import release_ended
 from workloadlab.simulation.kernel_state import ENTRY, INLINE, JIT, NONE
 
 __all__ = [
-    "SOURCES",
+    "PARTS",
+    "RUN_LANE",
     "STATUS_ALL_NAN",
     "STATUS_DECIDE",
     "STATUS_DONE",
@@ -70,8 +62,6 @@ __all__ = [
     "STATUS_SLOTS_FULL",
     "STATUS_STALLED",
     "STATUS_STUCK",
-    "next_decision",
-    "place",
     "run_lane",
 ]
 
@@ -97,7 +87,7 @@ def _next_moment(lane: Any) -> Any:
     return now
 
 
-@njit(**INLINE)
+@njit(**JIT)
 def _reach(lane: Any) -> Any:
     """Run all instances up to the moment and let the requests arrive that are due then."""
     if lane.interval_s > 0.0:
@@ -114,7 +104,7 @@ def _reach(lane: Any) -> Any:
     return STATUS_DECIDE if arrivals_due(lane, lane.now_s) else STATUS_SLOTS_FULL
 
 
-@njit(**INLINE)
+@njit(**JIT)
 def _offer(lane: Any) -> Any:
     """Offer the first request in the router's queue that some instance may take; say if there is one."""
     while lane.held.count > 0:
@@ -137,8 +127,9 @@ def _offer(lane: Any) -> Any:
     return False
 
 
-@njit(**JIT)
-def next_decision(lane: Any) -> Any:
+@njit(NEXT_DECISION, **JIT)
+@stamped
+def _next_decision(lane: Any) -> Any:
     """Run until a request must be placed: then `offers` and `views` describe the choice.
 
     Returns a status: STATUS_DECIDE, STATUS_DONE when the lane is through, or why it cannot go on; after
@@ -172,8 +163,9 @@ def next_decision(lane: Any) -> Any:
             return STATUS_RECORD_FULL if lane.full == 1 else STATUS_DONE
 
 
-@njit(**JIT)
-def place(lane: Any, chosen: Any) -> Any:
+@njit(PLACE, **JIT)
+@stamped
+def _place(lane: Any, chosen: Any) -> Any:
     """Do what the router chose; -1 keeps the request waiting until the next moment."""
     if chosen == -1:
         drop_overflow(lane)
@@ -183,6 +175,14 @@ def place(lane: Any, chosen: Any) -> Any:
         return STATUS_NO_INSTANCE
     send(lane, chosen)
     return STATUS_DONE
+
+
+PARTS = {
+    **kernel_fleet.PARTS,
+    "next_decision": (_next_decision, NEXT_DECISION),
+    "place": (_place, PLACE),
+}
+"""What a lane finds by address, and its signature: see `kernel_function`."""
 
 
 @njit(**INLINE)
@@ -216,60 +216,32 @@ def _record(lane: Any, chosen: Any) -> None:
     lane.recorded_decisions += 1
 
 
-SIGNATURE = types.Tuple((types.int64, types.int64, types.int64))(types.Array(LANE_TYPE, 1, "C"))
+RUN_LANE = types.Tuple((types.int64, types.int64, types.int64))(types.Array(LANE_TYPE, 1, "C"))
 
 
-def _lane_of(sources: str) -> Any:
-    """Return the function, bound to the digest of the sources that it is compiled from."""
-
-    def run_lane(lanes: Any) -> Any:
-        """Replay the one lane in place; return (status, row, chosen instance)."""
-        if len(sources) == 0:
-            return STATUS_DONE, NONE, NONE
-        lane = lanes[0]
-        while True:
-            if 0 < lane.room_for_decisions == lane.recorded_decisions:
-                return STATUS_RECORD_FULL, NONE, NONE
-            status = next_decision(lane)
-            if status == STATUS_STALLED:
-                return status, slots(lane)[lane.stalled].row, NONE
-            if status == STATUS_STUCK:
-                return status, slots(lane)[lane.held.head].row, NONE
-            if status != STATUS_DECIDE:
-                return status, NONE, NONE
-            if lane.by_score == 1:
-                chosen = _lowest_score(lane)
-                if chosen < 0:
-                    return STATUS_ALL_NAN, offers(lane)[0].row, chosen
-            else:
-                chosen = choose(lane)(offers(lane)[0], views(lane), params(lane), memory(lane))
-            if lane.room_for_decisions > 0:
-                _record(lane, chosen)
-            status = place(lane, chosen)
-            if status != STATUS_DONE:
-                return status, offers(lane)[0].row, chosen
-
-    return run_lane
-
-
-SOURCES = (
-    domain_kernel,
-    kernel_blocks,
-    kernel_decodes,
-    kernel_engine,
-    kernel_fleet,
-    kernel_function,
-    kernel_index,
-    kernel_lane,
-    kernel_list,
-    kernel_prefix,
-    kernel_queue,
-    kernel_router,
-    kernel_schedule,
-    kernel_sessions,
-    kernel_state,
-)
-"""What a lane is compiled from, but for this file."""
-
-run_lane = njit(SIGNATURE, **ENTRY)(_lane_of(digest_of(*SOURCES)))
-"""Replay one lane in place: see the function inside `_lane_of`."""
+@njit(RUN_LANE, **ENTRY)
+@stamped
+def run_lane(lanes: Any) -> Any:
+    """Replay the one lane in place; return (status, row, chosen instance)."""
+    lane = lanes[0]
+    while True:
+        if 0 < lane.room_for_decisions == lane.recorded_decisions:
+            return STATUS_RECORD_FULL, NONE, NONE
+        status = next_decision(lane)(lane)
+        if status == STATUS_STALLED:
+            return status, slots(lane)[lane.stalled].row, NONE
+        if status == STATUS_STUCK:
+            return status, slots(lane)[lane.held.head].row, NONE
+        if status != STATUS_DECIDE:
+            return status, NONE, NONE
+        if lane.by_score == 1:
+            chosen = _lowest_score(lane)
+            if chosen < 0:
+                return STATUS_ALL_NAN, offers(lane)[0].row, chosen
+        else:
+            chosen = choose(lane)(offers(lane)[0], views(lane), params(lane), memory(lane))
+        if lane.room_for_decisions > 0:
+            _record(lane, chosen)
+        status = place(lane)(lane, chosen)
+        if status != STATUS_DONE:
+            return status, offers(lane)[0].row, chosen

@@ -188,7 +188,7 @@ def begin_step(i: Any, lane: Any) -> Any:
     attended = _attended(i, lane, 0)[0] if decodes > 0 else 0.0
     if not inside_domain(p, x, d, c, domains(lane)[e.pool]):
         e.outside += 1
-    seconds = step_time(lane)(p, x, d, attended, tables(lane)[e.pool])
+    seconds = step_time(e)(p, x, d, attended, tables(lane)[e.pool])
     if e.noise > 0.0:
         seconds *= _noise(e, i, lane.seed)
     seconds = max(seconds, e.overhead_s) if e.overlapped == 1 else seconds + e.overhead_s
@@ -229,7 +229,7 @@ def _line(i: Any, lane: Any, ahead: Any, most: Any) -> Any:
     """
     e = engines(lane)[i]
     context, more = _attended(i, lane, ahead)
-    seconds, slope, edge = decode_line(lane)(float(e.decodes), context, tables(lane)[e.pool])
+    seconds, slope, edge = decode_line(e)(float(e.decodes), context, tables(lane)[e.pool])
     growth = slope * more
     count = most
     if edge < context + more * most:

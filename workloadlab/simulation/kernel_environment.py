@@ -10,18 +10,11 @@ from typing import Any
 import numpy as np
 from numba import from_dtype, njit, types
 
-from workloadlab.compiled import digest_of
+from workloadlab.compiled import stamped
 from workloadlab.routing.records import INSTANCE
-from workloadlab.simulation import kernel
-from workloadlab.simulation.kernel import (
-    SOURCES,
-    STATUS_DECIDE,
-    STATUS_DONE,
-    next_decision,
-    place,
-)
+from workloadlab.simulation.kernel import STATUS_DECIDE, STATUS_DONE
 from workloadlab.simulation.kernel_blocks import hits
-from workloadlab.simulation.kernel_function import step_time
+from workloadlab.simulation.kernel_function import next_decision, place, step_time
 from workloadlab.simulation.kernel_lane import (
     LANE_TYPE,
     engines,
@@ -73,7 +66,7 @@ def _inflicted_s(lane: Any, chosen: Any) -> Any:
         limit = (s.input - 1) // e.block_size
         resident = hits(s, lane, chosen, limit) * e.block_size
     prompt, context = float(s.input - resident), float(e.context + e.prefilled)
-    table, seconds = tables(lane)[e.pool], step_time(lane)
+    table, seconds = tables(lane)[e.pool], step_time(e)
     without = seconds(0.0, 0.0, others, context, table)
     prefill = seconds(prompt, prompt * resident, others, context, table)
     longer = context + s.input + 0.5 * s.output
@@ -101,45 +94,7 @@ def _collect(lane: Any, since: Any, earned: Any, target: Any) -> None:
         row = r.ended_before
 
 
-def _advance_of(sources: str) -> Any:
-    """Return the function, bound to the digest of the sources that it is compiled from."""
-
-    def advance_lanes(
-        lanes: Any,
-        which: Any,
-        choices: Any,
-        status: Any,
-        rewards: Any,
-        targets: Any,
-    ) -> Any:
-        """Apply one choice to each lane of `which` and run it to its next decision.
-
-        Writes the status of each lane, adds to its rewards, and returns how many of them do not stand
-        at a decision.
-        """
-        if len(sources) == 0:
-            return 0
-        target, others = targets[0], 0
-        for j in range(len(which)):
-            k, chosen = which[j], choices[j]
-            lane, earned = lanes[k], rewards[k]
-            since, reached = lane.last_ended, STATUS_DONE
-            if chosen != GO_ON:
-                if 0 <= chosen < lane.instances:
-                    earned.inflicted_s += _inflicted_s(lane, chosen)
-                reached = place(lane, chosen)
-            if reached == STATUS_DONE:
-                reached = next_decision(lane)
-            _collect(lane, since, earned, target)
-            status[k] = reached
-            if reached != STATUS_DECIDE:
-                others += 1
-        return others
-
-    return advance_lanes
-
-
-SIGNATURE = types.int64(
+ADVANCE_LANES = types.int64(
     types.Array(LANE_TYPE, 1, "C"),
     types.int64[::1],
     types.int64[::1],
@@ -148,8 +103,38 @@ SIGNATURE = types.int64(
     types.Array(from_dtype(TARGETS), 1, "C"),
 )
 
-advance_lanes = njit(SIGNATURE, **ENTRY)(_advance_of(digest_of(*SOURCES, kernel)))
-"""Apply one choice to each of some lanes: see the function inside `_advance_of`."""
+
+@njit(ADVANCE_LANES, **ENTRY)
+@stamped
+def advance_lanes(
+    lanes: Any,
+    which: Any,
+    choices: Any,
+    status: Any,
+    rewards: Any,
+    targets: Any,
+) -> Any:
+    """Apply one choice to each lane of `which` and run it to its next decision.
+
+    Writes the status of each lane, adds to its rewards, and returns how many of them do not stand
+    at a decision.
+    """
+    target, others = targets[0], 0
+    for j in range(len(which)):
+        k, chosen = which[j], choices[j]
+        lane, earned = lanes[k], rewards[k]
+        since, reached = lane.last_ended, STATUS_DONE
+        if chosen != GO_ON:
+            if 0 <= chosen < lane.instances:
+                earned.inflicted_s += _inflicted_s(lane, chosen)
+            reached = place(lane)(lane, chosen)
+        if reached == STATUS_DONE:
+            reached = next_decision(lane)(lane)
+        _collect(lane, since, earned, target)
+        status[k] = reached
+        if reached != STATUS_DECIDE:
+            others += 1
+    return others
 
 
 @njit(types.int64(types.Array(from_dtype(INSTANCE), 2, "C"), types.int64[::1]), **ENTRY)

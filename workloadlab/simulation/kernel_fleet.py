@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from workloadlab.compiled import stamped
 from workloadlab.simulation.kernel_engine import (
     begin_step,
     complete,
@@ -18,10 +19,11 @@ from workloadlab.simulation.kernel_engine import (
     quiet_until,
     run_decodes,
 )
+from workloadlab.simulation.kernel_function import ADVANCE_GROUP, advance_group
 from workloadlab.simulation.kernel_lane import engines, steps
 from workloadlab.simulation.kernel_state import INLINE, JIT, NONE, TICK_S
 
-__all__ = ["advance", "catch_up", "next_end"]
+__all__ = ["PARTS", "advance", "catch_up", "next_end"]
 
 SEQUENCES, STEPS = 1, 2
 """Of what the next end is looked for."""
@@ -37,7 +39,7 @@ def _work(first: Any, lane: Any) -> Any:
     return total
 
 
-@njit(**JIT)
+@njit(**INLINE)
 def _begin(first: Any, lane: Any) -> Any:
     """Begin a step on all ranks from `first` on; say whether it could be recorded and served."""
     every = engines(lane)
@@ -64,7 +66,8 @@ def _begin(first: Any, lane: Any) -> Any:
     return True
 
 
-@njit(**JIT)
+@njit(ADVANCE_GROUP, **JIT)
+@stamped
 def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
     """Run every step of the ranks from `first` on that ends by `until`; start none at or after it.
 
@@ -91,6 +94,10 @@ def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
             return
 
 
+PARTS = {"advance_group": (_advance_group, ADVANCE_GROUP)}
+"""What a lane finds by address: see `kernel_function`."""
+
+
 @njit(**JIT)
 def _move(lane: Any, until: Any, peek: Any) -> Any:
     """Advance all instances, or begin steps and look ahead: see `advance` and `next_end`."""
@@ -103,7 +110,7 @@ def _move(lane: Any, until: Any, peek: Any) -> Any:
         if lazy and until < e.quiet_s - TICK_S:
             i += 1
             continue
-        _advance_group(i, lane, until, peek > 0)
+        advance_group(lane)(i, lane, until, peek > 0)
         if lazy and e.ranks == 1:
             e.quiet_s = quiet_until(i, lane)
         if e.stepping == 1 and peek > 0:
@@ -125,7 +132,7 @@ def catch_up(i: Any, lane: Any) -> None:
     """Advance an instance to where a lazy lane is; what is sent there then changes what happens."""
     e = engines(lane)[i]
     if lane.lazy == 1 and e.ranks == 1:
-        _advance_group(i, lane, lane.reached_s, np.bool_(0))
+        advance_group(lane)(i, lane, lane.reached_s, np.bool_(0))
         e.quiet_s = 0.0
 
 

@@ -1,27 +1,36 @@
-"""The compiled functions of a lane, by address: its latency models and its router.
+"""Compiled functions by address: latency models and routers, and the parts of the engine itself.
 
 numba looks a function that is an argument up again at each call, which takes 0.2 ms: a good part of a
-short lane's time, and more than hundreds of lanes take from one decision to the next.
+short lane's time, and more than hundreds of lanes take from one decision to the next. A function that is
+called by name becomes a part of its caller, and is optimized once more with it: the engine would be
+compiled for replays, for environments and for oracles.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from numba import types
+from numba import from_dtype, types
 from numba.core import cgutils
 from numba.core.extending import intrinsic
 
 from workloadlab.routing import signatures
 from workloadlab.simulation.kernel_lane import LANE_TYPE
+from workloadlab.simulation.kernel_state import ENGINE
 
 __all__ = [
+    "ADVANCE_GROUP",
     "CHOOSE",
     "DECODE_LINE",
+    "NEXT_DECISION",
+    "PLACE",
     "SCORE",
     "STEP_TIME",
+    "advance_group",
     "choose",
     "decode_line",
+    "next_decision",
+    "place",
     "score",
     "step_time",
 ]
@@ -31,27 +40,35 @@ STEP_TIME = types.float64(
 )
 DECODE_LINE = types.UniTuple(types.float64, 3)(types.float64, types.float64, types.float64[::1])
 SCORE, CHOOSE = signatures()
+ADVANCE_GROUP = types.void(types.int64, LANE_TYPE, types.float64, types.boolean)
+NEXT_DECISION = types.int64(LANE_TYPE)
+PLACE = types.int64(LANE_TYPE, types.int64)
 
 
-def _function(name: str, signature: Any) -> Any:
-    """Make the accessor of a function whose address is a field of the lane."""
+def _function(record: Any, name: str, signature: Any) -> Any:
+    """Make the accessor of a function whose address is a field of a record."""
     kind = types.FunctionType(signature)
 
     def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         word = context.get_value_type(types.uintp)
         pointer = context.get_value_type(types.voidptr)
-        field = cgutils.get_record_member(builder, arguments[0], LANE_TYPE.offset(name), word)
+        field = cgutils.get_record_member(builder, arguments[0], record.offset(name), word)
         made = cgutils.create_struct_proxy(kind)(context, builder)
         made.jit_addr = builder.inttoptr(builder.load(field), pointer)
         made.c_addr = made.py_addr = pointer(None)
         return made._getvalue()
 
-    def accessor(typing_context: Any, lane: Any) -> Any:  # noqa: ARG001
-        return kind(lane), codegen
+    def accessor(typing_context: Any, holder: Any) -> Any:  # noqa: ARG001
+        return kind(holder), codegen
 
     return intrinsic(accessor)
 
 
-step_time, decode_line = _function("step_time", STEP_TIME), _function("decode_line", DECODE_LINE)
-score, choose = _function("score", SCORE), _function("choose", CHOOSE)
-"""Call them twice: `step_time(lane)` is the function."""
+_ENGINE_TYPE = from_dtype(ENGINE)
+step_time = _function(_ENGINE_TYPE, "step_time", STEP_TIME)
+decode_line = _function(_ENGINE_TYPE, "decode_line", DECODE_LINE)
+score, choose = _function(LANE_TYPE, "score", SCORE), _function(LANE_TYPE, "choose", CHOOSE)
+advance_group = _function(LANE_TYPE, "advance_group", ADVANCE_GROUP)
+next_decision = _function(LANE_TYPE, "next_decision", NEXT_DECISION)
+place = _function(LANE_TYPE, "place", PLACE)
+"""Call them twice: `score(lane)` is the function. The last three are `kernel.PARTS`."""

@@ -87,7 +87,8 @@ LIST = np.dtype([("head", "i8"), ("tail", "i8"), ("count", "i8")], align=True)
 """Slots that are linked from the first to the last, -1 where there are none: see `kernel_list`."""
 
 ENGINE = np.dtype(
-    [("kv_blocks", "i8"), ("block_size", "i8"), ("max_num_seqs", "i8"), ("budget", "i8"),
+    [("step_time", "u8"), ("decode_line", "u8"),
+     ("kv_blocks", "i8"), ("block_size", "i8"), ("max_num_seqs", "i8"), ("budget", "i8"),
      ("threshold", "i8"), ("queue_order", "i8"), ("batching", "i8"), ("reserve", "i8"),
      ("spare", "i8"), ("most_in_flight", "i8"), ("overhead_s", "f8"), ("noise", "f8"),
      ("attention_slots", "f8"),
@@ -101,7 +102,8 @@ ENGINE = np.dtype(
      ("accepted", "i8"), ("waiting", LIST), ("admitted", "i8"), ("running", LIST)],
     align=True,
 )  # fmt: skip
-"""One instance: its limits, then its state. `steps` counts those in which decodes advance, `taken_steps`
+"""One instance: the addresses of its latency model (see `kernel_function`), its limits, then its
+state. `steps` counts those in which decodes advance, `taken_steps`
 all. `free` blocks hold nothing; `idle` ones hold cached prefixes that nobody uses, linked from the
 `oldest` to the `newest`. `decodes` and `context` count decoding sequences and their computed tokens,
 `prefilled` the computed tokens of the others; `phase` is `steps` modulo the block size; `partials`
@@ -158,7 +160,7 @@ _SIZES = (
     "room_for_steps", "room_for_decisions", "prefix_ids", "prefix_words", "part_count", "buckets",
     "param_count", "memory_cells",
 )  # fmt: skip
-_FUNCTIONS = ("step_time", "decode_line", "score", "choose")
+_FUNCTIONS = ("score", "choose", "advance_group", "next_decision", "place")
 _OPTIONS = (
     "most_held", "by_score", "lazy", "oracle", "prefix", "block_tokens", "guesses", "sees_cache",
     "keeps_bits", "closed", "stepwise",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workloadlab.latency.estimators import estimator_named
 from workloadlab.routing import INSTANCE, REQUEST, empty_memory
 from workloadlab.simulation import kernel_state as state
 from workloadlab.simulation.kernel_state import BATCHINGS, NONE, ORDERS
@@ -114,11 +115,17 @@ def _requests(workload: Workload, cluster: Cluster, *, prefix: bool) -> dict[str
 
 
 def _engines(cluster: Cluster) -> Any:
+    from workloadlab.simulation.kernel_function import DECODE_LINE, STEP_TIME
+
     engines = np.zeros(sum(pool.instances for pool in cluster.pools), state.ENGINE)
     first = 0
     for number, pool in enumerate(cluster.pools):
         rows = engines[first : first + pool.instances]
         first += pool.instances
+        step_time, _ = pool.latency.kernel()
+        decode_line = estimator_named(pool.latency.estimator).decode_line
+        rows["step_time"] = _address_of(step_time, STEP_TIME)
+        rows["decode_line"] = _address_of(decode_line, DECODE_LINE)
         rows["kv_blocks"] = pool.blocks
         rows["block_size"] = pool.block_size
         rows["max_num_seqs"] = pool.max_num_seqs
@@ -142,6 +149,15 @@ def _engines(cluster: Cluster) -> Any:
     for queue in ("waiting", "running"):
         engines[queue]["head"] = engines[queue]["tail"] = NONE
     return engines
+
+
+def _tables(cluster: Cluster) -> Any:
+    """Return the table of the latency model of every pool, (pools, cells), with zeros behind."""
+    tables = [pool.latency.kernel()[1] for pool in cluster.pools]
+    padded = np.zeros((len(tables), max(map(len, tables))))
+    for row, table in zip(padded, tables, strict=True):
+        row[: len(table)] = table
+    return padded
 
 
 def _bounds(model: LatencyModel) -> Any:
@@ -225,8 +241,8 @@ def lane_arrays(
         recorded_steps: how many steps the record holds; 0 for no record.
         recorded_decisions: the same of decisions.
     """
-    from workloadlab.latency.mixed import mixed_kernel
-    from workloadlab.simulation.kernel_function import CHOOSE, DECODE_LINE, SCORE, STEP_TIME
+    from workloadlab.simulation import kernel
+    from workloadlab.simulation.kernel_function import CHOOSE, SCORE
 
     n, reads = len(workload), policy.reads
     engines = _engines(cluster)
@@ -238,7 +254,6 @@ def lane_arrays(
     sees_cache = caching and "prefix" in reads and not guesses
     keeps_bits = sees_cache and count >= FEWEST_WITH_BITS
     ids = int(workload.block_ids.max(initial=-1)) + 1 if caching or guesses else 0
-    step_time, decode_line, tables = mixed_kernel([pool.latency for pool in cluster.pools])
     arrays = {
         **requests,
         "engines": engines,
@@ -252,7 +267,7 @@ def lane_arrays(
         "steps": np.zeros(recorded_steps, state.STEP),
         "decisions": np.zeros(recorded_decisions, state.DECISION),
         "scores": np.zeros((recorded_decisions, count)),
-        "tables": tables,
+        "tables": _tables(cluster),
         "domains": np.stack([_bounds(pool.latency) for pool in cluster.pools]),
         "views": _views(engines),
         "offers": np.zeros(1, REQUEST),
@@ -276,15 +291,15 @@ def lane_arrays(
     lane["phases"], lane["seat_count"] = arrays["ring"].shape[1], arrays["seats"].shape[1]
     lane["id_count"], lane["page_count"] = arrays["cache"].shape[1], arrays["pages"].shape[1]
     lane["block_count"] = len(requests["block_ids"])
-    lane["table_cells"], lane["model_columns"] = tables.shape[1], len(workload.models) + 1
+    lane["table_cells"], lane["model_columns"] = arrays["tables"].shape[1], len(workload.models) + 1
     lane["edges"] = n + 1
     lane["buckets"] = len(arrays["index_buckets"])
     lane["prefix_words"], lane["prefix_ids"] = arrays["prefix_bits"].shape
     lane["guesses"], lane["sees_cache"], lane["keeps_bits"] = guesses, sees_cache, keeps_bits
     lane["part_count"], lane["block_tokens"] = count + 1, workload.block_size
     lane["param_count"], lane["memory_cells"] = len(policy.params), len(arrays["memory"])
-    lane["step_time"] = _address_of(step_time, STEP_TIME)
-    lane["decode_line"] = _address_of(decode_line, DECODE_LINE)
+    for name, (function, signature) in kernel.PARTS.items():
+        lane[name] = _address_of(function, signature)
     lane["by_score"] = policy.kind == "score"
     if policy.kind != "batch":
         signature = SCORE if policy.kind == "score" else CHOOSE
