@@ -1,4 +1,4 @@
-"""Compiled code that spans files, and its cache on disk.
+"""How kernels are compiled, and the cache on disk of those that span files.
 
 numba stamps a cached function with its own file, not with the files of the functions that it calls, so
 an edit or an upgrade of those would go unnoticed and old machine code would run. A function whose name
@@ -15,7 +15,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["stamped"]
+__all__ = ["ENTRY", "INLINE", "JIT", "stamped"]
+
+_LEAN: dict[str, Any] = {"_nrt": False, "error_model": "numpy"}
+"""Kernels allocate nothing, so numba's reference counting is off: with it, taking an array out of the
+bundle costs an atomic increment, and a replay takes twice as long. Nor does a kernel divide by zero, so
+numba need not look at every divisor; a router's own function is compiled apart and raises."""
+
+ENTRY: dict[str, Any] = {**_LEAN, "cache": True, "nogil": True}
+"""How a kernel that Python calls is compiled."""
+
+JIT: dict[str, Any] = {**ENTRY, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""How a kernel that only kernels call is compiled: without the wrappers by which Python would call it,
+which take as long to compile as most kernels do. Called from Python it ends the process. A literal
+argument is a type of its own, for which numba compiles once more: `np.int64(0)` is not."""
+
+INLINE: dict[str, Any] = {**_LEAN, "inline": "always"}
+"""How kernels with one caller are compiled: as part of it. Each level of calls is optimized again with
+all below, so a deep chain of calls takes minutes to compile."""
 
 _PACKAGE = Path(__file__).parent
 

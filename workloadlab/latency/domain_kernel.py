@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from numba import njit
 
+from workloadlab.compiled import ENTRY
+
 if TYPE_CHECKING:
     import numpy as np
 
 __all__ = ["inside_domain"]
 
 
-@njit("boolean(float64, float64, float64, float64, float64[:, :, ::1])", cache=True, nogil=True)
+@njit("boolean(float64, float64, float64, float64, float64[:, :, ::1])", **ENTRY)
 def inside_domain(
     prefill_tokens: float,
     prefill_context_tokens: float,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
+from workloadlab.compiled import ENTRY, INLINE
 from workloadlab.latency.rows import evaluate
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ def kernel_table(coefficients: Mapping[str, float]) -> Floats:
     return table
 
 
-@njit("float64(float64, float64[::1])", cache=True, nogil=True, inline="always")
+@njit(**INLINE)
 def curve_time(total_tokens: float, table: Floats) -> float:
     """Seconds of the terms of total tokens alone."""
     bucket = int(total_tokens)
@@ -282,7 +283,7 @@ def with_curve(table: Floats, knots: Floats, more_s: Floats) -> Floats:
     return corrected
 
 
-@njit("float64(float64, float64, float64, float64, float64[::1])", cache=True, nogil=True)
+@njit("float64(float64, float64, float64, float64, float64[::1])", **ENTRY)
 def step_time(
     prefill_tokens: float,
     prefill_context_tokens: float,
@@ -329,7 +330,7 @@ def step_time(
     return float(seconds)
 
 
-@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", cache=True, nogil=True)
+@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", **ENTRY)
 def decode_line(
     decode_seqs: float, decode_context_tokens: float, table: Floats
 ) -> tuple[float, float, float]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
+from workloadlab.compiled import ENTRY
 from workloadlab.latency.domain import kind_of
 from workloadlab.latency.hardware import DTYPE_BYTES
 from workloadlab.latency.rows import evaluate
@@ -137,7 +138,7 @@ def kernel_table(coefficients: Mapping[str, float]) -> Floats:
     return np.array([coefficients[name] for name in RATES], np.float64)
 
 
-@njit("float64(float64, float64, float64, float64, float64[::1])", cache=True, nogil=True)
+@njit("float64(float64, float64, float64, float64, float64[::1])", **ENTRY)
 def step_time(
     prefill_tokens: float,
     prefill_context_tokens: float,
@@ -162,7 +163,7 @@ def step_time(
     return float(seconds)
 
 
-@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", cache=True, nogil=True)
+@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", **ENTRY)
 def decode_line(
     decode_seqs: float, decode_context_tokens: float, table: Floats
 ) -> tuple[float, float, float]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numba import njit
 
+from workloadlab.compiled import ENTRY, INLINE
 from workloadlab.latency import linear
 from workloadlab.latency.domain import KINDS
 from workloadlab.latency.rows import evaluate
@@ -44,12 +45,7 @@ def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
     return np.concatenate([base, starts, np.array(cells, np.float64)])
 
 
-@njit(
-    "Tuple((int64, float64))(float64, int64, int64, float64[::1])",
-    cache=True,
-    nogil=True,
-    inline="always",
-)
+@njit(**INLINE)
 def _locate(value: float, first: int, count: int, table: Floats) -> tuple[int, float]:
     """Cell of the axis that starts at `first`, and how far into it, from 0 to 1."""
     low, high = first, first + count - 1
@@ -63,7 +59,7 @@ def _locate(value: float, first: int, count: int, table: Floats) -> tuple[int, f
     return low - first, min(1.0, max(0.0, part))
 
 
-@njit("float64(float64, float64, int64, float64[::1])", cache=True, nogil=True, inline="always")
+@njit("float64(float64, float64, int64, float64[::1])", **ENTRY)
 def _plane(a: float, b: float, grid: int, table: Floats) -> float:
     """Seconds between the nodes of a grid of two axes."""
     rows, columns = int(table[grid]), int(table[grid + 1])
@@ -75,7 +71,7 @@ def _plane(a: float, b: float, grid: int, table: Floats) -> float:
     return float(low + u * (high - low))
 
 
-@njit("float64(float64, float64, float64, float64, int64, float64[::1])", cache=True, nogil=True)
+@njit("float64(float64, float64, float64, float64, int64, float64[::1])", **ENTRY)
 def _room(a: float, b: float, c: float, d: float, grid: int, table: Floats) -> float:
     """Seconds between the nodes of a grid of four axes."""
     n0, n1, n2, n3 = (
@@ -102,12 +98,12 @@ def _room(a: float, b: float, c: float, d: float, grid: int, table: Floats) -> f
     return seconds
 
 
-@njit("float64(float64, int64, int64, float64[::1])", cache=True, nogil=True, inline="always")
+@njit(**INLINE)
 def _clamped(value: float, first: int, count: int, table: Floats) -> float:
     return float(min(table[first + count - 1], max(table[first], value)))
 
 
-@njit("float64(float64, float64, float64, float64, float64[::1])", cache=True, nogil=True)
+@njit("float64(float64, float64, float64, float64, float64[::1])", **ENTRY)
 def step_time(
     prefill_tokens: float,
     prefill_context_tokens: float,
@@ -153,7 +149,7 @@ def step_time(
     return float(max(0.0, seconds))
 
 
-@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", cache=True, nogil=True)
+@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", **ENTRY)
 def decode_line(
     decode_seqs: float, decode_context_tokens: float, table: Floats
 ) -> tuple[float, float, float]:

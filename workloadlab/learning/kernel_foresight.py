@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from workloadlab.compiled import stamped
+from workloadlab.compiled import ENTRY, INLINE, stamped
 from workloadlab.learning.kernel_fork import copy_lane
 from workloadlab.simulation.kernel import (
     RUN_LANE,
@@ -28,7 +28,7 @@ from workloadlab.simulation.kernel_lane import (
     slots,
     views,
 )
-from workloadlab.simulation.kernel_state import ENTRY, INLINE, NONE, TICK_S
+from workloadlab.simulation.kernel_state import NONE, TICK_S
 
 __all__ = ["FROM_PLAN", "LOWEST", "look_ahead"]
 

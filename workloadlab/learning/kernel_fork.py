@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from workloadlab.compiled import JIT
 from workloadlab.simulation.kernel_lane import (
     cache,
     holds,
@@ -20,7 +21,7 @@ from workloadlab.simulation.kernel_lane import (
     results,
     slots,
 )
-from workloadlab.simulation.kernel_state import JIT, PAGE_BITS
+from workloadlab.simulation.kernel_state import PAGE_BITS
 
 __all__ = ["copy_lane"]
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from workloadlab.compiled import stamped
+from workloadlab.compiled import ENTRY, stamped
 from workloadlab.learning.kernel_fork import copy_lane
 from workloadlab.simulation.kernel import RUN_LANE, STATUS_DONE
 from workloadlab.simulation.kernel_lane import LANE_TYPE, results
-from workloadlab.simulation.kernel_state import ENTRY, NONE
+from workloadlab.simulation.kernel_state import NONE
 
 __all__ = ["play_plans"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from workloadlab.compiled import stamped
+from workloadlab.compiled import ENTRY, INLINE, JIT, stamped
 from workloadlab.simulation import kernel_fleet
 from workloadlab.simulation.kernel_fleet import advance, next_end
 from workloadlab.simulation.kernel_function import (
@@ -49,7 +49,7 @@ from workloadlab.simulation.kernel_router import (
     tell_cached,
 )
 from workloadlab.simulation.kernel_sessions import release_ended
-from workloadlab.simulation.kernel_state import ENTRY, INLINE, JIT, NONE
+from workloadlab.simulation.kernel_state import NONE
 
 __all__ = [
     "PARTS",

@@ -12,9 +12,10 @@ from typing import Any
 
 from numba import njit
 
+from workloadlab.compiled import JIT
 from workloadlab.simulation.kernel_lane import block_ids, cache, holds, pages
 from workloadlab.simulation.kernel_prefix import clear_bit, set_bit
-from workloadlab.simulation.kernel_state import JIT, NONE, PAGE_BITS
+from workloadlab.simulation.kernel_state import NONE, PAGE_BITS
 
 __all__ = ["available", "blocks_for", "enter", "hits", "idle_hits", "release", "share", "take"]
 
@@ -131,12 +132,13 @@ def enter(e: Any, s: Any, lane: Any, i: Any, tokens: Any) -> None:
 
 
 @njit(**JIT)
-def release(e: Any, s: Any, lane: Any, i: Any, computed: Any, taken: Any) -> None:
+def release(e: Any, s: Any, lane: Any, i: Any, computed: Any) -> None:
     """Give back all blocks of a sequence, the deepest first.
 
     It has those of its `computed` tokens, and `taken` more that it got in the current step.
     """
-    private = blocks_for(computed, e.block_size) + taken
+    private = blocks_for(computed, e.block_size) + s.taken
+    s.taken = 0
     if e.caching == 1:
         enter(e, s, lane, i, computed)
         cells, noted, ids, held = cache(lane)[i], pages(lane)[i], block_ids(lane), holds(lane)

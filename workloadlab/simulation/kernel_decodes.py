@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
-from workloadlab.simulation.kernel_state import JIT
+from workloadlab.compiled import JIT
 
 __all__ = ["add_decode", "blocks_of_run", "drop_decode", "pop_decode", "steps_with_blocks"]
 
@@ -85,7 +86,7 @@ def _leave(e: Any, s: Any, ring: Any, i: Any) -> Any:
 def pop_decode(e: Any, slots: Any, ring: Any, seats: Any, i: Any) -> Any:
     """Take out the decode that ends first; return its slot and computed tokens."""
     q = seats[i, 0].slot
-    _remove(seats, i, e.decodes, 0)
+    _remove(seats, i, e.decodes, np.int64(0))
     return q, _leave(e, slots[q], ring, i)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from workloadlab.compiled import ENTRY, INLINE, JIT
 from workloadlab.latency.domain_kernel import inside_domain
 from workloadlab.simulation.kernel_blocks import available, release, take
 from workloadlab.simulation.kernel_decodes import (
@@ -34,7 +35,7 @@ from workloadlab.simulation.kernel_lane import (
 from workloadlab.simulation.kernel_list import append, unlink
 from workloadlab.simulation.kernel_schedule import schedule
 from workloadlab.simulation.kernel_sessions import note_end
-from workloadlab.simulation.kernel_state import BATCHINGS, ENTRY, INLINE, JIT, TICK_S
+from workloadlab.simulation.kernel_state import BATCHINGS, TICK_S
 
 __all__ = [
     "accept",
@@ -95,7 +96,8 @@ def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
     results(lane)[s.row].end_s = e.now_s
     note_end(lane, s.row)
     unlink(e.running, slots(lane), q)
-    release(e, s, lane, i, computed, 0)
+    s.taken = 0
+    release(e, s, lane, i, computed)
     e.blocked = 0
     e.in_flight -= 1
     e.predicted_left -= s.predicted - s.output
@@ -156,14 +158,14 @@ def _end_decode(i: Any, lane: Any) -> None:
 
 
 @njit(**JIT)
-def _attended(i: Any, lane: Any, ahead: Any) -> Any:
+def _attended(i: Any, lane: Any) -> Any:
     """Return (context tokens that decode attention takes as long as, more of them after a step).
 
-    That is of the step after `ahead` more; see `Pool.attention_slots`.
+    That is of the next step, and with one in flight of the step after it; see `Pool.attention_slots`.
     """
     e = engines(lane)[i]
     d, wide = float(e.decodes), e.attention_slots
-    context = float(e.context + ahead * e.decodes)
+    context = float(e.context + e.stepping * e.decodes)
     if wide == np.inf:
         return context, d
     if d < wide:
@@ -172,7 +174,7 @@ def _attended(i: Any, lane: Any, ahead: Any) -> Any:
     longest = slots(lane)[seats(lane)[i, 0].slot].base
     for k in range(1, e.decodes):
         longest = max(longest, slots(lane)[seats(lane)[i, k].slot].base)
-    return context + wide * float(longest + e.steps + ahead), d + wide
+    return context + wide * float(longest + e.steps + e.stepping), d + wide
 
 
 @njit(**INLINE)
@@ -185,7 +187,7 @@ def begin_step(i: Any, lane: Any) -> Any:
         return np.inf
     p, x, d = float(prefill), prefill_context, float(decodes)
     c = float(e.context) if decodes > 0 else 0.0
-    attended = _attended(i, lane, 0)[0] if decodes > 0 else 0.0
+    attended = _attended(i, lane)[0] if decodes > 0 else 0.0
     if not inside_domain(p, x, d, c, domains(lane)[e.pool]):
         e.outside += 1
     seconds = step_time(e)(p, x, d, attended, tables(lane)[e.pool])
@@ -222,13 +224,13 @@ def only_decodes(e: Any) -> Any:
 
 
 @njit(**JIT)
-def _line(i: Any, lane: Any, ahead: Any, most: Any) -> Any:
+def _line(i: Any, lane: Any, most: Any) -> Any:
     """Return (seconds of a step, more for each later one, for how many steps that holds).
 
-    Of the next step, or with `ahead` = 1 of the one after it.
+    Of the next step, and with one in flight of the step after it.
     """
     e = engines(lane)[i]
-    context, more = _attended(i, lane, ahead)
+    context, more = _attended(i, lane)
     seconds, slope, edge = decode_line(e)(float(e.decodes), context, tables(lane)[e.pool])
     growth = slope * more
     count = most
@@ -289,7 +291,7 @@ def run_decodes(i: Any, lane: Any, until: Any) -> None:
     bounds = domains(lane)[e.pool]
     left = seats(lane)[i, 0].step - e.steps - 1
     while left > 0 and e.now_s < until - TICK_S:
-        first, growth, most = _line(i, lane, 0, left)
+        first, growth, most = _line(i, lane, left)
         taken = _steps_within(first, growth, most, until + TICK_S - e.now_s)
         end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
         flies = taken < most and end < until - TICK_S
@@ -332,7 +334,7 @@ def quiet_until(i: Any, lane: Any) -> Any:
     left = seats(lane)[i, 0].step - e.steps - 1
     if left == 0:
         return e.now_s
-    first, growth, most = _line(i, lane, 1, left)
+    first, growth, most = _line(i, lane, left)
     while most > 0 and blocks_of_run(e, ring(lane), i, most + 1) > available(e):
         most >>= 1
     return e.now_s + (most * first + growth * (0.5 * most * (most - 1)))

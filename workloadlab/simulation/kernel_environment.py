@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import from_dtype, njit, types
 
-from workloadlab.compiled import stamped
+from workloadlab.compiled import ENTRY, INLINE, stamped
 from workloadlab.routing.records import INSTANCE
 from workloadlab.simulation.kernel import STATUS_DECIDE, STATUS_DONE
 from workloadlab.simulation.kernel_blocks import hits
@@ -24,7 +24,7 @@ from workloadlab.simulation.kernel_lane import (
     tables,
     views,
 )
-from workloadlab.simulation.kernel_state import ENTRY, INLINE, NONE
+from workloadlab.simulation.kernel_state import NONE
 
 __all__ = [
     "GO_ON",

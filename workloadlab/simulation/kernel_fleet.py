@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from workloadlab.compiled import stamped
+from workloadlab.compiled import INLINE, JIT, stamped
 from workloadlab.simulation.kernel_engine import (
     begin_step,
     complete,
@@ -21,7 +21,7 @@ from workloadlab.simulation.kernel_engine import (
 )
 from workloadlab.simulation.kernel_function import ADVANCE_GROUP, advance_group
 from workloadlab.simulation.kernel_lane import engines, steps
-from workloadlab.simulation.kernel_state import INLINE, JIT, NONE, TICK_S
+from workloadlab.simulation.kernel_state import NONE, TICK_S
 
 __all__ = ["PARTS", "advance", "catch_up", "next_end"]
 
@@ -104,7 +104,7 @@ def _move(lane: Any, until: Any, peek: Any) -> Any:
     every = engines(lane)
     earliest = np.inf
     lazy = lane.lazy == 1 and peek == 0 and lane.held.count == 0
-    i = np.int64(0)  # a plain 0 is a type of its own to numba, which then compiles all below twice
+    i = np.int64(0)
     while i < lane.instances and lane.stalled == NONE and lane.full == 0:
         e = every[i]
         if lazy and until < e.quiet_s - TICK_S:

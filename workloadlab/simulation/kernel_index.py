@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from workloadlab.compiled import ENTRY, JIT
 from workloadlab.simulation.kernel_lane import (
     block_ids,
     first_blocks,
@@ -28,7 +29,7 @@ from workloadlab.simulation.kernel_lane import (
     views,
 )
 from workloadlab.simulation.kernel_prefix import clear_bit, set_bit, tell_indexed, whole_blocks
-from workloadlab.simulation.kernel_state import ENTRY, JIT, NONE, PAGE_BITS
+from workloadlab.simulation.kernel_state import NONE, PAGE_BITS
 
 __all__ = ["index_insert", "index_match"]
 
@@ -114,7 +115,7 @@ def _trim(lane: Any, part: Any) -> None:
 def _age(lane: Any, now: Any) -> None:
     """Forget what is too old by `now`, and what is too much if a sweep was due."""
     rules, parts = index_rules(lane)[0], index_parts(lane)
-    first = _part(lane, 0)
+    first = lane.instances if rules.shared == 1 else 0
     last = max(first + 1, lane.instances)
     if rules.ttl_s < np.inf:
         for part in range(first, last):

@@ -6,7 +6,8 @@ from typing import Any
 
 from numba import njit
 
-from workloadlab.simulation.kernel_state import JIT, NONE
+from workloadlab.compiled import JIT
+from workloadlab.simulation.kernel_state import NONE
 
 __all__ = ["append", "insert", "unlink"]
 

@@ -12,8 +12,8 @@ from typing import Any
 from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
+from workloadlab.compiled import JIT
 from workloadlab.simulation.kernel_lane import block_ids, prefix_bits, slots, views
-from workloadlab.simulation.kernel_state import JIT
 
 __all__ = ["clear_bit", "set_bit", "tell_indexed", "whole_blocks"]
 

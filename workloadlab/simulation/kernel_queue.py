@@ -6,7 +6,8 @@ from typing import Any
 
 from numba import njit
 
-from workloadlab.simulation.kernel_state import JIT, NONE, ORDERS
+from workloadlab.compiled import JIT
+from workloadlab.simulation.kernel_state import NONE, ORDERS
 
 __all__ = ["before_in_queue", "victim"]
 
@@ -34,7 +35,7 @@ def victim(e: Any, slots: Any) -> Any:
         return worst
     q = slots[worst].previous
     while q != NONE:
-        if before_in_queue(PRIORITY, slots[worst], slots[q]):
+        if before_in_queue(e.queue_order, slots[worst], slots[q]):
             worst = q
         q = slots[q].previous
     return worst

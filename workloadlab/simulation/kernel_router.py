@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from workloadlab.compiled import INLINE, JIT
 from workloadlab.simulation.kernel_blocks import available, blocks_for, hits
 from workloadlab.simulation.kernel_engine import accept, uniform_draw
 from workloadlab.simulation.kernel_fleet import advance, catch_up
@@ -36,7 +37,7 @@ from workloadlab.simulation.kernel_sessions import (
     pop_arrival,
     release_next_turn,
 )
-from workloadlab.simulation.kernel_state import ASSUMED_OUTPUT_TOKENS, INLINE, JIT, NONE, TICK_S
+from workloadlab.simulation.kernel_state import ASSUMED_OUTPUT_TOKENS, NONE, TICK_S
 
 __all__ = [
     "arrivals_due",

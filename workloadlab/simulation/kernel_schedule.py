@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from workloadlab.compiled import INLINE, JIT
 from workloadlab.simulation.kernel_blocks import (
     available,
     blocks_for,
@@ -32,7 +33,7 @@ from workloadlab.simulation.kernel_lane import (
 )
 from workloadlab.simulation.kernel_list import append, insert, unlink
 from workloadlab.simulation.kernel_queue import before_in_queue, victim
-from workloadlab.simulation.kernel_state import BATCHINGS, INLINE, JIT, NONE, ORDERS
+from workloadlab.simulation.kernel_state import BATCHINGS, NONE, ORDERS
 
 __all__ = ["schedule"]
 
@@ -57,10 +58,10 @@ def _preempt(i: Any, lane: Any) -> Any:
         e.queued_tokens += computed
         e.prefilled -= computed
         _drop_partial(e, seats(lane), i, q)
-    release(e, s, lane, i, computed, s.taken)
-    s.computed = s.taken = 0
+    release(e, s, lane, i, computed)
+    s.computed = 0
     e.blocked = 0
-    insert(e.waiting, slots(lane), q, NONE)
+    insert(e.waiting, slots(lane), q, np.int64(NONE))
     results(lane)[s.row].preemptions += 1
     return q
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from workloadlab.compiled import INLINE, JIT
 from workloadlab.simulation.kernel_lane import (
     arrivals,
     next_turns,
@@ -16,7 +17,7 @@ from workloadlab.simulation.kernel_lane import (
     starts,
     thinks,
 )
-from workloadlab.simulation.kernel_state import INLINE, JIT, NONE, TICK_S
+from workloadlab.simulation.kernel_state import NONE, TICK_S
 
 __all__ = ["next_arrival", "note_end", "pop_arrival", "release_ended", "release_next_turn"]
 
@@ -77,8 +78,8 @@ def _pop_release(lane: Any) -> None:
     """Drop the earliest release."""
     heap = releases(lane)
     lane.released -= 1
-    size, hole = lane.released, 0
-    _swap(heap, 0, size)
+    size, hole = lane.released, np.int64(0)
+    _swap(heap, hole, size)
     while True:
         child = 2 * hole + 1
         if child >= size:

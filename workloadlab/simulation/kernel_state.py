@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 __all__ = [
@@ -12,9 +10,6 @@ __all__ = [
     "CACHED",
     "DECISION",
     "ENGINE",
-    "ENTRY",
-    "INLINE",
-    "JIT",
     "LANE",
     "LIST",
     "NONE",
@@ -30,22 +25,6 @@ __all__ = [
     "STEP",
     "TICK_S",
 ]
-
-_LEAN: dict[str, Any] = {"_nrt": False, "error_model": "numpy"}
-"""Kernels allocate nothing, so numba's reference counting is off: with it, taking an array out of the
-bundle costs an atomic increment, and a replay takes twice as long. Nor does a kernel divide by zero, so
-numba need not look at every divisor; a router's own function is compiled apart and raises."""
-
-ENTRY: dict[str, Any] = {**_LEAN, "cache": True, "nogil": True}
-"""How a kernel that Python calls is compiled."""
-
-JIT: dict[str, Any] = {**ENTRY, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-"""How a kernel that only kernels call is compiled: without the wrappers by which Python would call it,
-which take as long to compile as most kernels do. Called from Python it ends the process."""
-
-INLINE: dict[str, Any] = {**_LEAN, "inline": "always"}
-"""How kernels with one caller are compiled: as part of it. Each level of calls is optimized again with
-all below, so a deep chain of calls takes minutes to compile."""
 
 NONE = -1
 
