@@ -14,7 +14,7 @@ from pathlib import Path
 INSTANCES = (1, 4, 16, 64, 256, 1000)
 REQUESTS = (10_000, 100_000, 1_000_000, 10_000_000)
 COMPILED = (
-    "workloadlab.simulation.kernel", "workloadlab.simulation.kernel_environment",
+    "workloadlab.simulation.kernel", "workloadlab.simulation.kernel_crew",
     "workloadlab.latency.linear", "workloadlab.latency.table", "workloadlab.latency.roofline",
     "workloadlab.latency.forest", "workloadlab.latency.boosting",
     "workloadlab.learning.kernel_foresight", "workloadlab.learning.kernel_plans",

@@ -34,6 +34,7 @@ from workloadlab.simulation.kernel_state import (
 
 __all__ = [
     "LANE_TYPE",
+    "array_of",
     "arrivals",
     "block_ids",
     "cache",
@@ -78,8 +79,11 @@ LANE_TYPE = from_dtype(LANE)
 FLOAT, INT, BYTE, INT32 = (np.dtype(kind) for kind in ("f8", "i8", "u1", "i4"))
 
 
-def _array(name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
-    """Make the accessor of a C-contiguous array; a size is a field of the lane or a constant."""
+def array_of(record: Any, name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
+    """Make the accessor of a C-contiguous array whose address is a field of a record.
+
+    A size is a field of the record or a constant.
+    """
     element = from_dtype(dtype)
     kind = types.Array(element, len(sizes), "C")
 
@@ -87,7 +91,7 @@ def _array(name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
         word = context.get_value_type(types.intp)
 
         def field(of: str) -> Any:
-            offset = LANE_TYPE.offset(of)
+            offset = record.offset(of)
             return builder.load(cgutils.get_record_member(builder, arguments[0], offset, word))
 
         shape = [field(size) if isinstance(size, str) else word(size) for size in sizes]
@@ -106,10 +110,14 @@ def _array(name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
         )
         return array._getvalue()
 
-    def accessor(typing_context: Any, lane: Any) -> Any:  # noqa: ARG001
-        return kind(lane), codegen
+    def accessor(typing_context: Any, holder: Any) -> Any:  # noqa: ARG001
+        return kind(holder), codegen
 
     return intrinsic(accessor)
+
+
+def _array(name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
+    return array_of(LANE_TYPE, name, dtype, *sizes)
 
 
 engines = _array("engines", ENGINE, "instances")

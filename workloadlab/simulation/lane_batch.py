@@ -7,15 +7,14 @@ nobody has to gather. Rows grow when a lane needs more: they are as long as the 
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workloadlab.routing import Batch, choices_of
 from workloadlab.simulation import kernel_state as state
+from workloadlab.simulation.crew import Crew
 from workloadlab.simulation.engine import lane_problem, outcome_of
 from workloadlab.simulation.layout import WRITTEN, LaneArrays, lane_arrays
 from workloadlab.simulation.workload import seed_state
@@ -32,12 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["LaneBatch", "Opening", "StoredLane", "replay_by_choices"]
 
 FIRST_SLOTS = 64
-
-LEAST_PER_THREAD = 16
-"""Lanes that are worth waking another thread for."""
-
-HEAD_START = 48
-"""Lanes that the calling thread gets through while another wakes up and reports."""
 
 _ADDRESS = np.array([state.LANE.fields[name][1] // 8 for name in WRITTEN])  # type: ignore[index]
 """Where in the words of a record the addresses of the rows are."""
@@ -87,7 +80,7 @@ class LaneBatch:
 
         self._kernel, self._status = kernel_environment, kernel
         self.cluster, self.policy, self.count = cluster, policy, count
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self._crew = Crew(threads or len(os.sched_getaffinity(0)))
         self.targets = (
             np.full(3, np.inf).view(kernel_environment.TARGETS) if targets is None else targets
         )
@@ -101,10 +94,6 @@ class LaneBatch:
         self._fresh: dict[str, Any] = {}
         self._bytes: dict[str, tuple[Any, Any]] = {}
         self._addresses = np.zeros((count, len(WRITTEN)), np.uint64)
-
-    @cached_property
-    def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self.threads - 1)
 
     def prepare(self, workload: Workload) -> Opening:
         """Lay out a workload, and make the rows long enough for it."""
@@ -190,18 +179,7 @@ class LaneBatch:
         return bool((self.status[which] == self._status.STATUS_DECIDE).all())
 
     def _advance(self, which: Any, choices: Any, rewards: Any) -> int:
-        def chunk(begin: int, end: int) -> Any:
-            return self._kernel.advance_lanes(
-                self.lanes, which[begin:end], choices[begin:end], self.status, rewards,
-                self.targets,
-            )  # fmt: skip
-
-        shared = max(0, len(which) - HEAD_START)
-        parts = max(1, min(self.threads, shared // LEAST_PER_THREAD))
-        ahead = len(which) - shared
-        edges = [0, *(ahead + shared * part // parts for part in range(1, parts + 1))]
-        others = [self._pool.submit(chunk, *edges[part : part + 2]) for part in range(1, parts)]
-        return int(chunk(*edges[:2]) + sum(other.result() for other in others))
+        return self._crew.advance(self.lanes, which, choices, self.status, rewards, self.targets)
 
     def _made(self, k: int) -> LaneArrays:
         """Return lane `k` as if it stood alone."""

@@ -1,0 +1,160 @@
+"""Shares of a step, each on a thread of its own that looks out for the next without a system call.
+
+To wake a thread takes 0.1 ms, which is as long as the share of a step of hundreds of lanes. A thread
+that is done therefore looks for its next share for a while before it goes to sleep.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import from_dtype, njit, types
+from numba.core import cgutils
+from numba.core.extending import intrinsic
+
+from workloadlab.compiled import ENTRY, JIT, stamped
+from workloadlab.simulation.kernel_environment import ADVANCE_LANES, REWARD, TARGETS, advance_lanes
+from workloadlab.simulation.kernel_lane import array_of
+from workloadlab.simulation.kernel_state import LANE, NONE
+
+__all__ = ["SHARE", "follow", "gather", "lead", "post"]
+
+PATIENCE = 400_000
+"""How often a thread looks for what it waits for, some 0.2 ms long."""
+
+SHARE = np.dtype(
+    [("asked", "i8"), ("done", "i8"), ("asleep", "i8"), ("others", "i8"),
+     ("lanes", "u8"), ("which", "u8"), ("choices", "u8"), ("status", "u8"), ("rewards", "u8"),
+     ("targets", "u8"), ("lane_count", "i8"), ("which_count", "i8"), ("first", "i8"), ("last", "i8")],
+    align=True,
+)  # fmt: skip
+"""What one thread does in a step: the arguments of `advance_lanes` by address, from `first` to before
+`last` of `which`, and what it returned in `others`. The step is number `asked`, `done` the last one that
+was finished; `asleep` says that the thread must be woken."""
+
+_SHARE_TYPE = from_dtype(SHARE)
+_INT = np.dtype("i8")
+_lanes = array_of(_SHARE_TYPE, "lanes", LANE, "lane_count")
+_which = array_of(_SHARE_TYPE, "which", _INT, "which_count")
+_choices = array_of(_SHARE_TYPE, "choices", _INT, "which_count")
+_status = array_of(_SHARE_TYPE, "status", _INT, "lane_count")
+_rewards = array_of(_SHARE_TYPE, "rewards", REWARD, "lane_count")
+_targets = array_of(_SHARE_TYPE, "targets", TARGETS, 1)
+
+
+def _atomic(name: str) -> tuple[Any, Any]:
+    """Make what reads and what writes a field that threads tell each other; all see one order."""
+
+    def pointer(context: Any, builder: Any, share: Any) -> Any:
+        word = context.get_value_type(types.int64)
+        return cgutils.get_record_member(builder, share, _SHARE_TYPE.offset(name), word)
+
+    def read(typing_context: Any, share: Any) -> Any:  # noqa: ARG001
+        def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+            return builder.load_atomic(pointer(context, builder, arguments[0]), "seq_cst", 8)
+
+        return types.int64(share), codegen
+
+    def write(typing_context: Any, share: Any, value: Any) -> Any:  # noqa: ARG001
+        def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+            at = pointer(context, builder, arguments[0])
+            builder.store_atomic(arguments[1], at, "seq_cst", 8)
+            return context.get_dummy_value()
+
+        return types.void(share, types.int64), codegen
+
+    return intrinsic(read), intrinsic(write)
+
+
+_asked, _ask = _atomic("asked")
+_done, _finish = _atomic("done")
+_asleep, _sleep = _atomic("asleep")
+
+_SHARES = types.Array(_SHARE_TYPE, 1, "C")
+
+
+@njit(types.boolean(_SHARES, types.int64, *ADVANCE_LANES.args), **ENTRY)
+@stamped
+def post(
+    shares: Any,
+    count: Any,
+    lanes: Any,
+    which: Any,
+    choices: Any,
+    status: Any,
+    rewards: Any,
+    targets: Any,
+) -> Any:
+    """Share a step out among the first `count` threads; say whether one of them is asleep."""
+    sleeps = False
+    for k in range(count):
+        s = shares[k]
+        s.lanes, s.which, s.choices = lanes.ctypes.data, which.ctypes.data, choices.ctypes.data
+        s.status, s.rewards, s.targets = (
+            status.ctypes.data,
+            rewards.ctypes.data,
+            targets.ctypes.data,
+        )
+        s.lane_count, s.which_count = len(lanes), len(which)
+        s.first, s.last = len(which) * k // count, len(which) * (k + 1) // count
+        _ask(s, s.asked + 1)
+        if k > 0 and _asleep(s) == 1:
+            sleeps = True
+    return sleeps
+
+
+@njit(**JIT)
+def _take(s: Any) -> None:
+    """Do what a share asks for."""
+    asked = s.asked
+    s.others = advance_lanes(
+        _lanes(s),
+        _which(s)[s.first : s.last],
+        _choices(s)[s.first : s.last],
+        _status(s),
+        _rewards(s),
+        _targets(s),
+    )
+    _finish(s, asked)
+
+
+@njit(types.int64(_SHARES, types.int64), **ENTRY)
+@stamped
+def gather(shares: Any, count: Any) -> Any:
+    """Wait for the shares of a step; return how many lanes stand at no decision, -1 if it takes long."""
+    others = tries = 0
+    for k in range(count):
+        s = shares[k]
+        while _done(s) != s.asked:
+            tries += 1
+            if tries == PATIENCE:
+                return NONE
+        others += s.others
+    return others
+
+
+@njit(types.int64(_SHARES, types.int64), **ENTRY)
+@stamped
+def lead(shares: Any, count: Any) -> Any:
+    """Take the first share of a step, then `gather` all."""
+    _take(shares[0])
+    return gather(shares, count)
+
+
+@njit(types.void(_SHARES, types.int64), **ENTRY)
+@stamped
+def follow(shares: Any, k: Any) -> None:
+    """Take the share `k` of step after step, until none comes for a while."""
+    s = shares[k]
+    while True:
+        _sleep(s, 0)
+        tries = 0
+        while tries < PATIENCE:
+            tries += 1
+            if _asked(s) != s.done:
+                _take(s)
+                tries = 0
+        _sleep(s, 1)
+        if _asked(s) == s.done:
+            return
