@@ -1,5 +1,7 @@
 """How kernels are compiled, and the cache on disk of those that span files.
 
+The first time on a machine takes some 20 s, so it is said in the log, which Python shows on stderr.
+
 numba stamps a cached function with its own file, not with the files of the functions that it calls, so
 an edit or an upgrade of those would go unnoticed and old machine code would run. A function whose name
 ends in a digest of all kernels is another function to the cache when any of them changes.
@@ -8,6 +10,7 @@ ends in a digest of all kernels is another function to the cache when any of the
 from __future__ import annotations
 
 import hashlib
+import logging
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,5 +58,29 @@ def stamped(function: Callable[..., Any]) -> Callable[..., Any]:
         >>> len(stamped(double).__qualname__) - len("double")
         17
     """
+    _announce()
     function.__qualname__ = f"{function.__qualname__}_{_digest()}"
     return function
+
+
+@cache
+def _announce() -> None:
+    """Let numba tell when it begins with the first of these functions, if none is in its cache."""
+    from numba.core import event
+
+    class Announcer(event.Listener):  # type: ignore[misc]
+        def on_start(self, event: Any) -> None:
+            if event.data["dispatcher"].py_func.__qualname__.endswith(_digest()):
+                _say_once()
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    event.register("numba:compile", Announcer())
+
+
+@cache
+def _say_once() -> None:
+    logging.getLogger("workloadlab").warning(
+        "compiling the simulator, which takes some 20 s and only once for each version on a machine"
+    )

@@ -32,9 +32,14 @@ print(ask())
 """
 
 
-@pytest.mark.parametrize(("decorator", "later"), [("@compiled.stamped", "2"), ("", "1")])
-def test_an_edit_of_a_kernel_reaches_its_callers(tmp_path, decorator, later):
-    """numba alone would go on with the old code, which is what the stamp is for."""
+@pytest.mark.parametrize(
+    ("decorator", "later", "said"), [("@compiled.stamped", "2", 1), ("", "1", 0)]
+)
+def test_an_edit_of_a_kernel_reaches_its_callers(tmp_path, decorator, later, said):
+    """numba alone would go on with the old code, which is what the stamp is for.
+
+    Compiling is told of, and nothing is where the code is in the cache.
+    """
     room = tmp_path / "room"
     room.mkdir()
     (tmp_path / "routing").mkdir()
@@ -43,11 +48,14 @@ def test_an_edit_of_a_kernel_reaches_its_callers(tmp_path, decorator, later):
 
     def asked(value):
         (room / "kernel_inner.py").write_text(INNER.format(value=value))
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-c", "import room.kernel_outer"],
             cwd=tmp_path, check=True, capture_output=True, text=True,
             env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
                  "PYTHONPYCACHEPREFIX": str(tmp_path / str(value))},
-        ).stdout.strip()  # fmt: skip
+        )  # fmt: skip
+        return done.stdout.strip(), done.stderr.count("compiling the simulator")
 
-    assert [asked(1), asked(2)] == ["1", later]
+    assert asked(1) == ("1", said)
+    assert asked(1) == ("1", 0)
+    assert asked(2) == (later, said)

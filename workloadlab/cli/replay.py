@@ -142,7 +142,7 @@ def _replay(
         )
     parts: list[Runs] = []
     if routers or not oracles:
-        with working("Replaying (the first time on a machine also compiles the engine)"):
+        with working("Replaying"):
             parts.append(
                 replay(
                     trace,
