@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ENTRY", "INLINE", "JIT", "stamped"]
+__all__ = ["ENTRY", "INLINE", "JIT", "PART", "stamped"]
 
 _LEAN: dict[str, Any] = {"_nrt": False, "error_model": "numpy"}
 """Kernels allocate nothing, so numba's reference counting is off: with it, taking an array out of the
@@ -28,10 +28,14 @@ numba need not look at every divisor; a router's own function is compiled apart 
 ENTRY: dict[str, Any] = {**_LEAN, "cache": True, "nogil": True}
 """How a kernel that Python calls is compiled."""
 
-JIT: dict[str, Any] = {**ENTRY, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+JIT: dict[str, Any] = {**_LEAN, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 """How a kernel that only kernels call is compiled: without the wrappers by which Python would call it,
-which take as long to compile as most kernels do. Called from Python it ends the process. A literal
-argument is a type of its own, for which numba compiles once more: `np.int64(0)` is not."""
+which take as long to compile as most kernels do, and without a cache, as it is a part of its callers.
+Called from Python it ends the process. A literal argument is a type of its own, for which numba compiles
+once more: `np.int64(0)` is not."""
+
+PART: dict[str, Any] = {**JIT, "cache": True}
+"""How a kernel that is called by address is compiled: apart, so it is cached apart."""
 
 INLINE: dict[str, Any] = {**_LEAN, "inline": "always"}
 """How kernels with one caller are compiled: as part of it. Each level of calls is optimized again with

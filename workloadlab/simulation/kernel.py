@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from workloadlab.compiled import ENTRY, INLINE, JIT, stamped
-from workloadlab.simulation import kernel_fleet
+from workloadlab.compiled import ENTRY, INLINE, JIT, PART, stamped
+from workloadlab.simulation import kernel_fleet, kernel_index, kernel_schedule
 from workloadlab.simulation.kernel_fleet import advance, next_end
 from workloadlab.simulation.kernel_function import (
     NEXT_DECISION,
     PLACE,
     choose,
+    index_match,
     next_decision,
     place,
     score,
 )
-from workloadlab.simulation.kernel_index import index_match
 from workloadlab.simulation.kernel_lane import (
     LANE_TYPE,
     decisions,
@@ -117,7 +117,7 @@ def _offer(lane: Any) -> Any:
         if lane.interval_s == 0.0:
             report(lane)
         if lane.guesses == 1:
-            index_match(lane)
+            index_match(lane)(lane)
         elif lane.sees_cache == 1:
             tell_cached(lane)
         fill_offer(lane)
@@ -127,7 +127,7 @@ def _offer(lane: Any) -> Any:
     return False
 
 
-@njit(NEXT_DECISION, **JIT)
+@njit(NEXT_DECISION, **PART)
 @stamped
 def _next_decision(lane: Any) -> Any:
     """Run until a request must be placed: then `offers` and `views` describe the choice.
@@ -163,7 +163,7 @@ def _next_decision(lane: Any) -> Any:
             return STATUS_RECORD_FULL if lane.full == 1 else STATUS_DONE
 
 
-@njit(PLACE, **JIT)
+@njit(PLACE, **PART)
 @stamped
 def _place(lane: Any, chosen: Any) -> Any:
     """Do what the router chose; -1 keeps the request waiting until the next moment."""
@@ -178,7 +178,9 @@ def _place(lane: Any, chosen: Any) -> Any:
 
 
 PARTS = {
+    **kernel_schedule.PARTS,
     **kernel_fleet.PARTS,
+    **kernel_index.PARTS,
     "next_decision": (_next_decision, NEXT_DECISION),
     "place": (_place, PLACE),
 }

@@ -21,7 +21,7 @@ from workloadlab.simulation.kernel_decodes import (
     pop_decode,
     steps_with_blocks,
 )
-from workloadlab.simulation.kernel_function import decode_line, step_time
+from workloadlab.simulation.kernel_function import decode_line, schedule, step_time
 from workloadlab.simulation.kernel_lane import (
     domains,
     engines,
@@ -33,7 +33,6 @@ from workloadlab.simulation.kernel_lane import (
     tables,
 )
 from workloadlab.simulation.kernel_list import append, unlink
-from workloadlab.simulation.kernel_schedule import schedule
 from workloadlab.simulation.kernel_sessions import note_end
 from workloadlab.simulation.kernel_state import BATCHINGS, TICK_S
 
@@ -112,6 +111,12 @@ def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
 
 
 @njit(**JIT)
+def _end_decode(i: Any, lane: Any) -> None:
+    q, computed = pop_decode(engines(lane)[i], slots(lane), ring(lane), seats(lane), i)
+    _finish(i, lane, q, computed)
+
+
+@njit(**JIT)
 def complete(i: Any, lane: Any) -> None:
     """End the current step: every decode and every finished prefill gives a token."""
     e, live, places = engines(lane)[i], slots(lane), seats(lane)
@@ -152,12 +157,6 @@ def complete(i: Any, lane: Any) -> None:
 
 
 @njit(**JIT)
-def _end_decode(i: Any, lane: Any) -> None:
-    q, computed = pop_decode(engines(lane)[i], slots(lane), ring(lane), seats(lane), i)
-    _finish(i, lane, q, computed)
-
-
-@njit(**JIT)
 def _attended(i: Any, lane: Any) -> Any:
     """Return (context tokens that decode attention takes as long as, more of them after a step).
 
@@ -181,7 +180,7 @@ def _attended(i: Any, lane: Any) -> Any:
 def begin_step(i: Any, lane: Any) -> Any:
     """Schedule a batch and return how long its step takes, the overhead included."""
     e = engines(lane)[i]
-    prefill, prefill_context, decodes = schedule(i, lane)
+    prefill, prefill_context, decodes = schedule(lane)(i, lane)
     if prefill + decodes == 0 and e.running.count + e.waiting.count > 0:
         lane.stalled = e.running.head if e.running.count > 0 else e.waiting.head
         return np.inf

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from workloadlab.compiled import INLINE, JIT, stamped
+from workloadlab.compiled import INLINE, JIT, PART, stamped
 from workloadlab.simulation.kernel_engine import (
     begin_step,
     complete,
@@ -66,7 +66,7 @@ def _begin(first: Any, lane: Any) -> Any:
     return True
 
 
-@njit(ADVANCE_GROUP, **JIT)
+@njit(ADVANCE_GROUP, **PART)
 @stamped
 def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
     """Run every step of the ranks from `first` on that ends by `until`; start none at or after it.

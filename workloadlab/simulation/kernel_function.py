@@ -16,7 +16,7 @@ from numba.core.extending import intrinsic
 
 from workloadlab.routing import signatures
 from workloadlab.simulation.kernel_lane import LANE_TYPE
-from workloadlab.simulation.kernel_state import ENGINE
+from workloadlab.simulation.kernel_state import ENGINE, SEQUENCE
 
 __all__ = [
     "ADVANCE_GROUP",
@@ -40,6 +40,9 @@ STEP_TIME = types.float64(
 )
 DECODE_LINE = types.UniTuple(types.float64, 3)(types.float64, types.float64, types.float64[::1])
 SCORE, CHOOSE = signatures()
+SCHEDULE = types.Tuple((types.int64, types.float64, types.int64))(types.int64, LANE_TYPE)
+INDEX_MATCH = types.void(LANE_TYPE)
+INDEX_INSERT = types.void(LANE_TYPE, from_dtype(SEQUENCE), types.int64)
 ADVANCE_GROUP = types.void(types.int64, LANE_TYPE, types.float64, types.boolean)
 NEXT_DECISION = types.int64(LANE_TYPE)
 PLACE = types.int64(LANE_TYPE, types.int64)
@@ -68,7 +71,10 @@ _ENGINE_TYPE = from_dtype(ENGINE)
 step_time = _function(_ENGINE_TYPE, "step_time", STEP_TIME)
 decode_line = _function(_ENGINE_TYPE, "decode_line", DECODE_LINE)
 score, choose = _function(LANE_TYPE, "score", SCORE), _function(LANE_TYPE, "choose", CHOOSE)
+schedule = _function(LANE_TYPE, "schedule", SCHEDULE)
+index_match = _function(LANE_TYPE, "index_match", INDEX_MATCH)
+index_insert = _function(LANE_TYPE, "index_insert", INDEX_INSERT)
 advance_group = _function(LANE_TYPE, "advance_group", ADVANCE_GROUP)
 next_decision = _function(LANE_TYPE, "next_decision", NEXT_DECISION)
 place = _function(LANE_TYPE, "place", PLACE)
-"""Call them twice: `score(lane)` is the function. The last three are `kernel.PARTS`."""
+"""Call them twice: `score(lane)` is the function. What follows `choose` is in `kernel.PARTS`."""

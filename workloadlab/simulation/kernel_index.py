@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from workloadlab.compiled import ENTRY, JIT
+from workloadlab.compiled import ENTRY, JIT, stamped
+from workloadlab.simulation.kernel_function import INDEX_INSERT, INDEX_MATCH
 from workloadlab.simulation.kernel_lane import (
     block_ids,
     first_blocks,
@@ -31,7 +32,7 @@ from workloadlab.simulation.kernel_lane import (
 from workloadlab.simulation.kernel_prefix import clear_bit, set_bit, tell_indexed, whole_blocks
 from workloadlab.simulation.kernel_state import NONE, PAGE_BITS
 
-__all__ = ["index_insert", "index_match"]
+__all__ = ["PARTS", "index_insert", "index_match"]
 
 
 @njit(**JIT)
@@ -129,7 +130,8 @@ def _age(lane: Any, now: Any) -> None:
             _trim(lane, part)
 
 
-@njit(**ENTRY)
+@njit(INDEX_MATCH, **ENTRY)
+@stamped
 def index_match(lane: Any) -> None:
     """Tell the router what its index knows of a request, on every instance."""
     shown = views(lane)
@@ -171,7 +173,8 @@ def _queue_up(lane: Any, part: Any, row: Any) -> None:
     part.newest = row
 
 
-@njit(**ENTRY)
+@njit(INDEX_INSERT, **ENTRY)
+@stamped
 def index_insert(lane: Any, s: Any, i: Any) -> None:
     """Remember that a request was sent to instance `i`."""
     rules, parts, p = index_rules(lane)[0], index_parts(lane), index_prompts(lane)[s.row]
@@ -191,3 +194,7 @@ def index_insert(lane: Any, s: Any, i: Any) -> None:
     parts[lane.instances].tokens += added
     if rules.sweep_s == 0.0:
         _trim(lane, _part(lane, i))
+
+
+PARTS = {"index_match": (index_match, INDEX_MATCH), "index_insert": (index_insert, INDEX_INSERT)}
+"""What a lane finds by address: see `kernel_function`."""

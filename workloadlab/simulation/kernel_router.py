@@ -11,7 +11,7 @@ from workloadlab.compiled import INLINE, JIT
 from workloadlab.simulation.kernel_blocks import available, blocks_for, hits
 from workloadlab.simulation.kernel_engine import accept, uniform_draw
 from workloadlab.simulation.kernel_fleet import advance, catch_up
-from workloadlab.simulation.kernel_index import index_insert
+from workloadlab.simulation.kernel_function import index_insert
 from workloadlab.simulation.kernel_lane import (
     engines,
     first_blocks,
@@ -267,6 +267,6 @@ def send(lane: Any, chosen: Any) -> None:
     catch_up(chosen, lane)
     accept(chosen, lane, q, lane.now_s, offers(lane)[0].predicted_output_tokens)
     if lane.guesses == 1:
-        index_insert(lane, s, chosen)
+        index_insert(lane)(lane, s, chosen)
     v.sent_since_report += 1
     v.sent_tokens_since_report += s.input

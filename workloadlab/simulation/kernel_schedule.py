@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from workloadlab.compiled import INLINE, JIT
+from workloadlab.compiled import INLINE, JIT, PART, stamped
 from workloadlab.simulation.kernel_blocks import (
     available,
     blocks_for,
@@ -24,6 +24,7 @@ from workloadlab.simulation.kernel_blocks import (
     take,
 )
 from workloadlab.simulation.kernel_decodes import drop_decode
+from workloadlab.simulation.kernel_function import SCHEDULE
 from workloadlab.simulation.kernel_lane import (
     engines,
     results,
@@ -35,7 +36,7 @@ from workloadlab.simulation.kernel_list import append, insert, unlink
 from workloadlab.simulation.kernel_queue import before_in_queue, victim
 from workloadlab.simulation.kernel_state import BATCHINGS, NONE, ORDERS
 
-__all__ = ["schedule"]
+__all__ = ["PARTS"]
 
 CHUNKED, STATIC = BATCHINGS.index("chunked"), BATCHINGS.index("static")
 FCFS, BIN_PACKING = ORDERS.index("fcfs"), ORDERS.index("bin_packing")
@@ -253,8 +254,9 @@ def _admissions(i: Any, lane: Any, budget: Any) -> Any:
     return prefill, context
 
 
-@njit(**JIT)
-def schedule(i: Any, lane: Any) -> Any:
+@njit(SCHEDULE, **PART)
+@stamped
+def _schedule(i: Any, lane: Any) -> Any:
     """Form the next batch; return its (prefill tokens, prefill context, decoding sequences).
 
     chunked: the running first, then admissions with what is left of the budget. prefill_first: whole
@@ -277,3 +279,7 @@ def schedule(i: Any, lane: Any) -> Any:
             return prefill, context, 0
     _serve_running(i, lane)
     return 0, 0.0, e.decodes
+
+
+PARTS = {"schedule": (_schedule, SCHEDULE)}
+"""What a lane finds by address: see `kernel_function`."""

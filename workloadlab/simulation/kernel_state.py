@@ -139,7 +139,10 @@ _SIZES = (
     "room_for_steps", "room_for_decisions", "prefix_ids", "prefix_words", "part_count", "buckets",
     "param_count", "memory_cells",
 )  # fmt: skip
-_FUNCTIONS = ("score", "choose", "advance_group", "next_decision", "place")
+_FUNCTIONS = (
+    "score", "choose", "schedule", "advance_group",
+    "index_match", "index_insert", "next_decision", "place",
+)  # fmt: skip
 _OPTIONS = (
     "most_held", "by_score", "lazy", "oracle", "prefix", "block_tokens", "guesses", "sees_cache",
     "keeps_bits", "closed", "stepwise",
