@@ -49,22 +49,23 @@ _rewards = array_of(_SHARE_TYPE, "rewards", REWARD, "lane_count")
 _targets = array_of(_SHARE_TYPE, "targets", TARGETS, 1)
 
 
+def _pointer(context: Any, builder: Any, share: Any, name: str) -> Any:
+    word = context.get_value_type(types.int64)
+    return cgutils.get_record_member(builder, share, _SHARE_TYPE.offset(name), word)
+
+
 def _atomic(name: str) -> tuple[Any, Any]:
     """Make what reads and what writes a field that threads tell each other; all see one order."""
 
-    def pointer(context: Any, builder: Any, share: Any) -> Any:
-        word = context.get_value_type(types.int64)
-        return cgutils.get_record_member(builder, share, _SHARE_TYPE.offset(name), word)
-
     def read(typing_context: Any, share: Any) -> Any:  # noqa: ARG001
         def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-            return builder.load_atomic(pointer(context, builder, arguments[0]), "seq_cst", 8)
+            return builder.load_atomic(_pointer(context, builder, arguments[0], name), "seq_cst", 8)
 
         return types.int64(share), codegen
 
     def write(typing_context: Any, share: Any, value: Any) -> Any:  # noqa: ARG001
         def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-            at = pointer(context, builder, arguments[0])
+            at = _pointer(context, builder, arguments[0], name)
             builder.store_atomic(arguments[1], at, "seq_cst", 8)
             return context.get_dummy_value()
 
@@ -73,21 +74,23 @@ def _atomic(name: str) -> tuple[Any, Any]:
     return intrinsic(read), intrinsic(write)
 
 
-@intrinsic
-def _begin(typing_context: Any, share: Any, count: Any) -> Any:  # noqa: ARG001
-    """Take the next `count` of a share: return where they start."""
+def _counter(name: str) -> Any:
+    """Make what adds to a field that threads share, and returns what it was before."""
 
-    def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        word = context.get_value_type(types.int64)
-        at = cgutils.get_record_member(builder, arguments[0], _SHARE_TYPE.offset("begun"), word)
-        return builder.atomic_rmw("add", at, arguments[1], "seq_cst")
+    def take(typing_context: Any, share: Any, count: Any) -> Any:  # noqa: ARG001
+        def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+            at = _pointer(context, builder, arguments[0], name)
+            return builder.atomic_rmw("add", at, arguments[1], "seq_cst")
 
-    return types.int64(share, types.int64), codegen
+        return types.int64(share, types.int64), codegen
+
+    return intrinsic(take)
 
 
 _asked, _ask = _atomic("asked")
 _done, _finish = _atomic("done")
 _asleep, _sleep = _atomic("asleep")
+_begin = _counter("begun")
 
 _SHARES = types.Array(_SHARE_TYPE, 1, "C")
 
