@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import time
@@ -24,6 +25,15 @@ def best_seconds(work, repeats=REPEATS):
         work()
         taken.append(time.perf_counter() - begin)
     return min(taken)
+
+
+def peak_mib():
+    """Peak memory of this process; on Linux `getrusage` may give that of the process it came from."""
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else ():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure_replay():

@@ -87,9 +87,8 @@ def large_profile(path: Path) -> tuple[float, float]:
     """Characterize in a process of its own and return seconds and its largest memory in GiB."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import bench_characterize as b; "
-        "from pathlib import Path; import resource; "
-        "print(b.seconds_of_profile(Path(sys.argv[2]), 1), "
-        "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)"
+        "from pathlib import Path; from bench import peak_mib; "
+        "print(b.seconds_of_profile(Path(sys.argv[2]), 1), peak_mib() / 1024)"
     )
     words = [sys.executable, "-c", code, str(Path(__file__).parent), str(path)]
     said = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()

@@ -18,17 +18,18 @@ BATCH = 1_000_000
 REPEATS = 5
 
 TIMED = """
-import json, resource, sys, time
+import json, sys, time
 import polars as pl
 import workloadlab as wl
+sys.path.insert(0, sys.argv[4])
+from bench import peak_mib
 def bare(source, target):
     pl.scan_csv(source).sink_parquet(target)
 call = {"bare": bare, "ingest": wl.ingest}[sys.argv[1]]
 start = time.perf_counter()
 call(sys.argv[2], sys.argv[3])
 seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([seconds, peak / 1024]))
+print(json.dumps([seconds, peak_mib()]))
 """
 
 
@@ -54,7 +55,7 @@ def write_log(path: Path, rows: int) -> None:
 def timed(what: str, log: Path, folder: Path) -> tuple[float, float]:
     """Return seconds and peak MiB of one call in a fresh process."""
     out = folder / f"{what}.parquet"
-    command = [sys.executable, "-c", TIMED, what, str(log), str(out)]
+    command = [sys.executable, "-c", TIMED, what, str(log), str(out), str(Path(__file__).parent)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     seconds, peak = json.loads(done.stdout)
     out.unlink()

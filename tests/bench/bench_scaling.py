@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from bench import peak_mib
 
 INSTANCES = (1, 4, 16, 64, 256, 1000)
 REQUESTS = (10_000, 100_000, 1_000_000, 10_000_000)
@@ -49,8 +50,7 @@ def one(requests, instances):
     begin = time.perf_counter()
     lane = replay_lane(load, cluster, SHELF["least_requests"], 0)
     seconds = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": seconds, "steps": lane.steps, "peak_mib": peak}
+    return {"seconds": seconds, "steps": lane.steps, "peak_mib": peak_mib()}
 
 
 def in_a_process(requests, instances):
