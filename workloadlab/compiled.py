@@ -1,6 +1,7 @@
 """How kernels are compiled, and the cache on disk of those that span files.
 
-The first time on a machine takes some 20 s, so it is said in the log, which Python shows on stderr.
+The first time on a machine takes up to half a minute and is said in the log, which Python shows on
+stderr.
 
 numba stamps a cached function with its own file, not with the files of the functions that it calls, so
 an edit or an upgrade of those would go unnoticed and old machine code would run. A function whose name
@@ -46,9 +47,10 @@ _PACKAGE = Path(__file__).parent
 
 @cache
 def _digest() -> str:
-    """Return the digest of all that kernels are compiled from: themselves, and what routers see."""
+    """Return the digest of all that makes machine code: kernels, what routers see, and this file."""
+    kernels = sorted(_PACKAGE.glob("*/*kernel*.py"))
     digest = hashlib.sha256()
-    for source in [*sorted(_PACKAGE.glob("*/*kernel*.py")), _PACKAGE / "routing" / "records.py"]:
+    for source in (*kernels, _PACKAGE / "routing" / "records.py", Path(__file__)):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -86,5 +88,5 @@ def _announce() -> None:
 @cache
 def _say_once() -> None:
     logging.getLogger("workloadlab").warning(
-        "compiling the simulator, which takes some 20 s and only once for each version on a machine"
+        "compiling the simulator, which takes up to half a minute, once for each version on a machine"
     )
