@@ -20,7 +20,7 @@ from workloadlab.simulation.kernel import (
 )
 from workloadlab.simulation.kernel_function import choose, next_decision, place
 from workloadlab.simulation.kernel_lane import (
-    LANE_TYPE,
+    LANES_TYPE,
     memory,
     offers,
     params,
@@ -57,10 +57,9 @@ def _cost(lane: Any, fork: Any) -> Any:
     return unserved, total_s
 
 
-_LANES = types.Array(LANE_TYPE, 1, "C")
-_LOOK_AHEAD = types.Tuple((types.int64, types.int64, types.int64))(
-    _LANES,
-    _LANES,
+_LOOK_AHEAD = RUN_LANE.return_type(
+    LANES_TYPE,
+    LANES_TYPE,
     types.uint64[::1],
     types.uint64[::1],
     types.FunctionType(RUN_LANE),

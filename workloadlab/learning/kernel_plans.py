@@ -10,16 +10,15 @@ from numba import njit, types
 from workloadlab.compiled import ENTRY, stamped
 from workloadlab.learning.kernel_fork import copy_lane
 from workloadlab.simulation.kernel import RUN_LANE, STATUS_DONE
-from workloadlab.simulation.kernel_lane import LANE_TYPE, results
+from workloadlab.simulation.kernel_lane import LANES_TYPE, results
 from workloadlab.simulation.kernel_state import NONE
 
 __all__ = ["play_plans"]
 
 
-_LANES = types.Array(LANE_TYPE, 1, "C")
-_PLAY_PLANS = types.Tuple((types.int64, types.int64, types.int64))(
-    _LANES,
-    _LANES,
+_PLAY_PLANS = RUN_LANE.return_type(
+    LANES_TYPE,
+    LANES_TYPE,
     types.uint64[::1],
     types.uint64[::1],
     types.FunctionType(RUN_LANE),

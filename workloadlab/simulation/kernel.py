@@ -3,8 +3,7 @@
 `next_decision` runs the instances until the router must place a request, `place` does what it says, and
 `run_lane` asks a compiled router in between until the trace is through. All of a lane's state is in its
 arrays, so a lane can stop anywhere: for a slower mind to decide, for more room, or to let a record be
-read.
-Arrays in, arrays out; no objects, no files.
+read. Arrays in, arrays out; no objects, no files.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from workloadlab.simulation.kernel_function import (
     score,
 )
 from workloadlab.simulation.kernel_lane import (
-    LANE_TYPE,
+    LANES_TYPE,
     decisions,
     memory,
     offers,
@@ -218,7 +217,7 @@ def _record(lane: Any, chosen: Any) -> None:
     lane.recorded_decisions += 1
 
 
-RUN_LANE = types.Tuple((types.int64, types.int64, types.int64))(types.Array(LANE_TYPE, 1, "C"))
+RUN_LANE = types.Tuple((types.int64, types.int64, types.int64))(LANES_TYPE)
 
 
 @njit(RUN_LANE, **ENTRY)

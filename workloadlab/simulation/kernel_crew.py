@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 from numba import from_dtype, njit, types
-from numba.core import cgutils
 from numba.core.extending import intrinsic
 
 from workloadlab.compiled import ENTRY, JIT, stamped
 from workloadlab.simulation.kernel_environment import ADVANCE_LANES, REWARD, TARGETS, advance_lanes
-from workloadlab.simulation.kernel_lane import array_of
+from workloadlab.simulation.kernel_lane import INT, array_of, member
 from workloadlab.simulation.kernel_state import LANE, NONE
 
 __all__ = ["SHARE", "follow", "gather", "lead", "post"]
@@ -40,57 +39,51 @@ decision. The step is number `asked`, `done` the last one that was finished; `as
 thread must be woken."""
 
 _SHARE_TYPE = from_dtype(SHARE)
-_INT = np.dtype("i8")
 _lanes = array_of(_SHARE_TYPE, "lanes", LANE, "lane_count")
-_which = array_of(_SHARE_TYPE, "which", _INT, "which_count")
-_choices = array_of(_SHARE_TYPE, "choices", _INT, "which_count")
-_status = array_of(_SHARE_TYPE, "status", _INT, "lane_count")
+_which = array_of(_SHARE_TYPE, "which", INT, "which_count")
+_choices = array_of(_SHARE_TYPE, "choices", INT, "which_count")
+_status = array_of(_SHARE_TYPE, "status", INT, "lane_count")
 _rewards = array_of(_SHARE_TYPE, "rewards", REWARD, "lane_count")
 _targets = array_of(_SHARE_TYPE, "targets", TARGETS, 1)
 
 
-def _pointer(context: Any, builder: Any, share: Any, name: str) -> Any:
-    word = context.get_value_type(types.int64)
-    return cgutils.get_record_member(builder, share, _SHARE_TYPE.offset(name), word)
+def _atomic(name: str) -> tuple[Any, Any, Any]:
+    """Make what reads, writes and adds to a field that threads share; all see one order.
 
+    What adds returns the value before.
+    """
 
-def _atomic(name: str) -> tuple[Any, Any]:
-    """Make what reads and what writes a field that threads tell each other; all see one order."""
+    def at(context: Any, builder: Any, share: Any) -> Any:
+        return member(context, builder, _SHARE_TYPE, share, name)
 
     def read(typing_context: Any, share: Any) -> Any:  # noqa: ARG001
         def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-            return builder.load_atomic(_pointer(context, builder, arguments[0], name), "seq_cst", 8)
+            return builder.load_atomic(at(context, builder, arguments[0]), "seq_cst", 8)
 
         return types.int64(share), codegen
 
     def write(typing_context: Any, share: Any, value: Any) -> Any:  # noqa: ARG001
         def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-            at = _pointer(context, builder, arguments[0], name)
-            builder.store_atomic(arguments[1], at, "seq_cst", 8)
+            pointer = at(context, builder, arguments[0])
+            builder.store_atomic(arguments[1], pointer, "seq_cst", 8)
             return context.get_dummy_value()
 
         return types.void(share, types.int64), codegen
 
-    return intrinsic(read), intrinsic(write)
-
-
-def _counter(name: str) -> Any:
-    """Make what adds to a field that threads share, and returns what it was before."""
-
-    def take(typing_context: Any, share: Any, count: Any) -> Any:  # noqa: ARG001
+    def add(typing_context: Any, share: Any, count: Any) -> Any:  # noqa: ARG001
         def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-            at = _pointer(context, builder, arguments[0], name)
-            return builder.atomic_rmw("add", at, arguments[1], "seq_cst")
+            pointer = at(context, builder, arguments[0])
+            return builder.atomic_rmw("add", pointer, arguments[1], "seq_cst")
 
         return types.int64(share, types.int64), codegen
 
-    return intrinsic(take)
+    return intrinsic(read), intrinsic(write), intrinsic(add)
 
 
-_asked, _ask = _atomic("asked")
-_done, _finish = _atomic("done")
-_asleep, _sleep = _atomic("asleep")
-_begin = _counter("begun")
+_asked, _ask, _ = _atomic("asked")
+_done, _finish, _ = _atomic("done")
+_asleep, _sleep, _ = _atomic("asleep")
+_, _, _begin = _atomic("begun")
 
 _SHARES = types.Array(_SHARE_TYPE, 1, "C")
 

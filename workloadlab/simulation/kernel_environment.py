@@ -16,7 +16,7 @@ from workloadlab.simulation.kernel import STATUS_DECIDE, STATUS_DONE
 from workloadlab.simulation.kernel_blocks import hits
 from workloadlab.simulation.kernel_function import next_decision, place, step_time
 from workloadlab.simulation.kernel_lane import (
-    LANE_TYPE,
+    LANES_TYPE,
     engines,
     outputs,
     results,
@@ -95,7 +95,7 @@ def _collect(lane: Any, since: Any, earned: Any, target: Any) -> None:
 
 
 ADVANCE_LANES = types.int64(
-    types.Array(LANE_TYPE, 1, "C"),
+    LANES_TYPE,
     types.int64[::1],
     types.int64[::1],
     types.int64[::1],

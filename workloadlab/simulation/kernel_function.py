@@ -15,22 +15,28 @@ from numba.core import cgutils
 from numba.core.extending import intrinsic
 
 from workloadlab.routing import signatures
-from workloadlab.simulation.kernel_lane import LANE_TYPE
+from workloadlab.simulation.kernel_lane import LANE_TYPE, member
 from workloadlab.simulation.kernel_state import ENGINE, SEQUENCE
 
 __all__ = [
     "ADVANCE_GROUP",
     "CHOOSE",
     "DECODE_LINE",
+    "INDEX_INSERT",
+    "INDEX_MATCH",
     "NEXT_DECISION",
     "PLACE",
+    "SCHEDULE",
     "SCORE",
     "STEP_TIME",
     "advance_group",
     "choose",
     "decode_line",
+    "index_insert",
+    "index_match",
     "next_decision",
     "place",
+    "schedule",
     "score",
     "step_time",
 ]
@@ -53,9 +59,8 @@ def _function(record: Any, name: str, signature: Any) -> Any:
     kind = types.FunctionType(signature)
 
     def codegen(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        word = context.get_value_type(types.uintp)
         pointer = context.get_value_type(types.voidptr)
-        field = cgutils.get_record_member(builder, arguments[0], record.offset(name), word)
+        field = member(context, builder, record, arguments[0], name)
         made = cgutils.create_struct_proxy(kind)(context, builder)
         made.jit_addr = builder.inttoptr(builder.load(field), pointer)
         made.c_addr = made.py_addr = pointer(None)

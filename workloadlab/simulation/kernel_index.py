@@ -25,12 +25,11 @@ from workloadlab.simulation.kernel_lane import (
     index_parts,
     index_prompts,
     index_rules,
-    pages,
     slots,
     views,
 )
 from workloadlab.simulation.kernel_prefix import clear_bit, set_bit, tell_indexed, whole_blocks
-from workloadlab.simulation.kernel_state import NONE, PAGE_BITS
+from workloadlab.simulation.kernel_state import NONE
 
 __all__ = ["PARTS", "index_insert", "index_match"]
 
@@ -93,9 +92,7 @@ def _forget_deepest(lane: Any, part: Any) -> None:
         p.rest = 0
     elif p.shared < p.blocks:
         p.blocks -= 1
-        block = block_ids(lane)[first_blocks(lane)[row] + p.blocks]
-        clear_bit(lane, i, block)
-        pages(lane)[i, block >> PAGE_BITS] = 1
+        clear_bit(lane, i, block_ids(lane)[first_blocks(lane)[row] + p.blocks])
         tokens = lane.block_tokens
         if p.shared == p.blocks:
             _unlist(lane, row)
@@ -116,7 +113,7 @@ def _trim(lane: Any, part: Any) -> None:
 def _age(lane: Any, now: Any) -> None:
     """Forget what is too old by `now`, and what is too much if a sweep was due."""
     rules, parts = index_rules(lane)[0], index_parts(lane)
-    first = lane.instances if rules.shared == 1 else 0
+    first = _part(lane, np.int64(0))
     last = max(first + 1, lane.instances)
     if rules.ttl_s < np.inf:
         for part in range(first, last):
@@ -186,9 +183,7 @@ def index_insert(lane: Any, s: Any, i: Any) -> None:
     _list(lane, s.row)
     _queue_up(lane, parts[_part(lane, i)], s.row)
     for k in range(s.first_block + known, s.first_block + whole):
-        block = block_ids(lane)[k]
-        set_bit(lane, i, block)
-        pages(lane)[i, block >> PAGE_BITS] = 1
+        set_bit(lane, i, block_ids(lane)[k])
     added = (whole - known) * lane.block_tokens + p.rest
     parts[i].tokens += added
     parts[lane.instances].tokens += added

@@ -33,6 +33,8 @@ from workloadlab.simulation.kernel_state import (
 )
 
 __all__ = [
+    "INT",
+    "LANES_TYPE",
     "LANE_TYPE",
     "array_of",
     "arrivals",
@@ -48,6 +50,7 @@ __all__ = [
     "index_prompts",
     "index_rules",
     "inputs",
+    "member",
     "memory",
     "models",
     "next_turns",
@@ -76,7 +79,14 @@ __all__ = [
 ]
 
 LANE_TYPE = from_dtype(LANE)
+LANES_TYPE = types.Array(LANE_TYPE, 1, "C")
 FLOAT, INT, BYTE, INT32 = (np.dtype(kind) for kind in ("f8", "i8", "u1", "i4"))
+
+
+def member(context: Any, builder: Any, record: Any, holder: Any, name: str) -> Any:
+    """Return where a field of 8 bytes of a record is, for the code that an accessor makes."""
+    word = context.get_value_type(types.intp)
+    return cgutils.get_record_member(builder, holder, record.offset(name), word)
 
 
 def array_of(record: Any, name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
@@ -91,8 +101,7 @@ def array_of(record: Any, name: str, dtype: np.dtype[Any], *sizes: str | int) ->
         word = context.get_value_type(types.intp)
 
         def field(of: str) -> Any:
-            offset = record.offset(of)
-            return builder.load(cgutils.get_record_member(builder, arguments[0], offset, word))
+            return builder.load(member(context, builder, record, arguments[0], of))
 
         shape = [field(size) if isinstance(size, str) else word(size) for size in sizes]
         strides = [word(dtype.itemsize)]

@@ -13,20 +13,23 @@ from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
 from workloadlab.compiled import JIT
-from workloadlab.simulation.kernel_lane import block_ids, prefix_bits, slots, views
+from workloadlab.simulation.kernel_lane import block_ids, pages, prefix_bits, slots, views
+from workloadlab.simulation.kernel_state import PAGE_BITS
 
 __all__ = ["clear_bit", "set_bit", "tell_indexed", "whole_blocks"]
 
 
 @njit(**JIT)
 def set_bit(lane: Any, i: Any, block: Any) -> None:
-    """Say that an instance has a block."""
+    """Say that an instance has a block, and note its page as written."""
+    pages(lane)[i, block >> PAGE_BITS] = 1
     prefix_bits(lane)[i >> 6, block] |= 1 << (i & 63)
 
 
 @njit(**JIT)
 def clear_bit(lane: Any, i: Any, block: Any) -> None:
-    """Say that an instance does not have a block."""
+    """Say that an instance does not have a block, and note its page as written."""
+    pages(lane)[i, block >> PAGE_BITS] = 1
     prefix_bits(lane)[i >> 6, block] &= ~(1 << (i & 63))
 
 

@@ -81,16 +81,15 @@ ENGINE = np.dtype(
      ("accepted", "i8"), ("waiting", LIST), ("admitted", "i8"), ("running", LIST)],
     align=True,
 )  # fmt: skip
-"""One instance: the addresses of its latency model (see `kernel_function`), its limits, then its
-state. `steps` counts those in which decodes advance, `taken_steps`
-all. `free` blocks hold nothing; `idle` ones hold cached prefixes that nobody uses, linked from the
-`oldest` to the `newest`. `decodes` and `context` count decoding sequences and their computed tokens,
-`prefilled` the computed tokens of the others; `phase` is `steps` modulo the block size; `partials`
-counts the sequences amid their prompts, `chunks` the prefills of the current step; `blocked` says that
-the queue cannot move before blocks come back; from step `all_ready` on all that wait may be admitted.
-`attention_slots` is infinite where attention is shared out evenly; `ranks` is how many instances step
-together; before `quiet_s` nothing can happen that a router of a lazy
-lane sees."""
+"""One instance: the addresses of its latency model (see `kernel_function`), its limits, then its state.
+`steps` counts those in which decodes advance, `taken_steps` all. `free` blocks hold nothing; `idle`
+ones hold cached prefixes that nobody uses, linked from the `oldest` to the `newest`. `decodes` and
+`context` count decoding sequences and their computed tokens, `prefilled` the computed tokens of the
+others; `phase` is `steps` modulo the block size; `partials` counts the sequences amid their prompts,
+`chunks` the prefills of the current step; `blocked` says that the queue cannot move before blocks come
+back; from step `all_ready` on all that wait may be admitted. `attention_slots` is infinite where
+attention is shared out evenly; `ranks` is how many instances step together; before `quiet_s` nothing
+can happen that a router of a lazy lane sees."""
 
 SEAT = np.dtype([("step", "i8"), ("order", "i8"), ("slot", "i8"), ("chunk", "i8")], align=True)
 """Scratch of an instance, one per possible sequence: a heap of decodes by (last step, order of

@@ -122,10 +122,9 @@ def _engines(cluster: Cluster) -> Any:
     for number, pool in enumerate(cluster.pools):
         rows = engines[first : first + pool.instances]
         first += pool.instances
-        step_time, _ = pool.latency.kernel()
-        decode_line = estimator_named(pool.latency.estimator).decode_line
-        rows["step_time"] = _address_of(step_time, STEP_TIME)
-        rows["decode_line"] = _address_of(decode_line, DECODE_LINE)
+        estimator = estimator_named(pool.latency.estimator)
+        rows["step_time"] = _address_of(estimator.step_time, STEP_TIME)
+        rows["decode_line"] = _address_of(estimator.decode_line, DECODE_LINE)
         rows["kv_blocks"] = pool.blocks
         rows["block_size"] = pool.block_size
         rows["max_num_seqs"] = pool.max_num_seqs
