@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import FunctionType
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -23,6 +25,18 @@ def pytest_configure() -> None:
     for cached in package.rglob("__pycache__/*.nb[ic]"):
         if cached.stat().st_mtime < newest:
             cached.unlink(missing_ok=True)
+
+
+PLAIN = (str, int, float, complex, type(None), type, FunctionType, dict, list, tuple)
+
+
+def pytest_make_parametrize_id(config: Any, val: object, argname: str) -> None:
+    """Ask for an id by hand where pytest would make one of bytes, a path, a time or an object.
+
+    Workers must collect the same tests, and such an id may hold the second or the place of the import.
+    """
+    if not isinstance(val, PLAIN):
+        raise pytest.UsageError(f"{argname} = {val!r}: give this parameter an id by hand")
 
 
 @pytest.fixture(scope="session")

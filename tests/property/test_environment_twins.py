@@ -187,7 +187,9 @@ def cluster(instances=3, **options):
 
 
 @pytest.mark.parametrize(
-    ("caching", "index"), [(False, None), (True, None), (True, ByBelief.index)]
+    ("caching", "index"),
+    [(False, None), (True, None), (True, ByBelief.index)],
+    ids=["no-cache", "told", "guessed"],
 )
 def test_played_windows_are_replays_of_the_windows(caching, index):
     compiled, chooser = TWINS["hits_first" if index is None else "by_belief"]

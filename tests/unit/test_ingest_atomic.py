@@ -48,7 +48,9 @@ def visible(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("step", ["write_trace", "_publish_rejects", "finish"])
-@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [OSError("disk full"), KeyboardInterrupt()], ids=["full-disk", "interrupt"]
+)
 def test_an_error_while_writing_leaves_what_was_there(
     log: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
 ) -> None:

@@ -36,20 +36,32 @@ def refusal(folder: Path, content: bytes | str, **options: Any) -> UsageError | 
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "is empty"),
-        (" \r\n\n", "is empty"),
-        (gzip.compress(b""), "is empty"),
-        (AZURE, "has a header but no rows"),
-        (AZURE + "\r\n\r\n", "has a header but no rows"),
-        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text"),
-        (AZURE.encode("utf-16"), "is not text"),
-        (b"PK\x03\x04rest", "is a zip archive"),
-        (b"\x28\xb5\x2f\xfdrest", "is zstd-compressed"),
-        (gzip.compress((AZURE + ROW * 9).encode())[:-9], "is damaged gzip"),
-        (b"PAR1 and then nothing", "is damaged Parquet"),
-        ('{\n "a": 1\n}\n', "none of its first 100 lines is a JSON object"),
-        (AZURE + "x,1,2\r\n" * 3, "not one of its 3 rows can be used (unparseable time: 3)"),
-        (BLOCKS * 3, "block ids do not fit 512 tokens per block: 3 of 3 rows disagree"),
+        pytest.param("", "is empty", id="nothing"),
+        pytest.param(" \r\n\n", "is empty", id="white-space"),
+        pytest.param(gzip.compress(b""), "is empty", id="gzip-of-nothing"),
+        pytest.param(AZURE, "has a header but no rows", id="header"),
+        pytest.param(AZURE + "\r\n\r\n", "has a header but no rows", id="header-and-blank-lines"),
+        pytest.param(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text", id="PNG"),
+        pytest.param(AZURE.encode("utf-16"), "is not text", id="UTF-16"),
+        pytest.param(b"PK\x03\x04rest", "is a zip archive", id="zip"),
+        pytest.param(b"\x28\xb5\x2f\xfdrest", "is zstd-compressed", id="zstd"),
+        pytest.param(
+            gzip.compress((AZURE + ROW * 9).encode())[:-9], "is damaged gzip", id="cut-gzip"
+        ),
+        pytest.param(b"PAR1 and then nothing", "is damaged Parquet", id="no-Parquet"),
+        pytest.param(
+            '{\n "a": 1\n}\n', "none of its first 100 lines is a JSON object", id="indented-JSON"
+        ),
+        pytest.param(
+            AZURE + "x,1,2\r\n" * 3,
+            "not one of its 3 rows can be used (unparseable time: 3)",
+            id="no-row",
+        ),
+        pytest.param(
+            BLOCKS * 3,
+            "block ids do not fit 512 tokens per block: 3 of 3 rows disagree",
+            id="wrong-block-size",
+        ),
     ],
 )
 def test_bad_content_is_a_data_error(tmp_path: Path, content: bytes | str, words: str) -> None:

@@ -101,7 +101,7 @@ def test_a_node_that_no_step_is_near_keeps_what_the_linear_terms_say() -> None:
     assert predicted == pytest.approx(linear.predict_steps(steps[hole], fallback), rel=0.05)
 
 
-@pytest.mark.parametrize("module", [forest, boosting])
+@pytest.mark.parametrize("module", [forest, boosting], ids=["forest", "boosting"])
 def test_exported_trees_predict_what_scikit_learn_predicts(module, monkeypatch) -> None:
     import sklearn.ensemble as ensemble
 

@@ -109,6 +109,7 @@ def test_an_index_needs_prefixes_and_hides_the_truth():
         ("llmd_latency", SHELF["llmd_default"].index),
         ("dynamo_kv_approx", wl.PrefixIndex("table", 16_777_216, ttl_s=120, shared=True)),
     ],
+    ids=lambda value: value if isinstance(value, str) else value.kind,
 )
 def test_limits_of_production(name, index):
     assert SHELF[name].index == index
