@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from workloadlab.ingestion import ingest as ingest
     from workloadlab.latency import LatencyModel as LatencyModel
     from workloadlab.latency import fit as fit
-    from workloadlab.learning import oracle as oracle
-    from workloadlab.learning import replay_oracles as replay_oracles
+    from workloadlab.oracles import oracle as oracle
+    from workloadlab.oracles import replay_oracles as replay_oracles
     from workloadlab.reporting import report as report
     from workloadlab.routing import PrefixIndex as PrefixIndex
     from workloadlab.routing import router as router
@@ -55,10 +55,10 @@ _HOMES = {
     "compare": "characterization",
     "fit": "latency",
     "ingest": "ingestion",
-    "oracle": "learning",
+    "oracle": "oracles",
     "query": "sql",
     "replay": "simulation",
-    "replay_oracles": "learning",
+    "replay_oracles": "oracles",
     "report": "reporting",
     "router": "routing",
     "score": "scoring",

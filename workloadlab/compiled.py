@@ -48,9 +48,9 @@ _PACKAGE = Path(__file__).parent
 @cache
 def _digest() -> str:
     """Return the digest of all that makes machine code: kernels, what routers see, and this file."""
-    kernels = sorted(_PACKAGE.glob("*/*kernel*.py"))
+    kernels = sorted(_PACKAGE.rglob("*.py"))
     digest = hashlib.sha256()
-    for source in (*kernels, _PACKAGE / "routing" / "records.py", Path(__file__)):
+    for source in (*kernels, _PACKAGE / "routing" / "signals.py", Path(__file__)):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -19,6 +19,7 @@ FLOORS = [
     {"ingestion", "latency", "routing", "scoring", "sql"},
     {"characterization"},
     {"simulation"},
+    {"oracles"},
     {"calibration", "learning", "planning", "synthesis"},
     {"reporting"},
     {"cli"},

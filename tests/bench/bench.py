@@ -42,7 +42,7 @@ def measure_replay():
 
     import workloadlab as wl
     from workloadlab.routing import SHELF
-    from workloadlab.simulation.engine import replay_lane
+    from workloadlab.simulation.engine.run import replay_lane
     from workloadlab.simulation.workload import Workload, workload_of
 
     data = Path(os.environ.get("WORKLOADLAB_DATA", "../shared/data"))
@@ -94,7 +94,7 @@ def measure_batch(cluster):
 
     from workloadlab.execution import run_lanes
     from workloadlab.routing import SHELF
-    from workloadlab.simulation.engine import replay_lane
+    from workloadlab.simulation.engine.run import replay_lane
     from workloadlab.simulation.workload import Workload
 
     rng, lanes, n = np.random.default_rng(1), 1000, 2000

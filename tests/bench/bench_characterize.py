@@ -99,7 +99,7 @@ def seconds_of_curve(accesses: int) -> float:
     """Stack distances of a generated sequence of block accesses, compiled and warm."""
     import numpy as np
 
-    from workloadlab.characterization.kernels import stack_distances
+    from workloadlab.characterization.statistics.cache_loops import stack_distances
 
     rng = np.random.default_rng(2)
     ids = (rng.pareto(0.6, accesses) * 1000).astype(np.int64) % 1_000_000

@@ -9,7 +9,7 @@ import polars as pl
 from numba import njit
 
 from workloadlab.latency import ESTIMATORS, LatencyModel, fit
-from workloadlab.latency.estimators import estimator_named, fit_estimator
+from workloadlab.latency.estimators.registry import estimator_named, fit_estimator
 
 NAMES = ["prefill_tokens", "prefill_context_tokens", "decode_seqs", "decode_context_tokens"]
 

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 import workloadlab as wl
-from workloadlab.learning import all_assignments, headroom
-from workloadlab.learning.foresight import look_ahead
+from workloadlab.oracles import all_assignments, headroom
+from workloadlab.oracles.look_ahead import look_ahead
 from workloadlab.routing import SHELF
 from workloadlab.simulation.workload import workload_of
 

@@ -10,13 +10,13 @@ from numba import njit
 
 from workloadlab.latency import LatencyModel, RequestModel
 from workloadlab.routing import INSTANCE, REQUEST, SHELF, empty_memory, router
-from workloadlab.routing.model_predictions import SIGNALS
+from workloadlab.routing.families.model_predictions import SIGNALS
 from workloadlab.simulation import Cluster
-from workloadlab.simulation.kernel import run_lane
-from workloadlab.simulation.kernel_index import index_insert, index_match
-from workloadlab.simulation.kernel_lane import slots
-from workloadlab.simulation.kernel_router import refresh_own, tell_cached
-from workloadlab.simulation.layout import lane_arrays
+from workloadlab.simulation.engine.arrays import slots
+from workloadlab.simulation.engine.lane import run_lane
+from workloadlab.simulation.engine.prefix_index import index_insert, index_match
+from workloadlab.simulation.engine.router_side import refresh_own, tell_cached
+from workloadlab.simulation.engine.setup import lane_arrays
 from workloadlab.simulation.workload import Workload
 
 DECISIONS = 20_000

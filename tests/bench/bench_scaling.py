@@ -15,10 +15,11 @@ from bench import peak_mib
 INSTANCES = (1, 4, 16, 64, 256, 1000)
 REQUESTS = (10_000, 100_000, 1_000_000, 10_000_000)
 COMPILED = (
-    "workloadlab.simulation.kernel", "workloadlab.simulation.kernel_crew",
-    "workloadlab.latency.linear", "workloadlab.latency.table", "workloadlab.latency.roofline",
-    "workloadlab.latency.forest", "workloadlab.latency.boosting",
-    "workloadlab.learning.kernel_foresight", "workloadlab.learning.kernel_plans",
+    "workloadlab.simulation.engine.lane", "workloadlab.simulation.engine.thread_shares",
+    "workloadlab.latency.estimators.linear", "workloadlab.latency.estimators.table",
+    "workloadlab.latency.estimators.roofline", "workloadlab.latency.estimators.forest",
+    "workloadlab.latency.estimators.boosting",
+    "workloadlab.oracles.look_ahead_kernel", "workloadlab.oracles.assignments_kernel",
 )  # fmt: skip
 """Modules whose import compiles the engine, every latency model, the environment and the oracles."""
 PICTURE = Path("bench_scaling.png")
@@ -42,7 +43,7 @@ def one(requests, instances):
     """Seconds, steps and peak memory of a lane."""
     import workloadlab as wl
     from workloadlab.routing import SHELF
-    from workloadlab.simulation.engine import replay_lane
+    from workloadlab.simulation.engine.run import replay_lane
 
     cluster = wl.Cluster.uniform(instances, "rtxpro6000-llama-3.1-8b")
     load = generated(requests, instances)

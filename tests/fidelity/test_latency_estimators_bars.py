@@ -10,9 +10,9 @@ import pytest
 
 from workloadlab.ingestion import ingest
 from workloadlab.latency import fit, fit_requests
-from workloadlab.latency.estimators import estimator_named, fit_estimator
+from workloadlab.latency.estimators.registry import estimator_named, fit_estimator
+from workloadlab.latency.estimators.table import coordinates
 from workloadlab.latency.importers.operator_tables import SHAPE, OperatorTables
-from workloadlab.latency.table import coordinates
 from workloadlab.scoring import score
 from workloadlab.simulation import Cluster, replay
 

@@ -11,7 +11,7 @@ import pytest
 
 from workloadlab.errors import WorkloadlabError
 from workloadlab.latency import LatencyModel, ModelGeometry, check_samples, fit
-from workloadlab.latency.hardware import find_gpu, kv_blocks, least_step_s
+from workloadlab.latency.hardware.gpus import find_gpu, kv_blocks, least_step_s
 from workloadlab.latency.importers import read_source
 from workloadlab.latency.importers.operator_tables import OperatorTables
 from workloadlab.latency.samples import FEATURES

@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 
 import workloadlab as wl
-from workloadlab.learning import all_assignments
+from workloadlab.oracles import all_assignments
 
 PUBLISHED = {"constant_s": 0.034, "prefill_token_s": 3.2e-4, "decode_context_s": 3.3e-5}
 """The paper's gradients for Llama-2-7b on a V100."""

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import workloadlab as wl
-from workloadlab.characterization.prefix import measure_prefix
+from workloadlab.characterization.topics.prefix import measure_prefix
 from workloadlab.trace import Trace
 
 pytestmark = pytest.mark.data

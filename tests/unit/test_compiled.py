@@ -43,7 +43,7 @@ def test_an_edit_of_a_kernel_reaches_its_callers(tmp_path, decorator, later, sai
     room = tmp_path / "room"
     room.mkdir()
     (tmp_path / "routing").mkdir()
-    (tmp_path / "routing" / "records.py").touch()
+    (tmp_path / "routing" / "signals.py").touch()
     (room / "kernel_outer.py").write_text(OUTER.format(decorator=decorator))
 
     def asked(value):

@@ -50,7 +50,7 @@ class _Trial(LatencyModel):
     table: Floats
 
     def kernel(self) -> tuple[Callable[..., float], Floats]:
-        from workloadlab.latency.linear import step_time
+        from workloadlab.latency.estimators.linear import step_time
 
         return step_time, self.table
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.calibration.observed import tpot
-from workloadlab.simulation.engine import replay_lane
+from workloadlab.simulation.engine.run import replay_lane
 
 if TYPE_CHECKING:
     from workloadlab.calibration.observed import Observed

@@ -1,18 +1,18 @@
 """Trace to Profile: one file per topic, integrity first."""
 
-from workloadlab.characterization.agentic import Agentic
-from workloadlab.characterization.arrivals import Arrivals
-from workloadlab.characterization.concurrency import Concurrency
-from workloadlab.characterization.drift import Comparison, Drift, compare
 from workloadlab.characterization.facts import Finding, Unsupported
-from workloadlab.characterization.integrity import Integrity
-from workloadlab.characterization.lengths import Lengths
-from workloadlab.characterization.phases import Phases
-from workloadlab.characterization.prefix import Prefix
 from workloadlab.characterization.profile import Profile, TraceFacts, characterize
-from workloadlab.characterization.service import ServiceLevels
-from workloadlab.characterization.sessions import Sessions
-from workloadlab.characterization.tenants import Tenants
+from workloadlab.characterization.topics.agentic import Agentic
+from workloadlab.characterization.topics.arrivals import Arrivals
+from workloadlab.characterization.topics.concurrency import Concurrency
+from workloadlab.characterization.topics.drift import Comparison, Drift, compare
+from workloadlab.characterization.topics.integrity import Integrity
+from workloadlab.characterization.topics.lengths import Lengths
+from workloadlab.characterization.topics.phases import Phases
+from workloadlab.characterization.topics.prefix import Prefix
+from workloadlab.characterization.topics.service import ServiceLevels
+from workloadlab.characterization.topics.sessions import Sessions
+from workloadlab.characterization.topics.tenants import Tenants
 
 __all__ = [
     "Agentic",

@@ -9,26 +9,26 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from workloadlab.characterization.agentic import Agentic, measure_agentic
-from workloadlab.characterization.arrivals import Arrivals, measure_arrivals
-from workloadlab.characterization.clock import read_clock
-from workloadlab.characterization.concurrency import Concurrency, measure_concurrency
-from workloadlab.characterization.drift import Drift, measure_drift
 from workloadlab.characterization.facts import Finding, Unsupported, from_plain, to_plain
-from workloadlab.characterization.integrity import Integrity, check_integrity
-from workloadlab.characterization.lengths import Lengths, measure_lengths
-from workloadlab.characterization.measured import Measured, read_measured
-from workloadlab.characterization.phases import (
+from workloadlab.characterization.rows import Measured, read_measured
+from workloadlab.characterization.session_rows import read_sessions
+from workloadlab.characterization.statistics.clock import read_clock
+from workloadlab.characterization.topics.agentic import Agentic, measure_agentic
+from workloadlab.characterization.topics.arrivals import Arrivals, measure_arrivals
+from workloadlab.characterization.topics.concurrency import Concurrency, measure_concurrency
+from workloadlab.characterization.topics.drift import Drift, measure_drift
+from workloadlab.characterization.topics.integrity import Integrity, check_integrity
+from workloadlab.characterization.topics.lengths import Lengths, measure_lengths
+from workloadlab.characterization.topics.phases import (
     Phases,
     kv_bytes_per_token,
     measure_phases,
     predict_phases,
 )
-from workloadlab.characterization.prefix import Prefix, measure_prefix
-from workloadlab.characterization.service import ServiceLevels, measure_service_levels
-from workloadlab.characterization.session_rows import read_sessions
-from workloadlab.characterization.sessions import Sessions, measure_sessions
-from workloadlab.characterization.tenants import Tenants, measure_tenants
+from workloadlab.characterization.topics.prefix import Prefix, measure_prefix
+from workloadlab.characterization.topics.service import ServiceLevels, measure_service_levels
+from workloadlab.characterization.topics.sessions import Sessions, measure_sessions
+from workloadlab.characterization.topics.tenants import Tenants, measure_tenants
 from workloadlab.errors import DataError, UsageError
 from workloadlab.tables import duration, figure
 from workloadlab.trace import write_atomically

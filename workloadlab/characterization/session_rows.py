@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from workloadlab.characterization.facts import Unsupported
-from workloadlab.characterization.measured import read_columns
+from workloadlab.characterization.rows import read_columns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

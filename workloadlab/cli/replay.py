@@ -13,7 +13,7 @@ from workloadlab.cli.common import json_option, print_json, say, working
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
-    from workloadlab.learning import Oracle
+    from workloadlab.oracles import Oracle
     from workloadlab.routing import Router
     from workloadlab.simulation import Cluster
     from workloadlab.trace import Runs, Trace
@@ -129,7 +129,7 @@ def _replay(
     records: list[str],
 ) -> Runs:
     """Replay with the routers and the oracles that the words name."""
-    from workloadlab.learning.shelf import ORACLES
+    from workloadlab.oracles.registry import ORACLES
     from workloadlab.simulation import replay
 
     oracles = list(dict.fromkeys(word for word in words if word in ORACLES))
@@ -154,7 +154,7 @@ def _replay(
                 )
             )
     if oracles:
-        from workloadlab.learning import replay_oracles
+        from workloadlab.oracles import replay_oracles
 
         with working(f"Simulating every choice: {', '.join(oracles)}"):
             parts.append(replay_oracles(trace, cluster, oracles, **setting))
@@ -202,7 +202,7 @@ def _cluster(cluster_file: Path | None, options: dict[str, str | float | None]) 
 
 
 def _list_routers(as_json: bool) -> None:
-    from workloadlab.learning.shelf import ORACLES
+    from workloadlab.oracles.registry import ORACLES
     from workloadlab.routing import SHELF
 
     policies: list[Router | Oracle] = [*SHELF.values(), *(make() for make in ORACLES.values())]

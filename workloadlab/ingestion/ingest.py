@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.errors import UsageError
-from workloadlab.ingestion.finish import finish
-from workloadlab.ingestion.heads import inspect, text_of
-from workloadlab.ingestion.plan import named_format, plan, recognise, targets
+from workloadlab.ingestion.columns import named_format, plan, recognise, targets
+from workloadlab.ingestion.first_pass import stage
+from workloadlab.ingestion.inspect import inspect, text_of
+from workloadlab.ingestion.parsing.times import DATETIME
+from workloadlab.ingestion.second_pass import finish
 from workloadlab.ingestion.sources import find
-from workloadlab.ingestion.stage import stage
-from workloadlab.ingestion.times import DATETIME
 from workloadlab.trace import Provenance, Trace, write_atomically
 from workloadlab.trace.store import write_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from workloadlab.ingestion.first_pass import Staged
     from workloadlab.ingestion.formats import Column, Format
-    from workloadlab.ingestion.heads import Head
-    from workloadlab.ingestion.stage import Staged
+    from workloadlab.ingestion.inspect import Head
 
 __all__ = ["ingest"]
 

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.latency.card import ErrorCard, ErrorSlice
 from workloadlab.latency.domain import Domain
-from workloadlab.latency.estimators import ESTIMATORS
+from workloadlab.latency.estimators.registry import ESTIMATORS
 from workloadlab.latency.fit import fit
-from workloadlab.latency.geometry import ModelGeometry
+from workloadlab.latency.hardware.geometry import ModelGeometry
 from workloadlab.latency.model import LatencyModel
 from workloadlab.latency.samples import SAMPLE_COLUMNS, check_samples, read_samples, write_samples
 
 if TYPE_CHECKING:
-    from workloadlab.latency.predictor import load_predictor
-    from workloadlab.latency.request_fit import fit_requests
-    from workloadlab.latency.request_model import RequestModel
+    from workloadlab.latency.requests.fit import fit_requests
+    from workloadlab.latency.requests.model import RequestModel
+    from workloadlab.latency.requests.predictor import load_predictor
 
 _LATER = {
-    "RequestModel": "request_model",
-    "fit_requests": "request_fit",
-    "load_predictor": "predictor",
+    "RequestModel": "requests.model",
+    "fit_requests": "requests.fit",
+    "load_predictor": "requests.predictor",
 }
 
 __all__ = [

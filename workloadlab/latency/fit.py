@@ -13,9 +13,9 @@ from workloadlab.errors import DataError, UsageError
 from workloadlab.latency.card import ErrorCard
 from workloadlab.latency.choice import choose_estimator, fold_predictions
 from workloadlab.latency.domain import Domain, kind_of
-from workloadlab.latency.estimators import ESTIMATORS, estimator_named, fit_estimator
-from workloadlab.latency.geometry import ModelGeometry
-from workloadlab.latency.hardware import find_gpu
+from workloadlab.latency.estimators.registry import ESTIMATORS, estimator_named, fit_estimator
+from workloadlab.latency.hardware.geometry import ModelGeometry
+from workloadlab.latency.hardware.gpus import find_gpu
 from workloadlab.latency.importers import is_source, read_source
 from workloadlab.latency.intervals import Intervals
 from workloadlab.latency.model import LatencyModel
@@ -209,7 +209,7 @@ def _efficiency(
     rates: dict[str, Any], model: str, gpu: str, dtype: str | None, tp: int
 ) -> dict[str, str]:
     """Say what share of the GPU's peak each rate reaches, if GPU and model are known."""
-    from workloadlab.latency.roofline import efficiencies
+    from workloadlab.latency.estimators.roofline import efficiencies
 
     try:
         figures, geometry = find_gpu(gpu), ModelGeometry.named(model)

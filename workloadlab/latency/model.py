@@ -13,7 +13,7 @@ import polars as pl
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import catalog
-from workloadlab.latency.estimators import Estimator, estimator_named
+from workloadlab.latency.estimators.registry import Estimator, estimator_named
 from workloadlab.latency.model_file import json_text, parse_model
 from workloadlab.latency.samples import FEATURES
 from workloadlab.trace import write_atomically
@@ -45,7 +45,7 @@ class LatencyModel:
         name: what the model is called.
         estimator: how `coefficients` are read: a name of `workloadlab.latency.ESTIMATORS`.
         coefficients: numbers and lists of numbers by name; of the linear estimator seconds per unit
-            of each term of `workloadlab.latency.linear.TERMS`.
+            of each term of `workloadlab.latency.estimators.linear.TERMS`.
         domain: the steps that the fit saw, or None for a model made by hand.
         card: held-out errors, or None for a model made by hand.
         intervals: spread of held-out steps around predictions, if the fit was asked for it.
@@ -99,7 +99,7 @@ class LatencyModel:
         Raises:
             UsageError: a coefficient is negative or not a finite number.
         """
-        from workloadlab.latency.linear import TERMS
+        from workloadlab.latency.estimators.linear import TERMS
 
         given = {
             "constant_s": (constant_s, ("decode_step", "prefill_step")),

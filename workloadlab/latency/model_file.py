@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workloadlab.errors import DataError
 from workloadlab.latency.card import POINT, ErrorCard, ErrorSlice
 from workloadlab.latency.domain import DOMAIN_FEATURES, KINDS, Domain
-from workloadlab.latency.estimators import ESTIMATORS, estimator_named
+from workloadlab.latency.estimators.registry import ESTIMATORS, estimator_named
 from workloadlab.latency.fields import Fields, is_number
 from workloadlab.latency.intervals import Intervals
 

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.latency.geometry import ModelGeometry
-from workloadlab.latency.hardware import find_gpu, least_step_s
+from workloadlab.latency.hardware.geometry import ModelGeometry
+from workloadlab.latency.hardware.gpus import find_gpu, least_step_s
 from workloadlab.trace import write_atomically
 
 __all__ = ["FEATURES", "SAMPLE_COLUMNS", "check_samples", "read_samples", "write_samples"]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab._version import __version__
 from workloadlab.errors import UsageError
-from workloadlab.reporting.model import model_section
-from workloadlab.reporting.routers import router_section
+from workloadlab.reporting.latency_model.section import model_section
+from workloadlab.reporting.routers.section import router_section
 from workloadlab.reporting.words import listed
-from workloadlab.reporting.workload import workload_name, workload_section
+from workloadlab.reporting.workload.section import workload_name, workload_section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,12 +1,12 @@
 """The router contract and the routers that ship."""
 
 from workloadlab.routing.batch import Batch, Chooser, as_choices, batch_router, choices_of
-from workloadlab.routing.compatible import compatible_routers, unmet_need
 from workloadlab.routing.compilation import signatures
 from workloadlab.routing.prefix_index import CHARACTERS_PER_TOKEN, PrefixIndex
-from workloadlab.routing.records import INSTANCE, INSTANCE_FIELDS, REQUEST, REQUEST_FIELDS
+from workloadlab.routing.registry import SHELF, resolve
+from workloadlab.routing.requirements import compatible_routers, unmet_need
 from workloadlab.routing.router import DEFER, Router, empty_memory, router
-from workloadlab.routing.shelf import SHELF, resolve
+from workloadlab.routing.signals import INSTANCE, INSTANCE_FIELDS, REQUEST, REQUEST_FIELDS
 
 __all__ = [
     "CHARACTERS_PER_TOKEN",

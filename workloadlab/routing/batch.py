@@ -9,8 +9,8 @@ import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.routing.prefix_index import PrefixIndex
-from workloadlab.routing.records import INSTANCE_FIELDS, REQUEST_FIELDS
 from workloadlab.routing.router import Router, named_and_needing
+from workloadlab.routing.signals import INSTANCE_FIELDS, REQUEST_FIELDS
 
 if TYPE_CHECKING:
     import numpy.typing as npt

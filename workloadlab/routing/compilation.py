@@ -7,7 +7,7 @@ from functools import cache
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from workloadlab.routing.records import INSTANCE, REQUEST
+from workloadlab.routing.signals import INSTANCE, REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UsageError
-from workloadlab.routing.records import INSTANCE_FIELDS, REQUEST_FIELDS
+from workloadlab.routing.signals import INSTANCE_FIELDS, REQUEST_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -25,13 +25,13 @@ from workloadlab.routing.compilation import (
     with_all_arguments,
 )
 from workloadlab.routing.compile_errors import compile_error
-from workloadlab.routing.records import DECODING_FIELDS, ORACLE_FIELDS
+from workloadlab.routing.signals import DECODING_FIELDS, ORACLE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from workloadlab.routing.model_predictions import RequestPredictor, StepModel
+    from workloadlab.routing.families.model_predictions import RequestPredictor, StepModel
     from workloadlab.routing.prefix_index import PrefixIndex
 
 __all__ = ["DEFER", "NEEDS", "Router", "RouterMaker", "empty_memory", "named_and_needing", "router"]
@@ -273,11 +273,11 @@ class RouterMaker:
             'weighted'
         """
         if isinstance(what, str):
-            from workloadlab.routing.shelf import built_in
+            from workloadlab.routing.registry import built_in
 
             policy = built_in(what)
             if "model" in options:
-                from workloadlab.routing.model_predictions import predicting_with
+                from workloadlab.routing.families.model_predictions import predicting_with
 
                 policy = predicting_with(policy, options.pop("model"))
             return policy.with_params(**options)

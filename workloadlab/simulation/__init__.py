@@ -2,6 +2,6 @@
 
 from workloadlab.simulation.cluster import Cluster, Pool
 from workloadlab.simulation.environment import Environment
-from workloadlab.simulation.lanes import replay
+from workloadlab.simulation.replay import replay
 
 __all__ = ["Cluster", "Environment", "Pool", "replay"]

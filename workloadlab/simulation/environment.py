@@ -10,7 +10,7 @@ import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.routing import Batch, Router, as_choices, batch_router, choices_of, resolve
-from workloadlab.simulation.lane_batch import LaneBatch, StoredLane
+from workloadlab.simulation.engine.side_by_side import LaneBatch, StoredLane
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.windows import Episode, cut, drawn_episode, windows_of
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from workloadlab.routing import Chooser, PrefixIndex
     from workloadlab.simulation.cluster import Cluster
-    from workloadlab.simulation.lane_batch import Opening
+    from workloadlab.simulation.engine.side_by_side import Opening
     from workloadlab.simulation.windows import Window
     from workloadlab.simulation.workload import Outcome, Sessions, Workload
     from workloadlab.trace import Trace
@@ -264,7 +264,7 @@ class Environment:
         Raises:
             UnsupportedError: gymnasium is not installed: it is in the extra `rl`.
         """
-        from workloadlab.simulation.gymnasium_vector import vector_environment
+        from workloadlab.simulation.gymnasium_adapter import vector_environment
 
         return vector_environment(self, **options)
 
@@ -307,7 +307,7 @@ class Environment:
 
 
 def _targets(ttft_s: float | None, tpot_s: float | None) -> Any:
-    from workloadlab.simulation.kernel_environment import TARGETS
+    from workloadlab.simulation.engine.rewards import TARGETS
 
     targets = np.zeros(1, TARGETS)
     for name, target in (("ttft_s", ttft_s), ("tpot_s", tpot_s)):

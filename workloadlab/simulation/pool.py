@@ -9,7 +9,7 @@ from typing import Any
 
 from workloadlab.errors import UsageError
 from workloadlab.latency import LatencyModel
-from workloadlab.simulation.kernel_state import BATCHINGS, ORDERS
+from workloadlab.simulation.engine.record_types import BATCHINGS, ORDERS
 
 __all__ = ["DEFAULT_STEP_OVERHEAD_S", "UNLIMITED", "Pool"]
 

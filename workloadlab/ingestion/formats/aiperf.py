@@ -10,7 +10,7 @@ from workloadlab.errors import DataError
 from workloadlab.ingestion.formats.format import Column, Format
 
 if TYPE_CHECKING:
-    from workloadlab.ingestion.heads import Head
+    from workloadlab.ingestion.inspect import Head
 
 __all__ = ["AIPERF"]
 

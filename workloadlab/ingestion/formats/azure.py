@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.times import DATETIME
+from workloadlab.ingestion.parsing.times import DATETIME
 
 if TYPE_CHECKING:
-    from workloadlab.ingestion.heads import Head
+    from workloadlab.ingestion.inspect import Head
 
 __all__ = ["AZURE"]
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from workloadlab.ingestion.heads import Head
+    from workloadlab.ingestion.inspect import Head
 
 __all__ = ["Column", "Format"]
 

@@ -9,7 +9,7 @@ from workloadlab.ingestion.formats.format import Column, Format
 if TYPE_CHECKING:
     import polars as pl
 
-    from workloadlab.ingestion.heads import Head
+    from workloadlab.ingestion.inspect import Head
 
 __all__ = ["INFERENCEX"]
 

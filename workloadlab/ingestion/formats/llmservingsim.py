@@ -11,7 +11,7 @@ from workloadlab.ingestion.formats.format import Column, Format
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workloadlab.ingestion.heads import Head
+    from workloadlab.ingestion.inspect import Head
 
 __all__ = ["LLMSERVINGSIM"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workloadlab.ingestion.formats.format import Column, Format
 
 if TYPE_CHECKING:
-    from workloadlab.ingestion.heads import Head
+    from workloadlab.ingestion.inspect import Head
 
 __all__ = ["MOONCAKE"]
 

@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import UsageError
-from workloadlab.latency.collectives import tensor_parallel
-from workloadlab.latency.geometry import ModelGeometry
-from workloadlab.latency.hardware import Gpu, find_gpu
+from workloadlab.latency.hardware.collectives import tensor_parallel
+from workloadlab.latency.hardware.geometry import ModelGeometry
+from workloadlab.latency.hardware.gpus import Gpu, find_gpu
 from workloadlab.latency.importers.aiconfigurator_attention import MOST_TOKENS, measured_attention
 from workloadlab.latency.importers.attention import mixed_note
 from workloadlab.latency.importers.composition import StepCosts

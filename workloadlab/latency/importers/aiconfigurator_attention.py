@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import UsageError
-from workloadlab.latency.hardware import find_gpu
+from workloadlab.latency.hardware.gpus import find_gpu
 from workloadlab.latency.importers.attention import Attention, DecodeGrid
 from workloadlab.latency.importers.selection import find_around, read_table
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from workloadlab.latency.geometry import ModelGeometry
-    from workloadlab.latency.hardware import Gpu
+    from workloadlab.latency.hardware.geometry import ModelGeometry
+    from workloadlab.latency.hardware.gpus import Gpu
 
 __all__ = ["MOST_TOKENS", "measured_attention"]
 

@@ -11,8 +11,8 @@ import polars as pl
 from workloadlab.latency.domain import kind_of
 
 if TYPE_CHECKING:
-    from workloadlab.latency.collectives import Exchanges
-    from workloadlab.latency.geometry import ModelGeometry
+    from workloadlab.latency.hardware.collectives import Exchanges
+    from workloadlab.latency.hardware.geometry import ModelGeometry
     from workloadlab.latency.importers.attention import Attention
 
 __all__ = ["MAX_CONTEXT", "StepCosts", "step_frame", "steps_to_compose"]

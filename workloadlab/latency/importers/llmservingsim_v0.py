@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.latency.collectives import tensor_parallel
+from workloadlab.latency.hardware.collectives import tensor_parallel
 from workloadlab.latency.importers.aiconfigurator_attention import measured_attention
 from workloadlab.latency.importers.attention import Attention, DecodeGrid, PrefillLines, mixed_note
 from workloadlab.latency.importers.composition import StepCosts
@@ -30,7 +30,7 @@ from workloadlab.latency.importers.selection import (
 )
 
 if TYPE_CHECKING:
-    from workloadlab.latency.geometry import ModelGeometry
+    from workloadlab.latency.hardware.geometry import ModelGeometry
 
 __all__ = ["is_llmservingsim_v0", "read_llmservingsim_v0"]
 

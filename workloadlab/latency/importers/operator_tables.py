@@ -29,14 +29,14 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.latency.collectives import Exchanges, expert_parallel, tensor_parallel
 from workloadlab.latency.domain import kind_of
+from workloadlab.latency.hardware.collectives import Exchanges, expert_parallel, tensor_parallel
 from workloadlab.latency.importers.selection import geometry_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workloadlab.latency.geometry import ModelGeometry
+    from workloadlab.latency.hardware.geometry import ModelGeometry
 
 __all__ = ["AXES", "SHAPE", "OperatorTables", "table_file"]
 

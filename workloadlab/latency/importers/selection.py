@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.latency.geometry import ModelGeometry
+from workloadlab.latency.hardware.geometry import ModelGeometry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

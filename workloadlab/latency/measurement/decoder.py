@@ -17,7 +17,7 @@ from torch.nn.functional import rms_norm, scaled_dot_product_attention, silu
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workloadlab.latency.geometry import ModelGeometry
+    from workloadlab.latency.hardware.geometry import ModelGeometry
     from workloadlab.latency.measurement.plan import Shape
 
 __all__ = ["Decoder"]

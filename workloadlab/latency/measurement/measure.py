@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from workloadlab.latency.geometry import ModelGeometry
+    from workloadlab.latency.hardware.geometry import ModelGeometry
 
 __all__ = ["StepTimer", "measure"]
 

@@ -121,7 +121,7 @@ def refined(measured: Mapping[Shape, float], limits: Limits, *, most: int) -> li
         limits: of the grid.
         most: number of shapes to return.
     """
-    from workloadlab.latency.linear import design_matrix, fit_coefficients
+    from workloadlab.latency.estimators.linear import design_matrix, fit_coefficients
 
     shapes = sorted(measured)
     if len(shapes) < 8:

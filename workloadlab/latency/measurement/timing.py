@@ -18,7 +18,7 @@ from workloadlab.latency.measurement.decoder import Decoder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workloadlab.latency.geometry import ModelGeometry
+    from workloadlab.latency.hardware.geometry import ModelGeometry
     from workloadlab.latency.measurement.plan import Shape
 
 __all__ = ["TorchTimer", "tiny"]

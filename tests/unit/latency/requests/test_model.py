@@ -1,0 +1,141 @@
+"""TTFT and TPOT from what a router sees: what is read, learnt, kept and refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from workloadlab.errors import DataError, UsageError
+from workloadlab.latency import RequestModel, fit_requests
+from workloadlab.latency.requests.rows import read_request_rows, request_rows
+
+
+def rows(count: int = 2000, seed: int = 0) -> pl.DataFrame:
+    """TTFT grows with the prompt and the queue, and is spread exponentially."""
+    rng = np.random.default_rng(seed)
+    tokens, waiting = rng.integers(10, 4000, count), rng.integers(0, 30, count)
+    ttft = 0.02 + 1e-5 * tokens + 0.01 * waiting
+    return pl.DataFrame(
+        {
+            "input_tokens": tokens,
+            "waiting": waiting,
+            "ttft_s": ttft * rng.exponential(1.0, count),
+            "tpot_s": np.where(np.arange(count) % 2, 0.02 + 1e-3 * waiting, np.nan),
+        }
+    ).with_columns(pl.col("tpot_s").fill_nan(None))
+
+
+@pytest.fixture(scope="module")
+def model() -> RequestModel:
+    return fit_requests(rows(), name="mine")
+
+
+def test_quantiles_are_learnt_and_hold_on_new_requests(model) -> None:
+    new = rows(seed=1)
+    predicted = model.predict(new)
+    assert predicted.columns == ["ttft_s_0.5", "ttft_s_0.9", "tpot_s_0.5", "tpot_s_0.9"]
+    for column, share in (("ttft_s_0.5", 0.5), ("ttft_s_0.9", 0.9)):
+        assert (new["ttft_s"] <= predicted[column]).mean() == pytest.approx(share, abs=0.04)
+        assert model.coverage[column.replace("_s_", "_s ")] == pytest.approx(share, abs=0.08)
+    truth = np.log(2) * (0.02 + 1e-5 * new["input_tokens"] + 0.01 * new["waiting"])
+    assert (predicted["ttft_s_0.5"] / truth - 1).abs().mean() < 0.25
+    assert model.card.find("tpot_s").mape < 0.02
+    assert model.card.find("ttft_s by waiting", "1 to 16").rows > 0
+
+
+def test_predictions_are_what_the_kernel_gives_and_quantiles_do_not_cross(model) -> None:
+    new = rows(50, seed=2)
+    predicted = model.predict(new)
+    kernel, table = model.kernel("ttft_s")
+    inputs = np.ascontiguousarray(new.select(model.features).to_numpy().astype(float))
+    assert predicted["ttft_s_0.5"].to_list() == [kernel(row, table) for row in inputs]
+    assert (predicted["ttft_s_0.9"] >= predicted["ttft_s_0.5"]).all()
+    with pytest.raises(UsageError, match=r"does not predict ttft_s at 0\.7"):
+        model.kernel("ttft_s", 0.7)
+
+
+def test_a_saved_model_is_the_same_model(model, tmp_path) -> None:
+    path = tmp_path / "m.json"
+    model.save(path)
+    assert RequestModel.load(path) == model
+    assert "TTFT" not in str(model)
+    assert "held-out MAPE" in repr(model)
+
+
+def test_rows_of_a_trace_and_of_a_predictor_mean_the_same(tmp_path) -> None:
+    trace = pl.DataFrame(
+        {
+            "input_tokens": [10, 20],
+            "running_at_arrival": [1, 2],
+            "waiting_at_arrival": [0, 3],
+            "ttft_ns": [500_000_000, None],
+            "e2e_ns": [1_500_000_000, None],
+            "output_tokens": [11, 1],
+        }
+    )
+    plain = request_rows(trace)
+    assert plain.columns == ["input_tokens", "running", "waiting", "ttft_s", "tpot_s"]
+    assert plain["ttft_s"].to_list() == [0.5, None]
+    assert plain["tpot_s"].to_list() == [0.1, None]
+    lines = [
+        {"input_token_length": 10, "num_request_running": 1, "actual_ttft_ms": 500, "actual_tpot_ms": 0},
+        {"input_token_length": 20, "num_request_running": 2, "actual_ttft_ms": 0, "actual_tpot_ms": 7.5},
+    ]  # fmt: skip
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, lines)).encode()))
+    read = read_request_rows(path)
+    assert read["ttft_s"].to_list() == [0.5, None]
+    assert read["tpot_s"].to_list() == [None, 0.0075]
+    assert read["running"].to_list() == [1.0, 2.0]
+
+
+def test_bad_rows(tmp_path) -> None:
+    with pytest.raises(UsageError, match="no such file"):
+        fit_requests(tmp_path / "none.jsonl")
+    broken = tmp_path / "rows.jsonl"
+    broken.write_text("{", encoding="utf-8")
+    with pytest.raises(DataError, match="cannot be read"):
+        fit_requests(broken)
+    with pytest.raises(DataError, match="lacks the columns input_tokens"):
+        fit_requests(rows().select("ttft_s"))
+    with pytest.raises(DataError, match="lacks the columns ttft_s"):
+        fit_requests(rows().select("waiting"))
+    with pytest.raises(DataError, match="row 3, column waiting: -1"):
+        fit_requests(rows(200).with_columns(waiting=pl.Series([0, 1, -1, 2] * 50)))
+    with pytest.raises(DataError, match="fewer than 100 rows"):
+        fit_requests(rows(60))
+    with pytest.raises(UsageError, match="quantiles are"):
+        fit_requests(rows(), quantiles=(1.5,))
+
+
+def test_bad_questions(model) -> None:
+    with pytest.raises(UsageError, match="the rows lack waiting"):
+        model.predict({"input_tokens": [5]})
+    with pytest.raises(DataError, match="row 2, column waiting: nan"):
+        model.predict({"input_tokens": [5, 6], "waiting": [1.0, None]})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f.update(format="x"), "is not a request model"),
+        (lambda f: f.update(format_version=9), "field format_version is 9"),
+        (lambda f: f["features"].append("weather"), "field features is"),
+        (lambda f: f["coefficients"].update(e2e_s={}), "field coefficients.e2e_s"),
+        (lambda f: f["coefficients"]["ttft_s"]["0.5"].pop("constant"), "ttft_s.0.5.constant"),
+        (
+            lambda f: f["coefficients"]["ttft_s"]["0.9"]["trees"]["feature"].__setitem__(0, 2),
+            r"trees.feature\[0\] is 2",
+        ),
+        (lambda f: f["card"].pop("split"), "field card is"),
+    ],
+)
+def test_a_hand_edited_file_names_the_field(model, change, message) -> None:
+    facts = json.loads(json.dumps(model.to_dict()))
+    change(facts)
+    with pytest.raises(DataError, match=message):
+        RequestModel.from_dict(facts, where="m.json")

@@ -1,0 +1,629 @@
+"""Every router that ships against decisions computed by hand, interpreted and compiled."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from workloadlab.routing import INSTANCE, REQUEST, SHELF, empty_memory
+from workloadlab.routing.families.affinity import PRIME
+
+INSTANCE_WORDS = {
+    "i": "in_flight", "w": "waiting", "r": "running", "q": "queued_tokens",
+    "o": "output_tokens_left", "c": "cached_tokens", "h": "indexed_tokens",
+    "size": "index_size_tokens", "u": "kv_blocks_used", "x": "context_tokens",
+    "sent": "sent_since_report", "sent_tokens": "sent_tokens_since_report",
+}  # fmt: skip
+REQUEST_WORDS = {
+    "n": "input_tokens", "p": "predicted_output_tokens", "out": "output_tokens", "d": "draw",
+    "t": "now_s", "s": "session", "k": "prefix_key", "row": "row",
+}  # fmt: skip
+
+
+def scene(count, **words):
+    """Instances of 100 blocks of 16 tokens with 8 seats, and a request of 100 tokens."""
+    views, offer = np.zeros(count, INSTANCE), np.zeros(1, REQUEST)
+    views["index"] = np.arange(count)
+    views["fits"], views["kv_blocks"], views["block_size"], views["max_num_seqs"] = 1, 100, 16, 8
+    for field, value in {"n": 100, "p": 10, "s": -1, "k": -1, "d": 0.99, **words}.items():
+        if field in REQUEST_WORDS:
+            offer[REQUEST_WORDS[field]] = value
+        else:
+            views[INSTANCE_WORDS.get(field, field)] = value
+    return offer, views
+
+
+def score_of(call, offer, views, params):
+    """Choose as the engines do for a score router."""
+    scores = [call(offer[0], v, params) if v["fits"] else math.inf for v in views]
+    return int(np.argmin(scores))
+
+
+def decide(name, count, params=None, memory=None, **words):
+    """Return the choice and the memory after it, the same interpreted and compiled."""
+    policy = SHELF[name].with_params(**params or {})
+    numbers = np.array(policy.params)
+    taken = []
+    for interpreted in (True, False):
+        offer, views = scene(count, **words)
+        cells = empty_memory(count)
+        for cell, value in (memory or {}).items():
+            cells[cell] = value
+        if interpreted:
+            offer, views = offer.view(np.recarray), views.view(np.recarray)
+        call = policy.interpreted if interpreted else policy.compiled
+        if policy.kind == "score":
+            taken.append((score_of(call, offer, views, numbers), cells))
+        else:
+            taken.append((int(call(offer[0], views, numbers, cells)), cells))
+    assert taken[0][0] == taken[1][0]
+    np.testing.assert_array_equal(taken[0][1], taken[1][1])
+    return taken[1]
+
+
+EXACT = {"prefill_token_s": 1, "decode_token_s": 5}
+STEPS = {"constant_s": 0, "prefill_token_s": 1, "decode_seq_s": 1, "decode_context_s": 0}
+EXACT_MIX = {"alpha": 0.5, "prefill_token_s": 1, "decode_seq_s": 0, "decode_context_s": 0}
+SLO = {"constant_s": 0, "prefill_token_s": 0.01, "decode_seq_s": 0.01, "decode_context_s": 0,
+       "ttft_slo_s": 2, "tpot_slo_s": 0.05}  # fmt: skip
+DEFAULT = {"queue": 2, "kv": 2, "prefix": 3}
+
+SCENES = {
+    "round_robin": [
+        (0, 3, {}), (2, 3, {"memory": {0: 2}}), (0, 1, {}), (1, 2, {"fits": [0, 1]}),
+        (0, 3, {"fits": [1, 1, 0], "memory": {0: 2}}),
+    ],
+    "random": [
+        (0, 4, {"d": 0}), (1, 4, {"d": 0.25}), (3, 4, {"d": 0.9999}), (0, 1, {"d": 0.7}),
+        (2, 3, {"d": 0.5, "fits": [1, 0, 1]}),
+    ],
+    "kubernetes_service": [
+        (2, 3, {}),
+        (1, 3, {"memory": {0: 1, 67: 1, 68: 10}, "t": 12}),
+        (0, 3, {"memory": {0: 1, 67: 1, 68: 10}, "t": 15.5, "d": 0}),  # closed
+        (1, 3, {"memory": {0: 1, 67: 1, 68: 10}, "t": 15.5, "d": 0, "params": {"keep_alive_s": 60}}),
+        (0, 3, {"memory": {0: 1, 67: 1, 68: 10}, "t": 12, "d": 0, "i": [0, 1, 0]}),  # busy
+        (2, 3, {"memory": {0: 2, 67: 1, 68: 10, 69: 2, 70: 9}, "t": 12, "d": 0, "i": [0, 1, 0]}),
+        (1, 3, {"memory": {0: 2, 67: 1, 68: 10, 69: 1, 70: 9}, "t": 12, "d": 0, "i": [0, 1, 0]}),
+        (0, 3, {"memory": {0: 1, 67: 1, 68: 10}, "t": 12, "d": 0, "fits": [1, 0, 1]}),
+        (0, 1, {"i": [9]}),
+    ],
+    "least_requests": [
+        (0, 2, {}), (1, 2, {"i": [3, 2]}), (0, 3, {"i": [2, 2, 2]}), (0, 1, {"i": [9]}),
+        (1, 2, {"i": [0, 5], "fits": [0, 1]}), (0, 2, {"i": [0, 1], "u": [100, 0]}),
+    ],
+    "least_outstanding": [
+        (0, 2, {}),
+        (0, 2, {"w": [1, 0], "r": [1, 3]}),
+        (1, 2, {"i": [0, 9], "w": [2, 0], "r": [0, 1]}),
+        (2, 3, {"w": [4, 4, 3]}),
+        (0, 1, {"w": [9]}),
+        (1, 2, {"w": [0, 5], "fits": [0, 1]}),
+    ],
+    "vllm_dp_v1": [
+        (0, 2, {}),
+        (0, 2, {"w": [1, 0], "r": [0, 4]}),
+        (1, 2, {"w": [1, 0], "r": [0, 3]}),
+        (1, 2, {"sent": [1, 0], "r": [0, 3]}),
+        (1, 3, {"w": [0, 2, 0], "sent": [2, 0, 1], "r": [1, 0, 6]}),
+        (0, 1, {"w": [3]}),
+    ],
+    "vllm_dp_v2": [
+        (0, 2, {}),
+        (1, 2, {"memory": {0: 1}}),
+        (1, 2, {"i": [2, 1]}),
+        (0, 2, {"w": [1, 0], "r": [1, 3]}),
+        (1, 2, {"w": [1, 0], "r": [1, 4], "u": [100, 100]}),  # 2 + 6 x 0.5 against 4
+        (0, 2, {"w": [1, 0], "r": [1, 4], "u": [50, 100]}),
+        (1, 2, {"params": {"clients": 3}, "i": [1, 0], "r": [1, 2]}),
+        (0, 1, {"w": [5], "u": [100]}),
+    ],
+    "power_of_two": [
+        (1, 3, {"d": 0, "i": [5, 3, 9]}),  # draws 0 and 1
+        (0, 3, {"d": 0, "i": [3, 3, 9]}),
+        (2, 3, {"d": 0.32, "i": [5, 9, 1]}),  # draws 0 and 2
+        (2, 3, {"d": 0.99, "i": [0, 9, 9]}),  # draws 2 and 1
+        (1, 3, {"d": 0, "u": [50, 10, 0], "params": {"signal": 1}}),
+        (0, 3, {"d": 0, "q": [5, 9, 0], "params": {"signal": 2}}),
+        (2, 3, {"d": 0, "i": [5, 0, 3], "fits": [1, 0, 1]}),
+        (0, 1, {"d": 0.7, "i": [4]}),
+    ],
+    "power_of_d": [
+        (1, 3, {"i": [3, 1, 2]}),
+        (0, 3, {"i": [1, 1, 2]}),
+        (0, 2, {"d": 0.3, "i": [9, 0], "params": {"d": 1}}),
+        (1, 2, {"d": 0.7, "i": [0, 9], "params": {"d": 1}}),
+        (2, 3, {"u": [50, 100, 49], "params": {"signal": 1}}),
+        (1, 2, {"q": [9, 0], "o": [0, 8], "params": {"signal": 2, "d": 10}}),
+        (0, 1, {"i": [4]}),
+    ],
+    "least_tokens": [
+        (0, 2, {}), (1, 2, {"q": [500, 0], "o": [70, 569]}), (0, 2, {"q": [500, 0], "o": [70, 571]}),
+        (0, 2, {"q": [5, 0], "o": [0, 5]}), (0, 1, {"q": [1]}), (1, 2, {"i": [0, 9], "q": [1, 0]}),
+    ],
+    "least_kv": [
+        (0, 2, {}), (1, 2, {"u": [50, 49]}), (0, 2, {"u": [100, 100]}), (0, 1, {"u": [100]}),
+        (1, 2, {"u": [50, 60], "kv_blocks": [100, 200]}),
+    ],
+    "smg_least_load": [
+        (0, 2, {}),
+        (1, 2, {"q": [2000, 0], "u": [0, 50]}),  # 1 s against 0.15
+        (0, 2, {"q": [200, 0], "u": [0, 50]}),  # 0.1 s
+        (1, 2, {"sent_tokens": [400, 0], "u": [0, 50]}),  # 0.2 s
+        (1, 2, {"u": [100, 0], "q": [0, 200_000]}),  # 149.85 against 100
+        (0, 2, {"u": [100, 0], "q": [0, 400_000]}),
+        (0, 1, {"u": [100]}),
+    ],
+    "llumnix_freeness": [
+        (0, 2, {}),
+        (0, 2, {"u": [50, 40], "r": [5, 6]}),  # 10 steps each
+        (1, 2, {"u": [50, 40], "r": [5, 5]}),
+        (1, 2, {"q": [160, 0], "u": [0, 9], "r": [1, 1]}),
+        (1, 2, {"u": [100, 100], "q": [16, 0], "r": [4, 2]}),
+        (0, 2, {"u": [100, 100], "r": [4, 2]}),
+        (1, 2, {"u": [10, 0], "r": [0, 1]}),
+        (0, 1, {"u": [100]}),
+    ],
+    "llumnix_minus": [
+        (0, 2, {}),
+        (0, 2, {"q": [16_000, 0], "u": [0, 1], "r": [1, 1]}),
+        (0, 2, {"u": [50, 40], "r": [5, 6]}),
+        (1, 2, {"u": [100, 99], "r": [1, 8]}),
+        (1, 2, {"u": [10, 0], "w": [0, 1]}),
+        (0, 1, {"u": [100]}),
+    ],
+    "lmetric": [
+        (0, 2, {}),
+        (0, 2, {"q": [100, 0], "r": [0, 1]}),  # 200 x 1 and 100 x 2
+        (1, 2, {"q": [101, 0], "r": [0, 1]}),
+        (0, 2, {"c": [96, 0], "r": [10, 0]}),  # 4 x 11
+        (1, 2, {"c": [100, 0], "w": [150, 0]}),  # at least one token: 151
+        (0, 1, {"q": [5], "u": [100]}),
+    ],
+    "lmetric_no_queue": [
+        (0, 2, {}),
+        (0, 2, {"q": [10_000, 0], "r": [0, 1]}),
+        (1, 2, {"r": [1, 0]}),
+        (0, 2, {"c": [50, 0], "r": [1, 0]}),
+        (1, 2, {"c": [100, 0], "w": [150, 0]}),
+        (0, 1, {"r": [5]}),
+    ],
+    "least_work_left": [
+        (0, 2, {}),
+        (0, 2, {"params": EXACT, "q": [500, 0], "o": [0, 100]}),  # 600 each
+        (1, 2, {"params": EXACT, "q": [500, 0], "o": [0, 99]}),
+        (1, 2, {"params": EXACT, "c": [0, 64], "q": [0, 60]}),
+        (1, 2, {"sent_tokens": [1, 0]}),
+        (1, 2, {"params": EXACT, "memory": {64: 100, 65: 2}, "i": [1, 0], "o": [0, 40]}),
+        (0, 2, {"params": EXACT, "memory": {64: 100, 65: 2}, "i": [1, 0], "o": [0, 50]}),
+        (0, 2, {"params": EXACT, "memory": {64: -99, 65: 1}, "i": [1, 0], "o": [9, 1]}),
+        (0, 1, {"q": [5]}),
+    ],
+    "decode_balancer": [
+        (0, 2, {}), (1, 2, {"memory": {64: 5, 65: 4}}), (0, 2, {"memory": {64: 4, 65: 4}}),
+        (0, 2, {"i": [9, 0]}), (1, 2, {"memory": {65: 7}, "fits": [0, 1]}), (0, 1, {}),
+    ],
+    "min_min": [
+        (0, 2, {}),
+        (1, 2, {"memory": {64: 10}}),
+        (0, 2, {"memory": {64: 10}, "t": 20}),
+        (1, 2, {"memory": {64: 30, 65: 25}, "t": 20}),
+        (0, 1, {"memory": {64: 1e6}}),
+    ],
+    "sita_e": [
+        (0, 2, {"d": 0.2}),
+        (1, 2, {"d": 0.7}),
+        (0, 2, {"d": 0.9, "memory": {20: 110}}),  # 0.45 of the work lies below
+        (1, 2, {"d": 0.1, "memory": {5: 110}}),
+        (1, 3, {"d": 0.5, "memory": {5: 110, 20: 110}}),
+        (1, 3, {"d": 0.2, "fits": [0, 1, 1]}),
+        (0, 1, {"d": 0.9}),
+    ],
+    "dedicated_small_large": [
+        (0, 2, {"p": 255}), (1, 2, {"p": 256}), (1, 3, {"i": [1, 0, 0]}), (0, 3, {}),
+        (2, 3, {"p": 999, "i": [0, 0, 9]}), (0, 1, {"p": 999}),
+        (2, 3, {"p": 999, "fits": [0, 1, 1]}),
+    ],
+    "dynamo_sita": [
+        (1, 4, {"i": [1, 0, 0, 0]}),
+        (0, 4, {"n": 1023}),
+        (2, 4, {"n": 1024, "i": [0, 0, 9, 0]}),
+        (2, 4, {"n": 8191}),
+        (3, 4, {"n": 8192}),
+        (0, 4, {"n": 8192, "c": [0, 0, 8000, 0]}),
+        (2, 4, {"u": [90, 90, 0, 0], "i": [5, 4, 3, 3]}),
+        (0, 4, {"u": [85, 90, 0, 0], "i": [5, 4, 3, 3]}),
+        (1, 2, {"n": 2000}),
+        (0, 1, {"n": 9000, "u": [100]}),
+    ],
+    "smg_bucket": [
+        (0, 2, {"n": 512}),  # 2048 characters, on the boundary
+        (1, 2, {"n": 513}),
+        (1, 2, {"n": 5000}),
+        (1, 2, {"memory": {0: 99, 64: 2048, 65: 400, 66: 4096}}),
+        (0, 2, {"memory": {0: 99, 64: 2048, 65: 400, 66: 4096}, "params": {"spread": 400}}),
+        (0, 1, {"n": 5000}),
+        (1, 2, {"n": 5, "fits": [0, 1]}),
+    ],
+    "mixing_impact": [
+        (0, 2, {}),
+        (1, 2, {"x": [1000, 0]}),
+        (1, 2, {"r": [1, 0]}),
+        (0, 2, {"r": [1000, 2000]}),  # both at the limit
+        (1, 2, {"x": [1000, 0], "r": [0, 1]}),  # -0.435 against -0.466
+        (0, 2, {"x": [1000, 0], "r": [0, 1], "params": {"alpha": 0}}),
+        (0, 1, {"r": [9], "u": [100]}),
+    ],
+    "mixing_seconds": [
+        (0, 2, {}),
+        (1, 2, {"params": {**EXACT_MIX}, "r": [1, 0], "q": [0, 50]}),  # 100 against 75
+        (0, 2, {"params": {**EXACT_MIX}, "r": [1, 0], "q": [0, 100]}),
+        (0, 2, {"params": {**EXACT_MIX}, "r": [1, 0], "q": [0, 150]}),
+        (0, 2, {"params": {**EXACT_MIX}, "c": [96, 0], "r": [1, 0]}),
+        (1, 2, {"params": {**EXACT_MIX, "prefill_token_s": 0, "decode_seq_s": 1}, "r": [2, 1]}),
+        (0, 1, {"r": [9], "u": [100]}),
+    ],
+    "weighted": [
+        (0, 2, {}),
+        (1, 2, {"d": 0}),
+        (1, 3, {"params": {"queue": 1}, "w": [2, 0, 1]}),
+        (1, 2, {"params": {"running": 1}, "r": [2, 0]}),
+        (1, 2, {"params": {"kv": 1}, "u": [10, 0]}),
+        (1, 2, {"params": {"prefix": 1}, "h": [0, 96]}),
+        (0, 2, {"params": {"active": 1}, "i": [3, 4]}),
+        (1, 2, {"params": {"load": 1}, "w": [1, 0]}),
+        (1, 2, {"params": {"load": 1}, "w": [128, 127]}),
+        (1, 2, {"params": {"tokens": 1}, "q": [100, 0]}),
+        (1, 2, {"params": {"in_flight": 1}, "i": [1, 0]}),
+        (1, 2, {"params": {"work": 1}, "q": [5, 0], "o": [0, 4]}),
+        (0, 1, {"params": DEFAULT, "u": [100]}),
+    ],
+    "llmd_default": [
+        (1, 2, {"w": [0, 1], "h": [0, 96]}),  # 4 against 4.88
+        (0, 2, {"w": [0, 1], "h": [0, 64]}),
+        (0, 2, {"u": [100, 0], "h": [96, 0]}),
+        (0, 2, {}),
+        (1, 2, {"d": 0}),
+        (0, 1, {"u": [100]}),
+    ],
+    "llmd_precise": [
+        (1, 2, {"w": [0, 1], "h": [0, 96]}),
+        (0, 2, {"w": [0, 1], "h": [0, 40]}),
+        (0, 2, {"w": [0, 1], "h": [0, 50]}),  # 2 each
+        (1, 2, {"w": [0, 1], "h": [0, 50], "d": 0.4}),
+        (1, 2, {"u": [100, 0]}),
+        (0, 1, {"w": [9]}),
+    ],
+    "aibrix_multi": [
+        (1, 2, {"i": [0, 4], "q": [0, 400], "h": [0, 96]}),
+        (0, 2, {"i": [0, 4], "q": [0, 400], "h": [0, 32]}),  # 2 against 1.92
+        (1, 3, {"i": [4, 2, 0], "o": [0, 0, 40], "h": [0, 16, 0]}),  # 1, 2.46, 1
+        (0, 2, {}),
+        (1, 2, {"d": 0}),
+        (0, 1, {"u": [100]}),
+    ],
+    "ps_loadaware": [
+        (0, 2, {}),
+        (0, 2, {"c": [0, 50], "i": [0, 2]}),
+        (1, 2, {"c": [0, 96]}),
+        (1, 2, {"i": [10, 12], "c": [0, 32]}),  # 0.09 against 0.23
+        (0, 2, {"i": [10, 12], "c": [0, 16]}),
+        (1, 2, {"i": [0, 99], "c": [0, 16], "params": {"beta": 0}}),
+        (0, 1, {"i": [9]}),
+    ],
+    "sglang_cache_aware": [
+        (0, 2, {}),
+        (1, 2, {"memory": {64: 1}}),
+        (1, 2, {"h": [0, 32], "i": [0, 5]}),
+        (0, 2, {"h": [0, 30]}),
+        (0, 2, {"h": [0, 96], "i": [0, 65]}),
+        (1, 2, {"h": [0, 96], "i": [0, 64]}),
+        (1, 2, {"h": [0, 96], "i": [200, 265]}),
+        (1, 2, {"h": [96, 96], "i": [3, 2]}),
+        (0, 1, {"u": [100]}),
+    ],
+    "vllm_router_cache_aware": [
+        (1, 2, {"size": [10, 5], "i": [0, 9]}),
+        (0, 2, {"h": [0, 50]}),
+        (1, 2, {"h": [0, 51], "size": [0, 9]}),
+        (0, 2, {"h": [0, 96], "i": [0, 33]}),
+        (1, 2, {"h": [0, 96], "i": [0, 32]}),
+        (0, 2, {}),
+        (0, 1, {"u": [100]}),
+    ],
+    "ray_prefix": [
+        (0, 2, {"i": [0, 11], "h": [0, 96]}),
+        (1, 2, {"i": [0, 10], "h": [0, 10]}),
+        (1, 2, {"h": [0, 9], "size": [5, 0]}),
+        (1, 2, {"i": [3, 2]}),
+        (1, 2, {"h": [50, 50], "i": [3, 2]}),
+        (2, 3, {"size": [5, 0, 0], "i": [0, 4, 3]}),
+        (0, 2, {}),
+        (0, 1, {"u": [100]}),
+    ],
+    "aibrix_prefix": [
+        (0, 2, {"i": [0, 9], "h": [0, 96]}),
+        (1, 2, {"i": [0, 8], "h": [0, 96]}),  # limit 4 + 5.66
+        (0, 3, {"i": [0, 0, 6], "h": [0, 0, 96]}),  # limit 2 + 3.46
+        (1, 3, {"i": [0, 0, 6], "h": [0, 0, 96], "d": 0}),
+        (0, 3, {"i": [0, 6, 0], "h": [50, 96, 0]}),
+        (1, 2, {"h": [96, 96], "i": [2, 1]}),
+        (0, 1, {"u": [100]}),
+    ],
+    "dynamo_kv": [
+        (0, 2, {"n": 160}),
+        (1, 2, {"n": 160, "d": 0}),
+        (1, 2, {"n": 160, "h": [0, 80]}),
+        (0, 2, {"n": 160, "h": [0, 80], "u": [0, 6]}),  # 20 against 21
+        (1, 2, {"n": 160, "q": [160, 0]}),
+        (1, 2, {"n": 160, "sent_tokens": [160, 0]}),
+        (1, 2, {"u": [100, 99]}),
+        (0, 2, {"n": 160, "h": [0, 80], "params": {"temperature": 1}, "d": 0.2}),  # 0.27 of 1.37
+        (1, 2, {"n": 160, "h": [0, 80], "params": {"temperature": 1}, "d": 0.3}),
+        (1, 2, {"n": 160, "h": [144, 0], "q": [128, 0], "params": {"decay": 1}}),  # 23 against 20
+        (0, 2, {"n": 160, "h": [144, 0], "q": [128, 0]}),  # 19
+        (0, 1, {"u": [100]}),
+    ],
+    "dynamo_kv_approx": [
+        (0, 2, {"n": 160}),
+        (1, 2, {"n": 160, "d": 0}),
+        (1, 2, {"n": 160, "h": [0, 80]}),
+        (0, 2, {"n": 160, "c": [0, 80]}),
+        (0, 2, {"n": 160, "h": [0, 80], "u": [0, 6]}),  # 20 against 21
+        (0, 1, {"h": [96], "u": [100]}),
+    ],
+    "preble_e2": [
+        (0, 2, {}),
+        (1, 2, {"c": [0, 51], "memory": {66: 1}}),
+        (0, 2, {"c": [0, 50], "memory": {66: 1}}),
+        (1, 2, {"c": [0, 50]}),
+        (1, 2, {"c": [60, 60], "memory": {64: 1}}),
+        (1, 2, {"u": [100, 0]}),
+        (1, 2, {"memory": {64: 1, 66: 0.5}, "t": 0}),
+        (0, 2, {"memory": {64: 1, 66: 0.5, 67: 180}, "t": 180}),  # 1 / e against 0.5
+        (0, 1, {"u": [100]}),
+    ],
+    "dualmap": [
+        (0, 2, {"c": [64, 0]}),
+        (1, 2, {"c": [0, 64], "q": [0, 10_000]}),
+        (0, 2, {"c": [0, 64], "q": [0, 20_000]}),  # 1.2 s
+        (1, 2, {"q": [5, 0]}),
+        (1, 2, {"sent_tokens": [5, 0], "k": 3}),
+        (0, 1, {"k": 3}),
+        (1, 2, {"fits": [0, 1], "c": [64, 0]}),
+    ],
+    "session_affinity": [
+        (0, 2, {}), (1, 2, {"i": [1, 0]}), (0, 1, {"s": 5}), (1, 2, {"s": 5, "fits": [0, 1]}),
+        (0, 2, {"s": 5, "fits": [1, 0], "i": [99, 0]}),
+    ],
+    "consistent_hash": [
+        (0, 1, {"s": 5}), (0, 1, {"k": 5}), (0, 1, {"row": 5}), (1, 2, {"k": 5, "fits": [0, 1]}),
+        (0, 2, {"s": 5, "fits": [1, 0], "i": [99, 0]}),
+    ],
+    "prefix_hash": [
+        (0, 2, {}), (1, 2, {"i": [1, 0]}), (0, 1, {"k": 5, "i": [9]}),
+        (1, 2, {"k": 5, "fits": [0, 1], "i": [0, 9]}), (0, 2, {"k": 5, "i": [0, 9]}),
+        (1, 2, {"k": 5, "i": [9, 0]}),
+    ],
+    "chwbl": [
+        (0, 1, {"k": 5, "i": [9]}), (0, 2, {"k": 5, "i": [0, 9]}), (1, 2, {"k": 5, "i": [9, 0]}),
+        (1, 2, {"k": 5, "fits": [0, 1], "i": [0, 9]}), (1, 3, {"k": 5, "i": [9, 0, 9]}),
+    ],
+    "max_capacity": [
+        (-1, 2, {"memory": {0: 5}, "t": 1, "i": [1, 1]}),
+        (0, 2, {"memory": {0: 5}, "t": 1}),
+        (1, 2, {"memory": {0: 5}, "t": 5, "i": [1, 1], "u": [50, 40]}),
+        (1, 2, {"i": [2, 1]}),
+        (-1, 2, {"i": [1, 1], "u": [94, 94]}),  # 110 tokens take 7 blocks
+        (0, 2, {"i": [1, 1], "u": [93, 93]}),
+        (-1, 2, {"i": [8, 8]}),
+        (1, 2, {"i": [1, 1], "q": [160, 0], "u": [0, 5]}),
+        (0, 1, {"u": [100]}),
+    ],
+    "hra": [
+        (1, 2, {"n": 160, "i": [1, 1], "u": [76, 70]}),  # 4 blocks left against 10
+        (-1, 2, {"n": 160, "i": [1, 1], "u": [76, 76]}),
+        (0, 2, {"n": 160, "i": [1, 1], "u": [75, 75]}),
+        (1, 2, {"i": [2, 1], "r": [2, 1]}),
+        (0, 2, {"u": [100, 100]}),
+        (1, 2, {"n": 160, "i": [1, 9], "r": [1, 9], "q": [640, 0]}),
+        (0, 1, {"n": 9999}),
+    ],
+    "hold_until_fit": [
+        (0, 2, {}),
+        (0, 2, {"i": [1, 1], "w": [0, 1]}),
+        (1, 2, {"i": [1, 1], "w": [1, 0]}),
+        (-1, 2, {"i": [1, 1], "w": [1, 1]}),
+        (1, 2, {"i": [8, 7]}),
+        (-1, 2, {"i": [8, 8]}),
+        (-1, 2, {"i": [1, 1], "u": [94, 94]}),
+        (0, 2, {"i": [0, 1], "u": [94, 94]}),
+        (1, 2, {"i": [1, 1], "sent": [1, 0]}),
+        (0, 1, {"u": [100]}),
+    ],
+    "clairvoyant_least_work": [
+        (0, 2, {}),
+        (0, 2, {"params": EXACT, "q": [500, 0], "o": [0, 100]}),
+        (1, 2, {"params": EXACT, "q": [500, 0], "o": [0, 99]}),
+        (1, 2, {"params": EXACT, "c": [0, 64], "q": [0, 60]}),
+        (1, 2, {"sent_tokens": [1, 0]}),
+        (0, 1, {"o": [9]}),
+    ],
+    "predicted_latency": [
+        (0, 2, {}),
+        (0, 2, {"params": STEPS, "q": [10, 0], "r": [0, 1]}),  # 120 each
+        (1, 2, {"params": STEPS, "q": [11, 0], "w": [0, 1]}),
+        (0, 2, {"params": STEPS, "h": [64, 0], "r": [6, 0]}),  # 106 against 110
+        (1, 2, {"params": STEPS, "sent_tokens": [1, 0]}),
+        (0, 1, {"u": [100]}),
+    ],
+    "llmd_latency": [
+        (0, 2, {}),
+        (1, 2, {"params": SLO, "q": [0, 50]}),
+        (0, 2, {"params": {**SLO, "most": 1}, "q": [0, 50]}),
+        (0, 2, {"params": SLO, "q": [0, 150]}),
+        (0, 2, {"params": SLO, "r": [0, 5]}),
+        (0, 2, {"params": SLO, "q": [200, 300], "i": [1, 1]}),
+        (1, 2, {"params": SLO, "q": [200, 300], "i": [1, 0]}),
+        (0, 1, {"params": SLO, "q": [900]}),
+    ],
+    "polyserve": [
+        (1, 2, {"params": SLO, "i": [1, 2]}),
+        (0, 2, {"params": SLO, "i": [1, 2], "q": [0, 150]}),
+        (0, 2, {"params": SLO, "i": [1, 2], "r": [0, 5]}),
+        (1, 2, {"params": SLO, "q": [300, 200]}),
+        (0, 2, {"params": SLO, "i": [2, 2]}),
+        (0, 1, {"params": SLO, "q": [900]}),
+    ],
+}  # fmt: skip
+
+
+def test_every_router_has_at_least_five_scenes():
+    assert set(SCENES) == set(SHELF)
+    assert {name: len(rows) for name, rows in SCENES.items() if len(rows) < 5} == {}
+
+
+@pytest.mark.parametrize("name", SHELF)
+def test_decisions_by_hand(name):
+    for number, (chosen, count, facts) in enumerate(SCENES[name]):
+        assert decide(name, count, **facts)[0] == chosen, f"{name}, scene {number}: {facts}"
+
+
+@pytest.mark.parametrize("name", SHELF)
+def test_routers_never_choose_an_instance_that_cannot_serve(name):
+    rng = np.random.default_rng(len(name))
+    for _ in range(40):
+        count = int(rng.integers(1, 6))
+        fits = rng.integers(0, 2, count)
+        fits[rng.integers(count)] = 1
+        loads = {word: rng.integers(0, 12, count) for word in ("w", "r", "i", "u", "sent")}
+        chosen, _ = decide(
+            name, count, fits=fits, d=rng.random(), k=int(rng.integers(-1, 9)), t=rng.random(),
+            n=int(rng.integers(1, 5000)), p=int(rng.integers(1, 5000)), row=int(rng.integers(1e6)),
+            s=int(rng.integers(-1, 9)), q=rng.integers(0, 999, count), c=np.zeros(count), **loads,
+        )  # fmt: skip
+        assert chosen == -1 or fits[chosen] == 1
+        assert chosen >= 0 or SHELF[name].family == "central queue"
+
+
+@pytest.mark.parametrize("name", SHELF)
+def test_routers_document_themselves(name):
+    policy = SHELF[name]
+    assert policy.formula
+    assert policy.source
+    assert policy.family != "user"
+    assert "ties" in policy.function.__doc__.lower()
+
+
+def rank(key, index):
+    mixed = ((key + 1) * 48271 + (index + 1) * 1403580810) % PRIME
+    mixed = mixed * mixed % PRIME
+    mixed = (mixed + (index + 1) * 69621) % PRIME
+    return mixed * mixed % PRIME
+
+
+@pytest.mark.parametrize("name", ["session_affinity", "consistent_hash"])
+def test_sessions_stay_where_the_hash_puts_them(name):
+    for session in range(20):
+        expected = max(range(5), key=lambda index, key=session: rank(key, index))
+        assert decide(name, 5, s=session, i=[9, 0, 3, 1, 0])[0] == expected
+
+
+def test_an_instance_that_goes_moves_only_its_own_keys():
+    for session in range(50):
+        before = decide("consistent_hash", 5, s=session)[0]
+        after = decide("consistent_hash", 5, s=session, fits=[1, 1, 0, 1, 1])[0]
+        assert after == before or before == 2
+
+
+def test_hashed_shares_are_even():
+    policy = SHELF["consistent_hash"]
+    offer, views = scene(8)
+    counts = Counter()
+    for key in range(16_000):
+        offer["prefix_key"] = key
+        counts[policy.compiled(offer[0], views, np.zeros(0), empty_memory(8))] += 1
+    assert sorted(counts) == list(range(8))
+    # binomial with p = 1/8: a standard deviation is 42
+    assert max(abs(count - 2000) for count in counts.values()) < 4 * 42
+
+
+def test_bounded_loads_go_on_to_the_keys_next_instance():
+    order = sorted(range(4), key=lambda index: -rank(7, index))
+    loads = [0, 0, 0, 0]
+    assert decide("chwbl", 4, k=7, i=loads)[0] == order[0]
+    loads[order[0]] = 2  # over 1.25 x 3 / 4
+    assert decide("chwbl", 4, k=7, i=loads)[0] == order[1]
+    assert decide("prefix_hash", 4, k=7, i=loads)[0] == min(set(range(4)) - {order[0]})
+    loads[order[1]] = 2  # over 1.25 x 5 / 4
+    assert decide("chwbl", 4, k=7, i=loads)[0] == order[2]
+
+
+def test_ties_broken_at_random_are_even():
+    for name in ("weighted", "dynamo_kv", "aibrix_prefix"):
+        chosen = Counter(decide(name, 4, d=(k + 0.5) / 400)[0] for k in range(400))
+        assert max(abs(chosen[i] - 100) for i in range(4)) <= 1
+
+
+def test_power_of_d_draws_every_subset_equally():
+    policy = SHELF["power_of_d"].with_params(d=2)
+    offer, views = scene(5, i=range(5))
+    draws = (np.arange(20_000) + 0.5) / 20_000
+    chosen = Counter()
+    for draw in draws:
+        offer["draw"] = draw
+        chosen[policy.compiled(offer[0], views, np.array(policy.params), empty_memory(5))] += 1
+    assert [chosen[i] / 20_000 for i in range(5)] == pytest.approx(
+        [0.4, 0.3, 0.2, 0.1, 0], abs=1e-3
+    )
+
+
+def test_lmetric_is_the_log_linear_router_with_equal_weights():
+    rng = np.random.default_rng(5)
+    for _ in range(200):
+        q, r, w = (rng.integers(0, 999, 6) for _ in range(3))
+        score = np.log(np.maximum(1, q + 100)) + np.log(r + w + 1)
+        ordered = np.sort(score)
+        if ordered[1] - ordered[0] > 1e-9:
+            assert decide("lmetric", 6, q=q, r=r, w=w)[0] == score.argmin()
+
+
+def test_memories_after_a_decision():
+    _, memory = decide("least_work_left", 2, params={"bias": 2})
+    assert memory[64] == 10  # twice the prediction of 10
+    assert memory[65] == 1
+    _, memory = decide("least_work_left", 2, params={"noise": 1}, d=0.5)
+    assert memory[64] == 0
+    _, memory = decide("min_min", 2, n=1000, p=300, t=3)
+    assert memory[64] == pytest.approx(3 + 0.32 + 0.035 * 2048)
+    _, memory = decide("decode_balancer", 2, out=7)
+    assert memory[64] == 7
+    _, memory = decide("max_capacity", 2, t=4)
+    assert memory[0] == 5
+
+
+def test_bucket_ranges_are_cut_again_to_equal_characters():
+    window = {0: 5, 64: 2048, 65: 9000, 66: 4096, 67: 1000, 2 + 14: 6000, 2 + 20: 4000}
+    chosen, memory = decide("smg_bucket", 2, n=1, t=6, memory=window)
+    assert chosen == 0
+    assert memory[0] == 11
+    assert memory[64] == pytest.approx(2**7.5)  # the bin that reaches half of the 10,000 characters
+    assert memory[65] == 4
+
+
+@pytest.mark.parametrize("share", [0.5, 0.75])
+def test_sita_e_gives_each_instance_equal_work(share):
+    policy = SHELF["sita_e"]
+    rng = np.random.default_rng(2)
+    sizes = np.where(rng.random(20_000) < share, 100, 10_000)
+    offer, views = scene(4, p=0)
+    memory, work = empty_memory(4), np.zeros(4)
+    for row, size in enumerate(sizes):
+        offer["input_tokens"], offer["draw"] = size, rng.random()
+        chosen = policy.compiled(offer[0], views, np.array(policy.params), memory)
+        if row > 2000:
+            work[chosen] += size
+    assert work / work.sum() == pytest.approx([0.25] * 4, abs=0.02)

@@ -1,0 +1,134 @@
+"""How counts depend on earlier counts: autocorrelation, spectrum, long memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workloadlab.characterization.statistics.counts import complete_counts, round_width
+from workloadlab.characterization.statistics.measures import correlation, occupied_bins
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workloadlab.characterization.statistics.clock import Clock
+
+__all__ = ["Hurst", "Period", "autocorrelation", "count_acf", "estimate_hurst", "find_periods"]
+
+ACF_BINS_S = (1, 60)
+LAGS = 60
+SPECTRUM_BINS = 65_536
+PERIODS = 3
+HURST_BASE_S = 0.1
+HURST_DOUBLINGS = 8
+HURST_LEAST_BINS = 30
+
+
+@dataclass(frozen=True)
+class Period:
+    """A peak of the periodogram; `power_share` is its part of the variance of the counts."""
+
+    period_s: float
+    power_share: float
+
+
+@dataclass(frozen=True)
+class Hurst:
+    """Long memory by the variance-time slope.
+
+    Attributes:
+        value: 1 + b/2 with b the slope of log variance on log window; 0.5 without memory.
+        variance_time: (window in seconds, variance of the mean rate per base bin) pairs.
+    """
+
+    value: float
+    variance_time: tuple[tuple[float, ...], ...]
+
+
+def autocorrelation(counts: NDArray[np.int64], lags: int) -> tuple[float | None, ...]:
+    """Return Pearson's correlation of counts with the counts k bins later, for k from 1.
+
+    None where either side does not vary. No lag leaves less than three quarters of the bins.
+
+    Example:
+        >>> autocorrelation(np.array([1, 2, 1, 2, 1, 2, 1, 2]), 2)
+        (-1.0, 1.0)
+    """
+    most = min(lags, len(counts) // 4)
+    return tuple(correlation(counts[:-lag], counts[lag:]) for lag in range(1, most + 1))
+
+
+def count_acf(
+    since_first_ns: NDArray[np.int64], clock: Clock
+) -> dict[str, tuple[float | None, ...] | None]:
+    """Return the autocorrelation of counts per second and per minute, lags from 1 to 60 at most.
+
+    The last bin is in it, partial as it is. None under two ticks and for fewer than eight bins.
+    """
+    found: dict[str, tuple[float | None, ...] | None] = {}
+    for width_s in ACF_BINS_S:
+        counts = None
+        if clock.resolves(width_s):
+            counts = complete_counts(since_first_ns, width_s, partial=True)
+        usable = counts is not None and len(counts) >= 8
+        found[str(width_s)] = (
+            autocorrelation(counts, LAGS) if usable and counts is not None else None
+        )
+    return found
+
+
+def find_periods(since_first_ns: NDArray[np.int64], clock: Clock) -> tuple[Period, ...]:
+    """Return the three largest peaks of the periodogram of the counts, largest first.
+
+    A peak is larger than both neighbours, lasts at least four bins and fits twice into the span.
+    """
+    span_s = int(since_first_ns[-1]) / 1e9
+    width_s = round_width(max(span_s / SPECTRUM_BINS, 2 * (clock.tick_s or 0.0), 1.0))
+    counts = complete_counts(since_first_ns, width_s)
+    if counts is None or len(counts) < 16:
+        return ()
+    power = np.abs(np.fft.rfft(counts - counts.mean())) ** 2
+    total = float(power.sum())
+    if total <= 0:
+        return ()
+    inner = power[2:-1]
+    peaks = np.flatnonzero((inner > power[1:-2]) & (inner >= power[3:])) + 2
+    peaks = peaks[peaks <= len(counts) // 4]
+    largest = peaks[np.argsort(-power[peaks], kind="stable")][:PERIODS]
+    return tuple(
+        Period(period_s=len(counts) * width_s / int(k), power_share=float(power[k]) / total)
+        for k in largest
+    )
+
+
+def estimate_hurst(since_first_ns: NDArray[np.int64], clock: Clock) -> Hurst | None:
+    """Estimate Hurst's exponent over nine windows from 0.1 s (or two ticks), each twice the last.
+
+    Only windows with at least 30 complete bins count, and at least four must. A daily cycle within
+    reach of the widest window reads as memory. Variances have n below.
+    """
+    base_s = HURST_BASE_S
+    if not clock.resolves(base_s):
+        base_s = round_width(2 * (clock.tick_s or base_s))
+    places, counts = occupied_bins(since_first_ns, round(base_s * 1e9))
+    bins = int(since_first_ns[-1]) // round(base_s * 1e9)
+    points = []
+    for doubling in range(HURST_DOUBLINGS + 1):
+        merged = 2**doubling
+        complete = bins // merged
+        if complete < HURST_LEAST_BINS:
+            break
+        groups = places // merged
+        starts = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
+        sums = np.add.reduceat(counts, starts)[groups[starts] < complete]
+        total, squares = int(sums.sum()), int(np.dot(sums, sums))
+        variance = (squares / complete - (total / complete) ** 2) / merged**2
+        if variance > 0:
+            points.append((base_s * merged, variance))
+    if len(points) < 4:
+        return None
+    logs = np.log(np.array(points))
+    x, y = logs[:, 0] - logs[:, 0].mean(), logs[:, 1] - logs[:, 1].mean()
+    return Hurst(value=1 + float(np.sum(x * y) / np.sum(x * x)) / 2, variance_time=tuple(points))

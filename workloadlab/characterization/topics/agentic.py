@@ -1,0 +1,161 @@
+"""Agents: steps between a person's words, time in tools, tokens that are new."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.rows import read_columns
+from workloadlab.characterization.statistics.spread import Spread, spread_of
+from workloadlab.tables import Cell, Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workloadlab.characterization.session_rows import SessionRows
+    from workloadlab.characterization.topics.sessions import Sessions
+    from workloadlab.trace import Trace
+
+__all__ = ["Agentic", "Appends", "ToolTime", "measure_agentic"]
+
+LARGE_APPEND = 10_000
+LONG_TOOL_NS = 60_000_000_000
+
+
+@dataclass(frozen=True)
+class Appends:
+    """Tokens that a request adds to what its session had in context.
+
+    A first request appends its prompt; a later one its prompt minus the prompt and the output of the
+    one before, 0 at least. After a compaction that is 0, though the prompt is new.
+
+    Attributes:
+        large_share: share of the requests that append 10,000 tokens or more.
+        large_token_share: share of all appended tokens in those.
+        fresh_share: appended / all input tokens; the rest was in context before.
+        prefill_amplification: input / appended tokens: work without a prefix cache, relative to what
+            is new.
+    """
+
+    tokens: Spread
+    large_share: float
+    large_token_share: float | None
+    fresh_share: float | None
+    prefill_amplification: float | None
+
+
+@dataclass(frozen=True)
+class ToolTime:
+    """Pauses after tool calls.
+
+    Attributes:
+        over_a_minute_share: share of the pauses longer than 60 s.
+        over_a_minute_time_share: share of the time of all pauses in those.
+    """
+
+    seconds: Spread
+    over_a_minute_share: float
+    over_a_minute_time_share: float | None
+
+
+@dataclass(frozen=True)
+class Agentic:
+    """Sessions of several requests, seen as an agent's work.
+
+    Attributes:
+        steps_per_turn: requests from a person's words to the answer: a run of tool calls and what
+            ends it; None where finish_reason is not recorded.
+        cached_share: recorded cached tokens / input tokens, where cached_tokens is recorded.
+        compactions: large drops of the prompt that last; see the sessions' resets.
+    """
+
+    steps_per_turn: Spread | None
+    tool_time: ToolTime | None
+    appends: Appends
+    cached_share: float | None
+    compactions: int
+
+    def tables(self) -> list[Table]:
+        """Return the topic as tables for people."""
+        rows: list[list[Cell]] = []
+        for name, s in (
+            ("steps per turn", self.steps_per_turn),
+            ("tool time, s", self.tool_time.seconds if self.tool_time else None),
+            ("appended tokens", self.appends.tokens),
+        ):
+            if s:
+                rows.append([name, s.n, s.mean, s.p50, s.p90, s.p99, s.max])
+        return [Table("Agents", ["", "n", "mean", "p50", "p90", "p99", "max"], rows)]
+
+
+def measure_agentic(
+    trace: Trace, rows: SessionRows | Unsupported, sessions: Sessions | Unsupported
+) -> Agentic | Unsupported:
+    """Measure agents' work; Unsupported where no session has a second request.
+
+    Args:
+        trace: for its cached tokens.
+        rows: what `read_sessions` returned for it.
+        sessions: what `measure_sessions` returned for those.
+    """
+    if isinstance(rows, Unsupported):
+        return rows
+    if isinstance(sessions, Unsupported):
+        return sessions
+    if rows.first.all():
+        return Unsupported("no session has a second request")
+    cached = None
+    if trace.has("cached_tokens"):
+        recorded = read_columns(trace, "cached_tokens", "input_tokens").drop_nulls("cached_tokens")
+        total = int(recorded["input_tokens"].sum())
+        cached = int(recorded["cached_tokens"].sum()) / total if total else None
+    return Agentic(
+        steps_per_turn=_steps(rows),
+        tool_time=_tool_time(rows),
+        appends=_appends(rows),
+        cached_share=cached,
+        compactions=sessions.context.resets,
+    )
+
+
+def _steps(rows: SessionRows) -> Spread | None:
+    if rows.after_tool is None:
+        return None
+    begins = rows.first.copy()
+    begins[1:] |= ~rows.after_tool[:-1]
+    return spread_of(np.diff(np.append(np.flatnonzero(begins), len(begins))))
+
+
+def _tool_time(rows: SessionRows) -> ToolTime | None:
+    if rows.after_tool is None or not rows.ends_recorded:
+        return None
+    after = ~rows.first[1:] & rows.after_tool[:-1]
+    pauses: NDArray[np.int64] = np.maximum((rows.arrival_ns[1:] - rows.end_ns[:-1])[after], 0)
+    seconds = spread_of(pauses / 1e9)
+    if seconds is None:
+        return None
+    total, long = int(pauses.sum()), pauses > LONG_TOOL_NS
+    return ToolTime(
+        seconds=seconds,
+        over_a_minute_share=int(np.count_nonzero(long)) / len(pauses),
+        over_a_minute_time_share=int(pauses[long].sum()) / total if total else None,
+    )
+
+
+def _appends(rows: SessionRows) -> Appends:
+    appended = rows.input_tokens.copy()
+    context = rows.input_tokens + rows.output_tokens
+    later = ~rows.first[1:]
+    appended[1:][later] = np.maximum(rows.input_tokens[1:] - context[:-1], 0)[later]
+    large = appended >= LARGE_APPEND
+    total, everything = int(appended.sum()), int(rows.input_tokens.sum())
+    return Appends(
+        tokens=spread_of(appended) or Spread(0, 0.0, 0.0, 0.0, 0.0, 0.0),
+        large_share=int(np.count_nonzero(large)) / len(appended),
+        large_token_share=int(appended[large].sum()) / total if total else None,
+        fresh_share=total / everything if everything else None,
+        prefill_amplification=everything / total if total else None,
+    )

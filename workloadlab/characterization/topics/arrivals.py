@@ -1,0 +1,250 @@
+"""The arrival process: rate over time, gaps between arrivals, burstiness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.statistics.burstiness import (
+    Bursts,
+    Rescaled,
+    find_bursts,
+    rescale_time,
+)
+from workloadlab.characterization.statistics.counts import (
+    PerMinute,
+    Rates,
+    RateSeries,
+    count_rates,
+    dispersion,
+    per_minute,
+    rate_series,
+)
+from workloadlab.characterization.statistics.dependence import (
+    Period,
+    count_acf,
+    estimate_hurst,
+    find_periods,
+)
+from workloadlab.characterization.statistics.fits import Fit, fit_families, fits_table, sample_of
+from workloadlab.characterization.statistics.measures import occupied_bins, sample_sd, spread_ranks
+from workloadlab.characterization.statistics.weekly import HourByWeekday, hour_by_weekday
+from workloadlab.statistics import quantiles
+from workloadlab.tables import Cell, Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workloadlab.characterization.statistics.clock import Clock
+
+__all__ = ["DISPERSION_S", "Arrivals", "Gaps", "WindowedCv", "measure_arrivals", "windowed_cv"]
+
+DISPERSION_S = (0.1, 1, 10, 60, 300, 3600)
+CV_WINDOWS_S = (60, 600)
+GAPS_PER_WINDOW = 30
+CURVE_POINTS = 200
+FAMILIES = ("exponential", "gamma", "weibull", "lognormal", "hyperexponential")
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Gaps between consecutive arrivals, in seconds; sd and cv with n - 1.
+
+    Attributes:
+        cv: sd / mean; 1 for a Poisson process. None for one gap, or where the clock is too coarse.
+    """
+
+    n: int
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    max: float
+    sd: float | None
+    cv: float | None
+
+
+@dataclass(frozen=True)
+class WindowedCv:
+    """Coefficient of variation of the gaps inside windows, over the windows with enough gaps.
+
+    Attributes:
+        windows: how many windows have at least 30 gaps between arrivals that both lie inside.
+    """
+
+    p50: float | None
+    mean: float | None
+    max: float | None
+    windows: int
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """The arrival process.
+
+    Attributes:
+        requests: arrivals measured.
+        rate_rps: requests / span.
+        windowed_iat_cv: by window in seconds ("60", "600"): burstiness net of slow rate changes.
+        dispersion: variance / mean of the counts per window, by window in seconds ("0.1" ...);
+            1 for a Poisson process. None under two ticks of the clock or over half the span.
+        iat_ccdf: at most 200 points (gap in seconds, share of gaps at least as long).
+        rates: counts per complete bin, by bin in seconds ("1" to "86400").
+        count_acf: autocorrelation of the counts by bin in seconds ("1", "60"), from lag 1 on.
+        periods: the largest peaks of the periodogram.
+        hurst: 1 + b/2 with b the variance-time slope over `variance_time`; 0.5 without memory.
+        variance_time: (window in seconds, variance of the mean count) pairs.
+        fits: families fitted to the positive gaps in seconds, best AIC first; none where the clock is
+            too coarse or there are under 50 gaps.
+        time_rescaled: gaps net of the rate per bin, by bin in seconds ("60", "600", "3600").
+    """
+
+    requests: int
+    span_s: float
+    rate_rps: float
+    per_minute: PerMinute
+    iat_s: Gaps
+    windowed_iat_cv: dict[str, WindowedCv]
+    dispersion: dict[str, float | None]
+    rate_series: RateSeries
+    iat_ccdf: tuple[tuple[float, ...], ...]
+    rates: dict[str, Rates | None]
+    count_acf: dict[str, tuple[float | None, ...] | None]
+    periods: tuple[Period, ...]
+    hurst: float | None
+    variance_time: tuple[tuple[float, ...], ...]
+    fits: tuple[Fit, ...]
+    time_rescaled: dict[str, Rescaled | None]
+    bursts: Bursts | Unsupported
+    hour_by_weekday: HourByWeekday | Unsupported
+
+    def tables(self) -> list[Table]:
+        """Return the topic as tables for people."""
+        m, g = self.per_minute, self.iat_s
+        minutes: list[list[Cell]] = [["all", m.bins, m.min, m.mean, m.max, m.peak_to_mean]]
+        if m.complete:
+            c = m.complete
+            minutes.append(["complete", c.bins, c.min, c.mean, c.max, c.peak_to_mean])
+        return [
+            Table(
+                "Requests per minute", ["minutes", "n", "min", "mean", "max", "peak/mean"], minutes
+            ),
+            Table(
+                "Gaps between arrivals",
+                ["seconds", "mean", "p50", "p90", "p99", "max", "sd", "CV"],
+                [["gap", g.mean, g.p50, g.p90, g.p99, g.max, g.sd, g.cv]],
+            ),
+            Table(
+                "CV of the gaps inside windows",
+                ["window", "n", "median", "mean", "max"],
+                [
+                    [f"{w} s", c.windows, c.p50, c.mean, c.max]
+                    for w, c in self.windowed_iat_cv.items()
+                ],
+            ),
+            Table(
+                "Dispersion of counts, variance/mean (Poisson: 1)",
+                ["window", *(f"{w} s" for w in self.dispersion)],
+                [["dispersion", *self.dispersion.values()]],
+            ),
+            *([fits_table("Families fitted to the gaps", self.fits)] if self.fits else []),
+        ]
+
+
+def measure_arrivals(
+    arrival_ns: NDArray[np.int64], clock: Clock, *, t0_unix_ns: int | None = None
+) -> Arrivals | Unsupported:
+    """Measure the arrival process of ascending integer nanoseconds since t0.
+
+    Bins and windows start at the first arrival. What the clock cannot resolve is None.
+    """
+    n = len(arrival_ns)
+    if n < 2:
+        return Unsupported(
+            "one request has no gap to another" if n else "the trace has no requests to measure"
+        )
+    since_first = arrival_ns - arrival_ns[0]
+    span_ns = int(since_first[-1])
+    if span_ns == 0:
+        return Unsupported(f"all {n:,} requests arrive at one instant, so there is no rate")
+    gaps = np.sort(np.diff(arrival_ns))
+    sample = sample_of(gaps / 1e9) if clock.resolves_gaps else None
+    memory = estimate_hurst(since_first, clock)
+    return Arrivals(
+        requests=n,
+        span_s=span_ns / 1e9,
+        rate_rps=n / (span_ns / 1e9),
+        per_minute=per_minute(since_first),
+        iat_s=_summarize_gaps(gaps, clock),
+        windowed_iat_cv={
+            str(width_s): windowed_cv(since_first, width_s, clock) for width_s in CV_WINDOWS_S
+        },
+        dispersion={
+            str(width_s): dispersion(since_first, width_s) if clock.resolves(width_s) else None
+            for width_s in DISPERSION_S
+        },
+        rate_series=rate_series(since_first, clock),
+        iat_ccdf=_ccdf(gaps),
+        rates=count_rates(since_first, clock),
+        count_acf=count_acf(since_first, clock),
+        periods=find_periods(since_first, clock),
+        hurst=memory.value if memory else None,
+        variance_time=memory.variance_time if memory else (),
+        fits=fit_families(sample, FAMILIES) if sample else (),
+        time_rescaled=rescale_time(since_first, clock),
+        bursts=find_bursts(since_first, clock),
+        hour_by_weekday=hour_by_weekday(arrival_ns, t0_unix_ns),
+    )
+
+
+def windowed_cv(since_first_ns: NDArray[np.int64], width_s: float, clock: Clock) -> WindowedCv:
+    """Return the CV of the gaps inside consecutive windows (ddof 1), over windows with >= 30 gaps.
+
+    A gap counts when both its arrivals lie in the window. The last window may be partial. None
+    where the mean gap of the median window is under two ticks: the clock makes that CV.
+    """
+    _, counts = occupied_bins(since_first_ns, round(width_s * 1e9))
+    ends = np.cumsum(counts)
+    full = counts > GAPS_PER_WINDOW
+    firsts, n_gaps = ends[full] - counts[full], counts[full] - 1
+    spans = since_first_ns[ends[full] - 1] - since_first_ns[firsts]
+    firsts, n_gaps, spans = firsts[spans > 0], n_gaps[spans > 0], spans[spans > 0]
+    means = spans / n_gaps
+    if not len(means) or not clock.resolves(quantiles(means, [0.5])[0] / 1e9):
+        return WindowedCv(p50=None, mean=None, max=None, windows=len(means))
+    squares = [
+        float(np.sum((np.diff(since_first_ns[first : first + gaps + 1]) - mean) ** 2))
+        for first, gaps, mean in zip(firsts.tolist(), n_gaps.tolist(), means.tolist(), strict=True)
+    ]
+    cvs = np.sqrt(np.array(squares) / (n_gaps - 1)) / means
+    return WindowedCv(
+        p50=quantiles(cvs, [0.5])[0],
+        mean=float(cvs.mean()),
+        max=float(cvs.max()),
+        windows=len(cvs),
+    )
+
+
+def _summarize_gaps(ascending_ns: NDArray[np.int64], clock: Clock) -> Gaps:
+    mean_ns = int(ascending_ns.sum()) / len(ascending_ns)
+    sd_ns = sample_sd(ascending_ns, mean_ns)
+    p50, p90, p99 = (q / 1e9 for q in quantiles(ascending_ns, [0.5, 0.9, 0.99]))
+    return Gaps(
+        n=len(ascending_ns),
+        mean=mean_ns / 1e9,
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        max=int(ascending_ns[-1]) / 1e9,
+        sd=None if sd_ns is None else sd_ns / 1e9,
+        cv=None if sd_ns is None or not clock.resolves_gaps else sd_ns / mean_ns,
+    )
+
+
+def _ccdf(ascending_ns: NDArray[np.int64]) -> tuple[tuple[float, ...], ...]:
+    gaps = np.unique(ascending_ns[spread_ranks(len(ascending_ns), CURVE_POINTS)])
+    shares = 1 - np.searchsorted(ascending_ns, gaps) / len(ascending_ns)
+    return tuple(zip((gaps / 1e9).tolist(), shares.tolist(), strict=True))

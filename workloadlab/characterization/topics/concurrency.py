@@ -1,0 +1,184 @@
+"""How many requests, and tokens, are in flight over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.rows import read_columns
+from workloadlab.characterization.statistics.counts import round_width
+from workloadlab.tables import Cell, Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workloadlab.characterization.topics.phases import PhaseTimes
+    from workloadlab.trace import Trace
+
+__all__ = ["Concurrency", "InFlight", "LevelSeries", "Little", "measure_concurrency", "sweep"]
+
+SERIES_BINS = 500
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """A level over time, from the first arrival to the last end, weighted by time."""
+
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    peak: int
+
+
+@dataclass(frozen=True)
+class LevelSeries:
+    """Mean level per bin since the first arrival, at most 500 bins."""
+
+    bin_s: float
+    mean: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Little:
+    """Little's law over the span of the arrivals: two ways to the same number.
+
+    Attributes:
+        l: time integral of the requests in flight / span, from the sweep over starts and ends.
+        lambda_rps: requests / span.
+        w_s: mean duration.
+        lambda_w: their product.
+        relative_error: of l against lambda_w; rounding alone.
+    """
+
+    l: float  # noqa: E741
+    lambda_rps: float
+    w_s: float
+    lambda_w: float
+    relative_error: float
+
+
+@dataclass(frozen=True)
+class Concurrency:
+    """Requests in flight.
+
+    Attributes:
+        durations: `observed` (e2e), or `predicted` by the latency model: no queueing, 32 together.
+        requests: with a duration; `missing` have none and are left out.
+        tokens: of input plus output, all of them while the request is in flight; where recorded.
+    """
+
+    durations: str
+    requests: int
+    missing: int
+    in_flight: InFlight
+    tokens: InFlight | None
+    little: Little
+    series: LevelSeries
+
+    def tables(self) -> list[Table]:
+        """Return the topic as tables for people."""
+        rows: list[list[Cell]] = [
+            [name, level.mean, level.p50, level.p90, level.p99, level.peak]
+            for name, level in (("requests", self.in_flight), ("tokens", self.tokens))
+            if level
+        ]
+        header = ["in flight", "mean", "p50", "p90", "p99", "peak"]
+        return [Table(f"Concurrency, durations {self.durations}", header, rows)]
+
+
+def measure_concurrency(
+    trace: Trace, times: PhaseTimes | Unsupported | None = None
+) -> Concurrency | Unsupported:
+    """Measure what is in flight, by observed durations or else predicted ones.
+
+    Args:
+        trace: the trace.
+        times: what `predict_phases` returned; used where the trace has no e2e.
+    """
+    if trace.has("e2e_ns"):
+        rows = read_columns(trace, "e2e_ns", "input_tokens", "output_tokens")
+        timed = rows.filter(pl.col("e2e_ns") >= 0)
+        kind, missing = "observed", len(rows) - len(timed)
+        arrival, duration = timed["arrival_ns"].to_numpy(), timed["e2e_ns"].to_numpy()
+        total = timed["input_tokens"].cast(pl.Int64) + timed["output_tokens"].cast(pl.Int64)
+        tokens = None if total.null_count() else total.to_numpy()
+    elif times is not None and not isinstance(times, Unsupported):
+        kind, missing = "predicted", 0
+        arrival = times.arrival_ns
+        duration = np.rint((times.prefill_s + times.decode_s) * 1e9).astype(np.int64)
+        tokens = times.input_tokens + times.output_tokens
+    else:
+        return Unsupported("no request records e2e_ns, and there is no latency model to predict it")
+    if len(arrival) < 2 or arrival[-1] == arrival[0]:
+        return Unsupported("under two requests at different times have a duration")
+    moments, levels = sweep(arrival, duration, np.ones(len(arrival), dtype=np.int64))
+    span_s, n = int(arrival[-1] - arrival[0]) / 1e9, len(arrival)
+    area_s = _area(moments, levels) / 1e9
+    w_s = int(duration.sum()) / n / 1e9
+    return Concurrency(
+        durations=kind,
+        requests=n,
+        missing=missing,
+        in_flight=_summarize(moments, levels),
+        tokens=None if tokens is None else _summarize(*sweep(arrival, duration, tokens)),
+        little=Little(
+            l=area_s / span_s,
+            lambda_rps=n / span_s,
+            w_s=w_s,
+            lambda_w=n / span_s * w_s,
+            relative_error=abs(area_s - n * w_s) / (n * w_s) if w_s else 0.0,
+        ),
+        series=_series(moments, levels),
+    )
+
+
+def sweep(
+    start_ns: NDArray[np.int64], duration_ns: NDArray[np.int64], amounts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the moments at which something starts or ends, ascending, and the level from each on.
+
+    Example:
+        >>> moments, levels = sweep(np.array([0, 2]), np.array([5, 1]), np.array([1, 1]))
+        >>> moments.tolist(), levels.tolist()
+        ([0, 2, 3, 5], [1, 2, 1, 0])
+    """
+    moments = np.concatenate((start_ns, start_ns + duration_ns))
+    order = np.argsort(moments, kind="stable")
+    moments = moments[order]
+    levels = np.cumsum(np.concatenate((amounts, -amounts))[order])
+    last = np.append(moments[1:] != moments[:-1], True)
+    return moments[last], levels[last]
+
+
+def _area(moments: NDArray[np.int64], levels: NDArray[np.int64]) -> float:
+    return float(np.sum(np.diff(moments).astype(np.float64) * levels[:-1]))
+
+
+def _summarize(moments: NDArray[np.int64], levels: NDArray[np.int64]) -> InFlight:
+    weights = np.diff(moments).astype(np.float64)
+    if not len(weights):
+        return InFlight(0.0, 0.0, 0.0, 0.0, 0)
+    order = np.argsort(levels[:-1], kind="stable")
+    held = np.cumsum(weights[order])
+    places = np.searchsorted(held, np.array([0.5, 0.9, 0.99]) * held[-1])
+    p50, p90, p99 = levels[:-1][order][np.minimum(places, len(order) - 1)].tolist()
+    return InFlight(
+        mean=_area(moments, levels) / float(held[-1]),
+        p50=float(p50),
+        p90=float(p90),
+        p99=float(p99),
+        peak=int(levels.max()),
+    )
+
+
+def _series(moments: NDArray[np.int64], levels: NDArray[np.int64]) -> LevelSeries:
+    since = (moments - moments[0]) / 1e9
+    bin_s = round_width(max(float(since[-1]) / (SERIES_BINS - 1), 1e-6))
+    edges = np.arange(int(float(since[-1]) // bin_s) + 2) * bin_s
+    areas = np.concatenate(([0.0], np.cumsum(np.diff(since) * levels[:-1])))
+    return LevelSeries(bin_s, tuple((np.diff(np.interp(edges, since, areas)) / bin_s).tolist()))

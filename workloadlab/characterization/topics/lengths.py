@@ -1,0 +1,359 @@
+"""Prompt and output lengths: each alone, and the two together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.statistics.bands import (
+    Band,
+    LengthSeries,
+    length_series,
+    output_bands,
+)
+from workloadlab.characterization.statistics.fits import Fit, fit_families, fits_table, sample_of
+from workloadlab.characterization.statistics.measures import (
+    average_ranks,
+    correlation,
+    sample_sd,
+    spread_ranks,
+)
+from workloadlab.characterization.statistics.reasoning import Reasoning, measure_reasoning
+from workloadlab.characterization.statistics.shares import gini, top_share
+from workloadlab.characterization.statistics.tails import Hill, hill_plot
+from workloadlab.characterization.topics.integrity import find_cap
+from workloadlab.statistics import finite, quantiles
+from workloadlab.tables import Cell, Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workloadlab.characterization.rows import Measured
+    from workloadlab.trace import Trace
+
+__all__ = [
+    "Density",
+    "Joint",
+    "LengthColumn",
+    "Lengths",
+    "MostFrequent",
+    "measure_lengths",
+]
+
+CURVE_POINTS = 200
+LORENZ_POINTS = 50
+FAMILIES = ("exponential", "gamma", "weibull", "lognormal", "pareto_lognormal")
+KENDALL_ROWS = 50_000
+
+
+@dataclass(frozen=True)
+class MostFrequent:
+    """The most frequent value (the smallest of equals) and its share of the rows."""
+
+    value: int
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class LengthColumn:
+    """One column of token counts over the rows that record it.
+
+    Attributes:
+        n: rows with a value.
+        missing: rows without one.
+        sum: exact.
+        sd: with n - 1; None for one row.
+        zeros: rows with a measured 0.
+        gini: 0 when all rows are equal, towards 1 when one row holds all tokens.
+        top1_token_share: share of all tokens in the longest n // 100 rows (at least one row).
+        top10_token_share: the same for n // 10.
+        cdf: at most 200 points (tokens, share of rows at most that long).
+        skew: third central moment / sd^3, both with n below; None where the column does not vary.
+        lorenz: at most 51 points (share of the shortest rows, their share of the tokens).
+        limit: where the column is cut off, if it looks so; fits and tail take rows from there on as
+            "at least that".
+        fits: families fitted to the positive values, best AIC first.
+        over_time: per 10 min, hour or day.
+    """
+
+    n: int
+    missing: int
+    sum: int
+    mean: float
+    sd: float | None
+    min: int
+    p25: float
+    p50: float
+    p75: float
+    p90: float
+    p95: float
+    p99: float
+    max: int
+    zeros: int
+    gini: float | None
+    top1_token_share: float | None
+    top10_token_share: float | None
+    most_frequent: MostFrequent
+    cdf: tuple[tuple[float, ...], ...]
+    p1: float
+    p5: float
+    p999: float
+    cv: float | None
+    skew: float | None
+    lorenz: tuple[tuple[float, ...], ...]
+    limit: int | None
+    fits: tuple[Fit, ...]
+    hill: Hill | Unsupported
+    over_time: LengthSeries | None
+
+
+@dataclass(frozen=True)
+class Density:
+    """Rows per cell of input by output, half-octave bins [edge, next edge).
+
+    Attributes:
+        counts: one row per input bin, one column per output bin.
+    """
+
+    input_edges: tuple[int, ...]
+    output_edges: tuple[int, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Input against output over the rows that record both; None where a side does not vary.
+
+    Attributes:
+        kendall: tau-b.
+        kendall_rows: rows it was computed on: all, or 50,000 evenly spaced in arrival order.
+        pearson_log: Pearson of the natural logs over the `pearson_log_rows` rows without a zero.
+        input_output_ratio: sum of inputs / sum of outputs.
+        output_by_input: quantiles of the output by tenths of the input.
+    """
+
+    rows: int
+    pearson: float | None
+    spearman: float | None
+    kendall: float | None
+    kendall_rows: int
+    pearson_log: float | None
+    pearson_log_rows: int
+    input_output_ratio: float | None
+    density: Density
+    output_by_input: tuple[Band, ...]
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Prompt lengths, output lengths, how they go together, and the reasoning part of outputs."""
+
+    input: LengthColumn | Unsupported
+    output: LengthColumn | Unsupported
+    joint: Joint | Unsupported
+    reasoning: Reasoning | Unsupported
+
+    def tables(self) -> list[Table]:
+        """Return the topic as tables for people."""
+        header = ["tokens", "n", "sum", "mean", "sd", "p50", "p90", "p99", "max", "Gini", "top 1 %"]
+        rows = []
+        for name, c in (("input", self.input), ("output", self.output)):
+            cells: list[Cell] = (
+                ["not recorded"] + [None] * 9
+                if isinstance(c, Unsupported)
+                else [
+                    c.n,
+                    c.sum,
+                    c.mean,
+                    c.sd,
+                    c.p50,
+                    c.p90,
+                    c.p99,
+                    c.max,
+                    c.gini,
+                    c.top1_token_share,
+                ]
+            )
+            rows.append([name, *cells])
+        tables = [Table("Lengths", header, rows)]
+        for name, c in (("inputs", self.input), ("outputs", self.output)):
+            if isinstance(c, LengthColumn) and c.fits:
+                at = f", cut off at {c.limit:,}" if c.limit is not None else ""
+                tables.append(fits_table(f"Families fitted to the {name}{at}", c.fits))
+        if isinstance(self.joint, Joint):
+            j = self.joint
+            tables.append(
+                Table(
+                    "Input against output",
+                    ["", "n", "Pearson", "Spearman", "Kendall", "Pearson of logs", "in/out"],
+                    [
+                        [
+                            "both",
+                            j.rows,
+                            j.pearson,
+                            j.spearman,
+                            j.kendall,
+                            j.pearson_log,
+                            j.input_output_ratio,
+                        ]
+                    ],
+                )
+            )
+        return tables
+
+
+def measure_lengths(requests: Measured, trace: Trace) -> Lengths:
+    """Measure token counts; what no row records is Unsupported, with the reason.
+
+    Args:
+        requests: the measured rows.
+        trace: the same, for its reasoning tokens.
+    """
+    if requests.n == 0:
+        none = Unsupported("the trace has no requests to measure")
+        return Lengths(input=none, output=none, joint=none, reasoning=none)
+    reasoning = measure_reasoning(trace)
+    inputs, recorded = requests.input_tokens, requests.output_recorded
+    input_column = _measure_column("input_tokens", inputs, requests.arrival_ns, missing=0)
+    if not recorded.any():
+        none = Unsupported("no request records output_tokens")
+        return Lengths(input=input_column, output=none, joint=none, reasoning=reasoning)
+    arrival, outputs = requests.arrival_ns, requests.output_tokens
+    if not recorded.all():
+        arrival, inputs, outputs = arrival[recorded], inputs[recorded], outputs[recorded]
+    missing = requests.n - len(outputs)
+    return Lengths(
+        input=input_column,
+        output=_measure_column("output_tokens", outputs, arrival, missing=missing),
+        joint=_measure_joint(inputs, outputs),
+        reasoning=reasoning,
+    )
+
+
+def _measure_column(
+    name: str, values: NDArray[np.uint32], arrival_ns: NDArray[np.int64], *, missing: int
+) -> LengthColumn:
+    ascending = np.sort(values)
+    limit = next((int(cap.numbers["lowest"]) for cap in find_cap(name, ascending)), None)
+    sample = sample_of(ascending, limit=limit)
+    n, total = len(ascending), int(ascending.sum(dtype=np.int64))
+    distinct, counts = np.unique(ascending, return_counts=True)
+    commonest = int(counts.argmax())
+    mean, sd = total / n, sample_sd(ascending, total / n)
+    p1, p5, p25, p50, p75, p90, p95, p99, p999 = quantiles(
+        ascending, [0.01, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999]
+    )
+    points = distinct
+    if len(distinct) > CURVE_POINTS:
+        points = np.unique(ascending[spread_ranks(n, CURVE_POINTS)])
+    below = np.searchsorted(ascending, points, side="right") / n
+    return LengthColumn(
+        n=n,
+        missing=missing,
+        sum=total,
+        mean=mean,
+        sd=sd,
+        min=int(ascending[0]),
+        p25=p25,
+        p50=p50,
+        p75=p75,
+        p90=p90,
+        p95=p95,
+        p99=p99,
+        max=int(ascending[-1]),
+        zeros=n - int(np.count_nonzero(ascending)),
+        gini=gini(ascending),
+        top1_token_share=top_share(ascending, 1),
+        top10_token_share=top_share(ascending, 10),
+        most_frequent=MostFrequent(
+            value=int(distinct[commonest]),
+            count=int(counts[commonest]),
+            share=int(counts[commonest]) / n,
+        ),
+        cdf=tuple(zip(points.tolist(), below.tolist(), strict=True)),
+        p1=p1,
+        p5=p5,
+        p999=p999,
+        cv=sd / mean if sd is not None and mean else None,
+        skew=_skew(distinct, counts, mean),
+        lorenz=_lorenz(distinct, counts),
+        limit=limit,
+        fits=fit_families(sample, FAMILIES) if sample else (),
+        hill=hill_plot(ascending, limit=limit),
+        over_time=length_series(arrival_ns, values),
+    )
+
+
+def _skew(distinct: NDArray[np.uint32], counts: NDArray[np.int64], mean: float) -> float | None:
+    deviations = distinct - mean
+    variance = float(np.sum(counts * deviations**2) / np.sum(counts))
+    third = float(np.sum(counts * deviations**3) / np.sum(counts))
+    return third / variance**1.5 if len(distinct) > 1 else None
+
+
+def _lorenz(
+    distinct: NDArray[np.uint32], counts: NDArray[np.int64]
+) -> tuple[tuple[float, ...], ...]:
+    rows, tokens = np.cumsum(counts), np.cumsum(counts * distinct.astype(np.int64))
+    if not tokens[-1]:
+        return ()
+    picks = np.searchsorted(rows, np.arange(1, LORENZ_POINTS + 1) * rows[-1] / LORENZ_POINTS)
+    picks = np.unique(np.minimum(picks, len(rows) - 1))
+    points = zip(
+        (rows[picks] / rows[-1]).tolist(), (tokens[picks] / tokens[-1]).tolist(), strict=True
+    )
+    return ((0.0, 0.0), *points)
+
+
+def _measure_joint(inputs: NDArray[np.uint32], outputs: NDArray[np.uint32]) -> Joint:
+    output_sum = int(outputs.sum(dtype=np.int64))
+    kendall, kendall_rows = _kendall(inputs, outputs)
+    logged = (inputs > 0) & (outputs > 0)
+    return Joint(
+        rows=len(inputs),
+        pearson=correlation(inputs, outputs),
+        spearman=correlation(average_ranks(inputs), average_ranks(outputs)),
+        kendall=kendall,
+        kendall_rows=kendall_rows,
+        pearson_log=correlation(np.log(inputs[logged]), np.log(outputs[logged])),
+        pearson_log_rows=int(np.count_nonzero(logged)),
+        input_output_ratio=int(inputs.sum(dtype=np.int64)) / output_sum if output_sum else None,
+        density=_density(inputs, outputs),
+        output_by_input=output_bands(inputs, outputs),
+    )
+
+
+def _kendall(inputs: NDArray[np.uint32], outputs: NDArray[np.uint32]) -> tuple[float | None, int]:
+    from scipy.stats import kendalltau
+
+    n = len(inputs)
+    if n > KENDALL_ROWS:
+        rows = np.linspace(0, n - 1, KENDALL_ROWS).round().astype(np.int64)
+        inputs, outputs = inputs[rows], outputs[rows]
+    varies = inputs.min() < inputs.max() and outputs.min() < outputs.max()
+    return finite(kendalltau(inputs, outputs).statistic) if varies else None, len(inputs)
+
+
+def _density(inputs: NDArray[np.uint32], outputs: NDArray[np.uint32]) -> Density:
+    input_edges, output_edges = _half_octaves(inputs), _half_octaves(outputs)
+    columns = len(output_edges) - 1
+    cells = (np.searchsorted(input_edges, inputs, side="right") - 1) * columns
+    cells += np.searchsorted(output_edges, outputs, side="right") - 1
+    counts = np.bincount(cells, minlength=(len(input_edges) - 1) * columns)
+    return Density(
+        input_edges=tuple(input_edges.tolist()),
+        output_edges=tuple(output_edges.tolist()),
+        counts=tuple(tuple(row) for row in counts.reshape(-1, columns).tolist()),
+    )
+
+
+def _half_octaves(values: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Return integer edges 0, 1, 2, 3, 4, 6, 8, 12, 16, 23 ... that just enclose the values."""
+    edges = np.array(sorted({0, *(math.ceil(2 ** (k / 2)) for k in range(66))}), dtype=np.int64)
+    first = int(np.searchsorted(edges, values.min(), side="right")) - 1
+    return edges[first : int(np.searchsorted(edges, values.max(), side="right")) + 1]

@@ -1,0 +1,343 @@
+"""What the requests cost in prefill and decode, under a latency model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.rows import read_columns
+from workloadlab.characterization.statistics.measures import occupied_bins
+from workloadlab.characterization.statistics.spread import Spread, spread_of
+from workloadlab.errors import UsageError
+from workloadlab.tables import Cell, Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workloadlab.latency import LatencyModel
+    from workloadlab.trace import Trace
+
+__all__ = [
+    "PhaseClass",
+    "PhaseTimes",
+    "Phases",
+    "TenantCost",
+    "kv_bytes_per_token",
+    "measure_phases",
+    "predict_phases",
+]
+
+CHUNK_TOKENS = 2048
+DECODE_BATCH = 32
+HEAVY_PREFILL_S = 0.5
+HEAVY_DECODE_S = 5.0
+MINUTE_NS = 60_000_000_000
+LISTED = 20
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class PhaseTimes:
+    """Predicted times of the requests that record an output, in order of arrival.
+
+    Attributes:
+        prefill_s: of the prompt alone, in chunks of 2,048 tokens, without cached prefixes.
+        decode_s: of the output after its first token, among 32 like requests.
+        engine_s: of one instance: prefill_s + decode_s / 32.
+        compute_s: part of prefill_s beyond what steps of one token take.
+        outside: prompts with a chunk outside the model's domain.
+    """
+
+    arrival_ns: NDArray[np.int64]
+    input_tokens: NDArray[np.int64]
+    output_tokens: NDArray[np.int64]
+    prefill_s: NDArray[np.float64]
+    decode_s: NDArray[np.float64]
+    engine_s: NDArray[np.float64]
+    compute_s: NDArray[np.float64]
+    outside: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class PhaseClass:
+    """Requests of one class: first letter prefill, second decode, H from 0.5 s and 5 s on."""
+
+    name: str
+    requests: int
+    share: float
+    engine_share: float
+
+
+@dataclass(frozen=True)
+class TenantCost:
+    """What one tenant's requests cost."""
+
+    tenant: str
+    requests: int
+    gpu_s: float
+    gpu_share: float
+    prefill_share: float
+
+
+@dataclass(frozen=True)
+class Phases:
+    """Costs under a latency model, without cached prefixes and without queueing.
+
+    Attributes:
+        model, gpu, tp: whose times these are; tp GPUs work for one instance.
+        decode_batch: requests that are taken to decode together.
+        prefill_s, decode_s: latency of each phase per request.
+        gpu_s: GPU-seconds per request.
+        gpu_s_total: their sum.
+        prefill_time_share: prefill / engine time; the rest is decode.
+        prefill_latency_share: sum of prefill_s / sum of both latencies.
+        compute_bound_share: prefill beyond what steps of one token take, as a share of engine time;
+            what is left reads weights and caches: memory-bound.
+        kv_token_s: sum over requests of tokens in the cache x seconds.
+        mean_kv_tokens: kv_token_s / span; mean_kv_gib the same in memory, for a known model.
+        offered_load: engine seconds / span: instances that are busy on average.
+        peak_offered_load: the same over the busiest complete minute of arrivals.
+        least_instances: offered_load rounded up: with fewer, the queue grows without bound.
+        classes: LL, LH, HL, HH.
+        by_tenant: the 20 most expensive tenants.
+        outside_domain_share: prompts that the model was not fitted for.
+    """
+
+    model: str
+    gpu: str
+    tp: int
+    decode_batch: int
+    requests: int
+    prefill_s: Spread
+    decode_s: Spread
+    gpu_s: Spread
+    gpu_s_total: float
+    prefill_time_share: float | None
+    prefill_latency_share: float | None
+    compute_bound_share: float | None
+    kv_token_s: float
+    mean_kv_tokens: float | None
+    mean_kv_gib: float | None
+    offered_load: float | None
+    peak_offered_load: float | None
+    least_instances: int | None
+    classes: tuple[PhaseClass, ...]
+    by_tenant: tuple[TenantCost, ...]
+    outside_domain_share: float
+
+    def tables(self) -> list[Table]:
+        """Return the topic as tables for people."""
+        rows: list[list[Cell]] = [
+            [name, s.mean, s.p50, s.p90, s.p99, s.max]
+            for name, s in (
+                ("prefill, s", self.prefill_s),
+                ("decode, s", self.decode_s),
+                ("cost, GPU-s", self.gpu_s),
+            )
+        ]
+        load: list[list[Cell]] = [
+            [
+                self.model,
+                self.offered_load,
+                self.peak_offered_load,
+                self.least_instances,
+                self.prefill_time_share,
+                self.compute_bound_share,
+                self.mean_kv_tokens,
+            ]
+        ]
+        header = [
+            "instances busy", "mean", "peak minute", "least", "prefill share", "compute-bound",
+            "KV tokens",
+        ]  # fmt: skip
+        classes: list[list[Cell]] = [
+            [c.name, c.requests, c.share, c.engine_share] for c in self.classes
+        ]
+        return [
+            Table(f"Phases on {self.gpu}", ["", "mean", "p50", "p90", "p99", "max"], rows),
+            Table("Demand", header, load),
+            Table("Classes", ["prefill, decode", "requests", "share", "of engine time"], classes),
+        ]
+
+
+def kv_bytes_per_token(model: LatencyModel | None) -> int | None:
+    """Return the KV cache bytes of one token of the model's served model; None where unknown."""
+    from workloadlab.latency import ModelGeometry
+
+    if model is None:
+        return None
+    known = model.system.get("kv_bytes_per_token")
+    if known:
+        return int(known)
+    try:
+        return ModelGeometry.named(model.model).kv_bytes_per_token()
+    except UsageError:
+        return None
+
+
+def predict_phases(trace: Trace, model: LatencyModel) -> PhaseTimes | Unsupported:
+    """Predict both phases of every request that records an output."""
+    if not trace.has("output_tokens"):
+        return Unsupported("no request records output_tokens")
+    rows = read_columns(trace, "input_tokens", "output_tokens")
+    rows = rows.filter(pl.col("output_tokens").is_not_null())
+    if not len(rows):
+        return Unsupported("no measured request records output_tokens")
+    inputs = rows["input_tokens"].cast(pl.Int64).to_numpy()
+    outputs = rows["output_tokens"].cast(pl.Int64).to_numpy()
+    lengths, codes = np.unique(inputs, return_inverse=True)
+    seconds, compute, outside = _prefill(lengths, model)
+    contexts = inputs + outputs / 2
+    batch = {
+        "decode_seqs": np.full(len(inputs), DECODE_BATCH),
+        "decode_context_tokens": DECODE_BATCH * contexts,
+    }
+    per_token = model.predict(batch)
+    tokens = np.maximum(outputs - 1, 0)
+    decode_s = tokens * per_token
+    prefill_s = seconds[codes]
+    return PhaseTimes(
+        arrival_ns=rows["arrival_ns"].to_numpy(),
+        input_tokens=inputs,
+        output_tokens=outputs,
+        prefill_s=prefill_s,
+        decode_s=decode_s,
+        engine_s=prefill_s + decode_s / DECODE_BATCH,
+        compute_s=compute[codes],
+        outside=outside[codes],
+    )
+
+
+def _prefill(
+    lengths: NDArray[np.int64], model: LatencyModel
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return seconds, seconds beyond the floor and whether outside the domain, by prompt length."""
+    chunks = -(-lengths // CHUNK_TOKENS)
+    owner = np.repeat(np.arange(len(lengths)), chunks)
+    before = (np.arange(len(owner)) - np.repeat(np.cumsum(chunks) - chunks, chunks)) * CHUNK_TOKENS
+    tokens = np.minimum(lengths[owner] - before, CHUNK_TOKENS)
+    if not len(owner):
+        nothing = np.zeros(len(lengths))
+        return nothing, nothing, np.zeros(len(lengths), dtype=np.bool_)
+    steps = {"prefill_tokens": tokens, "prefill_context_tokens": tokens * before}
+    seconds = model.predict(steps)
+    floor = model.step_time_s(prefill_tokens=1)
+    outside = np.zeros(len(lengths), dtype=np.bool_)
+    outside[owner[~model.in_domain(steps)]] = True
+
+    def summed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        sums = np.bincount(owner, weights=values, minlength=len(lengths))
+        return np.asarray(sums, dtype=np.float64)
+
+    return summed(seconds), summed(np.maximum(seconds - floor, 0)), outside
+
+
+def measure_phases(
+    trace: Trace, model: LatencyModel | None, times: PhaseTimes | Unsupported | None
+) -> Phases | Unsupported:
+    """Measure phase costs.
+
+    Args:
+        trace: for its tenants.
+        model: the latency model; without one there are no costs.
+        times: what `predict_phases` returned for both.
+    """
+    if model is None or times is None:
+        return Unsupported("needs a latency model: characterize(trace, model), --model")
+    if isinstance(times, Unsupported):
+        return times
+    engine, kv = float(times.engine_s.sum()), _kv_token_s(times)
+    prefill, decode = float(times.prefill_s.sum()), float(times.decode_s.sum())
+    span_s = int(times.arrival_ns[-1] - times.arrival_ns[0]) / 1e9
+    bytes_per_token = kv_bytes_per_token(model)
+    load = engine / span_s if span_s else None
+    mean_kv = kv / span_s if span_s else None
+    nothing = Spread(0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    return Phases(
+        model=model.name,
+        gpu=model.gpu,
+        tp=model.tp,
+        decode_batch=DECODE_BATCH,
+        requests=len(times.engine_s),
+        prefill_s=spread_of(times.prefill_s) or nothing,
+        decode_s=spread_of(times.decode_s) or nothing,
+        gpu_s=spread_of(times.engine_s * model.tp) or nothing,
+        gpu_s_total=engine * model.tp,
+        prefill_time_share=prefill / engine if engine else None,
+        prefill_latency_share=prefill / (prefill + decode) if prefill + decode else None,
+        compute_bound_share=float(times.compute_s.sum()) / engine if engine else None,
+        kv_token_s=kv,
+        mean_kv_tokens=mean_kv,
+        mean_kv_gib=mean_kv * bytes_per_token / GIB
+        if mean_kv is not None and bytes_per_token
+        else None,
+        offered_load=load,
+        peak_offered_load=_peak_load(times),
+        least_instances=None if load is None else max(1, math.ceil(load)),
+        classes=_classes(times, engine),
+        by_tenant=_by_tenant(trace, times, model.tp),
+        outside_domain_share=int(np.count_nonzero(times.outside)) / len(times.outside),
+    )
+
+
+def _kv_token_s(times: PhaseTimes) -> float:
+    """Sum what each request holds: its prompt while it prefills, then half its output more."""
+    held = times.input_tokens * times.prefill_s
+    held += (times.input_tokens + times.output_tokens / 2) * times.decode_s
+    return float(held.sum())
+
+
+def _peak_load(times: PhaseTimes) -> float | None:
+    since = times.arrival_ns - times.arrival_ns[0]
+    complete = int(since[-1]) // MINUTE_NS
+    if not complete:
+        return None
+    bins, counts = occupied_bins(since, MINUTE_NS)
+    sums = np.add.reduceat(times.engine_s, np.cumsum(counts) - counts)
+    return float(sums[bins < complete].max()) / 60
+
+
+def _classes(times: PhaseTimes, engine: float) -> tuple[PhaseClass, ...]:
+    codes = 2 * (times.prefill_s >= HEAVY_PREFILL_S) + (times.decode_s >= HEAVY_DECODE_S)
+    counts = np.bincount(codes, minlength=4).tolist()
+    costs = np.bincount(codes, weights=times.engine_s, minlength=4).tolist()
+    return tuple(
+        PhaseClass(name, n, n / len(codes), cost / engine if engine else 0.0)
+        for name, n, cost in zip(("LL", "LH", "HL", "HH"), counts, costs, strict=True)
+    )
+
+
+def _by_tenant(trace: Trace, times: PhaseTimes, tp: int) -> tuple[TenantCost, ...]:
+    if not trace.has("tenant_id"):
+        return ()
+    rows = read_columns(trace, "tenant_id", "output_tokens").filter(
+        pl.col("output_tokens").is_not_null()
+    )
+    costs = (
+        pl.DataFrame(
+            {"tenant": rows["tenant_id"], "engine": times.engine_s, "prefill": times.prefill_s}
+        )
+        .filter(pl.col("tenant").is_not_null())
+        .sort("tenant", maintain_order=True)
+    )
+    parties = [
+        (str(part["tenant"][0]), len(part), part["engine"].to_numpy(), part["prefill"].to_numpy())
+        for part in costs.partition_by("tenant", maintain_order=True)
+    ]
+    total = float(times.engine_s.sum())
+    found = [
+        TenantCost(
+            tenant=name,
+            requests=n,
+            gpu_s=float(engine.sum()) * tp,
+            gpu_share=float(engine.sum()) / total if total else 0.0,
+            prefill_share=float(prefill.sum() / engine.sum()) if engine.sum() else 0.0,
+        )
+        for name, n, engine, prefill in parties
+    ]
+    return tuple(sorted(found, key=lambda cost: (-cost.gpu_s, cost.tenant))[:LISTED])

@@ -1,0 +1,289 @@
+"""Sessions: how long they last, what comes between their turns, how their context grows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.statistics.spread import Spread, spread_of, spread_some
+from workloadlab.statistics import quantiles
+from workloadlab.tables import Cell, Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workloadlab.characterization.session_rows import SessionRows
+
+__all__ = [
+    "Context",
+    "Hazard",
+    "LiveSessions",
+    "Mass",
+    "Pauses",
+    "Sessions",
+    "Turns",
+    "measure_sessions",
+]
+
+HAZARD_TURNS = 30
+CONTEXT_TURNS = 20
+RESET_TOKENS = 65_536
+REBOUND_TURNS = 3
+
+
+@dataclass(frozen=True)
+class Turns(Spread):
+    """Requests per session.
+
+    Attributes:
+        single_share: share of the sessions with one request.
+    """
+
+    single_share: float
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """Probability that a session which reached `turn` goes on to the next one.
+
+    Attributes:
+        reached: sessions with at least `turn` requests; some would go on after the trace ends.
+    """
+
+    turn: int
+    reached: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class Pauses:
+    """Seconds from the end of a request to the next one of its session.
+
+    Attributes:
+        measured_from: `end` of the request where its e2e is recorded for all, else `arrival`.
+        all: every pause; a negative one (the next request came before the end) counts as 0.
+        think: those after an answer, `tool` those after a tool call by finish_reason; None where
+            finish_reason is not recorded.
+        recorded: the trace's own think times, where it has them.
+        overlapping: pauses that were negative.
+    """
+
+    measured_from: str
+    all: Spread
+    think: Spread | None
+    tool: Spread | None
+    recorded: Spread | None
+    overlapping: int
+
+
+@dataclass(frozen=True)
+class LiveSessions:
+    """Sessions between their first arrival and their last request's end (or arrival)."""
+
+    peak: int
+    mean: float
+    lifetime_s: Spread
+
+
+@dataclass(frozen=True)
+class Context:
+    """Prompt lengths within sessions.
+
+    Attributes:
+        input_p50_by_turn: median prompt of turn 1, 2 ... 20.
+        growth_tokens: prompt minus the prompt of the turn before, where it grew.
+        shrinks: turns with a shorter prompt than the turn before.
+        resets: drops by 65,536 tokens or more that three further turns do not make good: compactions.
+    """
+
+    input_p50_by_turn: tuple[float, ...]
+    growth_tokens: Spread | None
+    shrinks: int
+    resets: int
+
+
+@dataclass(frozen=True)
+class Mass:
+    """Shares that sessions of several turns hold."""
+
+    sessions: float
+    requests: float
+    input_tokens: float | None
+    output_tokens: float | None
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """Sessions of the requests that name one.
+
+    Attributes:
+        count: sessions.
+        requests: with a session; `missing` have none.
+    """
+
+    count: int
+    requests: int
+    missing: int
+    turns: Turns
+    hazard: tuple[Hazard, ...]
+    pauses_s: Pauses | Unsupported
+    live: LiveSessions
+    context: Context
+    multi_turn: Mass
+
+    def tables(self) -> list[Table]:
+        """Return the topic as tables for people."""
+        t = self.turns
+        rows: list[list[Cell]] = [["turns", t.n, t.mean, t.p50, t.p90, t.p99, t.max]]
+        if isinstance(self.pauses_s, Pauses):
+            for name, spread in (
+                ("pause, s", self.pauses_s.all),
+                ("think, s", self.pauses_s.think),
+                ("tool, s", self.pauses_s.tool),
+            ):
+                if spread:
+                    s = spread
+                    rows.append([name, s.n, s.mean, s.p50, s.p90, s.p99, s.max])
+        life = self.live.lifetime_s
+        rows.append(["lifetime, s", life.n, life.mean, life.p50, life.p90, life.p99, life.max])
+        hazard = self.hazard[:8]
+        return [
+            Table("Sessions", ["", "n", "mean", "p50", "p90", "p99", "max"], rows),
+            Table(
+                "Probability of another turn",
+                ["turn", *(str(h.turn) for h in hazard)],
+                [["continues", *(h.probability for h in hazard)]],
+            ),
+        ]
+
+
+def measure_sessions(rows: SessionRows | Unsupported) -> Sessions | Unsupported:
+    """Measure what `read_sessions` returned; turns are numbered by arrival."""
+    if isinstance(rows, Unsupported):
+        return rows
+    starts = np.flatnonzero(rows.first)
+    lengths = np.diff(np.append(starts, len(rows.session)))
+    return Sessions(
+        count=len(lengths),
+        requests=len(rows.session),
+        missing=rows.missing,
+        turns=_turns(lengths),
+        hazard=_hazard(lengths),
+        pauses_s=_pauses(rows),
+        live=_live(rows, starts),
+        context=_context(rows),
+        multi_turn=_mass(rows, lengths),
+    )
+
+
+def _turns(lengths: NDArray[np.int64]) -> Turns:
+    p50, p90, p99 = quantiles(lengths, [0.5, 0.9, 0.99])
+    return Turns(
+        n=len(lengths),
+        mean=int(lengths.sum()) / len(lengths),
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        max=float(lengths.max()),
+        single_share=int(np.count_nonzero(lengths == 1)) / len(lengths),
+    )
+
+
+def _hazard(lengths: NDArray[np.int64]) -> tuple[Hazard, ...]:
+    ascending = np.sort(lengths)
+    reached = len(lengths) - np.searchsorted(ascending, np.arange(1, HAZARD_TURNS + 2))
+    return tuple(
+        Hazard(turn=turn, reached=here, probability=further / here)
+        for turn, (here, further) in enumerate(
+            zip(reached[:-1].tolist(), reached[1:].tolist(), strict=True), start=1
+        )
+        if here
+    )
+
+
+def _pauses(rows: SessionRows) -> Pauses | Unsupported:
+    later = ~rows.first[1:]
+    ends = rows.end_ns if rows.ends_recorded else rows.arrival_ns
+    pauses = (rows.arrival_ns[1:] - ends[:-1])[later]
+    everything = spread_of(np.maximum(pauses, 0) / 1e9)
+    if everything is None:
+        return Unsupported("no session has a second request")
+    think = tool = None
+    if rows.after_tool is not None:
+        tools = rows.after_tool[:-1][later]
+        think = spread_of(np.maximum(pauses[~tools], 0) / 1e9)
+        tool = spread_of(np.maximum(pauses[tools], 0) / 1e9)
+    return Pauses(
+        measured_from="end" if rows.ends_recorded else "arrival",
+        all=everything,
+        think=think,
+        tool=tool,
+        recorded=spread_of(rows.think_ns[rows.think_ns >= 0] / 1e9),
+        overlapping=int(np.count_nonzero(pauses < 0)),
+    )
+
+
+def _live(rows: SessionRows, starts: NDArray[np.int64]) -> LiveSessions:
+    born = rows.arrival_ns[starts]
+    died = np.maximum.reduceat(rows.end_ns, starts)
+    lifetimes = died - born
+    span = int(died.max() - born.min())
+    # A session that ends when another begins still counts: births come before deaths.
+    events = np.concatenate((born, died))
+    steps = np.repeat(np.array([1, -1]), len(born))
+    order = np.lexsort((-steps, events))
+    return LiveSessions(
+        peak=int(np.cumsum(steps[order]).max()),
+        mean=int(lifetimes.sum()) / span if span else float(len(born)),
+        lifetime_s=spread_some(lifetimes / 1e9),
+    )
+
+
+def _context(rows: SessionRows) -> Context:
+    later = np.flatnonzero(~rows.first)
+    growth = rows.input_tokens[later] - rows.input_tokens[later - 1]
+    early = rows.turn < CONTEXT_TURNS
+    order = np.argsort(rows.turn[early], kind="stable")
+    by_turn = rows.input_tokens[early][order]
+    counts = np.bincount(rows.turn[early])
+    ends = np.cumsum(counts)
+    medians = [
+        float(np.median(by_turn[end - n : end]))
+        for end, n in zip(ends.tolist(), counts.tolist(), strict=True)
+    ]
+    return Context(
+        input_p50_by_turn=tuple(medians),
+        growth_tokens=spread_of(growth[growth > 0]),
+        shrinks=int(np.count_nonzero(growth < 0)),
+        resets=_resets(rows, later[growth <= -RESET_TOKENS]),
+    )
+
+
+def _resets(rows: SessionRows, drops: NDArray[np.int64]) -> int:
+    """Count drops after which the prompt stays below its old length less half the drop."""
+    kept = np.ones(len(drops), dtype=np.bool_)
+    old = rows.input_tokens[drops - 1]
+    half = (old + rows.input_tokens[drops]) / 2
+    for ahead in range(1, REBOUND_TURNS + 1):
+        there = np.minimum(drops + ahead, len(rows.session) - 1)
+        same = (rows.session[there] == rows.session[drops]) & (there == drops + ahead)
+        kept &= ~(same & (rows.input_tokens[there] > half))
+    return int(np.count_nonzero(kept))
+
+
+def _mass(rows: SessionRows, lengths: NDArray[np.int64]) -> Mass:
+    several = np.repeat(lengths > 1, lengths)
+
+    def share(tokens: NDArray[np.int64]) -> float | None:
+        total = int(tokens.sum())
+        return int(tokens[several].sum()) / total if total else None
+
+    return Mass(
+        sessions=int(np.count_nonzero(lengths > 1)) / len(lengths),
+        requests=int(np.count_nonzero(several)) / len(several),
+        input_tokens=share(rows.input_tokens),
+        output_tokens=share(rows.output_tokens),
+    )

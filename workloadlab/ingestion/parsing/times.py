@@ -1,0 +1,141 @@
+"""Text to nanoseconds, exactly.
+
+A fast path reads the layout that most logs have; what it refuses goes to a patient one.
+"""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from workloadlab.ingestion.parsing.values import Parsed, judged, patched
+
+__all__ = ["DATETIME", "UNITS", "durations", "instants", "is_datetime"]
+
+UNITS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
+"""Decimal places from each unit down to the nanosecond."""
+
+DATETIME = "datetime"
+"""The unit of a column that holds ISO 8601 text."""
+
+MAX_NS = 2**63 - 1
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?")
+_ISO_GROUPS = (
+    r"^(?P<day>\d{4}-\d\d-\d\d)[ T](?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?"
+    r" ?(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?$"
+)
+_DECIMAL = r"^[+-]?\d{1,19}(\.\d*)?$"
+
+
+def is_datetime(text: str) -> bool:
+    """Say whether the text is an ISO 8601 date and time."""
+    return bool(pl.Series([text.strip()]).str.contains(_ISO_GROUPS).item())
+
+
+def durations(text: pl.Series, unit: str) -> Parsed:
+    """Read numbers of `unit` as whole nanoseconds, exactly to the last decimal given."""
+    return judged(text, _nanoseconds(text, UNITS[unit]), "unparseable time")
+
+
+def instants(text: pl.Series, unit: str) -> Parsed:
+    """Read times as nanoseconds: since 1970 for datetimes, from the log's own zero for numbers.
+
+    Args:
+        text: String series.
+        unit: s, ms, us or ns for numbers; `datetime` for ISO 8601 text, where a missing zone is UTC.
+    """
+    if unit != DATETIME:
+        return durations(text, unit)
+    naive: list[bool] = []
+
+    def patient(rest: pl.Series) -> pl.Series:
+        values, without_zone = _patient_datetimes(rest)
+        naive.append(without_zone)
+        return values
+
+    fast, without_zone = _uniform_datetimes(text)
+    values = patched(text, fast, patient)
+    return judged(text, values, "unparseable time")._replace(naive=without_zone or any(naive))
+
+
+def _nanoseconds(text: pl.Series, places: int) -> pl.Series:
+    scale = 10**places
+    whole = text.cast(pl.Int64, strict=False)
+    fast = whole.set(~whole.is_between(-(MAX_NS // scale), MAX_NS // scale), None) * scale
+    return patched(text, fast, lambda rest: _decimals(rest, places))
+
+
+def _decimals(text: pl.Series, places: int) -> pl.Series:
+    """Shift the decimal point by text, so that no digit passes through a float; half away from 0.
+
+    Numbers with an exponent do pass through one.
+    """
+    stripped = text.str.strip_chars()
+    parts = stripped.str.strip_chars_start("+-").str.splitn(".", 2)
+    digits = parts.struct[1].fill_null("") + "0" * (places + 1)
+    whole = parts.struct[0].cast(pl.Int64, strict=False)
+    whole = whole.set(~whole.is_between(0, MAX_NS // 10**places - 1), None)
+    below = (
+        digits.str.slice(0, places).cast(pl.Int64, strict=False) if places else pl.lit(0, pl.Int64)
+    )
+    rounded = digits.str.slice(places, 1).cast(pl.Int64, strict=False) >= 5
+    number = stripped.cast(pl.Float64, strict=False) * float(10**places)
+    number = number.set(~(number.abs() < 9.2e18), None)
+    exact = whole * 10**places + below + rounded.cast(pl.Int64)
+    return pl.select(
+        pl.when(stripped.str.contains(_DECIMAL))
+        .then(pl.when(stripped.str.starts_with("-")).then(-exact).otherwise(exact))
+        .otherwise(number.round().cast(pl.Int64))
+    ).to_series()
+
+
+def _uniform_datetimes(text: pl.Series) -> tuple[pl.Series, bool]:
+    """Read datetimes that all have the layout of the first; others become null."""
+    present = text.drop_nulls()
+    layout = _ISO.fullmatch(present[0]) if present.len() else None
+    if layout is None:
+        return pl.Series([None], dtype=pl.Int64).new_from_index(0, text.len()), False
+    fraction, zone = layout.group(1) or "", layout.group(2) or ""
+    first = present[0]
+    dot = "." if fraction else ""
+    clock = text.str.slice(0, 19 + len(dot)).str.to_datetime(
+        f"%Y-%m-%d{first[10]}%H:%M:%S{dot}", time_unit="us", strict=False
+    )
+    fits = text.str.len_bytes() == len(first)
+    values = _to_ns(clock.cast(pl.Int64))
+    if fraction:
+        digits = text.str.slice(20, len(fraction))
+        below = digits.cast(pl.Int64, strict=False) * 10 ** (9 - len(fraction))
+        values = values + below
+        fits &= digits >= "0"  # neither sign
+    if zone:
+        fits &= text.str.ends_with(zone)
+        values = values - _offset_ns(zone)
+    return values.set(~fits, None), not zone
+
+
+def _to_ns(microseconds: pl.Series) -> pl.Series:
+    limit = MAX_NS // 1000 - 2_000_000
+    return microseconds.set(~microseconds.is_between(-limit, limit), None) * 1000
+
+
+def _offset_ns(zone: str) -> int:
+    if zone in ("Z", "UTC"):
+        return 0
+    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
+    return (-1 if zone[0] == "-" else 1) * minutes * 60_000_000_000
+
+
+def _patient_datetimes(text: pl.Series) -> tuple[pl.Series, bool]:
+    parts = text.str.strip_chars().str.extract_groups(_ISO_GROUPS).struct.unnest()
+    clock = (parts["day"] + " " + parts["clock"]).str.to_datetime(
+        "%Y-%m-%d %H:%M:%S", time_unit="us", strict=False
+    )
+    digits = parts["fraction"].fill_null("") + "0000000000"
+    below = digits.str.slice(0, 9).cast(pl.Int64)
+    rounded = digits.str.slice(9, 1).cast(pl.Int64) >= 5
+    zones = {zone: _offset_ns(zone) for zone in parts["zone"].drop_nulls().unique()}
+    offset = parts["zone"].replace_strict(zones, default=0, return_dtype=pl.Int64)
+    values = _to_ns(clock.cast(pl.Int64)) + below + rounded.cast(pl.Int64) - offset
+    return values, bool((values.is_not_null() & parts["zone"].is_null()).any())

@@ -1,0 +1,61 @@
+"""Play one lane under many plans, each an instance for every request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from workloadlab.compiled import ENTRY, stamped
+from workloadlab.simulation.engine.arrays import LANES_TYPE, results
+from workloadlab.simulation.engine.fork import copy_lane
+from workloadlab.simulation.engine.lane import RUN_LANE, STATUS_DONE
+from workloadlab.simulation.engine.record_types import NONE
+
+__all__ = ["play_plans"]
+
+
+_PLAY_PLANS = RUN_LANE.return_type(
+    LANES_TYPE,
+    LANES_TYPE,
+    types.uint64[::1],
+    types.uint64[::1],
+    types.FunctionType(RUN_LANE),
+    types.float64[:, ::1],
+    types.float64[::1],
+)
+
+
+@njit(_PLAY_PLANS, **ENTRY)
+@stamped
+def play_plans(
+    lanes: Any,
+    forks: Any,
+    state: Any,
+    forked: Any,
+    play: Any,
+    plans: Any,
+    totals: Any,
+) -> Any:
+    """Play the fork of a fresh lane under every plan; write the total latency of each.
+
+    It is NaN where a request was not served where its plan says. The parameters of the fork are
+    the first plan, so that each next one lies behind it. Returns (status, row, chosen instance)
+    of the last.
+    """
+    lane, fork = lanes[0], forks[0]
+    first_plan = fork.params
+    for k in range(len(plans)):
+        copy_lane(lane, fork, state, forked, lane.requests)
+        fork.params = first_plan + k * plans.strides[0]
+        status, failed, said = play(forks)
+        if status != STATUS_DONE:
+            return status, failed, said
+        totals[k] = 0.0
+        for row in range(lane.requests):
+            r = results(fork)[row]
+            totals[k] += r.end_s - r.arrival_s
+            if r.instance != plans[k, row]:
+                totals[k] = np.nan
+    return STATUS_DONE, NONE, NONE

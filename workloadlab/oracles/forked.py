@@ -1,0 +1,78 @@
+"""A lane and its fork: two lanes laid out alike, so that one can stand where the other does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workloadlab.errors import UnsupportedError
+from workloadlab.simulation.engine.record_types import LANE
+from workloadlab.simulation.engine.setup import LaneArrays, lane_arrays
+
+if TYPE_CHECKING:
+    from workloadlab.routing import Router
+    from workloadlab.simulation import Cluster
+    from workloadlab.simulation.workload import Workload
+
+__all__ = ["ForkedLane", "forked_lane"]
+
+_MOVED = ("engines", "ring", "seats", "views", "offers", "snapshots", "index_rules",
+          "index_prompts", "index_parts", "index_buckets", "memory")  # fmt: skip
+"""What is copied as a whole; `kernel_fork` copies parts of all else that a lane writes."""
+
+OWN_WORDS = int(LANE.fields["seed"][1]) // 8  # type: ignore[index]
+"""The addresses at the head of a lane's record."""
+
+
+@dataclass(frozen=True)
+class ForkedLane:
+    """Two lanes at the same moment.
+
+    Attributes:
+        lane, fork: the lanes.
+        state, forked: what each writes, one block of memory in words of 8 bytes; see `_MOVED`.
+    """
+
+    lane: LaneArrays
+    fork: LaneArrays
+    state: Any
+    forked: Any
+
+
+def _in_one_block(made: LaneArrays) -> Any:
+    """Move the record of a lane and what it writes into one block of memory.
+
+    Returns the words of the block behind the addresses, which are a lane's own.
+    """
+    moved = [LANE.itemsize, *(made.arrays[name].nbytes for name in _MOVED)]
+    ends = np.cumsum([-(-size // 8) for size in moved])
+    words = np.zeros(ends[-1], np.uint64)
+    record = words[: ends[0]].view(np.uint8)[: LANE.itemsize].view(LANE)
+    record[:] = made.lane
+    made.lane = record
+    for name, first, size in zip(_MOVED, ends[:-1], moved[1:], strict=True):
+        old = made.arrays[name]
+        new = words[first:].view(np.uint8)[:size].view(old.dtype).reshape(old.shape)
+        new[...] = old
+        made.put(name, new)
+    return words[OWN_WORDS:]
+
+
+def forked_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int) -> ForkedLane:
+    """Lay out a lane and its fork, with room for every request to be live.
+
+    Raises:
+        UnsupportedError: turns wait for the one before them, so what arrives depends on the choices.
+    """
+    if len(workload.starts) < len(workload):
+        raise UnsupportedError(
+            "an oracle compares choices over the same arrivals, and in a closed loop these depend on "
+            "the choices",
+            fix="replay it with open sessions",
+        )
+    lane = lane_arrays(workload, cluster, policy, seed, slots=len(workload))
+    fork = lane.copy()
+    fork.put("pages", lane.arrays["pages"])
+    return ForkedLane(lane, fork, _in_one_block(lane), _in_one_block(fork))

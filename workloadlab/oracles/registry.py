@@ -1,0 +1,55 @@
+"""The oracles that ship, by name."""
+
+from __future__ import annotations
+
+import difflib
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from workloadlab.errors import UsageError
+from workloadlab.oracles.exhaustive import exhaustive
+from workloadlab.oracles.hindsight import hindsight
+from workloadlab.oracles.lookahead import lookahead
+from workloadlab.oracles.rollout import rollout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workloadlab.oracles.oracle import Oracle
+
+__all__ = ["ORACLES", "oracle"]
+
+ORACLES: dict[str, Callable[..., Oracle]] = {
+    "lookahead": lookahead,
+    "rollout": rollout,
+    "rollout_8": partial(rollout, ahead=8),
+    "rollout_128": partial(rollout, ahead=128),
+    "exhaustive": exhaustive,
+    "hindsight": hindsight,
+}
+"""What makes each oracle."""
+
+
+def oracle(name: str, **options: Any) -> Oracle:
+    """Return an oracle: a bound that knows lengths and simulates before it chooses.
+
+    Args:
+        name: "lookahead", "rollout" (also "rollout_8", "rollout_128"), "exhaustive" or "hindsight".
+        **options: what that oracle takes; `base` of the first two, `ahead` of rollout and hindsight,
+            `starts` and `trials` of hindsight.
+
+    Raises:
+        UsageError: no such oracle, or an option that it does not take.
+
+    Example:
+        >>> oracle("rollout", base="round_robin", ahead=8).name
+        'rollout_8_round_robin'
+    """
+    if name not in ORACLES:
+        near = difflib.get_close_matches(name, ORACLES, n=2)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UsageError(f"no oracle is called {name!r}", fix=f"{hint}use {', '.join(ORACLES)}")
+    try:
+        return ORACLES[name](**options)
+    except TypeError as error:
+        raise UsageError(f"oracle {name!r}: {error}", fix="see help(workloadlab.oracle)") from error

@@ -1,0 +1,89 @@
+"""Replay a trace with oracles, into runs that stand beside those of routers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workloadlab.errors import UsageError
+from workloadlab.execution import run_lanes
+from workloadlab.oracles.registry import oracle
+from workloadlab.simulation.preparation import workload_and_cluster
+from workloadlab.simulation.runs import Played, lanes_of, runs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workloadlab.oracles.oracle import Oracle
+    from workloadlab.simulation import Cluster
+    from workloadlab.simulation.workload import Outcome, Workload
+    from workloadlab.trace import Runs, Trace
+
+__all__ = ["replay_oracles"]
+
+
+def replay_oracles(
+    trace: Trace,
+    cluster: Cluster,
+    oracles: Iterable[str | Oracle] = ("lookahead",),
+    *,
+    rate_scale: float | Iterable[float] = 1.0,
+    seeds: int = 1,
+    threads: int | None = None,
+) -> Runs:
+    """Replay a trace with every oracle, at every rate scale, with every seed.
+
+    Args:
+        trace: needs arrivals and lengths; every request arrives at its logged time.
+        cluster: what the oracles choose among.
+        oracles: names on the shelf, or what `oracle` returns.
+        rate_scale: arrival rates relative to the trace.
+        seeds: number of seeds, 0 to seeds - 1.
+        threads: lanes at a time; None for one per core. The outcome does not depend on it.
+
+    Returns:
+        Runs in the order oracles x rate scales x seeds; add them to those of `replay` to score both.
+
+    Raises:
+        UnsupportedError: the trace lacks what the replay or a base router needs.
+        UsageError: unknown oracle, two of one name, bad scale, or a toy that is none.
+
+    Example:
+        >>> import polars as pl
+        >>> from workloadlab import Cluster, LatencyModel, Trace, replay, score
+        >>> trace = Trace.from_frame(pl.DataFrame({"arrival_ns": [0, 0, 1],
+        ...     "input_tokens": [10, 10, 10], "output_tokens": [30, 2, 2]}))
+        >>> cluster = Cluster.uniform(2, LatencyModel.linear(constant_s=0.1), max_num_seqs=1)
+        >>> runs = replay(trace, cluster, routers=["round_robin"])
+        >>> board = score(runs + replay_oracles(trace, cluster, ["lookahead"]))
+        >>> [(run["router"], round(run["e2e_s"]["mean"], 2)) for run in board.runs]
+        [('round_robin', 2.15), ('lookahead', 1.21)]
+    """
+    chosen = [oracle(spec) if isinstance(spec, str) else spec for spec in oracles]
+    names = [item.name for item in chosen]
+    if len(set(names)) < len(names):
+        raise UsageError(
+            f"two oracles share a name among {', '.join(names)}",
+            fix="replay them in two calls, or give one a name with dataclasses.replace",
+        )
+    lanes = lanes_of(chosen, rate_scale, seeds)
+    bases = {base.name: base for item in chosen for base in item.bases}.values()
+    workload, simulated = workload_and_cluster(trace, cluster, bases, "open")
+    for base in bases:
+        base.compiled  # noqa: B018  compiled once, before the threads ask for it
+    scaled = {scale: workload.scaled(scale) for _, scale, _ in lanes}
+    outcomes = run_lanes(
+        _solve, ((item, scaled[scale], simulated, seed) for item, scale, seed in lanes),
+        threads=threads,
+    )  # fmt: skip
+    played = [
+        Played(
+            item.name, scale, seed, scaled[scale], outcome,
+            {"bases": [base.name for base in item.bases], **item.options},
+        )
+        for (item, scale, seed), outcome in zip(lanes, outcomes, strict=True)
+    ]  # fmt: skip
+    return runs_of(trace, cluster, played, "open")
+
+
+def _solve(item: Oracle, workload: Workload, cluster: Cluster, seed: int) -> Outcome:
+    return item.solve(workload, cluster, seed)

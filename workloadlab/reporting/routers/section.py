@@ -1,0 +1,159 @@
+"""A scoreboard, with or without its runs, as a section."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from workloadlab.reporting.facts import Finding, Section
+from workloadlab.reporting.routers.grid import router_grid
+from workloadlab.reporting.routers.plots import router_plots
+from workloadlab.reporting.routers.ranking import focal_scale, routers_of, scales_of, standing
+from workloadlab.reporting.words import grid_of, listed, plural, seconds, share
+
+if TYPE_CHECKING:
+    from workloadlab.reporting.routers.ranking import Standing
+    from workloadlab.scoring import Scoreboard
+    from workloadlab.trace import Runs
+
+__all__ = ["router_section"]
+
+NAMES = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "end-to-end latency"}
+OUTSIDE_WORTH_A_WARNING = 0.01
+
+
+def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Section:
+    """Summarise a scoreboard; the runs it scored add the latency distributions."""
+    scales = scales_of(board)
+    scale = focal_scale(scales)
+    grids = [router_grid(board, each, note=each == scales[-1]) for each in scales]
+    tables = [grid_of(table) for table in board.tables()]
+    if any("fidelity" in run for run in board.runs):
+        grids.append(replace(tables.pop(), names=2))
+    return Section(
+        id=section_id,
+        title="Routers",
+        summary=_summary(board, scale),
+        findings=tuple(_findings(board, scale)),
+        facts=_setting(board, scale),
+        grids=tuple(grids),
+        plots=tuple(router_plots(board, runs, scale, section_id)),
+        details=tuple(tables),
+        source=board.to_dict(),
+    )
+
+
+def _summary(board: Scoreboard, scale: float) -> str:
+    names = routers_of(board)
+    where = _cluster_words(board.cluster)
+    said = [
+        f"{plural(len(names), 'router')} replayed {board.runs[0]['requests']:,} requests"
+        + (f" on {where}" if where else "")
+        + f" at {_rate(scale)}."
+    ]
+    for metric in ("ttft_s", "e2e_s"):
+        ranked = standing(board, scale, metric)
+        if ranked:
+            said.append(_verdict(ranked, metric))
+    if board.slo:
+        said.append(_slo_verdict(board, scale))
+    return " ".join(said)
+
+
+def _rate(scale: float) -> str:
+    return "the recorded rate" if scale == 1 else f"{scale:g} times the recorded rate"
+
+
+def _verdict(ranked: Standing, metric: str) -> str:
+    """Say who leads and by how much, or that the intervals do not tell."""
+    name, leader = NAMES[metric], ranked.leader
+    if not ranked.windows:
+        return f"{leader} has the lowest mean {name}, {seconds(ranked.mean_s)}; nothing is paired."
+    nearest = ranked.rivals[0]
+    if not ranked.tied:
+        behind = [(bound or 0.0) / ranked.mean_s for bound in (nearest.low_s, nearest.high_s)]
+        return (
+            f"{leader} has the lowest mean {name}, {seconds(ranked.mean_s)}; the next, "
+            f"{nearest.router}, is {share(behind[0])} to {share(behind[1])} slower."
+        )
+    if len(ranked.tied) == len(ranked.rivals):
+        return f"On mean {name} no router is separated from {leader}, {seconds(ranked.mean_s)}."
+    return (
+        f"{leader} has the lowest mean {name}, {seconds(ranked.mean_s)}, not separated from "
+        f"{listed(ranked.tied)}."
+    )
+
+
+def _slo_verdict(board: Scoreboard, scale: float) -> str:
+    met = [run["slo_attainment"] for run in board.runs if run["rate_scale"] == scale]
+    known = [value for value in met if value is not None]
+    if not known:
+        return ""
+    least, most = min(known), max(known)
+    spread = share(most) if share(least) == share(most) else f"{share(least)} to {share(most)}"
+    return f"{spread} of the requests meet {targets_words(board.slo)}."
+
+
+def targets_words(slo: dict[str, float]) -> str:
+    """Return the targets as words: `TTFT ≤ 1 s and TPOT ≤ 50 ms`."""
+    return listed([f"{name[:-2].upper()} ≤ {seconds(target)}" for name, target in slo.items()])
+
+
+def _cluster_words(cluster: dict[str, Any]) -> str:
+    pools = cluster.get("pool", [])
+    return listed(
+        [f"{plural(pool['instances'], 'instance')} of {pool['latency']}" for pool in pools]
+    ) if pools else ""  # fmt: skip
+
+
+def _findings(board: Scoreboard, scale: float) -> list[Finding]:
+    found = []
+    lost = {run["run_id"]: run["requests"] - run["served"] for run in board.runs}
+    if any(lost.values()):
+        most = max(lost, key=lambda run_id: lost[run_id])
+        found.append(
+            Finding("warning", "Routers",
+                    f"Not every request was served: {most} lost {lost[most]:,}. Latencies are of "
+                    "those that were; throughput and goodput count the others as failed.")
+        )  # fmt: skip
+    simulated = [run for run in board.runs if run.get("steps")]
+    if any(run["steps_outside_domain"] for run in simulated):
+        worst = max(simulated, key=lambda run: run["steps_outside_domain"] / run["steps"])
+        steps, outside = worst["steps"], worst["steps_outside_domain"]
+        severity = "warning" if outside > OUTSIDE_WORTH_A_WARNING * steps else "info"
+        found.append(
+            Finding(severity, "Routers",
+                    f"{outside:,} of {steps:,} steps of {worst['run_id']}, the most of any run, lie "
+                    "outside what the latency model was fitted on: their times are extrapolated.")
+        )  # fmt: skip
+    ranked = standing(board, scale, "ttft_s")
+    if ranked and ranked.windows and ranked.tied:
+        found.append(
+            Finding("info", "Routers",
+                    f"On mean TTFT the paired intervals do not separate {ranked.leader} from "
+                    f"{listed(ranked.tied)}: the order among these is not evidence.")
+        )  # fmt: skip
+    return found
+
+
+def _setting(board: Scoreboard, scale: float) -> tuple[tuple[str, str], ...]:
+    scales, seeds = scales_of(board), {run["seed"] for run in board.runs}
+    pairs = [("Requests per run", f"{board.runs[0]['requests']:,}")]
+    for pool in board.cluster.get("pool", []):
+        limits = [
+            f"{key.replace('_', ' ')} {pool[key]:,}"
+            for key in ("kv_blocks", "max_num_seqs", "max_num_batched_tokens")
+            if pool.get(key) is not None
+        ]
+        words = f"{plural(pool['instances'], 'instance')} of {pool['latency']}"
+        label = "Pool" if pool["name"] == "pool" else f"Pool {pool['name']}"
+        pairs.append((label, ", ".join([words, *limits])))
+    if board.cluster.get("signal_interval_s"):
+        pairs.append(("Age of signals", f"up to {seconds(board.cluster['signal_interval_s'])}"))
+    pairs.append(("Rate scales", ", ".join(f"x{each:g}" for each in scales)))
+    if len(scales) > 1:
+        pairs.append(("Distributions at", f"x{scale:g}"))
+    pairs.append(("Seeds", f"{len(seeds)}"))
+    if board.slo:
+        pairs.append(("Service level", targets_words(board.slo)))
+    return tuple(pairs)

@@ -1,0 +1,143 @@
+"""Weighted sums of named scorers between 0 and 1."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from workloadlab.routing.families.cache_aware import aibrix_prefix
+from workloadlab.routing.prefix_index import PrefixIndex
+from workloadlab.routing.router import Router, router
+
+__all__ = ["aibrix_multi", "llmd_default", "llmd_precise", "ps_loadaware", "weighted"]
+
+FAMILY = "additive scorers"
+
+LLMD_INDEX = PrefixIndex(capacity_tokens=31_250 * 64)
+"""llm-d's approximate prefix producer: a table of 31,250 hashed blocks of 64 tokens for each instance,
+least recently used out first, no time to live. With autoTune: as many as the engine has."""
+
+
+def _inverse(value: Any, low: Any, high: Any) -> float:
+    """Map the lowest value to 1 and the highest to 0; 1 if all are equal."""
+    return float((high - value) / (high - low)) if high > low else 1.0
+
+
+@router(
+    kind="choose",
+    family=FAMILY,
+    uses={"prefix"},
+    params={"queue": 0, "running": 0, "kv": 0, "prefix": 0, "active": 0, "load": 0, "tokens": 0,
+            "in_flight": 0, "work": 0},
+    formula="argmax of the weighted sum of named scorers, each between 0 and 1",
+    source="scorer pipeline of the llm-d router (endpoint picker), max-score picker",
+)  # fmt: skip
+def weighted(request: Any, instances: Any, params: Any, memory: Any) -> int:
+    """Largest weighted sum; ties at random, as the picker shuffles.
+
+    Scorers (w waiting, r running, over the instances that can serve):
+    queue (max w - w) / (max w - min w), 1 if equal; running, in_flight and work: the same on r, requests
+    in flight, and queued + predicted output tokens; kv 1 - share of blocks in use; prefix
+    indexed / prompt tokens, as the engines report them unless a preset keeps an index; active 1 if
+    nothing is in flight, else (max - in flight) / max; load 0.5 with an empty queue, else
+    0.5 (1 - w / 128), at least 0; tokens 1 - (queued + uncached) / 4,194,304, at least 0.
+    """
+    most = 1 << 60
+    low_w, high_w, low_r, high_r, low_f, high_f, low_t, high_t = most, 0, most, 0, most, 0, most, 0
+    for i in range(len(instances)):
+        v = instances[i]
+        if v.fits == 1:
+            work = v.queued_tokens + v.output_tokens_left
+            low_w, high_w = min(low_w, v.waiting), max(high_w, v.waiting)
+            low_r, high_r = min(low_r, v.running), max(high_r, v.running)
+            low_f, high_f = min(low_f, v.in_flight), max(high_f, v.in_flight)
+            low_t, high_t = min(low_t, work), max(high_t, work)
+    best, best_score, ties, draw = -1, 0.0, 0, request.draw
+    for i in range(len(instances)):
+        v = instances[i]
+        if v.fits == 0:
+            continue
+        uncached = request.input_tokens - v.indexed_tokens
+        score = params[0] * _inverse(v.waiting, low_w, high_w)
+        score += params[1] * _inverse(v.running, low_r, high_r)
+        score += params[2] * (1.0 - v.kv_blocks_used / v.kv_blocks)
+        score += params[3] * (v.indexed_tokens / request.input_tokens)
+        score += params[4] * ((high_f - v.in_flight) / high_f if v.in_flight > 0 else 1.0)
+        score += params[5] * 0.5 * max(0.0, 1.0 - v.waiting / 128.0)
+        score += params[6] * max(0.0, 1.0 - (v.queued_tokens + uncached) / 4194304.0)
+        score += params[7] * _inverse(v.in_flight, low_f, high_f)
+        score += params[8] * _inverse(v.queued_tokens + v.output_tokens_left, low_t, high_t)
+        if best < 0 or score > best_score:
+            best, best_score, ties = i, score, 1
+        elif score == best_score:
+            ties += 1
+            draw *= ties
+            if draw < 1.0:
+                best = i
+            else:
+                draw = (draw - 1.0) / (ties - 1)
+    return best
+
+
+def _preset(
+    name: str, formula: str, source: str, index: PrefixIndex | None, **weights: float
+) -> Router:
+    blend = weighted.with_params(**weights)
+    return replace(blend, name=name, formula=formula, source=source, index=index)
+
+
+llmd_default = _preset(
+    "llmd_default",
+    "weighted: queue 2, kv 2, prefix 3",
+    "default profile of the llm-d router; metrics every 50 ms; approximate index: LRU of 31,250 blocks "
+    "of 64 tokens per instance",
+    LLMD_INDEX,
+    queue=2, kv=2, prefix=3,
+)  # fmt: skip
+
+llmd_precise = _preset(
+    "llmd_precise",
+    "weighted: prefix 2, kv 1, queue 1",
+    "precise-prefix sample profile of the llm-d router; KV events of the engines",
+    None,
+    queue=1, kv=1, prefix=2,
+)  # fmt: skip
+
+aibrix_multi = _preset(
+    "aibrix_multi",
+    "weighted: prefix 6, in_flight 1, work 1",
+    "multi-strategy routing of AIBrix (pull request 2124), prefix-cache:6, least-request:1, "
+    "throughput:1; tokens still to process stand in for its token rate; index of aibrix_prefix",
+    aibrix_prefix.index,
+    prefix=6, in_flight=1, work=1,
+)  # fmt: skip
+
+
+@router(
+    kind="choose",
+    family=FAMILY,
+    uses={"prefix"},
+    params={"beta": 1},
+    formula="argmax cached / input - beta (in_flight - mean) / max(1, mean)",
+    source="loadaware of the vLLM production-stack (pull request 1035, 2026)",
+)
+def ps_loadaware(request: Any, instances: Any, params: Any, memory: Any) -> int:
+    """Share of the prompt that is cached, less the load above the mean; ties to the lowest index.
+
+    The production-stack asks LMCache which instances hold the prefix, so no index of its own: the truth.
+    """
+    able, total = 0, 0
+    for i in range(len(instances)):
+        if instances[i].fits == 1:
+            able += 1
+            total += instances[i].in_flight
+    mean = total / able
+    best, best_score = -1, 0.0
+    for i in range(len(instances)):
+        v = instances[i]
+        if v.fits == 1:
+            score = v.cached_tokens / request.input_tokens
+            score -= params[0] * (v.in_flight - mean) / max(1.0, mean)
+            if best < 0 or score > best_score:
+                best, best_score = i, score
+    return best

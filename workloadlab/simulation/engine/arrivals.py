@@ -1,0 +1,122 @@
+"""Arrivals: by the clock, or released by the end of the turn before in a closed loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from workloadlab.compiled import INLINE, JIT
+from workloadlab.simulation.engine.arrays import (
+    arrivals,
+    next_turns,
+    releases,
+    results,
+    slots,
+    starts,
+    thinks,
+)
+from workloadlab.simulation.engine.record_types import NONE, TICK_S
+
+__all__ = ["next_arrival", "note_end", "pop_arrival", "release_ended", "release_next_turn"]
+
+
+@njit(**JIT)
+def _before(a: Any, b: Any) -> Any:
+    if a.at_s < b.at_s - TICK_S or b.at_s < a.at_s - TICK_S:
+        return a.at_s < b.at_s
+    return a.row < b.row
+
+
+@njit(**JIT)
+def _swap(heap: Any, a: Any, b: Any) -> None:
+    at_s, row = heap[a].at_s, heap[a].row
+    heap[a].at_s, heap[a].row = heap[b].at_s, heap[b].row
+    heap[b].at_s, heap[b].row = at_s, row
+
+
+@njit(**JIT)
+def release_next_turn(lane: Any, row: Any, now: Any) -> None:
+    """Put the turn after `row`, if any, on the heap of releases, ordered by (time, row)."""
+    following = next_turns(lane)[row] if lane.closed == 1 else NONE
+    if following == NONE:
+        return
+    heap = releases(lane)
+    child = lane.released
+    lane.released += 1
+    heap[child].at_s, heap[child].row = now + thinks(lane)[following], following
+    while child > 0:
+        parent = (child - 1) >> 1
+        if not _before(heap[child], heap[parent]):
+            break
+        _swap(heap, child, parent)
+        child = parent
+
+
+@njit(**INLINE)
+def note_end(lane: Any, row: Any) -> None:
+    """Put a request that ended or was rejected in front of those before it."""
+    results(lane)[row].ended_before = lane.last_ended
+    lane.last_ended = row
+
+
+@njit(**INLINE)
+def release_ended(lane: Any) -> None:
+    """Release the turns after those that ended, and free their slots."""
+    while lane.ended != NONE:
+        q = lane.ended
+        lane.ended = slots(lane)[q].next
+        row = slots(lane)[q].row
+        release_next_turn(lane, row, results(lane)[row].end_s)
+        slots(lane)[q].next = lane.free_slot
+        lane.free_slot = q
+
+
+@njit(**JIT)
+def _pop_release(lane: Any) -> None:
+    """Drop the earliest release."""
+    heap = releases(lane)
+    lane.released -= 1
+    size, hole = lane.released, np.int64(0)
+    _swap(heap, hole, size)
+    while True:
+        child = 2 * hole + 1
+        if child >= size:
+            return
+        if child + 1 < size and _before(heap[child + 1], heap[child]):
+            child += 1
+        if not _before(heap[child], heap[hole]):
+            return
+        _swap(heap, hole, child)
+        hole = child
+
+
+@njit(**JIT)
+def next_arrival(lane: Any) -> Any:
+    """Return when the next request comes, inf if none is known."""
+    at_s = np.inf
+    if lane.started < lane.start_count:
+        at_s = arrivals(lane)[starts(lane)[lane.started]]
+    if lane.released > 0:
+        at_s = min(at_s, releases(lane)[0].at_s)
+    return at_s
+
+
+@njit(**INLINE)
+def pop_arrival(lane: Any) -> Any:
+    """Take the request that comes next, of one moment the first in the trace; return its row."""
+    row, at_s = NONE, np.inf
+    if lane.started < lane.start_count:
+        row = starts(lane)[lane.started]
+        at_s = arrivals(lane)[row]
+    if lane.released > 0:
+        r = releases(lane)[0]
+        if r.at_s < at_s - TICK_S or (r.at_s <= at_s + TICK_S and r.row < row):
+            row, at_s = r.row, r.at_s
+            _pop_release(lane)
+            results(lane)[row].arrival_s = at_s
+            return row
+    lane.started += 1
+    results(lane)[row].arrival_s = at_s
+    return row

@@ -1,0 +1,68 @@
+"""Make a fork stand where its lane does, at the price of what either has written since it last did.
+
+Most of what a lane writes lies in one block of memory (see `forked`). What may be large lies elsewhere
+and is copied in parts: slots in use, results of the requests concerned, and pages of block ids. A lane
+and its fork note the pages that they write in the same place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from workloadlab.compiled import JIT
+from workloadlab.simulation.engine.arrays import (
+    cache,
+    holds,
+    pages,
+    prefix_bits,
+    results,
+    slots,
+)
+from workloadlab.simulation.engine.record_types import PAGE_BITS
+
+__all__ = ["copy_lane"]
+
+
+@njit(**JIT)
+def _copy_page(lane: Any, fork: Any, i: Any, page: Any) -> None:
+    first, last = page << PAGE_BITS, (page + 1) << PAGE_BITS
+    for block in range(first, min(last, lane.id_count)):
+        cache(fork)[i, block] = cache(lane)[i, block]
+    for block in range(first, min(last, lane.prefix_ids)):
+        prefix_bits(fork)[i >> 6, block] = prefix_bits(lane)[i >> 6, block]
+
+
+@njit(**JIT)
+def _copy_pages(lane: Any, fork: Any) -> None:
+    """Copy the pages that were written, and forget that they were."""
+    for i in range(lane.instances):
+        noted = pages(lane)[i]
+        eight = noted.view(np.int64)
+        for word in range(len(eight)):
+            if eight[word] == 0:
+                continue
+            for page in range(8 * word, 8 * word + 8):
+                if noted[page] == 1:
+                    _copy_page(lane, fork, i, page)
+            eight[word] = 0
+
+
+@njit(**JIT)
+def copy_lane(lane: Any, fork: Any, state: Any, forked: Any, ahead: Any) -> None:
+    """Make `fork` stand where `lane` does, with no more than `ahead` arrivals to come."""
+    for word in range(len(state)):
+        forked[word] = state[word]
+    _copy_pages(lane, fork)
+    last = min(lane.requests, lane.arrived + ahead)
+    for row in range(lane.arrived, last):
+        results(fork)[row] = results(lane)[row]
+    for q in range(lane.used_slots):
+        s = slots(lane)[q]
+        slots(fork)[q] = s
+        results(fork)[s.row] = results(lane)[s.row]
+        for at in range(s.first_block, s.first_block + s.named):
+            holds(fork)[at] = holds(lane)[at]
+    fork.requests = fork.start_count = last

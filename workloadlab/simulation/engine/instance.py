@@ -1,0 +1,339 @@
+"""One compiled instance: steps one by one, and runs of steps in one jump.
+
+Between two events of an instance a batch only grows by a token per decode and step, so the time of a
+step is a line over the steps as long as the latency model is one over the context (`decode_line`). A run
+of steps is then a sum in closed form, and the last step before a moment is the root of a square.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from workloadlab.compiled import ENTRY, INLINE, JIT
+from workloadlab.latency.domain_kernel import inside_domain
+from workloadlab.simulation.engine.arrays import (
+    domains,
+    engines,
+    results,
+    ring,
+    seats,
+    slots,
+    steps,
+    tables,
+)
+from workloadlab.simulation.engine.arrivals import note_end
+from workloadlab.simulation.engine.by_address import decode_line, schedule, step_time
+from workloadlab.simulation.engine.decodes import (
+    add_decode,
+    blocks_of_run,
+    pop_decode,
+    steps_with_blocks,
+)
+from workloadlab.simulation.engine.kv_blocks import available, release, take
+from workloadlab.simulation.engine.linked_list import append, unlink
+from workloadlab.simulation.engine.record_types import BATCHINGS, TICK_S
+
+__all__ = [
+    "accept",
+    "begin_step",
+    "complete",
+    "only_decodes",
+    "quiet_until",
+    "run_decodes",
+    "uniform_draw",
+]
+
+STATIC = BATCHINGS.index("static")
+
+
+@njit(**ENTRY)
+def uniform_draw(state: Any, count: Any) -> Any:
+    """Return the `count`-th uniform number in [0, 1) of a run: splitmix64 of state and count."""
+    z = state + np.uint64(count + 1) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+
+
+@njit(**INLINE)
+def _noise(e: Any, i: Any, seed: Any) -> Any:
+    """Return the factor of a step: lognormal of mean 1, `noise` being the deviation of its logarithm."""
+    stream = seed ^ (np.uint64(i + 1) * np.uint64(0xD1342543DE82EF95))
+    u, v = uniform_draw(stream, 2 * e.taken_steps), uniform_draw(stream, 2 * e.taken_steps + 1)
+    normal = np.sqrt(-2.0 * np.log(1.0 - u)) * np.cos(2.0 * np.pi * v)
+    return np.exp(e.noise * normal - 0.5 * e.noise * e.noise)
+
+
+@njit(**JIT)
+def accept(i: Any, lane: Any, q: Any, now: Any, predicted: Any) -> None:
+    """Put a request that the router placed here at the tail of the queue."""
+    e, s = engines(lane)[i], slots(lane)[q]
+    if e.stepping == 0 and e.now_s < now:
+        e.now_s = now
+    s.predicted, s.target = predicted, s.input
+    s.generated = s.computed = s.chunk = s.decoding = s.named = s.taken = 0
+    e.accepted += 1
+    s.accepted = e.accepted
+    s.ready = e.taken_steps + 2 if e.overlapped == 1 and e.stepping == 1 else 0
+    e.all_ready = max(e.all_ready, s.ready)
+    append(e.waiting, slots(lane), q)
+    e.blocked = 0
+    e.in_flight += 1
+    e.sent += 1
+    e.sent_tokens += s.input
+    e.predicted_left += predicted
+    e.queued_tokens += s.input
+
+
+@njit(**JIT)
+def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
+    """End a sequence whose last token is out: its blocks go back, its outcome is written."""
+    e, s = engines(lane)[i], slots(lane)[q]
+    results(lane)[s.row].end_s = e.now_s
+    note_end(lane, s.row)
+    unlink(e.running, slots(lane), q)
+    s.taken = 0
+    release(e, s, lane, i, computed)
+    e.blocked = 0
+    e.in_flight -= 1
+    e.predicted_left -= s.predicted - s.output
+    lane.finished_tokens += s.output
+    lane.finished += 1
+    if lane.closed == 1:
+        s.next = lane.ended
+        lane.ended = q
+    else:
+        s.next = lane.free_slot
+        lane.free_slot = q
+
+
+@njit(**JIT)
+def _end_decode(i: Any, lane: Any) -> None:
+    q, computed = pop_decode(engines(lane)[i], slots(lane), ring(lane), seats(lane), i)
+    _finish(i, lane, q, computed)
+
+
+@njit(**JIT)
+def complete(i: Any, lane: Any) -> None:
+    """End the current step: every decode and every finished prefill gives a token."""
+    e, live, places = engines(lane)[i], slots(lane), seats(lane)
+    e.stepping = 0
+    e.taken_steps += 1
+    if e.paused == 0:
+        e.steps += 1
+        e.phase += 1
+        if e.phase == e.block_size:
+            e.phase = 0
+        e.context += e.decodes
+        e.predicted_left -= e.decodes
+    e.partials = 0
+    for k in range(e.chunks):
+        q = places[i, k].chunk
+        s = live[q]
+        while e.decodes > 0 and places[i, 0].step == e.steps and places[i, 0].order < s.order:
+            _end_decode(i, lane)
+        s.computed += s.chunk
+        e.prefilled += s.chunk
+        e.queued_tokens -= s.chunk
+        if s.computed < s.target:
+            places[i, e.partials].chunk = q
+            e.partials += 1
+            continue
+        s.generated += 1
+        e.predicted_left -= 1
+        e.prefilled -= s.computed
+        if np.isnan(results(lane)[s.row].first_token_s):
+            results(lane)[s.row].first_token_s = e.now_s
+        if s.generated == s.output:
+            _finish(i, lane, q, s.computed)
+        else:
+            add_decode(e, s, ring(lane), places, i, q, s.output - s.generated)
+    while e.decodes > 0 and places[i, 0].step == e.steps:
+        _end_decode(i, lane)
+    e.chunks = 0
+
+
+@njit(**JIT)
+def _attended(i: Any, lane: Any) -> Any:
+    """Return (context tokens that decode attention takes as long as, more of them after a step).
+
+    That is of the next step, and with one in flight of the step after it; see `Pool.attention_slots`.
+    """
+    e = engines(lane)[i]
+    d, wide = float(e.decodes), e.attention_slots
+    context = float(e.context + e.stepping * e.decodes)
+    if wide == np.inf:
+        return context, d
+    if d < wide:
+        uneven = wide / (wide - 0.5 * d)
+        return context * uneven, d * uneven
+    longest = slots(lane)[seats(lane)[i, 0].slot].base
+    for k in range(1, e.decodes):
+        longest = max(longest, slots(lane)[seats(lane)[i, k].slot].base)
+    return context + wide * float(longest + e.steps + e.stepping), d + wide
+
+
+@njit(**INLINE)
+def begin_step(i: Any, lane: Any) -> Any:
+    """Schedule a batch and return how long its step takes, the overhead included."""
+    e = engines(lane)[i]
+    prefill, prefill_context, decodes = schedule(lane)(i, lane)
+    if prefill + decodes == 0 and e.running.count + e.waiting.count > 0:
+        lane.stalled = e.running.head if e.running.count > 0 else e.waiting.head
+        return np.inf
+    p, x, d = float(prefill), prefill_context, float(decodes)
+    c = float(e.context) if decodes > 0 else 0.0
+    attended = _attended(i, lane)[0] if decodes > 0 else 0.0
+    if not inside_domain(p, x, d, c, domains(lane)[e.pool]):
+        e.outside += 1
+    seconds = step_time(e)(p, x, d, attended, tables(lane)[e.pool])
+    if e.noise > 0.0:
+        seconds *= _noise(e, i, lane.seed)
+    seconds = max(seconds, e.overhead_s) if e.overlapped == 1 else seconds + e.overhead_s
+    if lane.room_for_steps > 0:
+        _record(i, lane, e.now_s, prefill, x, decodes, c)
+    return seconds
+
+
+@njit(**INLINE)
+def _record(i: Any, lane: Any, start: Any, prefill: Any, x: Any, decodes: Any, c: Any) -> None:
+    e = engines(lane)[i]
+    step = steps(lane)[lane.recorded_steps]
+    step.instance, step.start_s = i, start
+    step.prefill_tokens, step.prefill_context_tokens = prefill, x
+    step.decode_seqs, step.decode_context_tokens = decodes, int(c)
+    step.waiting = e.waiting.count
+    step.kv_blocks_used = e.kv_blocks - available(e)
+    lane.recorded_steps += 1
+
+
+@njit(**JIT)
+def only_decodes(e: Any) -> Any:
+    """Say whether nothing but decoding can happen before a sequence ends or arrives."""
+    queue_stands = (
+        e.waiting.count == 0
+        or e.running.count >= e.max_num_seqs
+        or e.blocked == 1
+        or (e.batching == STATIC)
+    )
+    return e.decodes > 0 and e.partials == 0 and queue_stands
+
+
+@njit(**JIT)
+def _line(i: Any, lane: Any, most: Any) -> Any:
+    """Return (seconds of a step, more for each later one, for how many steps that holds).
+
+    Of the next step, and with one in flight of the step after it.
+    """
+    e = engines(lane)[i]
+    context, more = _attended(i, lane)
+    seconds, slope, edge = decode_line(e)(float(e.decodes), context, tables(lane)[e.pool])
+    growth = slope * more
+    count = most
+    if edge < context + more * most:
+        count = min(most, max(1, int((edge - context) / more) + 1))
+    if e.overlapped == 0:
+        return seconds + e.overhead_s, growth, count
+    if seconds >= e.overhead_s:
+        return seconds, growth, count
+    if growth * count > e.overhead_s - seconds:
+        count = max(1, int((e.overhead_s - seconds) / growth))
+    return e.overhead_s, 0.0, count
+
+
+@njit(**JIT)
+def _steps_within(first: Any, growth: Any, most: Any, span: Any) -> Any:
+    """Return how many of `most` steps fit into a span: the first lasts `first`, each later one more."""
+    if most * first + growth * (0.5 * most * (most - 1)) <= span:
+        return most
+    if span < first:
+        return 0
+    b = first - 0.5 * growth
+    k = int(2.0 * span / (b + np.sqrt(b * b + 2.0 * growth * span)))
+    k = min(max(k, 0), most)
+    while k < most and (k + 1) * first + growth * (0.5 * (k + 1) * k) <= span:
+        k += 1
+    while k > 0 and k * first + growth * (0.5 * k * (k - 1)) > span:
+        k -= 1
+    return k
+
+
+@njit(**INLINE)
+def _outside(d: Any, context: Any, count: Any, bounds: Any) -> Any:
+    """Count the steps of a run outside the domain; only their context differs."""
+    if count == 0:
+        return 0
+    last = context + d * (count - 1)
+    low, high = bounds[0, 3, 0], bounds[0, 3, 1]
+    inside = min(max(low, float(context)), high)
+    if not inside_domain(0.0, 0.0, float(d), inside, bounds):
+        return count
+    below = above = 0
+    if context < low:
+        below = min(count, int(np.ceil((low - context) / d)))
+    if last > high:
+        above = min(count, int(np.ceil((last - high) / d)))
+    return below + above
+
+
+@njit(**JIT)
+def run_decodes(i: Any, lane: Any, until: Any) -> None:
+    """Take the steps in which a full or queueless batch only decodes and nobody ends.
+
+    Stops before a step that starts at or after `until`, lacks a block, or is somebody's last; a step
+    that ends after `until` is left in flight.
+    """
+    e = engines(lane)[i]
+    bounds = domains(lane)[e.pool]
+    left = seats(lane)[i, 0].step - e.steps - 1
+    while left > 0 and e.now_s < until - TICK_S:
+        first, growth, most = _line(i, lane, left)
+        taken = _steps_within(first, growth, most, until + TICK_S - e.now_s)
+        end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
+        flies = taken < most and end < until - TICK_S
+        needed = blocks_of_run(e, ring(lane), i, taken + flies)
+        short = needed > available(e)
+        if short:
+            taken, flies = steps_with_blocks(e, ring(lane), i, available(e)), False
+            end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
+            needed = blocks_of_run(e, ring(lane), i, taken)
+        take(e, lane, i, needed)
+        e.outside += _outside(e.decodes, e.context, taken + flies, bounds)
+        e.now_s = end
+        e.steps += taken
+        e.taken_steps += taken
+        e.phase += taken
+        if e.phase >= e.block_size:
+            e.phase %= e.block_size
+        e.context += taken * e.decodes
+        e.predicted_left -= taken * e.decodes
+        left -= taken
+        if flies:
+            e.now_s = end + (first + growth * taken)
+            e.stepping = 1
+            e.paused = 0
+        if short or flies:
+            return
+
+
+@njit(**JIT)
+def quiet_until(i: Any, lane: Any) -> Any:
+    """Return a moment before which nothing ends on an instance; inf if it is idle.
+
+    Never later than its next end, and later than its next step's where only decodes go on.
+    """
+    e = engines(lane)[i]
+    if e.stepping == 0:
+        return e.now_s if e.running.count + e.waiting.count > 0 else np.inf
+    if e.chunks > 0 or lane.stepwise == 1 or not only_decodes(e):
+        return e.now_s
+    left = seats(lane)[i, 0].step - e.steps - 1
+    if left == 0:
+        return e.now_s
+    first, growth, most = _line(i, lane, left)
+    while most > 0 and blocks_of_run(e, ring(lane), i, most + 1) > available(e):
+        most >>= 1
+    return e.now_s + (most * first + growth * (0.5 * most * (most - 1)))

@@ -1,0 +1,145 @@
+"""All instances of a lane: they advance one by one, or as ranks that step together.
+
+Data-parallel ranks of one model share experts, so no rank can be ahead of the others: when any has work
+all begin a step, an idle one an empty step, and all end with the slowest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from workloadlab.compiled import INLINE, JIT, PART, stamped
+from workloadlab.simulation.engine.arrays import engines, steps
+from workloadlab.simulation.engine.by_address import ADVANCE_GROUP, advance_group
+from workloadlab.simulation.engine.instance import (
+    begin_step,
+    complete,
+    only_decodes,
+    quiet_until,
+    run_decodes,
+)
+from workloadlab.simulation.engine.record_types import NONE, TICK_S
+
+__all__ = ["PARTS", "advance", "catch_up", "next_end"]
+
+SEQUENCES, STEPS = 1, 2
+"""Of what the next end is looked for."""
+
+
+@njit(**JIT)
+def _work(first: Any, lane: Any) -> Any:
+    """Count the sequences on the ranks from `first` on."""
+    every = engines(lane)
+    total = every[first].running.count + every[first].waiting.count
+    for i in range(first + 1, first + every[first].ranks):
+        total += every[i].running.count + every[i].waiting.count
+    return total
+
+
+@njit(**INLINE)
+def _begin(first: Any, lane: Any) -> Any:
+    """Begin a step on all ranks from `first` on; say whether it could be recorded and served."""
+    every = engines(lane)
+    last = first + every[first].ranks
+    if lane.room_for_steps > 0 and lane.recorded_steps + last - first > lane.room_for_steps:
+        lane.full = 1
+        return False
+    now, seconds, recorded = 0.0, 0.0, lane.recorded_steps
+    for i in range(first, last):
+        now = max(now, every[i].now_s)
+    for i in range(first, last):
+        e = every[i]
+        e.now_s = now
+        e.chunks = e.paused = 0
+        if e.running.count + e.waiting.count > 0:
+            seconds = max(seconds, begin_step(i, lane))
+    if lane.stalled != NONE:
+        return False
+    for i in range(first, last):
+        every[i].now_s = now + seconds
+        every[i].stepping = 1
+    for k in range(recorded, lane.recorded_steps):
+        steps(lane)[k].end_s = now + seconds
+    return True
+
+
+@njit(ADVANCE_GROUP, **PART)
+@stamped
+def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
+    """Run every step of the ranks from `first` on that ends by `until`; start none at or after it.
+
+    With `begin` a step begins on ranks that have work and none in flight, whatever the time.
+    """
+    every = engines(lane)
+    leader = every[first]
+    while True:
+        if leader.stepping == 1:
+            if leader.now_s > until + TICK_S:
+                return
+            for i in range(first, first + leader.ranks):
+                complete(i, lane)
+        if leader.ranks == 1 and only_decodes(leader) and lane.stepwise == 0:
+            run_decodes(first, lane, until)
+            if leader.stepping == 1:
+                continue
+        now = leader.now_s
+        for i in range(first + 1, first + leader.ranks):
+            now = max(now, every[i].now_s)
+        if now >= until - TICK_S and not begin:
+            return
+        if _work(first, lane) == 0 or not _begin(first, lane):
+            return
+
+
+PARTS = {"advance_group": (_advance_group, ADVANCE_GROUP)}
+"""What a lane finds by address: see `kernel_function`."""
+
+
+@njit(**JIT)
+def _move(lane: Any, until: Any, peek: Any) -> Any:
+    """Advance all instances, or begin steps and look ahead: see `advance` and `next_end`."""
+    every = engines(lane)
+    earliest = np.inf
+    lazy = lane.lazy == 1 and peek == 0 and lane.held.count == 0
+    i = np.int64(0)
+    while i < lane.instances and lane.stalled == NONE and lane.full == 0:
+        e = every[i]
+        if lazy and until < e.quiet_s - TICK_S:
+            i += 1
+            continue
+        advance_group(lane)(i, lane, until, peek > 0)
+        if lazy and e.ranks == 1:
+            e.quiet_s = quiet_until(i, lane)
+        if e.stepping == 1 and peek > 0:
+            alone = e.ranks == 1 and lane.stepwise == 0
+            end = quiet_until(i, lane) if peek == SEQUENCES and alone else e.now_s
+            earliest = min(earliest, end)
+        i += e.ranks
+    return earliest
+
+
+@njit(**INLINE)
+def advance(lane: Any, until: Any) -> None:
+    """Run every step of every instance that ends by `until`; start none at or after it."""
+    _move(lane, until, np.int64(0))
+
+
+@njit(**INLINE)
+def catch_up(i: Any, lane: Any) -> None:
+    """Advance an instance to where a lazy lane is; what is sent there then changes what happens."""
+    e = engines(lane)[i]
+    if lane.lazy == 1 and e.ranks == 1:
+        advance_group(lane)(i, lane, lane.reached_s, np.bool_(0))
+        e.quiet_s = 0.0
+
+
+@njit(**INLINE)
+def next_end(lane: Any, of_steps: Any) -> Any:
+    """Begin all steps that can begin; return a moment before which no sequence ends, or no step.
+
+    That is inf if all instances are idle.
+    """
+    return _move(lane, -np.inf, STEPS if of_steps else SEQUENCES)

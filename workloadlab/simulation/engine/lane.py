@@ -1,0 +1,250 @@
+"""A lane of the compiled engine: from decision to decision, with the semantics of `reference`.
+
+`next_decision` runs the instances until the router must place a request, `place` does what it says, and
+`run_lane` asks a compiled router in between until the trace is through. All of a lane's state is in its
+arrays, so a lane can stop anywhere: for a slower mind to decide, for more room, or to let a record be
+read. Arrays in, arrays out; no objects, no files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from workloadlab.compiled import ENTRY, INLINE, JIT, PART, stamped
+from workloadlab.simulation.engine import batch_formation as kernel_schedule
+from workloadlab.simulation.engine import instances as kernel_fleet
+from workloadlab.simulation.engine import prefix_index as kernel_index
+from workloadlab.simulation.engine.arrays import (
+    LANES_TYPE,
+    decisions,
+    memory,
+    offers,
+    params,
+    scores,
+    slots,
+    views,
+)
+from workloadlab.simulation.engine.arrivals import release_ended
+from workloadlab.simulation.engine.by_address import (
+    NEXT_DECISION,
+    PLACE,
+    choose,
+    index_match,
+    next_decision,
+    place,
+    score,
+)
+from workloadlab.simulation.engine.instances import advance, next_end
+from workloadlab.simulation.engine.record_types import NONE
+from workloadlab.simulation.engine.router_side import (
+    arrivals_due,
+    drop_overflow,
+    due_s,
+    fill_offer,
+    refresh_own,
+    refresh_signals,
+    reject_head,
+    report,
+    send,
+    tell_cached,
+)
+
+__all__ = [
+    "PARTS",
+    "RUN_LANE",
+    "STATUS_ALL_NAN",
+    "STATUS_DECIDE",
+    "STATUS_DONE",
+    "STATUS_NO_INSTANCE",
+    "STATUS_RECORD_FULL",
+    "STATUS_SLOTS_FULL",
+    "STATUS_STALLED",
+    "STATUS_STUCK",
+    "run_lane",
+]
+
+STATUS_DONE, STATUS_DECIDE, STATUS_SLOTS_FULL, STATUS_RECORD_FULL = 0, 1, 2, 3
+STATUS_NO_INSTANCE, STATUS_ALL_NAN, STATUS_STUCK, STATUS_STALLED = 4, 5, 6, 7
+
+CHOOSE_MOMENT, REACH_MOMENT, OFFER, DRAIN = 0, 1, 2, 3
+"""Stages of a lane: find the next moment; run up to it; offer what waits to the router; run out."""
+
+
+@njit(**INLINE)
+def _next_moment(lane: Any) -> Any:
+    """Return the next moment at which the router may have to act, inf if there is none.
+
+    From arrival to arrival, as long as nothing else can follow from the end of a sequence; where that
+    may release a turn, from end to end; where requests wait in the router's queue, from step to step.
+    """
+    now = due_s(lane)
+    if lane.held.count > 0 or lane.closed == 1:
+        if lane.lazy == 1:
+            advance(lane, lane.reached_s)
+        now = min(now, next_end(lane, lane.held.count > 0))
+    return now
+
+
+@njit(**JIT)
+def _reach(lane: Any) -> Any:
+    """Run all instances up to the moment and let the requests arrive that are due then."""
+    if lane.interval_s > 0.0:
+        refresh_signals(lane, lane.now_s)
+    if lane.full == 0 and lane.stalled == NONE:
+        advance(lane, lane.now_s)
+        lane.reached_s = lane.now_s
+    if lane.stalled != NONE:
+        return STATUS_STALLED
+    if lane.full == 1:
+        return STATUS_RECORD_FULL
+    if lane.closed == 1:
+        release_ended(lane)
+    return STATUS_DECIDE if arrivals_due(lane, lane.now_s) else STATUS_SLOTS_FULL
+
+
+@njit(**JIT)
+def _offer(lane: Any) -> Any:
+    """Offer the first request in the router's queue that some instance may take; say if there is one."""
+    while lane.held.count > 0:
+        ever, free = refresh_own(lane)
+        if not ever:
+            reject_head(lane)
+            continue
+        if not free:
+            break
+        if lane.interval_s == 0.0:
+            report(lane)
+        if lane.guesses == 1:
+            index_match(lane)(lane)
+        elif lane.sees_cache == 1:
+            tell_cached(lane)
+        fill_offer(lane)
+        return True
+    drop_overflow(lane)
+    lane.stage = CHOOSE_MOMENT
+    return False
+
+
+@njit(NEXT_DECISION, **PART)
+@stamped
+def _next_decision(lane: Any) -> Any:
+    """Run until a request must be placed: then `offers` and `views` describe the choice.
+
+    Returns a status: STATUS_DECIDE, STATUS_DONE when the lane is through, or why it cannot go on; after
+    more room was made it goes on from where it stood.
+    """
+    while True:
+        if lane.stage == CHOOSE_MOMENT:
+            if lane.held.count == 0 and lane.arrived == lane.requests:
+                lane.stage = DRAIN
+                continue
+            now = _next_moment(lane)
+            if lane.full == 1:
+                return STATUS_RECORD_FULL
+            if lane.stalled != NONE:
+                return STATUS_STALLED
+            if now == np.inf:
+                return STATUS_STUCK
+            lane.now_s = now
+            lane.stage = REACH_MOMENT
+        if lane.stage == REACH_MOMENT:
+            status = _reach(lane)
+            if status != STATUS_DECIDE:
+                return status
+            lane.stage = OFFER
+        if lane.stage == OFFER and _offer(lane):
+            return STATUS_DECIDE
+        if lane.stage == DRAIN:
+            advance(lane, np.inf)
+            if lane.stalled != NONE:
+                return STATUS_STALLED
+            return STATUS_RECORD_FULL if lane.full == 1 else STATUS_DONE
+
+
+@njit(PLACE, **PART)
+@stamped
+def _place(lane: Any, chosen: Any) -> Any:
+    """Do what the router chose; -1 keeps the request waiting until the next moment."""
+    if chosen == -1:
+        drop_overflow(lane)
+        lane.stage = CHOOSE_MOMENT
+        return STATUS_DONE
+    if chosen < 0 or chosen >= lane.instances:
+        return STATUS_NO_INSTANCE
+    send(lane, chosen)
+    return STATUS_DONE
+
+
+PARTS = {
+    **kernel_schedule.PARTS,
+    **kernel_fleet.PARTS,
+    **kernel_index.PARTS,
+    "next_decision": (_next_decision, NEXT_DECISION),
+    "place": (_place, PLACE),
+}
+"""What a lane finds by address, and its signature: see `kernel_function`."""
+
+
+@njit(**INLINE)
+def _lowest_score(lane: Any) -> Any:
+    """Return the fitting instance of lowest score, ties to the lowest index; -1 if all are NaN."""
+    offer, shown = offers(lane)[0], views(lane)
+    value_of, settings = score(lane), params(lane)
+    best, best_score = -1, np.inf
+    for i in range(lane.instances):
+        if shown[i].fits == 1:
+            value = value_of(offer, shown[i], settings)
+            if value < best_score or (best < 0 and value == np.inf):
+                best, best_score = i, value
+    return best
+
+
+@njit(**INLINE)
+def _record(lane: Any, chosen: Any) -> None:
+    """Write a decision down, with the score of every instance that could be chosen."""
+    offer, shown, row = offers(lane)[0], views(lane), lane.recorded_decisions
+    d = decisions(lane)[row]
+    d.row, d.at_s, d.chosen, d.held = offer.row, lane.now_s, chosen, lane.held.count
+    d.view_age_s = 0.0
+    if lane.interval_s > 0.0:
+        d.view_age_s = lane.now_s - max(0, lane.seen_tick) * lane.interval_s
+    for i in range(lane.instances):
+        value = np.nan
+        if lane.by_score == 1 and shown[i].fits == 1:
+            value = score(lane)(offer, shown[i], params(lane))
+        scores(lane)[row, i] = value
+    lane.recorded_decisions += 1
+
+
+RUN_LANE = types.Tuple((types.int64, types.int64, types.int64))(LANES_TYPE)
+
+
+@njit(RUN_LANE, **ENTRY)
+@stamped
+def run_lane(lanes: Any) -> Any:
+    """Replay the one lane in place; return (status, row, chosen instance)."""
+    lane = lanes[0]
+    while True:
+        if 0 < lane.room_for_decisions == lane.recorded_decisions:
+            return STATUS_RECORD_FULL, NONE, NONE
+        status = next_decision(lane)(lane)
+        if status == STATUS_STALLED:
+            return status, slots(lane)[lane.stalled].row, NONE
+        if status == STATUS_STUCK:
+            return status, slots(lane)[lane.held.head].row, NONE
+        if status != STATUS_DECIDE:
+            return status, NONE, NONE
+        if lane.by_score == 1:
+            chosen = _lowest_score(lane)
+            if chosen < 0:
+                return STATUS_ALL_NAN, offers(lane)[0].row, chosen
+        else:
+            chosen = choose(lane)(offers(lane)[0], views(lane), params(lane), memory(lane))
+        if lane.room_for_decisions > 0:
+            _record(lane, chosen)
+        status = place(lane)(lane, chosen)
+        if status != STATUS_DONE:
+            return status, offers(lane)[0].row, chosen

@@ -1,0 +1,58 @@
+"""What a router is told of prefixes: one bit by block and instance says that the block is there.
+
+It is there in the prefix index of a router that guesses (`kernel_index` keeps the bits) or really, for a
+router that sees the caches of many instances (`kernel_blocks` does). A look-up walks down a prompt once,
+with the set of instances that had every block so far.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+from numba.cpython.unsafe.numbers import trailing_zeros
+
+from workloadlab.compiled import JIT
+from workloadlab.simulation.engine.arrays import block_ids, pages, prefix_bits, slots, views
+from workloadlab.simulation.engine.record_types import PAGE_BITS
+
+__all__ = ["clear_bit", "set_bit", "tell_indexed", "whole_blocks"]
+
+
+@njit(**JIT)
+def set_bit(lane: Any, i: Any, block: Any) -> None:
+    """Say that an instance has a block, and note its page as written."""
+    pages(lane)[i, block >> PAGE_BITS] = 1
+    prefix_bits(lane)[i >> 6, block] |= 1 << (i & 63)
+
+
+@njit(**JIT)
+def clear_bit(lane: Any, i: Any, block: Any) -> None:
+    """Say that an instance does not have a block, and note its page as written."""
+    pages(lane)[i, block >> PAGE_BITS] = 1
+    prefix_bits(lane)[i >> 6, block] &= ~(1 << (i & 63))
+
+
+@njit(**JIT)
+def whole_blocks(lane: Any, s: Any, tokens: Any) -> Any:
+    """Count the whole blocks with ids among the first tokens of a request."""
+    return min(s.blocks, tokens // lane.block_tokens) if lane.block_tokens > 0 else 0
+
+
+@njit(**JIT)
+def tell_indexed(lane: Any, tokens: Any) -> None:
+    """Tell the router how many of the first `tokens` tokens of a request each instance has."""
+    s, shown, ids = slots(lane)[lane.held.head], views(lane), block_ids(lane)
+    whole = whole_blocks(lane, s, tokens)
+    for word in range(lane.prefix_words):
+        bits, first, depth = prefix_bits(lane)[word], word << 6, 0
+        others = lane.instances - first
+        alive = -1 if others >= 64 else (1 << others) - 1
+        while alive != 0:
+            left = alive & bits[ids[s.first_block + depth]] if depth < whole else 0
+            ending = alive ^ left
+            while ending != 0:
+                shown[first + trailing_zeros(ending)].indexed_tokens = depth * lane.block_tokens
+                ending &= ending - 1
+            alive = left
+            depth += 1

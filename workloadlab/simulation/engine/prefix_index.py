@@ -1,0 +1,195 @@
+"""A router's own prefix index, compiled: the semantics of `reference_index.py` without searching.
+
+It is a radix tree for each instance. A prompt that is placed takes the blocks that it shares with others
+over from them, so a block belongs to the last prompt that was sent with it, and what a prompt still has
+is one edge: its blocks from `shared` up to `blocks`. An edge is found by the block that it begins with.
+Prompts queue up by age, those of an instance or, if they share the capacity, those of all; what is
+forgotten is the deepest of the first in the queue.
+
+The bits of `kernel_prefix` say whether any prompt has a block on an instance.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from workloadlab.compiled import ENTRY, JIT, stamped
+from workloadlab.simulation.engine.arrays import (
+    block_ids,
+    first_blocks,
+    index_buckets,
+    index_parts,
+    index_prompts,
+    index_rules,
+    slots,
+    views,
+)
+from workloadlab.simulation.engine.by_address import INDEX_INSERT, INDEX_MATCH
+from workloadlab.simulation.engine.prefix_bits import clear_bit, set_bit, tell_indexed, whole_blocks
+from workloadlab.simulation.engine.record_types import NONE
+
+__all__ = ["PARTS", "index_insert", "index_match"]
+
+
+@njit(**JIT)
+def _part(lane: Any, i: Any) -> Any:
+    """Return the part that an instance queues in: its own, or that of all."""
+    return lane.instances if index_rules(lane)[0].shared == 1 else i
+
+
+@njit(**JIT)
+def _bucket(lane: Any, i: Any, block: Any) -> Any:
+    """Return where an edge is listed: multiplicative hashing by the golden ratio of 2^32."""
+    return ((block * lane.instances + i) * 2654435769 >> 15) & (lane.buckets - 1)
+
+
+@njit(**JIT)
+def _find(lane: Any, i: Any, block: Any) -> Any:
+    """Return the row of the prompt on an instance whose edge begins with a block, -1 for none."""
+    row = index_buckets(lane)[_bucket(lane, i, block)]
+    while row != NONE:
+        p = index_prompts(lane)[row]
+        if p.head == block and p.instance == i:
+            break
+        row = p.chained
+    return row
+
+
+@njit(**JIT)
+def _list(lane: Any, row: Any) -> None:
+    """List a prompt by the first block of its edge, if it has one."""
+    p = index_prompts(lane)[row]
+    if p.shared < p.blocks:
+        p.head = block_ids(lane)[first_blocks(lane)[row] + p.shared]
+        at = _bucket(lane, p.instance, p.head)
+        p.chained = index_buckets(lane)[at]
+        index_buckets(lane)[at] = row
+
+
+@njit(**JIT)
+def _unlist(lane: Any, row: Any) -> None:
+    p = index_prompts(lane)[row]
+    at = _bucket(lane, p.instance, p.head)
+    before = index_buckets(lane)[at]
+    if before == row:
+        index_buckets(lane)[at] = p.chained
+        return
+    while index_prompts(lane)[before].chained != row:
+        before = index_prompts(lane)[before].chained
+    index_prompts(lane)[before].chained = p.chained
+
+
+@njit(**JIT)
+def _forget_deepest(lane: Any, part: Any) -> None:
+    """Forget the deepest that is left of a part's oldest prompt, or the prompt if nothing is."""
+    row = index_parts(lane)[part].oldest
+    p = index_prompts(lane)[row]
+    i, tokens = p.instance, p.rest
+    if p.rest > 0:
+        p.rest = 0
+    elif p.shared < p.blocks:
+        p.blocks -= 1
+        clear_bit(lane, i, block_ids(lane)[first_blocks(lane)[row] + p.blocks])
+        tokens = lane.block_tokens
+        if p.shared == p.blocks:
+            _unlist(lane, row)
+    else:
+        index_parts(lane)[part].oldest = p.newer
+    index_parts(lane)[i].tokens -= tokens
+    index_parts(lane)[lane.instances].tokens -= tokens
+
+
+@njit(**JIT)
+def _trim(lane: Any, part: Any) -> None:
+    """Enforce the capacity of a part."""
+    while index_parts(lane)[part].tokens > index_rules(lane)[0].capacity:
+        _forget_deepest(lane, part)
+
+
+@njit(**JIT)
+def _age(lane: Any, now: Any) -> None:
+    """Forget what is too old by `now`, and what is too much if a sweep was due."""
+    rules, parts = index_rules(lane)[0], index_parts(lane)
+    first = _part(lane, np.int64(0))
+    last = max(first + 1, lane.instances)
+    if rules.ttl_s < np.inf:
+        for part in range(first, last):
+            while parts[part].oldest != NONE and (
+                index_prompts(lane)[parts[part].oldest].used_s + rules.ttl_s <= now
+            ):
+                _forget_deepest(lane, part)
+    if rules.sweep_s > 0.0 and np.floor(now / rules.sweep_s) > rules.swept:
+        rules.swept = np.int64(np.floor(now / rules.sweep_s))
+        for part in range(first, last):
+            _trim(lane, part)
+
+
+@njit(INDEX_MATCH, **ENTRY)
+@stamped
+def index_match(lane: Any) -> None:
+    """Tell the router what its index knows of a request, on every instance."""
+    shown = views(lane)
+    _age(lane, lane.now_s)
+    for i in range(lane.instances):
+        shown[i].index_size_tokens = index_parts(lane)[i].tokens
+    tell_indexed(lane, slots(lane)[lane.held.head].input)
+
+
+@njit(**JIT)
+def _take_over(lane: Any, s: Any, i: Any, whole: Any) -> Any:
+    """Take the leading blocks of a request over from the prompts that have them; return how many."""
+    ids, depth = block_ids(lane), 0
+    while depth < whole:
+        row = _find(lane, i, ids[s.first_block + depth])
+        if row == NONE:
+            break
+        _unlist(lane, row)
+        p, first = index_prompts(lane)[row], first_blocks(lane)[row]
+        until = p.blocks
+        while (
+            p.shared < until
+            and depth < whole
+            and (ids[first + p.shared] == ids[s.first_block + depth])
+        ):
+            p.shared += 1
+            depth += 1
+        _list(lane, row)
+    return depth
+
+
+@njit(**JIT)
+def _queue_up(lane: Any, part: Any, row: Any) -> None:
+    """Put a prompt at the end of the queue of a part."""
+    if part.oldest == NONE:
+        part.oldest = row
+    else:
+        index_prompts(lane)[part.newest].newer = row
+    part.newest = row
+
+
+@njit(INDEX_INSERT, **ENTRY)
+@stamped
+def index_insert(lane: Any, s: Any, i: Any) -> None:
+    """Remember that a request was sent to instance `i`."""
+    rules, parts, p = index_rules(lane)[0], index_parts(lane), index_prompts(lane)[s.row]
+    whole = whole_blocks(lane, s, s.input)
+    known = _take_over(lane, s, i, whole)
+    p.used_s, p.instance, p.newer = lane.now_s, i, NONE
+    p.shared, p.blocks = 0, whole
+    p.rest = s.input - whole * lane.block_tokens if rules.tree == 1 else 0
+    _list(lane, s.row)
+    _queue_up(lane, parts[_part(lane, i)], s.row)
+    for k in range(s.first_block + known, s.first_block + whole):
+        set_bit(lane, i, block_ids(lane)[k])
+    added = (whole - known) * lane.block_tokens + p.rest
+    parts[i].tokens += added
+    parts[lane.instances].tokens += added
+    if rules.sweep_s == 0.0:
+        _trim(lane, _part(lane, i))
+
+
+PARTS = {"index_match": (index_match, INDEX_MATCH), "index_insert": (index_insert, INDEX_INSERT)}
+"""What a lane finds by address: see `kernel_function`."""

@@ -1,0 +1,41 @@
+"""Who of those that wait on an instance is next, and who of those that run must go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import njit
+
+from workloadlab.compiled import JIT
+from workloadlab.simulation.engine.record_types import NONE, ORDERS
+
+__all__ = ["before_in_queue", "victim"]
+
+PRIORITY = ORDERS.index("priority")
+LEAST_WORK_LEFT = ORDERS.index("least_work_left")
+
+
+@njit(**JIT)
+def before_in_queue(order: Any, a: Any, b: Any) -> Any:
+    """Say whether `a` is served before `b`; in equal standing the one accepted earlier."""
+    if order == PRIORITY:
+        x, y = a.priority, b.priority
+    elif order == LEAST_WORK_LEFT:
+        x, y = a.predicted - a.generated, b.predicted - b.generated
+    else:  # bin packing: the largest first
+        x, y = -a.target, -b.target
+    return x < y or (x == y and a.accepted < b.accepted)
+
+
+@njit(**JIT)
+def victim(e: Any, slots: Any) -> Any:
+    """Return who is preempted: the last admitted, or the least important and of those the newest."""
+    worst = e.running.tail
+    if e.queue_order != PRIORITY:
+        return worst
+    q = slots[worst].previous
+    while q != NONE:
+        if before_in_queue(e.queue_order, slots[worst], slots[q]):
+            worst = q
+        q = slots[q].previous
+    return worst

@@ -1,0 +1,272 @@
+"""The router's side: what it sees and when, its queue, and what a choice does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from workloadlab.compiled import INLINE, JIT
+from workloadlab.simulation.engine.arrays import (
+    engines,
+    first_blocks,
+    inputs,
+    models,
+    offers,
+    outputs,
+    predictions,
+    prefix_keys,
+    priorities,
+    results,
+    serves,
+    sessions,
+    slots,
+    snapshots,
+    views,
+)
+from workloadlab.simulation.engine.arrivals import (
+    next_arrival,
+    note_end,
+    pop_arrival,
+    release_next_turn,
+)
+from workloadlab.simulation.engine.by_address import index_insert
+from workloadlab.simulation.engine.instance import accept, uniform_draw
+from workloadlab.simulation.engine.instances import advance, catch_up
+from workloadlab.simulation.engine.kv_blocks import available, blocks_for, hits
+from workloadlab.simulation.engine.linked_list import insert, unlink
+from workloadlab.simulation.engine.prefix_bits import tell_indexed, whole_blocks
+from workloadlab.simulation.engine.record_types import ASSUMED_OUTPUT_TOKENS, NONE, TICK_S
+
+__all__ = [
+    "arrivals_due",
+    "drop_overflow",
+    "due_s",
+    "fill_offer",
+    "refresh_own",
+    "refresh_signals",
+    "reject_head",
+    "report",
+    "send",
+    "tell_cached",
+]
+
+
+@njit(**INLINE)
+def _read(e: Any, v: Any) -> None:
+    """Copy what an engine reports about itself."""
+    v.running = e.running.count
+    v.waiting = e.waiting.count
+    v.queued_tokens = e.queued_tokens
+    v.output_tokens_left = e.predicted_left
+    v.context_tokens = e.context + e.prefilled
+    v.kv_blocks_used = e.kv_blocks - available(e)
+    v.sent_since_report = e.sent
+    v.sent_tokens_since_report = e.sent_tokens
+
+
+@njit(**INLINE)
+def report(lane: Any) -> None:
+    """Show the router the instances as they are."""
+    shown, every = views(lane), engines(lane)
+    for i in range(lane.instances):
+        _read(every[i], shown[i])
+        shown[i].sent_since_report = 0
+        shown[i].sent_tokens_since_report = 0
+
+
+@njit(**INLINE)
+def _show(lane: Any, seen: Any) -> None:
+    """Show the router a snapshot, with what it has sent since."""
+    for i in range(lane.instances):
+        e, s, v = engines(lane)[i], seen[i], views(lane)[i]
+        v.running, v.waiting, v.queued_tokens = s.running, s.waiting, s.queued_tokens
+        v.output_tokens_left, v.context_tokens = s.output_tokens_left, s.context_tokens
+        v.kv_blocks_used = s.kv_blocks_used
+        v.sent_since_report = e.sent - s.sent_since_report
+        v.sent_tokens_since_report = e.sent_tokens - s.sent_tokens_since_report
+
+
+@njit(**INLINE)
+def refresh_signals(lane: Any, now: Any) -> None:
+    """Take the snapshots that fall due until `now`, and show the newest that has arrived.
+
+    Snapshot k is taken at k intervals and seen `delay_s` later; `snapshots` is a ring of as many as can
+    be on their way. Stops early where the record of steps is full.
+    """
+    newest = int(np.floor((now + TICK_S) / lane.interval_s))
+    visible = int(np.floor((now - lane.delay_s + TICK_S) / lane.interval_s))
+    for tick in range(max(lane.last_tick + 1, visible), newest + 1):
+        advance(lane, tick * lane.interval_s)
+        if lane.full == 1 or lane.stalled != NONE:
+            return
+        for i in range(lane.instances):
+            _read(engines(lane)[i], snapshots(lane)[tick % lane.depth, i])
+        lane.last_tick = tick
+    if visible > lane.seen_tick:
+        lane.seen_tick = visible
+        _show(lane, snapshots(lane)[visible % lane.depth])
+
+
+@njit(**JIT)
+def due_s(lane: Any) -> Any:
+    """Return when the router has decided on the next request, if it serves them one after the other."""
+    at_s = next_arrival(lane)
+    if lane.decision_s > 0.0:
+        return max(at_s, lane.busy_s) + lane.decision_s
+    return at_s
+
+
+@njit(**INLINE)
+def _free_slot(lane: Any) -> Any:
+    """Return a slot for a live request, -1 if all are taken."""
+    q = lane.free_slot
+    if q != NONE:
+        lane.free_slot = slots(lane)[q].next
+    elif lane.used_slots < lane.slot_count:
+        q = lane.used_slots
+        lane.used_slots += 1
+    return q
+
+
+@njit(**INLINE)
+def arrivals_due(lane: Any, now: Any) -> Any:
+    """Move the requests that are due by `now` into the router's queue, of one moment in order of row.
+
+    Returns whether there was a slot for each of them.
+    """
+    live = slots(lane)
+    last = lane.held.tail
+    moment_s = now + TICK_S
+    while due_s(lane) <= moment_s:
+        q = _free_slot(lane)
+        if q == NONE:
+            return False
+        if lane.decision_s > 0.0:
+            lane.busy_s = due_s(lane)
+            last = lane.held.tail
+        row = pop_arrival(lane)
+        lane.now_s = max(lane.now_s, results(lane)[row].arrival_s)
+        _fill_slot(lane, live[q], row)
+        before = lane.held.tail
+        while before != last and live[before].row > live[q].row:
+            before = live[before].previous
+        insert(lane.held, live, q, before)
+        lane.arrived += 1
+    return True
+
+
+@njit(**INLINE)
+def _fill_slot(lane: Any, s: Any, row: Any) -> None:
+    s.row = row
+    s.input, s.output = inputs(lane)[row], outputs(lane)[row]
+    s.priority = priorities(lane)[row]
+    s.first_block = first_blocks(lane)[row]
+    s.blocks = first_blocks(lane)[row + 1] - s.first_block
+
+
+@njit(**JIT)
+def _reject(lane: Any, q: Any) -> None:
+    """End a request without service."""
+    row = slots(lane)[q].row
+    note_end(lane, row)
+    release_next_turn(lane, row, lane.now_s)
+    slots(lane)[q].next = lane.free_slot
+    lane.free_slot = q
+
+
+@njit(**JIT)
+def reject_head(lane: Any) -> None:
+    """Reject the first request in the queue: no instance could ever serve it."""
+    q = lane.held.head
+    unlink(lane.held, slots(lane), q)
+    _reject(lane, q)
+
+
+@njit(**JIT)
+def drop_overflow(lane: Any) -> None:
+    """Reject the newest requests of a queue that is longer than allowed."""
+    while lane.held.count > lane.most_held:
+        q = lane.held.tail
+        unlink(lane.held, slots(lane), q)
+        _reject(lane, q)
+
+
+@njit(**INLINE)
+def refresh_own(lane: Any) -> Any:
+    """Update what the router knows by itself about the first request in its queue.
+
+    Returns (whether any instance could ever serve it, whether any may take it now).
+    """
+    s = slots(lane)[lane.held.head]
+    tokens = s.input + s.output - 1
+    name = models(lane)[s.row]
+    ever = free = False
+    size = needed = 0
+    for i in range(lane.instances):
+        e, v = engines(lane)[i], views(lane)[i]
+        if e.block_size != size:
+            size = e.block_size
+            needed = blocks_for(tokens, size)
+        able = needed <= e.kv_blocks
+        able = able and serves(lane)[e.pool, name] == 1
+        ever = ever or able
+        able = able and e.in_flight < e.most_in_flight
+        free = free or able
+        v.in_flight = e.in_flight
+        v.fits = 1 if able else 0
+    return ever, free
+
+
+@njit(**INLINE)
+def tell_cached(lane: Any) -> None:
+    """Tell the router what every instance has cached of the first request: never its last token."""
+    s, shown = slots(lane)[lane.held.head], views(lane)
+    if lane.keeps_bits == 1:
+        tell_indexed(lane, s.input - 1)
+    else:
+        limit = whole_blocks(lane, s, s.input - 1)
+        for i in range(lane.instances):
+            shown[i].indexed_tokens = hits(s, lane, i, limit) * lane.block_tokens
+    for i in range(lane.instances):
+        shown[i].cached_tokens = shown[i].indexed_tokens
+
+
+@njit(**INLINE)
+def fill_offer(lane: Any) -> None:
+    """Describe the first request in the queue to the router."""
+    r, s = offers(lane)[0], slots(lane)[lane.held.head]
+    row = s.row
+    predicted = s.output if lane.oracle == 1 else predictions(lane)[row]
+    if predicted < 0:
+        predicted = ASSUMED_OUTPUT_TOKENS
+        if lane.finished > 0:
+            predicted = lane.finished_tokens // lane.finished
+    r.row, r.arrival_s, r.now_s = row, results(lane)[row].arrival_s, lane.now_s
+    r.input_tokens, r.predicted_output_tokens = s.input, predicted
+    r.output_tokens = s.output if lane.oracle == 1 else 0
+    r.prefix_key = prefix_keys(lane)[row] if lane.prefix == 1 else NONE
+    r.session = sessions(lane)[row]
+    r.draw = uniform_draw(lane.seed, lane.decided)
+    lane.decided += 1
+
+
+@njit(**INLINE)
+def send(lane: Any, chosen: Any) -> None:
+    """Place the first request in the queue on an instance, or reject it if it cannot go there."""
+    q = lane.held.head
+    unlink(lane.held, slots(lane), q)
+    s, v = slots(lane)[q], views(lane)[chosen]
+    result = results(lane)[s.row]
+    result.dispatch_s = lane.now_s
+    if v.fits == 0:
+        _reject(lane, q)
+        return
+    result.instance = chosen
+    catch_up(chosen, lane)
+    accept(chosen, lane, q, lane.now_s, offers(lane)[0].predicted_output_tokens)
+    if lane.guesses == 1:
+        index_insert(lane)(lane, s, chosen)
+    v.sent_since_report += 1
+    v.sent_tokens_since_report += s.input

@@ -1,0 +1,133 @@
+"""Run the compiled engine on one lane: lay out its arrays, call it, read its verdict."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from workloadlab.errors import UsageError
+from workloadlab.simulation.engine.setup import lane_arrays
+from workloadlab.simulation.recording import Recorder
+from workloadlab.simulation.workload import Outcome, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workloadlab.routing import Router
+    from workloadlab.simulation.cluster import Cluster
+    from workloadlab.simulation.engine.setup import LaneArrays
+
+__all__ = ["blame", "lane_problem", "outcome_of", "replay_lane"]
+
+
+@contextmanager
+def blame(policy: Router) -> Iterator[None]:
+    """Turn what a router raises into an error that names it."""
+    try:
+        yield
+    except (ArithmeticError, ValueError, IndexError, AssertionError) as error:
+        raise UsageError(
+            f"router {policy.name!r} raised {type(error).__name__}: {error}",
+            where=policy.location,
+            fix="guard the case, for example a division by zero on an idle instance",
+        ) from error
+
+
+def replay_lane(
+    workload: Workload,
+    cluster: Cluster,
+    policy: Router,
+    seed: int,
+    recorder: Recorder | None = None,
+) -> Outcome:
+    """Replay one lane in compiled code; releases the GIL while it runs.
+
+    Args:
+        workload: what to replay.
+        cluster: on what.
+        policy: the router.
+        seed: of the run.
+        recorder: what it should write down of steps and decisions.
+
+    Raises:
+        UsageError: the router cannot be compiled, raises, returns an instance that does not exist,
+            scores every instance NaN, or defers for ever; or an engine that cannot go on.
+    """
+    from workloadlab.simulation.engine import lane as kernel
+
+    if policy.kind == "batch":
+        from workloadlab.simulation.engine.side_by_side import replay_by_choices
+
+        return replay_by_choices([(workload, seed)], cluster, policy)[0]
+    recorder = recorder or Recorder()
+    made = lane_arrays(
+        workload,
+        cluster,
+        policy,
+        seed,
+        recorded_steps=recorder.room_for_steps,
+        recorded_decisions=recorder.room_for_decisions,
+    )
+    while True:
+        with blame(policy):
+            status, row, chosen = kernel.run_lane(made.lane)
+        if status == kernel.STATUS_SLOTS_FULL:
+            made.add_slots()
+            continue
+        recorder.drain(made)
+        if status != kernel.STATUS_RECORD_FULL:
+            break
+    if status != kernel.STATUS_DONE:
+        raise lane_problem(status, row, chosen, policy, made, cluster)
+    return outcome_of(made, cluster.request_overhead_s)
+
+
+def outcome_of(made: LaneArrays, request_overhead_s: float) -> Outcome:
+    """Return what became of the requests of a lane."""
+    results, engines = made.arrays["results"], made.arrays["engines"]
+    return Outcome(
+        arrival_s=results["arrival_s"] - request_overhead_s,
+        instance=results["instance"],
+        dispatch_s=results["dispatch_s"],
+        scheduled_s=results["scheduled_s"],
+        first_token_s=results["first_token_s"],
+        end_s=results["end_s"],
+        preemptions=results["preemptions"],
+        cached_tokens=results["cached"],
+        steps=int(engines["taken_steps"].sum()),
+        steps_outside=int(engines["outside"].sum()),
+    )
+
+
+def lane_problem(
+    status: int, row: int, chosen: int, policy: Router, made: LaneArrays, cluster: Cluster
+) -> UsageError:
+    """Return the error of a lane that stopped for another reason than its end."""
+    from workloadlab.simulation.engine import lane as kernel
+
+    count = len(made.arrays["views"])
+    if status == kernel.STATUS_STALLED:
+        instance = int(made.arrays["results"]["instance"][row])
+        s = made.arrays["slots"][int(made.lane["stalled"][0])]
+        return UsageError(
+            f"{cluster.instance_names[instance]} can never schedule request {row} "
+            f"({s['input']:,} prompt and {s['output']:,} output tokens): it waits for KV blocks that "
+            "nothing will free",
+            fix="give the pool more kv_blocks, or a smaller watermark",
+        )
+    said = {
+        kernel.STATUS_NO_INSTANCE: (
+            f"chose instance {chosen} for request {row}; the cluster has 0 to {count - 1}",
+            "return an index into `instances`, or -1 to defer",
+        ),
+        kernel.STATUS_ALL_NAN: (
+            f"scores every instance NaN for request {row}",
+            "return a number; guard divisions of zero by zero",
+        ),
+        kernel.STATUS_STUCK: (
+            f"defers request {row} although every instance is idle and nothing else will arrive",
+            "place a request when an instance is idle",
+        ),
+    }
+    what, fix = said[status]
+    return UsageError(f"router {policy.name!r} {what}", where=policy.location, fix=fix)

@@ -1,0 +1,325 @@
+"""The readable engine: lists, one loop, no tricks. The compiled kernel must equal it.
+
+Scheduling follows vLLM V1: each step serves the running requests first, in order of admission, then
+admits from the waiting queue while the token budget, `max_num_seqs` and KV blocks allow. Prompts are
+prefilled in chunks. A request that finds no free block preempts the last admitted one, which goes back
+to the head of the queue and is recomputed, prompt and generated tokens, when it is admitted again.
+`Pool` has the switches.
+
+Two conventions order simultaneous events: steps that end at t end before arrivals at t are routed, and
+steps that start at t start after them. Moments closer than `TICK_S` are simultaneous.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workloadlab.errors import UsageError
+from workloadlab.routing import DEFER, INSTANCE, REQUEST, Router, empty_memory
+from workloadlab.simulation.engine.record_types import ASSUMED_OUTPUT_TOKENS, TICK_S
+from workloadlab.simulation.reference.instance import Engine, uniform_draw
+from workloadlab.simulation.reference.kv_blocks import Sequence
+from workloadlab.simulation.reference.prefix_index import IndexByDictionary
+from workloadlab.simulation.workload import Outcome, Workload, prefix_keys, seed_state
+
+if TYPE_CHECKING:
+    from workloadlab.simulation.cluster import Cluster
+
+__all__ = ["replay_by_steps", "uniform_draw"]
+
+
+def blank_outcome(workload: Workload) -> Outcome:
+    """Return the outcome before anything has happened."""
+    n = len(workload)
+    arrival, dispatch, scheduled, first, end = (np.full(n, np.nan) for _ in range(5))
+    preemptions, cached = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    return Outcome(
+        arrival, np.full(n, -1), dispatch, scheduled, first, end, preemptions, cached, 0, 0
+    )
+
+
+@dataclass
+class Lane:
+    """One replay: the instances, the requests to come, and the router's queue."""
+
+    workload: Workload
+    cluster: Cluster
+    policy: Router
+    seed: int
+    outcome: Outcome = field(init=False)
+    engines: list[Engine] = field(default_factory=list)
+    groups: list[list[Engine]] = field(default_factory=list)
+    expected: list[tuple[float, int]] = field(default_factory=list)
+    held: list[int] = field(default_factory=list)
+    snapshots: dict[int, Any] = field(default_factory=dict)
+    busy_s: float = 0.0
+    decisions: int = 0
+    seen_tick: int = -1
+
+    def __post_init__(self) -> None:
+        workload, cluster = self.workload, self.cluster
+        self.outcome = blank_outcome(workload)
+        self.state = seed_state(self.seed)
+        for pool in cluster.pools:
+            ranks = [
+                Engine(len(self.engines) + k, pool, self.outcome, self.state)
+                for k in range(pool.instances)
+            ]
+            self.engines += ranks
+            self.groups += [ranks] if pool.step_together else [[rank] for rank in ranks]
+        self.views = self.blank_views()
+        self.offer = np.zeros(1, REQUEST).view(np.recarray)
+        self.params, self.memory = np.array(self.policy.params), empty_memory(len(self.engines))
+        self.keys = prefix_keys(workload)
+        self.guess = None
+        if self.policy.index is not None:
+            self.guess = IndexByDictionary(self.policy.index, workload, len(self.engines))
+        self.expected = [
+            (float(workload.arrival_s[row] + cluster.request_overhead_s), int(row))
+            for row in workload.starts
+        ]
+        self.closed = len(self.expected) < len(workload)
+
+    def blank_views(self) -> Any:
+        views = np.zeros(len(self.engines), INSTANCE).view(np.recarray)
+        views.index = np.arange(len(self.engines))
+        views.kv_blocks = [engine.pool.blocks for engine in self.engines]
+        views.block_size = [engine.pool.block_size for engine in self.engines]
+        views.max_num_seqs = [engine.pool.max_num_seqs for engine in self.engines]
+        return views
+
+    # Instances
+
+    def begin(self, group: list[Engine]) -> None:
+        """Begin a step on the ranks of a group; it lasts as long as the slowest."""
+        now = max(engine.now for engine in group)
+        for engine in group:
+            engine.now = now
+        seconds = max(engine.begin() if engine.has_work else 0.0 for engine in group)
+        for engine in group:
+            if engine.has_work and not engine.batch:
+                raise UsageError(f"instance {engine.index} can never go on")
+            engine.now = now + seconds
+            engine.stepping = True
+
+    def advance(self, until: float) -> None:
+        """Run every step that ends by `until`; start none at or after it."""
+        for group in self.groups:
+            while True:
+                if group[0].stepping:
+                    if group[0].now > until + TICK_S:
+                        break
+                    for engine in group:
+                        engine.complete()
+                now = max(engine.now for engine in group)
+                if not any(engine.has_work for engine in group) or now >= until - TICK_S:
+                    break
+                self.begin(group)
+
+    def next_step_end(self) -> float:
+        for group in self.groups:
+            if not group[0].stepping and any(engine.has_work for engine in group):
+                self.begin(group)
+        return min((engine.now for engine in self.engines if engine.stepping), default=math.inf)
+
+    # Requests
+
+    def named(self, row: int) -> list[int]:
+        start, end = self.workload.first_block[row : row + 2]
+        return [int(name) for name in self.workload.block_ids[start:end]]
+
+    def able(self, row: int) -> list[bool]:
+        """Say which instances serve the request's model and have room for it when empty."""
+        workload = self.workload
+        prompt, output = int(workload.input_tokens[row]), int(workload.output_tokens[row])
+        name = workload.models[workload.model[row]] if workload.model[row] >= 0 else None
+        return [
+            engine.fits(prompt, output)
+            and (name is None or not engine.pool.models or name in engine.pool.models)
+            for engine in self.engines
+        ]
+
+    def open(self, row: int) -> list[bool]:
+        """Say which instances may take the request now."""
+        return [
+            able and engine.in_flight < engine.pool.most_in_flight
+            for able, engine in zip(self.able(row), self.engines, strict=True)
+        ]
+
+    def predict(self, row: int) -> int:
+        if "oracle" in self.policy.reads:
+            return int(self.workload.output_tokens[row])
+        if self.workload.predicted_tokens[row] >= 0:
+            return int(self.workload.predicted_tokens[row])
+        lengths = [length for engine in self.engines for length in engine.finished]
+        return sum(lengths) // len(lengths) if lengths else ASSUMED_OUTPUT_TOKENS
+
+    def due_s(self) -> float:
+        """Return when the router has decided on the next request."""
+        at_s = min((moment for moment, _ in self.expected), default=math.inf)
+        spent_s = self.cluster.decision_overhead_s
+        return max(at_s, self.busy_s) + spent_s if spent_s else at_s
+
+    def arrive(self, now: float) -> float:
+        """Move what is due into the router's queue, of one moment in order of row; return the moment."""
+        due = []
+        moment_s = now + TICK_S
+        while self.expected and self.due_s() <= moment_s:
+            self.busy_s = self.due_s()
+            first_s = min(moment for moment, _ in self.expected)
+            together = [item for item in self.expected if item[0] <= first_s + TICK_S]
+            moment, row = min(together, key=lambda item: item[1])
+            self.expected.remove((moment, row))
+            self.outcome.arrival_s[row] = moment
+            due.append(row)
+            now = max(now, moment)
+        self.held += due if self.cluster.decision_overhead_s else sorted(due)
+        return now
+
+    def release_after(self, row: int, ended_s: float) -> None:
+        following = int(self.workload.next_turn[row])
+        if following >= 0:
+            think_s = self.workload.think_s[following] + self.cluster.request_overhead_s
+            self.expected.append((ended_s + think_s, following))
+
+    # Router
+
+    def refresh_signals(self, now: float) -> None:
+        """Take the snapshots that fall due until `now`, and show the newest that has arrived."""
+        interval, delay = self.cluster.signal_interval_s, self.cluster.signal_delay_s
+        visible = math.floor((now - delay + TICK_S) / interval)
+        taken = max(self.snapshots, default=-1)
+        for tick in range(max(taken + 1, visible), math.floor((now + TICK_S) / interval) + 1):
+            self.advance(tick * interval)
+            self.snapshots[tick] = self.blank_views()
+            for engine, view in zip(self.engines, self.snapshots[tick], strict=True):
+                engine.report(view)
+        if visible > self.seen_tick:
+            self.seen_tick = visible
+            for view, seen, engine in zip(
+                self.views, self.snapshots[visible], self.engines, strict=True
+            ):
+                for name in ("running", "waiting", "queued_tokens", "output_tokens_left",
+                             "context_tokens", "kv_blocks_used"):  # fmt: skip
+                    view[name] = seen[name]
+                view.sent_since_report = engine.sent - seen.sent_since_report
+                view.sent_tokens_since_report = engine.sent_tokens - seen.sent_tokens_since_report
+
+    def report(self) -> None:
+        for view, engine in zip(self.views, self.engines, strict=True):
+            engine.report(view)
+            view.sent_since_report = view.sent_tokens_since_report = 0
+
+    def choose(self, row: int, now: float) -> int:
+        workload, policy, views = self.workload, self.policy, self.views
+        prompt = int(workload.input_tokens[row])
+        for view, engine, fits in zip(views, self.engines, self.open(row), strict=True):
+            view.in_flight = engine.in_flight
+            view.fits = fits
+            if "prefix" in policy.reads and self.guess is None and engine.pool.prefix_caching:
+                whole = self.named(row)[: (prompt - 1) // engine.pool.block_size]
+                view.cached_tokens = engine.store.hits(whole) * engine.pool.block_size
+                view.indexed_tokens = view.cached_tokens
+        if self.guess is not None:
+            self.guess.match(views, row, now)
+        request = self.offer[0]
+        request.row, request.arrival_s, request.now_s = row, self.outcome.arrival_s[row], now
+        request.input_tokens, request.predicted_output_tokens = prompt, self.predict(row)
+        oracle = "oracle" in policy.reads
+        request.output_tokens = workload.output_tokens[row] if oracle else 0
+        request.prefix_key = self.keys[row] if "prefix" in policy.reads else -1
+        request.session = workload.session[row]
+        request.draw = uniform_draw(self.state, self.decisions)
+        self.decisions += 1
+        if policy.kind == "choose":
+            return int(policy.interpreted(request, views, self.params, self.memory))
+        best, best_score = -1, math.inf
+        for index in range(len(self.engines)):
+            if views[index].fits:
+                score = policy.interpreted(request, views[index], self.params)
+                if score < best_score or (best < 0 and score == math.inf):
+                    best, best_score = index, score
+        if best < 0:
+            raise UsageError(f"router {policy.name!r} scores every instance NaN")
+        return best
+
+    def offer_held(self, now: float) -> None:
+        """Offer what waits in the router's queue, first come first, until the router defers."""
+        while self.held:
+            row = self.held[0]
+            if not any(self.able(row)):
+                self.held.pop(0)
+                self.release_after(row, now)
+                continue
+            if not any(self.open(row)):
+                break
+            if self.cluster.signal_interval_s == 0:
+                self.report()
+            chosen = self.choose(row, now)
+            if chosen == DEFER:
+                break
+            if not 0 <= chosen < len(self.engines):
+                raise UsageError(f"router {self.policy.name!r} chose instance {chosen}")
+            self.held.pop(0)
+            self.send(row, chosen, now)
+        while len(self.held) > self.cluster.most_held:
+            self.release_after(self.held.pop(), now)
+
+    def send(self, row: int, chosen: int, now: float) -> None:
+        workload, view = self.workload, self.views[chosen]
+        self.outcome.dispatch_s[row] = now
+        if not view.fits:
+            self.release_after(row, now)
+            return
+        self.outcome.instance[row] = chosen
+        prompt, output = int(workload.input_tokens[row]), int(workload.output_tokens[row])
+        ids = self.named(row) if self.engines[chosen].pool.prefix_caching else []
+        predicted = int(self.offer[0].predicted_output_tokens)
+        priority = int(workload.priority[row])
+        self.engines[chosen].accept(
+            Sequence(row, prompt, output, predicted, priority, ids=ids), now
+        )
+        if self.guess is not None:
+            self.guess.insert(row, chosen, now)
+        view.sent_since_report += 1
+        view.sent_tokens_since_report += prompt
+
+    def run(self) -> Outcome:
+        while self.expected or self.held or (self.closed and self.next_step_end() < math.inf):
+            now = self.due_s()
+            if self.held or self.closed:
+                now = min(now, self.next_step_end())
+                if now == math.inf:
+                    name = self.policy.name
+                    raise UsageError(f"router {name!r} defers request {self.held[0]} for ever")
+            if self.cluster.signal_interval_s > 0:
+                self.refresh_signals(now)
+            self.advance(now)
+            for engine in self.engines:
+                for row, ended_s in engine.ended:
+                    self.release_after(row, ended_s)
+                engine.ended = []
+            self.offer_held(self.arrive(now))
+        self.advance(math.inf)
+        return Outcome(
+            **{
+                **vars(self.outcome),
+                "arrival_s": self.outcome.arrival_s - self.cluster.request_overhead_s,
+                "steps": sum(engine.steps for engine in self.engines),
+                "steps_outside": sum(engine.outside for engine in self.engines),
+            }
+        )
+
+
+def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: int) -> Outcome:
+    """Replay one lane, slowly and plainly.
+
+    Raises:
+        UsageError: the router returns an instance that does not exist, scores nothing, or defers
+            for ever.
+    """
+    return Lane(workload, cluster, policy, seed).run()

@@ -1,0 +1,139 @@
+"""Replay: one trace on one cluster through routers, rate scales and seeds, one lane for each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Any
+
+from workloadlab.errors import UnsupportedError
+from workloadlab.execution import run_lanes
+from workloadlab.routing import Chooser, Router, resolve
+from workloadlab.simulation.engine.run import replay_lane
+from workloadlab.simulation.engine.side_by_side import replay_by_choices
+from workloadlab.simulation.preparation import workload_and_cluster
+from workloadlab.simulation.recording import Recorder, recorder_for
+from workloadlab.simulation.runs import Played, lanes_of, runs_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from workloadlab.simulation.cluster import Cluster
+    from workloadlab.simulation.workload import Outcome, Sessions, Workload
+    from workloadlab.trace import Runs, Trace
+
+    LaneTask = tuple[Workload, Cluster, Router, int, Recorder]
+
+__all__ = ["replay"]
+
+
+def replay(
+    trace: Trace,
+    cluster: Cluster,
+    *,
+    routers: Iterable[str | Router | Chooser | Callable[..., Any]] = (
+        "round_robin",
+        "least_requests",
+    ),
+    rate_scale: float | Iterable[float] = 1.0,
+    seeds: int = 1,
+    sessions: Sessions = "open",
+    record: Iterable[str] = (),
+    threads: int | None = None,
+) -> Runs:
+    """Replay a trace through every router, at every rate scale, with every seed.
+
+    Args:
+        trace: needs arrivals and lengths; warm-up requests are replayed too.
+        cluster: what the routers choose among.
+        routers: names of built-in routers, `file.py:name`, functions, Router objects, or any objects
+            with `choose(batch)`, which decide for all their lanes at once; see `Environment.play`;
+            `predicted_latency=MODEL` and the like predict with a catalogue model or model JSON.
+        rate_scale: arrival rates relative to the trace; 2.0 sends the same requests twice as fast.
+        seeds: number of seeds, 0 to seeds - 1; they differ in what random routers draw.
+        sessions: "open" sends every request at its logged time; "closed" sends a turn when the one
+            before it in its session has ended and its think time (recorded, or implied by the
+            logged timings) is over, so that a slow cluster slows its users down; "clients" sends a
+            request when the one before it of its client has ended, whatever their sessions, as a
+            benchmark with a fixed number of users does. The rate scale then applies to the starts of
+            sessions or clients.
+        record: "steps" writes down every engine step, "decisions" every routing decision with the
+            scores and what became of the request; see `Runs.records`.
+        threads: lanes at a time; None for one per core. The outcome does not depend on it.
+
+    Returns:
+        Runs in the order routers x rate scales x seeds. An outcome is the trace with instance_id,
+        queue_ns, ttft_ns, e2e_ns, dispatch_ns, preemptions and outcome filled in; a request that can
+        never fit any instance has the outcome "rejected".
+
+    Raises:
+        UnsupportedError: the trace lacks what the replay or a router needs.
+        UsageError: unknown router, bad scale, or a router that misbehaves.
+
+    Example:
+        >>> import polars as pl
+        >>> from workloadlab import Cluster, LatencyModel, Trace
+        >>> trace = Trace.from_frame(pl.DataFrame(
+        ...     {"arrival_ns": [0, 0], "input_tokens": [10, 10], "output_tokens": [2, 2]}))
+        >>> cluster = Cluster.uniform(2, LatencyModel.linear(constant_s=0.5), step_overhead_s=0.0)
+        >>> runs = replay(trace, cluster, routers=["round_robin"])
+        >>> runs.outcomes().read("instance_id", "ttft_ns", "e2e_ns").rows()
+        [('pool/0', 500000000, 1000000000), ('pool/1', 500000000, 1000000000)]
+    """
+    from workloadlab.latency import load_predictor
+
+    recorders = recorder_for(record)
+    policies = _unique([resolve(spec, load=load_predictor) for spec in routers])
+    lanes = lanes_of(policies, rate_scale, seeds)
+    workload, simulated = workload_and_cluster(trace, cluster, policies, sessions)
+    scaled = {scale: workload.scaled(scale) for _, scale, _ in lanes}
+    notes = [replace(recorders) for _ in lanes]
+    tasks = [
+        (scaled[scale], simulated, policy, seed, recorder)
+        for (policy, scale, seed), recorder in zip(lanes, notes, strict=True)
+    ]
+    outcomes = _outcomes(tasks, threads)
+    played = [
+        Played(policy.name, scale, seed, scaled[scale], outcome, _options(policy), recorder)
+        for (policy, scale, seed), outcome, recorder in zip(lanes, outcomes, notes, strict=True)
+    ]
+    return runs_of(trace, cluster, played, sessions)
+
+
+def _options(policy: Router) -> dict[str, Any]:
+    index = None if policy.index is None else asdict(policy.index)
+    return {"params": list(policy.settings), "model": policy.model or None, "index": index}
+
+
+def _unique(policies: list[Router]) -> list[Router]:
+    """Add a number to a name that occurs again, so that runs can be told apart."""
+    seen: dict[str, int] = {}
+    named = []
+    for policy in policies:
+        seen[policy.name] = count = seen.get(policy.name, 0) + 1
+        named.append(policy if count == 1 else replace(policy, name=f"{policy.name}_{count}"))
+    return named
+
+
+def _outcomes(tasks: list[LaneTask], threads: int | None) -> list[Outcome]:
+    """Replay every lane: those of compiled routers on threads, those of each other router together."""
+    for _, _, policy, _, recorder in tasks:
+        if policy.kind != "batch":
+            policy.compiled  # noqa: B018  compiled once, before the threads ask for it
+        elif recorder.steps or recorder.decisions:
+            raise UnsupportedError(
+                f"router {policy.name!r} chooses in Python, and such runs are not recorded",
+                fix="replay it without record, or write it as a function: see wl.router",
+            )
+    compiled = (task for task in tasks if task[2].kind != "batch")
+    ended = iter(run_lanes(replay_lane, compiled, threads=threads))
+    outcomes: list[Outcome] = []
+    for _, group in groupby(tasks, key=lambda task: task[2].name):
+        same = list(group)
+        _, cluster, policy, _, _ = same[0]
+        if policy.kind == "batch":
+            runs = [(workload, seed) for workload, _, _, seed, _ in same]
+            outcomes += replay_by_choices(runs, cluster, policy, threads=threads)
+        else:
+            outcomes += islice(ended, len(same))
+    return outcomes

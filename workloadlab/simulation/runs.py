@@ -1,0 +1,107 @@
+"""Around the lanes of a replay: what goes in, checked, and the runs that come out.
+
+Whoever plays lanes, a router or an oracle, starts and ends here, so that their runs can be compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from workloadlab.errors import UsageError
+from workloadlab.simulation.recording import Recorder
+from workloadlab.simulation.workload import REPLAYED, outcome_trace
+from workloadlab.trace import COLUMNS, RunInfo, Runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from workloadlab.simulation.cluster import Cluster
+    from workloadlab.simulation.workload import Outcome, Sessions, Workload
+    from workloadlab.trace import Trace
+
+__all__ = ["Played", "lanes_of", "runs_of"]
+
+MOST_LANES = 100_000
+
+Policy = TypeVar("Policy")
+
+
+@dataclass(frozen=True)
+class Played:
+    """One lane, played.
+
+    Attributes:
+        router: who chose.
+        rate_scale, seed: of the run.
+        workload: as replayed, so with scaled arrivals.
+        outcome: what became of the requests.
+        options: what else was chosen, for the provenance.
+        recorder: what was written down on the way.
+    """
+
+    router: str
+    rate_scale: float
+    seed: int
+    workload: Workload
+    outcome: Outcome
+    options: dict[str, Any] = field(default_factory=dict)
+    recorder: Recorder = field(default_factory=Recorder)
+
+
+def lanes_of(
+    policies: Sequence[Policy], rate_scale: float | Iterable[float], seeds: int
+) -> list[tuple[Policy, float, int]]:
+    """Return every policy with every rate scale and every seed.
+
+    Raises:
+        UsageError: none at all, or too many.
+    """
+    scales = [rate_scale] if isinstance(rate_scale, int | float) else list(rate_scale)
+    if not policies or not scales or seeds < 1:
+        raise UsageError("nothing to replay", fix="give at least one router, rate scale and seed")
+    if len(policies) * len(scales) * seeds > MOST_LANES:
+        raise UsageError(f"more than {MOST_LANES:,} runs in one call", fix="split the sweep")
+    return [(p, float(scale), seed) for p in policies for scale in scales for seed in range(seeds)]
+
+
+def runs_of(trace: Trace, cluster: Cluster, played: Sequence[Played], sessions: Sessions) -> Runs:
+    """Lay the outcomes of lanes beside the trace.
+
+    Args:
+        trace: what was replayed.
+        cluster: on what, as the user wrote it.
+        played: the lanes.
+        sessions: how turns were released.
+    """
+    base = trace.frame.select(
+        name for name in trace.columns if name in COLUMNS and name not in REPLAYED
+    ).collect()
+    names, infos, traces, records = cluster.instance_names, [], [], []
+    for lane in played:
+        records.append(lane.recorder.frames(cluster, lane.outcome))
+        info = RunInfo(
+            run_id=f"{lane.router}__x{lane.rate_scale!r}__s{lane.seed}",
+            router=lane.router,
+            rate_scale=lane.rate_scale,
+            seed=lane.seed,
+            instances=len(names),
+            steps=lane.outcome.steps,
+            steps_outside_domain=lane.outcome.steps_outside,
+        )
+        infos.append(info)
+        options = {
+            "router": lane.router,
+            **lane.options,
+            "rate_scale": lane.rate_scale,
+            "seed": lane.seed,
+            "sessions": sessions,
+            "cluster": cluster.to_dict(),
+        }
+        traces.append(
+            outcome_trace(
+                trace, base, lane.workload, lane.outcome,
+                run_id=info.run_id, names=names, options=options,
+            )
+        )  # fmt: skip
+    return Runs(tuple(infos), tuple(traces), cluster.to_dict(), tuple(records))
