@@ -14,7 +14,7 @@ BENCHES = Path(__file__).resolve().parents[1] / "bench"
 PACKAGE = Path(__file__).resolve().parents[2] / "workloadlab"
 
 FLOORS = [
-    {"errors", "_version", "tables", "statistics", "resources", "execution", "compiled"},
+    {"errors", "_version", "tables", "statistics", "resources", "execution", "jit"},
     {"trace"},
     {"ingestion", "latency", "routing", "scoring", "sql"},
     {"characterization"},

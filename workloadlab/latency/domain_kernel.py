@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from numba import njit
-
-from workloadlab.compiled import ENTRY
+from workloadlab.jit import entry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["inside_domain"]
 
 
-@njit("boolean(float64, float64, float64, float64, float64[:, :, ::1])", **ENTRY)
+@entry("boolean(float64, float64, float64, float64, float64[:, :, ::1])")
 def inside_domain(
     prefill_tokens: float,
     prefill_context_tokens: float,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from workloadlab.compiled import ENTRY, stamped
+from workloadlab.jit import entry
 from workloadlab.simulation.engine.arrays import LANES_TYPE, results
 from workloadlab.simulation.engine.fork import copy_lane
 from workloadlab.simulation.engine.lane import RUN_LANE, STATUS_DONE
@@ -27,8 +27,7 @@ _PLAY_PLANS = RUN_LANE.return_type(
 )
 
 
-@njit(_PLAY_PLANS, **ENTRY)
-@stamped
+@entry(_PLAY_PLANS)
 def play_plans(
     lanes: Any,
     forks: Any,

@@ -20,7 +20,7 @@ __all__ = ["ForkedLane", "forked_lane"]
 
 _MOVED = ("engines", "ring", "seats", "views", "offers", "snapshots", "index_rules",
           "index_prompts", "index_parts", "index_buckets", "memory")  # fmt: skip
-"""What is copied as a whole; `kernel_fork` copies parts of all else that a lane writes."""
+"""What is copied as a whole; `fork` copies parts of all else that a lane writes."""
 
 OWN_WORDS = int(LANE.fields["seed"][1]) // 8  # type: ignore[index]
 """The addresses at the head of a lane's record."""

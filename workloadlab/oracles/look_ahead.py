@@ -39,7 +39,7 @@ def _play(
     examined: Any,
     plan: Any | None = None,
 ) -> Outcome:
-    from workloadlab.oracles import look_ahead_kernel as kernel
+    from workloadlab.oracles import look_ahead_kernel
     from workloadlab.simulation.engine.lane import STATUS_DONE, run_lane
 
     two = forked_lane(workload, cluster, base, seed)
@@ -50,7 +50,7 @@ def _play(
         lane.put_params(plan)
         fork.put_params(plan)
     with blame(base):
-        status, row, chosen = kernel.look_ahead(
+        status, row, chosen = look_ahead_kernel.look_ahead(
             lane.lane, fork.lane, two.state, two.forked, run_lane, examined, plan,
             min(ahead, len(workload)),
         )  # fmt: skip

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from workloadlab.compiled import ENTRY, INLINE, stamped
+from workloadlab.jit import entry, inline
 from workloadlab.simulation.engine.arrays import (
     LANES_TYPE,
     memory,
@@ -36,7 +36,7 @@ LOWEST, FROM_PLAN = 1, 2
 """How a row is examined: ties to the lowest index, or to what the base chose, which then goes first."""
 
 
-@njit(**INLINE)
+@inline
 def _cost(lane: Any, fork: Any) -> Any:
     """Return (requests not served, total latency of the others) of those that `lane` has not ended."""
     unserved, total_s = 0, 0.0
@@ -69,8 +69,7 @@ _LOOK_AHEAD = RUN_LANE.return_type(
 )
 
 
-@njit(_LOOK_AHEAD, **ENTRY)
-@stamped
+@entry(_LOOK_AHEAD)
 def look_ahead(
     lanes: Any,
     forks: Any,

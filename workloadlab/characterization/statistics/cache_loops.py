@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from workloadlab.jit import entry
 
 __all__ = [
     "belady_hits",
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def popcount(word: Any) -> Any:
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     word = (word & np.uint64(0x3333333333333333)) + (
@@ -35,7 +36,7 @@ def popcount(word: Any) -> Any:
     return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def highest_bit(word: Any) -> Any:
     bit = np.int64(0)
     for shift in (32, 16, 8, 4, 2, 1):
@@ -45,7 +46,7 @@ def highest_bit(word: Any) -> Any:
     return bit
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def chain_parents(ids: Any, offsets: Any, distinct: Any) -> Any:
     """Return each block's parent (-1 for a first block), and whether every block has one only."""
     parents = np.full(distinct, -2, np.int64)
@@ -61,7 +62,7 @@ def chain_parents(ids: Any, offsets: Any, distinct: Any) -> Any:
     return parents, True
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def previous_requests(ids: Any, offsets: Any, distinct: Any) -> Any:
     """Return for each access the request that used the block last, -1 where none did."""
     last = np.full(distinct, -1, np.int64)
@@ -73,7 +74,7 @@ def previous_requests(ids: Any, offsets: Any, distinct: Any) -> Any:
     return previous
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def next_uses(ids: Any, distinct: Any) -> Any:
     """Return for each access the position of the block's next one, -1 where there is none."""
     upcoming = np.full(distinct, -1, np.int64)
@@ -84,7 +85,7 @@ def next_uses(ids: Any, distinct: Any) -> Any:
     return following
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def fenwick_add(tree: Any, word: Any, delta: Any) -> None:
     if delta != 0:
         node = word + 1
@@ -93,7 +94,7 @@ def fenwick_add(tree: Any, word: Any, delta: Any) -> None:
             node += node & -node
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def marks_before(marks: Any, tree: Any, position: Any) -> Any:
     """Return how many marks lie below a position."""
     word = position >> 6
@@ -105,7 +106,7 @@ def marks_before(marks: Any, tree: Any, position: Any) -> Any:
     return count
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def stack_distances(ids: Any, distinct: Any, tokens: Any) -> Any:
     """Return how many accesses, and tokens of theirs, have each LRU stack distance.
 
@@ -151,7 +152,7 @@ def stack_distances(ids: Any, distinct: Any, tokens: Any) -> Any:
     return accesses, weights
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def leaf_first_distances(ids: Any, offsets: Any, distinct: Any, tokens: Any) -> Any:
     """Return what `stack_distances` does, for a cache that looks a whole request up at once.
 
@@ -203,7 +204,7 @@ def leaf_first_distances(ids: Any, offsets: Any, distinct: Any, tokens: Any) -> 
     return accesses, weights
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def belady_hits(following: Any, offsets: Any, tokens: Any, capacity: Any) -> Any:
     """Return hits, and tokens of theirs, of the optimal cache of `capacity` blocks.
 
@@ -248,7 +249,7 @@ def belady_hits(following: Any, offsets: Any, tokens: Any, capacity: Any) -> Any
     return hits, hit_tokens
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def clear_bit(bits: Any, starts: Any, levels: Any, position: Any) -> None:
     for level in range(levels):
         word = starts[level] + (position >> 6)
@@ -258,7 +259,7 @@ def clear_bit(bits: Any, starts: Any, levels: Any, position: Any) -> None:
         position >>= 6
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def fifo_hits(ids: Any, distinct: Any, tokens: Any, capacity: Any) -> Any:
     """Return hits, and tokens of theirs, of a cache that evicts what it took in first."""
     queue = np.full(capacity, -1, np.int64)
@@ -278,7 +279,7 @@ def fifo_hits(ids: Any, distinct: Any, tokens: Any, capacity: Any) -> Any:
     return hits, hit_tokens
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def hits_within_groups(ids: Any, offsets: Any, distinct: Any, order: Any, groups: Any) -> Any:
     """Return for each request its leading blocks that an earlier request of its group used.
 
@@ -303,7 +304,7 @@ def hits_within_groups(ids: Any, offsets: Any, distinct: Any, order: Any, groups
     return hits
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def routed_hits(ids: Any, offsets: Any, distinct: Any, chosen: Any, instances: Any) -> Any:
     """Return the hits of unbounded caches, one per instance (64 at most), and each one's misses."""
     holders = np.zeros(distinct, np.uint64)
@@ -320,7 +321,7 @@ def routed_hits(ids: Any, offsets: Any, distinct: Any, chosen: Any, instances: A
     return hits, misses
 
 
-@njit(cache=True, nogil=True)
+@entry(allocates=True)
 def route_by_prefix(ids: Any, offsets: Any, distinct: Any, instances: Any, slack: Any) -> Any:
     """Choose for each request the instance with its longest prefix among those not overloaded.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
+
+from workloadlab.jit import entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +20,7 @@ _NUMBER, _TABLE = types.float64, types.float64[::1]
 _STEP_TIME = types.FunctionType(_NUMBER(_NUMBER, _NUMBER, _NUMBER, _NUMBER, _TABLE))
 
 
-@njit(_TABLE(_STEP_TIME, types.float64[:, ::1], _TABLE), cache=True, nogil=True)
+@entry(_TABLE(_STEP_TIME, types.float64[:, ::1], _TABLE), allocates=True)
 def evaluate(step_time: Callable[..., float], features: Floats, table: Floats) -> Floats:
     """Return the seconds of every row of (p, x, n, c); the same bits as `step_time` one by one."""
     seconds = np.empty(features.shape[0])

@@ -12,9 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
-from workloadlab.compiled import ENTRY, INLINE
+from workloadlab.jit import entry, inline
 from workloadlab.latency.estimators.evaluate import evaluate
 
 if TYPE_CHECKING:
@@ -241,7 +240,7 @@ def kernel_table(coefficients: Mapping[str, float]) -> Floats:
     return table
 
 
-@njit(**INLINE)
+@inline
 def curve_time(total_tokens: float, table: Floats) -> float:
     """Seconds of the terms of total tokens alone."""
     bucket = int(total_tokens)
@@ -251,7 +250,7 @@ def curve_time(total_tokens: float, table: Floats) -> float:
     return float(table[pair] + table[pair + 1] * total_tokens)
 
 
-@njit("float64[::1](float64[::1], float64[::1])", cache=True, nogil=True)
+@entry("float64[::1](float64[::1], float64[::1])", allocates=True)
 def curve(totals: Floats, table: Floats) -> Floats:
     """Evaluate `curve_time` for every total."""
     seconds = np.empty(len(totals))
@@ -283,7 +282,7 @@ def with_curve(table: Floats, knots: Floats, more_s: Floats) -> Floats:
     return corrected
 
 
-@njit("float64(float64, float64, float64, float64, float64[::1])", **ENTRY)
+@entry("float64(float64, float64, float64, float64, float64[::1])")
 def step_time(
     prefill_tokens: float,
     prefill_context_tokens: float,
@@ -330,7 +329,7 @@ def step_time(
     return float(seconds)
 
 
-@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", **ENTRY)
+@entry("UniTuple(float64, 3)(float64, float64, float64[::1])")
 def decode_line(
     decode_seqs: float, decode_context_tokens: float, table: Floats
 ) -> tuple[float, float, float]:

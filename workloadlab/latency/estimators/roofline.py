@@ -16,9 +16,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
-from workloadlab.compiled import ENTRY
+from workloadlab.jit import entry
 from workloadlab.latency.domain import kind_of
 from workloadlab.latency.estimators.evaluate import evaluate
 from workloadlab.latency.hardware.gpus import DTYPE_BYTES
@@ -138,7 +137,7 @@ def kernel_table(coefficients: Mapping[str, float]) -> Floats:
     return np.array([coefficients[name] for name in RATES], np.float64)
 
 
-@njit("float64(float64, float64, float64, float64, float64[::1])", **ENTRY)
+@entry("float64(float64, float64, float64, float64, float64[::1])")
 def step_time(
     prefill_tokens: float,
     prefill_context_tokens: float,
@@ -163,7 +162,7 @@ def step_time(
     return float(seconds)
 
 
-@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", **ENTRY)
+@entry("UniTuple(float64, 3)(float64, float64, float64[::1])")
 def decode_line(
     decode_seqs: float, decode_context_tokens: float, table: Floats
 ) -> tuple[float, float, float]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
-from workloadlab.compiled import ENTRY, INLINE
+from workloadlab.jit import entry, inline
 from workloadlab.latency.domain import KINDS
 from workloadlab.latency.estimators import linear
 from workloadlab.latency.estimators.evaluate import evaluate
@@ -45,7 +44,7 @@ def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
     return np.concatenate([base, starts, np.array(cells, np.float64)])
 
 
-@njit(**INLINE)
+@inline
 def _locate(value: float, first: int, count: int, table: Floats) -> tuple[int, float]:
     """Cell of the axis that starts at `first`, and how far into it, from 0 to 1."""
     low, high = first, first + count - 1
@@ -59,7 +58,7 @@ def _locate(value: float, first: int, count: int, table: Floats) -> tuple[int, f
     return low - first, min(1.0, max(0.0, part))
 
 
-@njit("float64(float64, float64, int64, float64[::1])", **ENTRY)
+@entry("float64(float64, float64, int64, float64[::1])")
 def _plane(a: float, b: float, grid: int, table: Floats) -> float:
     """Seconds between the nodes of a grid of two axes."""
     rows, columns = int(table[grid]), int(table[grid + 1])
@@ -71,7 +70,7 @@ def _plane(a: float, b: float, grid: int, table: Floats) -> float:
     return float(low + u * (high - low))
 
 
-@njit("float64(float64, float64, float64, float64, int64, float64[::1])", **ENTRY)
+@entry("float64(float64, float64, float64, float64, int64, float64[::1])")
 def _room(a: float, b: float, c: float, d: float, grid: int, table: Floats) -> float:
     """Seconds between the nodes of a grid of four axes."""
     n0, n1, n2, n3 = (
@@ -98,12 +97,12 @@ def _room(a: float, b: float, c: float, d: float, grid: int, table: Floats) -> f
     return seconds
 
 
-@njit(**INLINE)
+@inline
 def _clamped(value: float, first: int, count: int, table: Floats) -> float:
     return float(min(table[first + count - 1], max(table[first], value)))
 
 
-@njit("float64(float64, float64, float64, float64, float64[::1])", **ENTRY)
+@entry("float64(float64, float64, float64, float64, float64[::1])")
 def step_time(
     prefill_tokens: float,
     prefill_context_tokens: float,
@@ -149,7 +148,7 @@ def step_time(
     return float(max(0.0, seconds))
 
 
-@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", **ENTRY)
+@entry("UniTuple(float64, 3)(float64, float64, float64[::1])")
 def decode_line(
     decode_seqs: float, decode_context_tokens: float, table: Floats
 ) -> tuple[float, float, float]:

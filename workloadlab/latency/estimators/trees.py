@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
+from workloadlab.jit import entry
 from workloadlab.latency.domain import KINDS, kind_of
 from workloadlab.latency.estimators import linear
 from workloadlab.latency.estimators.evaluate import evaluate
@@ -193,7 +193,7 @@ def _levels(left: Array, roots: Array) -> list[Array]:
     return levels
 
 
-@njit("float64(float64[::1], float64[::1], int64)", cache=True, nogil=True)
+@entry("float64(float64[::1], float64[::1], int64)", allocates=True)
 def tree_sum(inputs: Floats, table: Floats, start: int) -> float:
     """Add up the leaves that the inputs reach and the constant; see `tree_table`.
 
@@ -215,7 +215,7 @@ def tree_sum(inputs: Floats, table: Floats, start: int) -> float:
     return float(total)
 
 
-@njit("float64(float64, float64, float64, float64, float64[::1])", cache=True, nogil=True)
+@entry("float64(float64, float64, float64, float64, float64[::1])", allocates=True)
 def _inside_time(p: float, cached: float, n: float, context: float, table: Floats) -> float:
     """Seconds of a step within its box."""
     base = max(1e-12, linear.step_time(p, p * cached, n, n * context, table))
@@ -225,7 +225,7 @@ def _inside_time(p: float, cached: float, n: float, context: float, table: Float
     return float(max(0.0, total) * (np.sqrt(base) * np.sqrt(np.sqrt(base))))
 
 
-@njit("float64(float64, float64, float64, float64, float64[::1])", cache=True, nogil=True)
+@entry("float64(float64, float64, float64, float64, float64[::1])", allocates=True)
 def step_time(
     prefill_tokens: float,
     prefill_context_tokens: float,
@@ -256,7 +256,7 @@ def step_time(
     return float(max(0.0, seconds))
 
 
-@njit("UniTuple(float64, 3)(float64, float64, float64[::1])", cache=True, nogil=True)
+@entry("UniTuple(float64, 3)(float64, float64, float64[::1])", allocates=True)
 def decode_line(
     decode_seqs: float, decode_context_tokens: float, table: Floats
 ) -> tuple[float, float, float]:

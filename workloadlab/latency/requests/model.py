@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from numba import njit
 
 from workloadlab.errors import DataError, UsageError
+from workloadlab.jit import entry
 from workloadlab.latency.estimators.trees import parse_trees, tree_sum, tree_table
 from workloadlab.latency.fields import Fields
 from workloadlab.latency.model_file import json_text, parse_card
@@ -38,7 +38,7 @@ FORMAT_VERSION = 1
 FORMAT = "workloadlab request model"
 
 
-@njit("float64(float64[::1], float64[::1])", cache=True, nogil=True)
+@entry("float64(float64[::1], float64[::1])", allocates=True)
 def request_time(features: Floats, table: Floats) -> float:
     """Seconds of one request; features and table come from `RequestModel.kernel`.
 

@@ -140,7 +140,7 @@ results = _array("results", RESULT, "requests")
 releases = _array("releases", RELEASE, "requests")
 tables = _array("tables", FLOAT, "pools", "table_cells")
 domains = _array("domains", FLOAT, "pools", 3, 5, 2)
-"""The instances: see `kernel_state`. `ring` counts decodes by the phase in which they need a block;
+"""The instances: see `record_types`. `ring` counts decodes by the phase in which they need a block;
 `pages` says of which ids `cache` or `prefix_bits` was written since the lane was copied;
 `holds` says whether a request uses the resident block of that place in `block_ids`."""
 
@@ -176,5 +176,5 @@ index_buckets = _array("index_buckets", INT32, "buckets")
 prefix_bits = _array("prefix_bits", INT, "prefix_words", "prefix_ids")
 params = _array("params", FLOAT, "param_count")
 memory = _array("memory", FLOAT, "memory_cells")
-"""A router's own: its prefix index (see `kernel_index`), what it is told of prefixes, parameters and
+"""A router's own: its prefix index (see `prefix_index`), what it is told of prefixes, parameters and
 memory. A bucket is the row of its first prompt, -1 for none; a word has the bits of 64 instances."""

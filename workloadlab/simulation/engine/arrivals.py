@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from workloadlab.compiled import INLINE, JIT
+from workloadlab.jit import helper, inline
 from workloadlab.simulation.engine.arrays import (
     arrivals,
     next_turns,
@@ -22,21 +21,21 @@ from workloadlab.simulation.engine.record_types import NONE, TICK_S
 __all__ = ["next_arrival", "note_end", "pop_arrival", "release_ended", "release_next_turn"]
 
 
-@njit(**JIT)
+@helper
 def _before(a: Any, b: Any) -> Any:
     if a.at_s < b.at_s - TICK_S or b.at_s < a.at_s - TICK_S:
         return a.at_s < b.at_s
     return a.row < b.row
 
 
-@njit(**JIT)
+@helper
 def _swap(heap: Any, a: Any, b: Any) -> None:
     at_s, row = heap[a].at_s, heap[a].row
     heap[a].at_s, heap[a].row = heap[b].at_s, heap[b].row
     heap[b].at_s, heap[b].row = at_s, row
 
 
-@njit(**JIT)
+@helper
 def release_next_turn(lane: Any, row: Any, now: Any) -> None:
     """Put the turn after `row`, if any, on the heap of releases, ordered by (time, row)."""
     following = next_turns(lane)[row] if lane.closed == 1 else NONE
@@ -54,14 +53,14 @@ def release_next_turn(lane: Any, row: Any, now: Any) -> None:
         child = parent
 
 
-@njit(**INLINE)
+@inline
 def note_end(lane: Any, row: Any) -> None:
     """Put a request that ended or was rejected in front of those before it."""
     results(lane)[row].ended_before = lane.last_ended
     lane.last_ended = row
 
 
-@njit(**INLINE)
+@inline
 def release_ended(lane: Any) -> None:
     """Release the turns after those that ended, and free their slots."""
     while lane.ended != NONE:
@@ -73,7 +72,7 @@ def release_ended(lane: Any) -> None:
         lane.free_slot = q
 
 
-@njit(**JIT)
+@helper
 def _pop_release(lane: Any) -> None:
     """Drop the earliest release."""
     heap = releases(lane)
@@ -92,7 +91,7 @@ def _pop_release(lane: Any) -> None:
         hole = child
 
 
-@njit(**JIT)
+@helper
 def next_arrival(lane: Any) -> Any:
     """Return when the next request comes, inf if none is known."""
     at_s = np.inf
@@ -103,7 +102,7 @@ def next_arrival(lane: Any) -> Any:
     return at_s
 
 
-@njit(**INLINE)
+@inline
 def pop_arrival(lane: Any) -> Any:
     """Take the request that comes next, of one moment the first in the trace; return its row."""
     row, at_s = NONE, np.inf

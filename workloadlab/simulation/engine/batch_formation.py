@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from workloadlab.compiled import INLINE, JIT, PART, stamped
+from workloadlab.jit import by_address, helper, inline
 from workloadlab.simulation.engine.arrays import (
     engines,
     results,
@@ -42,7 +41,7 @@ CHUNKED, STATIC = BATCHINGS.index("chunked"), BATCHINGS.index("static")
 FCFS, BIN_PACKING = ORDERS.index("fcfs"), ORDERS.index("bin_packing")
 
 
-@njit(**INLINE)
+@inline
 def _preempt(i: Any, lane: Any) -> Any:
     """Move the victim to the head of the queue, to be recomputed; return its slot."""
     e = engines(lane)[i]
@@ -67,7 +66,7 @@ def _preempt(i: Any, lane: Any) -> Any:
     return q
 
 
-@njit(**INLINE)
+@inline
 def _drop_partial(e: Any, seats: Any, i: Any, q: Any) -> None:
     at = 0
     while seats[i, at].chunk != q:
@@ -77,14 +76,14 @@ def _drop_partial(e: Any, seats: Any, i: Any, q: Any) -> None:
         seats[i, k].chunk = seats[i, k + 1].chunk
 
 
-@njit(**JIT)
+@helper
 def _next_chunk(e: Any, s: Any, budget: Any) -> Any:
     """Return how many prompt tokens of a running sequence the next step computes."""
     tokens = min(s.target - s.computed, budget)
     return min(tokens, e.threshold) if e.threshold > 0 else tokens
 
 
-@njit(**JIT)
+@helper
 def _serve_in_order(i: Any, lane: Any, budget: Any) -> Any:
     """Give each running sequence its blocks in order of admission, preempting where they are short.
 
@@ -121,7 +120,7 @@ def _serve_in_order(i: Any, lane: Any, budget: Any) -> Any:
     return preempted
 
 
-@njit(**INLINE)
+@inline
 def _after(e: Any, slots: Any, order: Any) -> Any:
     """Return the first running sequence that was admitted after `order`."""
     q = e.running.head
@@ -130,7 +129,7 @@ def _after(e: Any, slots: Any, order: Any) -> Any:
     return q
 
 
-@njit(**JIT)
+@helper
 def _serve_running(i: Any, lane: Any) -> Any:
     """Serve all running sequences; return (prefill tokens, its context, whether one was preempted)."""
     e, live, places = engines(lane)[i], slots(lane), seats(lane)
@@ -162,7 +161,7 @@ def _serve_running(i: Any, lane: Any) -> Any:
     return tokens, context, preempted
 
 
-@njit(**JIT)
+@helper
 def _blocks_to_admit(e: Any, s: Any, lane: Any, i: Any, budget: Any) -> Any:
     """Return (cached tokens, first chunk, its blocks, whether all that is needed is free)."""
     found = idle = 0
@@ -181,7 +180,7 @@ def _blocks_to_admit(e: Any, s: Any, lane: Any, i: Any, budget: Any) -> Any:
     return cached, tokens, needed, wanted + spare <= available(e) - idle
 
 
-@njit(**INLINE)
+@inline
 def _candidate(i: Any, lane: Any, budget: Any, idle: Any) -> Any:
     """Return who is admitted next, -1 if it is nobody's turn or blocks are short for it.
 
@@ -205,7 +204,7 @@ def _candidate(i: Any, lane: Any, budget: Any, idle: Any) -> Any:
     return NONE
 
 
-@njit(**INLINE)
+@inline
 def _admit(i: Any, lane: Any, q: Any, budget: Any) -> Any:
     """Let a waiting sequence run; return its first chunk's tokens and context."""
     e, s = engines(lane)[i], slots(lane)[q]
@@ -232,7 +231,7 @@ def _admit(i: Any, lane: Any, q: Any, budget: Any) -> Any:
     return tokens, float(tokens * cached)
 
 
-@njit(**JIT)
+@helper
 def _admissions(i: Any, lane: Any, budget: Any) -> Any:
     """Admit from the queue while budget, seats and blocks allow; return (prefill tokens, context)."""
     e = engines(lane)[i]
@@ -254,8 +253,7 @@ def _admissions(i: Any, lane: Any, budget: Any) -> Any:
     return prefill, context
 
 
-@njit(SCHEDULE, **PART)
-@stamped
+@by_address(SCHEDULE)
 def _schedule(i: Any, lane: Any) -> Any:
     """Form the next batch; return its (prefill tokens, prefill context, decoding sequences).
 
@@ -282,4 +280,4 @@ def _schedule(i: Any, lane: Any) -> Any:
 
 
 PARTS = {"schedule": (_schedule, SCHEDULE)}
-"""What a lane finds by address: see `kernel_function`."""
+"""What a lane finds by address: see `by_address`."""

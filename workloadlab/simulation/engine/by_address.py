@@ -82,4 +82,4 @@ index_insert = _function(LANE_TYPE, "index_insert", INDEX_INSERT)
 advance_group = _function(LANE_TYPE, "advance_group", ADVANCE_GROUP)
 next_decision = _function(LANE_TYPE, "next_decision", NEXT_DECISION)
 place = _function(LANE_TYPE, "place", PLACE)
-"""Call them twice: `score(lane)` is the function. What follows `choose` is in `kernel.PARTS`."""
+"""Call them twice: `score(lane)` is the function. What follows `choose` is in `lane.PARTS`."""

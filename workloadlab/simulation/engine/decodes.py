@@ -11,19 +11,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from workloadlab.compiled import JIT
+from workloadlab.jit import helper
 
 __all__ = ["add_decode", "blocks_of_run", "drop_decode", "pop_decode", "steps_with_blocks"]
 
 
-@njit(**JIT)
+@helper
 def _earlier(a: Any, b: Any) -> Any:
     return a.step < b.step or (a.step == b.step and a.order < b.order)
 
 
-@njit(**JIT)
+@helper
 def _swap(seats: Any, i: Any, a: Any, b: Any) -> None:
     x, y = seats[i, a], seats[i, b]
     step, order, slot = x.step, x.order, x.slot
@@ -31,14 +30,14 @@ def _swap(seats: Any, i: Any, a: Any, b: Any) -> None:
     y.step, y.order, y.slot = step, order, slot
 
 
-@njit(**JIT)
+@helper
 def _rise(seats: Any, i: Any, at: Any) -> None:
     while at > 0 and _earlier(seats[i, at], seats[i, (at - 1) >> 1]):
         _swap(seats, i, at, (at - 1) >> 1)
         at = (at - 1) >> 1
 
 
-@njit(**JIT)
+@helper
 def _remove(seats: Any, i: Any, size: Any, at: Any) -> None:
     """Remove the entry at position `at` from the heap of `size` entries."""
     last = size - 1
@@ -58,7 +57,7 @@ def _remove(seats: Any, i: Any, size: Any, at: Any) -> None:
         at = child
 
 
-@njit(**JIT)
+@helper
 def add_decode(e: Any, s: Any, ring: Any, seats: Any, i: Any, q: Any, left: Any) -> None:
     """Let a sequence decode its `left` last tokens."""
     s.decoding = 1
@@ -71,7 +70,7 @@ def add_decode(e: Any, s: Any, ring: Any, seats: Any, i: Any, q: Any, left: Any)
     e.context += s.computed
 
 
-@njit(**JIT)
+@helper
 def _leave(e: Any, s: Any, ring: Any, i: Any) -> Any:
     """Count one decode less; return its computed tokens."""
     computed = s.base + e.steps
@@ -82,7 +81,7 @@ def _leave(e: Any, s: Any, ring: Any, i: Any) -> Any:
     return computed
 
 
-@njit(**JIT)
+@helper
 def pop_decode(e: Any, slots: Any, ring: Any, seats: Any, i: Any) -> Any:
     """Take out the decode that ends first; return its slot and computed tokens."""
     q = seats[i, 0].slot
@@ -90,7 +89,7 @@ def pop_decode(e: Any, slots: Any, ring: Any, seats: Any, i: Any) -> Any:
     return q, _leave(e, slots[q], ring, i)
 
 
-@njit(**JIT)
+@helper
 def drop_decode(e: Any, s: Any, ring: Any, seats: Any, i: Any, q: Any) -> Any:
     """Take out a decode that is preempted; return its computed tokens."""
     at = 0
@@ -100,7 +99,7 @@ def drop_decode(e: Any, s: Any, ring: Any, seats: Any, i: Any, q: Any) -> Any:
     return _leave(e, s, ring, i)
 
 
-@njit(**JIT)
+@helper
 def blocks_of_run(e: Any, ring: Any, i: Any, steps: Any) -> Any:
     """Count the blocks that the decodes need in the next `steps` steps."""
     needed, phase = 0, e.phase
@@ -116,7 +115,7 @@ def blocks_of_run(e: Any, ring: Any, i: Any, steps: Any) -> Any:
     return needed
 
 
-@njit(**JIT)
+@helper
 def steps_with_blocks(e: Any, ring: Any, i: Any, available: Any) -> Any:
     """Count the steps for which `available` blocks last."""
     steps = (available // e.decodes) * e.block_size

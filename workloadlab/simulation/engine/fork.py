@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from workloadlab.compiled import JIT
+from workloadlab.jit import helper
 from workloadlab.simulation.engine.arrays import (
     cache,
     holds,
@@ -26,7 +25,7 @@ from workloadlab.simulation.engine.record_types import PAGE_BITS
 __all__ = ["copy_lane"]
 
 
-@njit(**JIT)
+@helper
 def _copy_page(lane: Any, fork: Any, i: Any, page: Any) -> None:
     first, last = page << PAGE_BITS, (page + 1) << PAGE_BITS
     for block in range(first, min(last, lane.id_count)):
@@ -35,7 +34,7 @@ def _copy_page(lane: Any, fork: Any, i: Any, page: Any) -> None:
         prefix_bits(fork)[i >> 6, block] = prefix_bits(lane)[i >> 6, block]
 
 
-@njit(**JIT)
+@helper
 def _copy_pages(lane: Any, fork: Any) -> None:
     """Copy the pages that were written, and forget that they were."""
     for i in range(lane.instances):
@@ -50,7 +49,7 @@ def _copy_pages(lane: Any, fork: Any) -> None:
             eight[word] = 0
 
 
-@njit(**JIT)
+@helper
 def copy_lane(lane: Any, fork: Any, state: Any, forked: Any, ahead: Any) -> None:
     """Make `fork` stand where `lane` does, with no more than `ahead` arrivals to come."""
     for word in range(len(state)):

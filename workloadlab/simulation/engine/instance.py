@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from workloadlab.compiled import ENTRY, INLINE, JIT
+from workloadlab.jit import entry, helper, inline
 from workloadlab.latency.domain_kernel import inside_domain
 from workloadlab.simulation.engine.arrays import (
     domains,
@@ -49,7 +48,7 @@ __all__ = [
 STATIC = BATCHINGS.index("static")
 
 
-@njit(**ENTRY)
+@entry()
 def uniform_draw(state: Any, count: Any) -> Any:
     """Return the `count`-th uniform number in [0, 1) of a run: splitmix64 of state and count."""
     z = state + np.uint64(count + 1) * np.uint64(0x9E3779B97F4A7C15)
@@ -58,7 +57,7 @@ def uniform_draw(state: Any, count: Any) -> Any:
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
 
 
-@njit(**INLINE)
+@inline
 def _noise(e: Any, i: Any, seed: Any) -> Any:
     """Return the factor of a step: lognormal of mean 1, `noise` being the deviation of its logarithm."""
     stream = seed ^ (np.uint64(i + 1) * np.uint64(0xD1342543DE82EF95))
@@ -67,7 +66,7 @@ def _noise(e: Any, i: Any, seed: Any) -> Any:
     return np.exp(e.noise * normal - 0.5 * e.noise * e.noise)
 
 
-@njit(**JIT)
+@helper
 def accept(i: Any, lane: Any, q: Any, now: Any, predicted: Any) -> None:
     """Put a request that the router placed here at the tail of the queue."""
     e, s = engines(lane)[i], slots(lane)[q]
@@ -88,7 +87,7 @@ def accept(i: Any, lane: Any, q: Any, now: Any, predicted: Any) -> None:
     e.queued_tokens += s.input
 
 
-@njit(**JIT)
+@helper
 def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
     """End a sequence whose last token is out: its blocks go back, its outcome is written."""
     e, s = engines(lane)[i], slots(lane)[q]
@@ -110,13 +109,13 @@ def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
         lane.free_slot = q
 
 
-@njit(**JIT)
+@helper
 def _end_decode(i: Any, lane: Any) -> None:
     q, computed = pop_decode(engines(lane)[i], slots(lane), ring(lane), seats(lane), i)
     _finish(i, lane, q, computed)
 
 
-@njit(**JIT)
+@helper
 def complete(i: Any, lane: Any) -> None:
     """End the current step: every decode and every finished prefill gives a token."""
     e, live, places = engines(lane)[i], slots(lane), seats(lane)
@@ -156,7 +155,7 @@ def complete(i: Any, lane: Any) -> None:
     e.chunks = 0
 
 
-@njit(**JIT)
+@helper
 def _attended(i: Any, lane: Any) -> Any:
     """Return (context tokens that decode attention takes as long as, more of them after a step).
 
@@ -176,7 +175,7 @@ def _attended(i: Any, lane: Any) -> Any:
     return context + wide * float(longest + e.steps + e.stepping), d + wide
 
 
-@njit(**INLINE)
+@inline
 def begin_step(i: Any, lane: Any) -> Any:
     """Schedule a batch and return how long its step takes, the overhead included."""
     e = engines(lane)[i]
@@ -198,7 +197,7 @@ def begin_step(i: Any, lane: Any) -> Any:
     return seconds
 
 
-@njit(**INLINE)
+@inline
 def _record(i: Any, lane: Any, start: Any, prefill: Any, x: Any, decodes: Any, c: Any) -> None:
     e = engines(lane)[i]
     step = steps(lane)[lane.recorded_steps]
@@ -210,7 +209,7 @@ def _record(i: Any, lane: Any, start: Any, prefill: Any, x: Any, decodes: Any, c
     lane.recorded_steps += 1
 
 
-@njit(**JIT)
+@helper
 def only_decodes(e: Any) -> Any:
     """Say whether nothing but decoding can happen before a sequence ends or arrives."""
     queue_stands = (
@@ -222,7 +221,7 @@ def only_decodes(e: Any) -> Any:
     return e.decodes > 0 and e.partials == 0 and queue_stands
 
 
-@njit(**JIT)
+@helper
 def _line(i: Any, lane: Any, most: Any) -> Any:
     """Return (seconds of a step, more for each later one, for how many steps that holds).
 
@@ -244,7 +243,7 @@ def _line(i: Any, lane: Any, most: Any) -> Any:
     return e.overhead_s, 0.0, count
 
 
-@njit(**JIT)
+@helper
 def _steps_within(first: Any, growth: Any, most: Any, span: Any) -> Any:
     """Return how many of `most` steps fit into a span: the first lasts `first`, each later one more."""
     if most * first + growth * (0.5 * most * (most - 1)) <= span:
@@ -261,7 +260,7 @@ def _steps_within(first: Any, growth: Any, most: Any, span: Any) -> Any:
     return k
 
 
-@njit(**INLINE)
+@inline
 def _outside(d: Any, context: Any, count: Any, bounds: Any) -> Any:
     """Count the steps of a run outside the domain; only their context differs."""
     if count == 0:
@@ -279,7 +278,7 @@ def _outside(d: Any, context: Any, count: Any, bounds: Any) -> Any:
     return below + above
 
 
-@njit(**JIT)
+@helper
 def run_decodes(i: Any, lane: Any, until: Any) -> None:
     """Take the steps in which a full or queueless batch only decodes and nobody ends.
 
@@ -319,7 +318,7 @@ def run_decodes(i: Any, lane: Any, until: Any) -> None:
             return
 
 
-@njit(**JIT)
+@helper
 def quiet_until(i: Any, lane: Any) -> Any:
     """Return a moment before which nothing ends on an instance; inf if it is idle.
 

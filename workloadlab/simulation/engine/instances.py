@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from workloadlab.compiled import INLINE, JIT, PART, stamped
+from workloadlab.jit import by_address, helper, inline
 from workloadlab.simulation.engine.arrays import engines, steps
 from workloadlab.simulation.engine.by_address import ADVANCE_GROUP, advance_group
 from workloadlab.simulation.engine.instance import (
@@ -29,7 +28,7 @@ SEQUENCES, STEPS = 1, 2
 """Of what the next end is looked for."""
 
 
-@njit(**JIT)
+@helper
 def _work(first: Any, lane: Any) -> Any:
     """Count the sequences on the ranks from `first` on."""
     every = engines(lane)
@@ -39,7 +38,7 @@ def _work(first: Any, lane: Any) -> Any:
     return total
 
 
-@njit(**INLINE)
+@inline
 def _begin(first: Any, lane: Any) -> Any:
     """Begin a step on all ranks from `first` on; say whether it could be recorded and served."""
     every = engines(lane)
@@ -66,8 +65,7 @@ def _begin(first: Any, lane: Any) -> Any:
     return True
 
 
-@njit(ADVANCE_GROUP, **PART)
-@stamped
+@by_address(ADVANCE_GROUP)
 def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
     """Run every step of the ranks from `first` on that ends by `until`; start none at or after it.
 
@@ -95,10 +93,10 @@ def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
 
 
 PARTS = {"advance_group": (_advance_group, ADVANCE_GROUP)}
-"""What a lane finds by address: see `kernel_function`."""
+"""What a lane finds by address: see `by_address`."""
 
 
-@njit(**JIT)
+@helper
 def _move(lane: Any, until: Any, peek: Any) -> Any:
     """Advance all instances, or begin steps and look ahead: see `advance` and `next_end`."""
     every = engines(lane)
@@ -121,13 +119,13 @@ def _move(lane: Any, until: Any, peek: Any) -> Any:
     return earliest
 
 
-@njit(**INLINE)
+@inline
 def advance(lane: Any, until: Any) -> None:
     """Run every step of every instance that ends by `until`; start none at or after it."""
     _move(lane, until, np.int64(0))
 
 
-@njit(**INLINE)
+@inline
 def catch_up(i: Any, lane: Any) -> None:
     """Advance an instance to where a lazy lane is; what is sent there then changes what happens."""
     e = engines(lane)[i]
@@ -136,7 +134,7 @@ def catch_up(i: Any, lane: Any) -> None:
         e.quiet_s = 0.0
 
 
-@njit(**INLINE)
+@inline
 def next_end(lane: Any, of_steps: Any) -> Any:
     """Begin all steps that can begin; return a moment before which no sequence ends, or no step.
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
-from workloadlab.compiled import JIT
+from workloadlab.jit import helper
 from workloadlab.simulation.engine.arrays import block_ids, cache, holds, pages
 from workloadlab.simulation.engine.prefix_bits import clear_bit, set_bit
 from workloadlab.simulation.engine.record_types import NONE, PAGE_BITS
@@ -20,26 +18,26 @@ from workloadlab.simulation.engine.record_types import NONE, PAGE_BITS
 __all__ = ["available", "blocks_for", "enter", "hits", "idle_hits", "release", "share", "take"]
 
 
-@njit(**JIT)
+@helper
 def blocks_for(tokens: Any, block_size: Any) -> Any:
     """Round tokens up to blocks."""
     return (tokens + block_size - 1) // block_size
 
 
-@njit(**JIT)
+@helper
 def available(e: Any) -> Any:
     """Count the blocks that a sequence could get: free ones, and idle ones by eviction."""
     return e.free + e.idle
 
 
-@njit(**JIT)
+@helper
 def _written(cells: Any, noted: Any, block: Any) -> Any:
     """Return a block of an instance to write to, and note its page as written."""
     noted[block >> PAGE_BITS] = 1
     return cells[block]
 
 
-@njit(**JIT)
+@helper
 def _retire(e: Any, cells: Any, noted: Any, block: Any) -> None:
     """Link a resident block that lost its last user at the newest end."""
     c = _written(cells, noted, block)
@@ -53,7 +51,7 @@ def _retire(e: Any, cells: Any, noted: Any, block: Any) -> None:
     e.idle += 1
 
 
-@njit(**JIT)
+@helper
 def _unlink(e: Any, cells: Any, noted: Any, block: Any) -> None:
     c = cells[block]
     if c.older == NONE:
@@ -67,7 +65,7 @@ def _unlink(e: Any, cells: Any, noted: Any, block: Any) -> None:
     e.idle -= 1
 
 
-@njit(**JIT)
+@helper
 def take(e: Any, lane: Any, i: Any, count: Any) -> None:
     """Turn `count` available blocks into private ones, evicting idle blocks as needed."""
     while e.free < count:
@@ -80,7 +78,7 @@ def take(e: Any, lane: Any, i: Any, count: Any) -> None:
     e.free -= count
 
 
-@njit(**JIT)
+@helper
 def hits(s: Any, lane: Any, i: Any, limit: Any) -> Any:
     """Count the leading blocks of a request that are resident, at most `limit`."""
     cells, ids, most = cache(lane)[i], block_ids(lane), min(s.blocks, limit)
@@ -90,7 +88,7 @@ def hits(s: Any, lane: Any, i: Any, limit: Any) -> Any:
     return count
 
 
-@njit(**JIT)
+@helper
 def idle_hits(s: Any, lane: Any, i: Any, count: Any) -> Any:
     """Count which of the `count` hits are idle: using them takes them from what is available."""
     cells, ids, idle = cache(lane)[i], block_ids(lane), 0
@@ -100,7 +98,7 @@ def idle_hits(s: Any, lane: Any, i: Any, count: Any) -> Any:
     return idle
 
 
-@njit(**JIT)
+@helper
 def share(e: Any, s: Any, lane: Any, i: Any, count: Any) -> None:
     """Let a sequence use the `count` leading resident blocks of its request."""
     cells, noted, ids, held = cache(lane)[i], pages(lane)[i], block_ids(lane), holds(lane)
@@ -113,7 +111,7 @@ def share(e: Any, s: Any, lane: Any, i: Any, count: Any) -> None:
     s.named = count
 
 
-@njit(**JIT)
+@helper
 def enter(e: Any, s: Any, lane: Any, i: Any, tokens: Any) -> None:
     """Make the full blocks of the first `tokens` tokens resident, used by this sequence.
 
@@ -131,7 +129,7 @@ def enter(e: Any, s: Any, lane: Any, i: Any, tokens: Any) -> None:
     s.named = max(s.named, until)
 
 
-@njit(**JIT)
+@helper
 def release(e: Any, s: Any, lane: Any, i: Any, computed: Any) -> None:
     """Give back all blocks of a sequence, the deepest first.
 

@@ -11,12 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
-from workloadlab.compiled import ENTRY, INLINE, JIT, PART, stamped
-from workloadlab.simulation.engine import batch_formation as kernel_schedule
-from workloadlab.simulation.engine import instances as kernel_fleet
-from workloadlab.simulation.engine import prefix_index as kernel_index
+from workloadlab.jit import by_address, entry, helper, inline
+from workloadlab.simulation.engine import batch_formation, instances, prefix_index
 from workloadlab.simulation.engine.arrays import (
     LANES_TYPE,
     decisions,
@@ -73,7 +71,7 @@ CHOOSE_MOMENT, REACH_MOMENT, OFFER, DRAIN = 0, 1, 2, 3
 """Stages of a lane: find the next moment; run up to it; offer what waits to the router; run out."""
 
 
-@njit(**INLINE)
+@inline
 def _next_moment(lane: Any) -> Any:
     """Return the next moment at which the router may have to act, inf if there is none.
 
@@ -88,7 +86,7 @@ def _next_moment(lane: Any) -> Any:
     return now
 
 
-@njit(**JIT)
+@helper
 def _reach(lane: Any) -> Any:
     """Run all instances up to the moment and let the requests arrive that are due then."""
     if lane.interval_s > 0.0:
@@ -105,7 +103,7 @@ def _reach(lane: Any) -> Any:
     return STATUS_DECIDE if arrivals_due(lane, lane.now_s) else STATUS_SLOTS_FULL
 
 
-@njit(**JIT)
+@helper
 def _offer(lane: Any) -> Any:
     """Offer the first request in the router's queue that some instance may take; say if there is one."""
     while lane.held.count > 0:
@@ -128,8 +126,7 @@ def _offer(lane: Any) -> Any:
     return False
 
 
-@njit(NEXT_DECISION, **PART)
-@stamped
+@by_address(NEXT_DECISION)
 def _next_decision(lane: Any) -> Any:
     """Run until a request must be placed: then `offers` and `views` describe the choice.
 
@@ -164,8 +161,7 @@ def _next_decision(lane: Any) -> Any:
             return STATUS_RECORD_FULL if lane.full == 1 else STATUS_DONE
 
 
-@njit(PLACE, **PART)
-@stamped
+@by_address(PLACE)
 def _place(lane: Any, chosen: Any) -> Any:
     """Do what the router chose; -1 keeps the request waiting until the next moment."""
     if chosen == -1:
@@ -179,16 +175,16 @@ def _place(lane: Any, chosen: Any) -> Any:
 
 
 PARTS = {
-    **kernel_schedule.PARTS,
-    **kernel_fleet.PARTS,
-    **kernel_index.PARTS,
+    **batch_formation.PARTS,
+    **instances.PARTS,
+    **prefix_index.PARTS,
     "next_decision": (_next_decision, NEXT_DECISION),
     "place": (_place, PLACE),
 }
-"""What a lane finds by address, and its signature: see `kernel_function`."""
+"""What a lane finds by address, and its signature: see `by_address`."""
 
 
-@njit(**INLINE)
+@inline
 def _lowest_score(lane: Any) -> Any:
     """Return the fitting instance of lowest score, ties to the lowest index; -1 if all are NaN."""
     offer, shown = offers(lane)[0], views(lane)
@@ -202,7 +198,7 @@ def _lowest_score(lane: Any) -> Any:
     return best
 
 
-@njit(**INLINE)
+@inline
 def _record(lane: Any, chosen: Any) -> None:
     """Write a decision down, with the score of every instance that could be chosen."""
     offer, shown, row = offers(lane)[0], views(lane), lane.recorded_decisions
@@ -222,8 +218,7 @@ def _record(lane: Any, chosen: Any) -> None:
 RUN_LANE = types.Tuple((types.int64, types.int64, types.int64))(LANES_TYPE)
 
 
-@njit(RUN_LANE, **ENTRY)
-@stamped
+@entry(RUN_LANE)
 def run_lane(lanes: Any) -> Any:
     """Replay the one lane in place; return (status, row, chosen instance)."""
     lane = lanes[0]

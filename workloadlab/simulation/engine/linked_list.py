@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
-from workloadlab.compiled import JIT
+from workloadlab.jit import helper
 from workloadlab.simulation.engine.record_types import NONE
 
 __all__ = ["append", "insert", "unlink"]
 
 
-@njit(**JIT)
+@helper
 def insert(ends: Any, slots: Any, q: Any, before: Any) -> None:
     """Put a slot into a list behind `before`, -1 for the head."""
     after = ends.head if before == NONE else slots[before].next
@@ -28,13 +26,13 @@ def insert(ends: Any, slots: Any, q: Any, before: Any) -> None:
     ends.count += 1
 
 
-@njit(**JIT)
+@helper
 def append(ends: Any, slots: Any, q: Any) -> None:
     """Put a slot at the tail of a list."""
     insert(ends, slots, q, ends.tail)
 
 
-@njit(**JIT)
+@helper
 def unlink(ends: Any, slots: Any, q: Any) -> None:
     """Take a slot out of a list."""
     before, after = slots[q].previous, slots[q].next

@@ -1,7 +1,7 @@
 """What a router is told of prefixes: one bit by block and instance says that the block is there.
 
-It is there in the prefix index of a router that guesses (`kernel_index` keeps the bits) or really, for a
-router that sees the caches of many instances (`kernel_blocks` does). A look-up walks down a prompt once,
+It is there in the prefix index of a router that guesses (`prefix_index` keeps the bits) or really, for a
+router that sees the caches of many instances (`kv_blocks` does). A look-up walks down a prompt once,
 with the set of instances that had every block so far.
 """
 
@@ -9,37 +9,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
 from numba.cpython.unsafe.numbers import trailing_zeros
 
-from workloadlab.compiled import JIT
+from workloadlab.jit import helper
 from workloadlab.simulation.engine.arrays import block_ids, pages, prefix_bits, slots, views
 from workloadlab.simulation.engine.record_types import PAGE_BITS
 
 __all__ = ["clear_bit", "set_bit", "tell_indexed", "whole_blocks"]
 
 
-@njit(**JIT)
+@helper
 def set_bit(lane: Any, i: Any, block: Any) -> None:
     """Say that an instance has a block, and note its page as written."""
     pages(lane)[i, block >> PAGE_BITS] = 1
     prefix_bits(lane)[i >> 6, block] |= 1 << (i & 63)
 
 
-@njit(**JIT)
+@helper
 def clear_bit(lane: Any, i: Any, block: Any) -> None:
     """Say that an instance does not have a block, and note its page as written."""
     pages(lane)[i, block >> PAGE_BITS] = 1
     prefix_bits(lane)[i >> 6, block] &= ~(1 << (i & 63))
 
 
-@njit(**JIT)
+@helper
 def whole_blocks(lane: Any, s: Any, tokens: Any) -> Any:
     """Count the whole blocks with ids among the first tokens of a request."""
     return min(s.blocks, tokens // lane.block_tokens) if lane.block_tokens > 0 else 0
 
 
-@njit(**JIT)
+@helper
 def tell_indexed(lane: Any, tokens: Any) -> None:
     """Tell the router how many of the first `tokens` tokens of a request each instance has."""
     s, shown, ids = slots(lane)[lane.held.head], views(lane), block_ids(lane)

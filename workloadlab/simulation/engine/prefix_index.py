@@ -1,4 +1,4 @@
-"""A router's own prefix index, compiled: the semantics of `reference_index.py` without searching.
+"""A router's own prefix index, compiled: the semantics of `prefix_index.py` without searching.
 
 It is a radix tree for each instance. A prompt that is placed takes the blocks that it shares with others
 over from them, so a block belongs to the last prompt that was sent with it, and what a prompt still has
@@ -6,7 +6,7 @@ is one edge: its blocks from `shared` up to `blocks`. An edge is found by the bl
 Prompts queue up by age, those of an instance or, if they share the capacity, those of all; what is
 forgotten is the deepest of the first in the queue.
 
-The bits of `kernel_prefix` say whether any prompt has a block on an instance.
+The bits of `prefix_bits` say whether any prompt has a block on an instance.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from workloadlab.compiled import ENTRY, JIT, stamped
+from workloadlab.jit import entry, helper
 from workloadlab.simulation.engine.arrays import (
     block_ids,
     first_blocks,
@@ -34,19 +33,19 @@ from workloadlab.simulation.engine.record_types import NONE
 __all__ = ["PARTS", "index_insert", "index_match"]
 
 
-@njit(**JIT)
+@helper
 def _part(lane: Any, i: Any) -> Any:
     """Return the part that an instance queues in: its own, or that of all."""
     return lane.instances if index_rules(lane)[0].shared == 1 else i
 
 
-@njit(**JIT)
+@helper
 def _bucket(lane: Any, i: Any, block: Any) -> Any:
     """Return where an edge is listed: multiplicative hashing by the golden ratio of 2^32."""
     return ((block * lane.instances + i) * 2654435769 >> 15) & (lane.buckets - 1)
 
 
-@njit(**JIT)
+@helper
 def _find(lane: Any, i: Any, block: Any) -> Any:
     """Return the row of the prompt on an instance whose edge begins with a block, -1 for none."""
     row = index_buckets(lane)[_bucket(lane, i, block)]
@@ -58,7 +57,7 @@ def _find(lane: Any, i: Any, block: Any) -> Any:
     return row
 
 
-@njit(**JIT)
+@helper
 def _list(lane: Any, row: Any) -> None:
     """List a prompt by the first block of its edge, if it has one."""
     p = index_prompts(lane)[row]
@@ -69,7 +68,7 @@ def _list(lane: Any, row: Any) -> None:
         index_buckets(lane)[at] = row
 
 
-@njit(**JIT)
+@helper
 def _unlist(lane: Any, row: Any) -> None:
     p = index_prompts(lane)[row]
     at = _bucket(lane, p.instance, p.head)
@@ -82,7 +81,7 @@ def _unlist(lane: Any, row: Any) -> None:
     index_prompts(lane)[before].chained = p.chained
 
 
-@njit(**JIT)
+@helper
 def _forget_deepest(lane: Any, part: Any) -> None:
     """Forget the deepest that is left of a part's oldest prompt, or the prompt if nothing is."""
     row = index_parts(lane)[part].oldest
@@ -102,14 +101,14 @@ def _forget_deepest(lane: Any, part: Any) -> None:
     index_parts(lane)[lane.instances].tokens -= tokens
 
 
-@njit(**JIT)
+@helper
 def _trim(lane: Any, part: Any) -> None:
     """Enforce the capacity of a part."""
     while index_parts(lane)[part].tokens > index_rules(lane)[0].capacity:
         _forget_deepest(lane, part)
 
 
-@njit(**JIT)
+@helper
 def _age(lane: Any, now: Any) -> None:
     """Forget what is too old by `now`, and what is too much if a sweep was due."""
     rules, parts = index_rules(lane)[0], index_parts(lane)
@@ -127,8 +126,7 @@ def _age(lane: Any, now: Any) -> None:
             _trim(lane, part)
 
 
-@njit(INDEX_MATCH, **ENTRY)
-@stamped
+@entry(INDEX_MATCH)
 def index_match(lane: Any) -> None:
     """Tell the router what its index knows of a request, on every instance."""
     shown = views(lane)
@@ -138,7 +136,7 @@ def index_match(lane: Any) -> None:
     tell_indexed(lane, slots(lane)[lane.held.head].input)
 
 
-@njit(**JIT)
+@helper
 def _take_over(lane: Any, s: Any, i: Any, whole: Any) -> Any:
     """Take the leading blocks of a request over from the prompts that have them; return how many."""
     ids, depth = block_ids(lane), 0
@@ -160,7 +158,7 @@ def _take_over(lane: Any, s: Any, i: Any, whole: Any) -> Any:
     return depth
 
 
-@njit(**JIT)
+@helper
 def _queue_up(lane: Any, part: Any, row: Any) -> None:
     """Put a prompt at the end of the queue of a part."""
     if part.oldest == NONE:
@@ -170,8 +168,7 @@ def _queue_up(lane: Any, part: Any, row: Any) -> None:
     part.newest = row
 
 
-@njit(INDEX_INSERT, **ENTRY)
-@stamped
+@entry(INDEX_INSERT)
 def index_insert(lane: Any, s: Any, i: Any) -> None:
     """Remember that a request was sent to instance `i`."""
     rules, parts, p = index_rules(lane)[0], index_parts(lane), index_prompts(lane)[s.row]
@@ -192,4 +189,4 @@ def index_insert(lane: Any, s: Any, i: Any) -> None:
 
 
 PARTS = {"index_match": (index_match, INDEX_MATCH), "index_insert": (index_insert, INDEX_INSERT)}
-"""What a lane finds by address: see `kernel_function`."""
+"""What a lane finds by address: see `by_address`."""

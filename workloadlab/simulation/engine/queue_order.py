@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import njit
-
-from workloadlab.compiled import JIT
+from workloadlab.jit import helper
 from workloadlab.simulation.engine.record_types import NONE, ORDERS
 
 __all__ = ["before_in_queue", "victim"]
@@ -15,7 +13,7 @@ PRIORITY = ORDERS.index("priority")
 LEAST_WORK_LEFT = ORDERS.index("least_work_left")
 
 
-@njit(**JIT)
+@helper
 def before_in_queue(order: Any, a: Any, b: Any) -> Any:
     """Say whether `a` is served before `b`; in equal standing the one accepted earlier."""
     if order == PRIORITY:
@@ -27,7 +25,7 @@ def before_in_queue(order: Any, a: Any, b: Any) -> Any:
     return x < y or (x == y and a.accepted < b.accepted)
 
 
-@njit(**JIT)
+@helper
 def victim(e: Any, slots: Any) -> Any:
     """Return who is preempted: the last admitted, or the least important and of those the newest."""
     worst = e.running.tail

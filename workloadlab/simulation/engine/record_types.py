@@ -63,7 +63,7 @@ short; `accepted` and `order` number its acceptance and its last admission; from
 be admitted; `next` and `previous` link the list that it is in."""
 
 LIST = np.dtype([("head", "i8"), ("tail", "i8"), ("count", "i8")], align=True)
-"""Slots that are linked from the first to the last, -1 where there are none: see `kernel_list`."""
+"""Slots that are linked from the first to the last, -1 where there are none: see `linked_list`."""
 
 ENGINE = np.dtype(
     [("step_time", "u8"), ("decode_line", "u8"),
@@ -81,7 +81,7 @@ ENGINE = np.dtype(
      ("accepted", "i8"), ("waiting", LIST), ("admitted", "i8"), ("running", LIST)],
     align=True,
 )  # fmt: skip
-"""One instance: the addresses of its latency model (see `kernel_function`), its limits, then its state.
+"""One instance: the addresses of its latency model (see `by_address`), its limits, then its state.
 `steps` counts those in which decodes advance, `taken_steps` all. `free` blocks hold nothing; `idle`
 ones hold cached prefixes that nobody uses, linked from the `oldest` to the `newest`. `decodes` and
 `context` count decoding sequences and their computed tokens, `prefilled` the computed tokens of the
@@ -163,7 +163,7 @@ LANE = np.dtype(
     ],
     align=True,
 )
-"""A lane: the addresses of its arrays (see `kernel_lane`) and of its functions (see `kernel_function`),
+"""A lane: the addresses of its arrays (see `arrays`) and of its functions (see `by_address`),
 sizes, the router's side, and where it stands. A lane is `lazy` if its router sees nothing that changes
 while an engine only decodes: then such engines stay behind `reached_s`, where the others are. It
 `sees_cache` if its router is told what is really cached, and `keeps_bits` if engines note that in

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import from_dtype, njit, types
+from numba import from_dtype, types
 
-from workloadlab.compiled import ENTRY, INLINE, stamped
+from workloadlab.jit import entry, inline
 from workloadlab.routing.signals import INSTANCE
 from workloadlab.simulation.engine.arrays import (
     LANES_TYPE,
@@ -54,7 +54,7 @@ TARGETS = np.dtype([("ttft_s", "f8"), ("tpot_s", "f8"), ("outside_s", "f8")], al
 counts in its latencies and lies before its arrival at the router."""
 
 
-@njit(**INLINE)
+@inline
 def _inflicted_s(lane: Any, chosen: Any) -> Any:
     """Return the seconds by which the first request in the queue slows those on an instance."""
     e, s = engines(lane)[chosen], slots(lane)[lane.held.head]
@@ -74,7 +74,7 @@ def _inflicted_s(lane: Any, chosen: Any) -> Any:
     return others * ((prefill - without) + (s.output - 1.0) * (beside - without))
 
 
-@njit(**INLINE)
+@inline
 def _collect(lane: Any, since: Any, earned: Any, target: Any) -> None:
     """Add up the requests that ended or were rejected after row `since` did."""
     row = lane.last_ended
@@ -104,8 +104,7 @@ ADVANCE_LANES = types.int64(
 )
 
 
-@njit(ADVANCE_LANES, **ENTRY)
-@stamped
+@entry(ADVANCE_LANES)
 def advance_lanes(
     lanes: Any,
     which: Any,
@@ -137,7 +136,7 @@ def advance_lanes(
     return others
 
 
-@njit(types.int64(types.Array(from_dtype(INSTANCE), 2, "C"), types.int64[::1]), **ENTRY)
+@entry(types.int64(types.Array(from_dtype(INSTANCE), 2, "C"), types.int64[::1]))
 def first_refused(shown: Any, choices: Any) -> Any:
     """Return the first lane whose choice is neither -1 nor an instance that may be chosen, or -1.
 

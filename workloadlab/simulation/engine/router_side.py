@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from workloadlab.compiled import INLINE, JIT
+from workloadlab.jit import helper, inline
 from workloadlab.simulation.engine.arrays import (
     engines,
     first_blocks,
@@ -53,7 +52,7 @@ __all__ = [
 ]
 
 
-@njit(**INLINE)
+@inline
 def _read(e: Any, v: Any) -> None:
     """Copy what an engine reports about itself."""
     v.running = e.running.count
@@ -66,7 +65,7 @@ def _read(e: Any, v: Any) -> None:
     v.sent_tokens_since_report = e.sent_tokens
 
 
-@njit(**INLINE)
+@inline
 def report(lane: Any) -> None:
     """Show the router the instances as they are."""
     shown, every = views(lane), engines(lane)
@@ -76,7 +75,7 @@ def report(lane: Any) -> None:
         shown[i].sent_tokens_since_report = 0
 
 
-@njit(**INLINE)
+@inline
 def _show(lane: Any, seen: Any) -> None:
     """Show the router a snapshot, with what it has sent since."""
     for i in range(lane.instances):
@@ -88,7 +87,7 @@ def _show(lane: Any, seen: Any) -> None:
         v.sent_tokens_since_report = e.sent_tokens - s.sent_tokens_since_report
 
 
-@njit(**INLINE)
+@inline
 def refresh_signals(lane: Any, now: Any) -> None:
     """Take the snapshots that fall due until `now`, and show the newest that has arrived.
 
@@ -109,7 +108,7 @@ def refresh_signals(lane: Any, now: Any) -> None:
         _show(lane, snapshots(lane)[visible % lane.depth])
 
 
-@njit(**JIT)
+@helper
 def due_s(lane: Any) -> Any:
     """Return when the router has decided on the next request, if it serves them one after the other."""
     at_s = next_arrival(lane)
@@ -118,7 +117,7 @@ def due_s(lane: Any) -> Any:
     return at_s
 
 
-@njit(**INLINE)
+@inline
 def _free_slot(lane: Any) -> Any:
     """Return a slot for a live request, -1 if all are taken."""
     q = lane.free_slot
@@ -130,7 +129,7 @@ def _free_slot(lane: Any) -> Any:
     return q
 
 
-@njit(**INLINE)
+@inline
 def arrivals_due(lane: Any, now: Any) -> Any:
     """Move the requests that are due by `now` into the router's queue, of one moment in order of row.
 
@@ -157,7 +156,7 @@ def arrivals_due(lane: Any, now: Any) -> Any:
     return True
 
 
-@njit(**INLINE)
+@inline
 def _fill_slot(lane: Any, s: Any, row: Any) -> None:
     s.row = row
     s.input, s.output = inputs(lane)[row], outputs(lane)[row]
@@ -166,7 +165,7 @@ def _fill_slot(lane: Any, s: Any, row: Any) -> None:
     s.blocks = first_blocks(lane)[row + 1] - s.first_block
 
 
-@njit(**JIT)
+@helper
 def _reject(lane: Any, q: Any) -> None:
     """End a request without service."""
     row = slots(lane)[q].row
@@ -176,7 +175,7 @@ def _reject(lane: Any, q: Any) -> None:
     lane.free_slot = q
 
 
-@njit(**JIT)
+@helper
 def reject_head(lane: Any) -> None:
     """Reject the first request in the queue: no instance could ever serve it."""
     q = lane.held.head
@@ -184,7 +183,7 @@ def reject_head(lane: Any) -> None:
     _reject(lane, q)
 
 
-@njit(**JIT)
+@helper
 def drop_overflow(lane: Any) -> None:
     """Reject the newest requests of a queue that is longer than allowed."""
     while lane.held.count > lane.most_held:
@@ -193,7 +192,7 @@ def drop_overflow(lane: Any) -> None:
         _reject(lane, q)
 
 
-@njit(**INLINE)
+@inline
 def refresh_own(lane: Any) -> Any:
     """Update what the router knows by itself about the first request in its queue.
 
@@ -219,7 +218,7 @@ def refresh_own(lane: Any) -> Any:
     return ever, free
 
 
-@njit(**INLINE)
+@inline
 def tell_cached(lane: Any) -> None:
     """Tell the router what every instance has cached of the first request: never its last token."""
     s, shown = slots(lane)[lane.held.head], views(lane)
@@ -233,7 +232,7 @@ def tell_cached(lane: Any) -> None:
         shown[i].cached_tokens = shown[i].indexed_tokens
 
 
-@njit(**INLINE)
+@inline
 def fill_offer(lane: Any) -> None:
     """Describe the first request in the queue to the router."""
     r, s = offers(lane)[0], slots(lane)[lane.held.head]
@@ -252,7 +251,7 @@ def fill_offer(lane: Any) -> None:
     lane.decided += 1
 
 
-@njit(**INLINE)
+@inline
 def send(lane: Any, chosen: Any) -> None:
     """Place the first request in the queue on an instance, or reject it if it cannot go there."""
     q = lane.held.head

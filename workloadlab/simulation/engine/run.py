@@ -53,7 +53,7 @@ def replay_lane(
         UsageError: the router cannot be compiled, raises, returns an instance that does not exist,
             scores every instance NaN, or defers for ever; or an engine that cannot go on.
     """
-    from workloadlab.simulation.engine import lane as kernel
+    from workloadlab.simulation.engine import lane
 
     if policy.kind == "batch":
         from workloadlab.simulation.engine.side_by_side import replay_by_choices
@@ -70,14 +70,14 @@ def replay_lane(
     )
     while True:
         with blame(policy):
-            status, row, chosen = kernel.run_lane(made.lane)
-        if status == kernel.STATUS_SLOTS_FULL:
+            status, row, chosen = lane.run_lane(made.lane)
+        if status == lane.STATUS_SLOTS_FULL:
             made.add_slots()
             continue
         recorder.drain(made)
-        if status != kernel.STATUS_RECORD_FULL:
+        if status != lane.STATUS_RECORD_FULL:
             break
-    if status != kernel.STATUS_DONE:
+    if status != lane.STATUS_DONE:
         raise lane_problem(status, row, chosen, policy, made, cluster)
     return outcome_of(made, cluster.request_overhead_s)
 
@@ -103,10 +103,10 @@ def lane_problem(
     status: int, row: int, chosen: int, policy: Router, made: LaneArrays, cluster: Cluster
 ) -> UsageError:
     """Return the error of a lane that stopped for another reason than its end."""
-    from workloadlab.simulation.engine import lane as kernel
+    from workloadlab.simulation.engine import lane
 
     count = len(made.arrays["views"])
-    if status == kernel.STATUS_STALLED:
+    if status == lane.STATUS_STALLED:
         instance = int(made.arrays["results"]["instance"][row])
         s = made.arrays["slots"][int(made.lane["stalled"][0])]
         return UsageError(
@@ -116,15 +116,15 @@ def lane_problem(
             fix="give the pool more kv_blocks, or a smaller watermark",
         )
     said = {
-        kernel.STATUS_NO_INSTANCE: (
+        lane.STATUS_NO_INSTANCE: (
             f"chose instance {chosen} for request {row}; the cluster has 0 to {count - 1}",
             "return an index into `instances`, or -1 to defer",
         ),
-        kernel.STATUS_ALL_NAN: (
+        lane.STATUS_ALL_NAN: (
             f"scores every instance NaN for request {row}",
             "return a number; guard divisions of zero by zero",
         ),
-        kernel.STATUS_STUCK: (
+        lane.STATUS_STUCK: (
             f"defers request {row} although every instance is idle and nothing else will arrive",
             "place a request when an instance is idle",
         ),

@@ -23,10 +23,10 @@ class Crew:
     """
 
     def __init__(self, threads: int) -> None:
-        from workloadlab.simulation.engine import thread_shares as kernel_crew
+        from workloadlab.simulation.engine import thread_shares
 
-        self._kernel = kernel_crew
-        self._shares = np.zeros(threads, kernel_crew.SHARE)
+        self._kernel = thread_shares
+        self._shares = np.zeros(threads, thread_shares.SHARE)
         self._calls = [Event() for _ in range(threads)]
         self._threads: list[Thread | None] = [None] * threads
         self._over = Event()
@@ -35,7 +35,7 @@ class Crew:
     def advance(
         self, lanes: Any, which: Any, choices: Any, status: Any, rewards: Any, targets: Any
     ) -> int:
-        """Share `kernel_environment.advance_lanes` out; return what it does in one piece."""
+        """Share `rewards.advance_lanes` out; return what it does in one piece."""
         count = max(1, min(len(self._shares), len(which) // LEAST_PER_THREAD))
         for k in range(1, count):
             self._hire(k)

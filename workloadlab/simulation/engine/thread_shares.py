@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import from_dtype, njit, types
+from numba import from_dtype, types
 from numba.core.extending import intrinsic
 
-from workloadlab.compiled import ENTRY, JIT, stamped
+from workloadlab.jit import entry, helper
 from workloadlab.simulation.engine.arrays import INT, array_of, member
 from workloadlab.simulation.engine.record_types import LANE, NONE
 from workloadlab.simulation.engine.rewards import ADVANCE_LANES, REWARD, TARGETS, advance_lanes
@@ -88,8 +88,7 @@ _, _, _begin = _atomic("begun")
 _SHARES = types.Array(_SHARE_TYPE, 1, "C")
 
 
-@njit(types.boolean(_SHARES, types.int64, *ADVANCE_LANES.args), **ENTRY)
-@stamped
+@entry(types.boolean(_SHARES, types.int64, *ADVANCE_LANES.args))
 def post(
     shares: Any,
     count: Any,
@@ -119,7 +118,7 @@ def post(
     return sleeps
 
 
-@njit(**JIT)
+@helper
 def _take(shares: Any, k: Any) -> None:
     """Do share `k`, then what is left of the others."""
     own, others = shares[k], 0
@@ -142,8 +141,7 @@ def _take(shares: Any, k: Any) -> None:
     _finish(own, asked)
 
 
-@njit(types.int64(_SHARES, types.int64), **ENTRY)
-@stamped
+@entry(types.int64(_SHARES, types.int64))
 def gather(shares: Any, count: Any) -> Any:
     """Wait for the shares of a step; return how many lanes stand at no decision, -1 if it takes long."""
     others = tries = 0
@@ -157,16 +155,14 @@ def gather(shares: Any, count: Any) -> Any:
     return others
 
 
-@njit(types.int64(_SHARES, types.int64), **ENTRY)
-@stamped
+@entry(types.int64(_SHARES, types.int64))
 def lead(shares: Any, count: Any) -> Any:
     """Take the first share of a step, then `gather` all."""
     _take(shares, np.int64(0))
     return gather(shares, count)
 
 
-@njit(types.void(_SHARES, types.int64), **ENTRY)
-@stamped
+@entry(types.void(_SHARES, types.int64))
 def follow(shares: Any, k: Any) -> None:
     """Take the share `k` of step after step, until none comes for a while."""
     s = shares[k]

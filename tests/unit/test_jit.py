@@ -17,11 +17,11 @@ def answer():
 """
 OUTER = """
 from numba import njit
-from workloadlab import compiled
+from workloadlab import jit
 from pathlib import Path
 from room.kernel_inner import answer
 
-compiled._PACKAGE = Path(__file__).parent.parent
+jit._PACKAGE = Path(__file__).parent.parent
 
 @njit(cache=True)
 {decorator}
@@ -32,9 +32,7 @@ print(ask())
 """
 
 
-@pytest.mark.parametrize(
-    ("decorator", "later", "said"), [("@compiled.stamped", "2", 1), ("", "1", 0)]
-)
+@pytest.mark.parametrize(("decorator", "later", "said"), [("@jit.stamped", "2", 1), ("", "1", 0)])
 def test_an_edit_of_a_kernel_reaches_its_callers(tmp_path, decorator, later, said):
     """numba alone would go on with the old code, which is what the stamp is for.
 
@@ -43,7 +41,7 @@ def test_an_edit_of_a_kernel_reaches_its_callers(tmp_path, decorator, later, sai
     room = tmp_path / "room"
     room.mkdir()
     (tmp_path / "routing").mkdir()
-    (tmp_path / "routing" / "signals.py").touch()
+    (tmp_path / "routing" / "records.py").touch()
     (room / "kernel_outer.py").write_text(OUTER.format(decorator=decorator))
 
     def asked(value):

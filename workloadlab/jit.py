@@ -1,4 +1,4 @@
-"""How kernels are compiled, and the cache on disk of those that span files.
+"""How functions are compiled: the one place where numba's options stand, and the stamp of the cache.
 
 The first time on a machine takes up to half a minute and is said in the log, which Python shows on
 stderr.
@@ -16,42 +16,67 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numba import njit
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ENTRY", "INLINE", "JIT", "PART", "stamped"]
+__all__ = ["by_address", "entry", "helper", "inline"]
 
 _LEAN: dict[str, Any] = {"_nrt": False, "error_model": "numpy"}
 """Kernels allocate nothing, so numba's reference counting is off: with it, taking an array out of the
 bundle costs an atomic increment, and a replay takes twice as long. Nor does a kernel divide by zero, so
 numba need not look at every divisor; a router's own function is compiled apart and raises."""
 
-ENTRY: dict[str, Any] = {**_LEAN, "cache": True, "nogil": True}
-"""How a kernel that Python calls is compiled."""
-
-JIT: dict[str, Any] = {**_LEAN, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-"""How a kernel that only kernels call is compiled: without the wrappers by which Python would call it,
-which take as long to compile as most kernels do, and without a cache, as it is a part of its callers.
-Called from Python it ends the process. A literal argument is a type of its own, for which numba compiles
-once more: `np.int64(0)` is not."""
-
-PART: dict[str, Any] = {**JIT, "cache": True}
-"""How a kernel that is called by address is compiled: apart, so it is cached apart."""
-
-INLINE: dict[str, Any] = {**_LEAN, "inline": "always"}
-"""How kernels with one caller are compiled: as part of it. Each level of calls is optimized again with
-all below, so a deep chain of calls takes minutes to compile."""
+_INSIDE: dict[str, Any] = {**_LEAN, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 _PACKAGE = Path(__file__).parent
 
 
+def entry(signature: Any = None, *, allocates: bool = False) -> Callable[..., Any]:
+    """Compile a function that Python calls.
+
+    Args:
+        signature: its types, if it is to be compiled at once; without one, at the first call.
+        allocates: it makes arrays; division by zero then raises.
+    """
+    options = {"cache": True, "nogil": True, **({} if allocates else _LEAN)}
+    signatures = () if signature is None else (signature,)
+    return lambda function: njit(*signatures, **options)(stamped(function))
+
+
+def by_address(signature: Any) -> Callable[..., Any]:
+    """Compile a function that compiled ones call by its address: apart, so it is cached apart."""
+    return lambda function: njit(signature, **_INSIDE, cache=True)(stamped(function))
+
+
+def helper(function: Any) -> Any:
+    """Compile a function that only compiled ones call, by name.
+
+    It goes without the wrappers by which Python would call it, which take as long to compile as most
+    kernels do, and without a cache, as it is a part of its callers. Called from Python it ends the
+    process. A literal argument is a type of its own, for which numba compiles once more:
+    `np.int64(0)` is not.
+    """
+    return njit(**_INSIDE)(function)
+
+
+def inline(function: Any) -> Any:
+    """Compile a function as part of its only caller.
+
+    Each level of calls is optimized again with all below, so a deep chain takes minutes to compile.
+    """
+    return njit(**_LEAN, inline="always")(function)
+
+
 @cache
 def _digest() -> str:
-    """Return the digest of all that makes machine code: kernels, what routers see, and this file."""
-    kernels = sorted(_PACKAGE.rglob("*.py"))
+    """Return the digest of all that makes machine code: the files that ask for it, and this one."""
     digest = hashlib.sha256()
-    for source in (*kernels, _PACKAGE / "routing" / "signals.py", Path(__file__)):
-        digest.update(source.read_bytes())
+    for source in sorted(_PACKAGE.rglob("*.py")):
+        text = source.read_bytes()
+        if b"numba" in text or b"workloadlab.jit" in text or source.name == "signals.py":
+            digest.update(text)
     return digest.hexdigest()[:16]
 
 
