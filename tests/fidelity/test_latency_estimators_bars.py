@@ -60,8 +60,8 @@ def left_out(features: np.ndarray, columns: list[int]) -> np.ndarray:
 
 def held_out_error(name: str, features: np.ndarray, seconds: np.ndarray, held: np.ndarray) -> float:
     coefficients = fit_estimator(name, features[~held], seconds[~held])
-    module = estimator_named(name)
-    predicted = module.predict_steps(features[held], module.kernel_table(coefficients))
+    estimator = estimator_named(name)
+    predicted = estimator.predict(features[held], estimator.table(coefficients))
     return float(np.abs(predicted / seconds[held] - 1).mean())
 
 

@@ -18,13 +18,12 @@ from workloadlab.latency.samples import SAMPLE_COLUMNS, check_samples, read_samp
 
 if TYPE_CHECKING:
     from workloadlab.latency.requests.fit import fit_requests
-    from workloadlab.latency.requests.model import RequestModel
-    from workloadlab.latency.requests.predictor import load_predictor
+    from workloadlab.latency.requests.model import RequestModel, load_predictor
 
 _LATER = {
     "RequestModel": "requests.model",
     "fit_requests": "requests.fit",
-    "load_predictor": "requests.predictor",
+    "load_predictor": "requests.model",
 }
 
 __all__ = [

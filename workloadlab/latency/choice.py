@@ -37,13 +37,13 @@ def fold_predictions(
     """
     count = int(groups.max()) + 1
     fold = np.random.default_rng(seed).permutation(np.arange(count) % min(folds, count))[groups]
-    module = estimator_named(estimator)
+    chosen = estimator_named(estimator)
     predicted = np.empty(len(seconds))
     for part in np.unique(fold):
         held = fold == part
         coefficients = fit_estimator(estimator, features[~held], seconds[~held])
-        table = module.kernel_table(coefficients)
-        predicted[held] = module.predict_steps(np.ascontiguousarray(features[held]), table)
+        rows = np.ascontiguousarray(features[held])
+        predicted[held] = chosen.predict(rows, chosen.table(coefficients))
     return predicted
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from workloadlab.latency import Domain, LatencyModel
 from workloadlab.latency.domain_kernel import inside_domain
-from workloadlab.latency.estimators.linear import TERMS, design_matrix, predict_steps, step_time
+from workloadlab.latency.estimators.evaluate import evaluate
+from workloadlab.latency.estimators.linear import TERMS, design_matrix, step_time
 
 coefficients = st.lists(
     st.one_of(st.just(0.0), st.floats(1e-12, 1e-2)), min_size=len(TERMS), max_size=len(TERMS)
@@ -39,7 +40,7 @@ def test_python_and_compiled_give_the_same_bits(terms, step) -> None:
     kernel, table = LatencyModel(name="m", coefficients=terms).kernel()
     assert kernel is step_time
     assert bits(kernel(*step, table)) == bits(kernel.py_func(*step, table))
-    assert bits(kernel(*step, table)) == bits(predict_steps(np.array([step]), table)[0])
+    assert bits(kernel(*step, table)) == bits(evaluate(step_time, np.array([step]), table)[0])
 
 
 @given(coefficients, steps())

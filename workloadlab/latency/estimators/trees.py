@@ -16,7 +16,7 @@ import numpy as np
 
 from workloadlab.jit import entry
 from workloadlab.latency.domain import KINDS, kind_of
-from workloadlab.latency.estimators import linear
+from workloadlab.latency.estimators import linear, linear_kernel
 from workloadlab.latency.estimators.evaluate import evaluate
 from workloadlab.latency.estimators.table import coordinates
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FEATURE_COUNT",
+    "decode_line",
     "flatten",
     "kernel_table",
     "parse_coefficients",
     "parse_trees",
-    "predict_steps",
     "step_time",
     "training_data",
     "tree_sum",
@@ -42,7 +42,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 FEATURE_COUNT = 5
-_BASE = linear.TABLE_CELLS
+_BASE = linear_kernel.TABLE_CELLS
 _TREES = _BASE + len(KINDS) * 8
 _DEEPEST = 12  # levels of a tree: a table has room for all nodes that so many levels can have
 
@@ -54,7 +54,9 @@ def training_data(
 
     The weights make squared errors relative, and decode, prefill and mixed steps weigh the same.
     """
-    base = linear.predict_steps(np.ascontiguousarray(features), linear.kernel_table(fallback))
+    base = evaluate(
+        linear_kernel.step_time, np.ascontiguousarray(features), linear.kernel_table(fallback)
+    )
     base = np.maximum(base, 1e-12)
     points, kinds = coordinates(features), kind_of(features)
     target = seconds / (np.sqrt(base) * np.sqrt(np.sqrt(base)))
@@ -218,7 +220,7 @@ def tree_sum(inputs: Floats, table: Floats, start: int) -> float:
 @entry("float64(float64, float64, float64, float64, float64[::1])", allocates=True)
 def _inside_time(p: float, cached: float, n: float, context: float, table: Floats) -> float:
     """Seconds of a step within its box."""
-    base = max(1e-12, linear.step_time(p, p * cached, n, n * context, table))
+    base = max(1e-12, linear_kernel.step_time(p, p * cached, n, n * context, table))
     inputs = np.empty(FEATURE_COUNT)
     inputs[0], inputs[1], inputs[2], inputs[3], inputs[4] = p, cached, n, context, base
     total = tree_sum(inputs, table, _TREES)
@@ -242,7 +244,7 @@ def step_time(
     if p > 0.0:
         box += 16 if n > 0.0 else 8
     if (table[box + 1] == 0.0 and table[box + 5] == 0.0) or p + n == 0.0:
-        return float(linear.step_time(p, x, n, c, table))
+        return float(linear_kernel.step_time(p, x, n, c, table))
     cached = x / p if p > 0.0 else 0.0
     context = c / n if n > 0.0 else 0.0
     p_in = min(table[box + 1], max(table[box], p))
@@ -251,8 +253,8 @@ def step_time(
     context_in = min(table[box + 7], max(table[box + 6], context))
     seconds = _inside_time(p_in, cached_in, n_in, context_in, table)
     if p_in != p or cached_in != cached or n_in != n or context_in != context:
-        seconds += linear.step_time(p, x, n, c, table)
-        seconds -= linear.step_time(p_in, p_in * cached_in, n_in, n_in * context_in, table)
+        seconds += linear_kernel.step_time(p, x, n, c, table)
+        seconds -= linear_kernel.step_time(p_in, p_in * cached_in, n_in, n_in * context_in, table)
     return float(max(0.0, seconds))
 
 
@@ -263,9 +265,3 @@ def decode_line(
     """Line of decode-only steps: trees have no line, so it holds for one step."""
     seconds = step_time(0.0, 0.0, decode_seqs, decode_context_tokens, table)
     return seconds, 0.0, decode_context_tokens
-
-
-def predict_steps(features: Floats, table: Floats) -> Floats:
-    """Evaluate `step_time` for every row of (p, x, n, c)."""
-    seconds: Floats = evaluate(step_time, features, table)
-    return seconds

@@ -22,8 +22,9 @@ from workloadlab.latency.importers.aiconfigurator_attention import MOST_TOKENS, 
 from workloadlab.latency.importers.attention import mixed_note
 from workloadlab.latency.importers.composition import StepCosts
 from workloadlab.latency.importers.selection import only_folder, read_table
+from workloadlab.latency.importers.source import Source
 
-__all__ = ["is_aiconfigurator", "read_aiconfigurator"]
+__all__ = ["SOURCE", "is_aiconfigurator", "read_aiconfigurator"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -220,3 +221,6 @@ def _experts_us(folder: Path, geometry: ModelGeometry, tp: int, tokens: Floats) 
     points = rows.group_by("num_tokens").agg(pl.col("latency").min()).sort("num_tokens")
     us: Floats = np.interp(tokens, points["num_tokens"], points["latency"]) * _MS
     return us
+
+
+SOURCE = Source("aiconfigurator SYSTEM/FRAMEWORK-VERSION", is_aiconfigurator, read_aiconfigurator)

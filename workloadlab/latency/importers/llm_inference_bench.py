@@ -19,9 +19,11 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import UsageError
+from workloadlab.latency.features import FEATURES
 from workloadlab.latency.importers.selection import choose, read_table
+from workloadlab.latency.importers.source import Source
 
-__all__ = ["is_llm_inference_bench", "read_llm_inference_bench"]
+__all__ = ["SOURCE", "is_llm_inference_bench", "read_llm_inference_bench"]
 
 _COLUMNS = {
     "gpu": "Hardware",
@@ -89,8 +91,7 @@ def read_llm_inference_bench(
         ]
     ).astype(np.int64)
     latency = np.concatenate([prefill_s, (seconds - prefill_s) / length])
-    names = ("prefill_tokens", "prefill_context_tokens", "decode_seqs", "decode_context_tokens")
-    steps = pl.DataFrame(dict(zip(names, features.T, strict=True))).with_columns(
+    steps = pl.DataFrame(dict(zip(FEATURES, features.T, strict=True))).with_columns(
         latency_ns=pl.Series(np.rint(latency * 1e9).astype(np.int64)),
         gpu=pl.lit(_GPUS.get(theirs, theirs)),
         model=pl.lit(rows["Model"][0]),
@@ -123,3 +124,8 @@ def _prefill_share(length: Any, batch: Any, seconds: Any) -> Any:
     solution, _ = nnls(terms / seconds[:, None], np.ones(len(seconds)))
     fitted = terms @ solution
     return seconds * terms[:, 0] * solution[0] / fitted
+
+
+SOURCE = Source(
+    "LLM-Inference-Bench All_results.csv", is_llm_inference_bench, read_llm_inference_bench
+)

@@ -11,11 +11,12 @@ from workloadlab.errors import UsageError
 from workloadlab.latency.importers.composition import step_frame, steps_to_compose
 from workloadlab.latency.importers.operator_tables import AXES, SHAPE, OperatorTables, table_file
 from workloadlab.latency.importers.selection import licence_of
+from workloadlab.latency.importers.source import Source
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["is_llmservingsim", "read_llmservingsim"]
+__all__ = ["SOURCE", "is_llmservingsim", "read_llmservingsim"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -126,3 +127,6 @@ def _model_facts(tables: OperatorTables) -> dict[str, Any]:
         },
         "system": {key: value for key, value in system.items() if value is not None},
     }
+
+
+SOURCE = Source("LLMServingSim perf/GPU/ORG/MODEL/DTYPE/tpN", is_llmservingsim, read_llmservingsim)

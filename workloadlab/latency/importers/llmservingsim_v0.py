@@ -28,11 +28,12 @@ from workloadlab.latency.importers.selection import (
     only_folder,
     read_table,
 )
+from workloadlab.latency.importers.source import Source
 
 if TYPE_CHECKING:
     from workloadlab.latency.hardware.geometry import ModelGeometry
 
-__all__ = ["is_llmservingsim_v0", "read_llmservingsim_v0"]
+__all__ = ["SOURCE", "is_llmservingsim_v0", "read_llmservingsim_v0"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -197,3 +198,8 @@ def _points(rows: pl.DataFrame, size: str, time: str) -> tuple[Floats, Floats, F
         kept[name].to_numpy().astype(float) for name in (size, "kv_cache_size", time)
     )
     return first, keys, times
+
+
+SOURCE = Source(
+    "LLMServingSim perf_v0/GPU/ORG/MODEL/tpN", is_llmservingsim_v0, read_llmservingsim_v0
+)

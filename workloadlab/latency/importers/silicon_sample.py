@@ -14,8 +14,9 @@ from typing import Any
 import polars as pl
 
 from workloadlab.latency.importers.selection import choose, read_table
+from workloadlab.latency.importers.source import Source
 
-__all__ = ["is_silicon_sample", "read_silicon_sample"]
+__all__ = ["SOURCE", "is_silicon_sample", "read_silicon_sample"]
 
 _COLUMNS = {"model": "model_path", "gpu": "system", "tp": "tp_size", "dtype": "precision"}
 _MILLISECOND = 1_000_000  # ns
@@ -94,3 +95,6 @@ def read_silicon_sample(
         },
         "system": {"level": "system", "includes_step_overhead": True},
     }
+
+
+SOURCE = Source("aiconfigurator silicon_sample.csv", is_silicon_sample, read_silicon_sample)

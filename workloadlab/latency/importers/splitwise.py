@@ -14,8 +14,9 @@ from typing import Any
 import polars as pl
 
 from workloadlab.latency.importers.selection import choose, read_table
+from workloadlab.latency.importers.source import Source
 
-__all__ = ["is_splitwise", "read_splitwise"]
+__all__ = ["SOURCE", "is_splitwise", "read_splitwise"]
 
 _COLUMNS = (
     "model",
@@ -99,3 +100,6 @@ def read_splitwise(
         },
         "system": {"level": "iteration", "includes_step_overhead": True},
     }
+
+
+SOURCE = Source("Splitwise perf_model.csv", is_splitwise, read_splitwise)

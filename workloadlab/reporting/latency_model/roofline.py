@@ -8,9 +8,9 @@ import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.latency.domain import KINDS, kind_of
+from workloadlab.latency.features import FEATURES
 from workloadlab.latency.hardware.geometry import ModelGeometry
 from workloadlab.latency.hardware.gpus import DTYPE_BYTES, find_gpu
-from workloadlab.latency.samples import FEATURES
 from workloadlab.reporting.facts import Key, Plot
 from workloadlab.reporting.latency_model.curves import CONTEXT_TOKENS, largest_steps, points_of
 from workloadlab.reporting.words import plural, share, three

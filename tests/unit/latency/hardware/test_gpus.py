@@ -7,13 +7,8 @@ import pytest
 
 from workloadlab.errors import UsageError
 from workloadlab.latency import ModelGeometry
-from workloadlab.latency.hardware.gpus import (
-    GPUS,
-    find_gpu,
-    kv_blocks,
-    kv_bytes_per_token,
-    least_step_s,
-)
+from workloadlab.latency.hardware.gpus import GPUS, find_gpu
+from workloadlab.latency.hardware.limits import kv_blocks, kv_bytes_per_token, least_step_s
 
 LLAMA = ModelGeometry.named("Llama-3.1-8B")
 GIB = 1024**3
