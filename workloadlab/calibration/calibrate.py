@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workloadlab.calibration.findings import card_of, errors_of, parameter_table
-from workloadlab.calibration.observed import observe, together
+from workloadlab.calibration.observe import observe
+from workloadlab.calibration.observed import together
 from workloadlab.calibration.parameters import EXTRA
 from workloadlab.calibration.task import Task, first_half
 from workloadlab.errors import UsageError
@@ -58,8 +59,8 @@ def calibrate(
             None means unknown: it is searched if the log's queues need it.
         start: a model, its catalogue name or its path, of which only the scale and a time per step
             move.
-        router: what stands in for the placement where the log does not record it. What it draws is not
-            what the log's own router drew: give it light traffic, where few requests wait for another.
+        router: a stand-in for the placement where the log does not record it. It draws other instances
+            than the log's own router did: give it light traffic, where few requests wait for another.
         name: name of the model.
         sessions: "closed" or "clients" if answers released the next requests, as `replay` has it; a
             simulation then slows its users down as the engine did.

@@ -1,4 +1,4 @@
-"""What a calibration found out, what it could not, and how it did on later requests."""
+"""Findings of a calibration: parameters that it knows or does not, and errors on later requests."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What moves in a calibration, and the latency model that its values mean.
+"""The parameters of a calibration, and the latency model that their values mean.
 
 The optimizer sees shares: 1 is the value at which a parameter alone would explain all the time in
-which the engine was busy. Shares are of one size whatever the unit of the parameter.
+which the engine was busy. An engine that was busy for 60 s with 3000 steps has a share of 0.4 where a
+step costs a constant 8 ms. Shares are of one size for every unit.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _OUTSIDE = "request_overhead_s"
 
 @dataclass(frozen=True)
 class Parameters:
-    """Names, units and sizes of what moves.
+    """Names, units and sizes of the parameters that move.
 
     Attributes:
         units: unit of each parameter, by name.

@@ -44,10 +44,10 @@ class Problem:
     Attributes:
         observed: the log.
         cluster: its engine limits; the latency model is replaced.
-        router: what places requests where a lane has several instances.
-        parameters: what moves.
+        router: the one that places requests where a lane has several instances.
+        parameters: those that move.
         scored: requests that the residuals are about.
-        continued: whether traffic went on after the log's last request.
+        continued: traffic went on after the log's last request.
         kv_blocks: KV blocks per instance instead of the cluster's.
     """
 

@@ -41,7 +41,7 @@ class Found:
     """A search that ended.
 
     Attributes:
-        problem, target: what was searched.
+        problem, target: the subject of the search.
         fit: where it ended.
         simulations: run for it, failed assumptions included.
         notes: assumptions made, in sentences.
@@ -85,10 +85,10 @@ class Task:
         """Search on the timings of some of the requests; all of them are simulated.
 
         Args:
-            rows: whose timings count.
-            continued: whether traffic went on after the log.
+            rows: a mark of the requests whose timings count.
+            continued: traffic went on after the log.
             kv_blocks: KV blocks instead of the cluster's.
-            near: where to start, instead of from the reconstruction.
+            near: a search to start from, instead of the reconstruction.
             trials: of the evolution, for each entry of its covariance; see `search`.
         """
         pool = self.cluster.pools[0]
@@ -110,7 +110,7 @@ class Task:
         elif len(self.observed) >= _FEW:
             starts, trials = starts[:2], trials // 10
         fit = search(target, starts, trials=trials)
-        # What no residual depends on is not known to cost anything.
+        # A parameter that no residual depends on is not known to cost anything.
         silent = np.abs(fit.pair[0]).max(axis=0) < _SILENT
         ends = fit.ends if near is None else (*near.fit.ends, *fit.ends)
         fit = replace(fit, shares=np.where(silent, 0.0, fit.shares), ends=ends)

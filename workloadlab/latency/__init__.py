@@ -1,4 +1,4 @@
-"""How long an engine step takes: step samples, models fitted on them, and a catalogue of models.
+"""The time that an engine step takes: samples of steps, models fitted on them, and a catalogue.
 
 Names that need compiled code are imported on first use.
 """

@@ -1,4 +1,4 @@
-"""The error card of a latency model: how wrong it was on steps that it had not seen."""
+"""The error card of a latency model: its errors on steps that the fit had not seen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CONTEXTS = (0, 16_384, 65_536, 262_144)
 _TOTALS = (0, 256, 1024, 2048)
 
 POINT = (*FEATURES, "measured_s", "predicted_s")
-"""What the numbers of one point of a card are."""
+"""Names of the numbers of one point of a card."""
 
 TITLES = ("steps by", "", "n", "MAPE", "bias", "p95")
 """Of the columns of `ErrorCard.rows`."""
@@ -32,7 +32,7 @@ class ErrorSlice:
     """Relative errors, (predicted - measured)/measured, of some of the steps.
 
     Attributes:
-        by: what the steps are sliced by.
+        by: the property that the steps are sliced by.
         slice: which of them.
         rows: number of steps.
         mape: mean absolute relative error, 0.01 = 1 %.
@@ -53,7 +53,7 @@ class ErrorCard:
     """Errors of a fit, overall and by kind of step, batch size, context and total tokens.
 
     Attributes:
-        split: how the judged steps were held out, in words.
+        split: the way in which the judged steps were held out, in words.
         fitted_rows: steps that the judged fit saw.
         judged_rows: steps that the errors are about.
         slices: the errors; the first is overall.

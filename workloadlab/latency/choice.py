@@ -31,7 +31,7 @@ def fold_predictions(
         features: rows of (p, x, n, c).
         seconds: measured.
         groups: number of each row's group, from 0.
-        estimator: what to fit.
+        estimator: the one to fit.
         folds: parts that the groups are dealt into, at most their number.
         seed: of the dealing.
     """

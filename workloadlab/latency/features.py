@@ -1,4 +1,4 @@
-"""What a step is described by, and steps that a user gives as rows of it."""
+"""The numbers that describe a step, and the steps of a user as rows of them."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ class LatencyModel:
     is an extrapolation; ask `in_domain`.
 
     Attributes:
-        name: what the model is called.
-        estimator: how `coefficients` are read: a name of `workloadlab.latency.ESTIMATORS`.
+        name: the model's name.
+        estimator: the reader of `coefficients`: a name of `workloadlab.latency.ESTIMATORS`.
         coefficients: numbers and lists of numbers by name; of the linear estimator seconds per unit
             of each term of `workloadlab.latency.estimators.linear.TERMS`.
         domain: the steps that the fit saw, or None for a model made by hand.

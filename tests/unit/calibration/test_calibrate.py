@@ -7,14 +7,17 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 import workloadlab as wl
 from workloadlab.calibration import calibrate, describe
-from workloadlab.calibration.observed import observe, together
-from workloadlab.calibration.parameters import from_scratch, from_start
+from workloadlab.calibration.observe import observe
+from workloadlab.calibration.observed import together
+from workloadlab.calibration.parameters import EXTRA, from_scratch, from_start
 from workloadlab.calibration.problem import Problem
 from workloadlab.calibration.reconstruction import chunk_context, reconstruct
 from workloadlab.calibration.task import Task
+from workloadlab.cli.calibrate import command
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.routing import SHELF
 from workloadlab.trace import session_prefixes
@@ -422,3 +425,9 @@ def test_extra_parameters_are_checked():
         calibrate(log, cluster, start=wl.LatencyModel.linear(), extra=["prefill_step_s"])
     with pytest.raises(UsageError, match="no trace"):
         calibrate([], cluster)
+
+
+def test_help_names_every_extra_parameter():
+    """As text, since reading them takes the simulator and help does not."""
+    said = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
+    assert f"Move it too: {' or '.join(EXTRA)};" in said

@@ -1,4 +1,4 @@
-"""The value that an estimator is: what it is called, and the functions that fit, store and run it."""
+"""The value that an estimator is: its name, and the functions that fit, store and run it."""
 
 from __future__ import annotations
 

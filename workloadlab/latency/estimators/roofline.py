@@ -8,7 +8,8 @@ Waterman and Patterson, Roofline, CACM 52, 2009), rounded at the knee; a mixture
 more of them the more tokens there are. Decodes stream the KV cache of c tokens, kv_s being
 kv_token_s in decode-only steps and mixed_kv_token_s beside a prefill, where another kernel runs;
 prefills compare every new token with all before it. A rate is what the GPU reaches, so peak over
-rate is its efficiency.
+rate is its efficiency: a GPU of 3.35 TB/s that reads 15 GB of weights in 5.6 ms reaches 80 % of its
+bandwidth.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@
 
 Nodes are log-spaced and values between them multilinear, in tokens and not in their logarithms,
 because bytes and products are. The values are the linear estimator's plus a correction, smooth from
-node to node, fitted on relative errors by sparse least squares; so a node that no step lies near
-keeps what physics says. Then curve and grids are made monotone. Beyond a grid's last node the step
-costs what it costs at the edge plus what the linear estimator says the way from there costs.
+node to node, fitted on relative errors by sparse least squares. A node that no step lies near keeps
+the linear value. Then curve and grids are made monotone. Beyond a grid's last node the step
+costs its time at the edge plus the linear estimate of the way from there.
 """
 
 from __future__ import annotations

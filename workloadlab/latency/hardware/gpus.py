@@ -1,4 +1,4 @@
-"""What GPUs can do at best, as their makers publish it."""
+"""Peak figures of GPUs, as their makers publish them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Gpu:
     """Figures of one accelerator, as its maker publishes them.
 
     Attributes:
-        name: what it is called here.
+        name: its name here.
         flops: dense FLOP/s (no sparsity, 32-bit accumulation) by the dtype of the operands.
         memory_bytes_s: memory bandwidth, bytes/s.
         memory_bytes: memory that the driver lets programs see, bytes.
         link_bytes_s: bandwidth to the other GPUs of the machine, one direction, bytes/s.
-        link: what that link is; `nvlink` and the like, `pcie`, or `pcie through the host` if the
+        link: the kind of that link; `nvlink` and the like, `pcie`, or `pcie through the host` if the
             driver keeps cards from each other's memory.
-        source: where the figures are published.
+        source: the publication of the figures.
         aliases: other names for it.
     """
 

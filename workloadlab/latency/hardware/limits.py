@@ -1,4 +1,4 @@
-"""How much KV cache fits on GPUs beside a model, and the least time that a step can take."""
+"""KV cache that fits on GPUs beside a model, and the least time that a step can take."""
 
 from __future__ import annotations
 

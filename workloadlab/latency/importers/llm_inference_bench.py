@@ -6,8 +6,9 @@ relative errors,
 
     seconds = (prefill s) b L + L ((step s) + (context s) 1.5 b L):
 
-whatever grows with the number of tokens alone is prefill, since decode waits for memory. The samples
-are what that leaves: a prefill of b L tokens, and the mean decode step.
+the part that grows with the number of tokens alone is prefill, since decode waits for memory. Each row
+leaves two samples: a prefill of b L tokens, and the mean decode step. A batch of 8 prompts of 1024
+tokens is one prefill of 8192 tokens and one decode of 8 sequences with 12,288 tokens of context.
 """
 
 from __future__ import annotations

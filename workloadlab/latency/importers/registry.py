@@ -33,7 +33,7 @@ SOURCES: tuple[Source, ...] = (
     llm_inference_bench.SOURCE,
     silicon_sample.SOURCE,
 )
-"""What `read_source` understands, in the order in which it looks."""
+"""The layouts that `read_source` understands, in the order in which it looks."""
 
 
 def is_source(path: str | Path) -> bool:

@@ -1,4 +1,4 @@
-"""The value that a published layout is: how to recognise it and how to read it."""
+"""The value that a published layout is: its name, a test of paths, and a reader."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Source:
     """One published layout. Each module of this folder that reads one calls it `SOURCE`.
 
     Attributes:
-        layout: what a user has to name, in words.
+        layout: the path that a user names, in words.
         accepts: says whether a path is of this layout.
         read: returns step samples and facts from a path and the options that it takes.
     """

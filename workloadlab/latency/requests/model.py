@@ -54,7 +54,7 @@ class RequestModel:
     """Predicts quantiles of TTFT and TPOT, in seconds.
 
     Attributes:
-        name: what the model is called.
+        name: the model's name.
         features: columns that it reads, among `REQUEST_FEATURES`, in the order of the kernel.
         coefficients: target -> quantile, such as "0.5" -> `constant` and `trees`.
         card: held-out relative errors of the medians.
