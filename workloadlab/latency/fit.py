@@ -24,6 +24,7 @@ from workloadlab.latency.samples import check_samples, read_samples
 
 if TYPE_CHECKING:
     from workloadlab.latency.estimators.estimator import Estimator
+    from workloadlab.latency.importers import Facts
 
 __all__ = ["fit"]
 
@@ -93,7 +94,7 @@ def fit(
     held_out, split = _split(groups, by, holdout, seed)
     # Without held-out steps the errors are those on the fitted ones, and the card says so.
     fitted, judged = (~held_out, held_out) if held_out.any() else (~held_out, ~held_out)
-    provenance = dict(facts.pop("provenance"))
+    provenance = dict(facts["provenance"])
     if estimator == "auto":
         estimator, provenance["choice"] = _chosen(
             features[fitted], seconds[fitted], groups[fitted], seed
@@ -110,9 +111,9 @@ def fit(
     if held_out.any():
         coefficients = fit_estimator(estimator, features, seconds)
     gpu, served, tp = samples.select("gpu", "model", "tp").row(0)
-    provenance |= _efficiency(chosen, coefficients, served, gpu, facts.get("dtype"), tp)
+    provenance |= _efficiency(chosen, coefficients, served, gpu, facts["dtype"], tp)
     return LatencyModel(
-        name=name or _default_name(gpu, served, tp, facts.get("system", {})),
+        name=name or _default_name(gpu, served, tp, facts["system"]),
         estimator=estimator,
         coefficients=coefficients,
         domain=Domain.of(features),
@@ -121,26 +122,32 @@ def fit(
         gpu=gpu,
         model=served,
         tp=tp,
+        dtype=facts["dtype"],
         provenance=provenance,
-        **facts,
+        system=facts["system"],
     )
 
 
 def _load(
     source: str | Path | pl.DataFrame, choice: dict[str, Any]
-) -> tuple[pl.DataFrame, dict[str, Any], str]:
+) -> tuple[pl.DataFrame, Facts, str]:
+    """Return checked samples, facts about them, and the name of their place."""
     if not isinstance(source, pl.DataFrame):
         path = Path(source)
         if path.is_dir() or is_source(path):
             frame, facts = read_source(path, **choice)
-            return check_samples(frame, where=str(path)), dict(facts), str(path)
+            return check_samples(frame, where=str(path)), facts, str(path)
     if choice:
         problem = f"{', '.join(choice)} cannot be chosen: a step table holds one"
         raise UsageError(problem, fix="filter the table instead")
     if isinstance(source, pl.DataFrame):
-        said = "a step table in memory"
-        return check_samples(source), {"provenance": {"source": said}}, "samples"
-    return read_samples(path), {"provenance": {"source": f"step table {path.name}"}}, str(path)
+        return check_samples(source), _only("a step table in memory"), "samples"
+    return read_samples(path), _only(f"step table {path.name}"), str(path)
+
+
+def _only(source: str) -> Facts:
+    """Return the facts of samples of which nothing but their source is known."""
+    return {"dtype": None, "provenance": {"source": source}, "system": {}}
 
 
 def _check_sizes(features: Floats, where: str) -> None:

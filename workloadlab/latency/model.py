@@ -121,9 +121,7 @@ class LatencyModel:
         return cls(name=name, coefficients=coefficients, provenance={"source": "made by hand"})
 
     @classmethod
-    def of_table(
-        cls, table: Floats, *, estimator: str = "linear", name: str = "from a table"
-    ) -> LatencyModel:
+    def of_table(cls, table: Floats, *, estimator: str = "linear") -> LatencyModel:
         """Make a model by the table that `kernel` returns: it predicts and replays, and is not saved.
 
         Made in microseconds, for a search that tries many.
@@ -133,7 +131,7 @@ class LatencyModel:
             >>> LatencyModel.of_table(2 * table).step_time_s(decode_seqs=1)
             0.02
         """
-        model = cls(name=name, estimator=estimator, coefficients={})
+        model = cls(name="of a table", estimator=estimator, coefficients={})
         vars(model)["_table"] = table  # instead of being laid out from coefficients
         return model
 

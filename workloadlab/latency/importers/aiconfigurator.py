@@ -22,7 +22,7 @@ from workloadlab.latency.importers.aiconfigurator_attention import MOST_TOKENS, 
 from workloadlab.latency.importers.attention import mixed_note
 from workloadlab.latency.importers.composition import StepCosts
 from workloadlab.latency.importers.selection import only_folder, read_table
-from workloadlab.latency.importers.source import Source
+from workloadlab.latency.importers.source import Facts, Source
 
 __all__ = ["SOURCE", "is_aiconfigurator", "read_aiconfigurator"]
 
@@ -44,7 +44,7 @@ def is_aiconfigurator(path: str | Path) -> bool:
 
 def read_aiconfigurator(
     path: str | Path, *, model: str | None = None, tp: int | None = None, dtype: str = "bf16"
-) -> tuple[pl.DataFrame, dict[str, Any]]:
+) -> tuple[pl.DataFrame, Facts]:
     """Compose a step table of a model from the kernel tables in a folder, or the only one below it.
 
     Args:
@@ -101,7 +101,7 @@ def _model(folder: Path, model: str | None) -> ModelGeometry:
     return ModelGeometry.named(model)
 
 
-def _facts(costs: StepCosts, folder: Path, dtype: str) -> dict[str, Any]:
+def _facts(costs: StepCosts, folder: Path, dtype: str) -> Facts:
     system, engine = folder.parts[-2:]
     notes = [
         "composed from kernel times, interpolated in tokens, n and k",

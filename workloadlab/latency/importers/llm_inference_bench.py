@@ -22,7 +22,7 @@ import polars as pl
 from workloadlab.errors import UsageError
 from workloadlab.latency.features import FEATURES
 from workloadlab.latency.importers.selection import choose, read_table
-from workloadlab.latency.importers.source import Source
+from workloadlab.latency.importers.source import Facts, Source
 
 __all__ = ["SOURCE", "is_llm_inference_bench", "read_llm_inference_bench"]
 
@@ -50,7 +50,7 @@ def is_llm_inference_bench(path: str | Path) -> bool:
 
 def read_llm_inference_bench(
     path: str | Path, *, model: str | None = None, gpu: str | None = None, tp: int | None = None
-) -> tuple[pl.DataFrame, dict[str, Any]]:
+) -> tuple[pl.DataFrame, Facts]:
     """Read the batches of one model on one kind of GPU with vLLM.
 
     Args:

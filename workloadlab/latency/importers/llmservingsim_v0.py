@@ -28,7 +28,7 @@ from workloadlab.latency.importers.selection import (
     only_folder,
     read_table,
 )
-from workloadlab.latency.importers.source import Source
+from workloadlab.latency.importers.source import Facts, Source
 
 if TYPE_CHECKING:
     from workloadlab.latency.hardware.geometry import ModelGeometry
@@ -53,9 +53,7 @@ def is_llmservingsim_v0(path: str | Path) -> bool:
     return Path(path).is_dir() and any(Path(path).rglob("layers.parquet"))
 
 
-def read_llmservingsim_v0(
-    path: str | Path, *, tp: int | None = None
-) -> tuple[pl.DataFrame, dict[str, Any]]:
+def read_llmservingsim_v0(path: str | Path, *, tp: int | None = None) -> tuple[pl.DataFrame, Facts]:
     """Compose a step table from the tables in a folder, or in the only such folder below it.
 
     Args:
@@ -87,7 +85,7 @@ def read_llmservingsim_v0(
         notes.append("experts one after another, spread over the GPUs")
     if costs.exchanges:
         notes.append(str(costs.exchanges))
-    facts = {
+    facts: Facts = {
         "dtype": "bf16",
         "provenance": {
             "source": f"LLMServingSim profile tables, perf_v0/{gpu}/{name}/{folder.name}",

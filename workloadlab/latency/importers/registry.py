@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
 from workloadlab.latency.importers import (
@@ -20,7 +20,7 @@ from workloadlab.latency.importers import (
 if TYPE_CHECKING:
     import polars as pl
 
-    from workloadlab.latency.importers.source import Source
+    from workloadlab.latency.importers.source import Facts, Source
 
 __all__ = ["SOURCES", "is_source", "read_source"]
 
@@ -49,7 +49,7 @@ def read_source(
     tp: int | None = None,
     dtype: str | None = None,
     expert_parallel: int | None = None,
-) -> tuple[pl.DataFrame, dict[str, Any]]:
+) -> tuple[pl.DataFrame, Facts]:
     """Read step samples from whichever published layout `path` is of.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,7 +11,21 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["Source"]
+__all__ = ["Facts", "Source"]
+
+
+class Facts(TypedDict):
+    """Facts that a source gives about its steps: fields of the `LatencyModel` to fit.
+
+    Attributes:
+        dtype: of the weights, None if the source does not say.
+        provenance: source, url, licence and notes.
+        system: engine facts, such as `includes_step_overhead`.
+    """
+
+    dtype: str | None
+    provenance: dict[str, str]
+    system: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -26,4 +40,4 @@ class Source:
 
     layout: str
     accepts: Callable[[Path], bool]
-    read: Callable[..., tuple[pl.DataFrame, dict[str, Any]]]
+    read: Callable[..., tuple[pl.DataFrame, Facts]]

@@ -28,7 +28,7 @@ from workloadlab.latency.importers.selection import (
     only_folder,
     read_table,
 )
-from workloadlab.latency.importers.source import Source
+from workloadlab.latency.importers.source import Facts, Source
 
 if TYPE_CHECKING:
     from workloadlab.latency.hardware.geometry import ModelGeometry
@@ -60,7 +60,7 @@ def is_vidur(path: str | Path) -> bool:
     return Path(path).is_dir() and any(Path(path).rglob("mlp.parquet"))
 
 
-def read_vidur(path: str | Path, *, tp: int | None = None) -> tuple[pl.DataFrame, dict[str, Any]]:
+def read_vidur(path: str | Path, *, tp: int | None = None) -> tuple[pl.DataFrame, Facts]:
     """Compose a step table from the tables in a folder, or in the only such folder below it.
 
     Args:
@@ -97,7 +97,7 @@ def read_vidur(path: str | Path, *, tp: int | None = None) -> tuple[pl.DataFrame
     ]
     if costs.exchanges:
         notes.append(str(costs.exchanges))
-    facts = {
+    facts: Facts = {
         "dtype": "fp16",
         "provenance": {
             "source": f"Vidur profiles, compute/{folder.parent.name}/{folder.name}",
