@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from workloadlab.routing import Router
     from workloadlab.simulation import Cluster
 
-__all__ = ["Problem", "Simulated"]
+__all__ = ["LATENCIES", "Problem", "Simulated"]
 
 Floats = Any
+
+LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
+"""Timings that are compared, by the names that `Observed` and `Simulated` share."""
 
 _WINDOW = 25
 """Requests whose mean is compared as one."""
@@ -97,7 +100,7 @@ class Problem:
     def _timings(self) -> tuple[tuple[str, Floats, Floats, Floats], ...]:
         """Per latency: its name, the requests by arrival that have it, and starts of windows."""
         kinds = []
-        for name in ("ttft_s", "tpot_s", "e2e_s"):
+        for name in LATENCIES:
             truth = getattr(self.observed, name)[self._order]
             use = np.isfinite(truth) & (truth > 0)
             rows = self._order[use]
