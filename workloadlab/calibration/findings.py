@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from workloadlab.calibration.optimizer import normal_matrix, steady_pair, weights_of
+from workloadlab.calibration.optimizer import normal_matrix, silent, steady_pair, weights_of
 from workloadlab.calibration.problem import LATENCIES
 from workloadlab.latency.card import ErrorCard, ErrorSlice
 from workloadlab.tables import Table
@@ -38,9 +38,6 @@ _TIED = 0.8
 _PREEMPTED, _INEXACT = 0.01, 0.003
 _RIVAL = 0.3
 """A point of the search is a rival if the log of its mean errors is larger by no more than this."""
-
-_SILENT = 1e-9
-"""A parameter is silent if no residual changes by more than this with its share."""
 
 
 class ParameterFacts(TypedDict):
@@ -89,7 +86,7 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[Paramete
         tie=tie,
         reach=(high - low) / 2,
         disagreement=np.abs(rivals - shares).max(axis=0),
-        silent=np.abs(jacobian).max(axis=0) < _SILENT,
+        silent=silent(jacobian),
         erratic=_erratic(problem, target, fit),
         unexplained=target.spreads(fit.residuals)[:2].max(),
     )

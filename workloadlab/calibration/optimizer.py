@@ -23,7 +23,7 @@ from workloadlab.execution import run_lanes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Fit", "Target", "normal_matrix", "search", "steady_pair", "weights_of"]
+__all__ = ["Fit", "Target", "normal_matrix", "search", "silent", "steady_pair", "weights_of"]
 
 Floats = Any
 
@@ -34,6 +34,7 @@ _ITERATIONS, _PATIENCE = 40, 4
 _WIDTHS = (1.0, 0.5, 1.7, 0.25)
 _OFFSPRING = 12
 _SEARCHES = 3
+_SILENT = 1e-9
 _FIRST_REACH = 0.3
 """Standard deviation of the first trials, in fractions of the parameter that it moves most."""
 _STEADY = (0.04, 0.035, 0.03, 0.025, 0.02, 0.018, 0.016, 0.014)
@@ -249,6 +250,16 @@ def _jacobian(target: Target, shares: Floats, width: float) -> Floats:
         span = points[above][index] - points[below][index]
         columns.append((found[above] - found[below]) / span)
     return np.column_stack(columns)
+
+
+def silent(jacobian: Floats) -> Floats:
+    """Mark the parameters that no residual depends on.
+
+    Example:
+        >>> silent(np.array([[0.0, 2.0], [0.0, -1.0]]))
+        array([ True, False])
+    """
+    return np.abs(jacobian).max(axis=0) < _SILENT
 
 
 def normal_matrix(pair: tuple[Floats, Floats], weight: Floats) -> Floats:

@@ -1,5 +1,12 @@
 """The time that an engine step takes: samples of steps, models fitted on them, and a catalogue.
 
+Start with `features.py` (the four numbers of a step) and `samples.py` (steps with their measured
+duration), then `fit.py`: it loads samples, holds some out, fits and writes the error card. `model.py` is
+the result, `model_file.py` its JSON. `estimators/` holds one file for each way to model step time,
+`importers/` one for each published source of samples; each has a registry. `hardware/` knows GPUs and
+shapes of models, `measurement/` measures steps on this machine, `requests/` predicts whole requests.
+To add an estimator or an importer, write its file and name it in the registry beside it.
+
 Names that need compiled code are imported on first use.
 """
 

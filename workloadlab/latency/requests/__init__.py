@@ -1,0 +1,1 @@
+"""Models that predict TTFT and TPOT of whole requests from the signals that a router sees."""
