@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from workloadlab.reporting.facts import Plot
+
 __all__ = ["draw"]
 
 LOG_FROM = 30
@@ -46,13 +48,13 @@ LEAST_SHARE = 0.003
 PERCENTILES = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 
 
-def draw(plot: dict[str, Any]) -> str:
-    """Return the inline SVG of one plot of `summarise`; "" for one that is absent."""
-    if plot["kind"] == "absent":
+def draw(plot: Plot) -> str:
+    """Return a figure as inline SVG; "" where there is nothing to draw."""
+    if plot.drawing is None and plot.kind == "absent":
         return ""
     with house_style():
-        figure = KINDS[plot["kind"]](plot["data"])
-        return to_svg(figure, plot["id"], f"{plot['title']}. {plot['reading']}")
+        figure = plot.drawing.draw() if plot.drawing else KINDS[plot.kind](plot.data)
+        return to_svg(figure, plot.id, f"{plot.title}. {plot.reading}")
 
 
 def _thousands(value: float) -> str:
