@@ -10,7 +10,18 @@ from workloadlab.characterization.facts import to_plain
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BAND", "REFERENCE", "Cell", "Drawing", "Finding", "Grid", "Key", "Plot", "Section"]
+__all__ = [
+    "BAND",
+    "REFERENCE",
+    "Cell",
+    "Curve",
+    "Drawing",
+    "Finding",
+    "Grid",
+    "Key",
+    "Plot",
+    "Section",
+]
 
 
 REFERENCE, BAND = -1, -2
@@ -44,6 +55,19 @@ class Key:
 
     label: str
     style: int
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of a figure.
+
+    Attributes:
+        style: index of its colour and dash.
+        points: (x, y) pairs.
+    """
+
+    style: int
+    points: tuple[tuple[float, ...], ...]
 
 
 class Drawing(Protocol):

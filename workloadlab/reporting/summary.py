@@ -141,5 +141,5 @@ def _title(sections: tuple[Section, ...], parts: tuple[Any, ...]) -> str:
     kinds = [nouns[section.id.partition("-")[0]] for section in sections]
     said = listed(list(dict.fromkeys(kinds))).capitalize()
     profiles = [part for part in parts if isinstance(part, Profile)]
-    names = [workload_name(profile.to_dict()) for profile in profiles]
+    names = [workload_name(profile.trace) for profile in profiles]
     return f"{said} of {listed(names)}" if names and kinds[0] != "routers" else said

@@ -13,7 +13,7 @@ from workloadlab import LatencyModel, Trace, characterize
 from workloadlab.reporting import report
 from workloadlab.reporting.figures import draw
 from workloadlab.reporting.summary import summary_of
-from workloadlab.reporting.workload.sessions import wilson
+from workloadlab.reporting.workload.sessions.hazard import wilson
 from workloadlab.trace import Provenance
 
 SECOND = 1_000_000_000

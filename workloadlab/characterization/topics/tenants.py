@@ -18,16 +18,19 @@ from workloadlab.characterization.statistics.measures import (
     occupied_bins,
 )
 from workloadlab.characterization.statistics.shares import Shares, share_out
+from workloadlab.characterization.study import Topic
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workloadlab.characterization.statistics.clock import Clock
+    from workloadlab.characterization.study import Study
     from workloadlab.trace import Trace
 
-__all__ = ["Parties", "Party", "Stability", "Tenants", "measure_tenants"]
+__all__ = ["TENANTS", "Parties", "Party", "Stability", "Tenants", "measure_tenants"]
 
+PARTIES = ("tenant_id", "client_id", "model", "task", "slo_class")
 LISTED = 20
 GAPS_FOR_CV = 30
 DAY_NS = 86_400_000_000_000
@@ -140,12 +143,12 @@ class Tenants:
         return [Table("Parties", header, rows), Table("Largest", columns, largest)]
 
 
-def measure_tenants(trace: Trace, clock: Clock) -> Tenants | Unsupported:
+def measure_tenants(study: Study) -> Tenants | Unsupported:
     """Measure every column that names parties; Unsupported where none does."""
     found: dict[str, Parties] = {}
-    for column in ("tenant_id", "client_id", "model", "task", "slo_class"):
-        if trace.has(column):
-            parties = _measure_parties(trace, column, clock)
+    for column in PARTIES:
+        if study.trace.has(column):
+            parties = _measure_parties(study.trace, column, study.clock)
             if parties:
                 found[column] = parties
     if not found:
@@ -308,3 +311,12 @@ def _variance(since_first: NDArray[np.int64], minutes: int) -> float | None:
     counts = occupied_bins(inside, MINUTE_NS)[1]
     total, squares = len(inside), int(np.dot(counts, counts))
     return (squares - total * total / minutes) / (minutes - 1)
+
+
+TENANTS = Topic(
+    name="tenants",
+    about="who sends the requests",
+    needs=PARTIES,
+    facts=Tenants,
+    measure=measure_tenants,
+)
