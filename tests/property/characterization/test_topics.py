@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workloadlab.characterization.topics.service import measure_service_levels
+from workloadlab.characterization.topics.service_levels import measure_service_levels
 
 import workloadlab as wl
 from workloadlab import LatencyModel, Profile, Trace, characterize
