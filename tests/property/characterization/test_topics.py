@@ -12,7 +12,6 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workloadlab.characterization.topics.service_levels import measure_service_levels
 
 import workloadlab as wl
 from workloadlab import LatencyModel, Profile, Trace, characterize
@@ -23,6 +22,7 @@ from workloadlab.characterization.topics.agentic import measure_agentic
 from workloadlab.characterization.topics.concurrency import measure_concurrency
 from workloadlab.characterization.topics.drift import measure_drift
 from workloadlab.characterization.topics.phases import measure_phases
+from workloadlab.characterization.topics.service_levels import measure_service_levels
 
 SECOND = 1_000_000_000
 MODEL = LatencyModel.linear(
