@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from workloadlab import Profile, Trace, characterize
+from workloadlab.characterization.statistics.caps import find_cap
 from workloadlab.characterization.statistics.clock import read_clock
-from workloadlab.characterization.topics.integrity import find_cap
 from workloadlab.trace import Flag, Provenance
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from workloadlab import Trace, characterize
 from workloadlab.reporting import summarise
-from workloadlab.reporting.workload.lengths import token_weighted
+from workloadlab.reporting.workload.lengths.column import token_weighted
 from workloadlab.trace import Provenance
 
 SECOND = 1_000_000_000

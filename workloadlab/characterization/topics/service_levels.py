@@ -11,6 +11,7 @@ import polars as pl
 
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.rows import MEASURED
+from workloadlab.characterization.study import Topic
 from workloadlab.scoring.metrics import summarize
 from workloadlab.scoring.timings import LATENCIES, Timings, read_timings
 from workloadlab.statistics import quantiles
@@ -21,12 +22,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from workloadlab.trace import Trace
+    from workloadlab.characterization.study import Study
 
-__all__ = ["Attainment", "Group", "ServiceLevels", "WorstWindow", "measure_service_levels"]
+__all__ = [
+    "SERVICE_LEVELS",
+    "Attainment",
+    "Group",
+    "ServiceLevels",
+    "WorstWindow",
+    "measure_service_levels",
+]
 
 TTFT_TARGETS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 TPOT_TARGETS_S = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
+RECORDED = ("ttft_ns", "e2e_ns", "queue_ns")
 INPUT_EDGES = (0, 128, 512, 2048, 8192, 32768, 131072)
 WINDOW_S = 60
 LEAST_IN_WINDOW = 20
@@ -118,9 +127,10 @@ class ServiceLevels:
         ]
 
 
-def measure_service_levels(trace: Trace) -> ServiceLevels | Unsupported:
+def measure_service_levels(study: Study) -> ServiceLevels | Unsupported:
     """Measure recorded latencies; Unsupported where there are none."""
-    if not any(trace.has(name) for name in ("ttft_ns", "e2e_ns", "queue_ns")):
+    trace = study.trace
+    if not any(trace.has(name) for name in RECORDED):
         return Unsupported("no request records ttft_ns, e2e_ns or queue_ns")
     timings = read_timings(trace)
     if not len(timings):
@@ -205,3 +215,12 @@ def _worst_window(timings: Timings) -> WorstWindow | None:
             if worst is None or p90 > worst.p90_s:
                 worst = WorstWindow(float(window * WINDOW_S), n, of.removesuffix("_s"), p90)
     return worst
+
+
+SERVICE_LEVELS = Topic(
+    name="service_levels",
+    about="recorded latencies, and the targets that they would meet",
+    needs=RECORDED,
+    facts=ServiceLevels,
+    measure=measure_service_levels,
+)
