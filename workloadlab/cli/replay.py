@@ -109,9 +109,9 @@ def command(
         say(f"{len(runs)} runs written to {out}")
     board = score(runs)
     for run in board.runs:
-        outside = run["steps_outside_domain"]
-        if outside > 0.01 * run["steps"]:
-            say(f"warning: {run['run_id']}: {outside / run['steps']:.1%} of the steps lie outside "
+        outside = run.steps_outside_domain
+        if outside > 0.01 * run.steps:
+            say(f"warning: {run.run_id}: {outside / run.steps:.1%} of the steps lie outside "
                 "the latency model's domain and are extrapolated")  # fmt: skip
     click.echo(board.to_json() if as_json else str(board))
 

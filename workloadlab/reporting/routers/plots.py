@@ -211,7 +211,7 @@ def _load(board: Scoreboard, plot_id: str, title: str, unit: str, *keys: str) ->
         reading=f"At {scales[-1]:g} times the recorded rate it is {_between(last, words)}.",
         definition="Same requests, arrivals sped up or slowed down by the factor; mean over the "
         "seeds.",
-        n=f"{plural(len(board.runs), 'run')} of {board.runs[0]['requests']:,} requests",
+        n=f"{plural(len(board.runs), 'run')} of {board.runs[0].requests:,} requests",
         data={
             "curves": [
                 {"label": name, "style": style, "points": points[name]}

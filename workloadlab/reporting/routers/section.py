@@ -10,6 +10,7 @@ from workloadlab.reporting.routers.grid import router_grid
 from workloadlab.reporting.routers.plots import router_plots
 from workloadlab.reporting.routers.ranking import focal_scale, routers_of, scales_of, standing
 from workloadlab.reporting.words import grid_of, listed, plural, seconds, share
+from workloadlab.scoring.metrics import HEADLINES, metric_named
 
 if TYPE_CHECKING:
     from workloadlab.reporting.routers.ranking import Standing
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["router_section"]
 
-NAMES = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "end-to-end latency"}
 OUTSIDE_WORTH_A_WARNING = 0.01
 
 
@@ -28,7 +28,7 @@ def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Sec
     scale = focal_scale(scales)
     grids = [router_grid(board, each, note=each == scales[-1]) for each in scales]
     tables = [grid_of(table) for table in board.tables()]
-    if any("fidelity" in run for run in board.runs):
+    if any(run.fidelity is not None for run in board.runs):
         grids.append(replace(tables.pop(), names=2))
     return Section(
         id=section_id,
@@ -47,11 +47,11 @@ def _summary(board: Scoreboard, scale: float) -> str:
     names = routers_of(board)
     where = _cluster_words(board.cluster)
     said = [
-        f"{plural(len(names), 'router')} replayed {board.runs[0]['requests']:,} requests"
+        f"{plural(len(names), 'router')} replayed {board.runs[0].requests:,} requests"
         + (f" on {where}" if where else "")
         + f" at {_rate(scale)}."
     ]
-    for metric in ("ttft_s", "e2e_s"):
+    for metric in HEADLINES:
         ranked = standing(board, scale, metric)
         if ranked:
             said.append(_verdict(ranked, metric))
@@ -66,7 +66,7 @@ def _rate(scale: float) -> str:
 
 def _verdict(ranked: Standing, metric: str) -> str:
     """Say who leads and by how much, or that the intervals do not tell."""
-    name, leader = NAMES[metric], ranked.leader
+    name, leader = metric_named(metric).noun, ranked.leader
     if not ranked.windows:
         return f"{leader} has the lowest mean {name}, {seconds(ranked.mean_s)}; nothing is paired."
     nearest = ranked.rivals[0]
@@ -85,7 +85,7 @@ def _verdict(ranked: Standing, metric: str) -> str:
 
 
 def _slo_verdict(board: Scoreboard, scale: float) -> str:
-    met = [run["slo_attainment"] for run in board.runs if run["rate_scale"] == scale]
+    met = [run.slo_attainment for run in board.runs if run.rate_scale == scale]
     known = [value for value in met if value is not None]
     if not known:
         return ""
@@ -108,7 +108,7 @@ def _cluster_words(cluster: dict[str, Any]) -> str:
 
 def _findings(board: Scoreboard, scale: float) -> list[Finding]:
     found = []
-    lost = {run["run_id"]: run["requests"] - run["served"] for run in board.runs}
+    lost = {run.run_id: run.requests - run.served for run in board.runs}
     if any(lost.values()):
         most = max(lost, key=lambda run_id: lost[run_id])
         found.append(
@@ -116,14 +116,14 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
                     f"Not every request was served: {most} lost {lost[most]:,}. Latencies are of "
                     "those that were; throughput and goodput count the others as failed.")
         )  # fmt: skip
-    simulated = [run for run in board.runs if run.get("steps")]
-    if any(run["steps_outside_domain"] for run in simulated):
-        worst = max(simulated, key=lambda run: run["steps_outside_domain"] / run["steps"])
-        steps, outside = worst["steps"], worst["steps_outside_domain"]
+    simulated = [run for run in board.runs if run.steps]
+    if any(run.steps_outside_domain for run in simulated):
+        worst = max(simulated, key=lambda run: run.steps_outside_domain / run.steps)
+        steps, outside = worst.steps, worst.steps_outside_domain
         severity = "warning" if outside > OUTSIDE_WORTH_A_WARNING * steps else "info"
         found.append(
             Finding(severity, "Routers",
-                    f"{outside:,} of {steps:,} steps of {worst['run_id']}, the most of any run, lie "
+                    f"{outside:,} of {steps:,} steps of {worst.run_id}, the most of any run, lie "
                     "outside what the latency model was fitted on: their times are extrapolated.")
         )  # fmt: skip
     ranked = standing(board, scale, "ttft_s")
@@ -137,8 +137,8 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
 
 
 def _setting(board: Scoreboard, scale: float) -> tuple[tuple[str, str], ...]:
-    scales, seeds = scales_of(board), {run["seed"] for run in board.runs}
-    pairs = [("Requests per run", f"{board.runs[0]['requests']:,}")]
+    scales, seeds = scales_of(board), {run.seed for run in board.runs}
+    pairs = [("Requests per run", f"{board.runs[0].requests:,}")]
     for pool in board.cluster.get("pool", []):
         limits = [
             f"{key.replace('_', ' ')} {pool[key]:,}"
