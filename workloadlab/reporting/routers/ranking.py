@@ -6,10 +6,23 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workloadlab.reporting.words import seconds
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from workloadlab.scoring import Scoreboard
 
-__all__ = ["Rival", "Standing", "focal_scale", "mean_of", "routers_of", "scales_of", "standing"]
+__all__ = [
+    "Rival",
+    "Standing",
+    "between",
+    "focal_scale",
+    "mean_of",
+    "routers_of",
+    "scales_of",
+    "standing",
+]
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,19 @@ def mean_of(
     ]
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def between(values: Mapping[str, float], words: Callable[[float], str] = seconds) -> str:
+    """Say the range of a number over the routers, naming its ends.
+
+    Example:
+        >>> between({"a": 0.2, "b": 0.1, "c": 0.15}), between({"a": 0.1, "b": 0.1})
+        ('100 ms (b) to 200 ms (a)', '100 ms')
+    """
+    low, high = (pick(values, key=lambda name: values[name]) for pick in (min, max))
+    if words(values[low]) == words(values[high]):
+        return words(values[low])
+    return f"{words(values[low])} ({low}) to {words(values[high])} ({high})"
 
 
 def standing(board: Scoreboard, scale: float, metric: str) -> Standing | None:

@@ -6,13 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.reporting.facts import Finding, Section
+from workloadlab.reporting.routers.differences import plot_differences
 from workloadlab.reporting.routers.grid import router_grid
-from workloadlab.reporting.routers.plots import router_plots
+from workloadlab.reporting.routers.latency import plot_latency, timings_of
+from workloadlab.reporting.routers.load import plot_slo_by_load, plot_ttft_by_load
 from workloadlab.reporting.routers.ranking import focal_scale, routers_of, scales_of, standing
 from workloadlab.reporting.words import grid_of, listed, plural, seconds, share
-from workloadlab.scoring.metrics import HEADLINES, metric_named
+from workloadlab.scoring.metrics import HEADLINES, METRICS, metric_named
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workloadlab.reporting.facts import Plot
     from workloadlab.reporting.routers.ranking import Standing
     from workloadlab.scoring import Scoreboard
     from workloadlab.trace import Runs
@@ -37,10 +42,24 @@ def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Sec
         findings=tuple(_findings(board, scale)),
         facts=_setting(board, scale),
         grids=tuple(grids),
-        plots=tuple(router_plots(board, runs, scale, section_id)),
+        plots=tuple(plot for plot in _plots(board, runs, scale, section_id) if plot),
         details=tuple(tables),
         source=board.to_dict(),
     )
+
+
+def _plots(
+    board: Scoreboard, runs: Runs | None, scale: float, section_id: str
+) -> Iterator[Plot | None]:
+    """Yield the figures; distributions at one rate scale and only where the runs are given."""
+    timings = timings_of(board, runs, scale) if runs else None
+    for metric in METRICS:
+        if metric.paired:
+            yield plot_latency(metric, board, timings, section_id) if timings else None
+            yield plot_differences(metric, board, scale, section_id)
+    if len(scales_of(board)) > 1:
+        yield plot_ttft_by_load(board, section_id)
+        yield plot_slo_by_load(board, section_id)
 
 
 def _summary(board: Scoreboard, scale: float) -> str:
