@@ -39,6 +39,7 @@ def operations_and_bytes(
         Floating-point operations and bytes, one each per row.
 
     Example:
+        >>> from workloadlab.latency import ModelGeometry
         >>> llama = ModelGeometry.named("Llama-3.1-8B")
         >>> steps = np.array([[0.0, 0, 1, 0], [2048, 0, 0, 0]])
         >>> operations, moved = operations_and_bytes(llama, steps, dtype="bf16")
