@@ -11,12 +11,13 @@ from workloadlab.scoring.metric import LatencySummary, Metric
 from workloadlab.scoring.metrics import METRICS
 from workloadlab.scoring.occupancy import Occupancy, occupancy
 from workloadlab.scoring.paired import PairedDifference
-from workloadlab.scoring.run_score import RunScore
+from workloadlab.scoring.run_score import OUTSIDE_WORTH_A_WARNING, RunScore
 from workloadlab.scoring.scoreboard import Scoreboard, score
 from workloadlab.scoring.service_level import SLO
 
 __all__ = [
     "METRICS",
+    "OUTSIDE_WORTH_A_WARNING",
     "SLO",
     "LatencySummary",
     "Metric",

@@ -56,7 +56,7 @@ def summarize(values: NDArray[np.float64]) -> LatencySummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a run is measured against, beside its timings.
+    """Everything beside its timings that a run is measured against.
 
     Attributes:
         slo: targets; None, as one without targets, asks for nothing.

@@ -10,12 +10,15 @@ from workloadlab.scoring.metric import LatencySummary
 if TYPE_CHECKING:
     from workloadlab.scoring.metric import Value
 
-__all__ = ["RunScore"]
+__all__ = ["OUTSIDE_WORTH_A_WARNING", "RunScore"]
+
+OUTSIDE_WORTH_A_WARNING = 0.01
+"""A share of steps outside the domain above this makes the run's times an extrapolation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunScore:
-    """What one run achieved; a metric is an attribute too: `run.ttft_s.mean`, `run.load_cv`.
+    """The metrics of one run; each is an attribute too: `run.ttft_s.mean`, `run.load_cv`.
 
     Attributes:
         run_id, router, rate_scale, seed: of the run, see `RunInfo`.
@@ -47,6 +50,11 @@ class RunScore:
         if name not in metrics:
             raise AttributeError(f"a run has no {name!r}; its metrics are {', '.join(metrics)}")
         return metrics[name]
+
+    @property
+    def outside_share(self) -> float:
+        """Share of the steps that lie outside the latency model's fitted domain; 0 without steps."""
+        return self.steps_outside_domain / self.steps if self.steps else 0.0
 
     def value(self, metric: str, part: str = "") -> float | None:
         """Return a metric, or one part of a latency's summary, as a number.

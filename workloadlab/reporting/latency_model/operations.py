@@ -1,4 +1,4 @@
-"""What steps compute and move, and where that puts them under the roof of a GPU."""
+"""Operations and bytes of steps, and their place under the roof of a GPU."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ __all__ = ["model_section"]
 DESCRIBED = (
     "name", "estimator", "gpu", "model", "tp", "dtype", "provenance", "system", "card", "domain",
 )  # fmt: skip
-"""What the page keeps of a model's file: all but its parameters, which may be large."""
+"""The keys of a model's file that the page keeps: all but its parameters, which may be large."""
 
 LARGE_ERROR = 0.1
 

@@ -12,6 +12,7 @@ from workloadlab.reporting.routers.latency import plot_latency, timings_of
 from workloadlab.reporting.routers.load import plot_slo_by_load, plot_ttft_by_load
 from workloadlab.reporting.routers.ranking import focal_scale, routers_of, scales_of, standing
 from workloadlab.reporting.words import grid_of, listed, plural, seconds, share
+from workloadlab.scoring import OUTSIDE_WORTH_A_WARNING
 from workloadlab.scoring.metrics import HEADLINES, METRICS, metric_named
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from workloadlab.trace import Runs
 
 __all__ = ["router_section"]
-
-OUTSIDE_WORTH_A_WARNING = 0.01
 
 
 def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Section:
@@ -135,15 +134,14 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
                     f"Not every request was served: {most} lost {lost[most]:,}. Latencies are of "
                     "those that were; throughput and goodput count the others as failed.")
         )  # fmt: skip
-    simulated = [run for run in board.runs if run.steps]
-    if any(run.steps_outside_domain for run in simulated):
-        worst = max(simulated, key=lambda run: run.steps_outside_domain / run.steps)
-        steps, outside = worst.steps, worst.steps_outside_domain
-        severity = "warning" if outside > OUTSIDE_WORTH_A_WARNING * steps else "info"
+    worst = max(board.runs, key=lambda run: run.outside_share)
+    if worst.outside_share:
+        severity = "warning" if worst.outside_share > OUTSIDE_WORTH_A_WARNING else "info"
         found.append(
             Finding(severity, "Routers",
-                    f"{outside:,} of {steps:,} steps of {worst.run_id}, the most of any run, lie "
-                    "outside what the latency model was fitted on: their times are extrapolated.")
+                    f"{worst.steps_outside_domain:,} of {worst.steps:,} steps of {worst.run_id}, the "
+                    "most of any run, lie outside what the latency model was fitted on: their times "
+                    "are extrapolated.")
         )  # fmt: skip
     ranked = standing(board, scale, "ttft_s")
     if ranked and ranked.windows and ranked.tied:
