@@ -55,7 +55,7 @@ def replay_oracles(
         >>> cluster = Cluster.uniform(2, LatencyModel.linear(constant_s=0.1), max_num_seqs=1)
         >>> runs = replay(trace, cluster, routers=["round_robin"])
         >>> board = score(runs + replay_oracles(trace, cluster, ["lookahead"]))
-        >>> [(run["router"], round(run["e2e_s"]["mean"], 2)) for run in board.runs]
+        >>> [(run.router, round(run.e2e_s.mean, 2)) for run in board.runs]
         [('round_robin', 2.15), ('lookahead', 1.21)]
     """
     chosen = [oracle(spec) if isinstance(spec, str) else spec for spec in oracles]

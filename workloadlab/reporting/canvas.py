@@ -26,6 +26,7 @@ __all__ = [
     "HEIGHT",
     "INK",
     "LEAST_SHARE",
+    "LOG_FROM",
     "MUTED",
     "SERIES",
     "STEPS_BELOW",
@@ -63,6 +64,9 @@ STEPS_BELOW = 60
 
 LEAST_SHARE = 0.003
 """A logarithmic axis starts where this share of the data is seen, not at its one least value."""
+
+LOG_FROM = 30
+"""Latencies go on a logarithmic axis when the largest is more than this times the smallest."""
 
 SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 

@@ -104,19 +104,17 @@ class Plot:
     n: str = ""
     drawing: Drawing | None = None
     legend: tuple[Key, ...] = ()
-    kind: str = "absent"
-    data: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data, with the drawing's `kind` ("absent" for none) and `data`."""
         return {
             "id": self.id,
-            "kind": self.drawing.kind if self.drawing else self.kind,
+            "kind": self.drawing.kind if self.drawing else "absent",
             "title": self.title,
             "reading": self.reading,
             "definition": self.definition,
             "n": self.n,
-            "data": to_plain(self.drawing) if self.drawing else self.data,
+            "data": to_plain(self.drawing) if self.drawing else {},
             "legend": tuple(asdict(key) for key in self.legend),
         }
 

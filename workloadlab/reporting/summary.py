@@ -123,7 +123,7 @@ def _matched(
     for board in boards:
         if not board.runs:
             raise UsageError("a scoreboard without runs has nothing to report")
-        ids = [run["run_id"] for run in board.runs]
+        ids = [run.run_id for run in board.runs]
         own = next(
             (r for r in left if [i.run_id for i in r.infos] == ids and r.cluster == board.cluster),
             None,

@@ -132,7 +132,7 @@ def test_the_model_replays_the_log(served, model):
     again = replace(cluster, pools=(replace(cluster.pools[0], latency=model),))
     board = wl.score(wl.replay(log, again, routers=["round_robin"]), observed=log)
     for name in ("ttft_s", "tpot_s", "e2e_s"):
-        assert abs(board.runs[0]["fidelity"][name]["mean_error"]) < 0.01
+        assert abs(board.runs[0].fidelity[name]["mean_error"]) < 0.01
 
 
 def test_card_and_report_judge_later_requests(model):

@@ -147,14 +147,14 @@ def test_timings_and_outcomes() -> None:
         ttft_ns=[SECOND, 3 * SECOND, None, -1],
         e2e_ns=second,
         outcome=["ok", "error", None, "timeout"],
-        flags=[0, int(Flag.TRUNCATED), 0, int(Flag.TRUNCATED | Flag.TOKENS_ESTIMATED)],
+        flags=[0, int(Flag.TRUNCATED), 0, int(Flag.TRUNCATED | Flag.ZERO_TAKEN_AS_NULL)],
     )
     assert finding(profile, "impossible_timings").numbers["rows"] == 2
     assert finding(profile, "missing_timings").numbers["column"] == "ttft_ns"
     assert finding(profile, "missing_timings").severity == "warning"
     assert finding(profile, "not_ok").numbers["rows"] == 2
     assert finding(profile, "flagged_rows").numbers["rows_by_flag"] == {
-        "tokens_estimated": 1,
+        "zero_taken_as_null": 1,
         "truncated": 2,
     }
 

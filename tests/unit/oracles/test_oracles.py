@@ -117,7 +117,7 @@ def test_lookahead_serves_what_another_choice_would_leave_unserved():
     fleet = wl.Cluster(pools=pools, max_router_queue=0)
     trace = log((0, 5, 5), (0, 50, 5))
     runs = wl.replay(trace, fleet, routers=["least_requests"]) + choices(trace, fleet)
-    assert [run["served"] for run in wl.score(runs).runs] == [1, 2]
+    assert [run.served for run in wl.score(runs).runs] == [1, 2]
 
 
 def test_only_rollout_keeps_a_place_for_what_comes():
@@ -257,8 +257,8 @@ def test_bounds_and_routers_share_a_scoreboard(tmp_path):
     both = runs + wl.replay_oracles(trace, BUSY, ["lookahead"], rate_scale=[1, 2], seeds=2)
     board = wl.score(both)
     assert len(board.runs) == 12
-    against = [p for p in board.pairs if "lookahead" in (p["router"], p["other"])]
-    assert {p["metric"] for p in against} == {"ttft_s", "tpot_s", "e2e_s"}
+    against = [p for p in board.pairs if "lookahead" in (p.router, p.other)]
+    assert {p.metric for p in against} == {"ttft_s", "tpot_s", "e2e_s"}
     assert [len(records) for records in both.records] == [1] * 8 + [0] * 4
     opened = wl.Runs.open(both.save(tmp_path / "runs"))
     assert [info.run_id for info, _ in opened] == [info.run_id for info, _ in both]

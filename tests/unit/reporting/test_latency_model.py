@@ -12,7 +12,7 @@ from workloadlab.latency import ErrorCard, ErrorSlice, ModelGeometry
 from workloadlab.latency.domain import Domain
 from workloadlab.reporting import summarise
 from workloadlab.reporting.figures import draw
-from workloadlab.reporting.latency_model.roofline import operations_and_bytes
+from workloadlab.reporting.latency_model.operations import operations_and_bytes
 from workloadlab.reporting.summary import summary_of
 
 

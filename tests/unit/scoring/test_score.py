@@ -8,7 +8,7 @@ import pytest
 
 import workloadlab as wl
 from workloadlab.errors import UnsupportedError, UsageError
-from workloadlab.scoring import request_errors
+from workloadlab.scoring import LatencySummary, request_errors
 from workloadlab.trace import RunInfo
 
 
@@ -44,20 +44,20 @@ def test_metrics_by_hand():
                 instances=2),
         slo=wl.SLO(ttft_s=2.5, tpot_s=0.1),
     ).runs[0]  # fmt: skip
-    assert run["makespan_s"] == 10.0  # the third arrives at 2 s and takes 8
-    assert run["throughput_rps"] == 0.3
-    assert run["output_tokens_per_s"] == 3.3
-    assert run["ttft_s"] == {"mean": 2.0, "p50": 2.0, "p90": 2.8, "p95": 2.9, "p99": 2.98}
-    assert run["tpot_s"]["mean"] == pytest.approx(0.1)  # one token has no TPOT
-    assert run["slo_attainment"] == pytest.approx(2 / 3)
-    assert run["goodput_rps"] == pytest.approx(0.2)
+    assert run.makespan_s == 10.0  # the third arrives at 2 s and takes 8
+    assert run.throughput_rps == 0.3
+    assert run.output_tokens_per_s == 3.3
+    assert run.ttft_s == LatencySummary(mean=2.0, p50=2.0, p90=2.8, p95=2.9, p99=2.98)
+    assert run.tpot_s.mean == pytest.approx(0.1)  # one token has no TPOT
+    assert run.slo_attainment == pytest.approx(2 / 3)
+    assert run.goodput_rps == pytest.approx(0.2)
     loads = np.array([100 + 11 + 100 + 21, 100 + 1])
-    assert run["load_cv"] == pytest.approx(loads.std() / loads.mean())
+    assert run.load_cv == pytest.approx(loads.std() / loads.mean())
 
 
 def test_idle_instances_count_in_the_imbalance():
     run = wl.score(runs_of(outcome([1], [2]), instances=4)).runs[0]
-    assert run["load_cv"] == pytest.approx(np.sqrt(3))
+    assert run.load_cv == pytest.approx(np.sqrt(3))
 
 
 def test_a_slo_of_tpot_is_met_by_one_token_and_missed_by_the_rejected():
@@ -65,8 +65,8 @@ def test_a_slo_of_tpot_is_met_by_one_token_and_missed_by_the_rejected():
         runs_of(outcome([1, None], [1, None], output=[1, 9], outcome=["ok", "rejected"])),
         slo=wl.SLO(tpot_s=0.01),
     )
-    assert board.runs[0]["slo_attainment"] == 0.5
-    assert board.runs[0]["served"] == 1
+    assert board.runs[0].slo_attainment == 0.5
+    assert board.runs[0].served == 1
 
 
 def test_a_latency_equal_to_its_target_meets_it():
@@ -78,13 +78,13 @@ def test_a_latency_equal_to_its_target_meets_it():
             runs_of(outcome([0.3] * len(tokens), ends, output=tokens)),
             slo=wl.SLO(ttft_s=0.3, tpot_s=tpot_s),
         )
-        assert board.runs[0]["slo_attainment"] == 1.0
+        assert board.runs[0].slo_attainment == 1.0
 
 
 def test_warm_up_requests_are_left_out():
     run = wl.score(runs_of(outcome([9, 1], [9, 2], warmup=[True, False]))).runs[0]
-    assert run["requests"] == 1
-    assert run["ttft_s"]["mean"] == 1.0
+    assert run.requests == 1
+    assert run.ttft_s.mean == 1.0
 
 
 def test_nothing_served_gives_nulls_not_nan():
@@ -105,10 +105,10 @@ def test_paired_differences_find_a_small_constant_gain_in_noise():
     rng = np.random.default_rng(1)
     noise = rng.exponential(5, 2000)
     slow, fast = outcome(noise + 1, noise + 2), outcome(noise + 0.9, noise + 1.8)
-    pairs = {p["metric"]: p for p in wl.score(runs_of(slow, fast)).pairs}
-    assert pairs["ttft_s"]["mean_difference"] == pytest.approx(0.1)
-    assert pairs["ttft_s"]["significant"]
-    assert pairs["e2e_s"]["low"] <= pairs["e2e_s"]["mean_difference"] <= pairs["e2e_s"]["high"]
+    pairs = {pair.metric: pair for pair in wl.score(runs_of(slow, fast)).pairs}
+    assert pairs["ttft_s"].mean_difference == pytest.approx(0.1)
+    assert pairs["ttft_s"].significant
+    assert pairs["e2e_s"].low <= pairs["e2e_s"].mean_difference <= pairs["e2e_s"].high
 
 
 def test_paired_interval_covers_zero_for_equals_as_often_as_it_says():
@@ -116,14 +116,14 @@ def test_paired_interval_covers_zero_for_equals_as_often_as_it_says():
     wrong = 0
     for _ in range(60):
         a, b = (outcome(rng.exponential(5, 300), rng.exponential(5, 300) + 50) for _ in range(2))
-        wrong += wl.score(runs_of(a, b)).pairs[0]["significant"]
+        wrong += wl.score(runs_of(a, b)).pairs[0].significant
     assert wrong <= 8  # 3 expected; more than 8 has a chance of 0.3 %
 
 
 def test_fidelity_is_signed_and_per_request():
     simulated, observed = outcome([1.1, 2.2], [2.2, 4.4]), outcome([1, 2], [2, 4])
     board = wl.score(runs_of(simulated), observed=observed)
-    errors = board.runs[0]["fidelity"]
+    errors = board.runs[0].fidelity
     assert errors["ttft_s"]["mean_error"] == pytest.approx(0.1)
     assert errors["e2e_s"]["p99_error"] == pytest.approx(0.1)
     assert errors["e2e_s"]["request_error"] == pytest.approx(0.1)

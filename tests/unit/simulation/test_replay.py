@@ -230,7 +230,7 @@ def test_prefix_hits_leave_the_last_token_and_reach_into_generated_blocks():
     # turn 2 finds 4 prompt blocks and the 2 that the first answer filled, but recomputes its last block
     assert cached == [0, 80, 48]
     board = wl.score(wl.replay(prefixed(), cluster, routers=["random"]))
-    assert board.runs[0]["cache_hit_ratio"] == pytest.approx(128 / 224)
+    assert board.runs[0].cache_hit_ratio == pytest.approx(128 / 224)
 
 
 def test_prefix_blocks_of_the_trace_must_fit_those_of_the_engine():

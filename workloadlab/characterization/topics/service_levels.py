@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import polars as pl
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.rows import MEASURED
 from workloadlab.characterization.study import Topic
-from workloadlab.scoring.metrics import summarize
+from workloadlab.scoring.metric import summarize
 from workloadlab.scoring.timings import LATENCIES, Timings, read_timings
 from workloadlab.statistics import quantiles
 from workloadlab.tables import Cell, Table
@@ -157,7 +157,7 @@ def measure_service_levels(study: Study) -> ServiceLevels | Unsupported:
 
 
 def _group(name: str, timings: Timings, rows: NDArray[np.int64]) -> Group:
-    latencies = {key: summarize(getattr(timings, key)[rows]) for key in LATENCIES}
+    latencies = {key: asdict(summarize(getattr(timings, key)[rows])) for key in LATENCIES}
     return Group(name=name, requests=len(rows), **latencies)
 
 
