@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,7 @@ class Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.text)
+        return _parsed(self.text)
 
     @property
     def folder(self) -> str:
@@ -86,7 +86,7 @@ class Module:
     @cached_property
     def imports(self) -> tuple[Import, ...]:
         """Every import, at any depth; a name that is made at run time is reported by its beginning."""
-        return tuple(_imports(self.tree, self.path, deep=False, typed=False))
+        return _read_imports(self.text, self.path)
 
     def folders_imported(self) -> Iterator[tuple[str, Import]]:
         """The package's folders that it imports from; "" is the package's own door."""
@@ -121,6 +121,16 @@ def write_package(folder: Path, files: dict[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return package
+
+
+@cache
+def _parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+@cache
+def _read_imports(text: str, path: Path) -> tuple[Import, ...]:
+    return tuple(_imports(_parsed(text), path, deep=False, typed=False))
 
 
 def _imports(node: ast.AST, path: Path, *, deep: bool, typed: bool) -> Iterator[Import]:

@@ -1,4 +1,11 @@
-"""Trace to Profile: one file per topic, integrity first."""
+"""A trace to a profile: facts, each with what the data cannot say.
+
+Start with `profile.py`, which measures every topic and keeps them as one JSON document; then
+`topics/integrity.py`, which comes first: whether the trace can be trusted; then
+`topics/arrivals.py`. `rows.py` has the arrays that topics read, `facts.py` makes JSON of their
+dataclasses and reads it back, and `statistics/` has the estimators that topics share. To add a
+topic, add a file to `topics/`.
+"""
 
 from workloadlab.characterization.facts import Finding, Unsupported
 from workloadlab.characterization.profile import Profile, TraceFacts, characterize

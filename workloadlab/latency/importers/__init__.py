@@ -1,4 +1,10 @@
-"""Published tables turned into step samples: one file per source behind one registry."""
+"""Published tables turned into step samples: one file per source, behind one registry.
+
+Start with `SOURCES` below: how each layout is recognised and read; then `splitwise.py`, the
+shortest, and `llmservingsim.py`, whose tables hold the parts of a layer. `operator_tables.py` and
+`composition.py` add parts up to steps, `attention.py` joins points of attention, `selection.py`
+finds files and choices. To add a source, write its file and its row in `SOURCES`.
+"""
 
 from __future__ import annotations
 
