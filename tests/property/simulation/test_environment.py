@@ -6,13 +6,13 @@ from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.clusters import clusters, in_blocks_of
 from support.outcomes import assert_equal
 from support.routers import at_most_two, by_belief, careless, every_signal, hits_first
+from support.traces import requests_at_ns
 from support.workloads import crowd, workloads
 
 import workloadlab as wl
@@ -134,8 +134,8 @@ def test_a_window_is_a_workload_of_its_own(made, cluster, data):
 
 def trace(n=90, *, seed=0, prefixes=False):
     rng = np.random.default_rng(seed)
+    arrival_ns = np.sort(rng.integers(0, 4 * 10**9, n))
     columns = {
-        "arrival_ns": np.sort(rng.integers(0, 4 * 10**9, n)),
         "input_tokens": rng.integers(20, 200, n),
         "output_tokens": rng.integers(1, 40, n),
     }
@@ -148,8 +148,8 @@ def trace(n=90, *, seed=0, prefixes=False):
             ]
             for k, length in enumerate(columns["input_tokens"])
         ]
-        columns["block_size"] = [10] * n
-    return wl.Trace.from_frame(pl.DataFrame(columns))
+        columns["block_size"] = 10
+    return requests_at_ns(arrival_ns, **columns)
 
 
 def cluster(instances=3, **options):
@@ -253,11 +253,7 @@ def test_a_restored_lane_goes_on_as_if_nothing_had_happened(before, after, cachi
 
 
 def test_rows_grow_with_the_load_and_forks_outlive_it():
-    burst = wl.Trace.from_frame(
-        pl.DataFrame(
-            {"arrival_ns": range(300), "input_tokens": [50] * 300, "output_tokens": [5] * 300}
-        )
-    )
+    burst = requests_at_ns(range(300), input_tokens=50, output_tokens=5)
     environment = wl.Environment(burst, cluster(2), lanes=2)
     saved = environment.fork(0)
     played = environment.play(LeastRequests())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from support.traces import requests_at
 
 from workloadlab import Trace, characterize
 from workloadlab.reporting import summarise
@@ -15,13 +16,12 @@ SECOND = 1_000_000_000
 
 
 def trace_of(arrival_s, inputs, outputs=None, **provenance):
-    columns = {"arrival_ns": [round(s * SECOND) for s in arrival_s], "input_tokens": inputs}
-    if outputs is not None:
-        columns["output_tokens"] = outputs
-    frame = pl.DataFrame(
-        columns, schema_overrides={"arrival_ns": pl.Int64, "input_tokens": pl.UInt32}
+    return requests_at(
+        arrival_s,
+        input_tokens=inputs,
+        output_tokens=outputs,
+        provenance=Provenance(reader="csv", **provenance),
     )
-    return Trace.from_frame(frame, provenance=Provenance(reader="csv", **provenance))
 
 
 def section_of(trace):
