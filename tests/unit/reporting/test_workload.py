@@ -151,7 +151,7 @@ def test_an_empty_trace_is_reported_with_its_reasons():
 
 
 def test_source_names_and_first_arrival_come_from_the_provenance():
-    sources = [{"path": "/home/someone/logs/chat.csv", "rows": 3}]
+    sources = [{"path": "/logs/of/someone/chat.csv", "rows": 3}]
     trace = trace_of([0, 1, 5], [1, 2, 3], sources=sources, t0_unix_ns=1_700_158_546 * SECOND)
     section = section_of(trace)
     assert section["title"] == "Workload: chat.csv"
