@@ -13,6 +13,7 @@ from hypothesis import settings
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+pytest.register_assert_rewrite("support")
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 """A busy machine is no failure."""

@@ -7,7 +7,13 @@ the result, `model_file.py` its JSON. `estimators/` holds one file for each way 
 shapes of models, `measurement/` measures steps on this machine, `requests/` predicts whole requests.
 To add an estimator or an importer, write its file and name it in the registry beside it.
 
-Names that need compiled code are imported on first use.
+Start with `samples.py`, the table of measured steps; then `fit.py`, from samples to a model with an
+honest error card; then `model.py`, the model, and `model_file.py`, its JSON. `domain.py` says where
+a model was fitted, `card.py` how wrong it was there, `choice.py` which estimator serves best.
+`estimators/` has the estimators, `requests/` models of whole requests, `hardware/` GPUs and model
+shapes, `importers/` published tables, `measurement/` this machine's GPU, `catalog/` models that
+ship. To add an estimator, an importer or a GPU, add to that folder. Compiled names are imported on
+first use.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.traces import requests_at
 
 import workloadlab as wl
 from workloadlab import LatencyModel, Profile, Trace, characterize
@@ -38,17 +39,13 @@ timed = st.lists(
 
 
 def trace_of(rows: list[tuple], **columns: list) -> Trace:
-    arrival, e2e, inputs, outputs = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
-    return Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": [t * SECOND for t in arrival],
-                "e2e_ns": [t * SECOND for t in e2e],
-                "input_tokens": inputs,
-                "output_tokens": outputs,
-                **columns,
-            }
-        )
+    arrival_s, e2e_s, inputs, outputs = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
+    return requests_at(
+        arrival_s,
+        e2e_ns=[t * SECOND for t in e2e_s],
+        input_tokens=inputs,
+        output_tokens=outputs,
+        **columns,
     )
 
 

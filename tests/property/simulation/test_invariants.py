@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.workloads import blocks_of, requests
 
 from workloadlab.errors import UsageError
 from workloadlab.latency import LatencyModel, check_samples
@@ -20,7 +21,6 @@ from workloadlab.simulation.engine import setup as layout
 from workloadlab.simulation.engine.run import outcome_of, replay_lane
 from workloadlab.simulation.recording import recorder_for
 from workloadlab.simulation.reference.lane import Lane
-from workloadlab.simulation.workload import Workload
 from workloadlab.trace import Runs, Trace
 
 CATALOGUE = ["rtxpro6000-llama-3.1-8b", "a100-llama-3-8b", "h100-qwen3-32b-tp2"]
@@ -36,15 +36,8 @@ def crowd(n, seed, *, rate=40.0, blocks=False):
             [int(family) * 40 + k for k in range((int(i) + int(o) - 1) // 16)]
             for family, i, o in zip(families, inputs, outputs, strict=True)
         ]
-        named = {
-            "block_ids": np.array([name for chain in chains for name in chain], np.int32),
-            "first_block": np.cumsum([0, *map(len, chains)]),
-            "block_size": 16,
-        }
-    return Workload(
-        np.cumsum(rng.exponential(1 / rate, n)), inputs, outputs, np.full(n, -1), np.full(n, -1),
-        **named,
-    )  # fmt: skip
+        named = blocks_of(chains, 16)
+    return requests(np.cumsum(rng.exponential(1 / rate, n)), inputs, outputs, **named)
 
 
 POOLS = st.fixed_dictionaries(

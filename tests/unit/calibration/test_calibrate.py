@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from support.traces import requests_at_ns
 
 import workloadlab as wl
 from workloadlab.calibration import calibrate, describe
@@ -34,14 +35,10 @@ TRUTH = {
 def simulated(requests=140, rate=2.5, *, instances=1, longest=8000, seed=1, **pool):
     """A log that the engine itself made with the parameters of TRUTH."""
     rng = np.random.default_rng(seed)
-    log = wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": (rng.exponential(1 / rate, requests).cumsum() * 1e9).astype(int),
-                "input_tokens": rng.integers(50, longest, requests),
-                "output_tokens": rng.integers(50, 300, requests),
-            }
-        )
+    log = requests_at_ns(
+        (rng.exponential(1 / rate, requests).cumsum() * 1e9).astype(int),
+        input_tokens=rng.integers(50, longest, requests),
+        output_tokens=rng.integers(50, 300, requests),
     )
     cluster = wl.Cluster.uniform(instances, wl.LatencyModel.linear(**TRUTH), **pool)
     return wl.replay(log, cluster, routers=["least_requests"]).traces[0], cluster

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import pytest
+from support.traces import requests_at_ns
 
 from workloadlab import Profile, Trace, characterize
 from workloadlab.characterization.statistics.caps import find_cap
@@ -24,10 +25,8 @@ def poisson_ns(n: int, mean_s: float, seed: int = 0) -> np.ndarray:
 
 
 def profile_of(arrival_ns: np.ndarray, **columns: object) -> Profile:
-    frame = pl.DataFrame({"arrival_ns": arrival_ns, "input_tokens": 10}).with_columns(
-        **{name: pl.Series(values) for name, values in columns.items()}
-    )
-    return characterize(Trace.from_frame(frame))
+    given = {"input_tokens": 10, "output_tokens": None} | columns
+    return characterize(requests_at_ns(arrival_ns, **given))
 
 
 def finding(profile: Profile, code: str) -> Finding | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-import polars as pl
 import pytest
+from support.traces import requests_at
 
 import workloadlab as wl
 from workloadlab.oracles import ORACLES, all_assignments, headroom
@@ -22,15 +22,7 @@ TICKS = wl.LatencyModel.linear(constant_s=0.1)
 def log(*requests):
     """Make a trace of (arrival in s, prompt, output)."""
     arrival_s, prompts, outputs = zip(*requests, strict=True)
-    return wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": [round(moment * 1e9) for moment in arrival_s],
-                "input_tokens": prompts,
-                "output_tokens": outputs,
-            }
-        )
-    )
+    return requests_at(arrival_s, input_tokens=prompts, output_tokens=outputs)
 
 
 def random_log(seed, requests=60, gap_s=0.25):

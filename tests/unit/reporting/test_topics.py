@@ -6,10 +6,10 @@ import re
 from xml.etree import ElementTree as ET
 
 import numpy as np
-import polars as pl
 import pytest
+from support.traces import requests_at
 
-from workloadlab import LatencyModel, Trace, characterize
+from workloadlab import LatencyModel, characterize
 from workloadlab.reporting import report
 from workloadlab.reporting.figures import draw
 from workloadlab.reporting.summary import summary_of
@@ -22,11 +22,9 @@ HOUR = 3600
 
 
 def trace_of(arrival_s, *, t0_unix_ns=None, **columns):
-    rows = len(arrival_s)
-    given = {"input_tokens": [100] * rows, "output_tokens": [10] * rows} | columns
-    arrivals = [round(s * SECOND) for s in arrival_s]
-    frame = pl.DataFrame({"arrival_ns": arrivals} | given)
-    return Trace.from_frame(frame, provenance=Provenance(reader="csv", t0_unix_ns=t0_unix_ns))
+    return requests_at(
+        arrival_s, provenance=Provenance(reader="csv", t0_unix_ns=t0_unix_ns), **columns
+    )
 
 
 def plots_of(trace, model=None):

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from support.latency_models import random_steps
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import ESTIMATORS, LatencyModel, ModelGeometry
@@ -14,15 +15,6 @@ from workloadlab.latency.estimators import linear, linear_kernel, roofline, tabl
 from workloadlab.latency.estimators.evaluate import evaluate
 from workloadlab.latency.estimators.registry import estimator_named, fit_estimator
 from workloadlab.latency.hardware.gpus import find_gpu
-
-
-def random_steps(rows: int = 1200, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    kind = np.arange(rows) % 3
-    prefill = np.where(kind > 0, rng.integers(1, 2049, rows), 0)
-    seqs = np.where(kind != 1, rng.integers(1, 200, rows), 0)
-    cached, context = rng.choice([0, 100, 1000, 9000], rows), rng.integers(1, 6000, rows)
-    return np.column_stack([prefill, prefill * cached, seqs, seqs * context]).astype(float)
 
 
 def test_the_roofline_recovers_its_rates_and_their_efficiencies() -> None:
@@ -38,7 +30,7 @@ def test_the_roofline_recovers_its_rates_and_their_efficiencies() -> None:
         "pair_s": 4 * 32 * 32 * 128 / 989e12,
     }
     truth = {name: value * 2 for name, value in ideal.items()}
-    steps = random_steps()
+    steps = random_steps(1200)
     seconds = evaluate(roofline.step_time, steps, roofline.kernel_table(truth))
     rates = fit_estimator("roofline", steps, seconds)
     for name in ("weights_s", "token_s", "kv_token_s", "mixed_kv_token_s", "pair_s"):
@@ -63,7 +55,7 @@ def plain_table_time(step: np.ndarray, coefficients: dict) -> float:
 
 
 def test_the_table_equals_a_plain_interpolation() -> None:
-    steps = random_steps()
+    steps = random_steps(1200)
     seconds = 0.01 + 1e-5 * (steps[:, 0] + steps[:, 2]) + 1e-7 * steps[:, 3] + 2e-9 * steps[:, 1]
     coefficients = fit_estimator("table", steps, seconds)
     predicted = evaluate(table.step_time, steps, table.kernel_table(coefficients))
@@ -73,7 +65,7 @@ def test_the_table_equals_a_plain_interpolation() -> None:
 
 
 def test_the_table_rises_along_every_axis_even_if_the_steps_do_not() -> None:
-    steps = random_steps()
+    steps = random_steps(1200)
     seconds = 0.02 + 0.02 * np.random.default_rng(0).uniform(size=len(steps))
     grids = fit_estimator("table", steps, seconds)["grids"]
     for grid in grids.values():
@@ -84,7 +76,7 @@ def test_the_table_rises_along_every_axis_even_if_the_steps_do_not() -> None:
 
 def test_a_node_that_no_step_is_near_keeps_what_the_linear_terms_say() -> None:
     """Short prefills behind long caches were not measured; neither grid nor smoothing invents them."""
-    steps = random_steps()
+    steps = random_steps(1200)
     seconds = linear.design_matrix(steps)[:, [31, 34, 36]] @ [0.01, 1e-7, 2e-9] + 0.01
     hole = (steps[:, 0] > 0) & (steps[:, 0] < 200) & (steps[:, 1] > 0)
     coefficients = fit_estimator("table", steps[~hole], seconds[~hole])
@@ -110,7 +102,7 @@ def test_exported_trees_predict_what_scikit_learn_predicts(name, monkeypatch) ->
             __init__ = original.__init__
 
         monkeypatch.setattr(ensemble, regressor, Kept)
-    steps = random_steps()
+    steps = random_steps(1200)
     seconds = 0.01 + 1e-5 * steps[:, 0] + 1e-7 * steps[:, 3]
     estimator = estimator_named(name)
     coefficients = estimator.fit(steps, seconds)
