@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 MEASURED = ~pl.col("warmup").fill_null(value=False)
-"""What makes a row count: it is no warm-up request."""
+"""A row counts unless it is a warm-up request."""
 
 TOOL_ENDS = ("tool_calls", "tool_use", "function_call")
 

@@ -98,7 +98,7 @@ class Study:
 
     @cached_property
     def clock(self) -> Clock:
-        """What the arrivals say of the clock that stamped them."""
+        """The clock that stamped the arrivals, as far as they tell."""
         return read_clock(self.requests.arrival_ns)
 
     @cached_property
@@ -108,5 +108,5 @@ class Study:
 
     @cached_property
     def phase_times(self) -> PhaseTimes | Unsupported | None:
-        """What the latency model predicts of both phases; None without a model."""
+        """Predicted times of both phases; None without a model."""
         return predict_phases(self.trace, self.model) if self.model else None

@@ -1,9 +1,10 @@
-"""Facts to figures, and to one HTML page that needs nothing beside it.
+"""Facts to figures and one self-contained HTML page.
 
-Start with `page.py`: facts to a file; then `summary.py`: which sections there are, and the first
-sentences; then a section, `workload/section.py`. `facts.py` has the shapes between the two,
-`words.py` the numbers as people say them, `canvas.py` the look of every figure. A figure is one
-file: what it reads and what it draws. To add a figure, add its file to the folder of its section.
+Start with `summary.py` (parts to sections, in the order of the page), then `facts.py` (a `Section`, a
+`Plot`, and the `Drawing` that it carries), then `page.py` (sections to HTML). `workload/`,
+`latency_model/` and `routers/` each turn one kind of part into a section: `section.py` puts it
+together, and every other file is a figure, its reading beside its drawing. `canvas.py` holds the
+look that all drawings share, `words.py` how sentences say numbers.
 """
 
 from workloadlab.reporting.page import report

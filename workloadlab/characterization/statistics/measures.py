@@ -107,7 +107,7 @@ def occupied_bins(
 def spread_ranks(n: int, points: int) -> NDArray[np.int64]:
     """Return at most `points` positions in 0..n-1: three quarters evenly, the rest in the tail.
 
-    What a curve over n sorted values is drawn from: both ends are always in.
+    A curve over n sorted values is drawn from them: both ends are always in.
     """
     if n <= points:
         return np.arange(n)

@@ -1,4 +1,4 @@
-"""What to know about a trace before trusting any statistic of it."""
+"""Findings on a trace that come before any statistic of it."""
 
 from __future__ import annotations
 

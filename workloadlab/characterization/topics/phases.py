@@ -1,4 +1,4 @@
-"""What the requests cost in prefill and decode, under a latency model."""
+"""Costs of the requests in prefill and decode, under a latency model."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PhaseClass:
 
 @dataclass(frozen=True)
 class TenantCost:
-    """What one tenant's requests cost."""
+    """Costs of one tenant's requests."""
 
     tenant: str
     requests: int

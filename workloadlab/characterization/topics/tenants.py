@@ -1,4 +1,4 @@
-"""Who sends the requests: shares, how stable they are, and how bursty each party is."""
+"""The parties that send the requests: shares, how stable they are, and how bursty each party is."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""A profile as a section of the page: sentences, tables, and a file of figures for each topic.
+"""A profile as a section of the report.
 
-Start with `section.py`: what the workload is in words, and which figures follow; then `service.py`,
-a file with one figure; then `arrivals.py`, with several. Each file bears the name of the topic
-whose facts it draws; a topic without support has no figure. To add a figure of a topic, add it to
-the file of that topic's name.
+`section.py` asks every topic for its figures: `FIGURES` of the module here that has the topic's name.
+A topic of one figure is one file; one of several is a folder with a file for each. A figure is a frozen
+dataclass that draws itself, and a function that reads the topic's facts into a `Plot` that carries it.
 """

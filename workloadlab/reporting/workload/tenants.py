@@ -1,4 +1,4 @@
-"""Who sends the load, as a figure: the share of the largest tenants."""
+"""The share of the load that the largest tenants send, as a figure."""
 
 from __future__ import annotations
 
