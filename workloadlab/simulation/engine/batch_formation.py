@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from workloadlab.jit import by_address, helper, inline
+from workloadlab.jit import helper, inline
 from workloadlab.simulation.engine.arrays import (
     engines,
     results,
@@ -19,7 +19,6 @@ from workloadlab.simulation.engine.arrays import (
     seats,
     slots,
 )
-from workloadlab.simulation.engine.by_address import SCHEDULE
 from workloadlab.simulation.engine.decodes import drop_decode
 from workloadlab.simulation.engine.kv_blocks import (
     available,
@@ -31,11 +30,12 @@ from workloadlab.simulation.engine.kv_blocks import (
     share,
     take,
 )
+from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.linked_list import append, insert, unlink
 from workloadlab.simulation.engine.queue_order import before_in_queue, victim
 from workloadlab.simulation.engine.record_types import BATCHINGS, NONE, ORDERS
 
-__all__ = ["PARTS"]
+__all__: list[str] = []
 
 CHUNKED, STATIC = BATCHINGS.index("chunked"), BATCHINGS.index("static")
 FCFS, BIN_PACKING = ORDERS.index("fcfs"), ORDERS.index("bin_packing")
@@ -253,7 +253,7 @@ def _admissions(i: Any, lane: Any, budget: Any) -> Any:
     return prefill, context
 
 
-@by_address(SCHEDULE)
+@part("schedule")
 def _schedule(i: Any, lane: Any) -> Any:
     """Form the next batch; return its (prefill tokens, prefill context, decoding sequences).
 
@@ -277,7 +277,3 @@ def _schedule(i: Any, lane: Any) -> Any:
             return prefill, context, 0
     _serve_running(i, lane)
     return 0, 0.0, e.decodes
-
-
-PARTS = {"schedule": (_schedule, SCHEDULE)}
-"""What a lane finds by address: see `by_address`."""

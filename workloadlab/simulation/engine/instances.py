@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from workloadlab.jit import by_address, helper, inline
+from workloadlab.jit import helper, inline
 from workloadlab.simulation.engine.arrays import engines, steps
-from workloadlab.simulation.engine.by_address import ADVANCE_GROUP, advance_group
+from workloadlab.simulation.engine.by_address import advance_group
 from workloadlab.simulation.engine.instance import (
     begin_step,
     complete,
@@ -20,9 +20,10 @@ from workloadlab.simulation.engine.instance import (
     quiet_until,
     run_decodes,
 )
+from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.record_types import NONE, TICK_S
 
-__all__ = ["PARTS", "advance", "catch_up", "next_end"]
+__all__ = ["advance", "catch_up", "next_end"]
 
 SEQUENCES, STEPS = 1, 2
 """Of what the next end is looked for."""
@@ -65,7 +66,7 @@ def _begin(first: Any, lane: Any) -> Any:
     return True
 
 
-@by_address(ADVANCE_GROUP)
+@part("advance_group")
 def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
     """Run every step of the ranks from `first` on that ends by `until`; start none at or after it.
 
@@ -90,10 +91,6 @@ def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
             return
         if _work(first, lane) == 0 or not _begin(first, lane):
             return
-
-
-PARTS = {"advance_group": (_advance_group, ADVANCE_GROUP)}
-"""What a lane finds by address: see `by_address`."""
 
 
 @helper

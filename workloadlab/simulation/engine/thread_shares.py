@@ -15,7 +15,8 @@ from numba.core.extending import intrinsic
 
 from workloadlab.jit import entry, helper
 from workloadlab.simulation.engine.arrays import INT, array_of, member
-from workloadlab.simulation.engine.record_types import LANE, NONE
+from workloadlab.simulation.engine.lane_record import LANE
+from workloadlab.simulation.engine.record_types import NONE
 from workloadlab.simulation.engine.rewards import ADVANCE_LANES, REWARD, TARGETS, advance_lanes
 
 __all__ = ["SHARE", "follow", "gather", "lead", "post"]
@@ -39,12 +40,12 @@ decision. The step is number `asked`, `done` the last one that was finished; `as
 thread must be woken."""
 
 _SHARE_TYPE = from_dtype(SHARE)
-_lanes = array_of(_SHARE_TYPE, "lanes", LANE, "lane_count")
-_which = array_of(_SHARE_TYPE, "which", INT, "which_count")
-_choices = array_of(_SHARE_TYPE, "choices", INT, "which_count")
-_status = array_of(_SHARE_TYPE, "status", INT, "lane_count")
-_rewards = array_of(_SHARE_TYPE, "rewards", REWARD, "lane_count")
-_targets = array_of(_SHARE_TYPE, "targets", TARGETS, 1)
+_lanes = array_of("lanes", LANE, "lane_count")
+_which = array_of("which", INT, "which_count")
+_choices = array_of("choices", INT, "which_count")
+_status = array_of("status", INT, "lane_count")
+_rewards = array_of("rewards", REWARD, "lane_count")
+_targets = array_of("targets", TARGETS, 1)
 
 
 def _atomic(name: str) -> tuple[Any, Any, Any]:
