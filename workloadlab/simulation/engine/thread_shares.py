@@ -3,6 +3,12 @@
 To wake a thread takes 0.1 ms, which is as long as the share of a step of hundreds of lanes. A thread
 that is done therefore looks for its next share for a while before it goes to sleep. And as cores are not
 equally fast, who is through with its own share goes on with what others have not begun.
+
+numba's own `prange`, measured in turns with this on 256 lanes and two threads, is no way out. On its
+workqueue a step takes 1.9 times as long, which is as long as on one thread, and two Python threads that
+step at once end the process. On GNU OpenMP it takes 1.0 to 1.05 times as long where cores are idle and
+1.5 to 10 times where others use them, a forked process is ended at its first step, and not every machine
+has the library.
 """
 
 from __future__ import annotations
