@@ -68,7 +68,7 @@ def _preempt(i: Any, lane: Any) -> Any:
 
 @inline
 def _drop_partial(e: Any, seats: Any, i: Any, q: Any) -> None:
-    at = 0
+    at = 0  # those amid their prompts come first among the chunks, so q is found among them
     while seats[i, at].chunk != q:
         at += 1
     e.partials -= 1
@@ -108,7 +108,7 @@ def _serve_in_order(i: Any, lane: Any, budget: Any) -> Any:
         last = NONE
         while needed > available(e) and last != q:
             preempted = True
-            last = _preempt(i, lane)
+            last = _preempt(i, lane)  # of those already served, too: they lose their chunk
             budget += live[last].chunk
         if last != q:
             take(e, lane, i, needed)
@@ -133,7 +133,9 @@ def _after(e: Any, slots: Any, order: Any) -> Any:
 def _serve_running(i: Any, lane: Any) -> Any:
     """Serve all running sequences; return (prefill tokens, its context, whether one was preempted)."""
     e, live, places = engines(lane)[i], slots(lane), seats(lane)
-    budget = e.budget - e.decodes
+    budget = e.budget - e.decodes  # each decode has held its token since it was admitted
+    # In the step to come, number `steps`, a decode needs a block if its computed tokens, `base + steps`,
+    # fill those that it has. It is counted at -base modulo the block size, which is then `phase`.
     needed = ring(lane)[i, e.phase]
     for k in range(e.partials):
         s = live[places[i, k].chunk]
@@ -142,6 +144,8 @@ def _serve_running(i: Any, lane: Any) -> Any:
         needed += blocks_for(s.computed + s.chunk, e.block_size)
         needed -= blocks_for(s.computed, e.block_size)
     preempted = False
+    # Evictions and entries into the cache follow the order of admission. All blocks at once, then the
+    # entries, is that order as long as at most the last admitted has blocks to enter.
     evicts = e.caching == 1 and needed > e.free
     last_only = e.partials == 0 or (e.partials == 1 and places[i, 0].chunk == e.running.tail)
     if needed <= available(e) and (last_only or not evicts):
@@ -197,7 +201,7 @@ def _candidate(i: Any, lane: Any, budget: Any, idle: Any) -> Any:
         if there and first and (not packs or _blocks_to_admit(e, live[q], lane, i, budget)[3]):
             best = q
         if e.queue_order == FCFS:
-            break
+            break  # the list is in this order; the others are looked for
         q = live[q].next
     if best == NONE or _blocks_to_admit(e, live[best], lane, i, budget)[3]:
         return best
@@ -241,6 +245,7 @@ def _admissions(i: Any, lane: Any, budget: Any) -> Any:
     while e.waiting.count > 0 and budget > 0 and e.running.count < e.max_num_seqs:
         q = _candidate(i, lane, budget, idle)
         if q == NONE:
+            # Whoever is not ready yet may be admitted later without a block coming back.
             e.blocked = 1 if e.all_ready <= e.taken_steps else 0
             break
         beside = e.batching != CHUNKED and prefill > 0

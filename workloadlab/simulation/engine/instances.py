@@ -48,7 +48,7 @@ def _begin(first: Any, lane: Any) -> Any:
         lane.full = 1
         return False
     now, seconds, recorded = 0.0, 0.0, lane.recorded_steps
-    for i in range(first, last):
+    for i in range(first, last):  # no rank begins before the last one has ended or got work
         now = max(now, every[i].now_s)
     for i in range(first, last):
         e = every[i]
@@ -80,6 +80,7 @@ def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
                 return
             for i in range(first, first + leader.ranks):
                 complete(i, lane)
+        # A step of ranks is as long as the slowest, which is no line over the steps.
         if leader.ranks == 1 and only_decodes(leader) and lane.stepwise == 0:
             run_decodes(first, lane, until)
             if leader.stepping == 1:
@@ -102,7 +103,7 @@ def _move(lane: Any, until: Any, peek: Any) -> Any:
     i = np.int64(0)
     while i < lane.instances and lane.stalled == NONE and lane.full == 0:
         e = every[i]
-        if lazy and until < e.quiet_s - TICK_S:
+        if lazy and until < e.quiet_s - TICK_S:  # nothing ends by then, so the router sees the same
             i += 1
             continue
         advance_group(lane)(i, lane, until, peek > 0)
@@ -112,7 +113,7 @@ def _move(lane: Any, until: Any, peek: Any) -> Any:
             alone = e.ranks == 1 and lane.stepwise == 0
             end = quiet_until(i, lane) if peek == SEQUENCES and alone else e.now_s
             earliest = min(earliest, end)
-        i += e.ranks
+        i += e.ranks  # their leader has taken them along
     return earliest
 
 
@@ -135,6 +136,6 @@ def catch_up(i: Any, lane: Any) -> None:
 def next_end(lane: Any, of_steps: Any) -> Any:
     """Begin all steps that can begin; return a moment before which no sequence ends, or no step.
 
-    That is inf if all instances are idle.
+    It is inf if all instances are idle.
     """
     return _move(lane, -np.inf, STEPS if of_steps else SEQUENCES)

@@ -58,7 +58,7 @@ RESULT = np.dtype(
     ],
     align=True,
 )
-"""What happened to a request."""
+"""The outcome of a request."""
 
 SEQUENCE = np.dtype(
     [
@@ -200,7 +200,7 @@ PART = np.dtype(
     ],
     align=True,
 )
-"""What the index believes that an instance holds, or all together."""
+"""The index by instance: its belief of what one holds, or all together."""
 
 PROMPT = np.dtype(
     [

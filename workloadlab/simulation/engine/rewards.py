@@ -47,7 +47,7 @@ REWARD_FIELDS: dict[str, tuple[str, str]] = {
     "misses": ("i8", "requests that ended outside a target, or were rejected"),
 }
 REWARD = np.dtype([(name, code) for name, (code, _) in REWARD_FIELDS.items()], align=True)
-"""What a lane earned from one decision to the next."""
+"""The costs of a lane from one decision to the next."""
 
 TARGETS = np.dtype([("ttft_s", "f8"), ("tpot_s", "f8"), ("outside_s", "f8")], align=True)
 """Service-level targets, infinite for none, and the time of a request outside the cluster, which

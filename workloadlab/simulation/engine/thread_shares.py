@@ -34,16 +34,26 @@ CHUNK = 8
 """Lanes that are begun at a time."""
 
 SHARE = np.dtype(
-    [("asked", "i8"), ("done", "i8"), ("asleep", "i8"), ("others", "i8"),
-     ("lanes", "u8"), ("which", "u8"), ("choices", "u8"), ("status", "u8"), ("rewards", "u8"),
-     ("targets", "u8"), ("lane_count", "i8"), ("which_count", "i8"), ("threads", "i8"),
-     ("begun", "i8"), ("last", "i8")],
+    [
+        ("asked", "i8"),  # number of the step
+        ("done", "i8"),  # number of the last step that it finished
+        ("asleep", "i8"),  # 1 if the thread must be woken
+        ("others", "i8"),  # lanes of its own that stand at no decision after the step
+        ("lanes", "u8"),  # arguments of `advance_lanes` by address
+        ("which", "u8"),
+        ("choices", "u8"),
+        ("status", "u8"),
+        ("rewards", "u8"),
+        ("targets", "u8"),
+        ("lane_count", "i8"),  # their lengths
+        ("which_count", "i8"),
+        ("threads", "i8"),  # that share the step
+        ("begun", "i8"),  # places of `which` before it are taken,
+        ("last", "i8"),  # those from here on are not in this share
+    ],
     align=True,
-)  # fmt: skip
-"""What one of `threads` does in a step: the arguments of `advance_lanes` by address, and of `which` what
-is before `last`, all before `begun` being taken. It adds up in `others` how many lanes stand at no
-decision. The step is number `asked`, `done` the last one that was finished; `asleep` says that the
-thread must be woken."""
+)
+"""The share of a thread in a step."""
 
 _SHARE_TYPE = from_dtype(SHARE)
 _lanes = array_of("lanes", LANE, "lane_count")
@@ -57,7 +67,7 @@ _targets = array_of("targets", TARGETS, 1)
 def _atomic(name: str) -> tuple[Any, Any, Any]:
     """Make what reads, writes and adds to a field that threads share; all see one order.
 
-    What adds returns the value before.
+    The last returns the value before it added.
     """
 
     def at(context: Any, builder: Any, share: Any) -> Any:
