@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from workloadlab.errors import UsageError
-from workloadlab.oracles.forked import forked_lane
 from workloadlab.oracles.look_ahead import follow, planned
 from workloadlab.oracles.oracle import Oracle
 from workloadlab.simulation.engine.run import lane_problem
@@ -190,6 +189,7 @@ def _plans(
 def _totals(workload: Workload, cluster: Cluster, plans: Floats, seed: int) -> Floats:
     """Return the total latency under each plan, NaN if it cannot be carried out as it is."""
     from workloadlab.oracles.assignments_kernel import play_plans
+    from workloadlab.oracles.forked import forked_lane
     from workloadlab.simulation.engine.lane import STATUS_DONE, run_lane
 
     two = forked_lane(workload, cluster, planned, seed)

@@ -68,7 +68,7 @@ def _unlink(e: Any, cells: Any, noted: Any, block: Any) -> None:
 @helper
 def take(e: Any, lane: Any, i: Any, count: Any) -> None:
     """Turn `count` available blocks into private ones, evicting idle blocks as needed."""
-    while e.free < count:
+    while e.free < count:  # `count` is available, so an idle block is there to evict
         cells, noted, block = cache(lane)[i], pages(lane)[i], e.oldest
         _unlink(e, cells, noted, block)
         _written(cells, noted, block).users = NONE
@@ -83,7 +83,7 @@ def hits(s: Any, lane: Any, i: Any, limit: Any) -> Any:
     """Count the leading blocks of a request that are resident, at most `limit`."""
     cells, ids, most = cache(lane)[i], block_ids(lane), min(s.blocks, limit)
     count = 0
-    while count < most and cells[ids[s.first_block + count]].users >= 0:
+    while count < most and cells[ids[s.first_block + count]].users >= 0:  # ids are prefix-chained
         count += 1
     return count
 
@@ -140,8 +140,9 @@ def release(e: Any, s: Any, lane: Any, i: Any, computed: Any) -> None:
     if e.caching == 1:
         enter(e, s, lane, i, computed)
         cells, noted, ids, held = cache(lane)[i], pages(lane)[i], block_ids(lane), holds(lane)
+        # The deepest becomes idle first, hence is evicted first: a prefix without its head is no use.
         for at in range(s.first_block + s.named - 1, s.first_block - 1, -1):
-            if held[at] == 1:
+            if held[at] == 1:  # else it is a private copy beside the resident one
                 private -= 1
                 c = _written(cells, noted, ids[at])
                 c.users -= 1

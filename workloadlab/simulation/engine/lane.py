@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from workloadlab.jit import by_address, entry, helper, inline
-from workloadlab.simulation.engine import batch_formation, instances, prefix_index
+from workloadlab.jit import entry, helper, inline
+from workloadlab.simulation.engine import batch_formation, prefix_index  # noqa: F401  parts
 from workloadlab.simulation.engine.arrays import (
-    LANES_TYPE,
     decisions,
     memory,
     offers,
@@ -27,8 +26,6 @@ from workloadlab.simulation.engine.arrays import (
 )
 from workloadlab.simulation.engine.arrivals import release_ended
 from workloadlab.simulation.engine.by_address import (
-    NEXT_DECISION,
-    PLACE,
     choose,
     index_match,
     next_decision,
@@ -36,6 +33,7 @@ from workloadlab.simulation.engine.by_address import (
     score,
 )
 from workloadlab.simulation.engine.instances import advance, next_end
+from workloadlab.simulation.engine.lane_record import LANES_TYPE, part
 from workloadlab.simulation.engine.record_types import NONE
 from workloadlab.simulation.engine.router_side import (
     arrivals_due,
@@ -51,7 +49,6 @@ from workloadlab.simulation.engine.router_side import (
 )
 
 __all__ = [
-    "PARTS",
     "RUN_LANE",
     "STATUS_ALL_NAN",
     "STATUS_DECIDE",
@@ -126,7 +123,7 @@ def _offer(lane: Any) -> Any:
     return False
 
 
-@by_address(NEXT_DECISION)
+@part("next_decision")
 def _next_decision(lane: Any) -> Any:
     """Run until a request must be placed: then `offers` and `views` describe the choice.
 
@@ -161,7 +158,7 @@ def _next_decision(lane: Any) -> Any:
             return STATUS_RECORD_FULL if lane.full == 1 else STATUS_DONE
 
 
-@by_address(PLACE)
+@part("place")
 def _place(lane: Any, chosen: Any) -> Any:
     """Do what the router chose; -1 keeps the request waiting until the next moment."""
     if chosen == -1:
@@ -172,16 +169,6 @@ def _place(lane: Any, chosen: Any) -> Any:
         return STATUS_NO_INSTANCE
     send(lane, chosen)
     return STATUS_DONE
-
-
-PARTS = {
-    **batch_formation.PARTS,
-    **instances.PARTS,
-    **prefix_index.PARTS,
-    "next_decision": (_next_decision, NEXT_DECISION),
-    "place": (_place, PLACE),
-}
-"""What a lane finds by address, and its signature: see `by_address`."""
 
 
 @inline

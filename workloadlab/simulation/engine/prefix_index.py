@@ -26,11 +26,11 @@ from workloadlab.simulation.engine.arrays import (
     slots,
     views,
 )
-from workloadlab.simulation.engine.by_address import INDEX_INSERT, INDEX_MATCH
+from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.prefix_bits import clear_bit, set_bit, tell_indexed, whole_blocks
 from workloadlab.simulation.engine.record_types import NONE
 
-__all__ = ["PARTS", "index_insert", "index_match"]
+__all__ = ["index_insert", "index_match"]
 
 
 @helper
@@ -126,7 +126,7 @@ def _age(lane: Any, now: Any) -> None:
             _trim(lane, part)
 
 
-@entry(INDEX_MATCH)
+@part("index_match", entry)
 def index_match(lane: Any) -> None:
     """Tell the router what its index knows of a request, on every instance."""
     shown = views(lane)
@@ -168,7 +168,7 @@ def _queue_up(lane: Any, part: Any, row: Any) -> None:
     part.newest = row
 
 
-@entry(INDEX_INSERT)
+@part("index_insert", entry)
 def index_insert(lane: Any, s: Any, i: Any) -> None:
     """Remember that a request was sent to instance `i`."""
     rules, parts, p = index_rules(lane)[0], index_parts(lane), index_prompts(lane)[s.row]
@@ -186,7 +186,3 @@ def index_insert(lane: Any, s: Any, i: Any) -> None:
     parts[lane.instances].tokens += added
     if rules.sweep_s == 0.0:
         _trim(lane, _part(lane, i))
-
-
-PARTS = {"index_match": (index_match, INDEX_MATCH), "index_insert": (index_insert, INDEX_INSERT)}
-"""What a lane finds by address: see `by_address`."""

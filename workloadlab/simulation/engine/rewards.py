@@ -13,7 +13,6 @@ from numba import from_dtype, types
 from workloadlab.jit import entry, inline
 from workloadlab.routing.signals import INSTANCE
 from workloadlab.simulation.engine.arrays import (
-    LANES_TYPE,
     engines,
     outputs,
     results,
@@ -24,6 +23,7 @@ from workloadlab.simulation.engine.arrays import (
 from workloadlab.simulation.engine.by_address import next_decision, place, step_time
 from workloadlab.simulation.engine.kv_blocks import hits
 from workloadlab.simulation.engine.lane import STATUS_DECIDE, STATUS_DONE
+from workloadlab.simulation.engine.lane_record import LANES_TYPE
 from workloadlab.simulation.engine.record_types import NONE
 
 __all__ = [
@@ -47,7 +47,7 @@ REWARD_FIELDS: dict[str, tuple[str, str]] = {
     "misses": ("i8", "requests that ended outside a target, or were rejected"),
 }
 REWARD = np.dtype([(name, code) for name, (code, _) in REWARD_FIELDS.items()], align=True)
-"""What a lane earned from one decision to the next."""
+"""The costs of a lane from one decision to the next."""
 
 TARGETS = np.dtype([("ttft_s", "f8"), ("tpot_s", "f8"), ("outside_s", "f8")], align=True)
 """Service-level targets, infinite for none, and the time of a request outside the cluster, which
