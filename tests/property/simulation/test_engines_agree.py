@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from workloadlab.latency import ESTIMATORS, LatencyModel, RequestModel
 from workloadlab.latency.estimators.registry import fit_estimator
 from workloadlab.routing import SHELF, PrefixIndex, router
-from workloadlab.simulation import Cluster, Pool
+from workloadlab.simulation import Cluster, Event, Pool
 from workloadlab.simulation.engine import setup as layout
 from workloadlab.simulation.engine.record_types import BATCHINGS, ORDERS
 from workloadlab.simulation.engine.run import replay_lane
-from workloadlab.simulation.reference.lane import replay_by_steps, uniform_draw
+from workloadlab.simulation.reference.lane import Lane, replay_by_steps, uniform_draw
 from workloadlab.simulation.workload import Workload
 
 COMPARED = ("instance", "preemptions", "cached_tokens")
@@ -291,6 +291,57 @@ def test_kernel_equals_reference(workload, cluster, policy, seed, fewest):
     for row in np.flatnonzero((following >= 0) & placed):
         released = fast.end_s[row] + workload.think_s[following[row]]
         assert fast.arrival_s[following[row]] == pytest.approx(released, abs=1e-9)
+
+
+@st.composite
+def eventful(draw):
+    """A cluster to which something happens, often while it is at work, often at the same moment."""
+    cluster = draw(clusters())
+    names = [name for pool in cluster.pools for name in (
+        pool.name, *(f"{pool.name}/{i}" for i in range(pool.instances) if not pool.step_together)
+    )]  # fmt: skip
+    happen = st.builds(
+        lambda at_s, what, instance: Event(at_s=at_s, instance=instance, **what),
+        st.sampled_from([0.0, 0.011, 0.05, 0.26, 0.5, 1.0, 3.26, 9.0]),
+        st.sampled_from([
+            {"kind": "stop"}, {"kind": "stop"}, {"kind": "stop", "requests": "fail"},
+            {"kind": "drain"}, {"kind": "start"}, {"kind": "start"},
+        ]),
+        st.sampled_from(names),
+    )  # fmt: skip
+    return replace(cluster, events=draw(st.lists(happen, min_size=1, max_size=6)))
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    workload=workloads(),
+    cluster=eventful(),
+    policy=st.sampled_from(ROUTERS),
+    seed=st.integers(0, 9),
+    fewest=st.sampled_from([1, layout.FEWEST_WITH_BITS]),
+)
+def test_kernel_equals_reference_whatever_happens(workload, cluster, policy, seed, fewest):
+    block_size, workload = workload
+    cluster = replace(
+        cluster,
+        pools=[replace(p, block_size=block_size) if p.prefix_caching else p for p in cluster.pools],
+    )
+    with patch.object(layout, "FEWEST_WITH_BITS", fewest):
+        fast = replay_lane(workload, cluster, policy, seed)
+    slow = Lane(workload, cluster, policy, seed)
+    assert_equal(fast, slow.run())
+    for engine in slow.engines:
+        assert (engine.in_flight, engine.waiting, engine.running) == (0, [], [])
+        assert engine.store.available == engine.pool.blocks
+    served = np.isfinite(fast.end_s)
+    assert (fast.instance[served] >= 0).all()
+    assert np.isnan(fast.first_token_s[~served]).all()
+    assert np.isfinite(fast.arrival_s).all()
+    moments = [getattr(fast, name)[served] for name in TIMES]
+    for before, after in pairwise(moments):
+        assert (before <= after).all()
+    if all(event.requests == "retry" for event in cluster.events):
+        assert (served == (fast.instance >= 0)).all()
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from workloadlab.simulation.engine.record_types import (
     CACHED,
     DECISION,
     ENGINE,
+    EVENT,
     LANE,
     PART,
     PROMPT,
@@ -43,6 +44,7 @@ __all__ = [
     "decisions",
     "domains",
     "engines",
+    "events",
     "first_blocks",
     "holds",
     "index_buckets",
@@ -176,5 +178,7 @@ index_buckets = _array("index_buckets", INT32, "buckets")
 prefix_bits = _array("prefix_bits", INT, "prefix_words", "prefix_ids")
 params = _array("params", FLOAT, "param_count")
 memory = _array("memory", FLOAT, "memory_cells")
+events = _array("events", EVENT, "event_count")
 """A router's own: its prefix index (see `prefix_index`), what it is told of prefixes, parameters and
-memory. A bucket is the row of its first prompt, -1 for none; a word has the bits of 64 instances."""
+memory. A bucket is the row of its first prompt, -1 for none; a word has the bits of 64 instances.
+`events` is what will happen to the cluster, in order."""

@@ -22,6 +22,7 @@ __all__ = [
     "ADVANCE_GROUP",
     "CHOOSE",
     "DECODE_LINE",
+    "HANDLE_EVENTS",
     "INDEX_INSERT",
     "INDEX_MATCH",
     "NEXT_DECISION",
@@ -32,6 +33,7 @@ __all__ = [
     "advance_group",
     "choose",
     "decode_line",
+    "handle_events",
     "index_insert",
     "index_match",
     "next_decision",
@@ -52,6 +54,7 @@ INDEX_INSERT = types.void(LANE_TYPE, from_dtype(SEQUENCE), types.int64)
 ADVANCE_GROUP = types.void(types.int64, LANE_TYPE, types.float64, types.boolean)
 NEXT_DECISION = types.int64(LANE_TYPE)
 PLACE = types.int64(LANE_TYPE, types.int64)
+HANDLE_EVENTS = types.void(LANE_TYPE)
 
 
 def _function(record: Any, name: str, signature: Any) -> Any:
@@ -82,4 +85,6 @@ index_insert = _function(LANE_TYPE, "index_insert", INDEX_INSERT)
 advance_group = _function(LANE_TYPE, "advance_group", ADVANCE_GROUP)
 next_decision = _function(LANE_TYPE, "next_decision", NEXT_DECISION)
 place = _function(LANE_TYPE, "place", PLACE)
-"""Call them twice: `score(lane)` is the function. What follows `choose` is in `lane.PARTS`."""
+handle_events = _function(LANE_TYPE, "handle_events", HANDLE_EVENTS)
+"""Call them twice: `score(lane)` is the function. What follows `choose` is in `lane.PARTS`, but
+for `handle_events`: it is compiled for the first cluster that has events."""

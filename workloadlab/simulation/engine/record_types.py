@@ -6,10 +6,14 @@ import numpy as np
 
 __all__ = [
     "ASSUMED_OUTPUT_TOKENS",
+    "AWAY",
     "BATCHINGS",
     "CACHED",
     "DECISION",
     "ENGINE",
+    "EVENT",
+    "EVENT_KINDS",
+    "GONE",
     "LANE",
     "LIST",
     "NONE",
@@ -38,6 +42,12 @@ ASSUMED_OUTPUT_TOKENS = 256
 ORDERS = ("fcfs", "priority", "least_work_left", "bin_packing")
 BATCHINGS = ("chunked", "prefill_first", "static")
 """Names of the codes in `ENGINE`."""
+
+EVENT_KINDS = ("stop", "drain", "start")
+"""Names of the codes in `EVENT`; those of one moment are handled in this order."""
+
+AWAY, GONE = 0, -1
+"""`most_now` of an instance that takes no requests until a later start, or for good."""
 
 RESULT = np.dtype(
     [("arrival_s", "f8"), ("dispatch_s", "f8"), ("scheduled_s", "f8"), ("first_token_s", "f8"),
@@ -69,7 +79,8 @@ ENGINE = np.dtype(
     [("step_time", "u8"), ("decode_line", "u8"),
      ("kv_blocks", "i8"), ("block_size", "i8"), ("max_num_seqs", "i8"), ("budget", "i8"),
      ("threshold", "i8"), ("queue_order", "i8"), ("batching", "i8"), ("reserve", "i8"),
-     ("spare", "i8"), ("most_in_flight", "i8"), ("overhead_s", "f8"), ("noise", "f8"),
+     ("spare", "i8"), ("most_in_flight", "i8"), ("most_now", "i8"), ("starts_left", "i8"),
+     ("overhead_s", "f8"), ("noise", "f8"),
      ("attention_slots", "f8"),
      ("overlapped", "i8"), ("pool", "i8"), ("caching", "i8"), ("ranks", "i8"),
      ("quiet_s", "f8"), ("now_s", "f8"), ("stepping", "i8"), ("paused", "i8"), ("steps", "i8"),
@@ -89,7 +100,8 @@ others; `phase` is `steps` modulo the block size; `partials` counts the sequence
 `chunks` the prefills of the current step; `blocked` says that the queue cannot move before blocks come
 back; from step `all_ready` on all that wait may be admitted. `attention_slots` is infinite where
 attention is shared out evenly; `ranks` is how many instances step together; before `quiet_s` nothing
-can happen that a router of a lazy lane sees."""
+can happen that a router of a lazy lane sees. `most_now` is `most_in_flight` while the instance takes
+requests, else `AWAY` or `GONE`; `starts_left` counts its starts that are still to come."""
 
 SEAT = np.dtype([("step", "i8"), ("order", "i8"), ("slot", "i8"), ("chunk", "i8")], align=True)
 """Scratch of an instance, one per possible sequence: a heap of decodes by (last step, order of
@@ -122,7 +134,11 @@ over, how many are not forgotten, and how many tokens behind the last block; the
 begins with; and the rows of the next in its bucket and in its queue, -1 for none."""
 
 RELEASE = np.dtype([("at_s", "f8"), ("row", "i8")], align=True)
-"""A turn that will arrive."""
+"""A turn that will arrive, or a request that comes back."""
+
+EVENT = np.dtype([("at_s", "f8"), ("kind", "i8"), ("subject", "i8"), ("value", "f8")], align=True)
+"""An entry of the event queue: when, what (a code of `EVENT_KINDS`), to which instance, and what that
+kind needs besides; see `simulation.event`."""
 
 _ADDRESSES = (
     "engines", "slots", "ring", "seats", "cache", "pages", "block_ids", "holds", "results", "releases",
@@ -130,17 +146,17 @@ _ADDRESSES = (
     "arrivals", "inputs", "outputs", "predictions", "sessions", "models", "priorities",
     "first_blocks", "next_turns", "thinks", "prefix_keys", "starts", "serves",
     "index_rules", "index_prompts", "index_parts", "index_buckets", "prefix_bits",
-    "params", "memory",
+    "params", "memory", "events",
 )  # fmt: skip
 _SIZES = (
     "instances", "pools", "requests", "start_count", "slot_count", "seat_count", "phases",
     "id_count", "page_count", "block_count", "edges", "table_cells", "model_columns", "depth",
     "room_for_steps", "room_for_decisions", "prefix_ids", "prefix_words", "part_count", "buckets",
-    "param_count", "memory_cells",
+    "param_count", "memory_cells", "event_count",
 )  # fmt: skip
 _FUNCTIONS = (
     "score", "choose", "schedule", "advance_group",
-    "index_match", "index_insert", "next_decision", "place",
+    "index_match", "index_insert", "next_decision", "place", "handle_events",
 )  # fmt: skip
 _OPTIONS = (
     "most_held", "by_score", "lazy", "oracle", "prefix", "block_tokens", "guesses", "sees_cache",
@@ -150,9 +166,10 @@ _CLOCK = (
     "stage", "last_tick", "seen_tick", "started", "arrived", "decided",
     "released", "ended", "finished", "finished_tokens", "free_slot", "used_slots",
     "recorded_steps", "recorded_decisions", "full", "stalled", "last_ended",
+    "next_event",
 )  # fmt: skip
 
-_SECONDS = ("interval_s", "delay_s", "decision_s", "now_s", "reached_s", "busy_s")
+_SECONDS = ("interval_s", "delay_s", "decision_s", "now_s", "reached_s", "busy_s", "event_s")
 
 LANE = np.dtype(
     [
@@ -169,7 +186,9 @@ while an engine only decodes: then such engines stay behind `reached_s`, where t
 `sees_cache` if its router is told what is really cached, and `keeps_bits` if engines note that in
 `prefix_bits`. `held` is the router's queue; `ended` heads the list of sequences whose next turn is due
 a release; `full` says that the record of steps must be read before the lane goes on; `stalled` names a
-sequence that no step would ever serve; `last_ended` is the row that ended or was rejected last."""
+sequence that no step would ever serve; `last_ended` is the row that ended or was rejected last;
+`next_event` is the first of `events` that is still to come, and `event_s` its moment, inf if there is
+none."""
 
 STEP = np.dtype(
     [("instance", "i8"), ("start_s", "f8"), ("end_s", "f8"), ("prefill_tokens", "i8"),

@@ -11,7 +11,8 @@ import numpy as np
 from workloadlab.latency.estimators.registry import estimator_named
 from workloadlab.routing import INSTANCE, REQUEST, empty_memory
 from workloadlab.simulation.engine import record_types as state
-from workloadlab.simulation.engine.record_types import BATCHINGS, NONE, ORDERS
+from workloadlab.simulation.engine.record_types import AWAY, BATCHINGS, NONE, ORDERS
+from workloadlab.simulation.event import presence
 from workloadlab.simulation.workload import prefix_keys, seed_state
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _engines(cluster: Cluster) -> Any:
         rows["batching"] = BATCHINGS.index(pool.batching)
         rows["reserve"] = pool.reserve_full_isl
         rows["spare"] = pool.spare_blocks
-        rows["most_in_flight"] = pool.most_in_flight
+        rows["most_in_flight"] = rows["most_now"] = pool.most_in_flight
         rows["overhead_s"] = pool.step_overhead_s
         rows["noise"] = pool.log_noise
         rows["attention_slots"] = pool.attention_slots or np.inf
@@ -142,6 +143,8 @@ def _engines(cluster: Cluster) -> Any:
         rows["pool"] = number
         rows["caching"] = pool.prefix_caching
         rows["ranks"] = pool.instances if pool.step_together else 1
+    absent, engines["starts_left"] = presence(cluster.event_queue, len(engines))
+    engines["most_now"][absent] = AWAY
     engines["free"] = engines["kv_blocks"]
     for link in ("oldest", "newest"):
         engines[link] = NONE
@@ -262,7 +265,7 @@ def lane_arrays(
         "cache": _cache(ids if caching else 0, count),
         "holds": np.zeros(len(workload.block_ids) if caching else 0, np.uint8),
         "results": _results(n),
-        "releases": np.zeros(n if closed else 0, state.RELEASE),
+        "releases": np.zeros(n if closed or cluster.events else 0, state.RELEASE),
         "steps": np.zeros(recorded_steps, state.STEP),
         "decisions": np.zeros(recorded_decisions, state.DECISION),
         "scores": np.zeros((recorded_decisions, count)),
@@ -275,6 +278,7 @@ def lane_arrays(
         "prefix_bits": np.zeros((-(-count // 64), ids if guesses or keeps_bits else 0), np.int64),
         "params": np.array(policy.params, float),
         "memory": empty_memory(count) if policy.kind == "choose" else np.zeros(0),
+        "events": np.array(cluster.event_queue, state.EVENT),
     }
     arrays["pages"] = np.zeros((count, 8 * ((ids >> state.PAGE_BITS + 3) + 1)), np.uint8)
     made = LaneArrays(np.zeros(1, state.LANE), {})
@@ -299,6 +303,12 @@ def lane_arrays(
     lane["param_count"], lane["memory_cells"] = len(policy.params), len(arrays["memory"])
     for name, (function, signature) in kernel.PARTS.items():
         lane[name] = _address_of(function, signature)
+    lane["event_count"] = len(arrays["events"])
+    lane["event_s"] = min(arrays["events"]["at_s"], default=np.inf)
+    if cluster.events:
+        from workloadlab.simulation.engine.events import PART
+
+        lane["handle_events"] = _address_of(*PART)
     lane["by_score"] = policy.kind == "score"
     if policy.kind != "batch":
         signature = SCORE if policy.kind == "score" else CHOOSE
