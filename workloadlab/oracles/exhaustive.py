@@ -15,6 +15,7 @@ from workloadlab.oracles.forked import forked_lane
 from workloadlab.oracles.look_ahead import follow, planned
 from workloadlab.oracles.oracle import Oracle
 from workloadlab.simulation.engine.run import lane_problem
+from workloadlab.simulation.event import refuse_events
 from workloadlab.simulation.preparation import workload_and_cluster
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def all_assignments(
         seed: of the runs.
 
     Raises:
+        UnsupportedError: the cluster has events.
         UsageError: more assignments, or no assignment serves every request.
 
     Example:
@@ -111,6 +113,7 @@ def all_assignments(
         >>> every.instance.tolist(), every.best.tolist(), round(every.best_s, 3)
         ([[0, 0], [0, 1]], [0, 1], 2.2)
     """
+    refuse_events(cluster.events, "an oracle")
     workload, simulated = workload_and_cluster(trace, cluster, (), "open")
     return _enumerate(workload.scaled(rate_scale), simulated, seed)
 
