@@ -420,6 +420,40 @@ def test_engines_agree_while_the_prefix_cache_evicts(seed):
     assert_equal(fast, replay_by_steps(workload, cluster, prefix_aware, seed))
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("interval", [0.0, 0.3])
+@pytest.mark.parametrize(
+    "policy",
+    [prefix_aware, by_belief, by_shared_belief, at_most_two, every_signal_but_decoding],
+    ids=lambda policy: policy.name,
+)
+def test_engines_agree_while_busy_instances_come_and_go(seed, interval, policy):
+    rng = np.random.default_rng(seed)
+    events = [
+        Event(at_s=float(at_s), kind=kind, instance=f"pool/{i}", requests=requests)
+        for i in range(3)
+        for at_s, kind, requests in [
+            (rng.uniform(1, 3), "drain", "retry"),
+            (rng.uniform(2, 3), "stop", rng.choice(["retry", "fail"])),
+            (rng.uniform(3, 4), "start", "retry"),
+            (rng.uniform(4, 6), "stop", "retry"),
+            (rng.uniform(4, 8), "start", "retry"),
+        ]
+    ]
+    workload = chained(240, 8, seed=seed)
+    cluster = Cluster.uniform(
+        3, LatencyModel.linear(constant_s=0.02, prefill_token_s=1e-4), kv_blocks=24, block_size=8,
+        max_num_seqs=6, max_num_batched_tokens=50, prefix_caching=True, reserve_full_isl=False,
+        async_scheduling=seed % 2 == 1, signal_interval_s=interval, events=events,
+    )  # fmt: skip
+    fast = replay_lane(workload, cluster, policy, seed)
+    assert_equal(fast, replay_by_steps(workload, cluster, policy, seed))
+    calm = replay_lane(workload, replace(cluster, events=()), policy, seed)
+    assert (fast.end_s != calm.end_s).sum() > 50
+    assert fast.cached_tokens.sum() > 500
+    assert fast.preemptions.sum() > 5
+
+
 def test_engines_agree_on_the_caches_of_many_instances():
     """More than the 64 whose bits lie in one word, and a pool in between that caches nothing."""
     workload = chained(600, 8, seed=0)
