@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from workloadlab.errors import UnsupportedError, UsageError
-from workloadlab.simulation.engine.record_types import EVENT_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from workloadlab.simulation.pool import Pool
 
-__all__ = ["Entry", "Event", "event_queue", "presence", "refuse_events"]
+__all__ = ["EVENT_KINDS", "Entry", "Event", "event_queue", "presence", "refuse_events"]
+
+EVENT_KINDS = ("stop", "drain", "start")
+"""What may happen, see `Event`; what happens at one moment does so in this order."""
 
 REQUESTS = ("retry", "fail")
 
@@ -44,7 +46,8 @@ class Event:
 
     Order at one moment: steps end, reports are taken, events happen (stops, drains, starts, each by
     instance), requests arrive, the router decides, steps begin. Moments closer than a nanosecond are
-    one. Seconds count from the start of the trace, or of a window of an `Environment`, whatever the rate
+    one. A record of steps keeps a step that was lost, with the time that it would have taken. Seconds
+    count from the start of the trace, or of a window of an `Environment`, whatever the rate
     scale.
 
     Attributes:

@@ -424,7 +424,7 @@ def test_engines_agree_while_the_prefix_cache_evicts(seed):
 @pytest.mark.parametrize("interval", [0.0, 0.3])
 @pytest.mark.parametrize(
     "policy",
-    [prefix_aware, by_belief, by_shared_belief, at_most_two, every_signal_but_decoding],
+    [prefix_aware, by_belief, by_shared_belief, at_most_two, every_signal],
     ids=lambda policy: policy.name,
 )
 def test_engines_agree_while_busy_instances_come_and_go(seed, interval, policy):

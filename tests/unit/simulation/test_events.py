@@ -12,8 +12,8 @@ from workloadlab.oracles import all_assignments, headroom
 from workloadlab.routing import PrefixIndex, router
 from workloadlab.simulation import Event
 from workloadlab.simulation.engine import events as compiled
-from workloadlab.simulation.engine.record_types import EVENT_KINDS
 from workloadlab.simulation.engine.run import replay_lane
+from workloadlab.simulation.event import EVENT_KINDS
 from workloadlab.simulation.reference import events as readable
 from workloadlab.simulation.reference.lane import replay_by_steps
 from workloadlab.simulation.workload import Workload
@@ -208,6 +208,43 @@ def test_outcomes_and_scores_tell_what_failed():
     run = wl.score(runs, slo=wl.SLO(ttft_s=9.0)).runs[0]
     assert (run["requests"], run["served"]) == (3, 1)
     assert run["slo_attainment"] == pytest.approx(1 / 3)
+
+
+def test_a_recorded_step_that_was_lost_keeps_the_time_it_would_have_taken():
+    runs = wl.replay(
+        trace((0, 10, 2)), cluster(event(1.5, "stop")), routers=[lowest], record=["steps"]
+    )
+    steps = runs.records[0]["steps"].select("instance_id", "start_ns", "latency_ns")
+    assert steps.rows() == [
+        ("pool/0", 0, 10**9), ("pool/0", 10**9, 10**9),
+        ("pool/1", 15 * 10**8, 10**9), ("pool/1", 25 * 10**8, 10**9),
+    ]  # fmt: skip
+
+
+class FirstAllowed:
+    """`lowest`, for many lanes at once."""
+
+    name = "first_allowed"
+    needs = ()
+    index = None
+
+    def choose(self, batch):
+        return np.where(batch.allowed.any(axis=1), batch.allowed.argmax(axis=1), -1)
+
+
+def test_a_router_in_python_sees_the_same_events():
+    rng = np.random.default_rng(0)
+    columns = np.sort(rng.uniform(0, 4, 300)), rng.integers(1, 99, 300), rng.integers(1, 9, 300)
+    made = cluster(
+        event(2.5, "stop"), event(3.5, "start"), event(3.7, "stop", "pool/1"),
+        instances=3, max_in_flight=60,
+    )  # fmt: skip
+    rows = trace(*zip(*columns, strict=True))
+    runs = wl.replay(rows, made, routers=[lowest, FirstAllowed()])
+    one, other = (t.read("instance_id", "ttft_ns", "e2e_ns", "outcome") for t in runs.traces)
+    assert one.equals(other)
+    assert one["instance_id"].n_unique() == 2
+    assert (one["outcome"] == "ok").all()
 
 
 def test_a_cluster_without_events_says_nothing_of_them():

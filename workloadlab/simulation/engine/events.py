@@ -20,8 +20,9 @@ from workloadlab.simulation.engine.instances import catch_up
 from workloadlab.simulation.engine.kv_blocks import lose
 from workloadlab.simulation.engine.linked_list import unlink
 from workloadlab.simulation.engine.prefix_index import forget_instance
-from workloadlab.simulation.engine.record_types import AWAY, EVENT_KINDS, GONE, NONE, TICK_S
+from workloadlab.simulation.engine.record_types import AWAY, GONE, NONE, TICK_S
 from workloadlab.simulation.engine.router_side import reject
+from workloadlab.simulation.event import EVENT_KINDS
 
 __all__ = ["HANDLERS", "PART"]
 

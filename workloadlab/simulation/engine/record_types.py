@@ -12,7 +12,6 @@ __all__ = [
     "DECISION",
     "ENGINE",
     "EVENT",
-    "EVENT_KINDS",
     "GONE",
     "LANE",
     "LIST",
@@ -42,9 +41,6 @@ ASSUMED_OUTPUT_TOKENS = 256
 ORDERS = ("fcfs", "priority", "least_work_left", "bin_packing")
 BATCHINGS = ("chunked", "prefill_first", "static")
 """Names of the codes in `ENGINE`."""
-
-EVENT_KINDS = ("stop", "drain", "start")
-"""Names of the codes in `EVENT`; those of one moment are handled in this order."""
 
 AWAY, GONE = 0, -1
 """`most_now` of an instance that takes no requests until a later start, or for good."""
@@ -137,8 +133,8 @@ RELEASE = np.dtype([("at_s", "f8"), ("row", "i8")], align=True)
 """A turn that will arrive, or a request that comes back."""
 
 EVENT = np.dtype([("at_s", "f8"), ("kind", "i8"), ("subject", "i8"), ("value", "f8")], align=True)
-"""An entry of the event queue: when, what (a code of `EVENT_KINDS`), to which instance, and what that
-kind needs besides; see `simulation.event`."""
+"""An entry of the event queue: when, what (the place of the kind in `EVENT_KINDS`), to which instance,
+and what that kind needs besides; see `simulation.event`."""
 
 _ADDRESSES = (
     "engines", "slots", "ring", "seats", "cache", "pages", "block_ids", "holds", "results", "releases",

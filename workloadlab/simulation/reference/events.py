@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from workloadlab.simulation.engine.record_types import EVENT_KINDS, TICK_S
+from workloadlab.simulation.engine.record_types import TICK_S
+from workloadlab.simulation.event import EVENT_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
