@@ -243,7 +243,7 @@ def test_a_router_in_python_sees_the_same_events():
     runs = wl.replay(rows, made, routers=[lowest, FirstAllowed()])
     one, other = (t.read("instance_id", "ttft_ns", "e2e_ns", "outcome") for t in runs.traces)
     assert one.equals(other)
-    assert one["instance_id"].n_unique() == 2
+    assert one["instance_id"].n_unique() == 3
     assert (one["outcome"] == "ok").all()
 
 
