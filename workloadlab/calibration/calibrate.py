@@ -13,6 +13,7 @@ from workloadlab.calibration.task import Task, first_half
 from workloadlab.errors import UsageError
 from workloadlab.latency import Domain, LatencyModel
 from workloadlab.routing import SHELF, Router, resolve
+from workloadlab.simulation.event import refuse_events
 from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def calibrate(
         The model, with card and domain. `workloadlab.calibration.describe` prints its report.
 
     Raises:
-        UnsupportedError: the trace lacks timings or the placement; `start` cannot be scaled.
+        UnsupportedError: the trace lacks timings or the placement; `start` cannot be scaled; the cluster
+            has events.
         UsageError: several pools, more instances in the log than in the cluster, no trace, or an
             unknown extra parameter.
         DataError: fewer than 30 usable requests, or times that look like another unit.
@@ -98,6 +100,7 @@ def calibrate(
     moving = _known(extra, scaled=base is not None)
     if not traces:
         raise UsageError("no trace to calibrate on", fix="give at least one")
+    refuse_events(cluster.events, "a calibration")
     observed = together(
         [observe(one, cluster, routed=router is not None, sessions=sessions) for one in traces]
     )

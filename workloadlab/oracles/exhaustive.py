@@ -14,6 +14,7 @@ from workloadlab.errors import UsageError
 from workloadlab.oracles.look_ahead import follow, planned
 from workloadlab.oracles.oracle import Oracle
 from workloadlab.simulation.engine.run import lane_problem
+from workloadlab.simulation.event import refuse_events
 from workloadlab.simulation.preparation import workload_and_cluster
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def all_assignments(
         seed: of the runs.
 
     Raises:
+        UnsupportedError: the cluster has events.
         UsageError: more assignments, or no assignment serves every request.
 
     Example:
@@ -110,6 +112,7 @@ def all_assignments(
         >>> every.instance.tolist(), every.best.tolist(), round(every.best_s, 3)
         ([[0, 0], [0, 1]], [0, 1], 2.2)
     """
+    refuse_events(cluster.events, "an oracle")
     workload, simulated = workload_and_cluster(trace, cluster, (), "open")
     return _enumerate(workload.scaled(rate_scale), simulated, seed)
 

@@ -10,6 +10,7 @@ both engines: what the reference cannot explain does not go into the compiled on
 
 from workloadlab.simulation.cluster import Cluster, Pool
 from workloadlab.simulation.environment import Environment
+from workloadlab.simulation.event import Event
 from workloadlab.simulation.replay import replay
 
-__all__ = ["Cluster", "Environment", "Pool", "replay"]
+__all__ = ["Cluster", "Environment", "Event", "Pool", "replay"]

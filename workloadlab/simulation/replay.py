@@ -63,7 +63,7 @@ def replay(
     Returns:
         Runs in the order routers x rate scales x seeds. An outcome is the trace with instance_id,
         queue_ns, ttft_ns, e2e_ns, dispatch_ns, preemptions and outcome filled in; a request that can
-        never fit any instance has the outcome "rejected".
+        never fit any instance has the outcome "rejected", one that a stop failed "error" (see `Event`).
 
     Raises:
         UnsupportedError: the trace lacks what the replay or a router needs.

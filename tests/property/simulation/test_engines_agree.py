@@ -27,10 +27,10 @@ from support.workloads import blocks_of, chained, crowd, workloads
 
 from workloadlab.latency import LatencyModel, RequestModel
 from workloadlab.routing import SHELF, router
-from workloadlab.simulation import Cluster, Pool
+from workloadlab.simulation import Cluster, Event, Pool
 from workloadlab.simulation.engine import setup as layout
 from workloadlab.simulation.engine.run import replay_lane
-from workloadlab.simulation.reference.lane import replay_by_steps, uniform_draw
+from workloadlab.simulation.reference.lane import Lane, replay_by_steps, uniform_draw
 from workloadlab.simulation.workload import Workload
 
 STEPS = LatencyModel.load("rtxpro6000-llama-3.1-8b")
@@ -85,6 +85,57 @@ def test_kernel_equals_reference(workload, cluster, policy, seed, fewest):
         assert fast.arrival_s[following[row]] == pytest.approx(released, abs=1e-9)
 
 
+@st.composite
+def eventful(draw):
+    """A cluster to which something happens, often while it is at work, often at the same moment."""
+    cluster = draw(clusters())
+    names = [name for pool in cluster.pools for name in (
+        pool.name, *(f"{pool.name}/{i}" for i in range(pool.instances) if not pool.step_together)
+    )]  # fmt: skip
+    happen = st.builds(
+        lambda at_s, what, instance: Event(at_s=at_s, instance=instance, **what),
+        st.sampled_from([0.0, 0.011, 0.05, 0.26, 0.5, 1.0, 3.26, 9.0]),
+        st.sampled_from([
+            {"kind": "stop"}, {"kind": "stop"}, {"kind": "stop", "requests": "fail"},
+            {"kind": "drain"}, {"kind": "start"}, {"kind": "start"},
+        ]),
+        st.sampled_from(names),
+    )  # fmt: skip
+    return replace(cluster, events=draw(st.lists(happen, min_size=1, max_size=6)))
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    workload=workloads(),
+    cluster=eventful(),
+    policy=st.sampled_from(ROUTERS),
+    seed=st.integers(0, 9),
+    fewest=st.sampled_from([1, layout.FEWEST_WITH_BITS]),
+)
+def test_kernel_equals_reference_whatever_happens(workload, cluster, policy, seed, fewest):
+    block_size, workload = workload
+    cluster = replace(
+        cluster,
+        pools=[replace(p, block_size=block_size) if p.prefix_caching else p for p in cluster.pools],
+    )
+    with patch.object(layout, "FEWEST_WITH_BITS", fewest):
+        fast = replay_lane(workload, cluster, policy, seed)
+    slow = Lane(workload, cluster, policy, seed)
+    assert_equal(fast, slow.run())
+    for engine in slow.engines:
+        assert (engine.in_flight, engine.waiting, engine.running) == (0, [], [])
+        assert engine.store.available == engine.pool.blocks
+    served = np.isfinite(fast.end_s)
+    assert (fast.instance[served] >= 0).all()
+    assert np.isnan(fast.first_token_s[~served]).all()
+    assert np.isfinite(fast.arrival_s).all()
+    moments = [getattr(fast, name)[served] for name in TIMES]
+    for before, after in pairwise(moments):
+        assert (before <= after).all()
+    if all(event.requests == "retry" for event in cluster.events):
+        assert (served == (fast.instance >= 0)).all()
+
+
 @pytest.mark.parametrize(
     "policy",
     [*SHELF.values(), *ON_MODELS, by_belief, by_shared_belief],
@@ -128,6 +179,40 @@ def test_engines_agree_while_the_prefix_cache_evicts(seed):
     assert fast.cached_tokens.sum() > 500
     assert fast.preemptions.sum() > 5
     assert_equal(fast, replay_by_steps(workload, cluster, prefix_aware, seed))
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("interval", [0.0, 0.3])
+@pytest.mark.parametrize(
+    "policy",
+    [prefix_aware, by_belief, by_shared_belief, at_most_two, every_signal],
+    ids=lambda policy: policy.name,
+)
+def test_engines_agree_while_busy_instances_come_and_go(seed, interval, policy):
+    rng = np.random.default_rng(seed)
+    events = [
+        Event(at_s=float(at_s), kind=kind, instance=f"pool/{i}", requests=requests)
+        for i in range(3)
+        for at_s, kind, requests in [
+            (rng.uniform(1, 3), "drain", "retry"),
+            (rng.uniform(2, 3), "stop", rng.choice(["retry", "fail"])),
+            (rng.uniform(3, 4), "start", "retry"),
+            (rng.uniform(4, 6), "stop", "retry"),
+            (rng.uniform(4, 8), "start", "retry"),
+        ]
+    ]
+    workload = chained(240, 8, seed=seed)
+    cluster = Cluster.uniform(
+        3, LatencyModel.linear(constant_s=0.02, prefill_token_s=1e-4), kv_blocks=24, block_size=8,
+        max_num_seqs=6, max_num_batched_tokens=50, prefix_caching=True, reserve_full_isl=False,
+        async_scheduling=seed % 2 == 1, signal_interval_s=interval, events=events,
+    )  # fmt: skip
+    fast = replay_lane(workload, cluster, policy, seed)
+    assert_equal(fast, replay_by_steps(workload, cluster, policy, seed))
+    calm = replay_lane(workload, replace(cluster, events=()), policy, seed)
+    assert (fast.end_s != calm.end_s).sum() > 50
+    assert fast.cached_tokens.sum() > 500
+    assert fast.preemptions.sum() > 5
 
 
 def test_engines_agree_on_the_caches_of_many_instances():

@@ -26,6 +26,7 @@ from workloadlab.simulation.engine.record_types import (
     CACHED,
     DECISION,
     ENGINE,
+    EVENT,
     NONE,
     PART,
     PROMPT,
@@ -190,8 +191,8 @@ holds = _array(
     about="1 if a request uses the resident block of that place in `block_ids`",
 )  # fmt: skip
 releases = _array(
-    "releases", RELEASE, "turns", fork=Fork.NOTHING,
-    about="a heap of turns that follow on one that ended",
+    "releases", RELEASE, "release_room", fork=Fork.NOTHING,
+    about="a heap of turns that follow on one that ended, and of requests that come back",
 )  # fmt: skip
 arrivals = _array("arrivals", FLOAT, "requests", fork=Fork.READ, about="moments of arrival")
 inputs = _array("inputs", INT, "requests", fork=Fork.READ, about="prompt tokens")
@@ -225,6 +226,12 @@ serves = _array(
     "serves", BYTE, "pools", "model_columns", fork=Fork.READ,
     about="1 if a pool serves a model; the last column is for requests that name none",
 )  # fmt: skip
+
+# cluster
+
+events = _array(
+    "events", EVENT, "event_count", fork=Fork.READ, about="entries of the event queue, in order"
+)
 
 # router
 

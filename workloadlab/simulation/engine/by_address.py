@@ -31,6 +31,7 @@ __all__ = [
     "advance_group",
     "choose",
     "decode_line",
+    "handle_events",
     "index_insert",
     "index_match",
     "next_decision",
@@ -103,3 +104,4 @@ index_match = _part("index_match", types.void, LANE)
 index_insert = _part("index_insert", types.void, LANE, from_dtype(SEQUENCE), types.int64)
 next_decision = _part("next_decision", types.int64, LANE)
 place = _part("place", types.int64, LANE, types.int64)
+handle_events = _part("handle_events", types.void, LANE)

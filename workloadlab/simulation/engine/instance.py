@@ -31,13 +31,14 @@ from workloadlab.simulation.engine.decodes import (
     pop_decode,
     steps_with_blocks,
 )
-from workloadlab.simulation.engine.kv_blocks import available, release, take
+from workloadlab.simulation.engine.kv_blocks import available, empty, release, take
 from workloadlab.simulation.engine.linked_list import append, unlink
 from workloadlab.simulation.engine.record_types import BATCHINGS, TICK_S
 
 __all__ = [
     "accept",
     "begin_step",
+    "clear",
     "complete",
     "only_decodes",
     "quiet_until",
@@ -154,6 +155,18 @@ def complete(i: Any, lane: Any) -> None:
     while e.decodes > 0 and places[i, 0].step == e.steps:
         _end_decode(i, lane)
     e.chunks = 0
+
+
+@helper
+def clear(i: Any, lane: Any) -> None:
+    """Lose the step in flight and what is cached on an instance whose sequences are lost."""
+    e = engines(lane)[i]
+    e.now_s = lane.now_s
+    e.stepping = e.paused = e.chunks = e.partials = e.blocked = e.all_ready = 0
+    e.in_flight = e.predicted_left = e.queued_tokens = e.decodes = e.context = e.prefilled = 0
+    for phase in range(lane.phases):
+        ring(lane)[i, phase] = 0
+    empty(e, lane, i)
 
 
 @helper

@@ -15,7 +15,18 @@ from workloadlab.simulation.engine.arrays import block_ids, cache, holds, pages
 from workloadlab.simulation.engine.prefix_bits import clear_bit, set_bit
 from workloadlab.simulation.engine.record_types import NONE, PAGE_BITS
 
-__all__ = ["available", "blocks_for", "enter", "hits", "idle_hits", "release", "share", "take"]
+__all__ = [
+    "available",
+    "blocks_for",
+    "empty",
+    "enter",
+    "hits",
+    "idle_hits",
+    "lose",
+    "release",
+    "share",
+    "take",
+]
 
 
 @helper
@@ -150,3 +161,22 @@ def release(e: Any, s: Any, lane: Any, i: Any, computed: Any) -> None:
                     _retire(e, cells, noted, ids[at])
         s.named = 0
     e.free += private
+
+
+@helper
+def lose(s: Any, lane: Any, i: Any) -> None:
+    """Forget the resident blocks that a sequence uses, whoever else does; `empty` makes them free."""
+    ids, held = block_ids(lane), holds(lane)
+    for at in range(s.first_block, s.first_block + s.named):
+        if held[at] == 1:
+            _written(cache(lane)[i], pages(lane)[i], ids[at]).users = NONE
+            if lane.keeps_bits == 1:
+                clear_bit(lane, i, ids[at])
+    s.named = 0
+
+
+@helper
+def empty(e: Any, lane: Any, i: Any) -> None:
+    """Make every block free on an instance whose sequences are lost; idle ones are evicted."""
+    take(e, lane, i, available(e))
+    e.free = e.kv_blocks

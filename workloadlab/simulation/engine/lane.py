@@ -27,6 +27,7 @@ from workloadlab.simulation.engine.arrays import (
 from workloadlab.simulation.engine.arrivals import release_ended
 from workloadlab.simulation.engine.by_address import (
     choose,
+    handle_events,
     index_match,
     next_decision,
     place,
@@ -34,7 +35,7 @@ from workloadlab.simulation.engine.by_address import (
 )
 from workloadlab.simulation.engine.instances import advance, next_end
 from workloadlab.simulation.engine.lane_record import LANES_TYPE, part
-from workloadlab.simulation.engine.record_types import NONE
+from workloadlab.simulation.engine.record_types import NONE, TICK_S
 from workloadlab.simulation.engine.router_side import (
     arrivals_due,
     drop_overflow,
@@ -72,10 +73,11 @@ CHOOSE_MOMENT, REACH_MOMENT, OFFER, DRAIN = 0, 1, 2, 3
 def _next_moment(lane: Any) -> Any:
     """Return the next moment at which the router may have to act, inf if there is none.
 
-    From arrival to arrival, as long as nothing else can follow from the end of a sequence; where that
-    may release a turn, from end to end; where requests wait in the router's queue, from step to step.
+    From arrival or event to the next, as long as nothing else can follow from the end of a sequence;
+    where that may release a turn, from end to end; where requests wait in the router's queue, from step
+    to step.
     """
-    now = due_s(lane)
+    now = min(due_s(lane), lane.event_s)
     if lane.held.count > 0 or lane.closed == 1:
         if lane.lazy == 1:
             advance(lane, lane.reached_s)
@@ -85,7 +87,7 @@ def _next_moment(lane: Any) -> Any:
 
 @helper
 def _reach(lane: Any) -> Any:
-    """Run all instances up to the moment and let the requests arrive that are due then."""
+    """Run all instances up to the moment; let happen, then arrive, what is due then."""
     if lane.interval_s > 0.0:
         refresh_signals(lane, lane.now_s)
     if lane.full == 0 and lane.stalled == NONE:
@@ -97,6 +99,8 @@ def _reach(lane: Any) -> Any:
         return STATUS_RECORD_FULL
     if lane.closed == 1:
         release_ended(lane)
+    if lane.event_s <= lane.now_s + TICK_S:
+        handle_events(lane)(lane)
     return STATUS_DECIDE if arrivals_due(lane, lane.now_s) else STATUS_SLOTS_FULL
 
 
@@ -132,7 +136,8 @@ def _next_decision(lane: Any) -> Any:
     """
     while True:
         if lane.stage == CHOOSE_MOMENT:
-            if lane.held.count == 0 and lane.arrived == lane.requests:
+            waits = lane.held.count > 0 or lane.event_s < np.inf
+            if not waits and lane.arrived == lane.requests:
                 lane.stage = DRAIN
                 continue
             now = _next_moment(lane)

@@ -70,6 +70,8 @@ CLOCK = {
     "full": 0,  # 1 if the record of steps must be read before the lane goes on
     "stalled": NONE,  # slot of a sequence that no step would ever serve
     "last_ended": NONE,  # row that ended or was rejected last
+    "next_event": 0,  # first of `events` that is still to come
+    "event_s": np.inf,  # its moment, inf if there is none
     "now_s": 0.0,
     "reached_s": 0.0,  # where a lazy lane is: engines that only decode may stay behind it
     "busy_s": 0.0,  # until then the router decides on others

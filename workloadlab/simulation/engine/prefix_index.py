@@ -30,7 +30,7 @@ from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.prefix_bits import clear_bit, set_bit, tell_indexed, whole_blocks
 from workloadlab.simulation.engine.record_types import NONE
 
-__all__ = ["index_insert", "index_match"]
+__all__ = ["forget_instance", "index_insert", "index_match"]
 
 
 @helper
@@ -99,6 +99,40 @@ def _forget_deepest(lane: Any, part: Any) -> None:
         index_parts(lane)[part].oldest = p.newer
     index_parts(lane)[i].tokens -= tokens
     index_parts(lane)[lane.instances].tokens -= tokens
+
+
+@helper
+def _forget_prompt(lane: Any, row: Any) -> None:
+    """Forget all that is left of a prompt."""
+    p, parts, first = index_prompts(lane)[row], index_parts(lane), first_blocks(lane)[row]
+    if p.shared < p.blocks:
+        _unlist(lane, row)
+    for k in range(p.shared, p.blocks):
+        clear_bit(lane, p.instance, block_ids(lane)[first + k])
+    tokens = (p.blocks - p.shared) * lane.block_tokens + p.rest
+    p.blocks, p.rest = p.shared, 0
+    parts[p.instance].tokens -= tokens
+    parts[lane.instances].tokens -= tokens
+
+
+@helper
+def forget_instance(lane: Any, i: Any) -> None:
+    """Forget all that was sent to an instance, so that its requests may be sent once more."""
+    queue = index_parts(lane)[_part(lane, i)]
+    before, row = NONE, queue.oldest
+    while row != NONE:
+        p = index_prompts(lane)[row]
+        if p.instance == i:
+            _forget_prompt(lane, row)
+            if before == NONE:
+                queue.oldest = p.newer
+            else:
+                index_prompts(lane)[before].newer = p.newer
+            if queue.newest == row:
+                queue.newest = before
+        else:
+            before = row
+        row = p.newer
 
 
 @helper

@@ -6,10 +6,13 @@ import numpy as np
 
 __all__ = [
     "ASSUMED_OUTPUT_TOKENS",
+    "AWAY",
     "BATCHINGS",
     "CACHED",
     "DECISION",
     "ENGINE",
+    "EVENT",
+    "GONE",
     "LIST",
     "NONE",
     "ORDERS",
@@ -40,6 +43,9 @@ PAGE_BITS = 6
 ORDERS = ("fcfs", "priority", "least_work_left", "bin_packing")
 BATCHINGS = ("chunked", "prefill_first", "static")
 """Names of the codes in `ENGINE`."""
+
+AWAY, GONE = 0, -1
+"""`most_now` of an instance that takes no requests until a later start, or for good."""
 
 RESULT = np.dtype(
     [
@@ -113,6 +119,8 @@ ENGINE = np.dtype(
         ("reserve", "i8"),  # 1 if a prompt is admitted only where all of it has blocks
         ("spare", "i8"),  # blocks that admissions beside others leave free
         ("most_in_flight", "i8"),  # requests that the router may have here
+        ("most_now", "i8"),  # the same while it takes requests, else AWAY or GONE
+        ("starts_left", "i8"),  # starts that are still to come
         ("overhead_s", "f8"),  # of a step
         ("noise", "f8"),  # deviation of the logarithm of a step's time
         ("attention_slots", "f8"),  # infinite where attention is shared out evenly
@@ -224,7 +232,18 @@ RELEASE = np.dtype(
     ],
     align=True,
 )
-"""A turn that will arrive."""
+"""A turn that will arrive, or a request that comes back."""
+
+EVENT = np.dtype(
+    [
+        ("at_s", "f8"),
+        ("kind", "i8"),  # its place in `EVENT_KINDS`, see `simulation.event`
+        ("subject", "i8"),  # an instance
+        ("value", "f8"),  # that the kind needs besides
+    ],
+    align=True,
+)
+"""An entry of the event queue."""
 
 STEP = np.dtype(
     [

@@ -40,11 +40,11 @@ GO_ON = -2
 
 REWARD_FIELDS: dict[str, tuple[str, str]] = {
     "ended": ("i8", "requests that ended since the last decision, those rejected not among them"),
-    "rejected": ("i8", "requests rejected since then"),
+    "rejected": ("i8", "requests rejected since then, or failed"),
     "ttft_s": ("f8", "seconds from arrival to first token, summed over those that ended"),
     "e2e_s": ("f8", "seconds from arrival to last token, summed over them"),
     "inflicted_s": ("f8", "seconds that the placement makes others wait, see `Environment`"),
-    "misses": ("i8", "requests that ended outside a target, or were rejected"),
+    "misses": ("i8", "requests that ended outside a target, were rejected or failed"),
 }
 REWARD = np.dtype([(name, code) for name, (code, _) in REWARD_FIELDS.items()], align=True)
 """The costs of a lane from one decision to the next."""
@@ -80,7 +80,7 @@ def _collect(lane: Any, since: Any, earned: Any, target: Any) -> None:
     row = lane.last_ended
     while row != since:
         r = results(lane)[row]
-        if r.instance == NONE:
+        if r.instance == NONE or np.isnan(r.end_s):
             earned.rejected += 1
             earned.misses += 1
         else:

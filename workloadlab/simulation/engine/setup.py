@@ -15,6 +15,7 @@ from workloadlab.simulation.engine.arrays import ARRAYS
 from workloadlab.simulation.engine.by_address import DECODE_LINE, PARTS, ROUTERS, STEP_TIME
 from workloadlab.simulation.engine.lane_record import CLOCK, COMPILED_PARTS, LANE, signature_of
 from workloadlab.simulation.engine.record_types import (
+    AWAY,
     BATCHINGS,
     ENGINE,
     NONE,
@@ -23,6 +24,7 @@ from workloadlab.simulation.engine.record_types import (
     RULES,
     SEQUENCE,
 )
+from workloadlab.simulation.event import presence
 from workloadlab.simulation.workload import prefix_keys, seed_state
 
 if TYPE_CHECKING:
@@ -141,7 +143,7 @@ def _engines(cluster: Cluster) -> Any:
         rows["batching"] = BATCHINGS.index(pool.batching)
         rows["reserve"] = pool.reserve_full_isl
         rows["spare"] = pool.spare_blocks
-        rows["most_in_flight"] = pool.most_in_flight
+        rows["most_in_flight"] = rows["most_now"] = pool.most_in_flight
         rows["overhead_s"] = pool.step_overhead_s
         rows["noise"] = pool.log_noise
         rows["attention_slots"] = pool.attention_slots or np.inf
@@ -149,6 +151,8 @@ def _engines(cluster: Cluster) -> Any:
         rows["pool"] = number
         rows["caching"] = pool.prefix_caching
         rows["ranks"] = pool.instances if pool.step_together else 1
+    absent, engines["starts_left"] = presence(cluster.event_queue, len(engines))
+    engines["most_now"][absent] = AWAY
     engines["free"] = engines["kv_blocks"]
     for link in ("oldest", "newest"):
         engines[link] = NONE
@@ -179,6 +183,7 @@ def _instances(cluster: Cluster) -> dict[str, Any]:
         "engines": _engines(cluster),
         "tables": _tables(cluster),
         "domains": np.stack([_bounds(pool.latency) for pool in cluster.pools]),
+        "events": np.array(cluster.event_queue, ARRAYS["events"].element),
     }
 
 
@@ -258,6 +263,7 @@ def _sizes(workload: Workload, cluster: Cluster, options: dict[str, Any]) -> dic
         "id_count": ids if caching else 0,
         "page_count": 8 * ((noted >> PAGE_BITS + 3) + 1),  # copied eight at a time
         "cacheable_blocks": len(workload.block_ids) if caching else 0,
+        "release_room": n if options["closed"] or cluster.events else 0,
         "depth": depth,
         "indexed_requests": indexed,
         "part_count": count + 1,
@@ -283,9 +289,17 @@ def _laid_out(given: dict[str, Any], sizes: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _addresses(policy: Router) -> dict[str, int]:
-    """Return where the functions of a lane are: the parts of the engine, and the router."""
-    found = {name: _address_of(COMPILED_PARTS[name], signature_of(name)) for name in PARTS}
+def _addresses(policy: Router, cluster: Cluster) -> dict[str, int]:
+    """Return where the functions of a lane are: the parts of the engine, and the router.
+
+    The handlers of events are compiled for the first cluster that has some.
+    """
+    needed = set(PARTS)
+    if cluster.events:
+        from workloadlab.simulation.engine import events  # noqa: F401  it compiles the handlers
+    else:
+        needed.remove("handle_events")
+    found = {name: _address_of(COMPILED_PARTS[name], signature_of(name)) for name in needed}
     if policy.kind in ROUTERS:
         found[policy.kind] = _address_of(policy.compiled, ROUTERS[policy.kind])
     return found
@@ -325,7 +339,8 @@ def lane_arrays(
     made = LaneArrays(np.zeros(1, LANE), {})
     for name, values in _laid_out(given, sizes).items():
         made.put(name, values)
-    for name, value in {**sizes, **options, **CLOCK, **_addresses(policy)}.items():
+    for name, value in {**sizes, **options, **CLOCK, **_addresses(policy, cluster)}.items():
         made.lane[name] = value
+    made.lane["event_s"] = min(made.arrays["events"]["at_s"], default=np.inf)
     made.lane["held"]["head"] = made.lane["held"]["tail"] = NONE
     return made

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from itertools import pairwise
+from dataclasses import replace
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from numba import njit
 from workloadlab.latency import LatencyModel
 from workloadlab.oracles.forked import forked_lane
 from workloadlab.routing import PrefixIndex, router
-from workloadlab.simulation import Cluster
+from workloadlab.simulation import Cluster, Event
 from workloadlab.simulation.engine import arrays as table
 from workloadlab.simulation.engine import setup as layout
 from workloadlab.simulation.engine.arrays import ARRAYS, SIZES, Fork
@@ -134,8 +135,9 @@ def test_a_lane_is_laid_out_as_the_rows_say(scene):
 
 def test_the_scenes_use_all_arrays():
     used = set()
-    for load, policy, room in SCENES.values():
-        made = layout.lane_arrays(crowd(**load), cluster(), policy, 0, **room)
+    for (load, policy, room), events in product(SCENES.values(), ((), EVENTFUL)):
+        among = replace(cluster(), events=events)
+        made = layout.lane_arrays(crowd(**load), among, policy, 0, **room)
         used |= {name for name, array in made.arrays.items() if array.size}
     assert used == set(ARRAYS) - {"params"}
 
@@ -160,9 +162,17 @@ def test_the_record_has_the_addresses_first_and_each_size_once():
     assert set(SIZES) < set(LANE.names)
 
 
-def test_every_part_of_the_engine_is_compiled(scene):
+EVENTFUL = [Event(at_s=1.0, kind="drain", instance="pool/0")]
+
+
+def test_every_part_of_the_engine_is_compiled():
+    made = layout.lane_arrays(crowd(), replace(cluster(), events=EVENTFUL), by_hits, 0)
     assert set(COMPILED_PARTS) == set(PARTS)
-    assert all(scene.lane[name][0] for name in PARTS)
+    assert all(made.lane[name][0] for name in PARTS)
+
+
+def test_a_lane_without_events_has_every_part_but_their_handlers(scene):
+    assert [name for name in PARTS if not scene.lane[name][0]] == ["handle_events"]
 
 
 def test_kernels_write_no_array_that_is_only_read(scene):
