@@ -6,7 +6,14 @@ from workloadlab.routing.prefix_index import CHARACTERS_PER_TOKEN, PrefixIndex
 from workloadlab.routing.registry import SHELF, resolve
 from workloadlab.routing.requirements import compatible_routers, unmet_need
 from workloadlab.routing.router import DEFER, Router, empty_memory, router
-from workloadlab.routing.signals import INSTANCE, INSTANCE_FIELDS, REQUEST, REQUEST_FIELDS
+from workloadlab.routing.signals import (
+    INSTANCE,
+    INSTANCE_FIELDS,
+    REQUEST,
+    REQUEST_FIELDS,
+    SIGNALS,
+    signals_table,
+)
 
 __all__ = [
     "CHARACTERS_PER_TOKEN",
@@ -16,6 +23,7 @@ __all__ = [
     "REQUEST",
     "REQUEST_FIELDS",
     "SHELF",
+    "SIGNALS",
     "Batch",
     "Chooser",
     "PrefixIndex",
@@ -27,6 +35,7 @@ __all__ = [
     "empty_memory",
     "resolve",
     "router",
+    "signals_table",
     "signatures",
     "unmet_need",
 ]

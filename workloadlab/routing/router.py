@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -124,11 +124,15 @@ class Router:
             return self.name
         return f"{code.co_filename}:{code.co_firstlineno}"
 
+    def may_see(self, *signals: str) -> bool:
+        """Say whether it may read any of the signals; of what is not compiled nobody knows."""
+        return self.kind == "batch" or _may_read(self.function, frozenset(signals))
+
     @cached_property
     def sees_decoding(self) -> bool:
         """Whether it may read what changes while an engine only decodes."""
         resident = "prefix" in self.reads and self.index is None
-        return self.kind == "batch" or resident or may_read(self.function, DECODING_FIELDS)
+        return resident or self.may_see(*DECODING_FIELDS)
 
     @cached_property
     def interpreted(self) -> Callable[..., Any]:
@@ -143,6 +147,9 @@ class Router:
             UsageError: numba cannot compile it; names the place and the construct.
         """
         return _compiled(self)
+
+
+_may_read = cache(may_read)
 
 
 def _compiled(policy: Router) -> Any:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from workloadlab.latency import ESTIMATORS, LatencyModel, RequestModel
 from workloadlab.latency.estimators.registry import fit_estimator
-from workloadlab.routing import SHELF, PrefixIndex, router
+from workloadlab.routing import SHELF, SIGNALS, PrefixIndex, batch_router, router
 from workloadlab.simulation import Cluster, Pool
 from workloadlab.simulation.engine import setup as layout
 from workloadlab.simulation.engine.record_types import BATCHINGS, ORDERS
@@ -54,6 +54,9 @@ def every_signal(request, instance):
         + 0.3 * instance.sent_tokens_since_report
         - 0.01 * instance.block_size
         + 0.1 * request.input_tokens * instance.index
+        + 20 * instance.next_decode_s * instance.relative_speed
+        + (request.priority + 2 * request.slo_class + 3 * request.tenant) * instance.pool
+        + 0.2 * abs(instance.model - request.model) * request.queue_length
     )
 
 
@@ -222,7 +225,10 @@ def workloads(draw):
         block_size=block_size,
         model=np.array(draw(st.lists(st.integers(-1, 1), min_size=n, max_size=n))),
         models=("a", "b"),
-        priority=np.array(draw(st.lists(st.integers(-1, 2), min_size=n, max_size=n))),
+        **{
+            name: np.array(draw(st.lists(st.integers(-1, 2), min_size=n, max_size=n)))
+            for name in ("priority", "slo_class", "tenant")
+        },
         **draw(st.one_of(st.just({}), turns(n))),
     )
 
@@ -264,6 +270,14 @@ def assert_equal(fast, slow):
     assert (fast.steps, fast.steps_outside) == (slow.steps, slow.steps_outside)
 
 
+def in_blocks_of(cluster, size):
+    """Return the cluster with blocks of the trace's size wherever it caches prefixes."""
+    return replace(
+        cluster,
+        pools=[replace(p, block_size=size) if p.prefix_caching else p for p in cluster.pools],
+    )
+
+
 @settings(max_examples=250, deadline=None)
 @given(
     workload=workloads(),
@@ -274,10 +288,7 @@ def assert_equal(fast, slow):
 )
 def test_kernel_equals_reference(workload, cluster, policy, seed, fewest):
     block_size, workload = workload
-    cluster = replace(
-        cluster,
-        pools=[replace(p, block_size=block_size) if p.prefix_caching else p for p in cluster.pools],
-    )
+    cluster = in_blocks_of(cluster, block_size)
     with patch.object(layout, "FEWEST_WITH_BITS", fewest):
         fast = replay_lane(workload, cluster, policy, seed)
     assert_equal(fast, replay_by_steps(workload, cluster, policy, seed))
@@ -324,6 +335,107 @@ def test_every_router_decides_alike_in_both_engines(policy, interval):
     fast = replay_lane(workload, cluster, policy, 0)
     assert_equal(fast, replay_by_steps(workload, cluster, policy, 0))
     assert (fast.instance >= 0).all()
+
+
+class Watching:
+    """A chooser that writes down all that it sees, and takes the instances that can serve in turn."""
+
+    uses = ("prefix",)
+
+    def __init__(self, *, oracle, index):
+        self.needs, self.index, self.seen = ("oracle",) if oracle else (), index, []
+
+    def note(self, request, instances):
+        self.seen.append((request.copy(), instances.copy()))
+        able = np.flatnonzero(instances["fits"])
+        return int(able[len(self.seen) % len(able)])
+
+    def choose(self, batch):
+        return [self.note(batch.requests[0], batch.instances[0])]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    workload=workloads(),
+    cluster=clusters(),
+    oracle=st.booleans(),
+    index=st.sampled_from([None, by_belief.index]),
+)
+def test_routers_see_the_same_in_both_engines(workload, cluster, oracle, index):
+    block_size, workload = workload
+    cluster = in_blocks_of(cluster, block_size)
+    fast, slow = (Watching(oracle=oracle, index=index) for _ in range(2))
+    replay_lane(workload, cluster, batch_router(fast), 0)
+    noting = replace(
+        batch_router(slow),
+        kind="choose",
+        function=lambda request, instances, params, memory: slow.note(request, instances),
+    )
+    replay_by_steps(workload, cluster, noting, 0)
+    assert len(fast.seen) == len(slow.seen)
+    for (request, instances), (request_by_steps, instances_by_steps) in zip(
+        fast.seen, slow.seen, strict=True
+    ):
+        for signal in SIGNALS:
+            a, b = (request, request_by_steps), (instances, instances_by_steps)
+            seen, expected = (
+                part[signal.name] for part in (a if signal.record == "request" else b)
+            )
+            np.testing.assert_allclose(seen, expected, rtol=0, atol=1e-9, err_msg=signal.name)
+
+
+def reading(signal):
+    """A router whose choices follow from one signal alone."""
+    name, sign = signal.name, -1 if signal.name == "relative_speed" else 1
+
+    @router(needs={"oracle", "prefix"}, name=f"by_{signal.record}_{name}")
+    def of_instance(request, instance):
+        return sign * instance[name]
+
+    @router(needs={"oracle", "prefix"}, name=f"by_{signal.record}_{name}")
+    def of_request(request, instance):
+        return (request[name] * (instance["index"] + 1) * 7.3) % 1.0
+
+    return of_request if signal.record == "request" else of_instance
+
+
+@pytest.mark.parametrize("signal", SIGNALS, ids=lambda s: f"{s.record}.{s.name}")
+@pytest.mark.parametrize("interval", [0.0, 0.15])
+def test_a_router_that_reads_one_signal_alone_decides_alike_in_both_engines(signal, interval):
+    """What a compiled router does not read is not computed for it, so each is read by itself."""
+    workload, cluster = busy(interval)
+    policy = reading(signal)
+    fast = replay_lane(workload, cluster, policy, 0)
+    assert_equal(fast, replay_by_steps(workload, cluster, policy, 0))
+
+
+def busy(interval):
+    """Sixty requests of all kinds on two pools that differ in all that a router sees of them."""
+    rng = np.random.default_rng(round(100 * interval))
+    n, size = 60, 8
+    inputs, outputs = rng.integers(1, 120, n), rng.integers(1, 30, n)
+    shared = rng.integers(0, 3, n)
+    chains = [
+        [int(shared[row]) * 15 + k if k < 6 else 45 + row * 20 + k for k in range(int(blocks))]
+        for row, blocks in enumerate((inputs + outputs - 1) // size)
+    ]
+    workload = Workload(
+        np.sort(rng.uniform(0, 3, n)), inputs, outputs, rng.integers(-1, 40, n),
+        rng.integers(-1, 9, n), np.array([name for chain in chains for name in chain], np.int32),
+        np.cumsum([0, *map(len, chains)]), size, model=rng.integers(-1, 2, n), models=("a", "b"),
+        priority=rng.integers(0, 3, n), slo_class=rng.integers(-1, 3, n), tenant=rng.integers(-1, 3, n),
+    )  # fmt: skip
+    slow = LatencyModel.linear(constant_s=0.02, prefill_token_s=1e-4, decode_context_s=1e-6)
+    quick = LatencyModel.linear(constant_s=0.01, prefill_token_s=1e-4, decode_seq_s=1e-3)
+    large = Pool(
+        instances=3, latency=slow, kv_blocks=30, block_size=size, max_num_seqs=4,
+        max_num_batched_tokens=50, prefix_caching=True, max_in_flight=6, name="large",
+    )  # fmt: skip
+    small = replace(
+        large, instances=2, latency=quick, kv_blocks=17, max_num_seqs=3, models=("b",), name="small",
+        async_scheduling=True,
+    )  # fmt: skip
+    return workload, Cluster(pools=[large, small], signal_interval_s=interval)
 
 
 def crowd(n, *, seed, output=40):

@@ -40,6 +40,7 @@ __all__ = [
     "arrivals",
     "block_ids",
     "cache",
+    "copier",
     "decisions",
     "domains",
     "engines",
@@ -69,11 +70,13 @@ __all__ = [
     "seats",
     "serves",
     "sessions",
+    "slo_classes",
     "slots",
     "snapshots",
     "starts",
     "steps",
     "tables",
+    "tenants",
     "thinks",
     "views",
 ]
@@ -125,6 +128,22 @@ def array_of(record: Any, name: str, dtype: np.dtype[Any], *sizes: str | int) ->
     return intrinsic(accessor)
 
 
+def copier(record: Any, names: tuple[str, ...]) -> Any:
+    """Make what copies fields of 8 bytes from one record to another: `copy(to, source)`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        to, source = arguments
+        for name in names:
+            value = builder.load(member(context, builder, record, source, name))
+            builder.store(value, member(context, builder, record, to, name))
+        return context.get_dummy_value()
+
+    def copy(typing_context: Any, to: Any, source: Any) -> Any:  # noqa: ARG001
+        return types.void(to, source), codegen
+
+    return intrinsic(copy)
+
+
 def _array(name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
     return array_of(LANE_TYPE, name, dtype, *sizes)
 
@@ -159,6 +178,8 @@ predictions = _array("predictions", INT, "requests")
 sessions = _array("sessions", INT, "requests")
 models = _array("models", INT, "requests")
 priorities = _array("priorities", INT, "requests")
+tenants = _array("tenants", INT, "requests")
+slo_classes = _array("slo_classes", INT, "requests")
 first_blocks = _array("first_blocks", INT, "edges")
 block_ids = _array("block_ids", INT32, "block_count")
 next_turns = _array("next_turns", INT, "requests")

@@ -128,6 +128,7 @@ _ADDRESSES = (
     "engines", "slots", "ring", "seats", "cache", "pages", "block_ids", "holds", "results", "releases",
     "steps", "decisions", "scores", "tables", "domains", "views", "offers", "snapshots",
     "arrivals", "inputs", "outputs", "predictions", "sessions", "models", "priorities",
+    "tenants", "slo_classes",
     "first_blocks", "next_turns", "thinks", "prefix_keys", "starts", "serves",
     "index_rules", "index_prompts", "index_parts", "index_buckets", "prefix_bits",
     "params", "memory",
@@ -144,7 +145,7 @@ _FUNCTIONS = (
 )  # fmt: skip
 _OPTIONS = (
     "most_held", "by_score", "lazy", "oracle", "prefix", "block_tokens", "guesses", "sees_cache",
-    "keeps_bits", "closed", "stepwise",
+    "keeps_bits", "foresees", "closed", "stepwise",
 )  # fmt: skip
 _CLOCK = (
     "stage", "last_tick", "seen_tick", "started", "arrived", "decided",
@@ -167,8 +168,8 @@ LANE = np.dtype(
 sizes, the router's side, and where it stands. A lane is `lazy` if its router sees nothing that changes
 while an engine only decodes: then such engines stay behind `reached_s`, where the others are. It
 `sees_cache` if its router is told what is really cached, and `keeps_bits` if engines note that in
-`prefix_bits`. `held` is the router's queue; `ended` heads the list of sequences whose next turn is due
-a release; `full` says that the record of steps must be read before the lane goes on; `stalled` names a
+`prefix_bits`; it `foresees` if its router is told how long the next decode steps take. `held` is
+the router's queue; `ended` heads the list of sequences whose next turn is due a release; `full` says that the record of steps must be read before the lane goes on; `stalled` names a
 sequence that no step would ever serve; `last_ended` is the row that ended or was rejected last."""
 
 STEP = np.dtype(

@@ -12,6 +12,7 @@ from workloadlab.latency.estimators.registry import estimator_named
 from workloadlab.routing import INSTANCE, REQUEST, empty_memory
 from workloadlab.simulation.engine import record_types as state
 from workloadlab.simulation.engine.record_types import BATCHINGS, NONE, ORDERS
+from workloadlab.simulation.fixed_signals import fixed_signals
 from workloadlab.simulation.workload import prefix_keys, seed_state
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ def _requests(workload: Workload, cluster: Cluster, *, prefix: bool) -> dict[str
         "sessions": (workload.session, np.int64),
         "models": (workload.model, np.int64),
         "priorities": (workload.priority, np.int64),
+        "tenants": (workload.tenant, np.int64),
+        "slo_classes": (workload.slo_class, np.int64),
         "first_blocks": (workload.first_block, np.int64),
         "next_turns": (workload.next_turn if closed else nothing, np.int64),
         "thinks": (workload.think_s + outside_s if closed else nothing, np.float64),
@@ -182,15 +185,6 @@ def _cache(ids: int, count: int) -> Any:
     return cache
 
 
-def _views(engines: Any) -> Any:
-    """Return the router's view of the instances before anything is reported."""
-    views = np.zeros(len(engines), INSTANCE)
-    views["index"] = np.arange(len(engines))
-    for name in ("kv_blocks", "block_size", "max_num_seqs"):
-        views[name] = engines[name]
-    return views
-
-
 def _snapshots(cluster: Cluster, count: int) -> Any:
     """Return a ring of as many snapshots as can be on their way to the router."""
     depth = 1
@@ -268,7 +262,7 @@ def lane_arrays(
         "scores": np.zeros((recorded_decisions, count)),
         "tables": _tables(cluster),
         "domains": np.stack([_bounds(pool.latency) for pool in cluster.pools]),
-        "views": _views(engines),
+        "views": fixed_signals(cluster, workload.models),
         "offers": np.zeros(1, REQUEST),
         "snapshots": _snapshots(cluster, count),
         **_index(policy.index, workload, count),
@@ -309,6 +303,7 @@ def lane_arrays(
     lane["oracle"], lane["prefix"] = "oracle" in reads, "prefix" in reads
     lane["stepwise"] = recorded_steps > 0 or any(pool.step_noise > 0 for pool in cluster.pools)
     fresh = cluster.signal_interval_s == 0 and not closed and not lane["stepwise"][0]
+    lane["foresees"] = policy.may_see("next_decode_s")
     lane["lazy"] = fresh and not policy.sees_decoding
     lane["interval_s"], lane["delay_s"] = cluster.signal_interval_s, cluster.signal_delay_s
     lane["decision_s"], lane["seed"] = cluster.decision_overhead_s, seed_state(seed)
