@@ -169,8 +169,9 @@ sizes, the router's side, and where it stands. A lane is `lazy` if its router se
 while an engine only decodes: then such engines stay behind `reached_s`, where the others are. It
 `sees_cache` if its router is told what is really cached, and `keeps_bits` if engines note that in
 `prefix_bits`; it `foresees` if its router is told how long the next decode steps take. `held` is
-the router's queue; `ended` heads the list of sequences whose next turn is due a release; `full` says that the record of steps must be read before the lane goes on; `stalled` names a
-sequence that no step would ever serve; `last_ended` is the row that ended or was rejected last."""
+the router's queue; `ended` heads the list of sequences whose next turn is due a release; `full` says
+that the record of steps must be read before the lane goes on; `stalled` names a sequence that no step
+would ever serve; `last_ended` is the row that ended or was rejected last."""
 
 STEP = np.dtype(
     [("instance", "i8"), ("start_s", "f8"), ("end_s", "f8"), ("prefill_tokens", "i8"),
