@@ -9,7 +9,7 @@ from support.traces import requests_every
 
 import workloadlab as wl
 from workloadlab.oracles import ORACLES
-from workloadlab.routing import SHELF, compatible_routers, unmet_need
+from workloadlab.routing import SHELF, SIGNALS, compatible_routers, unmet_need
 
 CLUSTER = """
 [[pool]]
@@ -70,6 +70,18 @@ def test_list_of_routers_names_needs(run):
     code, out, _ = run("replay", "--list-routers")
     assert len(out.splitlines()) == len(SHELF) + len(ORACLES)
     assert "(needs prefix)" in out
+
+
+def test_list_of_signals_says_what_a_router_sees(run):
+    code, out, _ = run("replay", "--list-signals", "--json")
+    assert code == 0
+    signals = json.loads(out)["signals"]
+    assert [entry["name"] for entry in signals] == [signal.name for signal in SIGNALS]
+    assert {"record", "name", "code", "unit", "kind", "meaning"} <= set(signals[0])
+    code, out, _ = run("replay", "--list-signals")
+    assert [line.split()[0] for line in out.splitlines()] == [
+        f"{signal.record}.{signal.name}" for signal in SIGNALS
+    ]
 
 
 def test_a_router_predicts_with_a_model_of_ones_own(run, tmp_path):

@@ -48,6 +48,9 @@ def every_signal(request, instance):
         + 0.3 * instance.sent_tokens_since_report
         - 0.01 * instance.block_size
         + 0.1 * request.input_tokens * instance.index
+        + 20 * instance.next_decode_s * instance.relative_speed
+        + (request.priority + 2 * request.slo_class + 3 * request.tenant) * instance.pool
+        + 0.2 * abs(instance.model - request.model) * request.queue_length
     )
 
 

@@ -81,7 +81,10 @@ def workloads(draw: st.DrawFn) -> tuple[int, Workload]:
         **blocks_of(chains, block_size),
         model=np.array(draw(st.lists(st.integers(-1, 1), min_size=n, max_size=n))),
         models=("a", "b"),
-        priority=np.array(draw(st.lists(st.integers(-1, 2), min_size=n, max_size=n))),
+        **{
+            name: np.array(draw(st.lists(st.integers(-1, 2), min_size=n, max_size=n)))
+            for name in ("priority", "slo_class", "tenant")
+        },
         **draw(st.one_of(st.just({}), turns(n))),
     )
 

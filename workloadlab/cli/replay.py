@@ -70,6 +70,7 @@ if TYPE_CHECKING:
 @click.option("--threads", type=int, help="Runs at a time; default one per core.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the outcome traces.")
 @click.option("--list-routers", is_flag=True, help="List the routers that ship.")
+@click.option("--list-signals", is_flag=True, help="List what a router sees.")
 @json_option
 def command(
     trace: Path | None,
@@ -82,12 +83,16 @@ def command(
     threads: int | None,
     out: Path | None,
     list_routers: bool,
+    list_signals: bool,
     as_json: bool,
     **options: str | float | None,
 ) -> None:
     """Replay TRACE on a cluster through routers; write the outcomes and print their scores."""
     if list_routers:
         _list_routers(as_json)
+        return
+    if list_signals:
+        _list_signals(as_json)
         return
     if records and out is None:
         raise UsageError("--record without a place to write to", fix="name a folder with -o")
@@ -216,3 +221,15 @@ def _list_routers(as_json: bool) -> None:
     for r in shelf:
         needs = f" (needs {', '.join(r['needs'])})" if r["needs"] else ""
         click.echo(f"{r['name']:<24} {r['family']}: {r['formula']}{needs}")
+
+
+def _list_signals(as_json: bool) -> None:
+    from workloadlab.routing import signals_table
+
+    signals = signals_table()
+    if as_json:
+        print_json({"schema_version": 1, "signals": signals})
+        return
+    for signal in signals:
+        field = f"{signal['record']}.{signal['name']}"
+        click.echo(f"{field:<34} {signal['kind']:<9} {signal['unit']:<9} {signal['meaning']}")

@@ -11,11 +11,20 @@ its row to `signals.py`.
 
 from workloadlab.routing.batch import Batch, Chooser, as_choices, batch_router, choices_of
 from workloadlab.routing.compilation import signatures
+from workloadlab.routing.memory import empty_memory, memory_slots, per_instance
 from workloadlab.routing.prefix_index import CHARACTERS_PER_TOKEN, PrefixIndex
-from workloadlab.routing.registry import SHELF, resolve
+from workloadlab.routing.registry import SHELF
 from workloadlab.routing.requirements import compatible_routers, unmet_need
-from workloadlab.routing.router import DEFER, Router, empty_memory, router
-from workloadlab.routing.signals import INSTANCE, INSTANCE_FIELDS, REQUEST, REQUEST_FIELDS
+from workloadlab.routing.resolve import resolve, router
+from workloadlab.routing.router import DEFER, Router
+from workloadlab.routing.signals import (
+    INSTANCE,
+    INSTANCE_FIELDS,
+    REQUEST,
+    REQUEST_FIELDS,
+    SIGNALS,
+    signals_table,
+)
 
 __all__ = [
     "CHARACTERS_PER_TOKEN",
@@ -25,6 +34,7 @@ __all__ = [
     "REQUEST",
     "REQUEST_FIELDS",
     "SHELF",
+    "SIGNALS",
     "Batch",
     "Chooser",
     "PrefixIndex",
@@ -34,8 +44,11 @@ __all__ = [
     "choices_of",
     "compatible_routers",
     "empty_memory",
+    "memory_slots",
+    "per_instance",
     "resolve",
     "router",
+    "signals_table",
     "signatures",
     "unmet_need",
 ]

@@ -53,8 +53,7 @@ def signatures() -> tuple[Any, Any]:
 def linked(function: Any) -> Any:
     """Return the function with the plain functions and routers that it calls compiled.
 
-    Of its globals only those of its own file: the cache on disk is stamped with that file. Of the
-    variables that it closes over, all.
+    Of its globals those of its own file and of this package; of the variables that it closes over, all.
     """
     from numba import njit
 
@@ -62,7 +61,10 @@ def linked(function: Any) -> Any:
         inner = getattr(value, "function", value)  # that of a router, if it is one
         if not isinstance(inner, FunctionType) or inner is function:
             return value
-        if not anywhere and inner.__globals__ is not function.__globals__:
+        ours = inner.__globals__ is function.__globals__ or inner.__module__.startswith(
+            "workloadlab."
+        )
+        if not anywhere and not ours:
             return value
         return njit(nogil=True)(linked(inner))
 

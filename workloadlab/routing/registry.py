@@ -1,12 +1,11 @@
-"""The routers that ship, by name, and how a user's word becomes a router."""
+"""The routers that ship, by name."""
 
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
-from workloadlab.routing.batch import Chooser, batch_router
 from workloadlab.routing.families import (
     affinity,
     cache_aware,
@@ -24,15 +23,11 @@ from workloadlab.routing.families import (
     size_intervals,
     tokens,
 )
-from workloadlab.routing.router import Router, router
-from workloadlab.routing.user_file import from_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from workloadlab.routing.router import Router
 
-    from workloadlab.routing.families.model_predictions import RequestPredictor, StepModel
-
-__all__ = ["FAMILIES", "SHELF", "built_in", "resolve"]
+__all__ = ["FAMILIES", "SHELF", "built_in"]
 
 FAMILIES = (
     controls,
@@ -74,33 +69,3 @@ def built_in(name: str) -> Router:
         f"no router is called {name!r}",
         fix=f"{hint}use {', '.join(SHELF)}, or my_router.py:name",
     )
-
-
-def resolve(
-    spec: str | Router | Chooser | Callable[..., Any],
-    *,
-    load: Callable[[str], StepModel | RequestPredictor] | None = None,
-) -> Router:
-    """Return the router that a name, `name=model`, `file.py:name`, function, Router or chooser means.
-
-    Args:
-        spec: the word, or a function, a Router, or an object with `choose(batch)`; `name=model` is a
-            router that predicts latency, on a fitted model.
-        load: returns the model that such a word names.
-
-    Raises:
-        UsageError: unknown name (with the nearest ones), or a file without such a router.
-    """
-    if isinstance(spec, Router):
-        return spec
-    if isinstance(spec, Chooser):
-        return batch_router(spec)
-    if callable(spec):
-        return router(spec)
-    path, _, name = spec.rpartition(":")
-    if path.endswith(".py") or spec.endswith(".py"):
-        return from_file(path, name) if path.endswith(".py") else from_file(spec)
-    name, equals, model = spec.partition("=")
-    if equals and load:
-        return router(name, model=load(model))
-    return built_in(spec)

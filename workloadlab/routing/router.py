@@ -11,10 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, overload
-
-import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.routing.compilation import (
@@ -29,19 +27,15 @@ from workloadlab.routing.signals import DECODING_FIELDS, ORACLE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
-    from workloadlab.routing.families.model_predictions import RequestPredictor, StepModel
     from workloadlab.routing.prefix_index import PrefixIndex
 
-__all__ = ["DEFER", "NEEDS", "Router", "RouterMaker", "empty_memory", "named_and_needing", "router"]
+__all__ = ["DEFER", "NEEDS", "Router", "named_and_needing", "router"]
 
 DEFER = -1
 """What a choosing router returns to keep the request in the router's own queue."""
 
 NEEDS = ("oracle", "session", "predicted_output", "prefix")
-MEMORY_CELLS = 64
-MEMORY_CELLS_PER_INSTANCE = 16
 
 
 @dataclass(frozen=True)
@@ -58,6 +52,7 @@ class Router:
         uses: what it reads when the trace and the cluster have it, and can do without.
         params: numbers handed to the function as `params`; they can change without compiling again.
         param_names: what the numbers are called, or nothing.
+        memory: the places in its memory that have names: see `memory_slots`.
         index: what it keeps of the prompts that it placed, or None if the engines report their caches.
         model: name of the fitted model that it predicts with; its table stands behind the numbers
             that have names.
@@ -71,6 +66,7 @@ class Router:
     uses: frozenset[str] = frozenset()
     params: tuple[float, ...] = ()
     param_names: tuple[str, ...] = ()
+    memory: Any = None
     index: PrefixIndex | None = None
     model: str = ""
     family: str = "user"
@@ -124,11 +120,15 @@ class Router:
             return self.name
         return f"{code.co_filename}:{code.co_firstlineno}"
 
+    def may_see(self, *signals: str) -> bool:
+        """Say whether it may read any of the signals; of what is not compiled nobody knows."""
+        return self.kind == "batch" or _may_read(self.function, frozenset(signals))
+
     @cached_property
     def sees_decoding(self) -> bool:
         """Whether it may read what changes while an engine only decodes."""
         resident = "prefix" in self.reads and self.index is None
-        return self.kind == "batch" or resident or may_read(self.function, DECODING_FIELDS)
+        return resident or self.may_see(*DECODING_FIELDS)
 
     @cached_property
     def interpreted(self) -> Callable[..., Any]:
@@ -143,6 +143,9 @@ class Router:
             UsageError: numba cannot compile it; names the place and the construct.
         """
         return _compiled(self)
+
+
+_may_read = cache(may_read)
 
 
 def _compiled(policy: Router) -> Any:
@@ -186,9 +189,22 @@ def named_and_needing(policy: Router) -> Router:
     return policy
 
 
-def _check(policy: Router) -> Router:
+def _known_to_read(function: Any, signals: frozenset[str]) -> list[str]:
+    """Return which of the signals a function reads for sure: itself, or in what it calls if known."""
+    own = signals & set(function.__code__.co_names)
+    unknown = _may_read(function, frozenset())
+    called = {name for name in signals if not unknown and _may_read(function, frozenset({name}))}
+    return sorted(own | called)
+
+
+def _checked(policy: Router) -> Router:
+    """Return the router of a function if it can be one.
+
+    Raises:
+        UsageError: it cannot.
+    """
     named_and_needing(policy)
-    if policy.index is not None and "cached_tokens" in policy.function.__code__.co_names:
+    if policy.index is not None and _known_to_read(policy.function, frozenset({"cached_tokens"})):
         raise UsageError(
             f"router {policy.name!r} keeps a prefix index, so nobody tells it cached_tokens",
             where=policy.location,
@@ -203,137 +219,84 @@ def _check(policy: Router) -> Router:
             where=policy.location,
             fix=f"a {policy.kind} router takes 2 to {most}: (request, {second})",
         )
-    read = ORACLE_FIELDS & set(policy.function.__code__.co_names)
+    read = _known_to_read(policy.function, ORACLE_FIELDS)
     if read and "oracle" not in policy.needs:
         raise UsageError(
-            f"router {policy.name!r} reads {', '.join(sorted(read))}, the true output length",
+            f"router {policy.name!r} reads {', '.join(read)}, the true output length",
             where=policy.location,
             fix='declare needs={"oracle"}, or read request.predicted_output_tokens',
         )
     return policy
 
 
-class RouterMaker:
-    """What `wl.router` is: called on a function, on a built-in's name, or asked to read a file."""
+@overload
+def router(function: Callable[..., Any], /, **options: Any) -> Router: ...
+@overload
+def router(**options: Any) -> Callable[[Callable[..., Any]], Router]: ...
+def router(  # type: ignore[misc]  # mypy would have each form list the keywords
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    kind: Kind = "score",
+    needs: Iterable[str] = (),
+    uses: Iterable[str] = (),
+    params: Mapping[str, float] | Iterable[float] = (),
+    name: str | None = None,
+    memory: Any = None,
+    index: PrefixIndex | None = None,
+    family: str = "user",
+    formula: str = "",
+    source: str = "",
+) -> Router | Callable[[Callable[..., Any]], Router]:
+    """Make a router of a plain function; without one, return what does.
 
-    @overload
-    def __call__(self, function: Callable[..., Any], /) -> Router: ...
-    @overload
-    def __call__(
-        self, name: str, /, *, model: StepModel | RequestPredictor = ..., **values: float
-    ) -> Router: ...
-    @overload
-    def __call__(
-        self,
-        *,
-        kind: Kind = "score",
-        needs: Iterable[str] = (),
-        uses: Iterable[str] = (),
-        params: Mapping[str, float] | Iterable[float] = (),
-        name: str | None = None,
-        index: PrefixIndex | None = None,
-        family: str = "user",
-        formula: str = "",
-        source: str = "",
-    ) -> Callable[[Callable[..., Any]], Router]: ...
-    def __call__(  # type: ignore[misc]  # mypy reads the keywords of the third form otherwise
-        self, what: Callable[..., Any] | str | None = None, /, **options: Any
-    ) -> Router | Callable[[Callable[..., Any]], Router]:
-        """Turn a plain function into a router, or name a built-in with parameters of one's own.
+    Args:
+        function: (request, instance[, params]) -> score, or with kind="choose"
+            (request, instances[, params[, memory]]) -> index or -1.
+        kind: "score" or "choose".
+        needs: any of "oracle", "session", "predicted_output", "prefix".
+        uses: the same, for what the router can do without.
+        params: starting values of `params`, by name or by place.
+        name: defaults to the function's name.
+        memory: the places in its memory that have names: see `memory_slots`.
+        index: a PrefixIndex, if it guesses what is cached from what it sent; it then reads
+            indexed_tokens.
+        family: what it is listed under.
+        formula: the score or the choice, in one line.
+        source: where the policy comes from.
 
-        Args:
-            what: (request, instance[, params]) -> score, or with kind="choose"
-                (request, instances[, params[, memory]]) -> index or -1. `memory` is an array of floats,
-                64 and 16 for each instance, zero at the start of a run, that the function may write.
-                Or a built-in's name; then the options are its parameters by name and, of a router that
-                predicts latency, `model`: a LatencyModel or a RequestModel to predict with.
-            options: of a function:
-                kind: "score" or "choose".
-                needs: any of "oracle", "session", "predicted_output", "prefix".
-                uses: the same, for what the router can do without.
-                params: starting values of `params`, by name or by place.
-                name: defaults to the function's name.
-                index: a PrefixIndex, if it guesses what is cached from what it sent; it then reads
-                    indexed_tokens.
-                family: which shelf it stands on.
-                formula: the score or the choice, in one line.
-                source: where the policy comes from.
+    Raises:
+        UsageError: a wrong kind or number of arguments, unknown needs, undeclared use of the truth.
 
-        Raises:
-            UsageError: wrong number of arguments, unknown needs, undeclared use of the true length, an
-                unknown built-in or parameter.
+    Example:
+        >>> @router
+        ... def emptiest(request, instance):
+        ...     return instance.queued_tokens + 0.5 * instance.running * request.input_tokens
+        >>> emptiest.name, emptiest.kind
+        ('emptiest', 'score')
+    """
+    if kind not in ("score", "choose"):
+        raise UsageError(f"unknown kind of router {kind!r}", fix='use "score" or "choose"')
+    names = tuple(params) if isinstance(params, Mapping) else ()
+    values = params.values() if isinstance(params, Mapping) else params
+    numbers = tuple(float(value) for value in values)
 
-        Example:
-            >>> @router
-            ... def emptiest(request, instance):
-            ...     return instance.queued_tokens + 0.5 * instance.running * request.input_tokens
-            >>> emptiest.name, emptiest.kind
-            ('emptiest', 'score')
-            >>> router("weighted", queue=2, kv=2, prefix=3).name
-            'weighted'
-        """
-        if isinstance(what, str):
-            from workloadlab.routing.registry import built_in
-
-            policy = built_in(what)
-            if "model" in options:
-                from workloadlab.routing.families.model_predictions import predicting_with
-
-                policy = predicting_with(policy, options.pop("model"))
-            return policy.with_params(**options)
-        kind = options.get("kind", "score")
-        if kind not in ("score", "choose"):
-            raise UsageError(f"unknown kind of router {kind!r}", fix='use "score" or "choose"')
-        return _declared(options) if what is None else _declared(options)(what)
-
-    @staticmethod
-    def from_file(path: str | Path, name: str | None = None) -> Router:
-        """Return the router that a Python file defines; name it if there are several.
-
-        Raises:
-            UsageError: no such file, it cannot be imported, or it does not have just that router.
-        """
-        from workloadlab.routing.user_file import from_file
-
-        return from_file(path, name)
-
-
-def _declared(options: dict[str, Any]) -> Callable[[Callable[..., Any]], Router]:
-    """Return what makes a router of a function under these options."""
-
-    def wrap(
-        inner: Callable[..., Any],
-        *,
-        kind: Kind = "score",
-        needs: Iterable[str] = (),
-        uses: Iterable[str] = (),
-        params: Mapping[str, float] | Iterable[float] = (),
-        name: str | None = None,
-        index: PrefixIndex | None = None,
-        **documentation: str,
-    ) -> Router:
-        names = tuple(params) if isinstance(params, Mapping) else ()
-        values = params.values() if isinstance(params, Mapping) else params
-        return _check(
+    def made(inner: Callable[..., Any]) -> Router:
+        return _checked(
             Router(
                 name=name or inner.__name__,
                 function=inner,
                 kind=kind,
                 needs=frozenset(needs),
                 uses=frozenset(uses),
-                params=tuple(float(p) for p in values),
+                params=numbers,
                 param_names=names,
+                memory=memory,
                 index=index,
-                **documentation,
+                family=family,
+                formula=formula,
+                source=source,
             )
         )
 
-    return lambda inner: wrap(inner, **options)
-
-
-router = RouterMaker()
-
-
-def empty_memory(instances: int = 0) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the memory of a choosing router at the start of a run."""
-    return np.zeros(MEMORY_CELLS + MEMORY_CELLS_PER_INSTANCE * instances)
+    return made if function is None else made(function)

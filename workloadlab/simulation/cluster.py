@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from workloadlab.simulation.event import Entry, Event, event_queue
 from workloadlab.simulation.pool import DEFAULT_STEP_OVERHEAD_S, UNLIMITED, Pool
 
 __all__ = ["DEFAULT_STEP_OVERHEAD_S", "Cluster", "Event", "Pool"]
+
+STANDARD_BATCH = (32, 32_768)
+"""Sequences and context tokens of the decode step by which pools are compared."""
 
 _SECONDS = ("signal_interval_s", "signal_delay_s", "decision_overhead_s", "request_overhead_s")
 _ROUTER_KEYS = (*_SECONDS, "max_router_queue")
@@ -138,6 +142,12 @@ class Cluster:
     def event_queue(self) -> list[Entry]:
         """The events by instance index, in the order in which they happen."""
         return event_queue(self.events, self.pools)
+
+    @cached_property
+    def relative_speeds(self) -> list[float]:
+        """By pool, time of a standard decode step on the fastest / on this one: 1.0 for the fastest."""
+        steps_s = [pool.decode_step_s(*STANDARD_BATCH) for pool in self.pools]
+        return [min(steps_s) / step_s if step_s > 0 else 1.0 for step_s in steps_s]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""

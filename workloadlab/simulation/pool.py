@@ -167,6 +167,22 @@ class Pool:
         """Standard deviation of the logarithm of a step's noise factor."""
         return math.sqrt(math.log1p(self.step_noise**2))
 
+    def decode_step_s(self, seqs: int, context_tokens: int) -> float:
+        """Return the seconds of a step that only decodes, the overhead included; 0 without sequences.
+
+        Attention counts as shared out evenly, and noise as 1.
+
+        Args:
+            seqs: sequences in the batch.
+            context_tokens: tokens that they hold together.
+        """
+        if seqs == 0:
+            return 0.0
+        seconds = self.latency.step_time_s(decode_seqs=seqs, decode_context_tokens=context_tokens)
+        if self.async_scheduling:
+            return max(seconds, self.step_overhead_s)
+        return seconds + self.step_overhead_s
+
     def in_blocks_of(self, tokens: int) -> Pool:
         """Return the pool with KV blocks of `tokens` tokens and as much memory, rounded down.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.errors import UsageError
+from workloadlab.simulation.workload import PER_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,20 +102,11 @@ def cut(workload: Workload, window: Window) -> Workload:
     rows = slice(window.first, window.last)
     edges = workload.first_block[window.first : window.last + 1]
     ids = np.unique(workload.block_ids[edges[0] : edges[-1]], return_inverse=True)[1]
-    return replace(
-        workload,
-        arrival_s=workload.arrival_s[rows] - window.start_s,
-        input_tokens=workload.input_tokens[rows],
-        output_tokens=workload.output_tokens[rows],
-        predicted_tokens=workload.predicted_tokens[rows],
-        session=workload.session[rows],
-        block_ids=ids.reshape(-1).astype(np.int32),
-        first_block=edges - edges[0],
-        priority=workload.priority[rows],
-        model=workload.model[rows],
-        next_turn=_inside(workload.next_turn[rows], window),
-        think_s=workload.think_s[rows],
-    )
+    own = {name: getattr(workload, name)[rows] for name in PER_REQUEST}
+    own["arrival_s"] = own["arrival_s"] - window.start_s
+    own["next_turn"] = _inside(own["next_turn"], window)
+    blocks = {"block_ids": ids.reshape(-1).astype(np.int32), "first_block": edges - edges[0]}
+    return replace(workload, **own, **blocks)
 
 
 def _inside(next_turn: Ints, window: Window) -> Ints:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "PER_REQUEST",
     "Outcome",
     "Sessions",
     "Workload",
@@ -47,6 +48,8 @@ class Workload:
         output_tokens: tokens to generate, at least 1: an engine that ran a prompt emits a token.
         predicted_tokens: predicted output lengths, -1 where there is none.
         session: dense session numbers, -1 where there is none.
+        tenant: dense numbers of tenants, -1 where there is none.
+        slo_class: dense numbers of service classes, -1 where there is none.
         block_ids: ids of the full prefix blocks of all requests, one after the other.
         first_block: where each request's ids start in `block_ids`, and the end: n + 1 entries.
         block_size: tokens per prefix block, 0 where there are none.
@@ -69,14 +72,17 @@ class Workload:
     model: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     models: tuple[str, ...] = ()
     priority: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    tenant: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    slo_class: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     next_turn: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     think_s: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         if len(self.priority) == 0:
             object.__setattr__(self, "priority", np.zeros(len(self), np.int64))
-        if len(self.model) == 0:
-            object.__setattr__(self, "model", np.full(len(self), -1))
+        for name in ("model", "tenant", "slo_class"):
+            if len(getattr(self, name)) == 0:
+                object.__setattr__(self, name, np.full(len(self), -1))
         if len(self.next_turn) == 0:
             object.__setattr__(self, "next_turn", np.full(len(self), -1))
             object.__setattr__(self, "think_s", np.zeros(len(self)))
@@ -98,6 +104,14 @@ class Workload:
         if not (rate_scale > 0 and np.isfinite(rate_scale)):
             raise UsageError(f"rate scale {rate_scale} is not a positive number")
         return replace(self, arrival_s=self.arrival_s / rate_scale)
+
+
+PER_REQUEST = tuple(
+    key.name
+    for key in fields(Workload)
+    if key.name not in ("block_ids", "first_block", "block_size", "models")
+)
+"""Attributes of a workload that have one value for each request."""
 
 
 @dataclass(frozen=True)
@@ -156,10 +170,8 @@ def workload_of(trace: Trace, *, prefixes: bool = False, sessions: Sessions = "o
         "session_id",
         "model",
         "priority",
-    ).with_columns(
-        session=pl.when(pl.col("session_id").is_null())
-        .then(-1)
-        .otherwise(pl.col("session_id").rank("dense").cast(pl.Int64) - 1)
+        "tenant_id",
+        "slo_class",
     )
 
     def integers(name: str, *, null: int, least: int) -> Ints:
@@ -176,7 +188,9 @@ def workload_of(trace: Trace, *, prefixes: bool = False, sessions: Sessions = "o
         input_tokens=integers("input_tokens", null=1, least=1),
         output_tokens=integers("output_tokens", null=1, least=1),
         predicted_tokens=integers("predicted_output_tokens", null=-1, least=-1),
-        session=frame["session"].fill_null(-1).to_numpy(),
+        session=_dense(frame["session_id"]),
+        tenant=_dense(frame["tenant_id"]),
+        slo_class=_dense(frame["slo_class"]),
         priority=frame["priority"].cast(pl.Int64).fill_null(0).to_numpy(),
         model=_indices(frame["model"], models),
         models=tuple(models),
@@ -195,6 +209,11 @@ def prefix_keys(workload: Workload) -> Ints:
         depth > 0, padded[workload.first_block[:-1] + np.maximum(depth, 1) - 1], -1
     )
     return keys
+
+
+def _dense(names: pl.Series) -> Ints:
+    """Return the place of each name among the distinct ones, sorted; -1 for null."""
+    return (names.rank("dense").cast(pl.Int64) - 1).fill_null(-1).to_numpy()
 
 
 def _indices(names: pl.Series, known: list[str]) -> Ints:

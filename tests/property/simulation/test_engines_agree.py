@@ -26,7 +26,7 @@ from support.routers import (
 from support.workloads import blocks_of, chained, crowd, workloads
 
 from workloadlab.latency import LatencyModel, RequestModel
-from workloadlab.routing import SHELF, router
+from workloadlab.routing import SHELF, SIGNALS, batch_router, router
 from workloadlab.simulation import Cluster, Event, Pool
 from workloadlab.simulation.engine import setup as layout
 from workloadlab.simulation.engine.run import replay_lane
@@ -166,6 +166,107 @@ def test_every_router_decides_alike_in_both_engines(policy, interval):
     fast = replay_lane(workload, cluster, policy, 0)
     assert_equal(fast, replay_by_steps(workload, cluster, policy, 0))
     assert (fast.instance >= 0).all()
+
+
+class Watching:
+    """A chooser that writes down all that it sees, and takes the instances that can serve in turn."""
+
+    uses = ("prefix",)
+
+    def __init__(self, *, oracle, index):
+        self.needs, self.index, self.seen = ("oracle",) if oracle else (), index, []
+
+    def note(self, request, instances):
+        self.seen.append((request.copy(), instances.copy()))
+        able = np.flatnonzero(instances["fits"])
+        return int(able[len(self.seen) % len(able)])
+
+    def choose(self, batch):
+        return [self.note(batch.requests[0], batch.instances[0])]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    workload=workloads(),
+    cluster=clusters(),
+    oracle=st.booleans(),
+    index=st.sampled_from([None, by_belief.index]),
+)
+def test_routers_see_the_same_in_both_engines(workload, cluster, oracle, index):
+    block_size, workload = workload
+    cluster = in_blocks_of(cluster, block_size)
+    fast, slow = (Watching(oracle=oracle, index=index) for _ in range(2))
+    replay_lane(workload, cluster, batch_router(fast), 0)
+    noting = replace(
+        batch_router(slow),
+        kind="choose",
+        function=lambda request, instances, params, memory: slow.note(request, instances),
+    )
+    replay_by_steps(workload, cluster, noting, 0)
+    assert len(fast.seen) == len(slow.seen)
+    for (request, instances), (request_by_steps, instances_by_steps) in zip(
+        fast.seen, slow.seen, strict=True
+    ):
+        for signal in SIGNALS:
+            a, b = (request, request_by_steps), (instances, instances_by_steps)
+            seen, expected = (
+                part[signal.name] for part in (a if signal.record == "request" else b)
+            )
+            np.testing.assert_allclose(seen, expected, rtol=0, atol=1e-9, err_msg=signal.name)
+
+
+def reading(signal):
+    """A router whose choices follow from one signal alone."""
+    name, sign = signal.name, -1 if signal.name == "relative_speed" else 1
+
+    @router(needs={"oracle", "prefix"}, name=f"by_{signal.record}_{name}")
+    def of_instance(request, instance):
+        return sign * instance[name]
+
+    @router(needs={"oracle", "prefix"}, name=f"by_{signal.record}_{name}")
+    def of_request(request, instance):
+        return (request[name] * (instance["index"] + 1) * 7.3) % 1.0
+
+    return of_request if signal.record == "request" else of_instance
+
+
+@pytest.mark.parametrize("signal", SIGNALS, ids=lambda s: f"{s.record}.{s.name}")
+@pytest.mark.parametrize("interval", [0.0, 0.15])
+def test_a_router_that_reads_one_signal_alone_decides_alike_in_both_engines(signal, interval):
+    """What a compiled router does not read is not computed for it, so each is read by itself."""
+    workload, cluster = busy(interval)
+    policy = reading(signal)
+    fast = replay_lane(workload, cluster, policy, 0)
+    assert_equal(fast, replay_by_steps(workload, cluster, policy, 0))
+
+
+def busy(interval):
+    """Sixty requests of all kinds on two pools that differ in all that a router sees of them."""
+    rng = np.random.default_rng(round(100 * interval))
+    n, size = 60, 8
+    inputs, outputs = rng.integers(1, 120, n), rng.integers(1, 30, n)
+    shared = rng.integers(0, 3, n)
+    chains = [
+        [int(shared[row]) * 15 + k if k < 6 else 45 + row * 20 + k for k in range(int(blocks))]
+        for row, blocks in enumerate((inputs + outputs - 1) // size)
+    ]
+    workload = Workload(
+        np.sort(rng.uniform(0, 3, n)), inputs, outputs, rng.integers(-1, 40, n),
+        rng.integers(-1, 9, n), np.array([name for chain in chains for name in chain], np.int32),
+        np.cumsum([0, *map(len, chains)]), size, model=rng.integers(-1, 2, n), models=("a", "b"),
+        priority=rng.integers(0, 3, n), slo_class=rng.integers(-1, 3, n), tenant=rng.integers(-1, 3, n),
+    )  # fmt: skip
+    slow = LatencyModel.linear(constant_s=0.02, prefill_token_s=1e-4, decode_context_s=1e-6)
+    quick = LatencyModel.linear(constant_s=0.01, prefill_token_s=1e-4, decode_seq_s=1e-3)
+    large = Pool(
+        instances=3, latency=slow, kv_blocks=30, block_size=size, max_num_seqs=4,
+        max_num_batched_tokens=50, prefix_caching=True, max_in_flight=6, name="large",
+    )  # fmt: skip
+    small = replace(
+        large, instances=2, latency=quick, kv_blocks=17, max_num_seqs=3, models=("b",), name="small",
+        async_scheduling=True,
+    )  # fmt: skip
+    return workload, Cluster(pools=[large, small], signal_interval_s=interval)
 
 
 @pytest.mark.parametrize("seed", range(6))

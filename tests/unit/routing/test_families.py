@@ -10,6 +10,7 @@ import pytest
 
 from workloadlab.routing import INSTANCE, REQUEST, SHELF, empty_memory
 from workloadlab.routing.families.affinity import PRIME
+from workloadlab.routing.memory import cells_by_name
 
 INSTANCE_WORDS = {
     "i": "in_flight", "w": "waiting", "r": "running", "q": "queued_tokens",
@@ -42,6 +43,18 @@ def score_of(call, offer, views, params):
     return int(np.argmin(scores))
 
 
+def remembered(policy, count, values):
+    """Return a memory with values in its named places: one, a list, or some of them by position."""
+    memory = empty_memory(count)
+    cells = cells_by_name(memory, policy.memory or (), count)
+    for name, value in values.items():
+        if isinstance(value, dict):
+            cells[name][list(value)] = list(value.values())
+        else:
+            cells[name][: np.size(value)] = value
+    return memory
+
+
 def decide(name, count, params=None, memory=None, **words):
     """Return the choice and the memory after it, the same interpreted and compiled."""
     policy = SHELF[name].with_params(**params or {})
@@ -49,9 +62,7 @@ def decide(name, count, params=None, memory=None, **words):
     taken = []
     for interpreted in (True, False):
         offer, views = scene(count, **words)
-        cells = empty_memory(count)
-        for cell, value in (memory or {}).items():
-            cells[cell] = value
+        cells = remembered(policy, count, memory or {})
         if interpreted:
             offer, views = offer.view(np.recarray), views.view(np.recarray)
         call = policy.interpreted if interpreted else policy.compiled
@@ -61,7 +72,7 @@ def decide(name, count, params=None, memory=None, **words):
             taken.append((int(call(offer[0], views, numbers, cells)), cells))
     assert taken[0][0] == taken[1][0]
     np.testing.assert_array_equal(taken[0][1], taken[1][1])
-    return taken[1]
+    return taken[1][0], cells_by_name(taken[1][1], policy.memory or (), count)
 
 
 EXACT = {"prefill_token_s": 1, "decode_token_s": 5}
@@ -71,10 +82,15 @@ SLO = {"constant_s": 0, "prefill_token_s": 0.01, "decode_seq_s": 0.01, "decode_c
        "ttft_slo_s": 2, "tpot_slo_s": 0.05}  # fmt: skip
 DEFAULT = {"queue": 2, "kv": 2, "prefix": 3}
 
+ONE_OPEN = {"open": 1, "connections": [1, 10]}
+OF_TWO = {"error_tokens": [100, 0], "counted": [2, 0]}
+TOO_LOW = {"error_tokens": [-99, 0], "counted": [1, 0]}
+CUT = {"recut_s": 99, "end": [2048, 4096], "sent": [400, 0]}
+
 SCENES = {
     "round_robin": [
-        (0, 3, {}), (2, 3, {"memory": {0: 2}}), (0, 1, {}), (1, 2, {"fits": [0, 1]}),
-        (0, 3, {"fits": [1, 1, 0], "memory": {0: 2}}),
+        (0, 3, {}), (2, 3, {"memory": {"turn": 2}}), (0, 1, {}), (1, 2, {"fits": [0, 1]}),
+        (0, 3, {"fits": [1, 1, 0], "memory": {"turn": 2}}),
     ],
     "random": [
         (0, 4, {"d": 0}), (1, 4, {"d": 0.25}), (3, 4, {"d": 0.9999}), (0, 1, {"d": 0.7}),
@@ -82,13 +98,13 @@ SCENES = {
     ],
     "kubernetes_service": [
         (2, 3, {}),
-        (1, 3, {"memory": {0: 1, 67: 1, 68: 10}, "t": 12}),
-        (0, 3, {"memory": {0: 1, 67: 1, 68: 10}, "t": 15.5, "d": 0}),  # closed
-        (1, 3, {"memory": {0: 1, 67: 1, 68: 10}, "t": 15.5, "d": 0, "params": {"keep_alive_s": 60}}),
-        (0, 3, {"memory": {0: 1, 67: 1, 68: 10}, "t": 12, "d": 0, "i": [0, 1, 0]}),  # busy
-        (2, 3, {"memory": {0: 2, 67: 1, 68: 10, 69: 2, 70: 9}, "t": 12, "d": 0, "i": [0, 1, 0]}),
-        (1, 3, {"memory": {0: 2, 67: 1, 68: 10, 69: 1, 70: 9}, "t": 12, "d": 0, "i": [0, 1, 0]}),
-        (0, 3, {"memory": {0: 1, 67: 1, 68: 10}, "t": 12, "d": 0, "fits": [1, 0, 1]}),
+        (1, 3, {"memory": ONE_OPEN, "t": 12}),
+        (0, 3, {"memory": ONE_OPEN, "t": 15.5, "d": 0}),  # closed
+        (1, 3, {"memory": ONE_OPEN, "t": 15.5, "d": 0, "params": {"keep_alive_s": 60}}),
+        (0, 3, {"memory": ONE_OPEN, "t": 12, "d": 0, "i": [0, 1, 0]}),  # busy
+        (2, 3, {"memory": {"open": 2, "connections": [1, 10, 2, 9]}, "t": 12, "d": 0, "i": [0, 1, 0]}),
+        (1, 3, {"memory": {"open": 2, "connections": [1, 10, 1, 9]}, "t": 12, "d": 0, "i": [0, 1, 0]}),
+        (0, 3, {"memory": ONE_OPEN, "t": 12, "d": 0, "fits": [1, 0, 1]}),
         (0, 1, {"i": [9]}),
     ],
     "least_requests": [
@@ -113,7 +129,7 @@ SCENES = {
     ],
     "vllm_dp_v2": [
         (0, 2, {}),
-        (1, 2, {"memory": {0: 1}}),
+        (1, 2, {"memory": {"start": 1}}),
         (1, 2, {"i": [2, 1]}),
         (0, 2, {"w": [1, 0], "r": [1, 3]}),
         (1, 2, {"w": [1, 0], "r": [1, 4], "u": [100, 100]}),  # 2 + 6 x 0.5 against 4
@@ -197,28 +213,28 @@ SCENES = {
         (1, 2, {"params": EXACT, "q": [500, 0], "o": [0, 99]}),
         (1, 2, {"params": EXACT, "c": [0, 64], "q": [0, 60]}),
         (1, 2, {"sent_tokens": [1, 0]}),
-        (1, 2, {"params": EXACT, "memory": {64: 100, 65: 2}, "i": [1, 0], "o": [0, 40]}),
-        (0, 2, {"params": EXACT, "memory": {64: 100, 65: 2}, "i": [1, 0], "o": [0, 50]}),
-        (0, 2, {"params": EXACT, "memory": {64: -99, 65: 1}, "i": [1, 0], "o": [9, 1]}),
+        (1, 2, {"params": EXACT, "memory": OF_TWO, "i": [1, 0], "o": [0, 40]}),
+        (0, 2, {"params": EXACT, "memory": OF_TWO, "i": [1, 0], "o": [0, 50]}),
+        (0, 2, {"params": EXACT, "memory": TOO_LOW, "i": [1, 0], "o": [9, 1]}),
         (0, 1, {"q": [5]}),
     ],
     "decode_balancer": [
-        (0, 2, {}), (1, 2, {"memory": {64: 5, 65: 4}}), (0, 2, {"memory": {64: 4, 65: 4}}),
-        (0, 2, {"i": [9, 0]}), (1, 2, {"memory": {65: 7}, "fits": [0, 1]}), (0, 1, {}),
+        (0, 2, {}), (1, 2, {"memory": {"assigned": [5, 4]}}), (0, 2, {"memory": {"assigned": [4, 4]}}),
+        (0, 2, {"i": [9, 0]}), (1, 2, {"memory": {"assigned": [0, 7]}, "fits": [0, 1]}), (0, 1, {}),
     ],
     "min_min": [
         (0, 2, {}),
-        (1, 2, {"memory": {64: 10}}),
-        (0, 2, {"memory": {64: 10}, "t": 20}),
-        (1, 2, {"memory": {64: 30, 65: 25}, "t": 20}),
-        (0, 1, {"memory": {64: 1e6}}),
+        (1, 2, {"memory": {"ready_s": [10, 0]}}),
+        (0, 2, {"memory": {"ready_s": [10, 0]}, "t": 20}),
+        (1, 2, {"memory": {"ready_s": [30, 25]}, "t": 20}),
+        (0, 1, {"memory": {"ready_s": [1e6]}}),
     ],
     "sita_e": [
         (0, 2, {"d": 0.2}),
         (1, 2, {"d": 0.7}),
-        (0, 2, {"d": 0.9, "memory": {20: 110}}),  # 0.45 of the work lies below
-        (1, 2, {"d": 0.1, "memory": {5: 110}}),
-        (1, 3, {"d": 0.5, "memory": {5: 110, 20: 110}}),
+        (0, 2, {"d": 0.9, "memory": {"work": {20: 110}}}),  # 0.45 of the work lies below
+        (1, 2, {"d": 0.1, "memory": {"work": {5: 110}}}),
+        (1, 3, {"d": 0.5, "memory": {"work": {5: 110, 20: 110}}}),
         (1, 3, {"d": 0.2, "fits": [0, 1, 1]}),
         (0, 1, {"d": 0.9}),
     ],
@@ -243,8 +259,8 @@ SCENES = {
         (0, 2, {"n": 512}),  # 2048 characters, on the boundary
         (1, 2, {"n": 513}),
         (1, 2, {"n": 5000}),
-        (1, 2, {"memory": {0: 99, 64: 2048, 65: 400, 66: 4096}}),
-        (0, 2, {"memory": {0: 99, 64: 2048, 65: 400, 66: 4096}, "params": {"spread": 400}}),
+        (1, 2, {"memory": CUT}),
+        (0, 2, {"memory": CUT, "params": {"spread": 400}}),
         (0, 1, {"n": 5000}),
         (1, 2, {"n": 5, "fits": [0, 1]}),
     ],
@@ -316,7 +332,7 @@ SCENES = {
     ],
     "sglang_cache_aware": [
         (0, 2, {}),
-        (1, 2, {"memory": {64: 1}}),
+        (1, 2, {"memory": {"handled": [1, 0]}}),
         (1, 2, {"h": [0, 32], "i": [0, 5]}),
         (0, 2, {"h": [0, 30]}),
         (0, 2, {"h": [0, 96], "i": [0, 65]}),
@@ -377,13 +393,13 @@ SCENES = {
     ],
     "preble_e2": [
         (0, 2, {}),
-        (1, 2, {"c": [0, 51], "memory": {66: 1}}),
-        (0, 2, {"c": [0, 50], "memory": {66: 1}}),
+        (1, 2, {"c": [0, 51], "memory": {"load_s": [0, 1]}}),
+        (0, 2, {"c": [0, 50], "memory": {"load_s": [0, 1]}}),
         (1, 2, {"c": [0, 50]}),
-        (1, 2, {"c": [60, 60], "memory": {64: 1}}),
+        (1, 2, {"c": [60, 60], "memory": {"load_s": [1, 0]}}),
         (1, 2, {"u": [100, 0]}),
-        (1, 2, {"memory": {64: 1, 66: 0.5}, "t": 0}),
-        (0, 2, {"memory": {64: 1, 66: 0.5, 67: 180}, "t": 180}),  # 1 / e against 0.5
+        (1, 2, {"memory": {"load_s": [1, 0.5]}, "t": 0}),
+        (0, 2, {"memory": {"load_s": [1, 0.5], "seen_s": [0, 180]}, "t": 180}),  # 1 / e against 0.5
         (0, 1, {"u": [100]}),
     ],
     "dualmap": [
@@ -413,9 +429,9 @@ SCENES = {
         (1, 2, {"k": 5, "fits": [0, 1], "i": [0, 9]}), (1, 3, {"k": 5, "i": [9, 0, 9]}),
     ],
     "max_capacity": [
-        (-1, 2, {"memory": {0: 5}, "t": 1, "i": [1, 1]}),
-        (0, 2, {"memory": {0: 5}, "t": 1}),
-        (1, 2, {"memory": {0: 5}, "t": 5, "i": [1, 1], "u": [50, 40]}),
+        (-1, 2, {"memory": {"next_s": 5}, "t": 1, "i": [1, 1]}),
+        (0, 2, {"memory": {"next_s": 5}, "t": 1}),
+        (1, 2, {"memory": {"next_s": 5}, "t": 5, "i": [1, 1], "u": [50, 40]}),
         (1, 2, {"i": [2, 1]}),
         (-1, 2, {"i": [1, 1], "u": [94, 94]}),  # 110 tokens take 7 blocks
         (0, 2, {"i": [1, 1], "u": [93, 93]}),
@@ -593,25 +609,31 @@ def test_lmetric_is_the_log_linear_router_with_equal_weights():
 
 def test_memories_after_a_decision():
     _, memory = decide("least_work_left", 2, params={"bias": 2})
-    assert memory[64] == 10  # twice the prediction of 10
-    assert memory[65] == 1
+    assert memory["error_tokens"].tolist() == [10, 0]  # twice the prediction of 10
+    assert memory["counted"].tolist() == [1, 0]
     _, memory = decide("least_work_left", 2, params={"noise": 1}, d=0.5)
-    assert memory[64] == 0
+    assert memory["error_tokens"].tolist() == [0, 0]
     _, memory = decide("min_min", 2, n=1000, p=300, t=3)
-    assert memory[64] == pytest.approx(3 + 0.32 + 0.035 * 2048)
+    assert memory["ready_s"].tolist() == pytest.approx([3 + 0.32 + 0.035 * 2048, 0])
     _, memory = decide("decode_balancer", 2, out=7)
-    assert memory[64] == 7
+    assert memory["assigned"].tolist() == [7, 0]
     _, memory = decide("max_capacity", 2, t=4)
-    assert memory[0] == 5
+    assert memory["next_s"] == 5
 
 
 def test_bucket_ranges_are_cut_again_to_equal_characters():
-    window = {0: 5, 64: 2048, 65: 9000, 66: 4096, 67: 1000, 2 + 14: 6000, 2 + 20: 4000}
+    window = {
+        "recut_s": 5,
+        "end": [2048, 4096],
+        "sent": [9000, 1000],
+        "chars": {14: 6000, 20: 4000},
+    }
     chosen, memory = decide("smg_bucket", 2, n=1, t=6, memory=window)
     assert chosen == 0
-    assert memory[0] == 11
-    assert memory[64] == pytest.approx(2**7.5)  # the bin that reaches half of the 10,000 characters
-    assert memory[65] == 4
+    assert memory["recut_s"] == 11
+    # the bin that reaches half of the 10,000 characters
+    assert memory["end"].tolist() == [pytest.approx(2**7.5), 4096]
+    assert memory["sent"].tolist() == [4, 0]
 
 
 @pytest.mark.parametrize("share", [0.5, 0.75])

@@ -80,7 +80,7 @@ def decide(policy, count, facts):
     numbers, taken = np.array(policy.params), []
     for call in (policy.interpreted, policy.compiled):
         views, offer = np.zeros(count, INSTANCE), np.zeros(1, REQUEST)
-        views["fits"], views["kv_blocks"] = 1, 100
+        views["index"], views["fits"], views["kv_blocks"] = np.arange(count), 1, 100
         offer["input_tokens"], offer["predicted_output_tokens"] = 100, 10
         for field, value in facts.items():
             views[field] = value

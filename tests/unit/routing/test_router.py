@@ -9,7 +9,16 @@ from support.traces import requests_at_ns
 
 import workloadlab as wl
 from workloadlab.errors import UnsupportedError, UsageError
-from workloadlab.routing import INSTANCE, INSTANCE_FIELDS, REQUEST, REQUEST_FIELDS, SHELF, resolve
+from workloadlab.routing import (
+    INSTANCE,
+    INSTANCE_FIELDS,
+    REQUEST,
+    REQUEST_FIELDS,
+    SHELF,
+    SIGNALS,
+    resolve,
+    signals_table,
+)
 
 
 def trace(n=4, **columns):
@@ -44,7 +53,7 @@ def context_of(instance):
     return instance.context_tokens
 
 
-BLOCKS, SIGNALS = "kv_blocks_used", ("waiting", "output_tokens_left")
+BLOCKS, SEVERAL = "kv_blocks_used", ("waiting", "output_tokens_left")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +65,7 @@ BLOCKS, SIGNALS = "kv_blocks_used", ("waiting", "output_tokens_left")
         (lambda request, instance: instance.kv_blocks_used, True),
         (lambda request, instance: instance["output_tokens_left"], True),
         (lambda request, instance: instance[BLOCKS], True),
-        (lambda request, instance: len(SIGNALS), True),
+        (lambda request, instance: len(SEVERAL), True),
         (lambda request, instance: context_of(instance), True),
         (lambda request, instance: wl.anything(instance), True),
     ],
@@ -83,6 +92,16 @@ def test_the_tables_of_fields_are_whole():
             assert len(meaning) > 10, name
 
 
+def test_signals_are_named_once_in_a_record_and_have_units_like_their_names():
+    fields = [(signal.record, signal.name) for signal in SIGNALS]
+    assert len(set(fields)) == len(fields)
+    for signal in SIGNALS:
+        for end, unit in (("_s", "s"), ("_tokens", "tokens"), ("_blocks", "blocks")):
+            if signal.name.endswith(end):
+                assert signal.unit == unit, signal.name
+    assert [row["name"] for row in signals_table()] == [signal.name for signal in SIGNALS]
+
+
 def test_every_field_of_the_tables_reaches_a_router():
     """A router that writes what it sees: every declared signal takes a value other than zero."""
     seen = {}
@@ -107,12 +126,14 @@ def test_every_field_of_the_tables_reaches_a_router():
     n = 40
     log = trace(
         n, arrival_ns=[i * 10**7 for i in range(n)], input_tokens=[70] * n, session_id=["a", "b"] * 20,
-        block_ids=[[1, 2, 3, 4]] * n, block_size=[16] * n,
+        block_ids=[[1, 2, 3, 4]] * n, block_size=[16] * n, tenant_id=["t", "u"] * 20,
+        slo_class=["chat", "batch"] * 20, priority=[1] * n, model=["m", "n"] * 20,
     )  # fmt: skip
     pool = cluster(
-        kv_blocks=9, block_size=16, max_num_batched_tokens=32, prefix_caching=True,
+        1, kv_blocks=9, block_size=16, max_num_batched_tokens=32, prefix_caching=True,
         signal_interval_s=0.05,
     )  # fmt: skip
+    pool = replace(pool, pools=[*pool.pools, replace(pool.pools[0], name="other", models=("n",))])
     for policy in (noted, guessing):
         replay_by_steps(workload_of(log, prefixes=True), pool, policy, 0)
     silent = {name for name in (*REQUEST_FIELDS, *INSTANCE_FIELDS) if not seen[name] > 0}

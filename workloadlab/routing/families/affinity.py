@@ -8,6 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from workloadlab.routing.choices import (
+    count_able,
+    least,
+    least_among,
+    least_in_flight,
+    total_in_flight,
+)
 from workloadlab.routing.router import router
 
 __all__ = ["chwbl", "consistent_hash", "prefix_hash", "session_affinity"]
@@ -24,36 +31,26 @@ def _rank(key: Any, index: Any) -> int:
     return int(mixed * mixed % PRIME)
 
 
-def _hashed(key: Any, instances: Any, limit: Any) -> int:
-    """Return the first instance in the key's order with at most `limit` in flight, or -1."""
-    best, best_rank = -1, -1
-    for i in range(len(instances)):
-        if instances[i].fits == 1 and instances[i].in_flight <= limit:
-            rank = _rank(key, instances[i].index)
-            if rank > best_rank:
-                best, best_rank = i, rank
-    return best
+def _place_in_order(instance: Any, key: Any) -> int:
+    """Return a number that is lowest for the first instance in the key's order."""
+    return -_rank(key, instance.index)
 
 
-def _least(instances: Any) -> int:
-    """Return the fewest in flight, ties to the lowest index."""
-    best = -1
-    for i in range(len(instances)):
-        if instances[i].fits == 1 and (
-            best < 0 or instances[i].in_flight < instances[best].in_flight
-        ):
-            best = i
-    return best
+def _bounded_place(instance: Any, key: Any, limit: Any) -> int:
+    return _place_in_order(instance, key)
+
+
+def _within(instance: Any, key: Any, limit: Any) -> bool:
+    return bool(instance.in_flight <= limit)
+
+
+_first_in_order = least(_place_in_order)
+_first_within = least_among(_within, _bounded_place)
 
 
 def _bound(instances: Any, factor: Any) -> float:
     """Return factor x (requests in flight + 1) / instances."""
-    able, total = 0, 0
-    for i in range(len(instances)):
-        if instances[i].fits == 1:
-            able += 1
-            total += instances[i].in_flight
-    return float(factor * (total + 1) / able)
+    return float(factor * (total_in_flight(instances) + 1) / count_able(instances))
 
 
 @router(
@@ -70,8 +67,8 @@ def session_affinity(request: Any, instances: Any, params: Any, memory: Any) -> 
     in flight.
     """
     if request.session < 0:
-        return _least(instances)
-    return _hashed(request.session, instances, 1 << 60)
+        return least_in_flight(instances)
+    return _first_in_order(instances, request.session)
 
 
 @router(
@@ -88,7 +85,7 @@ def consistent_hash(request: Any, instances: Any, params: Any, memory: Any) -> i
         key = request.session
     elif request.prefix_key >= 0:
         key = request.prefix_key
-    return _hashed(key, instances, 1 << 60)
+    return _first_in_order(instances, key)
 
 
 @router(
@@ -106,10 +103,10 @@ def prefix_hash(request: Any, instances: Any, params: Any, memory: Any) -> int:
     always meets it, so nothing is kept that should spill.
     """
     if request.prefix_key < 0:
-        return _least(instances)
-    own = _hashed(request.prefix_key, instances, 1 << 60)
+        return least_in_flight(instances)
+    own = _first_in_order(instances, request.prefix_key)
     if instances[own].in_flight > _bound(instances, params[0]):
-        return _least(instances)
+        return least_in_flight(instances)
     return own
 
 
@@ -128,4 +125,5 @@ def chwbl(request: Any, instances: Any, params: Any, memory: Any) -> int:
     without a whole block hashes its row.
     """
     key = request.prefix_key if request.prefix_key >= 0 else request.row
-    return _hashed(key, instances, _bound(instances, params[0]))
+    limit = _bound(instances, params[0])
+    return _first_within(instances, key, limit)

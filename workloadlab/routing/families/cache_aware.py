@@ -9,67 +9,56 @@ from __future__ import annotations
 
 from typing import Any
 
+from workloadlab.routing.choices import (
+    count_able,
+    in_flight,
+    least,
+    least_among,
+    least_at_random,
+    least_in_flight,
+    least_of_drawn,
+    range_in_flight,
+    total,
+    total_in_flight,
+)
+from workloadlab.routing.memory import memory_slots, per_instance
 from workloadlab.routing.prefix_index import CHARACTERS_PER_TOKEN, PrefixIndex
 from workloadlab.routing.router import router
 
 __all__ = ["aibrix_prefix", "ray_prefix", "sglang_cache_aware", "vllm_router_cache_aware"]
 
 FAMILY = "cache-aware"
-OWN = 64
+HANDLED = memory_slots(handled="instance")
 
 
-def _spread(instances: Any) -> tuple[int, int]:
-    """Return the fewest and the most requests in flight among the instances that can serve."""
-    low, high = 1 << 60, 0
-    for i in range(len(instances)):
-        if instances[i].fits == 1:
-            low, high = min(low, instances[i].in_flight), max(high, instances[i].in_flight)
-    return low, high
+def _load_then_handled(instance: Any, handled: Any) -> Any:
+    return instance.in_flight, handled[instance.index]
 
 
-def _least(instances: Any, memory: Any, by_memory: Any) -> int:
-    """Return the fewest in flight; ties by memory if so asked, then to the lowest index."""
-    best = -1
-    for i in range(len(instances)):
-        if instances[i].fits == 0:
-            continue
-        fewer = best < 0 or instances[i].in_flight < instances[best].in_flight
-        tie = not fewer and instances[i].in_flight == instances[best].in_flight
-        if fewer or (tie and by_memory == 1 and memory[OWN + i] < memory[OWN + best]):
-            best = i
-    return best
+def _match(instance: Any) -> Any:
+    """Return a pair that is lowest for the longest match in the index, then the fewest in flight."""
+    return -instance.indexed_tokens, instance.in_flight
 
 
-def _longest_match(instances: Any) -> int:
-    """Return the longest match in the index; ties to the fewest in flight, then to the lowest index."""
-    best = -1
-    for i in range(len(instances)):
-        if instances[i].fits == 0:
-            continue
-        if best < 0 or _matches_better(instances[i], instances[best]):
-            best = i
-    return best
+def _index_size(instance: Any) -> Any:
+    return instance.index_size_tokens
 
 
-def _matches_better(a: Any, b: Any) -> bool:
-    """Say whether `a` has the longer match, or as long a one and fewer in flight."""
-    if a.indexed_tokens == b.indexed_tokens:
-        return bool(a.in_flight < b.in_flight)
-    return bool(a.indexed_tokens > b.indexed_tokens)
+def _index_size_then_load(instance: Any) -> Any:
+    return instance.index_size_tokens, instance.in_flight
 
 
-def _fewest_at_random(instances: Any, low: Any, draw: Any) -> int:
-    """Return one of the instances with `low` in flight, all equally likely."""
-    best, ties = -1, 0
-    for i in range(len(instances)):
-        if instances[i].fits == 1 and instances[i].in_flight == low:
-            ties += 1
-            draw *= ties
-            if best < 0 or draw < 1.0:
-                best = i
-            else:
-                draw = (draw - 1.0) / (ties - 1)
-    return best
+def _squared_load(instance: Any) -> Any:
+    return instance.in_flight * instance.in_flight
+
+
+_least_loaded_and_handled = least(_load_then_handled)
+_longest_match = least(_match)
+_smallest_index = least(_index_size)
+_smallest_index_then_load = least(_index_size_then_load)
+_less_of_drawn = least_of_drawn(in_flight)
+_least_in_flight_at_random = least_at_random(in_flight)
+_total_of_squares = total(_squared_load)
 
 
 @router(
@@ -77,6 +66,7 @@ def _fewest_at_random(instances: Any, low: Any, draw: Any) -> int:
     family=FAMILY,
     needs={"prefix"},
     params={"cache_threshold": 0.3, "balance_abs": 64, "balance_rel": 1.5},
+    memory=HANDLED,
     index=PrefixIndex(kind="tree", capacity_tokens=2**26 // CHARACTERS_PER_TOKEN, sweep_s=120),
     formula="imbalanced (max - min > 64 and max > 1.5 min): min-load; else indexed / input > 0.3: that "
     "instance, else min-load",
@@ -89,13 +79,14 @@ def sglang_cache_aware(request: Any, instances: Any, params: Any, memory: Any) -
     to the fewest requests handled so far, then to the lowest index. Index: a tree of characters for each
     instance, cut back to 2^26 characters every 120 s, least recently used leaves first.
     """
-    low, high = _spread(instances)
-    chosen = _least(instances, memory, 1)
+    low, high = range_in_flight(instances)
+    handled = per_instance(memory, HANDLED.handled, instances)
+    chosen = _least_loaded_and_handled(instances, handled)
     if not (high - low > params[1] and high > params[2] * low):
         match = _longest_match(instances)
         if instances[match].indexed_tokens > params[0] * request.input_tokens:
             chosen = match
-    memory[OWN + chosen] += 1.0
+    handled[chosen] += 1.0
     return chosen
 
 
@@ -116,22 +107,13 @@ def vllm_router_cache_aware(request: Any, instances: Any, params: Any, memory: A
     characters every 30 s, least recently used leaves first; its size is what the cut left and what was
     new since then.
     """
-    low, high = _spread(instances)
-    chosen = -1
+    low, high = range_in_flight(instances)
     if high - low > params[1] and high > params[2] * low:
-        chosen = _least(instances, memory, 0)
-    else:
-        match = _longest_match(instances)
-        if instances[match].indexed_tokens > params[0] * request.input_tokens:
-            chosen = match
-        else:
-            for i in range(len(instances)):
-                if instances[i].fits == 1 and (
-                    chosen < 0
-                    or instances[i].index_size_tokens < instances[chosen].index_size_tokens
-                ):
-                    chosen = i
-    return chosen
+        return least_in_flight(instances)
+    match = _longest_match(instances)
+    if instances[match].indexed_tokens > params[0] * request.input_tokens:
+        return match
+    return _smallest_index(instances)
 
 
 @router(
@@ -150,53 +132,25 @@ def ray_prefix(request: Any, instances: Any, params: Any, memory: Any) -> int:
     Queues are requests in flight. Index: a tree of characters that never forgets, as its eviction (to
     360,000 characters every 10 s) is off by default.
     """
-    low, high = _spread(instances)
-    chosen = -1
+    low, high = range_in_flight(instances)
     if high - low > params[0]:
-        chosen = _two_choices(request.draw, instances)
-    else:
-        match = _longest_match(instances)
-        matched = instances[match].indexed_tokens >= params[1] * request.input_tokens
-        for i in range(len(instances)):
-            if instances[i].fits == 0:
-                continue
-            if matched:
-                better = 0
-                if instances[i].indexed_tokens == instances[match].indexed_tokens:
-                    better = 1
-            else:
-                better = 1
-                size = instances[i].index_size_tokens
-                if chosen >= 0 and size > instances[chosen].index_size_tokens:
-                    better = 0
-                elif chosen >= 0 and size < instances[chosen].index_size_tokens:
-                    better = 2
-            if better > 0 and (
-                chosen < 0 or better > 1 or instances[i].in_flight < instances[chosen].in_flight
-            ):
-                chosen = i
-    return chosen
+        return _less_of_drawn(instances, 2, request.draw)
+    match = _longest_match(instances)
+    if instances[match].indexed_tokens >= params[1] * request.input_tokens:
+        return match
+    return _smallest_index_then_load(instances)
 
 
-def _two_choices(draw: Any, instances: Any) -> int:
-    """Return the fewer in flight of two distinct instances drawn at random, ties to the lower index."""
-    left = 0
-    for i in range(len(instances)):
-        left += instances[i].fits
-    wanted = min(2, left)
-    best = -1
-    for i in range(len(instances)):
-        if instances[i].fits == 1 and wanted > 0:
-            share = wanted / left
-            left -= 1
-            if draw < share:
-                draw /= share
-                wanted -= 1
-                if best < 0 or instances[i].in_flight < instances[best].in_flight:
-                    best = i
-            else:
-                draw = (draw - share) / (1.0 - share)
-    return best
+def _bounded_match(instance: Any, limit: Any) -> Any:
+    return _match(instance)
+
+
+def _not_overloaded(instance: Any, limit: Any) -> bool:
+    """Say whether an instance has a match and no more in flight than the limit."""
+    return bool(instance.indexed_tokens > 0 and instance.in_flight <= limit)
+
+
+_longest_bounded_match = least_among(_not_overloaded, _bounded_match)
 
 
 @router(
@@ -217,22 +171,13 @@ def aibrix_prefix(request: Any, instances: Any, params: Any, memory: Any) -> int
     forgotten 20 minutes after their last use. A block on two instances counts twice here, once there;
     AIBrix's documentation recommends 128 characters, which makes the table 32 times as large.
     """
-    low, high = _spread(instances)
-    able, total, squares = 0, 0.0, 0.0
-    for i in range(len(instances)):
-        if instances[i].fits == 1:
-            able += 1
-            total += instances[i].in_flight
-            squares += float(instances[i].in_flight * instances[i].in_flight)
-    mean = total / able
+    low, high = range_in_flight(instances)
+    able, squares = count_able(instances), _total_of_squares(instances)
+    mean = total_in_flight(instances) / able
     limit = mean
     if able > 1:
         limit += params[1] * (max(0.0, squares - able * mean * mean) / (able - 1)) ** 0.5
     best = -1
     if high - low <= params[0]:
-        for i in range(len(instances)):
-            v = instances[i]
-            able_match = v.fits == 1 and v.indexed_tokens > 0 and v.in_flight <= limit
-            if able_match and (best < 0 or _matches_better(v, instances[best])):
-                best = i
-    return best if best >= 0 else _fewest_at_random(instances, low, request.draw)
+        best = _longest_bounded_match(instances, limit)
+    return best if best >= 0 else _least_in_flight_at_random(instances, request.draw)

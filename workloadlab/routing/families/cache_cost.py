@@ -9,25 +9,49 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from workloadlab.routing.choices import (
+    count_able,
+    least_among,
+    least_at_random,
+    lowest_and_highest,
+    nth_able,
+)
+from workloadlab.routing.memory import memory_slots, per_instance
 from workloadlab.routing.prefix_index import PrefixIndex
 from workloadlab.routing.router import router
 
 __all__ = ["dualmap", "dynamo_kv", "dynamo_kv_approx", "preble_e2"]
 
 FAMILY = "cache-aware"
-OWN = 64
+LOADS = memory_slots(load_s="instance", seen_s="instance")
+"""Of `preble_e2`: the recent load by instance, and when it was brought up to date."""
 PRIME = 2147483647
 
 
-def _dynamo_cost(request: Any, instance: Any, params: Any, least: Any) -> float:
+def _pending(instance: Any) -> Any:
+    """Return the prompt tokens ahead: those reported, and those sent since."""
+    return instance.queued_tokens + instance.sent_tokens_since_report
+
+
+def _cached(instance: Any) -> Any:
+    return instance.cached_tokens
+
+
+def _dynamo_cost(instance: Any, request: Any, params: Any, least: Any) -> float:
     block = instance.block_size
     blocks = float((request.input_tokens + block - 1) // block)
-    pending = instance.queued_tokens + instance.sent_tokens_since_report
+    pending = _pending(instance)
     decay = 1.0 / (1.0 + params[1] * ((pending - least) / block) / blocks)
     credit = params[0] * decay * (instance.indexed_tokens // block)
     prefill = max(0.0, (pending + request.input_tokens) / block - credit)
     decode = instance.kv_blocks_used + blocks
     return float(params[2] * prefill + decode + params[3] * instance.in_flight)
+
+
+_range_of_pending = lowest_and_highest(_pending)
+_range_of_cached = lowest_and_highest(_cached)
+_range_of_costs = lowest_and_highest(_dynamo_cost)
+_cheapest_at_random = least_at_random(_dynamo_cost)
 
 
 def _soft_choice(
@@ -37,13 +61,13 @@ def _soft_choice(
     total = 0.0
     for i in range(len(instances)):
         if instances[i].fits == 1:
-            total += math.exp((low - _dynamo_cost(request, instances[i], params, least)) / scale)
+            total += math.exp((low - _dynamo_cost(instances[i], request, params, least)) / scale)
     left = request.draw * total
     last = 0
     for i in range(len(instances)):
         if instances[i].fits == 1:
             last = i
-            left -= math.exp((low - _dynamo_cost(request, instances[i], params, least)) / scale)
+            left -= math.exp((low - _dynamo_cost(instances[i], request, params, least)) / scale)
             if left < 0.0:
                 return i
     return last
@@ -68,28 +92,13 @@ def dynamo_kv(request: Any, instances: Any, params: Any, memory: Any) -> int:
     the last 120 s, at most 2^20 blocks of 16 tokens for all instances, least recently used out first
     (Dynamo then prunes to 0.8 of that).
     """
-    least = math.inf
-    for i in range(len(instances)):
-        v = instances[i]
-        if v.fits == 1:
-            least = min(least, float(v.queued_tokens + v.sent_tokens_since_report))
-    low, high, best, ties, draw = math.inf, -math.inf, 0, 0, request.draw
-    for i in range(len(instances)):
-        if instances[i].fits == 1:
-            cost = _dynamo_cost(request, instances[i], params, least)
-            high = max(high, cost)
-            if cost < low:
-                low, best, ties, draw = cost, i, 1, request.draw
-            elif cost == low:
-                ties += 1
-                draw *= ties
-                if draw < 1.0:
-                    best = i
-                else:
-                    draw = (draw - 1.0) / (ties - 1)
-    if params[4] > 0.0 and high > low:
-        scale = (high - low) * params[4]
-        best = _soft_choice(request, instances, params, least, low, scale)
+    least, _ = _range_of_pending(instances)
+    best = _cheapest_at_random(instances, request.draw, request, params, least)
+    if params[4] > 0.0:
+        low, high = _range_of_costs(instances, request, params, least)
+        if high > low:
+            scale = (high - low) * params[4]
+            best = _soft_choice(request, instances, params, least, low, scale)
     return best
 
 
@@ -102,10 +111,25 @@ dynamo_kv_approx = replace(
 )
 
 
+def _holds(instance: Any, request: Any, params: Any, load_s: Any, wanted: Any) -> bool:
+    return bool(instance.cached_tokens >= wanted)
+
+
+def _preble_cost(instance: Any, request: Any, params: Any, load_s: Any, wanted: Any) -> float:
+    uncached = request.input_tokens - instance.cached_tokens
+    free = (instance.kv_blocks - instance.kv_blocks_used) * instance.block_size
+    evicted = max(0, uncached - free)
+    return float(load_s[instance.index] + params[0] * (evicted + uncached))
+
+
+_cheapest_holder = least_among(_holds, _preble_cost)
+
+
 @router(
     kind="choose",
     family=FAMILY,
     needs={"prefix"},
+    memory=LOADS,
     params={"prefill_token_s": 6e-5, "decode_token_s": 3e-4, "window_s": 180},
     formula="cached > input - cached: the cheapest holder of the longest match; else argmin L + M + P",
     source="E2 of Preble (ICLR 2025); exploit or explore, without its rebalancing and replication",
@@ -118,27 +142,17 @@ def preble_e2(request: Any, instances: Any, params: Any, memory: Any) -> int:
     evicted, all as likely to be asked for again, and P this prompt's own uncached prefill. The engines'
     reports stand in for Preble's global tree of prefixes.
     """
-    longest = 0
+    load_s = per_instance(memory, LOADS.load_s, instances)
+    seen_s = per_instance(memory, LOADS.seen_s, instances)
     for i in range(len(instances)):
-        if instances[i].fits == 1:
-            longest = max(longest, instances[i].cached_tokens)
-    exploit = longest > request.input_tokens - longest
-    best, least = -1, 0.0
-    for i in range(len(instances)):
-        v = instances[i]
-        cell = OWN + 2 * i
-        memory[cell] *= math.exp((memory[cell + 1] - request.now_s) / params[2])
-        memory[cell + 1] = request.now_s
-        if v.fits == 0 or (exploit and v.cached_tokens < longest):
-            continue
-        uncached = request.input_tokens - v.cached_tokens
-        free = (v.kv_blocks - v.kv_blocks_used) * v.block_size
-        evicted = max(0, uncached - free)
-        cost = memory[cell] + params[0] * (evicted + uncached)
-        if best < 0 or cost < least:
-            best, least = i, cost
+        load_s[i] *= math.exp((seen_s[i] - request.now_s) / params[2])
+        seen_s[i] = request.now_s
+    _, longest = _range_of_cached(instances)
+    exploits = longest > request.input_tokens - longest
+    wanted = longest if exploits else 0.0
+    best = _cheapest_holder(instances, request, params, load_s, wanted)
     sent = params[0] * (request.input_tokens - instances[best].cached_tokens)
-    memory[OWN + 2 * best] += sent + params[1] * request.predicted_output_tokens
+    load_s[best] += sent + params[1] * request.predicted_output_tokens
     return best
 
 
@@ -157,9 +171,7 @@ def dualmap(request: Any, instances: Any, params: Any, memory: Any) -> int:
     A prompt without a whole block hashes its row. Pending is queued tokens and those sent since the
     report.
     """
-    able = 0
-    for i in range(len(instances)):
-        able += instances[i].fits
+    able = count_able(instances)
     key = request.prefix_key if request.prefix_key >= 0 else request.row
     mixed = (key + 1) * 48271 % PRIME
     mixed = mixed * mixed % PRIME
@@ -167,20 +179,11 @@ def dualmap(request: Any, instances: Any, params: Any, memory: Any) -> int:
     nth_second = mixed * 69621 % PRIME % max(1, able - 1)
     if nth_second >= nth_first:
         nth_second += 1
-    first = second = -1
-    seen = 0
-    for i in range(len(instances)):
-        if instances[i].fits == 1:
-            if seen == nth_first:
-                first = i
-            if seen == nth_second:
-                second = i
-            seen += 1
+    first, second = nth_able(instances, nth_first), nth_able(instances, nth_second)
     if second < 0:
         return first
     a, b = instances[first], instances[second]
-    pending_a = a.queued_tokens + a.sent_tokens_since_report
-    pending_b = b.queued_tokens + b.sent_tokens_since_report
+    pending_a, pending_b = _pending(a), _pending(b)
     lighter = second if pending_b < pending_a else first
     if a.cached_tokens == b.cached_tokens:
         return lighter

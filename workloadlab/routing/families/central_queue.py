@@ -9,11 +9,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from workloadlab.routing.choices import least, least_among, total_in_flight
+from workloadlab.routing.memory import memory_slots
 from workloadlab.routing.router import router
 
 __all__ = ["hold_until_fit", "hra", "max_capacity"]
 
 FAMILY = "central queue"
+NEXT = memory_slots(next_s=1)
+"""When `max_capacity` may place a request again."""
 
 
 def _blocks(tokens: Any, block_size: Any) -> int:
@@ -27,24 +31,19 @@ def _room(instance: Any) -> int:
     return int(instance.kv_blocks - taken)
 
 
-def _roomier(a: Any, b: Any) -> bool:
-    """Say whether `a` has more room, or as much and fewer in flight."""
-    if _room(a) == _room(b):
-        return bool(a.in_flight < b.in_flight)
-    return _room(a) > _room(b)
+def _room_then_load(instance: Any) -> Any:
+    """Return a pair that is lowest for the most room, of equal ones the fewest in flight."""
+    return -_room(instance), instance.in_flight
 
 
-def _all_idle(instances: Any) -> bool:
-    for i in range(len(instances)):
-        if instances[i].fits == 1 and instances[i].in_flight > 0:
-            return False
-    return True
+_roomiest = least(_room_then_load)
 
 
 @router(
     kind="choose",
     family=FAMILY,
     params={"interval_s": 1},
+    memory=NEXT,
     formula="once a second, the head of the queue to the instance with the most free blocks if it fits",
     source="maximum capacity usage of Jain et al. 2024",
 )
@@ -54,19 +53,30 @@ def max_capacity(request: Any, instances: Any, params: Any, memory: Any) -> int:
     It fits if its prompt and predicted output do, and the batch has a place. A second is over at the
     first arrival or end of a step after it; an idle cluster takes a request at once.
     """
-    idle = _all_idle(instances)
-    if request.now_s < memory[0] and not idle:
+    idle = total_in_flight(instances) == 0
+    if request.now_s < memory[NEXT.next_s] and not idle:
         return -1
-    best = -1
-    for i in range(len(instances)):
-        if instances[i].fits == 1 and (best < 0 or _roomier(instances[i], instances[best])):
-            best = i
+    best = _roomiest(instances)
     v = instances[best]
     wanted = _blocks(request.input_tokens + request.predicted_output_tokens, v.block_size)
     if not idle and (wanted > _room(v) or v.in_flight >= v.max_num_seqs):
         return -1
-    memory[0] = request.now_s + params[0]
+    memory[NEXT.next_s] = request.now_s + params[0]
     return best
+
+
+def _queue(instance: Any, request: Any, params: Any, idle: Any) -> Any:
+    return instance.waiting + instance.running + instance.sent_since_report
+
+
+def _has_head_room(instance: Any, request: Any, params: Any, idle: Any) -> bool:
+    prompts = instance.queued_tokens + instance.sent_tokens_since_report + request.input_tokens
+    reserved = math.ceil(prompts * (1.0 + params[0]) / instance.block_size)
+    free = instance.kv_blocks - instance.kv_blocks_used - reserved
+    return bool(idle or free >= params[1] * instance.kv_blocks)
+
+
+_shortest_queue = least_among(_has_head_room, _queue)
 
 
 @router(
@@ -83,19 +93,23 @@ def hra(request: Any, instances: Any, params: Any, memory: Any) -> int:
     Glia also orders its queue by prompt length, then age; a router sees only the head, which blocks the
     rest. An idle cluster takes a request at once.
     """
-    best, shortest = -1, 0
-    idle = _all_idle(instances)
-    for i in range(len(instances)):
-        v = instances[i]
-        if v.fits == 0:
-            continue
-        prompts = v.queued_tokens + v.sent_tokens_since_report + request.input_tokens
-        reserved = math.ceil(prompts * (1.0 + params[0]) / v.block_size)
-        free = v.kv_blocks - v.kv_blocks_used - reserved
-        queue = v.waiting + v.running + v.sent_since_report
-        if (idle or free >= params[1] * v.kv_blocks) and (best < 0 or queue < shortest):
-            best, shortest = i, queue
-    return best
+    idle = total_in_flight(instances) == 0
+    return _shortest_queue(instances, request, params, idle)
+
+
+def _load(instance: Any, request: Any) -> Any:
+    return instance.in_flight
+
+
+def _starts_at_once(instance: Any, request: Any) -> bool:
+    if instance.in_flight >= instance.max_num_seqs:
+        return False
+    wanted = _blocks(request.input_tokens + request.predicted_output_tokens, instance.block_size)
+    ready = instance.waiting + instance.sent_since_report == 0 and wanted <= _room(instance)
+    return bool(instance.in_flight == 0 or ready)
+
+
+_least_loaded_ready = least_among(_starts_at_once, _load)
 
 
 @router(
@@ -110,13 +124,4 @@ def hold_until_fit(request: Any, instances: Any, params: Any, memory: Any) -> in
 
     Reads in flight, waiting, the size of the batch and KV use. An idle instance takes it at once.
     """
-    best = -1
-    for i in range(len(instances)):
-        v = instances[i]
-        if v.fits == 0 or v.in_flight >= v.max_num_seqs:
-            continue
-        wanted = _blocks(request.input_tokens + request.predicted_output_tokens, v.block_size)
-        ready = v.waiting + v.sent_since_report == 0 and wanted <= _room(v)
-        if (v.in_flight == 0 or ready) and (best < 0 or v.in_flight < instances[best].in_flight):
-            best = i
-    return best
+    return _least_loaded_ready(instances, request)

@@ -4,43 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
+from workloadlab.routing.choices import any_of
+from workloadlab.routing.memory import all_behind, memory_slots, per_instance
 from workloadlab.routing.router import router
 
 __all__ = ["kubernetes_service", "random", "round_robin"]
 
-OWN = 64
-"""Where a router's cells for single instances begin in its memory."""
-
-
-def _any(instances: Any, draw: Any) -> int:
-    """Return one of the instances that can serve, each with equal probability."""
-    able = 0
-    for i in range(len(instances)):
-        able += instances[i].fits
-    nth = min(int(draw * able), able - 1)
-    for i in range(len(instances)):
-        if instances[i].fits == 1:
-            if nth == 0:
-                return i
-            nth -= 1
-    return 0
+TURN = memory_slots(turn=1)
+CONNECTIONS = memory_slots(open=1, busy="instance", connections="rest")
+"""Of `kubernetes_service`: how many connections are open; how many of an instance's are known to be
+busy; and for each open one its instance and when it was last busy, the oldest first."""
 
 
 @router(
     kind="choose",
     family="controls",
+    memory=TURN,
     formula="next = (last + 1) mod n",
     source="classic; the default of most load balancers",
 )
 def round_robin(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Take the instances in turn, from the first, passing over those that cannot serve; no ties."""
     count = len(instances)
-    turn = int(memory[0])
+    turn = int(memory[TURN.turn])
     passed = 0
     while passed < count and instances[turn].fits == 0:
         turn = (turn + 1) % count
         passed += 1
-    memory[0] = (turn + 1) % count
+    memory[TURN.turn] = (turn + 1) % count
     return turn
 
 
@@ -52,13 +43,14 @@ def round_robin(request: Any, instances: Any, params: Any, memory: Any) -> int:
 )
 def random(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Take any instance that can serve with equal probability; no ties."""
-    return _any(instances, request.draw)
+    return any_of(instances, request.draw)
 
 
 @router(
     kind="choose",
     family="controls",
     params={"keep_alive_s": 5},
+    memory=CONNECTIONS,
     formula="instance of the client's oldest idle connection; a new connection draws one uniformly",
     source="a Kubernetes Service (kube-proxy, iptables mode) behind one HTTP client that keeps alive",
 )
@@ -71,31 +63,30 @@ def kubernetes_service(request: Any, instances: Any, params: Any, memory: Any) -
     connections to an instance the oldest are the busy ones. Connections
     beyond seven per instance do not fit into the memory and are used once.
     """
-    count = len(instances)
-    first = OWN + count
-    memory[OWN:first] = 0.0
+    known_busy = per_instance(memory, CONNECTIONS.busy, instances)
+    known_busy[:] = 0.0
+    connections = all_behind(memory, CONNECTIONS.connections, instances)
     kept = 0
     chosen = -1
-    for c in range(int(memory[0])):
-        own = int(memory[first + 2 * c])
-        seen_s = memory[first + 2 * c + 1]
-        busy = memory[OWN + own] < instances[own].in_flight
+    for c in range(int(memory[CONNECTIONS.open])):
+        own, seen_s = int(connections[2 * c]), connections[2 * c + 1]
+        busy = known_busy[own] < instances[own].in_flight
         if busy:
-            memory[OWN + own] += 1.0
+            known_busy[own] += 1.0
             seen_s = request.now_s
         if request.now_s - seen_s <= params[0]:
             if chosen < 0 and not busy and instances[own].fits == 1:
                 chosen = own
                 seen_s = request.now_s
             if kept < c:
-                memory[first + 2 * kept] = own
-            memory[first + 2 * kept + 1] = seen_s
+                connections[2 * kept] = own
+            connections[2 * kept + 1] = seen_s
             kept += 1
     if chosen < 0:
-        chosen = _any(instances, request.draw)
-        if first + 2 * kept + 1 < len(memory):
-            memory[first + 2 * kept] = chosen
-            memory[first + 2 * kept + 1] = request.now_s
+        chosen = any_of(instances, request.draw)
+        if 2 * kept + 1 < len(connections):
+            connections[2 * kept] = chosen
+            connections[2 * kept + 1] = request.now_s
             kept += 1
-    memory[0] = kept
+    memory[CONNECTIONS.open] = kept
     return chosen

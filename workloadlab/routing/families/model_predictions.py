@@ -22,6 +22,8 @@ import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.routing.families import predicted_latency as policies
+from workloadlab.routing.families.predicted_latency import PREDICTED
+from workloadlab.routing.memory import per_instance
 
 if TYPE_CHECKING:
     from workloadlab.routing.router import Router
@@ -197,9 +199,11 @@ def _function(choice: Function | None, own: int, ttft: Function, tpot: Function)
 
     def choose(request: Any, instances: Any, params: Any, memory: Any) -> int:
         numbers = params[own:]
+        ttft_s = per_instance(memory, PREDICTED.ttft_s, instances)
+        tpot_s = per_instance(memory, PREDICTED.tpot_s, instances)
         for i in range(len(instances)):
-            memory[2 * i] = ttft(request, instances[i], numbers)
-            memory[2 * i + 1] = tpot(request, instances[i], numbers)
+            ttft_s[i] = ttft(request, instances[i], numbers)
+            tpot_s[i] = tpot(request, instances[i], numbers)
         return int(choice(instances, params, memory))
 
     return choose

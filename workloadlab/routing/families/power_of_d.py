@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from workloadlab.routing.choices import count_able, least_of_drawn, nth_able
 from workloadlab.routing.router import router
 
 __all__ = ["power_of_d", "power_of_two"]
@@ -21,6 +22,9 @@ def _load(instance: Any, signal: Any) -> float:
     return float(instance.queued_tokens + instance.output_tokens_left)
 
 
+_least_of_drawn = least_of_drawn(_load)
+
+
 @router(
     kind="choose",
     family=FAMILY,
@@ -34,23 +38,14 @@ def power_of_two(request: Any, instances: Any, params: Any, memory: Any) -> int:
     Signals: 0 requests in flight (Ray, AIBrix), 1 KV blocks in use (SGLang, where engines report it),
     2 prompt and predicted output tokens still to process.
     """
-    count = 0
-    for i in range(len(instances)):
-        count += instances[i].fits
+    count = count_able(instances)
     spread = request.draw * count
     nth_first = min(int(spread), count - 1)
     nth_second = min(int((spread - nth_first) * (count - 1)), count - 2)
     if nth_second >= nth_first:
         nth_second += 1
-    first = second = seen = 0
-    for i in range(len(instances)):
-        if instances[i].fits == 1:
-            if seen == nth_first:
-                first = i
-            if seen == nth_second:
-                second = i
-            seen += 1
-    if count < 2:
+    first, second = nth_able(instances, nth_first), nth_able(instances, nth_second)
+    if second < 0:
         return first
     if _load(instances[second], params[0]) < _load(instances[first], params[0]):
         return second
@@ -70,22 +65,4 @@ def power_of_d(request: Any, instances: Any, params: Any, memory: Any) -> int:
     Signals are those of power_of_two. With d = 1 it is `random`; with d at least the number of instances
     it looks at all of them.
     """
-    left = 0
-    for i in range(len(instances)):
-        left += instances[i].fits
-    wanted = min(max(int(params[0]), 1), left)
-    draw = request.draw
-    best, best_load = 0, -1.0
-    for i in range(len(instances)):
-        if instances[i].fits == 1 and wanted > 0:
-            share = wanted / left
-            left -= 1
-            if draw < share:
-                draw /= share
-                wanted -= 1
-                load = _load(instances[i], params[1])
-                if best_load < 0.0 or load < best_load:
-                    best, best_load = i, load
-            else:
-                draw = (draw - share) / (1.0 - share)
-    return best
+    return _least_of_drawn(instances, max(int(params[0]), 1), request.draw, params[1])

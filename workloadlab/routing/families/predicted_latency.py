@@ -7,7 +7,7 @@ for a place in a full batch and preemptions are not predicted. `router(name, mod
 fitted model instead (`model_predictions`).
 
 A policy's own parameters come first; the numbers of the prediction follow. A choosing policy writes TTFT
-and TPOT of instance i to memory[2 i] and memory[2 i + 1], and decides on them.
+and TPOT of every instance to its memory, and decides on them.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from workloadlab.routing.choices import least, least_among
 from workloadlab.routing.families.scorers import LLMD_INDEX
+from workloadlab.routing.memory import memory_slots, per_instance
 from workloadlab.routing.router import router
 
 __all__ = ["llmd_latency", "polyserve", "predicted_latency"]
 
 FAMILY = "predicted latency"
 STEP = {"constant_s": 6e-3, "prefill_token_s": 6e-5, "decode_seq_s": 3e-5, "decode_context_s": 8e-8}
+PREDICTED = memory_slots(ttft_s="instance", tpot_s="instance")
 TARGETS = {"ttft_slo_s": 1.0, "tpot_slo_s": 0.05}
 
 
@@ -39,57 +42,78 @@ def _tpot(request: Any, instance: Any, numbers: Any) -> float:
 
 def predict(request: Any, instances: Any, numbers: Any, memory: Any) -> None:
     """Write TTFT and TPOT of every instance to `memory`."""
+    ttft_s = per_instance(memory, PREDICTED.ttft_s, instances)
+    tpot_s = per_instance(memory, PREDICTED.tpot_s, instances)
     for i in range(len(instances)):
-        memory[2 * i] = _ttft(request, instances[i], numbers)
-        memory[2 * i + 1] = _tpot(request, instances[i], numbers)
+        ttft_s[i] = _ttft(request, instances[i], numbers)
+        tpot_s[i] = _tpot(request, instances[i], numbers)
+
+
+def _tier(v: Any, t: Any, p: Any) -> int:
+    """Return 2 for an instance with headroom for both targets, 1 for an idle one, else 0."""
+    return 2 if t >= 0.0 and p >= 0.0 else (1 if v.in_flight == 0 else 0)
 
 
 def headroom(instances: Any, params: Any, memory: Any) -> int:
     """Choice of `llmd_latency` by what `memory` predicts."""
+    ttft_s = per_instance(memory, PREDICTED.ttft_s, instances)
+    tpot_s = per_instance(memory, PREDICTED.tpot_s, instances)
     low_t, high_t, low_p, high_p = math.inf, -math.inf, math.inf, -math.inf
     tier = 0
     for i in range(len(instances)):
         v = instances[i]
         if v.fits == 1:
-            t, p = params[0] - memory[2 * i], params[1] - memory[2 * i + 1]
-            rank = 2 if t >= 0.0 and p >= 0.0 else (1 if v.in_flight == 0 else 0)
-            if rank > tier:
-                tier = rank
+            t, p = params[0] - ttft_s[i], params[1] - tpot_s[i]
+            own = _tier(v, t, p)
+            if own > tier:
+                tier = own
                 low_t, high_t, low_p, high_p = math.inf, -math.inf, math.inf, -math.inf
-            if rank == tier:
+            if own == tier:
                 low_t, high_t = min(low_t, abs(t)), max(high_t, abs(t))
                 low_p, high_p = min(low_p, abs(p)), max(high_p, abs(p))
-    best, least = -1, 0.0
-    for i in range(len(instances)):
-        v = instances[i]
-        if v.fits == 0:
-            continue
-        t, p = params[0] - memory[2 * i], params[1] - memory[2 * i + 1]
-        rank = 2 if t >= 0.0 and p >= 0.0 else (1 if v.in_flight == 0 else 0)
-        if rank < tier:
-            continue
-        blend = 0.8 * (abs(t) - low_t) / (high_t - low_t) if high_t > low_t else 0.0
-        blend += 0.2 * (abs(p) - low_p) / (high_p - low_p) if high_p > low_p else 0.0
-        if tier == 2 and params[2] > 0.0:
-            blend = -blend
-        if best < 0 or blend < least:
-            best, least = i, blend
-    return best
+    given = (ttft_s, tpot_s, params, tier, (low_t, high_t, low_p, high_p))
+    return _best_of_tier(instances, given)
+
+
+def _of_tier(v: Any, given: Any) -> bool:
+    ttft_s, tpot_s, params, tier, _ = given
+    return bool(_tier(v, params[0] - ttft_s[v.index], params[1] - tpot_s[v.index]) == tier)
+
+
+def _blend(v: Any, given: Any) -> float:
+    """Return the headroom or violation, scaled; negative where the most headroom is wanted."""
+    ttft_s, tpot_s, params, tier, (low_t, high_t, low_p, high_p) = given
+    t, p = params[0] - ttft_s[v.index], params[1] - tpot_s[v.index]
+    blend = 0.8 * (abs(t) - low_t) / (high_t - low_t) if high_t > low_t else 0.0
+    blend += 0.2 * (abs(p) - low_p) / (high_p - low_p) if high_p > low_p else 0.0
+    return -blend if tier == 2 and params[2] > 0.0 else blend
+
+
+_best_of_tier = least_among(_of_tier, _blend)
 
 
 def load_gradient(instances: Any, params: Any, memory: Any) -> int:
     """Choice of `polyserve` by what `memory` predicts."""
-    best, quickest = -1, -1
-    for i in range(len(instances)):
-        v = instances[i]
-        if v.fits == 0:
-            continue
-        if quickest < 0 or memory[2 * i] < memory[2 * quickest]:
-            quickest = i
-        meets = memory[2 * i] <= params[0] and memory[2 * i + 1] <= params[1]
-        if meets and (best < 0 or v.in_flight > instances[best].in_flight):
-            best = i
-    return best if best >= 0 else quickest
+    ttft_s = per_instance(memory, PREDICTED.ttft_s, instances)
+    tpot_s = per_instance(memory, PREDICTED.tpot_s, instances)
+    best = _fullest_that_meets(instances, ttft_s, tpot_s, params)
+    return best if best >= 0 else _least_own_cell(instances, ttft_s)
+
+
+def _meets(v: Any, ttft_s: Any, tpot_s: Any, params: Any) -> bool:
+    return bool(ttft_s[v.index] <= params[0] and tpot_s[v.index] <= params[1])
+
+
+def _minus_load(v: Any, ttft_s: Any, tpot_s: Any, params: Any) -> Any:
+    return -v.in_flight
+
+
+def _own_cell(v: Any, cells: Any) -> Any:
+    return cells[v.index]
+
+
+_fullest_that_meets = least_among(_meets, _minus_load)
+_least_own_cell = least(_own_cell)
 
 
 @router(
@@ -110,6 +134,7 @@ def predicted_latency(request: Any, instance: Any, params: Any) -> float:
     family=FAMILY,
     uses={"prefix"},
     params={**TARGETS, "most": 0, **STEP},
+    memory=PREDICTED,
     index=LLMD_INDEX,
     formula="instances that meet both targets: least (or most) headroom 0.8 TTFT + 0.2 TPOT, each "
     "scaled min to max; if none does: idle ones, then the smallest violation",
@@ -130,6 +155,7 @@ def llmd_latency(request: Any, instances: Any, params: Any, memory: Any) -> int:
     family=FAMILY,
     uses={"prefix"},
     params={**TARGETS, **STEP},
+    memory=PREDICTED,
     formula="the most in flight among instances predicted to meet both targets; if none does, the "
     "least predicted TTFT",
     source="load gradient of PolyServe (2025), one class of targets",

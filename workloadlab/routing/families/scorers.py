@@ -5,6 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from workloadlab.routing.choices import (
+    count_able,
+    least,
+    least_at_random,
+    lowest_and_highest,
+    range_in_flight,
+    total_in_flight,
+)
 from workloadlab.routing.families.cache_aware import aibrix_prefix
 from workloadlab.routing.prefix_index import PrefixIndex
 from workloadlab.routing.router import Router, router
@@ -21,6 +29,41 @@ least recently used out first, no time to live. With autoTune: as many as the en
 def _inverse(value: Any, low: Any, high: Any) -> float:
     """Map the lowest value to 1 and the highest to 0; 1 if all are equal."""
     return float((high - value) / (high - low)) if high > low else 1.0
+
+
+def _waiting(instance: Any) -> Any:
+    return instance.waiting
+
+
+def _running(instance: Any) -> Any:
+    return instance.running
+
+
+def _work(instance: Any) -> Any:
+    return instance.queued_tokens + instance.output_tokens_left
+
+
+def _minus_blend(instance: Any, request: Any, params: Any, spans: Any) -> float:
+    """Return the weighted sum of the scores, negative; spans are lows and highs over the instances."""
+    low_w, high_w, low_r, high_r, low_f, high_f, low_t, high_t = spans
+    v = instance
+    uncached = request.input_tokens - v.indexed_tokens
+    score = params[0] * _inverse(v.waiting, low_w, high_w)
+    score += params[1] * _inverse(v.running, low_r, high_r)
+    score += params[2] * (1.0 - v.kv_blocks_used / v.kv_blocks)
+    score += params[3] * (v.indexed_tokens / request.input_tokens)
+    score += params[4] * ((high_f - v.in_flight) / high_f if v.in_flight > 0 else 1.0)
+    score += params[5] * 0.5 * max(0.0, 1.0 - v.waiting / 128.0)
+    score += params[6] * max(0.0, 1.0 - (v.queued_tokens + uncached) / 4194304.0)
+    score += params[7] * _inverse(v.in_flight, low_f, high_f)
+    score += params[8] * _inverse(_work(v), low_t, high_t)
+    return float(-score)
+
+
+_range_of_waiting = lowest_and_highest(_waiting)
+_range_of_running = lowest_and_highest(_running)
+_range_of_work = lowest_and_highest(_work)
+_best_blend = least_at_random(_minus_blend, afresh=False)
 
 
 @router(
@@ -42,41 +85,12 @@ def weighted(request: Any, instances: Any, params: Any, memory: Any) -> int:
     nothing is in flight, else (max - in flight) / max; load 0.5 with an empty queue, else
     0.5 (1 - w / 128), at least 0; tokens 1 - (queued + uncached) / 4,194,304, at least 0.
     """
-    most = 1 << 60
-    low_w, high_w, low_r, high_r, low_f, high_f, low_t, high_t = most, 0, most, 0, most, 0, most, 0
-    for i in range(len(instances)):
-        v = instances[i]
-        if v.fits == 1:
-            work = v.queued_tokens + v.output_tokens_left
-            low_w, high_w = min(low_w, v.waiting), max(high_w, v.waiting)
-            low_r, high_r = min(low_r, v.running), max(high_r, v.running)
-            low_f, high_f = min(low_f, v.in_flight), max(high_f, v.in_flight)
-            low_t, high_t = min(low_t, work), max(high_t, work)
-    best, best_score, ties, draw = -1, 0.0, 0, request.draw
-    for i in range(len(instances)):
-        v = instances[i]
-        if v.fits == 0:
-            continue
-        uncached = request.input_tokens - v.indexed_tokens
-        score = params[0] * _inverse(v.waiting, low_w, high_w)
-        score += params[1] * _inverse(v.running, low_r, high_r)
-        score += params[2] * (1.0 - v.kv_blocks_used / v.kv_blocks)
-        score += params[3] * (v.indexed_tokens / request.input_tokens)
-        score += params[4] * ((high_f - v.in_flight) / high_f if v.in_flight > 0 else 1.0)
-        score += params[5] * 0.5 * max(0.0, 1.0 - v.waiting / 128.0)
-        score += params[6] * max(0.0, 1.0 - (v.queued_tokens + uncached) / 4194304.0)
-        score += params[7] * _inverse(v.in_flight, low_f, high_f)
-        score += params[8] * _inverse(v.queued_tokens + v.output_tokens_left, low_t, high_t)
-        if best < 0 or score > best_score:
-            best, best_score, ties = i, score, 1
-        elif score == best_score:
-            ties += 1
-            draw *= ties
-            if draw < 1.0:
-                best = i
-            else:
-                draw = (draw - 1.0) / (ties - 1)
-    return best
+    low_w, high_w = _range_of_waiting(instances)
+    low_r, high_r = _range_of_running(instances)
+    low_f, high_f = range_in_flight(instances)
+    low_t, high_t = _range_of_work(instances)
+    spans = (low_w, high_w, low_r, high_r, low_f, high_f, low_t, high_t)
+    return _best_blend(instances, request.draw, request, params, spans)
 
 
 def _preset(
@@ -113,6 +127,15 @@ aibrix_multi = _preset(
 )  # fmt: skip
 
 
+def _minus_hits_above_load(instance: Any, request: Any, beta: Any, mean: Any) -> float:
+    score = instance.cached_tokens / request.input_tokens
+    score -= beta * (instance.in_flight - mean) / max(1.0, mean)
+    return float(-score)
+
+
+_best_hits_above_load = least(_minus_hits_above_load)
+
+
 @router(
     kind="choose",
     family=FAMILY,
@@ -126,18 +149,5 @@ def ps_loadaware(request: Any, instances: Any, params: Any, memory: Any) -> int:
 
     The production-stack asks LMCache which instances hold the prefix, so no index of its own: the truth.
     """
-    able, total = 0, 0
-    for i in range(len(instances)):
-        if instances[i].fits == 1:
-            able += 1
-            total += instances[i].in_flight
-    mean = total / able
-    best, best_score = -1, 0.0
-    for i in range(len(instances)):
-        v = instances[i]
-        if v.fits == 1:
-            score = v.cached_tokens / request.input_tokens
-            score -= params[0] * (v.in_flight - mean) / max(1.0, mean)
-            if best < 0 or score > best_score:
-                best, best_score = i, score
-    return best
+    mean = total_in_flight(instances) / count_able(instances)
+    return _best_hits_above_load(instances, request, params[0], mean)

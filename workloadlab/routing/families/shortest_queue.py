@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from workloadlab.routing.choices import least
+from workloadlab.routing.memory import memory_slots
 from workloadlab.routing.router import router
 
 __all__ = ["least_outstanding", "least_requests", "vllm_dp_v1", "vllm_dp_v2"]
 
 FAMILY = "join the shortest queue"
+SEARCH = memory_slots(start=1)
+"""Where `vllm_dp_v2` begins its next search."""
 
 
 @router(
@@ -49,9 +53,20 @@ def vllm_dp_v1(request: Any, instance: Any, params: Any) -> float:
     return float(4 * (instance.waiting + instance.sent_since_report) + instance.running)
 
 
+def _load_then_turn(instance: Any, clients: Any, start: Any, count: Any) -> Any:
+    v = instance
+    score = max(clients * v.in_flight, v.waiting + v.running)
+    score += 6.0 * v.waiting * max(0.0, v.kv_blocks_used / v.kv_blocks - 0.5)
+    return score, (v.index - start) % count
+
+
+_least_in_turn = least(_load_then_turn)
+
+
 @router(
     kind="choose",
     family=FAMILY,
+    memory=SEARCH,
     params={"clients": 1},
     formula="score = max(clients x in_flight, waiting + running) + 6 waiting max(0, kv - 0.5)",
     source="vLLM's data-parallel balancer after pull request 49204 (2026)",
@@ -64,16 +79,6 @@ def vllm_dp_v2(request: Any, instances: Any, params: Any, memory: Any) -> int:
     with each decision.
     """
     count = len(instances)
-    start = int(memory[0])
-    memory[0] = (start + 1) % count
-    best, best_score = start, -1.0
-    for k in range(count):
-        i = (start + k) % count
-        v = instances[i]
-        if v.fits == 1:
-            kv = v.kv_blocks_used / v.kv_blocks
-            score = max(params[0] * v.in_flight, v.waiting + v.running)
-            score += 6.0 * v.waiting * max(0.0, kv - 0.5)
-            if best_score < 0.0 or score < best_score:
-                best, best_score = i, score
-    return best
+    start = int(memory[SEARCH.start])
+    memory[SEARCH.start] = (start + 1) % count
+    return _least_in_turn(instances, params[0], start, count)

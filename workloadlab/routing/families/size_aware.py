@@ -4,19 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
+from workloadlab.routing.choices import least
+from workloadlab.routing.memory import memory_slots, per_instance
 from workloadlab.routing.router import router
 
 __all__ = ["decode_balancer", "least_work_left", "min_min"]
 
 FAMILY = "size-aware"
-OWN = 64
-"""Where a router's cells for single instances begin in its memory."""
+ERRORS = memory_slots(error_tokens="instance", counted="instance")
+"""Of `least_work_left`: the errors of its predictions, and the requests in flight that they are of."""
+ASSIGNED = memory_slots(assigned="instance")
+CLOCKS = memory_slots(ready_s="instance")
+
+
+def _own_cell(instance: Any, cells: Any) -> Any:
+    return cells[instance.index]
+
+
+def _work_s(instance: Any, request: Any, params: Any, errors: Any) -> float:
+    prompt = instance.queued_tokens + instance.sent_tokens_since_report
+    prompt += request.input_tokens - instance.cached_tokens
+    output = max(0.0, instance.output_tokens_left + errors[instance.index])
+    return float(params[0] * prompt + params[1] * output)
+
+
+_least_own_cell = least(_own_cell)
+_least_work = least(_work_s)
 
 
 @router(
     kind="choose",
     family=FAMILY,
     uses={"prefix"},
+    memory=ERRORS,
     params={"prefill_token_s": 6e-5, "decode_token_s": 3e-4, "bias": 1, "noise": 0},
     formula="argmin prefill_token_s (queued + sent since report + input - cached) "
     "+ decode_token_s (output_tokens_left + errors of prediction)",
@@ -30,24 +50,17 @@ def least_work_left(request: Any, instances: Any, params: Any, memory: Any) -> i
     and variance 1, at least 0; the errors of the requests that end leave an instance in proportion to
     their number.
     """
-    best, least = -1, 0.0
+    errors = per_instance(memory, ERRORS.error_tokens, instances)
+    counted = per_instance(memory, ERRORS.counted, instances)
     for i in range(len(instances)):
-        v = instances[i]
-        cell = OWN + 2 * i
-        if memory[cell + 1] > v.in_flight:
-            memory[cell] *= v.in_flight / memory[cell + 1]
-        memory[cell + 1] = v.in_flight
-        if v.fits == 1:
-            prompt = v.queued_tokens + v.sent_tokens_since_report
-            prompt += request.input_tokens - v.cached_tokens
-            output = max(0.0, v.output_tokens_left + memory[cell])
-            work = params[0] * prompt + params[1] * output
-            if best < 0 or work < least:
-                best, least = i, work
+        if counted[i] > instances[i].in_flight:
+            errors[i] *= instances[i].in_flight / counted[i]
+        counted[i] = instances[i].in_flight
+    best = _least_work(instances, request, params, errors)
     seen = params[2] + params[3] * 3.0**0.5 * (2.0 * request.draw - 1.0)
     error = max(0.0, seen) - 1.0
-    memory[OWN + 2 * best] += request.predicted_output_tokens * error
-    memory[OWN + 2 * best + 1] += 1.0
+    errors[best] += request.predicted_output_tokens * error
+    counted[best] += 1.0
     return best
 
 
@@ -55,22 +68,29 @@ def least_work_left(request: Any, instances: Any, params: Any, memory: Any) -> i
     kind="choose",
     family=FAMILY,
     needs={"oracle"},
+    memory=ASSIGNED,
     formula="argmin of the output tokens assigned since the start",
     source="decode balancer of Jain et al. 2024; assumes that true lengths are known",
 )
 def decode_balancer(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Balance the running sum of assigned output tokens, finished or not; ties to the lowest index."""
-    best = -1
-    for i in range(len(instances)):
-        if instances[i].fits == 1 and (best < 0 or memory[OWN + i] < memory[OWN + best]):
-            best = i
-    memory[OWN + best] += request.output_tokens
+    assigned = per_instance(memory, ASSIGNED.assigned, instances)
+    best = _least_own_cell(instances, assigned)
+    assigned[best] += request.output_tokens
     return best
+
+
+def _done_s(instance: Any, ready_s: Any, now_s: Any, job_s: Any) -> Any:
+    return max(ready_s[instance.index], now_s) + job_s
+
+
+_earliest = least(_done_s)
 
 
 @router(
     kind="choose",
     family=FAMILY,
+    memory=CLOCKS,
     params={"prefill_token_s": 3.2e-4, "decode_token_s": 3.5e-2, "small": 256, "medium": 2048,
             "large": 4096},
     formula="argmin of completion = max(ready, now) + prefill_token_s input "
@@ -90,11 +110,7 @@ def min_min(request: Any, instances: Any, params: Any, memory: Any) -> int:
     elif request.predicted_output_tokens <= params[3]:
         longest = params[3]
     job_s = params[0] * request.input_tokens + params[1] * longest
-    best, earliest = -1, 0.0
-    for i in range(len(instances)):
-        if instances[i].fits == 1:
-            done = max(memory[OWN + i], request.now_s) + job_s
-            if best < 0 or done < earliest:
-                best, earliest = i, done
-    memory[OWN + best] = earliest
+    ready_s = per_instance(memory, CLOCKS.ready_s, instances)
+    best = _earliest(instances, ready_s, request.now_s, job_s)
+    ready_s[best] = _done_s(instances[best], ready_s, request.now_s, job_s)
     return best

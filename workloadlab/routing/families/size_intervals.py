@@ -5,41 +5,46 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from workloadlab.routing.choices import count_able, least, lowest_and_highest, nth_able
+from workloadlab.routing.memory import memory_slots, per_instance
 from workloadlab.routing.router import router
 
 __all__ = ["dedicated_small_large", "dynamo_sita", "sita_e", "smg_bucket"]
 
 FAMILY = "size-aware"
 BINS = 62
-OWN = 64
+WORK = memory_slots(work=BINS)
+"""Of `sita_e`: the work seen so far by bin of sizes."""
+WINDOW = memory_slots(recut_s=1, chars=BINS, end="instance", sent="instance")
+"""Of `smg_bucket`: when the ranges may be cut again; the characters of the window by bin of lengths; by
+instance the upper end of its range, and the characters sent to it in the window."""
 
 
-def _able(instances: Any) -> int:
-    """Count the instances that can serve the request."""
-    able = 0
-    for i in range(len(instances)):
-        able += instances[i].fits
-    return int(able)
+def _cached(instance: Any) -> Any:
+    return instance.cached_tokens
 
 
-def _nth(instances: Any, nth: Any) -> int:
-    """Return the nth instance that can serve, from 0."""
-    for i in range(len(instances)):
-        if instances[i].fits == 1:
-            if nth == 0:
-                return i
-            nth -= 1
-    return 0
+def _own_cell(instance: Any, cells: Any) -> Any:
+    return cells[instance.index]
 
 
-def _least_in_flight(instances: Any, first: Any, end: Any) -> int:
-    """Return the one with the fewest requests among the able ones numbered first to end - 1."""
+_range_of_cached = lowest_and_highest(_cached)
+_range_of_own_cells = lowest_and_highest(_own_cell)
+_least_own_cell = least(_own_cell)
+
+
+def _least_in_band(instances: Any, first: Any, end: Any, spill: Any) -> int:
+    """Return the fewest in flight of those whose share of KV blocks in use is at most `spill`.
+
+    Among the instances numbered first to end - 1 of those that can serve; -1 if there is none.
+    """
     best = -1
     nth = 0
     for i in range(len(instances)):
-        if instances[i].fits == 1:
-            inside = first <= nth < end
-            if inside and (best < 0 or instances[i].in_flight < instances[best].in_flight):
+        v = instances[i]
+        if v.fits == 1:
+            open_here = first <= nth < end and v.kv_blocks_used <= spill * v.kv_blocks
+            if open_here and (best < 0 or v.in_flight < instances[best].in_flight):
                 best = i
             nth += 1
     return best
@@ -48,6 +53,7 @@ def _least_in_flight(instances: Any, first: Any, end: Any) -> int:
 @router(
     kind="choose",
     family=FAMILY,
+    memory=WORK,
     params={"output_weight": 1},
     formula="size intervals of equal work: instance floor(n F(size)), F the share of work below size",
     source="SITA-E (Harchol-Balter, Crovella and Murta 1999), cut on what was seen so far",
@@ -60,16 +66,17 @@ def sita_e(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """
     size = request.input_tokens + params[0] * request.predicted_output_tokens
     own = min(int(2.0 * math.log2(max(size, 1.0))), BINS - 1)
-    memory[own] += size
+    work = memory[WORK.work : WORK.work + BINS]
+    work[own] += size
     total = 0.0
     below = 0.0
     for b in range(BINS):
-        total += memory[b]
+        total += work[b]
         if b < own:
-            below += memory[b]
-    able = _able(instances)
-    share = (below + request.draw * memory[own]) / total if total > 0.0 else 0.0
-    return _nth(instances, min(int(share * able), able - 1))
+            below += work[b]
+    able = count_able(instances)
+    share = (below + request.draw * work[own]) / total if total > 0.0 else 0.0
+    return nth_able(instances, min(int(share * able), able - 1))
 
 
 @router(
@@ -85,11 +92,11 @@ def dedicated_small_large(request: Any, instances: Any, params: Any, memory: Any
     A predicted output of at least heavy_output_tokens is heavy. The paper's cut is a decode phase of
     5 s, some 140 to 290 tokens by its step times. With an odd number the light half has one more.
     """
-    able = _able(instances)
+    able = count_able(instances)
     light = (able + 1) // 2
     if able > 1 and request.predicted_output_tokens >= params[0]:
-        return _least_in_flight(instances, light, able)
-    return _least_in_flight(instances, 0, light)
+        return _least_in_band(instances, light, able, math.inf)
+    return _least_in_band(instances, 0, light, math.inf)
 
 
 @router(
@@ -108,11 +115,8 @@ def dynamo_sita(request: Any, instances: Any, params: Any, memory: Any) -> int:
     that the small one leaves, rounded up; with too few instances neighbouring bands share one. A band
     that is full sends to the fewest in flight of all.
     """
-    able = _able(instances)
-    cached = 0
-    for i in range(len(instances)):
-        if instances[i].fits == 1:
-            cached = max(cached, instances[i].cached_tokens)
+    able = count_able(instances)
+    _, cached = _range_of_cached(instances)
     size = request.input_tokens - cached
     small = min(max(1, int(params[2] * able)), able)
     medium = min(small + (able - small + 1) // 2, able)
@@ -121,32 +125,28 @@ def dynamo_sita(request: Any, instances: Any, params: Any, memory: Any) -> int:
         first, end = min(medium, able - 1), able
     elif size >= params[0]:
         first, end = min(small, able - 1), max(medium, min(small, able - 1) + 1)
-    best = -1
-    nth = 0
-    for i in range(len(instances)):
-        v = instances[i]
-        if v.fits == 1:
-            open_band = first <= nth < end and v.kv_blocks_used <= params[3] * v.kv_blocks
-            if open_band and (best < 0 or v.in_flight < instances[best].in_flight):
-                best = i
-            nth += 1
-    return best if best >= 0 else _least_in_flight(instances, 0, able)
+    best = _least_in_band(instances, first, end, params[3])
+    return best if best >= 0 else _least_in_band(instances, 0, able, math.inf)
 
 
-def _recut(memory: Any, count: int, total: float) -> None:
+def _recut(chars: Any, sent: Any, ends: Any) -> None:
     """Move the upper ends of the instances' length ranges so that the window's load is equal."""
-    seen = 0.0
+    count = len(ends)
+    total = seen = 0.0
+    for i in range(count):
+        total += sent[i]
     done = 0
     for b in range(1, BINS + 1):
-        seen += memory[b + 1]
+        seen += chars[b - 1]
         while done < count - 1 and seen >= total * (done + 1) / count:
-            memory[OWN + 2 * done] = 2.0 ** ((b) / 2.0)
+            ends[done] = 2.0 ** (b / 2.0)
             done += 1
 
 
 @router(
     kind="choose",
     family=FAMILY,
+    memory=WINDOW,
     params={"longest": 4096, "recut_s": 5, "moved": 2, "spread": 32, "ratio": 1.0001},
     formula="each instance serves a range of prompt lengths, re-cut every 5 s to equal characters; "
     "min-load when max - min > 32 and max > 1.0001 min",
@@ -160,35 +160,29 @@ def smg_bucket(request: Any, instances: Any, params: Any, memory: Any) -> int:
     thresholds are small, so that characters decide nearly every request: ties to the lowest index.
     """
     count = len(instances)
-    if memory[0] == 0.0:
-        memory[0] = request.now_s + params[1]
+    ends = per_instance(memory, WINDOW.end, instances)
+    sent = per_instance(memory, WINDOW.sent, instances)
+    chars = memory[WINDOW.chars : WINDOW.chars + BINS]
+    if memory[WINDOW.recut_s] == 0.0:
+        memory[WINDOW.recut_s] = request.now_s + params[1]
         for i in range(count):
-            memory[OWN + 2 * i] = (i + 1) * params[0] / count
-    low, high, total, low_at = math.inf, 0.0, 0.0, 0
-    for i in range(count):
-        sent = memory[OWN + 2 * i + 1]
-        total += sent
-        if instances[i].fits == 1:
-            if sent < low:
-                low, low_at = sent, i
-            high = max(high, sent)
-    if request.now_s >= memory[0]:
-        memory[0] = request.now_s + params[1]
+            ends[i] = (i + 1) * params[0] / count
+    low, high = _range_of_own_cells(instances, sent)
+    if request.now_s >= memory[WINDOW.recut_s]:
+        memory[WINDOW.recut_s] = request.now_s + params[1]
         if high > params[2] * low:
-            _recut(memory, count, total)
+            _recut(chars, sent, ends)
+        sent[:] = 0.0
+        chars[:] = 0.0
+        low, high = 0.0, 0.0
+    length = 4.0 * request.input_tokens
+    chosen = -1
+    if high - low > params[3] and high > params[4] * low:
+        chosen = _least_own_cell(instances, sent)
+    else:
         for i in range(count):
-            memory[OWN + 2 * i + 1] = 0.0
-        for b in range(2, OWN):
-            memory[b] = 0.0
-        low, high, low_at = 0.0, 0.0, _nth(instances, 0)
-    chars = 4.0 * request.input_tokens
-    chosen = low_at
-    if not (high - low > params[3] and high > params[4] * low):
-        last = -1
-        for i in range(count):
-            if instances[i].fits == 1 and (last < 0 or memory[OWN + 2 * last] < chars):
-                last = i
-        chosen = last
-    memory[2 + min(int(2.0 * math.log2(chars)), BINS - 1)] += chars
-    memory[OWN + 2 * chosen + 1] += chars
+            if instances[i].fits == 1 and (chosen < 0 or ends[chosen] < length):
+                chosen = i
+    chars[min(int(2.0 * math.log2(length)), BINS - 1)] += length
+    sent[chosen] += length
     return chosen

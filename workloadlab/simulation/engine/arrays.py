@@ -136,6 +136,22 @@ def array_of(name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
     return intrinsic(accessor)
 
 
+def copier(record: Any, names: tuple[str, ...]) -> Any:
+    """Make what copies fields of 8 bytes from one record to another: `copy(to, source)`."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        to, source = arguments
+        for name in names:
+            value = builder.load(member(context, builder, record, source, name))
+            builder.store(value, member(context, builder, record, to, name))
+        return context.get_dummy_value()
+
+    def copy(typing_context: Any, to: Any, source: Any) -> Any:  # noqa: ARG001
+        return types.void(to, source), codegen
+
+    return intrinsic(copy)
+
+
 def _array(
     name: str,
     element: np.dtype[Any],
@@ -203,6 +219,10 @@ predictions = _array(
 sessions = _array("sessions", INT, "requests", fork=Fork.READ, about="session, -1 for none")
 models = _array("models", INT, "requests", fork=Fork.READ, about="column of `serves`")
 priorities = _array("priorities", INT, "requests", fork=Fork.READ, about="less is served first")
+tenants = _array("tenants", INT, "requests", fork=Fork.READ, about="tenant, -1 for none")
+slo_classes = _array(
+    "slo_classes", INT, "requests", fork=Fork.READ, about="service class, -1 for none"
+)
 first_blocks = _array(
     "first_blocks", INT, "edges", fork=Fork.READ,
     about="where the blocks of a request begin in `block_ids`, and where the last one's end",

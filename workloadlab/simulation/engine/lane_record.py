@@ -44,6 +44,7 @@ OPTIONS = {
     "guesses": "i8",  # 1 if it keeps a prefix index
     "sees_cache": "i8",  # 1 if it is told what is really cached
     "keeps_bits": "i8",  # 1 if engines note that in `prefix_bits`
+    "foresees": "i8",  # 1 if it is told how long the next decode steps take
     "closed": "i8",  # 1 if the end of a turn releases the next
     "stepwise": "i8",  # 1 if runs of steps are not taken in one jump
     "interval_s": "f8",  # between reports of the engines, 0 if they are never stale

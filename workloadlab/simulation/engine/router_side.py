@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba import from_dtype
 
 from workloadlab.jit import helper, inline
+from workloadlab.routing.signals import INSTANCE, REPORTED_FIELDS
 from workloadlab.simulation.engine.arrays import (
+    copier,
     engines,
     first_blocks,
     inputs,
@@ -20,8 +23,11 @@ from workloadlab.simulation.engine.arrays import (
     results,
     serves,
     sessions,
+    slo_classes,
     slots,
     snapshots,
+    tables,
+    tenants,
     views,
 )
 from workloadlab.simulation.engine.arrivals import (
@@ -30,7 +36,7 @@ from workloadlab.simulation.engine.arrivals import (
     pop_arrival,
     release_next_turn,
 )
-from workloadlab.simulation.engine.by_address import index_insert
+from workloadlab.simulation.engine.by_address import index_insert, step_time
 from workloadlab.simulation.engine.instance import accept, uniform_draw
 from workloadlab.simulation.engine.instances import advance, catch_up
 from workloadlab.simulation.engine.kv_blocks import available, blocks_for, hits
@@ -53,15 +59,29 @@ __all__ = [
 ]
 
 
+_copy_report = copier(from_dtype(INSTANCE), REPORTED_FIELDS)
+
+
+@helper
+def _decode_step_s(lane: Any, e: Any, seqs: Any, context: Any) -> Any:
+    """Return the seconds of a step that only decodes; see `Pool.decode_step_s`."""
+    if seqs == 0:
+        return 0.0
+    seconds = step_time(e)(0.0, 0.0, float(seqs), float(context), tables(lane)[e.pool])
+    return max(seconds, e.overhead_s) if e.overlapped == 1 else seconds + e.overhead_s
+
+
 @inline
-def _read(e: Any, v: Any) -> None:
-    """Copy what an engine reports about itself."""
+def _read(lane: Any, e: Any, v: Any) -> None:
+    """Write what an engine reports about itself."""
     v.running = e.running.count
     v.waiting = e.waiting.count
     v.queued_tokens = e.queued_tokens
     v.output_tokens_left = e.predicted_left
     v.context_tokens = e.context + e.prefilled
     v.kv_blocks_used = e.kv_blocks - available(e)
+    if lane.foresees == 1:
+        v.next_decode_s = _decode_step_s(lane, e, v.running, v.context_tokens)
     v.sent_since_report = e.sent
     v.sent_tokens_since_report = e.sent_tokens
 
@@ -71,7 +91,7 @@ def report(lane: Any) -> None:
     """Show the router the instances as they are."""
     shown, every = views(lane), engines(lane)
     for i in range(lane.instances):
-        _read(every[i], shown[i])
+        _read(lane, every[i], shown[i])
         shown[i].sent_since_report = 0
         shown[i].sent_tokens_since_report = 0
 
@@ -81,9 +101,7 @@ def _show(lane: Any, seen: Any) -> None:
     """Show the router a snapshot, with what it has sent since."""
     for i in range(lane.instances):
         e, s, v = engines(lane)[i], seen[i], views(lane)[i]
-        v.running, v.waiting, v.queued_tokens = s.running, s.waiting, s.queued_tokens
-        v.output_tokens_left, v.context_tokens = s.output_tokens_left, s.context_tokens
-        v.kv_blocks_used = s.kv_blocks_used
+        _copy_report(v, s)
         v.sent_since_report = e.sent - s.sent_since_report
         v.sent_tokens_since_report = e.sent_tokens - s.sent_tokens_since_report
 
@@ -102,7 +120,7 @@ def refresh_signals(lane: Any, now: Any) -> None:
         if lane.full == 1 or lane.stalled != NONE:
             return
         for i in range(lane.instances):
-            _read(engines(lane)[i], snapshots(lane)[tick % lane.depth, i])
+            _read(lane, engines(lane)[i], snapshots(lane)[tick % lane.depth, i])
         lane.last_tick = tick
     if visible > lane.seen_tick:
         lane.seen_tick = visible
@@ -247,7 +265,9 @@ def fill_offer(lane: Any) -> None:
     r.input_tokens, r.predicted_output_tokens = s.input, predicted
     r.output_tokens = s.output if lane.oracle == 1 else 0
     r.prefix_key = prefix_keys(lane)[row] if lane.prefix == 1 else NONE
-    r.session = sessions(lane)[row]
+    r.session, r.model, r.tenant = sessions(lane)[row], models(lane)[row], tenants(lane)[row]
+    r.slo_class, r.priority = slo_classes(lane)[row], s.priority
+    r.queue_length = lane.held.count
     r.draw = uniform_draw(lane.seed, lane.decided)
     lane.decided += 1
 

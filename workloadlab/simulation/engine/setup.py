@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.latency.estimators.registry import estimator_named
-from workloadlab.routing import INSTANCE, empty_memory
+from workloadlab.routing import empty_memory
 from workloadlab.simulation.engine import lane  # noqa: F401  it compiles the parts of the engine
 from workloadlab.simulation.engine.arrays import ARRAYS
 from workloadlab.simulation.engine.by_address import DECODE_LINE, PARTS, ROUTERS, STEP_TIME
@@ -25,6 +25,7 @@ from workloadlab.simulation.engine.record_types import (
     SEQUENCE,
 )
 from workloadlab.simulation.event import presence
+from workloadlab.simulation.fixed_signals import fixed_signals
 from workloadlab.simulation.workload import prefix_keys, seed_state
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def _requests(workload: Workload, cluster: Cluster, *, keyed: bool) -> dict[str,
         "sessions": workload.session,
         "models": workload.model,
         "priorities": workload.priority,
+        "tenants": workload.tenant,
+        "slo_classes": workload.slo_class,
         "first_blocks": workload.first_block,
         "next_turns": workload.next_turn if closed else (),
         "thinks": workload.think_s + outside_s if closed else (),
@@ -187,15 +190,6 @@ def _instances(cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def _views(engines: Any) -> Any:
-    """Return the router's view of the instances before anything is reported."""
-    views = np.zeros(len(engines), INSTANCE)
-    views["index"] = np.arange(len(engines))
-    for name in ("kv_blocks", "block_size", "max_num_seqs"):
-        views[name] = engines[name]
-    return views
-
-
 def _rules(settings: PrefixIndex | None) -> Any:
     """Return the limits of a prefix index."""
     rules = np.zeros(1, RULES)
@@ -208,13 +202,15 @@ def _rules(settings: PrefixIndex | None) -> Any:
     return rules
 
 
-def _router(policy: Router, engines: Any) -> dict[str, Any]:
+def _router(policy: Router, cluster: Cluster, models: tuple[str, ...]) -> dict[str, Any]:
     """Lay out what a router sees at first, and its own."""
     return {
-        "views": _views(engines),
+        "views": fixed_signals(cluster, models),
         "index_rules": _rules(policy.index),
         "params": np.array(policy.params, float),
-        "memory": empty_memory(len(engines)) if policy.kind == "choose" else np.zeros(0),
+        "memory": empty_memory(len(cluster.instance_names))
+        if policy.kind == "choose"
+        else np.zeros(0),
     }
 
 
@@ -232,6 +228,7 @@ def _options(
         "seed": seed_state(seed),
         "most_held": cluster.most_held,
         "by_score": policy.kind == "score",
+        "foresees": policy.may_see("next_decode_s"),
         "lazy": fresh and not policy.sees_decoding,
         "oracle": "oracle" in policy.reads,
         "prefix": "prefix" in policy.reads,
@@ -331,7 +328,7 @@ def lane_arrays(
     given = {
         **_requests(workload, cluster, keyed="prefix" in policy.reads),
         **instances,
-        **_router(policy, instances["engines"]),
+        **_router(policy, cluster, workload.models),
     }
     sizes = _sizes(workload, cluster, options)
     sizes["slot_count"] = min(len(workload), slots)

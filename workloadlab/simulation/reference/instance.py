@@ -268,5 +268,6 @@ class Engine:
         view.output_tokens_left = self.predicted_left
         view.context_tokens = sum(s.computed for s in self.running)
         view.kv_blocks_used = self.pool.blocks - self.store.available
+        view.next_decode_s = self.pool.decode_step_s(len(self.running), view.context_tokens)
         view.sent_since_report = self.sent
         view.sent_tokens_since_report = self.sent_tokens

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.errors import UsageError
-from workloadlab.routing import DEFER, INSTANCE, REQUEST, Router, empty_memory
+from workloadlab.routing import DEFER, REQUEST, Router, empty_memory
+from workloadlab.routing.signals import REPORTED_FIELDS
 from workloadlab.simulation.engine.record_types import ASSUMED_OUTPUT_TOKENS, TICK_S
 from workloadlab.simulation.event import Entry, presence
+from workloadlab.simulation.fixed_signals import fixed_signals
 from workloadlab.simulation.reference.events import handle_events
 from workloadlab.simulation.reference.instance import Engine, uniform_draw
 from workloadlab.simulation.reference.kv_blocks import Sequence
@@ -93,12 +95,7 @@ class Lane:
         self.closed = len(self.expected) < len(workload)
 
     def blank_views(self) -> Any:
-        views = np.zeros(len(self.engines), INSTANCE).view(np.recarray)
-        views.index = np.arange(len(self.engines))
-        views.kv_blocks = [engine.pool.blocks for engine in self.engines]
-        views.block_size = [engine.pool.block_size for engine in self.engines]
-        views.max_num_seqs = [engine.pool.max_num_seqs for engine in self.engines]
-        return views
+        return fixed_signals(self.cluster, self.workload.models).view(np.recarray)
 
     # Instances
 
@@ -219,8 +216,7 @@ class Lane:
             for view, seen, engine in zip(
                 self.views, self.snapshots[visible], self.engines, strict=True
             ):
-                for name in ("running", "waiting", "queued_tokens", "output_tokens_left",
-                             "context_tokens", "kv_blocks_used"):  # fmt: skip
+                for name in REPORTED_FIELDS:
                     view[name] = seen[name]
                 view.sent_since_report = engine.sent - seen.sent_since_report
                 view.sent_tokens_since_report = engine.sent_tokens - seen.sent_tokens_since_report
@@ -248,7 +244,10 @@ class Lane:
         oracle = "oracle" in policy.reads
         request.output_tokens = workload.output_tokens[row] if oracle else 0
         request.prefix_key = self.keys[row] if "prefix" in policy.reads else -1
-        request.session = workload.session[row]
+        for name in ("session", "model", "tenant", "slo_class", "priority"):
+            request[name] = getattr(workload, name)[row]
+        request.queue_length = len(self.held)
+
         request.draw = uniform_draw(self.state, self.decisions)
         self.decisions += 1
         if policy.kind == "choose":
