@@ -21,7 +21,7 @@ from numba import njit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["by_address", "entry", "helper", "inline"]
+__all__ = ["by_address", "entry", "helper", "inline", "router"]
 
 _LEAN: dict[str, Any] = {"_nrt": False, "error_model": "numpy"}
 """Kernels allocate nothing, so numba's reference counting is off: with it, taking an array out of the
@@ -69,13 +69,33 @@ def inline(function: Any) -> Any:
     return njit(**_LEAN, inline="always")(function)
 
 
+def router(signature: Any = None, *, checked: bool = False) -> Callable[..., Any]:
+    """Compile a router's function, or one that routers call.
+
+    Args:
+        signature: that of the router's kind; without one, the types with which it is called.
+        checked: an index out of bounds raises, for functions that users write; those are not cached, nor
+            are those that hold variables of another function, which numba cannot tell apart.
+    """
+    options = {"nogil": True, "boundscheck": checked}
+
+    def compiled(function: Any) -> Any:
+        if signature is None:
+            return njit(**options)(function)
+        if checked or function.__closure__:
+            return njit(signature, **options)(function)
+        return njit(signature, **options, cache=True)(stamped(function))
+
+    return compiled
+
+
 @cache
 def _digest() -> str:
     """Return the digest of all that makes machine code: the files that ask for it, and this one."""
     digest = hashlib.sha256()
     for source in sorted(_PACKAGE.rglob("*.py")):
         text = source.read_bytes()
-        if b"numba" in text or b"workloadlab.jit" in text or source.name == "signals.py":
+        if b"numba" in text or b"workloadlab.jit" in text or source.parent.name == "routing":
             digest.update(text)
     return digest.hexdigest()[:16]
 
