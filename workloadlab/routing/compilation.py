@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from functools import cache
-from pathlib import Path
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,12 +61,13 @@ def linked(function: Any, *, checked: bool, callers: tuple[Any, ...] = ()) -> An
     written in; but not those of libraries, which numba knows or refuses by itself, nor its callers.
     """
     from workloadlab import jit
+    from workloadlab.jit.stamps import is_foreign
 
     above = (*callers, function)
 
     def exchanged(value: Any) -> Any:
         inner = getattr(value, "function", value)  # that of a router, if it is one
-        if not isinstance(inner, FunctionType) or inner in above or _foreign(inner):
+        if not isinstance(inner, FunctionType) or inner in above or is_foreign(inner):
             return value
         if (inner, checked) not in _PARTS:
             part = linked(inner, checked=checked, callers=above)
@@ -87,14 +86,6 @@ def linked(function: Any, *, checked: bool, callers: tuple[Any, ...] = ()) -> An
     )
     copy.__qualname__, copy.__module__ = function.__qualname__, function.__module__
     return copy
-
-
-def _foreign(function: FunctionType) -> bool:
-    """Say whether a function is the standard library's or that of an installed package, not ours."""
-    root = (function.__module__ or "").partition(".")[0]
-    places = Path(function.__code__.co_filename).parts
-    installed = "site-packages" in places or "dist-packages" in places
-    return root in sys.stdlib_module_names or (installed and root != "workloadlab")
 
 
 def may_read(function: Any, fields: frozenset[str]) -> bool:
