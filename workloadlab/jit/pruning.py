@@ -9,9 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.jit.decorators import COMPILED
-from workloadlab.jit.folders import ORIGIN, beside, shared
-from workloadlab.jit.store import TAG
+from workloadlab.jit.folders import ORIGIN, TAG, beside, shared
+from workloadlab.jit.registry import COMPILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -60,7 +60,7 @@ def linked(function: Any, *, checked: bool, callers: tuple[Any, ...] = ()) -> An
     Those that it finds among its globals and the variables that it closes over, whichever file they are
     written in; but not those of libraries, which numba knows or refuses by itself, nor its callers.
     """
-    from workloadlab import jit
+    from workloadlab.jit import router as compiled_router
     from workloadlab.jit.stamps import is_foreign
 
     above = (*callers, function)
@@ -71,7 +71,7 @@ def linked(function: Any, *, checked: bool, callers: tuple[Any, ...] = ()) -> An
             return value
         if (inner, checked) not in _PARTS:
             part = linked(inner, checked=checked, callers=above)
-            _PARTS[inner, checked] = jit.router(checked=checked)(part)
+            _PARTS[inner, checked] = compiled_router(checked=checked)(part)
         return _PARTS[inner, checked]
 
     names = sorted(_names(function.__code__) & set(function.__globals__))
@@ -132,12 +132,12 @@ def _names(code: CodeType) -> set[str]:
 @cache
 def compile_function(function: Callable[..., Any], kind: Kind) -> Any:
     """Compile a function to the signature of its kind; once, whatever the parameters."""
-    from workloadlab import jit
+    from workloadlab.jit import router as compiled_router
 
     signature = signatures()[0 if kind == "score" else 1]
     own = not function.__module__.startswith("workloadlab.")
     whole = linked(function, checked=own)
     if arity_of(whole) == len(signature.args):
-        return jit.router(signature, checked=own)(whole)
-    padded = with_all_arguments(function, kind, jit.router(checked=True)(whole))
-    return jit.router(signature, checked=True)(padded)
+        return compiled_router(signature, checked=own)(whole)
+    padded = with_all_arguments(function, kind, compiled_router(checked=True)(whole))
+    return compiled_router(signature, checked=True)(padded)

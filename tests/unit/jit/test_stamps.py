@@ -93,7 +93,8 @@ def reach(function, names, seen):
 
 
 def values_read(function):
-    """Yield the values of the global names in a function's text, and of the attributes of modules."""
+    """Yield what a function closes over, and what its text names: globals and attributes of modules."""
+    yield from (cell.cell_contents for cell in function.__closure__ or ())
     tree = ast.parse(Path(function.__code__.co_filename).read_text())
     first = function.__code__.co_firstlineno
     (node,) = (
@@ -279,12 +280,12 @@ def test_a_docstring_counts_where_it_is_read():
 
 
 def test_the_attribute_of_a_module_of_ours_is_followed(monkeypatch):
-    from workloadlab.latency.estimators import linear, table_kernel
+    from workloadlab.latency.estimators import linear_kernel, table_kernel
 
     before = stamp(table_kernel.step_time, known={})
     assert stamp(table_kernel.step_time, known={}) == before
-    code = linear.curve_time.py_func.__code__
-    monkeypatch.setattr(linear.curve_time.py_func, "__code__", another_constant(code))
+    code = linear_kernel.curve_time.py_func.__code__
+    monkeypatch.setattr(linear_kernel.curve_time.py_func, "__code__", another_constant(code))
     assert stamp(table_kernel.step_time, known={}) != before
 
 
