@@ -91,7 +91,7 @@ def test_every_request_ends_once_and_every_block_comes_back(pool, seed, held, po
         assert (engines[left] == 0).all(), left
     for queue in ("running", "waiting"):
         assert (engines[queue]["count"] == 0).all(), queue
-    assert (made.arrays["ring"] == 0).all()
+    assert (made.arrays["blocks_by_phase"] == 0).all()
     bits, cache = made.arrays["prefix_bits"], made.arrays["cache"]
     seen = bits >> np.arange(2)[:, None] & 1
     assert (seen == (cache["users"] >= 0)[:, : bits.shape[1]]).all()

@@ -15,11 +15,11 @@ import numpy as np
 from workloadlab.jit import helper
 from workloadlab.simulation.engine.arrays import (
     cache,
-    holds,
     pages,
     prefix_bits,
     results,
     slots,
+    uses,
 )
 from workloadlab.simulation.engine.record_types import PAGE_BITS
 
@@ -63,8 +63,8 @@ def copy_lane(lane: Any, fork: Any, state: Any, forked: Any, ahead: Any) -> None
         s = slots(lane)[q]
         slots(fork)[q] = s
         results(fork)[s.row] = results(lane)[s.row]
-        # Behind those that it named, a place is set before it is read.
-        for at in range(s.first_block, s.first_block + s.named):
-            holds(fork)[at] = holds(lane)[at]
+        # Behind its cached blocks, a place is set before it is read.
+        for at in range(s.first_block, s.first_block + s.cached_blocks):
+            uses(fork)[at] = uses(lane)[at]
     # No closed loops are forked, so requests start in the order of rows, and none behind these.
     fork.requests = fork.start_count = last

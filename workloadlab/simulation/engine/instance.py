@@ -14,11 +14,11 @@ import numpy as np
 from workloadlab.jit import entry, helper, inline
 from workloadlab.latency.domain_kernel import inside_domain
 from workloadlab.simulation.engine.arrays import (
+    blocks_by_phase,
+    decode_heap,
     domains,
     engines,
     results,
-    ring,
-    seats,
     slots,
     steps,
     tables,
@@ -73,7 +73,7 @@ def accept(i: Any, lane: Any, q: Any, now: Any, predicted: Any) -> None:
     if e.stepping == 0 and e.now_s < now:
         e.now_s = now
     s.predicted, s.target = predicted, s.input
-    s.generated = s.computed = s.chunk = s.decoding = s.named = s.taken = 0
+    s.generated = s.computed = s.chunk = s.decoding = s.cached_blocks = s.step_blocks = 0
     e.accepted += 1
     s.accepted = e.accepted
     s.ready = e.taken_steps + 2 if e.overlapped == 1 and e.stepping == 1 else 0
@@ -94,7 +94,7 @@ def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
     results(lane)[s.row].end_s = e.now_s
     note_end(lane, s.row)
     unlink(e.running, slots(lane), q)
-    s.taken = 0
+    s.step_blocks = 0
     release(e, s, lane, i, computed)
     e.blocked = 0
     e.in_flight -= 1
@@ -111,14 +111,16 @@ def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
 
 @helper
 def _end_decode(i: Any, lane: Any) -> None:
-    q, computed = pop_decode(engines(lane)[i], slots(lane), ring(lane), seats(lane), i)
+    q, computed = pop_decode(
+        engines(lane)[i], slots(lane), blocks_by_phase(lane), decode_heap(lane), i
+    )
     _finish(i, lane, q, computed)
 
 
 @helper
 def complete(i: Any, lane: Any) -> None:
     """End the current step: every decode and every finished prefill gives a token."""
-    e, live, places = engines(lane)[i], slots(lane), seats(lane)
+    e, live, heap = engines(lane)[i], slots(lane), decode_heap(lane)
     e.stepping = 0
     e.taken_steps += 1
     if e.paused == 0:
@@ -130,16 +132,16 @@ def complete(i: Any, lane: Any) -> None:
         e.predicted_left -= e.decodes
     e.partials = 0
     for k in range(e.chunks):
-        q = places[i, k].chunk
+        q = heap[i, k].chunk
         s = live[q]
         # Ends of one step follow the order of admission, in which their blocks become idle.
-        while e.decodes > 0 and places[i, 0].step == e.steps and places[i, 0].order < s.order:
+        while e.decodes > 0 and heap[i, 0].step == e.steps and heap[i, 0].order < s.order:
             _end_decode(i, lane)
         s.computed += s.chunk
         e.prefilled += s.chunk
         e.queued_tokens -= s.chunk
         if s.computed < s.target:
-            places[i, e.partials].chunk = q  # at k or before it: those have been read
+            heap[i, e.partials].chunk = q  # at k or before it: those have been read
             e.partials += 1
             continue
         s.generated += 1
@@ -150,8 +152,8 @@ def complete(i: Any, lane: Any) -> None:
         if s.generated == s.output:
             _finish(i, lane, q, s.computed)
         else:
-            add_decode(e, s, ring(lane), places, i, q, s.output - s.generated)
-    while e.decodes > 0 and places[i, 0].step == e.steps:
+            add_decode(e, s, blocks_by_phase(lane), heap, i, q, s.output - s.generated)
+    while e.decodes > 0 and heap[i, 0].step == e.steps:
         _end_decode(i, lane)
     e.chunks = 0
 
@@ -170,9 +172,9 @@ def _attended(i: Any, lane: Any) -> Any:
     if d < wide:
         uneven = wide / (wide - 0.5 * d)
         return context * uneven, d * uneven
-    longest = slots(lane)[seats(lane)[i, 0].slot].base
+    longest = slots(lane)[decode_heap(lane)[i, 0].slot].base
     for k in range(1, e.decodes):
-        longest = max(longest, slots(lane)[seats(lane)[i, k].slot].base)
+        longest = max(longest, slots(lane)[decode_heap(lane)[i, k].slot].base)
     return context + wide * float(longest + e.steps + e.stepping), d + wide
 
 
@@ -289,19 +291,19 @@ def run_decodes(i: Any, lane: Any, until: Any) -> None:
     e = engines(lane)[i]
     bounds = domains(lane)[e.pool]
     # The head of the heap ends first. Its last step gives blocks back, so that one is not taken here.
-    left = seats(lane)[i, 0].step - e.steps - 1
+    left = decode_heap(lane)[i, 0].step - e.steps - 1
     while left > 0 and e.now_s < until - TICK_S:
         first, growth, most = _line(i, lane, left)
         taken = _steps_within(first, growth, most, until + TICK_S - e.now_s)
         end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
         flies = taken < most and end < until - TICK_S
         # The step in flight has its blocks too; `complete` counts it when it ends.
-        needed = blocks_of_run(e, ring(lane), i, taken + flies)
+        needed = blocks_of_run(e, blocks_by_phase(lane), i, taken + flies)
         short = needed > available(e)
         if short:
-            taken, flies = steps_with_blocks(e, ring(lane), i, available(e)), False
+            taken, flies = steps_with_blocks(e, blocks_by_phase(lane), i, available(e)), False
             end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
-            needed = blocks_of_run(e, ring(lane), i, taken)
+            needed = blocks_of_run(e, blocks_by_phase(lane), i, taken)
         take(e, lane, i, needed)
         e.outside += _outside(e.decodes, e.context, taken + flies, bounds)
         e.now_s = end
@@ -332,11 +334,11 @@ def quiet_until(i: Any, lane: Any) -> Any:
         return e.now_s if e.running.count + e.waiting.count > 0 else np.inf
     if e.chunks > 0 or lane.stepwise == 1 or not only_decodes(e):
         return e.now_s
-    left = seats(lane)[i, 0].step - e.steps - 1
+    left = decode_heap(lane)[i, 0].step - e.steps - 1
     if left == 0:
         return e.now_s
     first, growth, most = _line(i, lane, left)
     # Any lower count will do where blocks are short: the moment may be early, but never late.
-    while most > 0 and blocks_of_run(e, ring(lane), i, most + 1) > available(e):
+    while most > 0 and blocks_of_run(e, blocks_by_phase(lane), i, most + 1) > available(e):
         most >>= 1
     return e.now_s + (most * first + growth * (0.5 * most * (most - 1)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from workloadlab.jit import helper
-from workloadlab.simulation.engine.arrays import block_ids, cache, holds, pages
+from workloadlab.simulation.engine.arrays import block_ids, cache, pages, uses
 from workloadlab.simulation.engine.prefix_bits import clear_bit, set_bit
 from workloadlab.simulation.engine.record_types import NONE, PAGE_BITS
 
@@ -101,14 +101,14 @@ def idle_hits(s: Any, lane: Any, i: Any, count: Any) -> Any:
 @helper
 def share(e: Any, s: Any, lane: Any, i: Any, count: Any) -> None:
     """Let a sequence use the `count` leading resident blocks of its request."""
-    cells, noted, ids, held = cache(lane)[i], pages(lane)[i], block_ids(lane), holds(lane)
+    cells, noted, ids, used = cache(lane)[i], pages(lane)[i], block_ids(lane), uses(lane)
     for at in range(s.first_block, s.first_block + count):
         c = _written(cells, noted, ids[at])
         if c.users == 0:
             _unlink(e, cells, noted, ids[at])
         c.users += 1
-        held[at] = 1
-    s.named = count
+        used[at] = 1
+    s.cached_blocks = count
 
 
 @helper
@@ -117,36 +117,36 @@ def enter(e: Any, s: Any, lane: Any, i: Any, tokens: Any) -> None:
 
     A block that another sequence made resident in the meantime stays a private copy.
     """
-    cells, noted, ids, held = cache(lane)[i], pages(lane)[i], block_ids(lane), holds(lane)
+    cells, noted, ids, used = cache(lane)[i], pages(lane)[i], block_ids(lane), uses(lane)
     until = min(s.blocks, tokens // e.block_size)
-    for at in range(s.first_block + s.named, s.first_block + until):
+    for at in range(s.first_block + s.cached_blocks, s.first_block + until):
         c = cells[ids[at]]
-        held[at] = 1 if c.users == NONE else 0
+        used[at] = 1 if c.users == NONE else 0
         if c.users == NONE:
             _written(cells, noted, ids[at]).users = 1
             if lane.keeps_bits == 1:
                 set_bit(lane, i, ids[at])
-    s.named = max(s.named, until)
+    s.cached_blocks = max(s.cached_blocks, until)
 
 
 @helper
 def release(e: Any, s: Any, lane: Any, i: Any, computed: Any) -> None:
     """Give back all blocks of a sequence, the deepest first.
 
-    It has those of its `computed` tokens, and `taken` more that it got in the current step.
+    It has those of its `computed` tokens, and `step_blocks` more that it got in the current step.
     """
-    private = blocks_for(computed, e.block_size) + s.taken
-    s.taken = 0
+    private = blocks_for(computed, e.block_size) + s.step_blocks
+    s.step_blocks = 0
     if e.caching == 1:
         enter(e, s, lane, i, computed)
-        cells, noted, ids, held = cache(lane)[i], pages(lane)[i], block_ids(lane), holds(lane)
+        cells, noted, ids, used = cache(lane)[i], pages(lane)[i], block_ids(lane), uses(lane)
         # The deepest becomes idle first, hence is evicted first: a prefix without its head is no use.
-        for at in range(s.first_block + s.named - 1, s.first_block - 1, -1):
-            if held[at] == 1:  # else it is a private copy beside the resident one
+        for at in range(s.first_block + s.cached_blocks - 1, s.first_block - 1, -1):
+            if used[at] == 1:  # else it is a private copy beside the resident one
                 private -= 1
                 c = _written(cells, noted, ids[at])
                 c.users -= 1
                 if c.users == 0:
                     _retire(e, cells, noted, ids[at])
-        s.named = 0
+        s.cached_blocks = 0
     e.free += private

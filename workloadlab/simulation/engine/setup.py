@@ -16,7 +16,7 @@ from workloadlab.simulation.engine.by_address import DECODE_LINE, PARTS, ROUTERS
 from workloadlab.simulation.engine.lane_record import CLOCK, COMPILED_PARTS, LANE, signature_of
 from workloadlab.simulation.engine.record_types import (
     BATCHINGS,
-    ENGINE,
+    INSTANCE_STATE,
     NONE,
     ORDERS,
     PAGE_BITS,
@@ -124,7 +124,7 @@ def _requests(workload: Workload, cluster: Cluster, *, keyed: bool) -> dict[str,
 
 
 def _engines(cluster: Cluster) -> Any:
-    engines = np.zeros(sum(pool.instances for pool in cluster.pools), ENGINE)
+    engines = np.zeros(sum(pool.instances for pool in cluster.pools), INSTANCE_STATE)
     first = 0
     for number, pool in enumerate(cluster.pools):
         rows = engines[first : first + pool.instances]
@@ -254,7 +254,7 @@ def _sizes(workload: Workload, cluster: Cluster, options: dict[str, Any]) -> dic
         depth = int(cluster.signal_delay_s / cluster.signal_interval_s) + 2
     return {
         "phases": max(pool.block_size for pool in cluster.pools),
-        "seat_count": min(max(pool.max_num_seqs for pool in cluster.pools), n) + 1,
+        "heap_room": min(max(pool.max_num_seqs for pool in cluster.pools), n) + 1,
         "id_count": ids if caching else 0,
         "page_count": 8 * ((noted >> PAGE_BITS + 3) + 1),  # copied eight at a time
         "cacheable_blocks": len(workload.block_ids) if caching else 0,

@@ -215,11 +215,13 @@ def live(made, last):
     """Parts of the arrays that belong to requests which are live or among the next up to `last`."""
     slots = made.arrays["slots"][: made.lane["used_slots"][0]]
     rows = [*slots["row"], *range(made.lane["arrived"][0], last)]
-    blocks = [at for s in slots for at in range(s["first_block"], s["first_block"] + s["named"])]
+    blocks = [
+        at for s in slots for at in range(s["first_block"], s["first_block"] + s["cached_blocks"])
+    ]
     return {
         "slots": content(slots),
         "results": content(made.arrays["results"][rows]),
-        "holds": content(made.arrays["holds"][blocks]),
+        "uses": content(made.arrays["uses"][blocks]),
     }
 
 
