@@ -7,7 +7,7 @@ served in every step, and with blocks for all of them their order does not matte
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,6 +35,19 @@ from workloadlab.simulation.engine.linked_list import append, insert, unlink
 from workloadlab.simulation.engine.queue_order import before_in_queue, victim
 from workloadlab.simulation.engine.record_types import BATCHINGS, NONE, ORDERS
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Array,
+        Count,
+        Flag,
+        Index,
+        Instance,
+        Lane,
+        Number,
+        Request,
+        Slot,
+    )
+
 __all__: list[str] = []
 
 CHUNKED, STATIC = BATCHINGS.index("chunked"), BATCHINGS.index("static")
@@ -42,7 +55,7 @@ FCFS, BIN_PACKING = ORDERS.index("fcfs"), ORDERS.index("bin_packing")
 
 
 @inline
-def _preempt(i: Any, lane: Any) -> Any:
+def _preempt(i: Index, lane: Lane) -> Slot:
     """Move the victim to the head of the queue, to be recomputed; return its slot."""
     e = engines(lane)[i]
     q = victim(e, slots(lane))
@@ -67,7 +80,7 @@ def _preempt(i: Any, lane: Any) -> Any:
 
 
 @inline
-def _drop_partial(e: Any, heap: Any, i: Any, q: Any) -> None:
+def _drop_partial(e: Instance, heap: Array, i: Index, q: Slot) -> None:
     at = 0  # those amid their prompts come first among the chunks, so q is found among them
     while heap[i, at].chunk != q:
         at += 1
@@ -77,14 +90,14 @@ def _drop_partial(e: Any, heap: Any, i: Any, q: Any) -> None:
 
 
 @helper
-def _next_chunk(e: Any, s: Any, budget: Any) -> Any:
+def _next_chunk(e: Instance, s: Request, budget: Count) -> Count:
     """Return how many prompt tokens of a running sequence the next step computes."""
     tokens = min(s.target - s.computed, budget)
     return min(tokens, e.threshold) if e.threshold > 0 else tokens
 
 
 @helper
-def _serve_in_order(i: Any, lane: Any, budget: Any) -> Any:
+def _serve_in_order(i: Index, lane: Lane, budget: Count) -> Flag:
     """Give each running sequence its blocks in order of admission, preempting where they are short.
 
     Returns whether anybody was preempted.
@@ -121,7 +134,7 @@ def _serve_in_order(i: Any, lane: Any, budget: Any) -> Any:
 
 
 @inline
-def _after(e: Any, slots: Any, order: Any) -> Any:
+def _after(e: Instance, slots: Array, order: Count) -> Slot:
     """Return the first running sequence that was admitted after `order`."""
     q = e.running.head
     while q != NONE and slots[q].order <= order:
@@ -130,7 +143,7 @@ def _after(e: Any, slots: Any, order: Any) -> Any:
 
 
 @helper
-def _serve_running(i: Any, lane: Any) -> Any:
+def _serve_running(i: Index, lane: Lane) -> tuple[Count, Number, Flag]:
     """Serve all running sequences; return (prefill tokens, its context, whether one was preempted)."""
     e, live, heap = engines(lane)[i], slots(lane), decode_heap(lane)
     budget = e.budget - e.decodes  # each decode has held its token since it was admitted
@@ -166,7 +179,9 @@ def _serve_running(i: Any, lane: Any) -> Any:
 
 
 @helper
-def _blocks_to_admit(e: Any, s: Any, lane: Any, i: Any, budget: Any) -> Any:
+def _blocks_to_admit(
+    e: Instance, s: Request, lane: Lane, i: Index, budget: Count
+) -> tuple[Count, Count, Count, Flag]:
     """Return (cached tokens, first chunk, its blocks, whether all that is needed is free)."""
     found = idle = 0
     if e.caching == 1:
@@ -185,7 +200,7 @@ def _blocks_to_admit(e: Any, s: Any, lane: Any, i: Any, budget: Any) -> Any:
 
 
 @inline
-def _candidate(i: Any, lane: Any, budget: Any, idle: Any) -> Any:
+def _candidate(i: Index, lane: Lane, budget: Count, idle: Flag) -> Slot:
     """Return who is admitted next, -1 if it is nobody's turn or blocks are short for it.
 
     With asynchronous scheduling a batch is prepared when the step before begins, so who came later is
@@ -209,7 +224,7 @@ def _candidate(i: Any, lane: Any, budget: Any, idle: Any) -> Any:
 
 
 @inline
-def _admit(i: Any, lane: Any, q: Any, budget: Any) -> Any:
+def _admit(i: Index, lane: Lane, q: Slot, budget: Count) -> tuple[Count, Number]:
     """Let a waiting sequence run; return its first chunk's tokens and context."""
     e, s = engines(lane)[i], slots(lane)[q]
     cached, tokens, needed, _ = _blocks_to_admit(e, s, lane, i, budget)
@@ -236,7 +251,7 @@ def _admit(i: Any, lane: Any, q: Any, budget: Any) -> Any:
 
 
 @helper
-def _admissions(i: Any, lane: Any, budget: Any) -> Any:
+def _admissions(i: Index, lane: Lane, budget: Count) -> tuple[Count, Number]:
     """Admit while budget, max_num_seqs and blocks allow; return (prefill tokens, context)."""
     e = engines(lane)[i]
     prefill, context = 0, 0.0
@@ -259,7 +274,7 @@ def _admissions(i: Any, lane: Any, budget: Any) -> Any:
 
 
 @part("schedule")
-def _schedule(i: Any, lane: Any) -> Any:
+def _schedule(i: Index, lane: Lane) -> tuple[Count, Number, Count]:
     """Form the next batch; return its (prefill tokens, prefill context, decoding sequences).
 
     chunked: the running first, then admissions with what is left of the budget. prefill_first: whole

@@ -8,22 +8,35 @@ of a ring of counters.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workloadlab.jit import helper
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Array,
+        Count,
+        Flag,
+        Index,
+        Instance,
+        Position,
+        Record,
+        Request,
+        Slot,
+    )
+
 __all__ = ["add_decode", "blocks_of_run", "drop_decode", "pop_decode", "steps_with_blocks"]
 
 
 @helper
-def _earlier(a: Any, b: Any) -> Any:
+def _earlier(a: Record, b: Record) -> Flag:
     return a.step < b.step or (a.step == b.step and a.order < b.order)
 
 
 @helper
-def _swap(heap: Any, i: Any, a: Any, b: Any) -> None:
+def _swap(heap: Array, i: Index, a: Position, b: Position) -> None:
     x, y = heap[i, a], heap[i, b]
     step, order, slot = x.step, x.order, x.slot
     x.step, x.order, x.slot = y.step, y.order, y.slot
@@ -31,14 +44,14 @@ def _swap(heap: Any, i: Any, a: Any, b: Any) -> None:
 
 
 @helper
-def _rise(heap: Any, i: Any, at: Any) -> None:
+def _rise(heap: Array, i: Index, at: Position) -> None:
     while at > 0 and _earlier(heap[i, at], heap[i, (at - 1) >> 1]):
         _swap(heap, i, at, (at - 1) >> 1)
         at = (at - 1) >> 1
 
 
 @helper
-def _remove(heap: Any, i: Any, size: Any, at: Any) -> None:
+def _remove(heap: Array, i: Index, size: Count, at: Position) -> None:
     """Remove the entry at position `at` from the heap of `size` entries."""
     last = size - 1  # what is swapped in there is no longer part of the heap
     _swap(heap, i, at, last)
@@ -58,7 +71,9 @@ def _remove(heap: Any, i: Any, size: Any, at: Any) -> None:
 
 
 @helper
-def add_decode(e: Any, s: Any, by_phase: Any, heap: Any, i: Any, q: Any, left: Any) -> None:
+def add_decode(
+    e: Instance, s: Request, by_phase: Array, heap: Array, i: Index, q: Slot, left: Count
+) -> None:
     """Let a sequence decode its `left` last tokens."""
     s.decoding = 1
     s.base = s.computed - e.steps
@@ -71,7 +86,7 @@ def add_decode(e: Any, s: Any, by_phase: Any, heap: Any, i: Any, q: Any, left: A
 
 
 @helper
-def _leave(e: Any, s: Any, by_phase: Any, i: Any) -> Any:
+def _leave(e: Instance, s: Request, by_phase: Array, i: Index) -> Count:
     """Count one decode less; return its computed tokens."""
     computed = s.base + e.steps
     by_phase[i, -s.base % e.block_size] -= 1
@@ -82,7 +97,9 @@ def _leave(e: Any, s: Any, by_phase: Any, i: Any) -> Any:
 
 
 @helper
-def pop_decode(e: Any, slots: Any, by_phase: Any, heap: Any, i: Any) -> Any:
+def pop_decode(
+    e: Instance, slots: Array, by_phase: Array, heap: Array, i: Index
+) -> tuple[Slot, Count]:
     """Take out the decode that ends first; return its slot and computed tokens."""
     q = heap[i, 0].slot
     _remove(heap, i, e.decodes, np.int64(0))
@@ -90,7 +107,7 @@ def pop_decode(e: Any, slots: Any, by_phase: Any, heap: Any, i: Any) -> Any:
 
 
 @helper
-def drop_decode(e: Any, s: Any, by_phase: Any, heap: Any, i: Any, q: Any) -> Any:
+def drop_decode(e: Instance, s: Request, by_phase: Array, heap: Array, i: Index, q: Slot) -> Count:
     """Take out a decode that is preempted; return its computed tokens."""
     at = 0  # preemptions are rare: the heap is searched from its head
     while heap[i, at].slot != q:
@@ -100,7 +117,7 @@ def drop_decode(e: Any, s: Any, by_phase: Any, heap: Any, i: Any, q: Any) -> Any
 
 
 @helper
-def blocks_of_run(e: Any, by_phase: Any, i: Any, steps: Any) -> Any:
+def blocks_of_run(e: Instance, by_phase: Array, i: Index, steps: Count) -> Count:
     """Count the blocks that the decodes need in the next `steps` steps."""
     needed, phase = 0, e.phase
     if steps >= e.block_size:
@@ -116,7 +133,7 @@ def blocks_of_run(e: Any, by_phase: Any, i: Any, steps: Any) -> Any:
 
 
 @helper
-def steps_with_blocks(e: Any, by_phase: Any, i: Any, available: Any) -> Any:
+def steps_with_blocks(e: Instance, by_phase: Array, i: Index, available: Count) -> Count:
     """Count the steps for which `available` blocks last."""
     # In as many steps as a block has tokens each decode needs one, whatever its phase.
     steps = (available // e.decodes) * e.block_size

@@ -7,7 +7,7 @@ of steps is then a sum in closed form, and the last step before a moment is the 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,6 +35,19 @@ from workloadlab.simulation.engine.kv_blocks import available, release, take
 from workloadlab.simulation.engine.linked_list import append, unlink
 from workloadlab.simulation.engine.record_types import BATCHINGS, TICK_S
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Array,
+        Count,
+        Flag,
+        Index,
+        Instance,
+        Lane,
+        Number,
+        Seconds,
+        Slot,
+    )
+
 __all__ = [
     "accept",
     "begin_step",
@@ -49,7 +62,7 @@ STATIC = BATCHINGS.index("static")
 
 
 @entry()
-def uniform_draw(state: Any, count: Any) -> Any:
+def uniform_draw(state: Number, count: Count) -> Number:
     """Return the `count`-th uniform number in [0, 1) of a run: splitmix64 of state and count."""
     z = state + np.uint64(count + 1) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -58,7 +71,7 @@ def uniform_draw(state: Any, count: Any) -> Any:
 
 
 @inline
-def _noise(e: Any, i: Any, seed: Any) -> Any:
+def _noise(e: Instance, i: Index, seed: Number) -> Number:
     """Return the factor of a step: lognormal of mean 1, `noise` being the deviation of its logarithm."""
     stream = seed ^ (np.uint64(i + 1) * np.uint64(0xD1342543DE82EF95))
     u, v = uniform_draw(stream, 2 * e.taken_steps), uniform_draw(stream, 2 * e.taken_steps + 1)
@@ -67,7 +80,7 @@ def _noise(e: Any, i: Any, seed: Any) -> Any:
 
 
 @helper
-def accept(i: Any, lane: Any, q: Any, now: Any, predicted: Any) -> None:
+def accept(i: Index, lane: Lane, q: Slot, now: Seconds, predicted: Count) -> None:
     """Put a request that the router placed here at the tail of the queue."""
     e, s = engines(lane)[i], slots(lane)[q]
     if e.stepping == 0 and e.now_s < now:
@@ -88,7 +101,7 @@ def accept(i: Any, lane: Any, q: Any, now: Any, predicted: Any) -> None:
 
 
 @helper
-def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
+def _finish(i: Index, lane: Lane, q: Slot, computed: Count) -> None:
     """End a sequence whose last token is out: its blocks go back, its outcome is written."""
     e, s = engines(lane)[i], slots(lane)[q]
     results(lane)[s.row].end_s = e.now_s
@@ -110,7 +123,7 @@ def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
 
 
 @helper
-def _end_decode(i: Any, lane: Any) -> None:
+def _end_decode(i: Index, lane: Lane) -> None:
     q, computed = pop_decode(
         engines(lane)[i], slots(lane), blocks_by_phase(lane), decode_heap(lane), i
     )
@@ -118,7 +131,7 @@ def _end_decode(i: Any, lane: Any) -> None:
 
 
 @helper
-def complete(i: Any, lane: Any) -> None:
+def complete(i: Index, lane: Lane) -> None:
     """End the current step: every decode and every finished prefill gives a token."""
     e, live, heap = engines(lane)[i], slots(lane), decode_heap(lane)
     e.stepping = 0
@@ -159,7 +172,7 @@ def complete(i: Any, lane: Any) -> None:
 
 
 @helper
-def _attended(i: Any, lane: Any) -> Any:
+def _attended(i: Index, lane: Lane) -> tuple[Number, Number]:
     """Return (context tokens that decode attention takes as long as, more of them after a step).
 
     Both of the next step, and with one in flight of the step after it; see `Pool.attention_slots`.
@@ -179,7 +192,7 @@ def _attended(i: Any, lane: Any) -> Any:
 
 
 @inline
-def begin_step(i: Any, lane: Any) -> Any:
+def begin_step(i: Index, lane: Lane) -> Seconds:
     """Schedule a batch and return how long its step takes, the overhead included."""
     e = engines(lane)[i]
     prefill, prefill_context, decodes = schedule(lane)(i, lane)
@@ -201,7 +214,9 @@ def begin_step(i: Any, lane: Any) -> Any:
 
 
 @inline
-def _record(i: Any, lane: Any, start: Any, prefill: Any, x: Any, decodes: Any, c: Any) -> None:
+def _record(
+    i: Index, lane: Lane, start: Seconds, prefill: Count, x: Number, decodes: Count, c: Number
+) -> None:
     e = engines(lane)[i]
     step = steps(lane)[lane.recorded_steps]
     step.instance, step.start_s = i, start
@@ -213,7 +228,7 @@ def _record(i: Any, lane: Any, start: Any, prefill: Any, x: Any, decodes: Any, c
 
 
 @helper
-def only_decodes(e: Any) -> Any:
+def only_decodes(e: Instance) -> Flag:
     """Say whether nothing but decoding can happen before a sequence ends or arrives."""
     queue_stands = (
         e.waiting.count == 0
@@ -225,7 +240,7 @@ def only_decodes(e: Any) -> Any:
 
 
 @helper
-def _line(i: Any, lane: Any, most: Any) -> Any:
+def _line(i: Index, lane: Lane, most: Count) -> tuple[Seconds, Seconds, Count]:
     """Return (seconds of a step, more for each later one, for how many steps that holds).
 
     Of the next step, and with one in flight of the step after it.
@@ -247,7 +262,7 @@ def _line(i: Any, lane: Any, most: Any) -> Any:
 
 
 @helper
-def _steps_within(first: Any, growth: Any, most: Any, span: Any) -> Any:
+def _steps_within(first: Seconds, growth: Seconds, most: Count, span: Seconds) -> Count:
     """Return how many of `most` steps fit into a span: the first lasts `first`, each later one more."""
     if most * first + growth * (0.5 * most * (most - 1)) <= span:
         return most
@@ -264,7 +279,7 @@ def _steps_within(first: Any, growth: Any, most: Any, span: Any) -> Any:
 
 
 @inline
-def _outside(d: Any, context: Any, count: Any, bounds: Any) -> Any:
+def _outside(d: Count, context: Number, count: Count, bounds: Array) -> Count:
     """Count the steps of a run outside the domain; only their context differs."""
     if count == 0:
         return 0
@@ -282,7 +297,7 @@ def _outside(d: Any, context: Any, count: Any, bounds: Any) -> Any:
 
 
 @helper
-def run_decodes(i: Any, lane: Any, until: Any) -> None:
+def run_decodes(i: Index, lane: Lane, until: Seconds) -> None:
     """Take the steps in which a full or queueless batch only decodes and nobody ends.
 
     Stops before a step that starts at or after `until`, lacks a block, or is somebody's last; a step
@@ -324,7 +339,7 @@ def run_decodes(i: Any, lane: Any, until: Any) -> None:
 
 
 @helper
-def quiet_until(i: Any, lane: Any) -> Any:
+def quiet_until(i: Index, lane: Lane) -> Seconds:
     """Return a moment before which nothing ends on an instance; inf if it is idle.
 
     Never later than its next end, and later than its next step's where only decodes go on.

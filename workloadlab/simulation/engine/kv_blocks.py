@@ -8,37 +8,49 @@ by id directly; nothing is hashed.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workloadlab.jit import helper
 from workloadlab.simulation.engine.arrays import block_ids, cache, pages, uses
 from workloadlab.simulation.engine.prefix_bits import clear_bit, set_bit
 from workloadlab.simulation.engine.record_types import NONE, PAGE_BITS
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Array,
+        Block,
+        Count,
+        Index,
+        Instance,
+        Lane,
+        Record,
+        Request,
+    )
+
 __all__ = ["available", "blocks_for", "enter", "hits", "idle_hits", "release", "share", "take"]
 
 
 @helper
-def blocks_for(tokens: Any, block_size: Any) -> Any:
+def blocks_for(tokens: Count, block_size: Count) -> Count:
     """Round tokens up to blocks."""
     return (tokens + block_size - 1) // block_size
 
 
 @helper
-def available(e: Any) -> Any:
+def available(e: Instance) -> Count:
     """Count the blocks that a sequence could get: free ones, and idle ones by eviction."""
     return e.free + e.idle
 
 
 @helper
-def _written(cells: Any, noted: Any, block: Any) -> Any:
+def _written(cells: Array, noted: Array, block: Block) -> Record:
     """Return a block of an instance to write to, and note its page as written."""
     noted[block >> PAGE_BITS] = 1
     return cells[block]
 
 
 @helper
-def _retire(e: Any, cells: Any, noted: Any, block: Any) -> None:
+def _retire(e: Instance, cells: Array, noted: Array, block: Block) -> None:
     """Link a resident block that lost its last user at the newest end."""
     c = _written(cells, noted, block)
     c.users = 0
@@ -52,7 +64,7 @@ def _retire(e: Any, cells: Any, noted: Any, block: Any) -> None:
 
 
 @helper
-def _unlink(e: Any, cells: Any, noted: Any, block: Any) -> None:
+def _unlink(e: Instance, cells: Array, noted: Array, block: Block) -> None:
     c = cells[block]
     if c.older == NONE:
         e.oldest = c.newer
@@ -66,7 +78,7 @@ def _unlink(e: Any, cells: Any, noted: Any, block: Any) -> None:
 
 
 @helper
-def take(e: Any, lane: Any, i: Any, count: Any) -> None:
+def take(e: Instance, lane: Lane, i: Index, count: Count) -> None:
     """Turn `count` available blocks into private ones, evicting idle blocks as needed."""
     while e.free < count:  # `count` is available, so an idle block is there to evict
         cells, noted, block = cache(lane)[i], pages(lane)[i], e.oldest
@@ -79,7 +91,7 @@ def take(e: Any, lane: Any, i: Any, count: Any) -> None:
 
 
 @helper
-def hits(s: Any, lane: Any, i: Any, limit: Any) -> Any:
+def hits(s: Request, lane: Lane, i: Index, limit: Count) -> Count:
     """Count the leading blocks of a request that are resident, at most `limit`."""
     cells, ids, most = cache(lane)[i], block_ids(lane), min(s.blocks, limit)
     count = 0
@@ -89,7 +101,7 @@ def hits(s: Any, lane: Any, i: Any, limit: Any) -> Any:
 
 
 @helper
-def idle_hits(s: Any, lane: Any, i: Any, count: Any) -> Any:
+def idle_hits(s: Request, lane: Lane, i: Index, count: Count) -> Count:
     """Count which of the `count` hits are idle: using them takes them from what is available."""
     cells, ids, idle = cache(lane)[i], block_ids(lane), 0
     for k in range(count):
@@ -99,7 +111,7 @@ def idle_hits(s: Any, lane: Any, i: Any, count: Any) -> Any:
 
 
 @helper
-def share(e: Any, s: Any, lane: Any, i: Any, count: Any) -> None:
+def share(e: Instance, s: Request, lane: Lane, i: Index, count: Count) -> None:
     """Let a sequence use the `count` leading resident blocks of its request."""
     cells, noted, ids, used = cache(lane)[i], pages(lane)[i], block_ids(lane), uses(lane)
     for at in range(s.first_block, s.first_block + count):
@@ -112,7 +124,7 @@ def share(e: Any, s: Any, lane: Any, i: Any, count: Any) -> None:
 
 
 @helper
-def enter(e: Any, s: Any, lane: Any, i: Any, tokens: Any) -> None:
+def enter(e: Instance, s: Request, lane: Lane, i: Index, tokens: Count) -> None:
     """Make the full blocks of the first `tokens` tokens resident, used by this sequence.
 
     A block that another sequence made resident in the meantime stays a private copy.
@@ -130,7 +142,7 @@ def enter(e: Any, s: Any, lane: Any, i: Any, tokens: Any) -> None:
 
 
 @helper
-def release(e: Any, s: Any, lane: Any, i: Any, computed: Any) -> None:
+def release(e: Instance, s: Request, lane: Lane, i: Index, computed: Count) -> None:
     """Give back all blocks of a sequence, the deepest first.
 
     It has those of its `computed` tokens, and `step_blocks` more that it got in the current step.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -38,6 +38,20 @@ from workloadlab.simulation.engine.linked_list import insert, unlink
 from workloadlab.simulation.engine.prefix_bits import tell_indexed, whole_blocks
 from workloadlab.simulation.engine.record_types import ASSUMED_OUTPUT_TOKENS, NONE, TICK_S
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Array,
+        Flag,
+        Index,
+        Instance,
+        Lane,
+        Request,
+        Row,
+        Seconds,
+        Slot,
+        View,
+    )
+
 __all__ = [
     "arrivals_due",
     "drop_overflow",
@@ -53,7 +67,7 @@ __all__ = [
 
 
 @inline
-def _read(e: Any, v: Any) -> None:
+def _read(e: Instance, v: View) -> None:
     """Copy what an engine reports about itself."""
     v.running = e.running.count
     v.waiting = e.waiting.count
@@ -66,7 +80,7 @@ def _read(e: Any, v: Any) -> None:
 
 
 @inline
-def report(lane: Any) -> None:
+def report(lane: Lane) -> None:
     """Show the router the instances as they are."""
     shown, every = views(lane), engines(lane)
     for i in range(lane.instances):
@@ -76,7 +90,7 @@ def report(lane: Any) -> None:
 
 
 @inline
-def _show(lane: Any, seen: Any) -> None:
+def _show(lane: Lane, seen: Array) -> None:
     """Show the router a snapshot, with what it has sent since."""
     for i in range(lane.instances):
         e, s, v = engines(lane)[i], seen[i], views(lane)[i]
@@ -88,7 +102,7 @@ def _show(lane: Any, seen: Any) -> None:
 
 
 @inline
-def refresh_signals(lane: Any, now: Any) -> None:
+def refresh_signals(lane: Lane, now: Seconds) -> None:
     """Take the snapshots that fall due until `now`, and show the newest that has arrived.
 
     Snapshot k is taken at k intervals and seen `delay_s` later; `snapshots` is a ring of as many as can
@@ -109,7 +123,7 @@ def refresh_signals(lane: Any, now: Any) -> None:
 
 
 @helper
-def due_s(lane: Any) -> Any:
+def due_s(lane: Lane) -> Seconds:
     """Return when the router has decided on the next request, if it serves them one after the other."""
     at_s = next_arrival(lane)
     if lane.decision_s > 0.0:
@@ -118,7 +132,7 @@ def due_s(lane: Any) -> Any:
 
 
 @inline
-def _free_slot(lane: Any) -> Any:
+def _free_slot(lane: Lane) -> Slot:
     """Return a slot for a live request, -1 if all are taken."""
     q = lane.free_slot
     if q != NONE:
@@ -130,7 +144,7 @@ def _free_slot(lane: Any) -> Any:
 
 
 @inline
-def arrivals_due(lane: Any, now: Any) -> Any:
+def arrivals_due(lane: Lane, now: Seconds) -> Flag:
     """Move the requests that are due by `now` into the router's queue, of one moment in order of row.
 
     Returns whether there was a slot for each of them.
@@ -157,7 +171,7 @@ def arrivals_due(lane: Any, now: Any) -> Any:
 
 
 @inline
-def _fill_slot(lane: Any, s: Any, row: Any) -> None:
+def _fill_slot(lane: Lane, s: Request, row: Row) -> None:
     s.row = row
     s.input, s.output = inputs(lane)[row], outputs(lane)[row]
     s.priority = priorities(lane)[row]
@@ -166,7 +180,7 @@ def _fill_slot(lane: Any, s: Any, row: Any) -> None:
 
 
 @helper
-def _reject(lane: Any, q: Any) -> None:
+def _reject(lane: Lane, q: Slot) -> None:
     """End a request without service."""
     row = slots(lane)[q].row
     note_end(lane, row)
@@ -176,7 +190,7 @@ def _reject(lane: Any, q: Any) -> None:
 
 
 @helper
-def reject_head(lane: Any) -> None:
+def reject_head(lane: Lane) -> None:
     """Reject the first request in the queue: no instance could ever serve it."""
     q = lane.held.head
     unlink(lane.held, slots(lane), q)
@@ -184,7 +198,7 @@ def reject_head(lane: Any) -> None:
 
 
 @helper
-def drop_overflow(lane: Any) -> None:
+def drop_overflow(lane: Lane) -> None:
     """Reject the newest requests of a queue that is longer than allowed."""
     while lane.held.count > lane.most_held:
         q = lane.held.tail
@@ -193,7 +207,7 @@ def drop_overflow(lane: Any) -> None:
 
 
 @inline
-def refresh_own(lane: Any) -> Any:
+def refresh_own(lane: Lane) -> tuple[Flag, Flag]:
     """Update what the router knows by itself about the first request in its queue.
 
     Returns (whether any instance could ever serve it, whether any may take it now).
@@ -219,7 +233,7 @@ def refresh_own(lane: Any) -> Any:
 
 
 @inline
-def tell_cached(lane: Any) -> None:
+def tell_cached(lane: Lane) -> None:
     """Tell the router what every instance has cached of the first request: never its last token."""
     s, shown = slots(lane)[lane.held.head], views(lane)
     if lane.keeps_bits == 1:
@@ -233,7 +247,7 @@ def tell_cached(lane: Any) -> None:
 
 
 @inline
-def fill_offer(lane: Any) -> None:
+def fill_offer(lane: Lane) -> None:
     """Describe the first request in the queue to the router."""
     r, s = offers(lane)[0], slots(lane)[lane.held.head]
     row = s.row
@@ -252,7 +266,7 @@ def fill_offer(lane: Any) -> None:
 
 
 @inline
-def send(lane: Any, chosen: Any) -> None:
+def send(lane: Lane, chosen: Index) -> None:
     """Place the first request in the queue on an instance, or reject it if it cannot go there."""
     q = lane.held.head
     unlink(lane.held, slots(lane), q)
