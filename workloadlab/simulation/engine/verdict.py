@@ -10,7 +10,7 @@ from workloadlab.simulation.workload import Outcome
 if TYPE_CHECKING:
     from workloadlab.routing import Router
     from workloadlab.simulation.cluster import Cluster
-    from workloadlab.simulation.engine.setup import LaneArrays
+    from workloadlab.simulation.engine.lane_record import LaneArrays
 
 __all__ = ["lane_problem", "outcome_of"]
 
