@@ -176,9 +176,9 @@ def test_a_lane_without_events_has_every_part_but_their_handlers(scene):
 
 
 def test_kernels_write_no_array_that_is_only_read(scene):
-    before = scene.copy()
+    before = {name: content(array) for name, array in scene.arrays.items()}
     run_lane(scene.lane)
-    changed = differing(scene, before)
+    changed = {name for name, array in scene.arrays.items() if content(array) != before[name]}
     assert "results" in changed
     assert not [name for name in changed if not ARRAYS[name].written]
 
