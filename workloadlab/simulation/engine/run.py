@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from workloadlab.routing import Router
     from workloadlab.simulation.cluster import Cluster
-    from workloadlab.simulation.engine.setup import LaneArrays
+    from workloadlab.simulation.engine.lane_record import LaneArrays
 
 __all__ = ["blame", "lane_problem", "outcome_of", "replay_lane"]
 

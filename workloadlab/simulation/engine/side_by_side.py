@@ -21,10 +21,10 @@ from workloadlab.simulation.engine.lane import (
     STATUS_SLOTS_FULL,
     STATUS_STALLED,
 )
-from workloadlab.simulation.engine.lane_record import ADDRESSES, LANE
+from workloadlab.simulation.engine.lane_record import ADDRESSES, LANE, LaneArrays
 from workloadlab.simulation.engine.record_types import SEQUENCE
 from workloadlab.simulation.engine.run import lane_problem, outcome_of
-from workloadlab.simulation.engine.setup import LaneArrays, lane_arrays
+from workloadlab.simulation.engine.setup import lane_arrays
 from workloadlab.simulation.engine.threads import LaneThreads
 from workloadlab.simulation.workload import seed_state
 
