@@ -166,9 +166,9 @@ def test_every_part_of_the_engine_is_compiled(scene):
 
 
 def test_kernels_write_no_array_that_is_only_read(scene):
-    before = scene.copy()
+    before = {name: content(array) for name, array in scene.arrays.items()}
     run_lane(scene.lane)
-    changed = differing(scene, before)
+    changed = {name for name, array in scene.arrays.items() if content(array) != before[name]}
     assert "results" in changed
     assert not [name for name in changed if not ARRAYS[name].written]
 
