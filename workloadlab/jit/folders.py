@@ -12,7 +12,7 @@ import numba
 
 __all__ = ["ORIGIN", "beside", "can_be_written", "folders_of", "shared"]
 
-ORIGIN = "origin"
+ORIGIN = "workloadlab-sources.txt"
 """The file that says where the source of a folder's machine code lies, if it is not beside it."""
 
 

@@ -13,6 +13,7 @@ import hashlib
 import logging
 import pickle
 import sys
+import time
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,10 @@ from numba.core.sigutils import normalize_signature
 from workloadlab.jit.folders import can_be_written, folders_of
 from workloadlab.jit.stamps import stamp
 
-__all__ = ["TAG", "MachineCode"]
+__all__ = ["BEGUN_S", "TAG", "MachineCode"]
+
+BEGUN_S = time.time()
+"""When this process began to look for machine code."""
 
 TAG = f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
 """The part of a file's name that says for which Python it is."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import time
 
+from workloadlab.jit.folders import ORIGIN
+from workloadlab.jit.store import TAG
+
 RENAMED = """
 from workloadlab.jit import entry
 
@@ -27,8 +30,11 @@ KEPT = (
 )  # fmt: skip
 
 
+NEW = "outer.ask-0123456789abcdef.py311.01234567.nbc"
+
+
 def lay(folder, names, seconds_ago):
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         (folder / tagged(name)).touch()
         moment = time.time() - seconds_ago
@@ -36,8 +42,6 @@ def lay(folder, names, seconds_ago):
 
 
 def tagged(name):
-    from workloadlab.jit.store import TAG
-
     return name.replace("py311", TAG)
 
 
@@ -70,17 +74,19 @@ def test_younger_machine_code_stays_as_this_process_may_be_the_old_one(room):
     assert {file.name for file in folder.glob("*.nb*")} >= set(map(tagged, PRUNED[:-1]))
 
 
-def test_a_folder_whose_sources_are_gone_goes(room):
+def test_a_folder_whose_sources_are_gone_goes_but_for_what_is_of_others(room):
     cache = room.folder / "mine"
-    gone = cache / "gone_0123456789abcdef"
-    gone.mkdir(parents=True)
-    (gone / "origin").write_text(str(room.folder / "gone"))
-    (gone / "ask-0123456789abcdef.py311.01234567.nbc").touch()
-    others = cache / "of_somebody_else"
-    others.mkdir()
+    gone, shared, others = (cache / name for name in ("gone_01234567", "shared", "others"))
+    for folder in (gone, shared, others):
+        lay(folder, [NEW], 60)
+    for folder in (shared, others):
+        (folder / "origin").write_text("of somebody else")
+    for folder in (gone, shared):
+        (folder / ORIGIN).write_text(str(room.folder / "gone"))
     room.ask(WORKLOADLAB_CACHE=str(cache))
     assert not gone.exists()
-    assert others.exists()
+    assert [file.name for file in shared.iterdir()] == ["origin"]
+    assert {file.name for file in others.iterdir()} == {"origin", tagged(NEW)}
 
 
 def test_a_function_that_is_called_otherwise_leaves_nothing(room):
