@@ -16,7 +16,7 @@ __all__ = ["ORIGIN", "TAG", "beside", "can_be_written", "folders_of", "shared"]
 TAG = f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
 """The part of a file's name that says for which Python it is."""
 
-ORIGIN = "origin"
+ORIGIN = "workloadlab-sources.txt"
 """The file that says where the source of a folder's machine code lies, if it is not beside it."""
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workloadlab.jit.store import MachineCode
 
-__all__ = ["COMPILED", "Compiled"]
+__all__ = ["BEGUN_S", "COMPILED", "Compiled"]
+
+BEGUN_S = time.time()
+"""When this process began to look for machine code."""
 
 
 @dataclass(frozen=True)
