@@ -50,10 +50,16 @@ def signatures() -> tuple[Any, Any]:
     )
 
 
-def linked(function: Any) -> Any:
+def linked(function: Any, *, lean: bool) -> Any:
     """Return the function with the plain functions and routers that it calls compiled.
 
     Of its globals those of its own file and of this package; of the variables that it closes over, all.
+    They become a part of their caller, without the wrappers by which Python would call them.
+
+    Args:
+        function: what calls them.
+        lean: nothing makes arrays, so numba need not count references to those that are handed on: it
+            would for each instance, and a choice takes up to four times as long.
     """
     from numba import njit
 
@@ -66,7 +72,8 @@ def linked(function: Any) -> Any:
         )
         if not anywhere and not ours:
             return value
-        return njit(nogil=True)(linked(inner))
+        part = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+        return njit(nogil=True, _nrt=not lean, **part)(linked(inner, lean=lean))
 
     names = sorted(set(function.__code__.co_names) & set(function.__globals__))
     cells = function.__closure__ or ()
@@ -136,9 +143,11 @@ def compile_function(function: Callable[..., Any], kind: Kind) -> Any:
     signature = signatures()[0 if kind == "score" else 1]
     shipped = function.__module__.startswith("workloadlab.")
     stored = shipped and not function.__closure__  # what a closure holds has no name on disk
-    whole = linked(function)
+    whole = linked(function, lean=stored)
     if arity_of(whole) == len(signature.args):
-        return njit(signature, nogil=True, cache=stored, boundscheck=not shipped)(whole)
+        checked = not shipped
+        options = {"cache": stored, "boundscheck": checked, "_nrt": not stored}
+        return njit(signature, nogil=True, **options)(whole)
     call = njit(boundscheck=True)(whole)
     padded = with_all_arguments(function, kind, call)
     return njit(signature, nogil=True, boundscheck=True)(padded)
