@@ -70,15 +70,20 @@ def inline(function: Any) -> Any:
     return _compiled("inline", function, {**_LEAN, "inline": "always"})
 
 
-def router(signature: Any = None, *, checked: bool = False) -> Callable[..., Any]:
+def router(
+    signature: Any = None, *, checked: bool = False, lean: bool = False
+) -> Callable[..., Any]:
     """Compile a router's function, or one that routers call.
 
     Args:
-        signature: that of the router's kind; without one, the types with which it is called.
+        signature: that of the router's kind; without one it is a part of the routers that call it.
         checked: an index out of bounds raises, for functions that users write; those are not stored, nor
             are those that hold variables of another function, which have the same name each time.
+        lean: it makes no arrays, so references to those that it hands on are not counted.
     """
-    options = {"nogil": True, "boundscheck": checked}
+    options = {"nogil": True, "boundscheck": checked, "_nrt": not lean}
+    if signature is None:
+        options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
 
     def compiled(function: Any) -> Any:
         stored = signature is not None and not checked and not function.__closure__

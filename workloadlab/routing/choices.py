@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = [
     "any_of",
     "count_able",
-    "first_that",
     "in_flight",
     "least",
     "least_among",
@@ -115,31 +114,17 @@ def least(number: Number) -> Callable[..., int]:
     return least_of
 
 
-def first_that(allowed: Number) -> Callable[..., int]:
-    """Make what chooses the first for which `allowed(instance, *given)`; -1 if there is none."""
-
-    def first_of(instances: Any, *given: Any) -> int:
-        for i in range(len(instances)):
-            if instances[i].fits == 1 and allowed(instances[i], *given):
-                return i
-        return -1
-
-    return first_of
-
-
 def least_among(allowed: Number, number: Number) -> Callable[..., int]:
     """Make what chooses the least of those for which `allowed(instance, *given)`; -1 if none is."""
-    first_allowed = first_that(allowed)
 
     def least_of_allowed(instances: Any, *given: Any) -> int:
-        best = first_allowed(instances, *given)
-        if best < 0:
-            return -1
-        lowest = number(instances[best], *given)
-        for i in range(best + 1, len(instances)):
+        best = -1
+        for i in range(len(instances)):
             if instances[i].fits == 1 and allowed(instances[i], *given):
                 value = number(instances[i], *given)
-                if value < lowest:
+                if best < 0:
+                    lowest = value
+                if best < 0 or value < lowest:
                     best, lowest = i, value
         return best
 
@@ -188,9 +173,6 @@ def least_of_drawn(number: Number) -> Callable[..., int]:
         left = count_able(instances)
         wanted = min(count, left)
         best = -1
-        lowest = number(
-            instances[nth_able(instances, 0)], *given
-        )  # of no meaning until one is drawn
         for i in range(len(instances)):
             if instances[i].fits == 1 and wanted > 0:
                 share = wanted / left
@@ -199,6 +181,8 @@ def least_of_drawn(number: Number) -> Callable[..., int]:
                     draw /= share
                     wanted -= 1
                     value = number(instances[i], *given)
+                    if best < 0:
+                        lowest = value
                     if best < 0 or value < lowest:
                         best, lowest = i, value
                 else:

@@ -4,7 +4,7 @@
 
     @wl.router(kind="choose", memory=SLOTS)
     def taking_turns(request, instances, params, memory):
-        sent = per_instance(memory, SLOTS.sent, instances)
+        sent = memory[per_instance(SLOTS.sent, instances)]
         turn = int(memory[SLOTS.turn])
         ...
 
@@ -43,7 +43,7 @@ def memory_slots(**sizes: int | str) -> Any:
 
     Returns:
         The places by name, whole numbers that a compiled router may read: `memory[slots.turn]` is the
-        first cell of a name, `per_instance(memory, slots.sent, instances)` a column.
+        first cell of a name, `memory[per_instance(slots.sent, instances)]` a column.
 
     Raises:
         UsageError: an unknown size, or more than there is room for.
@@ -52,7 +52,7 @@ def memory_slots(**sizes: int | str) -> Any:
         >>> slots = memory_slots(turn=1, bins=62, sent="instance")
         >>> memory = empty_memory(3)
         >>> memory[slots.turn] = 2
-        >>> per_instance(memory, slots.sent, range(3))[1] = 7
+        >>> memory[per_instance(slots.sent, range(3))][1] = 7
         >>> {name: cells.sum().item() for name, cells in cells_by_name(memory, slots, 3).items()}
         {'turn': 2.0, 'bins': 0.0, 'sent': 7.0}
     """
@@ -76,16 +76,16 @@ def memory_slots(**sizes: int | str) -> Any:
     return kind(*places)
 
 
-def per_instance(memory: Any, slot: Any, instances: Any) -> Any:
-    """Return a column of the memory: one cell for each instance, which the router may write."""
+def per_instance(slot: Any, instances: Any) -> slice:
+    """Return where a column of the memory is: one cell for each instance."""
     count = len(instances)
     first = CELLS + (slot - CELLS) * count
-    return memory[first : first + count]
+    return slice(first, first + count)
 
 
-def all_behind(memory: Any, slot: Any, instances: Any) -> Any:
-    """Return what a router that asked for the "rest" has: all from that column on."""
-    return memory[CELLS + (slot - CELLS) * len(instances) :]
+def all_behind(slot: Any, instances: Any) -> slice:
+    """Return where what a router that asked for the "rest" has is: all from that column on."""
+    return slice(CELLS + (slot - CELLS) * len(instances), CELLS + COLUMNS * len(instances))
 
 
 def cells_by_name(memory: Floats, slots: Any, instances: int) -> dict[str, Floats]:

@@ -16,9 +16,14 @@ from workloadlab.routing import (
     REQUEST_FIELDS,
     SHELF,
     SIGNALS,
+    empty_memory,
+    memory_slots,
+    per_instance,
     resolve,
     signals_table,
 )
+from workloadlab.routing.choices import least
+from workloadlab.routing.memory import cells_by_name
 
 
 def trace(n=4, **columns):
@@ -179,6 +184,53 @@ def test_memory_is_checked_in_a_users_router():
 
     with pytest.raises(UsageError, match="raised IndexError"):
         wl.replay(trace(), cluster(), routers=[far])
+
+
+TURNS = memory_slots(last=1, sent="instance")
+
+
+def sent_to(instance, sent):
+    return sent[instance.index], -instance.index
+
+
+least_sent = least(sent_to)
+
+
+@wl.router(kind="choose", memory=TURNS)
+def with_named_memory(request, instances, params, memory):
+    sent = memory[per_instance(TURNS.sent, instances)]
+    chosen = least_sent(instances, sent)
+    sent[chosen] += 1.0
+    memory[TURNS.last] = chosen
+    return chosen
+
+
+def test_a_users_router_may_name_its_memory_and_use_choices():
+    names = placed(wl.replay(trace(5), cluster(3), routers=[with_named_memory]))
+    assert names == ["pool/2", "pool/1", "pool/0", "pool/2", "pool/1"]
+
+
+def test_places_of_a_memory_do_not_overlap():
+    slots = memory_slots(a=1, bins=62, c="instance", d="instance", e="rest")
+    memory = np.arange(len(empty_memory(3)))
+    cells = [set(part.tolist()) for part in cells_by_name(memory, slots, 3).values()]
+    assert [len(part) for part in cells] == [1, 62, 3, 3, 14 * 3]
+    assert sum(map(len, cells)) == len(set().union(*cells))
+    for sizes in ({"a": 65}, {"a": "rest", "b": "instance"}, {"a": "each"}, {"a": 0}):
+        with pytest.raises(UsageError, match="memory"):
+            memory_slots(**sizes)
+
+
+def true_length(request):
+    return request.output_tokens
+
+
+def test_the_true_length_must_be_declared_by_whoever_calls_what_reads_it():
+    with pytest.raises(UsageError, match="reads output_tokens, the true output length"):
+
+        @wl.router
+        def cheat(request, instance):
+            return true_length(request)
 
 
 def test_prefixes_are_used_where_there_are_any():

@@ -80,7 +80,7 @@ def sglang_cache_aware(request: Any, instances: Any, params: Any, memory: Any) -
     instance, cut back to 2^26 characters every 120 s, least recently used leaves first.
     """
     low, high = range_in_flight(instances)
-    handled = per_instance(memory, HANDLED.handled, instances)
+    handled = memory[per_instance(HANDLED.handled, instances)]
     chosen = _least_loaded_and_handled(instances, handled)
     if not (high - low > params[1] and high > params[2] * low):
         match = _longest_match(instances)

@@ -142,8 +142,8 @@ def preble_e2(request: Any, instances: Any, params: Any, memory: Any) -> int:
     evicted, all as likely to be asked for again, and P this prompt's own uncached prefill. The engines'
     reports stand in for Preble's global tree of prefixes.
     """
-    load_s = per_instance(memory, LOADS.load_s, instances)
-    seen_s = per_instance(memory, LOADS.seen_s, instances)
+    load_s = memory[per_instance(LOADS.load_s, instances)]
+    seen_s = memory[per_instance(LOADS.seen_s, instances)]
     for i in range(len(instances)):
         load_s[i] *= math.exp((seen_s[i] - request.now_s) / params[2])
         seen_s[i] = request.now_s

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from workloadlab.routing.choices import least, least_among, total_in_flight
+from workloadlab.routing.choices import least, least_among
 from workloadlab.routing.memory import memory_slots
 from workloadlab.routing.router import router
 
@@ -29,6 +29,13 @@ def _room(instance: Any) -> int:
     queued = instance.queued_tokens + instance.sent_tokens_since_report
     taken = instance.kv_blocks_used + _blocks(queued, instance.block_size)
     return int(instance.kv_blocks - taken)
+
+
+def _all_idle(instances: Any) -> bool:
+    for i in range(len(instances)):
+        if instances[i].fits == 1 and instances[i].in_flight > 0:
+            return False
+    return True
 
 
 def _room_then_load(instance: Any) -> Any:
@@ -53,7 +60,7 @@ def max_capacity(request: Any, instances: Any, params: Any, memory: Any) -> int:
     It fits if its prompt and predicted output do, and the batch has a place. A second is over at the
     first arrival or end of a step after it; an idle cluster takes a request at once.
     """
-    idle = total_in_flight(instances) == 0
+    idle = _all_idle(instances)
     if request.now_s < memory[NEXT.next_s] and not idle:
         return -1
     best = _roomiest(instances)
@@ -93,7 +100,7 @@ def hra(request: Any, instances: Any, params: Any, memory: Any) -> int:
     Glia also orders its queue by prompt length, then age; a router sees only the head, which blocks the
     rest. An idle cluster takes a request at once.
     """
-    idle = total_in_flight(instances) == 0
+    idle = _all_idle(instances)
     return _shortest_queue(instances, request, params, idle)
 
 

@@ -63,9 +63,9 @@ def kubernetes_service(request: Any, instances: Any, params: Any, memory: Any) -
     connections to an instance the oldest are the busy ones. Connections
     beyond seven per instance do not fit into the memory and are used once.
     """
-    known_busy = per_instance(memory, CONNECTIONS.busy, instances)
+    known_busy = memory[per_instance(CONNECTIONS.busy, instances)]
     known_busy[:] = 0.0
-    connections = all_behind(memory, CONNECTIONS.connections, instances)
+    connections = memory[all_behind(CONNECTIONS.connections, instances)]
     kept = 0
     chosen = -1
     for c in range(int(memory[CONNECTIONS.open])):

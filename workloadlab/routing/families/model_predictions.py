@@ -199,8 +199,8 @@ def _function(choice: Function | None, own: int, ttft: Function, tpot: Function)
 
     def choose(request: Any, instances: Any, params: Any, memory: Any) -> int:
         numbers = params[own:]
-        ttft_s = per_instance(memory, PREDICTED.ttft_s, instances)
-        tpot_s = per_instance(memory, PREDICTED.tpot_s, instances)
+        ttft_s = memory[per_instance(PREDICTED.ttft_s, instances)]
+        tpot_s = memory[per_instance(PREDICTED.tpot_s, instances)]
         for i in range(len(instances)):
             ttft_s[i] = ttft(request, instances[i], numbers)
             tpot_s[i] = tpot(request, instances[i], numbers)

@@ -42,8 +42,8 @@ def _tpot(request: Any, instance: Any, numbers: Any) -> float:
 
 def predict(request: Any, instances: Any, numbers: Any, memory: Any) -> None:
     """Write TTFT and TPOT of every instance to `memory`."""
-    ttft_s = per_instance(memory, PREDICTED.ttft_s, instances)
-    tpot_s = per_instance(memory, PREDICTED.tpot_s, instances)
+    ttft_s = memory[per_instance(PREDICTED.ttft_s, instances)]
+    tpot_s = memory[per_instance(PREDICTED.tpot_s, instances)]
     for i in range(len(instances)):
         ttft_s[i] = _ttft(request, instances[i], numbers)
         tpot_s[i] = _tpot(request, instances[i], numbers)
@@ -56,8 +56,8 @@ def _tier(v: Any, t: Any, p: Any) -> int:
 
 def headroom(instances: Any, params: Any, memory: Any) -> int:
     """Choice of `llmd_latency` by what `memory` predicts."""
-    ttft_s = per_instance(memory, PREDICTED.ttft_s, instances)
-    tpot_s = per_instance(memory, PREDICTED.tpot_s, instances)
+    ttft_s = memory[per_instance(PREDICTED.ttft_s, instances)]
+    tpot_s = memory[per_instance(PREDICTED.tpot_s, instances)]
     low_t, high_t, low_p, high_p = math.inf, -math.inf, math.inf, -math.inf
     tier = 0
     for i in range(len(instances)):
@@ -94,8 +94,8 @@ _best_of_tier = least_among(_of_tier, _blend)
 
 def load_gradient(instances: Any, params: Any, memory: Any) -> int:
     """Choice of `polyserve` by what `memory` predicts."""
-    ttft_s = per_instance(memory, PREDICTED.ttft_s, instances)
-    tpot_s = per_instance(memory, PREDICTED.tpot_s, instances)
+    ttft_s = memory[per_instance(PREDICTED.ttft_s, instances)]
+    tpot_s = memory[per_instance(PREDICTED.tpot_s, instances)]
     best = _fullest_that_meets(instances, ttft_s, tpot_s, params)
     return best if best >= 0 else _least_own_cell(instances, ttft_s)
 

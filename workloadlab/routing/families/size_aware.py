@@ -50,8 +50,8 @@ def least_work_left(request: Any, instances: Any, params: Any, memory: Any) -> i
     and variance 1, at least 0; the errors of the requests that end leave an instance in proportion to
     their number.
     """
-    errors = per_instance(memory, ERRORS.error_tokens, instances)
-    counted = per_instance(memory, ERRORS.counted, instances)
+    errors = memory[per_instance(ERRORS.error_tokens, instances)]
+    counted = memory[per_instance(ERRORS.counted, instances)]
     for i in range(len(instances)):
         if counted[i] > instances[i].in_flight:
             errors[i] *= instances[i].in_flight / counted[i]
@@ -74,7 +74,7 @@ def least_work_left(request: Any, instances: Any, params: Any, memory: Any) -> i
 )
 def decode_balancer(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Balance the running sum of assigned output tokens, finished or not; ties to the lowest index."""
-    assigned = per_instance(memory, ASSIGNED.assigned, instances)
+    assigned = memory[per_instance(ASSIGNED.assigned, instances)]
     best = _least_own_cell(instances, assigned)
     assigned[best] += request.output_tokens
     return best
@@ -110,7 +110,7 @@ def min_min(request: Any, instances: Any, params: Any, memory: Any) -> int:
     elif request.predicted_output_tokens <= params[3]:
         longest = params[3]
     job_s = params[0] * request.input_tokens + params[1] * longest
-    ready_s = per_instance(memory, CLOCKS.ready_s, instances)
+    ready_s = memory[per_instance(CLOCKS.ready_s, instances)]
     best = _earliest(instances, ready_s, request.now_s, job_s)
     ready_s[best] = _done_s(instances[best], ready_s, request.now_s, job_s)
     return best

@@ -160,8 +160,8 @@ def smg_bucket(request: Any, instances: Any, params: Any, memory: Any) -> int:
     thresholds are small, so that characters decide nearly every request: ties to the lowest index.
     """
     count = len(instances)
-    ends = per_instance(memory, WINDOW.end, instances)
-    sent = per_instance(memory, WINDOW.sent, instances)
+    ends = memory[per_instance(WINDOW.end, instances)]
+    sent = memory[per_instance(WINDOW.sent, instances)]
     chars = memory[WINDOW.chars : WINDOW.chars + BINS]
     if memory[WINDOW.recut_s] == 0.0:
         memory[WINDOW.recut_s] = request.now_s + params[1]
