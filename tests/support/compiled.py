@@ -30,7 +30,8 @@ def everything():
             importlib.import_module(
                 ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
             )
-    return [one for one in COMPILED if one.dispatcher.py_func.__module__.startswith("workloadlab")]
+    ours = [one for one in COMPILED if one.kind != "router"]
+    return [one for one in ours if one.dispatcher.py_func.__module__.startswith("workloadlab")]
 
 
 def stamps(found, known=None):

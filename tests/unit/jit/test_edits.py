@@ -8,19 +8,19 @@ from support.compiled import PackageCopy
 ESTIMATORS = """
 import json
 import numpy as np
-from workloadlab.latency.estimators import linear, table_kernel, trees
+from workloadlab.latency.estimators import linear_kernel, table_kernel, trees
 from workloadlab.jit import COMPILED
 
-flat = np.zeros(linear.TABLE_CELLS + 200)
-grid = linear.TABLE_CELLS + 3
+flat = np.zeros(linear_kernel.TABLE_CELLS + 200)
+grid = linear_kernel.TABLE_CELLS + 3
 table = flat.copy()
-table[linear.TABLE_CELLS] = grid
+table[linear_kernel.TABLE_CELLS] = grid
 table[grid:grid + 10] = 2, 2, 1, 2, 10, 20, 0.02, 0.02, 0.02, 0.02
 boxed = flat.copy()
 boxed[trees._BASE + 4:trees._BASE + 8] = 1, 2, 10, 20
 values = {
-    "curve": float(linear.curve(np.ones(1), flat)[0]),
-    "linear": linear.step_time(0.0, 0.0, 1.0, 15.0, flat),
+    "curve": float(linear_kernel.curve(np.ones(1), flat)[0]),
+    "linear": linear_kernel.step_time(0.0, 0.0, 1.0, 15.0, flat),
     "table": table_kernel.step_time(0.0, 0.0, 1.0, 15.0, table),
     "trees": trees.step_time(0.0, 0.0, 1.0, 15.0, flat),
     "boxed": trees.step_time(0.0, 0.0, 1.0, 15.0, boxed),
@@ -65,21 +65,22 @@ def test_edits_of_estimators_give_new_results_where_they_are_reached_and_only_th
     assert (again, new) == (first, [])
 
     copied.edit(
-        "latency/estimators/linear.py", "return float(table[pair] + table[pair + 1] * total_tokens)",
+        "latency/estimators/linear_kernel.py",
+        "return float(table[pair] + table[pair + 1] * total_tokens)",
         "return float(table[pair] + table[pair + 1] * total_tokens) + 5.0",
     )  # fmt: skip
     values, new = copied.run(ESTIMATORS)
     assert values == {**first, "curve": 5.0, "table": 5.02}
-    assert new == ["linear.curve", "table_kernel.decode_line", "table_kernel.step_time"]
+    assert new == ["linear_kernel.curve", "table_kernel.decode_line", "table_kernel.step_time"]
 
     copied.edit(
-        "latency/estimators/linear.py", "    total = prefill_tokens + decode_seqs\n",
+        "latency/estimators/linear_kernel.py", "    total = prefill_tokens + decode_seqs\n",
         "    total = prefill_tokens + decode_seqs\n    if decode_seqs == 1.0:\n        return 7.0\n",
     )  # fmt: skip
     values, new = copied.run(ESTIMATORS)
     assert (values["linear"], values["trees"], values["table"]) == (7.0, 7.0, 5.02)
     assert new == [
-        "linear.decode_line", "linear.step_time",
+        "linear_kernel.decode_line", "linear_kernel.step_time",
         "table_kernel.decode_line", "table_kernel.step_time",
         "trees._inside_time", "trees.decode_line", "trees.step_time",
     ]  # fmt: skip
