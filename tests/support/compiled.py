@@ -108,9 +108,10 @@ class PackageCopy:
     def run(self, code: str):
         """Return what a process prints as JSON that runs `code` with the copy."""
         done = subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=self.folder,
+            [sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=self.folder,
             env={**{k: v for k, v in os.environ.items() if not k.startswith(("NUMBA", "WORKLOADLAB"))},
                  "PYTHONPATH": os.pathsep.join([str(self.folder), str(PACKAGE.parent / "tests")]),
                  "PYTHONPYCACHEPREFIX": str(self.bytecode)},
         )  # fmt: skip
+        assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
