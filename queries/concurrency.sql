@@ -1,4 +1,5 @@
 -- title:    Requests in flight
+-- topic:    concurrency
 -- question: How many requests does the service hold at once, and does Little's law agree?
 -- in:       arrival_ns, e2e_ns, warmup
 -- out:      requests BIGINT | with a recorded duration

@@ -1,4 +1,5 @@
 -- title:    Continuation hazard
+-- topic:    sessions
 -- question: Having come so far, how likely is a session to go on?
 -- param:    turns BIGINT = 30 | turns listed
 -- in:       session_id, warmup

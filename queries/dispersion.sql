@@ -1,4 +1,5 @@
 -- title:    Dispersion of counts
+-- topic:    arrivals
 -- question: Do requests come in bursts, and on which time scale?
 -- in:       arrival_ns, warmup
 -- out:      window_s DOUBLE | width of a window, from 0.1 s to 1 h

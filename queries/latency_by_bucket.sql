@@ -1,4 +1,5 @@
 -- title:    Latency by prompt length
+-- topic:    service_levels
 -- question: How do latencies grow with the prompt?
 -- in:       input_tokens, output_tokens?, ttft_ns, e2e_ns, warmup
 -- out:      input_from BIGINT | start of the bucket, tokens

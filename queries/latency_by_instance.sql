@@ -1,4 +1,5 @@
 -- title:    Latency by instance
+-- topic:    service_levels
 -- question: Do some instances serve more slowly than others?
 -- in:       instance_id, ttft_ns, e2e_ns, output_tokens?, warmup
 -- out:      instance_id VARCHAR | null, last: requests that no instance is recorded for

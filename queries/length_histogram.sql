@@ -1,4 +1,5 @@
 -- title:    Length histogram
+-- topic:    lengths
 -- question: How are prompt and output lengths distributed?
 -- param:    bin_tokens BIGINT = 256 | width of a bin, tokens
 -- in:       input_tokens, output_tokens?, warmup

@@ -1,4 +1,5 @@
 -- title:    Length quantiles
+-- topic:    lengths
 -- question: How long are prompts and outputs?
 -- in:       input_tokens, output_tokens?, warmup
 -- out:      column VARCHAR | input_tokens, then output_tokens

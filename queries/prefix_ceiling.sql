@@ -1,4 +1,5 @@
 -- title:    Prefix ceiling
+-- topic:    prefix
 -- question: How much of the prompts would an unbounded prefix cache serve?
 -- in:       arrival_ns, row_id, input_tokens, block_ids, block_size, warmup
 -- out:      requests BIGINT | that record blocks

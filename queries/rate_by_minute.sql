@@ -1,4 +1,5 @@
 -- title:    Requests and tokens per minute
+-- topic:    arrivals
 -- question: How does the load change over time?
 -- param:    bin_s DOUBLE = 60 | width of a bin, seconds
 -- in:       arrival_ns, input_tokens, output_tokens?, warmup

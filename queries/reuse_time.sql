@@ -1,4 +1,5 @@
 -- title:    Reuse time of blocks
+-- topic:    prefix
 -- question: How long must a prefix cache keep a block until it is used again?
 -- in:       arrival_ns, row_id, block_ids, warmup
 -- out:      reuses BIGINT | block uses but first ones; the rest is null without any

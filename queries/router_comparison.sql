@@ -1,4 +1,5 @@
 -- title:    Routers compared
+-- topic:    routers
 -- question: Which router served the same requests best?
 -- in:       run_id, ttft_ns, e2e_ns, input_tokens, output_tokens?, cached_tokens?, preemptions?, instance_id?, warmup
 -- out:      run VARCHAR | one row per run of a replay; query a folder of runs to see them side by side

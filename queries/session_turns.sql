@@ -1,4 +1,5 @@
 -- title:    Turns per session
+-- topic:    sessions
 -- question: How long do conversations go on?
 -- in:       session_id, warmup
 -- out:      turns BIGINT | requests of a session

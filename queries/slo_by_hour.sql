@@ -1,4 +1,5 @@
 -- title:    Service level by hour
+-- topic:    service_levels
 -- question: When were the targets missed?
 -- param:    ttft_s DOUBLE = 1 | target for the time to first token, seconds
 -- param:    tpot_s DOUBLE = 0.05 | target for the time per output token after it, seconds

@@ -1,4 +1,5 @@
 -- title:    Share of each tenant
+-- topic:    tenants
 -- question: Which tenants make the load?
 -- in:       tenant_id, input_tokens, output_tokens?, warmup
 -- out:      tenant VARCHAR | requests that name no tenant are left out

@@ -1,4 +1,5 @@
 -- title:    Token cost by tenant
+-- topic:    tenants
 -- question: What would each tenant's tokens cost at these prices?
 -- param:    input_price DOUBLE = 1 | per million prompt tokens that were not cached
 -- param:    cached_price DOUBLE = 0.1 | per million cached prompt tokens

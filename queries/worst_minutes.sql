@@ -1,4 +1,5 @@
 -- title:    Worst minutes
+-- topic:    service_levels
 -- question: When did users wait longest?
 -- param:    least BIGINT = 20 | requests with a TTFT that a minute must have to be judged
 -- param:    listed BIGINT = 10 | minutes listed, worst first

@@ -13,18 +13,10 @@ from hypothesis import settings
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+pytest.register_assert_rewrite("support")
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 """A busy machine is no failure."""
-
-
-def pytest_configure() -> None:
-    """Drop compiled code that is older than any source: its cache does not know what it calls."""
-    package = REPOSITORY / "workloadlab"
-    newest = max(path.stat().st_mtime for path in package.rglob("*.py"))
-    for cached in package.rglob("__pycache__/*.nb[ic]"):
-        if cached.stat().st_mtime < newest:
-            cached.unlink(missing_ok=True)
 
 
 PLAIN = (str, int, float, complex, type(None), type, FunctionType, dict, list, tuple)

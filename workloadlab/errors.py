@@ -1,11 +1,11 @@
 """Every error a user can meet: what went wrong, where, and what to do about it.
 
-Exit codes are part of the interface: 1 a gate failed, 2 usage, 3 invalid data.
+Exit codes are part of the interface: 2 usage, 3 invalid data.
 """
 
 from __future__ import annotations
 
-__all__ = ["DataError", "GateError", "UnsupportedError", "UsageError", "WorkloadlabError"]
+__all__ = ["DataError", "UnsupportedError", "UsageError", "WorkloadlabError"]
 
 
 class WorkloadlabError(Exception):
@@ -38,9 +38,3 @@ class DataError(WorkloadlabError):
 
 class UnsupportedError(UsageError):
     """A trace or model lacks what an analysis or router needs (exit 2)."""
-
-
-class GateError(WorkloadlabError):
-    """A check that the user asked for did not pass (exit 1)."""
-
-    exit_code = 1

@@ -53,13 +53,13 @@ def run() -> list[dict]:
     kinds = (features[:, 0] > 0) * 1 + ((features[:, 0] > 0) & (features[:, 2] > 0))
     rows = []
     for name in ESTIMATORS:
-        module = estimator_named(name)
-        table = module.kernel_table(fit_estimator(name, features, seconds))
+        estimator = estimator_named(name)
+        table = estimator.table(fit_estimator(name, features, seconds))
         for index, kind in enumerate(("decode", "prefill", "mixed")):
             steps = np.ascontiguousarray(features[kinds == index][:2000])
             repeats = 20 if name in ("forest", "boosting") else 200
-            _evaluate(module.step_time, steps, table, 1)
-            taken = best_seconds(lambda: _evaluate(module.step_time, steps, table, repeats), 5)  # noqa: B023
+            _evaluate(estimator.step_time, steps, table, 1)
+            taken = best_seconds(lambda: _evaluate(estimator.step_time, steps, table, repeats), 5)  # noqa: B023
             rows.append(
                 {"name": f"step time, {name}, {kind}", "value": taken / repeats / len(steps) * 1e9,
                  "unit": "ns", "detail": "one step, random order, one thread"}

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from support.traces import requests_at_ns
 
 import workloadlab as wl
 
@@ -14,14 +15,10 @@ import workloadlab as wl
 @pytest.fixture
 def log(tmp_path):
     rng = np.random.default_rng(2)
-    trace = wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": (rng.exponential(0.4, 80).cumsum() * 1e9).astype(int),
-                "input_tokens": rng.integers(50, 6000, 80),
-                "output_tokens": rng.integers(20, 200, 80),
-            }
-        )
+    trace = requests_at_ns(
+        (rng.exponential(0.4, 80).cumsum() * 1e9).astype(int),
+        input_tokens=rng.integers(50, 6000, 80),
+        output_tokens=rng.integers(20, 200, 80),
     )
     model = wl.LatencyModel.linear(constant_s=0.01, prefill_token_s=5e-5, decode_context_s=1e-7)
     wl.replay(trace, wl.Cluster.uniform(1, model)).traces[0].save(tmp_path / "log.trace")

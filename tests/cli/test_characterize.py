@@ -6,10 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 import pytest
+from support.traces import requests_at_ns
 
-from workloadlab import Trace
 from workloadlab.cli.main import main
 
 if TYPE_CHECKING:
@@ -20,16 +19,14 @@ if TYPE_CHECKING:
 def trace(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
     n = 300
-    frame = pl.DataFrame(
-        {
-            "arrival_ns": np.cumsum(rng.integers(1, 10**9, n)),
-            "input_tokens": rng.integers(1, 4000, n),
-            "output_tokens": rng.integers(1, 400, n),
-            "block_ids": [list(range(k)) for k in rng.integers(1, 9, n)],
-            "block_size": [512] * n,
-        }
+    made = requests_at_ns(
+        np.cumsum(rng.integers(1, 10**9, n)),
+        input_tokens=rng.integers(1, 4000, n),
+        output_tokens=rng.integers(1, 400, n),
+        block_ids=[list(range(k)) for k in rng.integers(1, 9, n)],
+        block_size=512,
     )
-    return Trace.from_frame(frame).save(tmp_path / "a.trace").path
+    return made.save(tmp_path / "a.trace").path
 
 
 def run(capsys: pytest.CaptureFixture, *words: str) -> tuple[int, str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-import polars as pl
 import pytest
+from support.traces import requests_every
 
 import workloadlab as wl
 from workloadlab.oracles import ORACLES
@@ -22,16 +22,7 @@ prefix_caching = {caching}
 
 
 def log(**columns):
-    return wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": [i * 10**7 for i in range(8)],
-                "input_tokens": [64] * 8,
-                "output_tokens": [5] * 8,
-                **columns,
-            }
-        )
-    )
+    return requests_every(0.01, 8, **{"input_tokens": 64, "output_tokens": 5} | columns)
 
 
 RICH = {"session_id": list("abcdabcd"), "block_ids": [[1, 2, 3]] * 8, "block_size": [16] * 8}

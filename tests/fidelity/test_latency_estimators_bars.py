@@ -60,8 +60,8 @@ def left_out(features: np.ndarray, columns: list[int]) -> np.ndarray:
 
 def held_out_error(name: str, features: np.ndarray, seconds: np.ndarray, held: np.ndarray) -> float:
     coefficients = fit_estimator(name, features[~held], seconds[~held])
-    module = estimator_named(name)
-    predicted = module.predict_steps(features[held], module.kernel_table(coefficients))
+    estimator = estimator_named(name)
+    predicted = estimator.predict(features[held], estimator.table(coefficients))
     return float(np.abs(predicted / seconds[held] - 1).mean())
 
 
@@ -132,7 +132,7 @@ def test_replay_of_a_real_run_meets_its_targets(shared_data, perf, estimator) ->
     model = fit(perf / FOLDERS["RTX PRO 6000"], estimator=estimator)
     cluster = Cluster.uniform(1, model, step_overhead_s=0.001, **limits)
     board = score(replay(observed, cluster, routers=["round_robin"]), observed=observed)
-    errors = board.runs[0]["fidelity"]
+    errors = board.runs[0].fidelity
     said = ", ".join(
         f"{name} mean {errors[name]['mean_error']:+.2%} p99 {errors[name]['p99_error']:+.2%}"
         for name in ("ttft_s", "tpot_s", "e2e_s")

@@ -38,9 +38,9 @@ import polars as pl
 import pytest
 
 import workloadlab as wl
-from workloadlab.calibration.observed import FEWEST_REQUESTS
+from workloadlab.calibration.observe import FEWEST_REQUESTS
 from workloadlab.latency import ModelGeometry
-from workloadlab.latency.hardware.gpus import kv_blocks
+from workloadlab.latency.hardware.limits import kv_blocks
 from workloadlab.trace import Trace, session_prefixes
 
 pytestmark = pytest.mark.data

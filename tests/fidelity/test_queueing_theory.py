@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 import pytest
 from scipy import stats
+from support.traces import poisson_ns, requests_at_ns
 
 from workloadlab.latency import LatencyModel
 from workloadlab.simulation import Cluster, replay
-from workloadlab.trace import Trace
 
 REQUESTS = 200_000
 BATCHES = 40
@@ -17,15 +16,10 @@ TOKEN_S = 1e-3
 
 
 def poisson_trace(rng, rate_rps, input_tokens, output_tokens=1):
-    gaps = rng.exponential(1e9 / rate_rps, len(input_tokens))
-    return Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": np.cumsum(gaps).astype(np.int64),
-                "input_tokens": input_tokens,
-                "output_tokens": np.full(len(input_tokens), output_tokens),
-            }
-        )
+    return requests_at_ns(
+        poisson_ns(rng, rate_rps, len(input_tokens)),
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
     )
 
 

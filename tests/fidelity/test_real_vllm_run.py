@@ -39,7 +39,7 @@ def test_replay_of_the_llama_run_is_close_to_reality(shared_data, estimator):
     )
     runs = replay(observed, cluster, routers=["round_robin"])
     board = score(runs, observed=observed)
-    errors = board.runs[0]["fidelity"]
+    errors = board.runs[0].fidelity
     print(board)
     print((shared_data / RUN / "validation" / "summary.txt").read_text())
     assert abs(errors["ttft_s"]["mean_error"]) < 0.03
@@ -74,7 +74,7 @@ def test_replay_of_the_expert_parallel_run_is_close_to_reality(shared_data):
         signal_interval_s=0.1,
     )
     board = score(replay(observed, cluster, routers=["vllm_dp_v1"]), observed=observed)
-    errors = board.runs[0]["fidelity"]
+    errors = board.runs[0].fidelity
     print(board)
     print((shared_data / MOE_RUN / "validation" / "summary.txt").read_text())
     for name, published in PUBLISHED.items():

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from support.traces import poisson_ns, requests_at_ns
 
 import workloadlab as wl
 from workloadlab.routing import SHELF
@@ -23,15 +24,10 @@ def model():
 
 
 def log(rng, n, rate, inputs, **columns):
-    return wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": np.cumsum(rng.exponential(1e9 / rate, n)).astype(np.int64),
-                "input_tokens": inputs,
-                "output_tokens": rng.integers(20, 100, n),
-                **columns,
-            }
-        )
+    arrival_ns = poisson_ns(rng, rate, n)
+    answers = rng.integers(20, 100, n)
+    return requests_at_ns(
+        arrival_ns, **{"input_tokens": inputs, "output_tokens": answers} | columns
     )
 
 

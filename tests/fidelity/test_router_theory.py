@@ -7,6 +7,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from support.traces import poisson_ns, requests_at_ns
 
 from workloadlab.latency import LatencyModel
 from workloadlab.routing import router
@@ -26,16 +27,11 @@ def queues(servers, **options):
 def jobs(rng, sizes, load, servers):
     """Poisson arrivals of jobs that take `sizes` steps, predicted exactly."""
     rate = load * servers / (sizes.mean() * STEP_S)
-    gaps = rng.exponential(1e9 / rate, len(sizes))
-    return Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": np.cumsum(gaps).astype(np.int64),
-                "input_tokens": np.ones(len(sizes), np.int64),
-                "output_tokens": sizes,
-                "predicted_output_tokens": sizes,
-            }
-        )
+    return requests_at_ns(
+        poisson_ns(rng, rate, len(sizes)),
+        input_tokens=1,
+        output_tokens=sizes,
+        predicted_output_tokens=sizes,
     )
 
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import polars as pl
 import pytest
+from support.traces import requests_every
 
 import workloadlab as wl
 from workloadlab.oracles import all_assignments
@@ -30,14 +30,8 @@ SEEDS = range(5)
 @cache
 def assignments(seed, decode_context_s):
     rng = np.random.default_rng(seed)
-    trace = wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": np.arange(8) * 10**9,
-                "input_tokens": rng.integers(10, 101, 8),
-                "output_tokens": rng.integers(10, 101, 8),
-            }
-        )
+    trace = requests_every(
+        1, 8, input_tokens=rng.integers(10, 101, 8), output_tokens=rng.integers(10, 101, 8)
     )
     model = wl.LatencyModel.linear(**{**PUBLISHED, "decode_context_s": decode_context_s})
     every = all_assignments(trace, wl.Cluster.uniform(2, model, step_overhead_s=0.0))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from workloadlab import Trace
+from workloadlab import LatencyModel, Trace
+from workloadlab.characterization.study import Study
 from workloadlab.characterization.topics.prefix import Prefix, measure_prefix
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def trace(shared_data: Path) -> Trace:
 
 @pytest.fixture(scope="module")
 def prefix(trace: Trace) -> Prefix:
-    return measure_prefix(trace, lru_blocks=SIZES, kv_bytes_per_token=131_072)
+    of_128_kib_a_token = LatencyModel.load("rtxpro6000-llama-3.1-8b")
+    return measure_prefix(Study(trace, of_128_kib_a_token, lru_blocks=SIZES))
 
 
 def printed(value: float, text: str) -> bool:
@@ -75,7 +77,7 @@ def test_lru(prefix: Prefix) -> None:
 
 
 def test_a_cache_of_16_k_tokens_shows_the_order_of_eviction(trace: Trace) -> None:
-    point = measure_prefix(trace, lru_blocks=[32]).lru[0]
+    point = measure_prefix(Study(trace, lru_blocks=[32])).lru[0]
     assert printed(point.token_hit_ratio, "0.033")
     assert point.leaf_first_block_hit_ratio == pytest.approx(0.0417, abs=5e-5)
 

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import workloadlab as wl
+from workloadlab.characterization.study import Study
 from workloadlab.characterization.topics.prefix import measure_prefix
 from workloadlab.trace import Trace
 
@@ -43,7 +44,7 @@ def hits_of_the_engine(trace, blocks):
 
 def test_an_unlimited_cache_reaches_the_ceiling(shared_data):
     trace = one_at_a_time(shared_data)
-    prefix = measure_prefix(trace)
+    prefix = measure_prefix(Study(trace))
     found = hits_of_the_engine(trace, None) / prefix.blocks
     assert found == pytest.approx(prefix.ceiling.full_block_hit_ratio, abs=1e-9)
     assert f"{found:.5f}" == "0.38190"
@@ -53,7 +54,7 @@ def test_an_unlimited_cache_reaches_the_ceiling(shared_data):
 def test_a_limited_cache_follows_the_curve(shared_data, blocks):
     """But for the block of a prompt's rest, which the engine needs room for and the curve does not."""
     trace = one_at_a_time(shared_data)
-    prefix = measure_prefix(trace, lru_blocks=[blocks])
+    prefix = measure_prefix(Study(trace, lru_blocks=[blocks]))
     found = hits_of_the_engine(trace, blocks + 1) / prefix.blocks
     curve = prefix.lru[0].leaf_first_block_hit_ratio
     print(f"{blocks:,} blocks: engine {found:.5f}, curve {curve:.5f}")

@@ -30,26 +30,30 @@ def trace() -> Trace:
 
 @pytest.fixture
 def outcomes() -> Trace:
-    return Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": [0, SECOND],
-                "input_tokens": [1, 2],
-                "output_tokens": [0, 5],
-                "ttft_ns": [SECOND, SECOND],
-                "e2e_ns": [SECOND, 3 * SECOND],
-                "instance_id": ["a", "a"],
-                "outcome": ["ok", None],
-                "tenant_id": ["x", "y"],
-                "session_id": ["s", "s"],
-                "cached_tokens": [0, 1],
-                "preemptions": [0, 0],
-                "block_ids": [[1, 2], [1]],
-                "block_size": [1, 1],
-                "run_id": ["random__x1.0__s0", "random__x1.0__s0"],
-            }
-        )
-    )
+    """Return two requests that record every column but lists of offsets, none a warm-up."""
+    named = {
+        "arrival_ns": [0, SECOND],
+        "input_tokens": [1, 2],
+        "output_tokens": [0, 5],
+        "ttft_ns": [SECOND, SECOND],
+        "e2e_ns": [SECOND, 3 * SECOND],
+        "instance_id": ["a", "a"],
+        "outcome": ["ok", None],
+        "tenant_id": ["x", "y"],
+        "session_id": ["s", "s"],
+        "cached_tokens": [0, 1],
+        "preemptions": [0, 0],
+        "block_ids": [[1, 2], [1]],
+        "block_size": [1, 1],
+        "run_id": ["random__x1.0__s0", "random__x1.0__s0"],
+        "warmup": [False, False],
+    }
+    others = [
+        pl.lit(1).cast(dtype).alias(name)
+        for name, dtype in COLUMNS.items()
+        if name not in named and not isinstance(dtype, pl.List)
+    ]
+    return Trace.from_frame(pl.DataFrame(named).with_columns(others))
 
 
 def write(folder: Path, text: str) -> Path:

@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workloadlab.calibration.findings import card_of, errors_of, parameter_table
-from workloadlab.calibration.observed import observe, together
+from workloadlab.calibration.observe import observe
+from workloadlab.calibration.observed import together
 from workloadlab.calibration.parameters import EXTRA
 from workloadlab.calibration.task import Task, first_half
 from workloadlab.errors import UsageError
 from workloadlab.latency import Domain, LatencyModel
 from workloadlab.routing import SHELF, Router, resolve
+from workloadlab.simulation.event import refuse_events
 from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
@@ -58,8 +60,8 @@ def calibrate(
             None means unknown: it is searched if the log's queues need it.
         start: a model, its catalogue name or its path, of which only the scale and a time per step
             move.
-        router: what stands in for the placement where the log does not record it. What it draws is not
-            what the log's own router drew: give it light traffic, where few requests wait for another.
+        router: a stand-in for the placement where the log does not record it. It draws other instances
+            than the log's own router did: give it light traffic, where few requests wait for another.
         name: name of the model.
         sessions: "closed" or "clients" if answers released the next requests, as `replay` has it; a
             simulation then slows its users down as the engine did.
@@ -72,7 +74,8 @@ def calibrate(
         The model, with card and domain. `workloadlab.calibration.describe` prints its report.
 
     Raises:
-        UnsupportedError: the trace lacks timings or the placement; `start` cannot be scaled.
+        UnsupportedError: the trace lacks timings or the placement; `start` cannot be scaled; the cluster
+            has events.
         UsageError: several pools, more instances in the log than in the cluster, no trace, or an
             unknown extra parameter.
         DataError: fewer than 30 usable requests, or times that look like another unit.
@@ -97,6 +100,7 @@ def calibrate(
     moving = _known(extra, scaled=base is not None)
     if not traces:
         raise UsageError("no trace to calibrate on", fix="give at least one")
+    refuse_events(cluster.events, "a calibration")
     observed = together(
         [observe(one, cluster, routed=router is not None, sessions=sessions) for one in traces]
     )

@@ -1,12 +1,14 @@
-"""What a calibration found out, what it could not, and how it did on later requests."""
+"""Findings of a calibration: parameters that it knows or does not, and errors on later requests."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from workloadlab.calibration.optimizer import normal_matrix, steady_pair, weights_of
+from workloadlab.calibration.optimizer import normal_matrix, silent, steady_pair, weights_of
+from workloadlab.calibration.problem import LATENCIES
 from workloadlab.latency.card import ErrorCard, ErrorSlice
 from workloadlab.tables import Table
 
@@ -15,7 +17,14 @@ if TYPE_CHECKING:
     from workloadlab.calibration.problem import Problem
     from workloadlab.latency import LatencyModel
 
-__all__ = ["card_of", "describe", "errors_of", "parameter_table"]
+__all__ = [
+    "LatencyErrors",
+    "ParameterFacts",
+    "card_of",
+    "describe",
+    "errors_of",
+    "parameter_table",
+]
 
 Floats = Any
 
@@ -30,62 +39,131 @@ _PREEMPTED, _INEXACT = 0.01, 0.003
 _RIVAL = 0.3
 """A point of the search is a rival if the log of its mean errors is larger by no more than this."""
 
-LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
+
+class ParameterFacts(TypedDict):
+    """One parameter of a calibration, as the report in a model's `system` has it."""
+
+    name: str
+    unit: str
+    estimate: float
+    low: float
+    high: float
+    share: float
+    identifiable: bool
+    why: str
 
 
-def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[dict[str, Any]]:
+class LatencyErrors(TypedDict):
+    """Errors of one latency over some requests: of the mean, of the p99, and request by request."""
+
+    requests: int
+    mean_error: float
+    p99_error: float
+    mape: float
+    bias: float
+    p95: float
+
+
+def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[ParameterFacts]:
     """Return each parameter with its 95 % interval and whether the log identifies it.
 
     The interval comes from a block bootstrap: consecutive twentieths of the log are drawn with
     replacement, and each draw moves the parameters by one Gauss-Newton step. It is widened to the
     other points of the search that explain the log about as well: in a long valley, or where
     preemption makes the simulation erratic, there are many. And it is widened to the end of a second
-    search, whatever that one explains.
+    search, also where that one explains less.
     """
-    parameters = problem.parameters
+    parameters, shares = problem.parameters, fit.shares
     draws, jacobian = _draws(problem, target, fit)
-    silent = np.abs(jacobian).max(axis=0) < 1e-9
-    spread = draws.std(axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        tie = np.nan_to_num(np.corrcoef(draws.T))
-    shares, whole = fit.shares, parameters.whole
     low, high = (np.quantile(shares + draws, q, axis=0) for q in (0.025, 0.975))
     rivals = _rivals(target, fit)
-    reach, disagreement = (high - low) / 2, np.abs(rivals - shares).max(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        tie = np.nan_to_num(np.corrcoef(draws.T))
+    evidence = _Evidence(
+        names=parameters.names,
+        shares=shares,
+        spread=draws.std(axis=0),
+        tie=tie,
+        reach=(high - low) / 2,
+        disagreement=np.abs(rivals - shares).max(axis=0),
+        silent=silent(jacobian),
+        erratic=_erratic(problem, target, fit),
+        unexplained=target.spreads(fit.residuals)[:2].max(),
+    )
     low, high = np.minimum(low, rivals.min(axis=0)), np.maximum(high, rivals.max(axis=0))
-    erratic = _erratic(problem, target, fit)
-    unexplained = target.spreads(fit.residuals)[:2].max()  # of TTFT or TPOT, request by request
-    rows = []
+    rows: list[ParameterFacts] = []
     for index, name in enumerate(parameters.names):
-        narrow = bool(reach[index] <= _IDENTIFIED * shares[index])
-        agreed = bool(disagreement[index] <= _IDENTIFIED * shares[index])
-        known = bool(
-            not silent[index] and not erratic and shares[index] > unexplained and narrow and agreed
-        )
-        why = (
-            "nothing in the log depends on it"
-            if silent[index]
-            else "the engine preempts in this log, and a search cannot follow that exactly"
-            if erratic
-            else "takes less of the busy time than the fit leaves unexplained"
-            if 0 < shares[index] <= unexplained
-            else "searches from different starts end too far apart"
-            if narrow and not agreed
-            else _why(index, shares, spread, tie, parameters.names)
-        )
+        whole, doubt = parameters.whole[index], evidence.doubt(index)
         rows.append(
             {
                 "name": name,
                 "unit": parameters.units[name],
-                "estimate": _rounded(shares[index] * whole[index]),
-                "low": _rounded(max(low[index], 0.0) * whole[index]),
-                "high": _rounded(high[index] * whole[index]),
+                "estimate": _rounded(shares[index] * whole),
+                "low": _rounded(max(low[index], 0.0) * whole),
+                "high": _rounded(high[index] * whole),
                 "share": _rounded(shares[index]),
-                "identifiable": known,
-                "why": "" if known else why,
+                "identifiable": not doubt,
+                "why": doubt,
             }
         )
     return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Evidence:
+    """Reasons to trust or to doubt parameters; arrays hold one number per parameter.
+
+    Attributes:
+        names: of the parameters.
+        shares: their estimates.
+        spread: standard deviation over resampled logs.
+        tie: correlation of parameters over resampled logs.
+        reach: half the width of the interval.
+        disagreement: distance to the farthest rival.
+        silent: no residual depends on it.
+        erratic: preemption keeps the fit from being exact.
+        unexplained: mean log error of TTFT or TPOT, request by request.
+    """
+
+    names: tuple[str, ...]
+    shares: Floats
+    spread: Floats
+    tie: Floats
+    reach: Floats
+    disagreement: Floats
+    silent: Floats
+    erratic: bool
+    unexplained: float
+
+    def doubt(self, index: int) -> str:
+        """Say why the log does not identify a parameter; "" if it does."""
+        share = self.shares[index]
+        narrow = self.reach[index] <= _IDENTIFIED * share
+        agreed = self.disagreement[index] <= _IDENTIFIED * share
+        if self.silent[index]:
+            return "nothing in the log depends on it"
+        if self.erratic:
+            return "the engine preempts in this log, and a search cannot follow that exactly"
+        if 0 < share <= self.unexplained:
+            return "takes less of the busy time than the fit leaves unexplained"
+        if narrow and not agreed:
+            return "searches from different starts end too far apart"
+        if narrow and share > self.unexplained:
+            return ""
+        return self._weakness(index)
+
+    def _weakness(self, index: int) -> str:
+        """Say why the interval of a parameter is wide."""
+        most = self.shares[index] + 2 * self.spread[index]
+        if most < 0.05:
+            return f"takes at most {most:.1%} of the busy time of this log"
+        others = np.abs(self.tie[index])
+        others[index] = 0.0
+        partner = int(np.argmax(others))
+        if others[partner] > _TIED:
+            sign = "their sum" if self.tie[index, partner] < 0 else "their difference"
+            return f"flat direction with {self.names[partner]}: the log shows {sign} better than either"
+        return "the log is too short or too uniform"
 
 
 def _erratic(problem: Problem, target: Target, fit: Fit) -> bool:
@@ -122,23 +200,10 @@ def _draws(problem: Problem, target: Target, fit: Fit) -> tuple[Floats, Floats]:
     return moves + rng.standard_normal((_DRAWS, len(inverse))) @ root.T @ inverse, jacobian
 
 
-def _why(index: int, shares: Floats, spread: Floats, tie: Floats, names: tuple[str, ...]) -> str:
-    others = np.abs(tie[index])
-    others[index] = 0.0
-    partner = int(np.argmax(others))
-    if shares[index] + 2 * spread[index] < 0.05:
-        most = shares[index] + 2 * spread[index]
-        return f"takes at most {most:.1%} of the busy time of this log"
-    if others[partner] > _TIED:
-        sign = "their sum" if tie[index, partner] < 0 else "their difference"
-        return f"flat direction with {names[partner]}: the log shows {sign} better than either"
-    return "the log is too short or too uniform"
-
-
-def errors_of(problem: Problem, shares: Floats, rows: Floats) -> dict[str, Any]:
+def errors_of(problem: Problem, shares: Floats, rows: Floats) -> dict[str, LatencyErrors]:
     """Compare the simulation with the log over some requests, per latency."""
     simulated = problem.simulate(shares)
-    result: dict[str, Any] = {}
+    result: dict[str, LatencyErrors] = {}
     for name in LATENCIES:
         ours, truth = getattr(simulated, name)[rows], getattr(problem.observed, name)[rows]
         use = np.isfinite(ours) & np.isfinite(truth) & (truth > 0)
@@ -157,7 +222,7 @@ def errors_of(problem: Problem, shares: Floats, rows: Floats) -> dict[str, Any]:
     return result
 
 
-def card_of(held_out: dict[str, Any], fitted: int) -> ErrorCard:
+def card_of(held_out: dict[str, LatencyErrors], fitted: int) -> ErrorCard:
     """Return the error card of later requests: e2e first, then TPOT and TTFT."""
     slices = tuple(
         ErrorSlice(by="requests", slice=name, rows=facts["requests"],

@@ -1,14 +1,14 @@
-"""The search for the parameters of a simulation: Gauss-Newton steps, then an evolution of trials.
+"""The search for the parameters of a simulation: Gauss-Newton steps, then CMA-ES.
 
-A simulation is smooth only on average: a little more time per step reorders who meets whom in a
-batch, and every residual trembles. So derivatives are differences over a wide step, taken along two
-crosses of directions: the trembling of the two is independent, and in their product it averages out.
-Each kind of residual is weighted by its own spread, so that noise in one does not drown another.
+A simulation is smooth only on average: a little more time per step changes which requests share a
+batch, and every residual is noisy. So derivatives are differences over a wide step, taken twice with
+different widths: the noise of the two is independent, and in their product it averages out. Each kind
+of residual is weighted by its own spread, so that noise in one does not hide another.
 
-What is left is a valley with a trembling floor, long where two parameters cost alike. CMA-ES (Hansen,
-"The CMA evolution strategy: a tutorial", 2016) learns its direction from the good trials and follows it.
-The floor has many hollows, so several searches run, each from the end of another descent: the best
-counts, and how far the runner-up lies from it says how well a search can know a parameter at all.
+Where two parameters cost alike, the loss has a long valley with a noisy floor. CMA-ES (Hansen, "The CMA
+evolution strategy: a tutorial", 2016) learns its direction from the good trials and follows it. The
+floor has many local minima, so several searches run, each from the end of another descent. The best
+counts, and its distance from the runner-up says how well a search can know a parameter at all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from workloadlab.execution import run_lanes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Fit", "Target", "normal_matrix", "search", "steady_pair", "weights_of"]
+__all__ = ["Fit", "Target", "normal_matrix", "search", "silent", "steady_pair", "weights_of"]
 
 Floats = Any
 
@@ -34,6 +34,7 @@ _ITERATIONS, _PATIENCE = 40, 4
 _WIDTHS = (1.0, 0.5, 1.7, 0.25)
 _OFFSPRING = 12
 _SEARCHES = 3
+_SILENT = 1e-9
 _FIRST_REACH = 0.3
 """Standard deviation of the first trials, in fractions of the parameter that it moves most."""
 _STEADY = (0.04, 0.035, 0.03, 0.025, 0.02, 0.018, 0.016, 0.014)
@@ -41,15 +42,15 @@ _STEADY = (0.04, 0.035, 0.03, 0.025, 0.02, 0.018, 0.016, 0.014)
 
 @dataclass(frozen=True)
 class Target:
-    """What is brought to zero.
+    """The residuals that a search brings to zero.
 
     Attributes:
         residuals: of shares.
         groups: the kind of each residual.
         emphasis: weight of each kind.
         balance: weight of each residual within its kind, on average 1.
-        smooth: whether the residuals hardly tremble, as those of a closed loop: then one cross of
-            directions is enough, and a descent ends with its first step that gains next to nothing.
+        smooth: the residuals are hardly noisy, as those of a closed loop. Then one Jacobian is enough,
+            and a descent ends with its first step that gains next to nothing.
         threads: simulations at a time; 1 where one is too short to gain from threads.
     """
 
@@ -79,7 +80,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Fit:
-    """Where the search is.
+    """A point of a search.
 
     Attributes:
         shares: the parameters.
@@ -112,9 +113,9 @@ def search(target: Target, starts: Sequence[Floats], *, trials: int) -> Fit:
     """Search the non-negative shares that bring the residuals nearest to zero; deterministic.
 
     Args:
-        target: what is brought to zero.
+        target: the residuals to bring to zero.
         starts: where to descend from. The best ends evolve, each on its own, and then the best of all.
-        trials: how many for the evolutions together.
+        trials: number of them for all evolutions together.
     """
     found = sorted((_descend(target, start) for start in starts), key=_loss)
     spent = sum(fit.evaluations for fit in found)
@@ -249,6 +250,16 @@ def _jacobian(target: Target, shares: Floats, width: float) -> Floats:
         span = points[above][index] - points[below][index]
         columns.append((found[above] - found[below]) / span)
     return np.column_stack(columns)
+
+
+def silent(jacobian: Floats) -> Floats:
+    """Mark the parameters that no residual depends on.
+
+    Example:
+        >>> silent(np.array([[0.0, 2.0], [0.0, -1.0]]))
+        array([ True, False])
+    """
+    return np.abs(jacobian).max(axis=0) < _SILENT
 
 
 def normal_matrix(pair: tuple[Floats, Floats], weight: Floats) -> Floats:

@@ -1,23 +1,21 @@
-"""What moves in a calibration, and the latency model that its values mean.
+"""The parameters of a calibration, and the latency model that their values mean.
 
 The optimizer sees shares: 1 is the value at which a parameter alone would explain all the time in
-which the engine was busy. Shares are of one size whatever the unit of the parameter.
+which the engine was busy. An engine that was busy for 60 s with 3000 steps has a share of 0.4 where a
+step costs a constant 8 ms. Shares are of one size for every unit.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.errors import UnsupportedError
 from workloadlab.latency import LatencyModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from workloadlab.calibration.reconstruction import Reconstruction
 
 __all__ = ["EXTRA", "PHYSICAL", "Parameters", "from_scratch", "from_start"]
@@ -43,21 +41,9 @@ EXTRA = {
 _OUTSIDE = "request_overhead_s"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Trial(LatencyModel):
-    """A linear model given as its kernel table, so that the search builds no coefficients."""
-
-    table: Floats
-
-    def kernel(self) -> tuple[Callable[..., float], Floats]:
-        from workloadlab.latency.estimators.linear import step_time
-
-        return step_time, self.table
-
-
 @dataclass(frozen=True)
 class Parameters:
-    """Names, units and sizes of what moves.
+    """Names, units and sizes of the parameters that move.
 
     Attributes:
         units: unit of each parameter, by name.
@@ -87,7 +73,7 @@ class Parameters:
         if self.start is None:
             values.pop(_OUTSIDE, None)
             return LatencyModel.linear(name="calibrated", **values)
-        return _scaled(self.start, values["scale"], values["overhead_s"])
+        return self.start.scaled(values["scale"], values["overhead_s"])
 
     def request_overhead_s(self, shares: Floats, given_s: float) -> float:
         """Return the time of a request outside queue and engine: `given_s` unless it moves."""
@@ -95,19 +81,20 @@ class Parameters:
 
     @cached_property
     def _tables(self) -> Floats:
-        """Kernel tables of the parameters at 1 each; a linear model's table is their sum."""
+        """Kernel tables of the parameters at 1 each; the table of a model is their sum."""
         if self.start is None:
             models = [
                 LatencyModel.linear(name=name, **({} if name == _OUTSIDE else {name: 1.0}))
                 for name in self.names
             ]
         else:
-            models = [self.start, LatencyModel.linear(constant_s=1.0)]
+            models = [self.start.scaled(1.0, 0.0), self.start.scaled(0.0, 1.0)]
         return np.stack([model.kernel()[1] for model in models])
 
     def trial(self, shares: Floats) -> LatencyModel:
         """Return a model that replays like `model(shares)` and is made in microseconds."""
-        return _Trial(name="trial", coefficients={}, table=(shares * self.whole) @ self._tables)
+        estimator = self.start.estimator if self.start is not None else "linear"
+        return LatencyModel.of_table((shares * self.whole) @ self._tables, estimator=estimator)
 
 
 def from_scratch(
@@ -150,21 +137,10 @@ def from_start(start: LatencyModel, work: Reconstruction) -> Parameters:
     Raises:
         UnsupportedError: the model's estimator has no coefficients to scale.
     """
-    if start.estimator != "linear":
-        raise UnsupportedError(
-            f"{start.name} is a {start.estimator} model, and only linear models can be scaled",
-            fix="start from a linear model, or from none",
-        )
+    start.scaled(1.0, 0.0)
     return Parameters(
         units={"scale": f"times {start.name}", "overhead_s": "s per step"},
         whole=np.array([1.0, work.busy_s / work.steps]),
         starts=tuple(np.array(at) for at in ((1.0, 0.01), (0.5, 0.01), (2.0, 0.01), (1.0, 0.5))),
         start=start,
     )
-
-
-def _scaled(start: LatencyModel, scale: float, overhead_s: float) -> LatencyModel:
-    coefficients = {name: value * scale for name, value in start.coefficients.items()}
-    for name in ("decode_step", "prefill_step"):
-        coefficients[name] += overhead_s
-    return replace(start, coefficients=coefficients)

@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from workloadlab.routing import Router
     from workloadlab.simulation import Cluster
 
-__all__ = ["Problem", "Simulated"]
+__all__ = ["LATENCIES", "Problem", "Simulated"]
 
 Floats = Any
+
+LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
+"""Timings that are compared, by the names that `Observed` and `Simulated` share."""
 
 _WINDOW = 25
 """Requests whose mean is compared as one."""
@@ -44,10 +47,10 @@ class Problem:
     Attributes:
         observed: the log.
         cluster: its engine limits; the latency model is replaced.
-        router: what places requests where a lane has several instances.
-        parameters: what moves.
+        router: the one that places requests where a lane has several instances.
+        parameters: those that move.
         scored: requests that the residuals are about.
-        continued: whether traffic went on after the log's last request.
+        continued: traffic went on after the log's last request.
         kv_blocks: KV blocks per instance instead of the cluster's.
     """
 
@@ -97,7 +100,7 @@ class Problem:
     def _timings(self) -> tuple[tuple[str, Floats, Floats, Floats], ...]:
         """Per latency: its name, the requests by arrival that have it, and starts of windows."""
         kinds = []
-        for name in ("ttft_s", "tpot_s", "e2e_s"):
+        for name in LATENCIES:
             truth = getattr(self.observed, name)[self._order]
             use = np.isfinite(truth) & (truth > 0)
             rows = self._order[use]

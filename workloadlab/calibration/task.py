@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.calibration.optimizer import Fit, Target, search
+from workloadlab.calibration.optimizer import Fit, Target, search, silent
 from workloadlab.calibration.parameters import from_scratch, from_start
 from workloadlab.calibration.problem import Problem
 from workloadlab.calibration.reconstruction import reconstruct
@@ -29,7 +29,6 @@ _CUT = 0.05
 """If more than this fraction of the requests outlive the log's last arrival, it may be cut off."""
 _CLEARLY = 0.3
 """An assumption replaces the plain one if the log of the mean errors falls by this much."""
-_SILENT = 1e-9
 _TRIALS = 144
 """For each entry of the covariance of the parameters, which the evolution has to learn."""
 _KV_REACH = (0.12, 0.05, 0.02)
@@ -41,7 +40,7 @@ class Found:
     """A search that ended.
 
     Attributes:
-        problem, target: what was searched.
+        problem, target: the subject of the search.
         fit: where it ended.
         simulations: run for it, failed assumptions included.
         notes: assumptions made, in sentences.
@@ -85,10 +84,10 @@ class Task:
         """Search on the timings of some of the requests; all of them are simulated.
 
         Args:
-            rows: whose timings count.
-            continued: whether traffic went on after the log.
+            rows: a mark of the requests whose timings count.
+            continued: traffic went on after the log.
             kv_blocks: KV blocks instead of the cluster's.
-            near: where to start, instead of from the reconstruction.
+            near: a search to start from, instead of the reconstruction.
             trials: of the evolution, for each entry of its covariance; see `search`.
         """
         pool = self.cluster.pools[0]
@@ -110,10 +109,9 @@ class Task:
         elif len(self.observed) >= _FEW:
             starts, trials = starts[:2], trials // 10
         fit = search(target, starts, trials=trials)
-        # What no residual depends on is not known to cost anything.
-        silent = np.abs(fit.pair[0]).max(axis=0) < _SILENT
         ends = fit.ends if near is None else (*near.fit.ends, *fit.ends)
-        fit = replace(fit, shares=np.where(silent, 0.0, fit.shares), ends=ends)
+        # A parameter that no residual depends on is not known to cost anything.
+        fit = replace(fit, shares=np.where(silent(fit.pair[0]), 0.0, fit.shares), ends=ends)
         return Found(problem, target, fit, fit.evaluations)
 
     def best(self) -> Found:

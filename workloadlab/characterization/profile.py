@@ -10,38 +10,46 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from workloadlab.characterization.facts import Finding, Unsupported, from_plain, to_plain
-from workloadlab.characterization.rows import Measured, read_measured
-from workloadlab.characterization.session_rows import read_sessions
-from workloadlab.characterization.statistics.clock import read_clock
-from workloadlab.characterization.topics.agentic import Agentic, measure_agentic
-from workloadlab.characterization.topics.arrivals import Arrivals, measure_arrivals
-from workloadlab.characterization.topics.concurrency import Concurrency, measure_concurrency
-from workloadlab.characterization.topics.drift import Drift, measure_drift
-from workloadlab.characterization.topics.integrity import Integrity, check_integrity
-from workloadlab.characterization.topics.lengths import Lengths, measure_lengths
-from workloadlab.characterization.topics.phases import (
-    Phases,
-    kv_bytes_per_token,
-    measure_phases,
-    predict_phases,
-)
-from workloadlab.characterization.topics.prefix import Prefix, measure_prefix
-from workloadlab.characterization.topics.service import ServiceLevels, measure_service_levels
-from workloadlab.characterization.topics.sessions import Sessions, measure_sessions
-from workloadlab.characterization.topics.tenants import Tenants, measure_tenants
+from workloadlab.characterization.study import Study, Topic
+from workloadlab.characterization.topics.agentic import AGENTIC, Agentic
+from workloadlab.characterization.topics.arrivals import ARRIVALS, Arrivals
+from workloadlab.characterization.topics.concurrency import CONCURRENCY, Concurrency
+from workloadlab.characterization.topics.drift import DRIFT, Drift
+from workloadlab.characterization.topics.integrity import INTEGRITY, Integrity
+from workloadlab.characterization.topics.lengths import LENGTHS, Lengths
+from workloadlab.characterization.topics.phases import PHASES, Phases
+from workloadlab.characterization.topics.prefix import PREFIX, Prefix
+from workloadlab.characterization.topics.service_levels import SERVICE_LEVELS, ServiceLevels
+from workloadlab.characterization.topics.sessions import SESSIONS, Sessions
+from workloadlab.characterization.topics.tenants import TENANTS, Tenants
 from workloadlab.errors import DataError, UsageError
 from workloadlab.tables import duration, figure
 from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from workloadlab.latency import LatencyModel
     from workloadlab.trace import Trace
 
-__all__ = ["PROFILE_VERSION", "Profile", "TraceFacts", "characterize"]
+__all__ = ["PROFILE_VERSION", "TOPICS", "Profile", "TraceFacts", "characterize"]
 
 PROFILE_VERSION = 1
+
+TOPICS: tuple[Topic[Any], ...] = (
+    INTEGRITY,
+    ARRIVALS,
+    LENGTHS,
+    TENANTS,
+    SESSIONS,
+    PREFIX,
+    PHASES,
+    CONCURRENCY,
+    SERVICE_LEVELS,
+    DRIFT,
+    AGENTIC,
+)
+"""Every topic, in the order in which profiles and reports show them."""
 
 
 @dataclass(frozen=True)
@@ -79,19 +87,9 @@ class Profile:
 
     Attributes:
         trace: which trace was measured.
-        integrity: what to know before trusting the rest.
-        arrivals: rate, gaps, burstiness.
-        lengths: prompt and output lengths.
-        tenants: who sends the requests.
-        sessions: how conversations go on.
-        prefix: what prefix caches of any size could save.
-        phases: what prefill and decode cost, under a latency model.
-        concurrency: requests in flight.
-        service_levels: recorded latencies.
-        drift: the first half against the second, and day against day.
-        agentic: steps, tools and new tokens of sessions.
 
-    A topic that the trace cannot support is an `Unsupported` with the reason.
+    Every other attribute is a topic of `TOPICS`, which says its question: its facts, or an
+    `Unsupported` with the reason where the trace cannot tell.
     """
 
     trace: TraceFacts
@@ -165,9 +163,10 @@ class Profile:
             temporary.write_text(self.to_json(), encoding="utf-8")
         return path
 
-    def _topics(self) -> list[tuple[str, Any]]:
-        names = [field.name for field in fields(self) if field.name != "trace"]
-        return [(name, getattr(self, name)) for name in names]
+    def topics(self) -> Iterator[tuple[Topic[Any], Any]]:
+        """Yield every topic with its facts, or with the `Unsupported` that stands for them."""
+        for topic in TOPICS:
+            yield topic, getattr(self, topic.name)
 
     def _headline(self) -> str:
         facts = self.trace
@@ -176,24 +175,24 @@ class Profile:
 
     def __str__(self) -> str:
         blocks = [self._headline()]
-        for name, topic in self._topics():
-            if isinstance(topic, Unsupported):
-                blocks.append(f"{_title(name)}: {topic.unsupported}")
-            elif isinstance(topic, Integrity):
-                blocks += ["\n".join(_wrapped(finding) for finding in topic.findings)]
+        for topic, facts in self.topics():
+            if isinstance(facts, Unsupported):
+                blocks.append(f"{topic.title}: {facts.unsupported}")
+            elif isinstance(facts, Integrity):
+                blocks += ["\n".join(_wrapped(finding) for finding in facts.findings)]
             else:
-                blocks += [table.text() for table in topic.tables()]
+                blocks += [table.text() for table in facts.tables()]
         return "\n\n".join(block for block in blocks if block)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         parts = [f"<p><b>{escape(self._headline())}</b></p>"]
-        for name, topic in self._topics():
-            if isinstance(topic, Unsupported):
-                parts.append(f"<p>{escape(_title(name))}: {escape(topic.unsupported)}</p>")
+        for topic, facts in self.topics():
+            if isinstance(facts, Unsupported):
+                parts.append(f"<p>{escape(topic.title)}: {escape(facts.unsupported)}</p>")
             else:
-                parts += [table.html() for table in topic.tables()]
+                parts += [table.html() for table in facts.tables()]
         return "\n".join(parts)
 
 
@@ -225,40 +224,17 @@ def characterize(
     """
     if any(size < 1 for size in lru_blocks or ()):
         raise UsageError("a cache size is below 1 block", fix="give sizes of 1 block or more")
-    requests = read_measured(trace)
-    clock = read_clock(requests.arrival_ns)
-    times = predict_phases(trace, model) if model else None
-    session_rows = read_sessions(trace)
-    sessions = measure_sessions(session_rows)
-    return Profile(
-        trace=_trace_facts(trace, requests),
-        integrity=check_integrity(trace, requests, clock),
-        arrivals=measure_arrivals(
-            requests.arrival_ns, clock, t0_unix_ns=trace.provenance.t0_unix_ns
-        ),
-        lengths=measure_lengths(requests, trace),
-        tenants=measure_tenants(trace, clock),
-        sessions=sessions,
-        prefix=measure_prefix(
-            trace, lru_blocks=lru_blocks, kv_bytes_per_token=kv_bytes_per_token(model)
-        ),
-        phases=measure_phases(trace, model, times),
-        concurrency=measure_concurrency(trace, times),
-        service_levels=measure_service_levels(trace),
-        drift=measure_drift(requests),
-        agentic=measure_agentic(trace, session_rows, sessions),
-    )
-
-
-def _title(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+    study = Study(trace, model, lru_blocks=lru_blocks)
+    found: dict[str, Any] = {topic.name: study.find(topic) for topic in TOPICS}
+    return Profile(trace=_trace_facts(study), **found)
 
 
 def _wrapped(finding: Finding) -> str:
     return fill(f"{finding.severity}: {finding.message}", width=100, subsequent_indent="  ")
 
 
-def _trace_facts(trace: Trace, requests: Measured) -> TraceFacts:
+def _trace_facts(study: Study) -> TraceFacts:
+    trace, requests = study.trace, study.requests
     span_s = requests.span_ns / 1e9
     return TraceFacts(
         requests=requests.n,

@@ -10,7 +10,23 @@ from workloadlab.cli.common import json_option, say, working
 from workloadlab.errors import UsageError
 
 
-@click.command("characterize")
+class ListsTopics(click.Command):
+    """A command whose help ends with the topics of a profile; the rest stays fast."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write one line per topic, with the queries that compute its numbers in SQL."""
+        from workloadlab.characterization import TOPICS
+        from workloadlab.sql import queries
+
+        rows = []
+        for topic in TOPICS:
+            named = ", ".join(query.name for query in queries() if query.topic == topic.name)
+            rows.append((topic.name, f"{topic.about}; SQL: {named}" if named else topic.about))
+        with formatter.section("Topics"):
+            formatter.write_dl(rows)
+
+
+@click.command("characterize", cls=ListsTopics)
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="JSON to write.")
 @click.option("--model", metavar="NAME", help="Latency model, by name or path: adds phase costs.")

@@ -9,6 +9,7 @@ import click
 
 from workloadlab.cli.common import json_option, print_json, say, working
 from workloadlab.errors import UsageError
+from workloadlab.latency.estimators.registry import ESTIMATORS
 
 if TYPE_CHECKING:
     from workloadlab.latency import LatencyModel
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     "--estimator",
     default="linear",
     show_default=True,
-    help="How step time is modelled: linear, table, roofline, forest, boosting; auto chooses by "
-    "cross-validation and says why.",
+    help=f"How step time is modelled: {', '.join(ESTIMATORS)}; auto chooses by cross-validation and "
+    "says why.",
 )
 @click.option("--intervals", is_flag=True, help="Also estimate the spread around predictions.")
 @click.option("--name", help="Name of the model; default from its GPU, model and tp.")

@@ -33,7 +33,7 @@ def command(
 
     if list_queries:
         for entry in queries():
-            click.echo(f"{entry.name:<22} {entry.title}")
+            click.echo(f"{entry.name:<22} {entry.title:<32} {entry.topic}")
         return
     if name is None or trace is None:
         raise UsageError("a query needs a name and a trace", fix="workloadlab query NAME TRACE")

@@ -98,7 +98,7 @@ def command(
         raise UsageError("--record without a place to write to", fix="name a folder with -o")
     if trace is None:
         raise UsageError("no trace to replay", fix="workloadlab replay TRACE --cluster FILE")
-    from workloadlab.scoring import score
+    from workloadlab.scoring import OUTSIDE_WORTH_A_WARNING, score
     from workloadlab.trace import Trace
 
     opened = Trace.open(trace)
@@ -114,9 +114,8 @@ def command(
         say(f"{len(runs)} runs written to {out}")
     board = score(runs)
     for run in board.runs:
-        outside = run["steps_outside_domain"]
-        if outside > 0.01 * run["steps"]:
-            say(f"warning: {run['run_id']}: {outside / run['steps']:.1%} of the steps lie outside "
+        if run.outside_share > OUTSIDE_WORTH_A_WARNING:
+            say(f"warning: {run.run_id}: {run.outside_share:.1%} of the steps lie outside "
                 "the latency model's domain and are extrapolated")  # fmt: skip
     click.echo(board.to_json() if as_json else str(board))
 

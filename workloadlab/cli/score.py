@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from workloadlab.cli.common import json_option, parse_slo, say, slo_option
+from workloadlab.cli.common import json_option, parse_slo, print_json, say, slo_option
 from workloadlab.errors import UsageError
 
 
 @click.command("score")
-@click.argument("runs", type=click.Path(path_type=Path))
+@click.argument("runs", required=False, type=click.Path(path_type=Path))
 @slo_option
 @click.option(
     "--observed",
@@ -23,15 +23,22 @@ from workloadlab.errors import UsageError
     type=click.Path(path_type=Path),
     help="With --observed and one run: Parquet of every request's errors.",
 )
+@click.option("--list-metrics", is_flag=True, help="List what is scored, with units.")
 @json_option
 def command(
-    runs: Path,
+    runs: Path | None,
     slo_targets: tuple[str, ...],
     observed: Path | None,
     per_request: Path | None,
+    list_metrics: bool,
     as_json: bool,
 ) -> None:
     """Score the outcome traces in the folder RUNS."""
+    if list_metrics:
+        _list_metrics(as_json)
+        return
+    if runs is None:
+        raise UsageError("no runs to score", fix="workloadlab score FOLDER")
     from workloadlab.scoring import request_errors, score
     from workloadlab.trace import Runs, Trace, write_atomically
 
@@ -46,3 +53,17 @@ def command(
             errors.write_parquet(temporary)
         say(f"errors of {len(errors):,} requests written to {per_request}")
     click.echo(board.to_json() if as_json else str(board))
+
+
+def _list_metrics(as_json: bool) -> None:
+    from workloadlab.scoring import METRICS
+
+    if as_json:
+        listed = [
+            {"name": m.name, "unit": m.unit, "better": m.better, "about": m.about} for m in METRICS
+        ]
+        print_json({"schema_version": 1, "metrics": listed})
+        return
+    for m in METRICS:
+        better = f", {m.better} is better" if m.better else ""
+        click.echo(f"{m.name:<20} {m.about} ({m.unit}{better})")

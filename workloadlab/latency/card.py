@@ -1,4 +1,4 @@
-"""The error card of a latency model: how wrong it was on steps that it had not seen."""
+"""The error card of a latency model: its errors on steps that the fit had not seen."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from workloadlab.latency.domain import KINDS, kind_of
+from workloadlab.latency.features import FEATURES
 
-__all__ = ["POINT", "ErrorCard", "ErrorSlice", "buckets", "sample_points", "slice_errors"]
+__all__ = ["POINT", "TITLES", "ErrorCard", "ErrorSlice", "buckets", "sample_points", "slice_errors"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -17,15 +18,11 @@ _BATCHES = (0, 16, 64, 128, 256)
 _CONTEXTS = (0, 16_384, 65_536, 262_144)
 _TOTALS = (0, 256, 1024, 2048)
 
-POINT = (
-    "prefill_tokens",
-    "prefill_context_tokens",
-    "decode_seqs",
-    "decode_context_tokens",
-    "measured_s",
-    "predicted_s",
-)
-"""What the numbers of one point of a card are."""
+POINT = (*FEATURES, "measured_s", "predicted_s")
+"""Names of the numbers of one point of a card."""
+
+TITLES = ("steps by", "", "n", "MAPE", "bias", "p95")
+"""Of the columns of `ErrorCard.rows`."""
 
 _MOST_POINTS = 120
 
@@ -35,7 +32,7 @@ class ErrorSlice:
     """Relative errors, (predicted - measured)/measured, of some of the steps.
 
     Attributes:
-        by: what the steps are sliced by.
+        by: the property that the steps are sliced by.
         slice: which of them.
         rows: number of steps.
         mape: mean absolute relative error, 0.01 = 1 %.
@@ -56,7 +53,7 @@ class ErrorCard:
     """Errors of a fit, overall and by kind of step, batch size, context and total tokens.
 
     Attributes:
-        split: how the judged steps were held out, in words.
+        split: the way in which the judged steps were held out, in words.
         fitted_rows: steps that the judged fit saw.
         judged_rows: steps that the errors are about.
         slices: the errors; the first is overall.
@@ -118,16 +115,15 @@ class ErrorCard:
         return cls(**facts | {"slices": slices, "points": points})
 
     def rows(self) -> list[tuple[str, str, str, str, str, str]]:
-        """Return the slices as text: by, slice, steps, MAPE, bias, p95."""
+        """Return the slices as text, in columns called `TITLES`."""
         return [
             (s.by, s.slice, f"{s.rows:,}", f"{s.mape:.2%}", f"{s.bias:+.2%}", f"{s.p95:.2%}")
             for s in self.slices
         ]
 
     def __str__(self) -> str:
-        head = ("steps by", "", "n", "MAPE", "bias", "p95")
-        lines = [head, *self.rows()]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+        lines = [TITLES, *self.rows()]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(TITLES))]
         text = "\n".join(
             "  ".join(
                 cell.ljust(width) if i < 2 else cell.rjust(width)

@@ -31,19 +31,19 @@ def fold_predictions(
         features: rows of (p, x, n, c).
         seconds: measured.
         groups: number of each row's group, from 0.
-        estimator: what to fit.
+        estimator: the one to fit.
         folds: parts that the groups are dealt into, at most their number.
         seed: of the dealing.
     """
     count = int(groups.max()) + 1
     fold = np.random.default_rng(seed).permutation(np.arange(count) % min(folds, count))[groups]
-    module = estimator_named(estimator)
+    chosen = estimator_named(estimator)
     predicted = np.empty(len(seconds))
     for part in np.unique(fold):
         held = fold == part
         coefficients = fit_estimator(estimator, features[~held], seconds[~held])
-        table = module.kernel_table(coefficients)
-        predicted[held] = module.predict_steps(np.ascontiguousarray(features[held]), table)
+        rows = np.ascontiguousarray(features[held])
+        predicted[held] = chosen.predict(rows, chosen.table(coefficients))
     return predicted
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from workloadlab.latency.features import FEATURES
+
 __all__ = ["DOMAIN_FEATURES", "KINDS", "Domain", "kind_of"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -14,13 +16,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 KINDS = ("decode", "prefill", "mixed")
 """Kinds of step: decodes only, prefill only, both."""
 
-DOMAIN_FEATURES = (
-    "prefill_tokens",
-    "prefill_context_tokens",
-    "decode_seqs",
-    "decode_context_tokens",
-    "total_tokens",
-)
+DOMAIN_FEATURES = (*FEATURES, "total_tokens")
 
 
 def kind_of(features: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -14,12 +14,17 @@ from workloadlab.latency.card import ErrorCard
 from workloadlab.latency.choice import choose_estimator, fold_predictions
 from workloadlab.latency.domain import Domain, kind_of
 from workloadlab.latency.estimators.registry import ESTIMATORS, estimator_named, fit_estimator
+from workloadlab.latency.features import FEATURES
 from workloadlab.latency.hardware.geometry import ModelGeometry
 from workloadlab.latency.hardware.gpus import find_gpu
 from workloadlab.latency.importers import is_source, read_source
 from workloadlab.latency.intervals import Intervals
 from workloadlab.latency.model import LatencyModel
-from workloadlab.latency.samples import FEATURES, check_samples, read_samples
+from workloadlab.latency.samples import check_samples, read_samples
+
+if TYPE_CHECKING:
+    from workloadlab.latency.estimators.estimator import Estimator
+    from workloadlab.latency.importers import Facts
 
 __all__ = ["fit"]
 
@@ -89,27 +94,26 @@ def fit(
     held_out, split = _split(groups, by, holdout, seed)
     # Without held-out steps the errors are those on the fitted ones, and the card says so.
     fitted, judged = (~held_out, held_out) if held_out.any() else (~held_out, ~held_out)
-    provenance = dict(facts.pop("provenance"))
+    provenance = dict(facts["provenance"])
     if estimator == "auto":
         estimator, provenance["choice"] = _chosen(
             features[fitted], seconds[fitted], groups[fitted], seed
         )
-    module = estimator_named(estimator)
+    chosen = estimator_named(estimator)
     coefficients = fit_estimator(estimator, features[fitted], seconds[fitted])
     card = ErrorCard.of(
         features[judged],
         seconds[judged],
-        module.predict_steps(features[judged], module.kernel_table(coefficients)),
+        chosen.predict(features[judged], chosen.table(coefficients)),
         split=split,
         fitted_rows=int(fitted.sum()),
     )
     if held_out.any():
         coefficients = fit_estimator(estimator, features, seconds)
     gpu, served, tp = samples.select("gpu", "model", "tp").row(0)
-    if estimator == "roofline":
-        provenance |= _efficiency(coefficients, served, gpu, facts.get("dtype"), tp)
+    provenance |= _efficiency(chosen, coefficients, served, gpu, facts["dtype"], tp)
     return LatencyModel(
-        name=name or _default_name(gpu, served, tp, facts.get("system", {})),
+        name=name or _default_name(gpu, served, tp, facts["system"]),
         estimator=estimator,
         coefficients=coefficients,
         domain=Domain.of(features),
@@ -118,26 +122,32 @@ def fit(
         gpu=gpu,
         model=served,
         tp=tp,
+        dtype=facts["dtype"],
         provenance=provenance,
-        **facts,
+        system=facts["system"],
     )
 
 
 def _load(
     source: str | Path | pl.DataFrame, choice: dict[str, Any]
-) -> tuple[pl.DataFrame, dict[str, Any], str]:
+) -> tuple[pl.DataFrame, Facts, str]:
+    """Return checked samples, facts about them, and the name of their place."""
     if not isinstance(source, pl.DataFrame):
         path = Path(source)
         if path.is_dir() or is_source(path):
             frame, facts = read_source(path, **choice)
-            return check_samples(frame, where=str(path)), dict(facts), str(path)
+            return check_samples(frame, where=str(path)), facts, str(path)
     if choice:
         problem = f"{', '.join(choice)} cannot be chosen: a step table holds one"
         raise UsageError(problem, fix="filter the table instead")
     if isinstance(source, pl.DataFrame):
-        said = "a step table in memory"
-        return check_samples(source), {"provenance": {"source": said}}, "samples"
-    return read_samples(path), {"provenance": {"source": f"step table {path.name}"}}, str(path)
+        return check_samples(source), _only("a step table in memory"), "samples"
+    return read_samples(path), _only(f"step table {path.name}"), str(path)
+
+
+def _only(source: str) -> Facts:
+    """Return the facts of samples of which nothing but their source is known."""
+    return {"dtype": None, "provenance": {"source": source}, "system": {}}
 
 
 def _check_sizes(features: Floats, where: str) -> None:
@@ -206,16 +216,21 @@ def _intervals(
 
 
 def _efficiency(
-    rates: dict[str, Any], model: str, gpu: str, dtype: str | None, tp: int
+    estimator: Estimator,
+    coefficients: dict[str, Any],
+    model: str,
+    gpu: str,
+    dtype: str | None,
+    tp: int,
 ) -> dict[str, str]:
-    """Say what share of the GPU's peak each rate reaches, if GPU and model are known."""
-    from workloadlab.latency.estimators.roofline import efficiencies
-
+    """Say what share of the GPU's peak each rate reaches, where there are rates and the GPU is known."""
+    if estimator.efficiencies is None:
+        return {}
     try:
         figures, geometry = find_gpu(gpu), ModelGeometry.named(model)
     except UsageError:
         return {}
-    shares = efficiencies(rates, geometry, figures, dtype=dtype or geometry.dtype, tp=tp)
+    shares = estimator.efficiencies(coefficients, geometry, figures, dtype or geometry.dtype, tp)
     said = ", ".join(f"{name.replace('_', ' ')} {share:.0%}" for name, share in shares.items())
     return {"efficiency": f"{said} of the peak of {figures.name}"} if said else {}
 

@@ -1,4 +1,4 @@
-"""How far measured steps lie from predicted ones: quantiles of held-out ratios by kind of step."""
+"""Spread of measured steps around predicted ones: quantiles of held-out ratios by kind of step."""
 
 from __future__ import annotations
 

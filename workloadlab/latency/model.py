@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
-from workloadlab.errors import DataError, UsageError
+from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.latency import catalog
-from workloadlab.latency.estimators.registry import Estimator, estimator_named
+from workloadlab.latency.estimators.registry import ESTIMATORS, estimator_named
+from workloadlab.latency.features import feature_rows
 from workloadlab.latency.model_file import json_text, parse_model
-from workloadlab.latency.samples import FEATURES
+from workloadlab.latency.model_text import model_html, model_text
 from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import polars as pl
+
     from workloadlab.latency.card import ErrorCard
     from workloadlab.latency.domain import Domain
+    from workloadlab.latency.estimators.estimator import Estimator
     from workloadlab.latency.intervals import Intervals
 
 __all__ = ["FORMAT_VERSION", "LatencyModel"]
@@ -42,8 +45,8 @@ class LatencyModel:
     is an extrapolation; ask `in_domain`.
 
     Attributes:
-        name: what the model is called.
-        estimator: how `coefficients` are read: a name of `workloadlab.latency.ESTIMATORS`.
+        name: the model's name.
+        estimator: the reader of `coefficients`: a name of `workloadlab.latency.ESTIMATORS`.
         coefficients: numbers and lists of numbers by name; of the linear estimator seconds per unit
             of each term of `workloadlab.latency.estimators.linear.TERMS`.
         domain: the steps that the fit saw, or None for a model made by hand.
@@ -117,13 +120,43 @@ class LatencyModel:
                 coefficients[term] += float(value)
         return cls(name=name, coefficients=coefficients, provenance={"source": "made by hand"})
 
+    @classmethod
+    def of_table(cls, table: Floats, *, estimator: str = "linear") -> LatencyModel:
+        """Make a model by the table that `kernel` returns: it predicts and replays, and is not saved.
+
+        Made in microseconds, for a search that tries many.
+
+        Example:
+            >>> _, table = LatencyModel.linear(constant_s=0.01).kernel()
+            >>> LatencyModel.of_table(2 * table).step_time_s(decode_seqs=1)
+            0.02
+        """
+        model = cls(name="of a table", estimator=estimator, coefficients={})
+        vars(model)["_table"] = table  # instead of being laid out from coefficients
+        return model
+
+    def scaled(self, factor: float, more_s: float) -> LatencyModel:
+        """Return a model whose steps take `factor` times as long, and `more_s` longer.
+
+        Raises:
+            UnsupportedError: the coefficients of this estimator cannot say that.
+        """
+        scaled = self._estimator.scaled
+        if scaled is None:
+            kinds = " or ".join(name for name, one in ESTIMATORS.items() if one.scaled)
+            raise UnsupportedError(
+                f"{self.name} is a {self.estimator} model, and only {kinds} models can be scaled",
+                fix=f"start from a {kinds} model, or from none",
+            )
+        return replace(self, coefficients=scaled(self.coefficients, factor, more_s))
+
     @cached_property
     def _estimator(self) -> Estimator:
         return estimator_named(self.estimator)
 
     @cached_property
     def _table(self) -> Floats:
-        return self._estimator.kernel_table(self.coefficients)
+        return self._estimator.table(self.coefficients)
 
     def kernel(self) -> tuple[Callable[..., float], Floats]:
         """Return the compiled evaluation and its table.
@@ -157,7 +190,7 @@ class LatencyModel:
             UsageError: a frame lacks a column, or a column is unknown or of another length.
             DataError: a value is negative or not a number.
         """
-        return self._estimator.predict_steps(_features(steps), self._table)
+        return self._estimator.predict(feature_rows(steps), self._table)
 
     def predict_interval(
         self, steps: pl.DataFrame | Mapping[str, Any], *, level: float = 0.9
@@ -169,13 +202,13 @@ class LatencyModel:
         """
         if self.intervals is None:
             raise UsageError(f"{self.name} has no intervals", fix="fit with intervals=True")
-        features = _features(steps)
-        predicted = self._estimator.predict_steps(features, self._table)
+        features = feature_rows(steps)
+        predicted = self._estimator.predict(features, self._table)
         return self.intervals.around(features, predicted, level)
 
     def in_domain(self, steps: pl.DataFrame | Mapping[str, Any]) -> Bools:
         """Say for each step whether the fit saw such steps; true for any if made by hand."""
-        features = _features(steps)
+        features = feature_rows(steps)
         if self.domain is None:
             return np.ones(len(features), bool)
         return self.domain.contains(features)
@@ -185,7 +218,7 @@ class LatencyModel:
 
         The domain is a box and may be hollow. True for any step if the model was made by hand.
         """
-        features = _features(steps)
+        features = feature_rows(steps)
         if self.domain is None:
             return np.ones(len(features), bool)
         return self.domain.is_dense(features)
@@ -257,68 +290,7 @@ class LatencyModel:
         return f"<LatencyModel {self.name}: {self.model} on {self.tp} x {self.gpu}{error}>"
 
     def __str__(self) -> str:
-        facts = self._facts()
-        width = max(len(label) for label, _ in facts)
-        lines = [self.name, *(f"  {label.ljust(width)}  {value}" for label, value in facts)]
-        return "\n".join([*lines, *([str(self.card)] if self.card else [])])
-
-    def _facts(self) -> list[tuple[str, str]]:
-        facts = [("gpu", f"{self.tp} x {self.gpu}"), ("model", self.model)]
-        facts += [("dtype", self.dtype)] if self.dtype else []
-        facts += [("estimator", self.estimator), *self.provenance.items()]
-        if self.domain:
-            facts += [(f"{kind} steps", _box_text(box)) for kind, box in self.domain.boxes.items()]
-        return facts
+        return model_text(self)
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        def table(rows: list[Any]) -> str:
-            cells = ("".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows)
-            return f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
-
-        head = f"<p><b>{escape(self.name)}</b></p>{table(self._facts())}"
-        if self.card is None:
-            return head
-        titles = ("steps by", "", "n", "MAPE", "bias", "p95")
-        return (
-            f"{head}<p>errors on {escape(self.card.split)}</p>{table([titles, *self.card.rows()])}"
-        )
-
-
-def _box_text(box: dict[str, tuple[float, float]]) -> str:
-    """Ranges of the features that such steps have at all."""
-    ranges = ((name, low, high) for name, (low, high) in box.items() if high > 0)
-    return ", ".join(f"{name} {low:,.0f} to {high:,.0f}" for name, low, high in ranges)
-
-
-def _features(steps: pl.DataFrame | Mapping[str, Any]) -> Floats:
-    """Rows of (p, x, n, c) as contiguous float64."""
-    if isinstance(steps, pl.DataFrame):
-        missing = [name for name in FEATURES if name not in steps.columns]
-        if missing:
-            raise UsageError(f"the frame lacks {', '.join(missing)}", fix=f"give {FEATURES}")
-        columns = {name: steps[name].to_numpy() for name in FEATURES}
-    else:
-        unknown = [name for name in steps if name not in FEATURES]
-        if unknown or not steps:
-            problem = (
-                f"unknown step features: {', '.join(unknown)}" if unknown else "no steps given"
-            )
-            raise UsageError(problem, fix=f"use {', '.join(FEATURES)}")
-        columns = {name: np.asarray(values) for name, values in steps.items()}
-    try:
-        given = np.broadcast_arrays(*(np.atleast_1d(values) for values in columns.values()))
-    except ValueError as error:
-        raise UsageError("the columns have different lengths") from error
-    features = np.zeros((len(given[0]), len(FEATURES)))
-    for name, values in zip(columns, given, strict=True):
-        features[:, FEATURES.index(name)] = values
-    bad = ~(features >= 0) | np.isinf(features)
-    if bad.any():
-        row, column = (int(i) for i in np.argwhere(bad)[0])
-        raise DataError(
-            "is not a number of tokens or sequences",
-            where=f"row {row + 1}, column {FEATURES[column]}: {features[row, column]}",
-        )
-    return features
+        return model_html(self)

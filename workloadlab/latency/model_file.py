@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workloadlab.errors import DataError
 from workloadlab.latency.card import POINT, ErrorCard, ErrorSlice
 from workloadlab.latency.domain import DOMAIN_FEATURES, KINDS, Domain
-from workloadlab.latency.estimators.registry import ESTIMATORS, estimator_named
+from workloadlab.latency.estimators.registry import ESTIMATORS
 from workloadlab.latency.fields import Fields, is_number
 from workloadlab.latency.intervals import Intervals
 
@@ -51,7 +51,7 @@ def parse_model(facts: Mapping[str, Any], *, version: int, where: str) -> dict[s
         "card": parse_card(take("card", (dict, type(None))), take),
         "domain": _domain(take("domain", (dict, type(None))), take),
         "intervals": _intervals(take) if facts.get("intervals") is not None else None,
-        "coefficients": estimator_named(estimator).parse_coefficients(take.inside("coefficients")),
+        "coefficients": ESTIMATORS[estimator].parse(take.inside("coefficients")),
     }
 
 

@@ -9,25 +9,16 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
+from workloadlab.latency.features import FEATURES
 from workloadlab.latency.hardware.geometry import ModelGeometry
-from workloadlab.latency.hardware.gpus import find_gpu, least_step_s
+from workloadlab.latency.hardware.gpus import find_gpu
+from workloadlab.latency.hardware.limits import least_step_s
 from workloadlab.trace import write_atomically
 
-__all__ = ["FEATURES", "SAMPLE_COLUMNS", "check_samples", "read_samples", "write_samples"]
-
-FEATURES = (
-    "prefill_tokens",
-    "prefill_context_tokens",
-    "decode_seqs",
-    "decode_context_tokens",
-)
-"""What a step is described by; see `SAMPLE_COLUMNS`."""
+__all__ = ["SAMPLE_COLUMNS", "check_samples", "read_samples", "write_samples"]
 
 SAMPLE_COLUMNS: dict[str, pl.DataType] = {
-    "prefill_tokens": pl.Int64(),
-    "prefill_context_tokens": pl.Int64(),
-    "decode_seqs": pl.Int64(),
-    "decode_context_tokens": pl.Int64(),
+    **dict.fromkeys(FEATURES, pl.Int64()),
     "latency_ns": pl.Int64(),
     "gpu": pl.String(),
     "model": pl.String(),

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from workloadlab.errors import UsageError
-from workloadlab.oracles.forked import forked_lane
 from workloadlab.oracles.look_ahead import follow, planned
 from workloadlab.oracles.oracle import Oracle
 from workloadlab.simulation.engine.run import lane_problem
+from workloadlab.simulation.event import refuse_events
 from workloadlab.simulation.preparation import workload_and_cluster
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def all_assignments(
         seed: of the runs.
 
     Raises:
+        UnsupportedError: the cluster has events.
         UsageError: more assignments, or no assignment serves every request.
 
     Example:
@@ -111,6 +112,7 @@ def all_assignments(
         >>> every.instance.tolist(), every.best.tolist(), round(every.best_s, 3)
         ([[0, 0], [0, 1]], [0, 1], 2.2)
     """
+    refuse_events(cluster.events, "an oracle")
     workload, simulated = workload_and_cluster(trace, cluster, (), "open")
     return _enumerate(workload.scaled(rate_scale), simulated, seed)
 
@@ -190,6 +192,7 @@ def _plans(
 def _totals(workload: Workload, cluster: Cluster, plans: Floats, seed: int) -> Floats:
     """Return the total latency under each plan, NaN if it cannot be carried out as it is."""
     from workloadlab.oracles.assignments_kernel import play_plans
+    from workloadlab.oracles.forked import forked_lane
     from workloadlab.simulation.engine.lane import STATUS_DONE, run_lane
 
     two = forked_lane(workload, cluster, planned, seed)

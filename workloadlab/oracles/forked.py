@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.errors import UnsupportedError
-from workloadlab.simulation.engine.record_types import LANE
+from workloadlab.simulation.engine.arrays import ARRAYS, Fork
+from workloadlab.simulation.engine.lane_record import ADDRESSES, LANE
 from workloadlab.simulation.engine.setup import LaneArrays, lane_arrays
 
 if TYPE_CHECKING:
@@ -18,12 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ForkedLane", "forked_lane"]
 
-_MOVED = ("engines", "ring", "seats", "views", "offers", "snapshots", "index_rules",
-          "index_prompts", "index_parts", "index_buckets", "memory")  # fmt: skip
-"""What is copied as a whole; `fork` copies parts of all else that a lane writes."""
-
-OWN_WORDS = int(LANE.fields["seed"][1]) // 8  # type: ignore[index]
-"""The addresses at the head of a lane's record."""
+_MOVED = [name for name, row in ARRAYS.items() if row.fork is Fork.WHOLE]
+"""Arrays that lie in one block of memory; `fork` copies parts of all else that a lane writes."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ def _in_one_block(made: LaneArrays) -> Any:
         new = words[first:].view(np.uint8)[:size].view(old.dtype).reshape(old.shape)
         new[...] = old
         made.put(name, new)
-    return words[OWN_WORDS:]
+    return words[len(ADDRESSES) :]
 
 
 def forked_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int) -> ForkedLane:
@@ -74,5 +71,7 @@ def forked_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
         )
     lane = lane_arrays(workload, cluster, policy, seed, slots=len(workload))
     fork = lane.copy()
-    fork.put("pages", lane.arrays["pages"])
+    for name, row in ARRAYS.items():
+        if row.fork is Fork.NOTES:
+            fork.put(name, lane.arrays[name])
     return ForkedLane(lane, fork, _in_one_block(lane), _in_one_block(fork))

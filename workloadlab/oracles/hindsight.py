@@ -15,6 +15,7 @@ from workloadlab.oracles.oracle import Oracle
 from workloadlab.oracles.rollout import AHEAD as ROLLOUT
 from workloadlab.routing import resolve
 from workloadlab.simulation.engine.run import replay_lane
+from workloadlab.simulation.event import refuse_events
 from workloadlab.simulation.preparation import workload_and_cluster
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def headroom(
     """Search for a better assignment of a trace and report what it saves; see `hindsight`.
 
     Raises:
-        UnsupportedError: the trace lacks what the replay or a router needs.
+        UnsupportedError: the trace lacks what the replay or a router needs, or the cluster has events.
         UsageError: as `hindsight`.
 
     Example:
@@ -138,6 +139,7 @@ def headroom(
         >>> found.instance.tolist(), round(found.start_s, 2), round(found.best_s, 2)
         ([0, 1, 1], 2.07, 1.47)
     """
+    refuse_events(cluster.events, "an oracle")
     routers = hindsight(starts, trials=trials, ahead=ahead).bases
     workload, simulated = workload_and_cluster(trace, cluster, routers, "open")
     return _search(routers, trials, ahead, workload.scaled(rate_scale), simulated, seed)

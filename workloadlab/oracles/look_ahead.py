@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.oracles.forked import forked_lane
 from workloadlab.routing import router
 from workloadlab.simulation.engine.run import blame, lane_problem, outcome_of
 
@@ -40,6 +39,7 @@ def _play(
     plan: Any | None = None,
 ) -> Outcome:
     from workloadlab.oracles import look_ahead_kernel
+    from workloadlab.oracles.forked import forked_lane
     from workloadlab.simulation.engine.lane import STATUS_DONE, run_lane
 
     two = forked_lane(workload, cluster, base, seed)

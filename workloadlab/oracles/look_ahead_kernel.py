@@ -12,7 +12,6 @@ from numba import types
 
 from workloadlab.jit import entry, inline
 from workloadlab.simulation.engine.arrays import (
-    LANES_TYPE,
     memory,
     offers,
     params,
@@ -28,6 +27,7 @@ from workloadlab.simulation.engine.lane import (
     STATUS_DONE,
     STATUS_STALLED,
 )
+from workloadlab.simulation.engine.lane_record import LANES_TYPE
 from workloadlab.simulation.engine.record_types import NONE, TICK_S
 
 __all__ = ["FROM_PLAN", "LOWEST", "look_ahead"]

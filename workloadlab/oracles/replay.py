@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from workloadlab.errors import UsageError
 from workloadlab.execution import run_lanes
 from workloadlab.oracles.registry import oracle
+from workloadlab.simulation.event import refuse_events
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.runs import Played, lanes_of, runs_of
 
@@ -44,7 +45,8 @@ def replay_oracles(
         Runs in the order oracles x rate scales x seeds; add them to those of `replay` to score both.
 
     Raises:
-        UnsupportedError: the trace lacks what the replay or a base router needs.
+        UnsupportedError: the trace lacks what the replay or a base router needs, or the cluster has
+            events.
         UsageError: unknown oracle, two of one name, bad scale, or a toy that is none.
 
     Example:
@@ -55,7 +57,7 @@ def replay_oracles(
         >>> cluster = Cluster.uniform(2, LatencyModel.linear(constant_s=0.1), max_num_seqs=1)
         >>> runs = replay(trace, cluster, routers=["round_robin"])
         >>> board = score(runs + replay_oracles(trace, cluster, ["lookahead"]))
-        >>> [(run["router"], round(run["e2e_s"]["mean"], 2)) for run in board.runs]
+        >>> [(run.router, round(run.e2e_s.mean, 2)) for run in board.runs]
         [('round_robin', 2.15), ('lookahead', 1.21)]
     """
     chosen = [oracle(spec) if isinstance(spec, str) else spec for spec in oracles]
@@ -65,6 +67,7 @@ def replay_oracles(
             f"two oracles share a name among {', '.join(names)}",
             fix="replay them in two calls, or give one a name with dataclasses.replace",
         )
+    refuse_events(cluster.events, "an oracle")
     lanes = lanes_of(chosen, rate_scale, seeds)
     bases = {base.name: base for item in chosen for base in item.bases}.values()
     workload, simulated = workload_and_cluster(trace, cluster, bases, "open")

@@ -25,15 +25,22 @@ if TYPE_CHECKING:
 __all__ = [
     "HEIGHT",
     "INK",
+    "LEAST_SHARE",
+    "LOG_FROM",
     "MUTED",
     "SERIES",
+    "STEPS_BELOW",
     "canvas",
     "colour_variable",
     "dash_pattern",
     "house_style",
     "log_axis",
+    "percent",
+    "reference_line",
     "series",
     "share_axis",
+    "short",
+    "thousands",
     "tick_seconds",
     "time_axis",
     "time_unit",
@@ -51,6 +58,17 @@ DASHES = ((), (5, 2), (1.5, 1.5), (7, 2, 1.5, 2))
 LINE_WIDTH = 1.7
 WIDTH, HEIGHT = 520, 290
 POINTS_PER_INCH = 72
+
+STEPS_BELOW = 60
+"""A cumulative curve of fewer points is every distinct value, so it is drawn as stairs."""
+
+LEAST_SHARE = 0.003
+"""A logarithmic axis starts where this share of the data is seen, not at its one least value."""
+
+LOG_FROM = 30
+"""Latencies go on a logarithmic axis when the largest is more than this times the smallest."""
+
+SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 _RC: dict[Any, Any] = {
     "axes.edgecolor": MUTED,
@@ -193,6 +211,27 @@ def time_axis(axis: Axis, values: Sequence[float]) -> None:
 def tick_seconds(value: float) -> str:
     """Return a round time as a tick: `10 ms`, `1 s`, `500 s`."""
     return f"{value:,.10g} s" if value >= 120 else seconds(value)
+
+
+def thousands(value: float) -> str:
+    """Return a number as a tick: `0.5`, `1,000`."""
+    return f"{value:,.10g}"
+
+
+def short(value: float) -> str:
+    """Return a large round number as a tick: `500`, `20k`, `3M`."""
+    size, suffix = next(((s, name) for s, name in SUFFIXES if value >= s), (1, ""))
+    return f"{value / size:.10g}{suffix}"
+
+
+def percent(value: float) -> str:
+    """Return a share as a tick: `0.1%`, `50%`."""
+    return f"{value * 100:.10g}%"
+
+
+def reference_line(axes: Axes, height: float) -> None:
+    """Draw the thin dashed level to compare with."""
+    axes.axhline(height, color=MUTED, linewidth=1.2, dashes=(4, 2))
 
 
 def share_axis(axes: Axes, most: float = 1.0) -> None:

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-__all__ = ["BAND", "REFERENCE", "Cell", "Finding", "Grid", "Key", "Plot", "Section"]
+from workloadlab.characterization.facts import to_plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "BAND",
+    "REFERENCE",
+    "Cell",
+    "Curve",
+    "Drawing",
+    "Finding",
+    "Grid",
+    "Key",
+    "Plot",
+    "Section",
+]
 
 
 REFERENCE, BAND = -1, -2
@@ -41,29 +57,66 @@ class Key:
     style: int
 
 
+@dataclass(frozen=True)
+class Curve:
+    """One line of a figure.
+
+    Attributes:
+        style: index of its colour and dash.
+        points: (x, y) pairs.
+    """
+
+    style: int
+    points: tuple[tuple[float, ...], ...]
+
+
+class Drawing(Protocol):
+    """The data of one kind of figure, as a frozen dataclass that draws itself.
+
+    Attributes:
+        kind: the figure's name in the JSON; the fields are its data there.
+    """
+
+    kind: ClassVar[str]
+
+    def draw(self) -> Figure:
+        """Return the data as a matplotlib figure, made by `canvas`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plot:
     """A figure: what it shows, how to read it, how it was computed.
 
     Attributes:
         id: unique on the page.
-        kind: which function of `workloadlab.reporting.figures` draws `data`; `absent` draws nothing.
         title: what is shown.
-        reading: the sentence that the data says, or for `absent` why there is none.
+        reading: the sentence that the data says, or why there is no drawing.
         definition: how it was computed.
         n: what it was computed from.
-        data: what is drawn, as plain JSON data.
+        drawing: what is drawn; None where the data has nothing to draw.
         legend: the lines, in the order of drawing; empty for a single one.
     """
 
     id: str
-    kind: str
     title: str
     reading: str
     definition: str = ""
     n: str = ""
-    data: dict[str, Any] = field(default_factory=dict)
+    drawing: Drawing | None = None
     legend: tuple[Key, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data, with the drawing's `kind` ("absent" for none) and `data`."""
+        return {
+            "id": self.id,
+            "kind": self.drawing.kind if self.drawing else "absent",
+            "title": self.title,
+            "reading": self.reading,
+            "definition": self.definition,
+            "n": self.n,
+            "data": to_plain(self.drawing) if self.drawing else {},
+            "legend": tuple(asdict(key) for key in self.legend),
+        }
 
 
 @dataclass(frozen=True)
@@ -128,3 +181,8 @@ class Section:
     unsupported: tuple[tuple[str, str], ...] = ()
     details: tuple[Grid, ...] = ()
     source: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data, one key per attribute."""
+        plots = tuple(plot.to_dict() for plot in self.plots)
+        return asdict(replace(self, plots=())) | {"plots": plots}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workloadlab.reporting.facts import BAND, REFERENCE
-from workloadlab.reporting.summary import summarise
+from workloadlab.reporting.summary import summary_of
 from workloadlab.trace import write_atomically
+
+if TYPE_CHECKING:
+    from workloadlab.reporting.summary import Summary
 
 __all__ = ["render", "report"]
 
@@ -40,12 +43,12 @@ def report(path: str | Path, *parts: Any) -> Path:
     """
     path = Path(path)
     with write_atomically(path) as temporary:
-        temporary.write_text(render(summarise(*parts)), encoding="utf-8")
+        temporary.write_text(render(summary_of(*parts)), encoding="utf-8")
     return path
 
 
-def render(facts: dict[str, Any]) -> str:
-    """Return the page of what `summarise` returned."""
+def render(summary: Summary) -> str:
+    """Return the page of what `summary_of` returned."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -66,10 +69,11 @@ def render(facts: dict[str, Any]) -> str:
         "dash_pattern": dash_pattern,
     }
     drawings = {
-        plot["id"]: Markup(draw(plot))  # noqa: S704  our own SVG, its text escaped
-        for section in facts["sections"]
-        for plot in section["plots"]
+        plot.id: Markup(draw(plot))  # noqa: S704  our own SVG, its text escaped
+        for section in summary.sections
+        for plot in section.plots
     }
+    facts = summary.to_dict()
     document = json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return environment.get_template("page.html.jinja").render(
         facts=facts,

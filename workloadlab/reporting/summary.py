@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from workloadlab._version import __version__
@@ -15,13 +15,41 @@ from workloadlab.reporting.workload.section import workload_name, workload_secti
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workloadlab.reporting.facts import Section
+    from workloadlab.reporting.facts import Finding, Section
     from workloadlab.scoring import Scoreboard
     from workloadlab.trace import Runs
 
-__all__ = ["FACTS_VERSION", "summarise"]
+__all__ = ["FACTS_VERSION", "Summary", "summarise", "summary_of"]
 
 FACTS_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Everything that a report says.
+
+    Attributes:
+        title: heading of the page.
+        reading: the summaries of all sections.
+        findings: those of all sections, warnings first.
+        sections: workloads, then latency models, then routers.
+    """
+
+    title: str
+    reading: str
+    findings: tuple[Finding, ...]
+    sections: tuple[Section, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data: one key per attribute, and the versions it was written by."""
+        return {
+            "schema_version": FACTS_VERSION,
+            "tool_version": __version__,
+            "title": self.title,
+            "reading": self.reading,
+            "findings": [asdict(finding) for finding in self.findings],
+            "sections": [section.to_dict() for section in self.sections],
+        }
 
 
 def summarise(*parts: Any) -> dict[str, Any]:
@@ -44,16 +72,19 @@ def summarise(*parts: Any) -> dict[str, Any]:
         >>> facts["title"], [section["plots"][-1]["kind"] for section in facts["sections"]]
         ('Latency model', ['steps'])
     """
-    sections = list(_sections(parts))
-    findings = [asdict(finding) for section in sections for finding in section.findings]
-    return {
-        "schema_version": FACTS_VERSION,
-        "tool_version": __version__,
-        "title": _title(sections, parts),
-        "reading": " ".join(section.summary for section in sections),
-        "findings": sorted(findings, key=lambda finding: finding["severity"] != "warning"),
-        "sections": [asdict(section) for section in sections],
-    }
+    return summary_of(*parts).to_dict()
+
+
+def summary_of(*parts: Any) -> Summary:
+    """Return what `summarise` returns before it is plain data: figures that can be drawn."""
+    sections = tuple(_sections(parts))
+    findings = [finding for section in sections for finding in section.findings]
+    return Summary(
+        title=_title(sections, parts),
+        reading=" ".join(section.summary for section in sections),
+        findings=tuple(sorted(findings, key=lambda finding: finding.severity != "warning")),
+        sections=sections,
+    )
 
 
 def _sections(parts: tuple[Any, ...]) -> Iterator[Section]:
@@ -92,7 +123,7 @@ def _matched(
     for board in boards:
         if not board.runs:
             raise UsageError("a scoreboard without runs has nothing to report")
-        ids = [run["run_id"] for run in board.runs]
+        ids = [run.run_id for run in board.runs]
         own = next(
             (r for r in left if [i.run_id for i in r.infos] == ids and r.cluster == board.cluster),
             None,
@@ -103,12 +134,12 @@ def _matched(
         yield score(runs), runs
 
 
-def _title(sections: list[Section], parts: tuple[Any, ...]) -> str:
+def _title(sections: tuple[Section, ...], parts: tuple[Any, ...]) -> str:
     from workloadlab.characterization import Profile
 
     nouns = {"workload": "workload", "model": "latency model", "routers": "routers"}
     kinds = [nouns[section.id.partition("-")[0]] for section in sections]
     said = listed(list(dict.fromkeys(kinds))).capitalize()
     profiles = [part for part in parts if isinstance(part, Profile)]
-    names = [workload_name(profile.to_dict()) for profile in profiles]
+    names = [workload_name(profile.trace) for profile in profiles]
     return f"{said} of {listed(names)}" if names and kinds[0] != "routers" else said

@@ -50,45 +50,39 @@ def signatures() -> tuple[Any, Any]:
     )
 
 
-def linked(function: Any, *, lean: bool) -> Any:
-    """Return the function with the plain functions and routers that it calls compiled.
+_PARTS: dict[tuple[Any, bool, bool], Any] = {}
+"""The functions that routers call, compiled once for all of them."""
 
-    Of its globals those of its own file and of this package; of the variables that it closes over, all.
-    They become a part of their caller, without the wrappers by which Python would call them.
 
-    Args:
-        function: what calls them.
-        lean: nothing makes arrays, so numba need not count references to those that are handed on: it
-            would for each instance, and a choice takes up to four times as long.
+def linked(function: Any, *, checked: bool, lean: bool, callers: tuple[Any, ...] = ()) -> Any:
+    """Return a copy of the function that calls compiled functions in place of plain ones and routers.
+
+    Those that it finds among its globals and the variables that it closes over, whichever file they are
+    written in; but not those of libraries, which numba knows or refuses by itself, nor its callers.
     """
-    from numba import njit
+    from workloadlab import jit
+    from workloadlab.jit.stamps import is_foreign
 
-    def compiled(value: Any, *, anywhere: bool) -> Any:
+    above = (*callers, function)
+
+    def exchanged(value: Any) -> Any:
         inner = getattr(value, "function", value)  # that of a router, if it is one
-        if not isinstance(inner, FunctionType) or inner is function:
+        if not isinstance(inner, FunctionType) or inner in above or is_foreign(inner):
             return value
-        ours = inner.__globals__ is function.__globals__ or inner.__module__.startswith(
-            "workloadlab."
-        )
-        if not anywhere and not ours:
-            return value
-        part = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
-        return njit(nogil=True, _nrt=not lean, **part)(linked(inner, lean=lean))
+        if (inner, checked, lean) not in _PARTS:
+            part = linked(inner, checked=checked, lean=lean, callers=above)
+            _PARTS[inner, checked, lean] = jit.router(checked=checked, lean=lean)(part)
+        return _PARTS[inner, checked, lean]
 
-    names = sorted(set(function.__code__.co_names) & set(function.__globals__))
+    names = sorted(_names(function.__code__) & set(function.__globals__))
+    found = {name: exchanged(function.__globals__[name]) for name in names}
     cells = function.__closure__ or ()
-    found = {name: compiled(function.__globals__[name], anywhere=False) for name in names}
-    closed = tuple(CellType(compiled(cell.cell_contents, anywhere=True)) for cell in cells)
-    if all(found[name] is function.__globals__[name] for name in names) and all(
-        new.cell_contents is old.cell_contents for new, old in zip(closed, cells, strict=True)
-    ):
-        return function
     copy = FunctionType(
         function.__code__,
         {**function.__globals__, **found},
         function.__name__,
         function.__defaults__,
-        closed,
+        tuple(CellType(exchanged(cell.cell_contents)) for cell in cells),
     )
     copy.__qualname__, copy.__module__ = function.__qualname__, function.__module__
     return copy
@@ -138,16 +132,13 @@ def _names(code: CodeType) -> set[str]:
 @cache
 def compile_function(function: Callable[..., Any], kind: Kind) -> Any:
     """Compile a function to the signature of its kind; once, whatever the parameters."""
-    from numba import njit
+    from workloadlab import jit
 
     signature = signatures()[0 if kind == "score" else 1]
-    shipped = function.__module__.startswith("workloadlab.")
-    stored = shipped and not function.__closure__  # what a closure holds has no name on disk
-    whole = linked(function, lean=stored)
+    own = not function.__module__.startswith("workloadlab.")
+    lean = not own and not function.__closure__  # a policy on a request model makes an array
+    whole = linked(function, checked=own, lean=lean)
     if arity_of(whole) == len(signature.args):
-        checked = not shipped
-        options = {"cache": stored, "boundscheck": checked, "_nrt": not stored}
-        return njit(signature, nogil=True, **options)(whole)
-    call = njit(boundscheck=True)(whole)
-    padded = with_all_arguments(function, kind, call)
-    return njit(signature, nogil=True, boundscheck=True)(padded)
+        return jit.router(signature, checked=own, lean=lean)(whole)
+    padded = with_all_arguments(function, kind, jit.router(checked=True)(whole))
+    return jit.router(signature, checked=True)(padded)

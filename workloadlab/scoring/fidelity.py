@@ -21,16 +21,14 @@ POINTS = {"p50_error": 0.5, "p90_error": 0.9, "p99_error": 0.99}
 def _matched(simulated: Trace, observed: Trace) -> dict[str, tuple[Any, Any]]:
     observed.require("timings", "a comparison with observed timings")
     ours, theirs = read_timings(simulated), read_timings(observed)
-    common, i, j = np.intersect1d(ours.row_id, theirs.row_id, return_indices=True)
-    same = len(common) == len(theirs) == len(ours) and np.array_equal(
-        ours.input_tokens[i], theirs.input_tokens[j]
-    )
-    if not same:
+    positions = ours.match(theirs)
+    if positions is None:
         raise UsageError(
             f"the replay and the observed trace do not hold the same requests "
             f"({len(ours)} and {len(theirs)} rows)",
             fix="replay the observed trace itself, then score against it",
         )
+    i, j = positions
     return {name: (getattr(ours, name)[i], getattr(theirs, name)[j]) for name in LATENCIES}
 
 

@@ -1,114 +1,178 @@
-"""The metrics of one run."""
+"""Every metric of the scoreboard, in the order of its columns.
+
+JSON, frame, tables, the report, `score --list-metrics` and their tests read this list.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.errors import UsageError
-from workloadlab.scoring.timings import LATENCIES, Timings
-from workloadlab.statistics import finite, quantiles
+from workloadlab.scoring.metric import Context, LatencySummary, Metric, Value, summarize
+from workloadlab.statistics import finite
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from workloadlab.scoring.timings import Timings
 
-__all__ = ["SLO", "run_metrics", "summarize"]
+__all__ = ["HEADLINES", "METRICS", "metric_named", "run_metrics"]
 
-PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+HEADLINES = ("ttft_s", "e2e_s")
+"""The latencies that a short answer names."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SLO:
-    """Service-level targets in seconds; a request meets the level if it meets all that are set.
+def run_metrics(timings: Timings, context: Context) -> dict[str, Value]:
+    """Return the value of every metric of one run, by name."""
+    return {metric.name: metric.compute(timings, context) for metric in METRICS}
 
-    A request of one token has no TPOT and so meets any TPOT target; a rejected or failed one meets
-    nothing.
 
-    Raises:
-        UsageError: a target that is not positive.
+def metric_named(name: str) -> Metric:
+    """Return a metric of the list.
 
     Example:
-        >>> SLO(ttft_s=1.0, tpot_s=0.05).to_dict()
-        {'ttft_s': 1.0, 'tpot_s': 0.05}
+        >>> metric_named("goodput_rps").better
+        'higher'
     """
-
-    ttft_s: float | None = None
-    tpot_s: float | None = None
-    e2e_s: float | None = None
-
-    def __post_init__(self) -> None:
-        for name, target in self.to_dict().items():
-            if not target > 0:
-                raise UsageError(f"the {name} target {target} is not positive", fix="use seconds")
-
-    def to_dict(self) -> dict[str, float]:
-        """Return the targets that are set."""
-        return {name: value for name, value in vars(self).items() if value is not None}
-
-    def met(self, timings: Timings) -> NDArray[np.bool_]:
-        """Return which requests meet every target."""
-        good = timings.served.copy()
-        for name, target in self.to_dict().items():
-            values = getattr(timings, name)
-            within = values <= target
-            if name == "tpot_s":
-                within |= timings.output_tokens <= 1
-            good &= within
-        return good
+    return next(metric for metric in METRICS if metric.name == name)
 
 
-def summarize(values: NDArray[np.float64]) -> dict[str, float | None]:
-    """Return mean and percentiles of the recorded values; None where nothing is recorded."""
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return dict.fromkeys(("mean", *PERCENTILES))
-    levels = quantiles(known, list(PERCENTILES.values()))
-    return {"mean": float(known.mean()), **dict(zip(PERCENTILES, levels, strict=True))}
+def _requests(timings: Timings, _: Context) -> int:
+    return len(timings)
 
 
-def run_metrics(timings: Timings, *, slo: SLO | None, instances: int | None) -> dict[str, Any]:
-    """Return the metrics of one run as plain data.
+def _served(timings: Timings, _: Context) -> int:
+    return int(timings.served.sum())
 
-    Makespan is from the first arrival to the last end; throughput, tokens per second and goodput are
-    over the makespan. `load_cv` is the standard deviation over the mean of the tokens (input and
-    output) that each instance served, n below the sum, idle instances counted as 0.
 
-    Args:
-        timings: of the run.
-        slo: targets for attainment and goodput; without one both are None.
-        instances: size of the cluster; None takes the instances that occur.
-    """
-    served = timings.served
-    ends = (timings.arrival_s + timings.e2e_s)[served & np.isfinite(timings.e2e_s)]
-    makespan = float(ends.max() - timings.arrival_s.min()) if len(ends) else None
-    met = int(slo.met(timings).sum()) if slo and slo.to_dict() else None
+def _makespan_s(timings: Timings, _: Context) -> float | None:
+    ends = (timings.arrival_s + timings.e2e_s)[timings.served & np.isfinite(timings.e2e_s)]
+    return float(ends.max() - timings.arrival_s.min()) if len(ends) else None
 
-    def rate(count: int | None) -> float | None:
-        return count / makespan if makespan and count is not None else None
 
-    tokens = timings.input_tokens + timings.output_tokens
-    placed = served & (timings.instance >= 0)
+def _per_second(count: int | None, timings: Timings, context: Context) -> float | None:
+    makespan_s = _makespan_s(timings, context)
+    return count / makespan_s if makespan_s and count is not None else None
+
+
+def _throughput_rps(timings: Timings, context: Context) -> float | None:
+    return _per_second(_served(timings, context), timings, context)
+
+
+def _output_tokens_per_s(timings: Timings, context: Context) -> float | None:
+    return _per_second(int(timings.output_tokens[timings.served].sum()), timings, context)
+
+
+def _met(timings: Timings, context: Context) -> int | None:
+    targets = context.slo
+    return int(targets.met(timings).sum()) if targets and targets.to_dict() else None
+
+
+def _slo_attainment(timings: Timings, context: Context) -> float | None:
+    met = _met(timings, context)
+    return met / len(timings) if met is not None and len(timings) else None
+
+
+def _goodput_rps(timings: Timings, context: Context) -> float | None:
+    return _per_second(_met(timings, context), timings, context)
+
+
+def _cache_hit_ratio(timings: Timings, _: Context) -> float | None:
+    input_tokens = int(timings.input_tokens.sum())
+    if timings.cached_tokens is None or not input_tokens:
+        return None
+    return int(timings.cached_tokens.sum()) / input_tokens
+
+
+def _preemptions(timings: Timings, _: Context) -> int:
+    return int(timings.preemptions.sum())
+
+
+def _load_cv(timings: Timings, context: Context) -> float | None:
+    placed = timings.served & (timings.instance >= 0)
     load = np.bincount(
         timings.instance[placed],
-        weights=tokens[placed],
-        minlength=max(instances or 0, len(timings.instances)),
+        weights=(timings.input_tokens + timings.output_tokens)[placed],
+        minlength=max(context.instances or 0, len(timings.instances)),
     )
-    cached = timings.cached_tokens
-    prompt_tokens = int(timings.input_tokens.sum())
-    return {
-        "requests": len(timings),
-        "served": int(served.sum()),
-        "makespan_s": makespan,
-        "throughput_rps": rate(int(served.sum())),
-        "output_tokens_per_s": rate(int(timings.output_tokens[served].sum())),
-        **{name: summarize(getattr(timings, name)) for name in LATENCIES},
-        "slo_attainment": met / len(timings) if met is not None and len(timings) else None,
-        "goodput_rps": rate(met),
-        "cache_hit_ratio": int(cached.sum()) / prompt_tokens
-        if cached is not None and prompt_tokens
-        else None,
-        "preemptions": int(timings.preemptions.sum()),
-        "load_cv": finite(load.std() / load.mean()) if len(load) and load.sum() else None,
-    }
+    return finite(load.std() / load.mean()) if len(load) and load.sum() else None
+
+
+def _latency(name: str, about: str, **shown: Any) -> Metric:
+    """Return the metric that summarizes one latency of `Timings`."""
+
+    def compute(timings: Timings, _: Context) -> LatencySummary:
+        return summarize(getattr(timings, name))
+
+    return Metric(name=name, unit="s", better="lower", about=about, compute=compute, **shown)
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="requests", unit="requests", better=None, label="requests",
+        about="Requests of the run, warm-up left out.",
+        compute=_requests, printed=False, reported=False,
+    ),
+    Metric(
+        name="served", unit="requests", better="higher", label="served",
+        about="Requests that ended well.",
+        compute=_served, printed=False, reported=False,
+    ),
+    Metric(
+        name="makespan_s", unit="s", better=None, label="makespan",
+        about="First arrival to last end.",
+        compute=_makespan_s, printed=False, reported=False,
+    ),
+    Metric(
+        name="throughput_rps", unit="requests/s", better=None, label="requests/s",
+        about="Requests that ended well, over the makespan.",
+        compute=_throughput_rps,
+    ),
+    Metric(
+        name="output_tokens_per_s", unit="tokens/s", better=None, label="tokens/s",
+        about="Output tokens of the requests that ended well, over the makespan.",
+        compute=_output_tokens_per_s,
+    ),
+    _latency(
+        "ttft_s", "Time to first token, from arrival.",
+        label="TTFT", noun="TTFT", parts=("mean", "p50", "p99"), paired=True,
+    ),
+    _latency(
+        "tpot_s",
+        "Time per output token after the first: (e2e - TTFT) / (output tokens - 1).",
+        label="TPOT", noun="TPOT", parts=("mean", "p50", "p99"), paired=True,
+    ),
+    _latency(
+        "e2e_s", "Arrival to last token.",
+        label="End to end", noun="end-to-end latency", parts=("mean", "p50", "p99"), paired=True,
+    ),
+    _latency(
+        "queue_s", "Arrival until an engine first schedules the request.",
+        label="Queue", parts=("mean",), reported=False,
+    ),
+    Metric(
+        name="slo_attainment", unit="share", better="higher", label="SLO met",
+        about="Requests that meet every target, of all.",
+        compute=_slo_attainment, needs_slo=True,
+    ),
+    Metric(
+        name="goodput_rps", unit="requests/s", better="higher", label="goodput/s",
+        about="Requests that meet every target, over the makespan.",
+        compute=_goodput_rps, needs_slo=True,
+    ),
+    Metric(
+        name="cache_hit_ratio", unit="share", better="higher", label="cache hit",
+        about="Prompt tokens found in a cache, of all prompt tokens.",
+        compute=_cache_hit_ratio, printed=False,
+    ),
+    Metric(
+        name="preemptions", unit="preemptions", better="lower", label="preempted",
+        about="How often a running request was put back to make room.",
+        compute=_preemptions,
+    ),
+    Metric(
+        name="load_cv", unit="1", better=None, label="load CV",
+        about="Standard deviation over mean, n below the sum, of the tokens (input and output) that "
+        "each instance served; an idle instance served 0.",
+        compute=_load_cv,
+    ),
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the gauges of a server would show, on average, from the timings of its requests."""
+"""Averages of a server's gauges, computed from the timings of its requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Occupancy:
 
     Attributes:
         running, waiting: requests, summed over instances.
-        kv_tokens: tokens of context that the running requests hold. What two of them share counts
+        kv_tokens: tokens of context of the running requests. A prefix that two of them share counts
             twice, and a preempted request counts as running.
         hit_ratio: cached tokens over prompt tokens, None if the trace does not say.
     """
@@ -36,7 +36,7 @@ class Occupancy:
 
 
 def occupancy(trace: Trace) -> Occupancy:
-    """Average what a server holds; requests without e2e are left out, warm-up requests are not.
+    """Average the load of a server; requests without e2e are left out, warm-up requests are not.
 
     A request waits from its dispatch until it is scheduled and runs from then to its end; where the
     trace does not record these moments, both are its arrival. Its context is the prompt until the first
@@ -81,22 +81,22 @@ def occupancy(trace: Trace) -> Occupancy:
         low, high = np.maximum(begin_s, first_s), np.minimum(finish_s, last_s)
         return np.maximum(high - low, 0.0), (low + high) / 2
 
-    prompt = ended["input_tokens"].cast(pl.Float64).to_numpy()
+    input_tokens = ended["input_tokens"].cast(pl.Float64).to_numpy()
     output = ended["output_tokens"].cast(pl.Float64).fill_null(0.0).to_numpy()
     decode_s, middle_s = within(token_s, end_s)
     grown = output * (middle_s - token_s) / np.maximum(end_s - token_s, 1e-12)
-    held = prompt * within(start_s, token_s)[0] + (prompt + grown) * decode_s
+    kv_token_s = input_tokens * within(start_s, token_s)[0] + (input_tokens + grown) * decode_s
     span_s = last_s - first_s
     return Occupancy(
         running=float(within(start_s, end_s)[0].sum() / span_s),
         waiting=float(within(sent_s, start_s)[0].sum() / span_s),
-        kv_tokens=float(held.sum() / span_s),
+        kv_tokens=float(kv_token_s.sum() / span_s),
         hit_ratio=_hit_ratio(ended) if trace.has("cached_tokens") else None,
     )
 
 
 def _hit_ratio(frame: pl.DataFrame) -> float:
-    cached, prompt = (
+    cached, input_tokens = (
         int(frame[name].cast(pl.Int64).sum()) for name in ("cached_tokens", "input_tokens")
     )
-    return cached / prompt if prompt else 0.0
+    return cached / input_tokens if input_tokens else 0.0

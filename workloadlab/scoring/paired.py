@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from workloadlab.scoring.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,22 +16,47 @@ if TYPE_CHECKING:
     from workloadlab.scoring.timings import Timings
     from workloadlab.trace import RunInfo
 
-__all__ = ["paired_differences"]
+__all__ = ["PairedDifference", "paired_differences"]
 
 WINDOWS = 50
 RESAMPLES = 2000
 LEVEL = 0.95
-COMPARED = ("ttft_s", "tpot_s", "e2e_s")
 
 
-def paired_differences(runs: Sequence[tuple[RunInfo, Timings]]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, kw_only=True)
+class PairedDifference:
+    """The mean of `router` less that of `other` on the same requests and seeds.
+
+    Attributes:
+        router, other: names; a negative difference means that `router` is faster.
+        rate_scale: at which both ran.
+        metric: the latency compared.
+        mean_difference, low, high: seconds; the bounds hold the difference with `level`.
+        level: of the interval.
+        requests: pairs, over all seeds; a request counts if both routers served it.
+        windows: of consecutive arrivals, which the interval resamples.
+        significant: whether the interval excludes 0.
+    """
+
+    router: str
+    other: str
+    rate_scale: float
+    metric: str
+    mean_difference: float
+    low: float
+    high: float
+    level: float
+    requests: int
+    windows: int
+    significant: bool
+
+
+def paired_differences(runs: Sequence[tuple[RunInfo, Timings]]) -> list[PairedDifference]:
     """Return, per rate scale and pair of routers, the mean difference with its interval.
 
-    The difference is `router` minus `other` on the same requests and seeds, so negative means that
-    `router` is faster. Requests are grouped into windows of consecutive arrivals, each with the same
-    number of requests; the interval is the percentile bootstrap over windows (Efron and Tibshirani
-    1993), which respects that neighbouring requests share their fate. Windows are resampled jointly
-    for all seeds. A request counts if both routers served it.
+    Requests are grouped into windows of consecutive arrivals, each with the same number of requests;
+    the interval is the percentile bootstrap over windows (Efron and Tibshirani 1993), which respects
+    that neighbouring requests share their fate. Windows are resampled jointly for all seeds.
 
     Args:
         runs: every run with its timings; all replay the same trace.
@@ -37,18 +65,26 @@ def paired_differences(runs: Sequence[tuple[RunInfo, Timings]]) -> list[dict[str
     routers = list(dict.fromkeys(info.router for info, _ in runs))
     scales = list(dict.fromkeys(info.rate_scale for info, _ in runs))
     seeds = list(dict.fromkeys(info.seed for info, _ in runs))
-    rows = []
+    compared = [metric.name for metric in METRICS if metric.paired]
+    found = []
     for scale in scales:
         for router, other in combinations(routers, 2):
             pairs = [(by_run[router, scale, s], by_run[other, scale, s]) for s in seeds]
-            for metric in COMPARED:
-                found = _difference([(getattr(a, metric), getattr(b, metric)) for a, b in pairs])
-                if found:
-                    rows.append(
-                        {"router": router, "other": other, "rate_scale": scale,
-                         "metric": metric, **found}
-                    )  # fmt: skip
-    return rows
+            for metric in compared:
+                difference = _difference(
+                    [(getattr(a, metric), getattr(b, metric)) for a, b in pairs]
+                )
+                if difference:
+                    found.append(
+                        PairedDifference(
+                            router=router,
+                            other=other,
+                            rate_scale=scale,
+                            metric=metric,
+                            **difference,
+                        )
+                    )
+    return found
 
 
 def _difference(pairs: list[tuple[Any, Any]]) -> dict[str, Any] | None:

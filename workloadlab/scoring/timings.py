@@ -51,6 +51,17 @@ class Timings:
     def __len__(self) -> int:
         return len(self.row_id)
 
+    def match(self, other: Timings) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+        """Return the positions of every request here and in `other`; None if these hold others.
+
+        Requests are the same if row id and prompt length are.
+        """
+        common, here, there = np.intersect1d(self.row_id, other.row_id, return_indices=True)
+        same = len(common) == len(other) == len(self) and np.array_equal(
+            self.input_tokens[here], other.input_tokens[there]
+        )
+        return (here, there) if same else None
+
 
 def read_timings(trace: Trace) -> Timings:
     """Read a trace's timings; a request is served if its outcome is ok or, unrecorded, it has an end."""

@@ -10,14 +10,16 @@ from typing import Any
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import LatencyModel
+from workloadlab.simulation.event import Entry, Event, event_queue
 from workloadlab.simulation.pool import DEFAULT_STEP_OVERHEAD_S, UNLIMITED, Pool
 
-__all__ = ["DEFAULT_STEP_OVERHEAD_S", "Cluster", "Pool"]
+__all__ = ["DEFAULT_STEP_OVERHEAD_S", "Cluster", "Event", "Pool"]
 
 STANDARD_BATCH = (32, 32_768)
 """Sequences and context tokens of the decode step by which pools are compared."""
 
 _SECONDS = ("signal_interval_s", "signal_delay_s", "decision_overhead_s", "request_overhead_s")
+_ROUTER_KEYS = (*_SECONDS, "max_router_queue")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class Cluster:
             detokenization. It passes before the decision and counts in every latency.
         max_router_queue: most requests that may wait in the router's own queue, deferred or because
             every instance is at its `max_in_flight`; later ones are rejected. None for no limit.
+        events: what happens to instances at given seconds: see `Event`.
 
     Example:
         >>> model = LatencyModel.linear(constant_s=0.01)
@@ -48,6 +51,7 @@ class Cluster:
     decision_overhead_s: float = 0.0
     request_overhead_s: float = 0.0
     max_router_queue: int | None = None
+    events: tuple[Event, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pools", tuple(self.pools))
@@ -68,6 +72,8 @@ class Cluster:
         most = self.max_router_queue
         if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 0):
             raise UsageError(f"max_router_queue = {most!r}", fix="use a whole number, 0 or more")
+        object.__setattr__(self, "events", tuple(self.events))
+        event_queue(self.events, self.pools)
 
     @classmethod
     def uniform(
@@ -86,7 +92,7 @@ class Cluster:
         Raises:
             UsageError: an attribute that neither has, or a value out of range.
         """
-        own = {key: options.pop(key) for key in (*_SECONDS, "max_router_queue") if key in options}
+        own = {key: options.pop(key) for key in (*_ROUTER_KEYS, "events") if key in options}
         known = [key.name for key in fields(Pool)]
         unknown = sorted(set(options) - set(known))
         if unknown:
@@ -109,12 +115,16 @@ class Cluster:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"is not TOML: {error}", where=str(path)) from error
         tables = facts.pop("pool", [])
-        _refuse_unknown(facts, {*_SECONDS, "max_router_queue"}, str(path))
+        happenings = facts.pop("event", [])
+        _refuse_unknown(facts, {*_ROUTER_KEYS}, str(path))
+        if not isinstance(happenings, list):
+            raise DataError("has an event that is no table", where=str(path), fix="write [[event]]")
         if not isinstance(tables, list) or not tables:
             raise DataError("has no [[pool]]", where=str(path), fix="add one with a latency model")
         try:
             pools = tuple(_pool(t, number, path) for number, t in enumerate(tables))
-            return cls(pools=pools, **facts)
+            events = tuple(_event(t, number, path) for number, t in enumerate(happenings))
+            return cls(pools=pools, events=events, **facts)
         except UsageError as error:
             raise DataError(error.what, where=error.where or str(path), fix=error.fix) from error
 
@@ -128,6 +138,11 @@ class Cluster:
         """Names by instance index."""
         return [f"{pool.name}/{i}" for pool in self.pools for i in range(pool.instances)]
 
+    @property
+    def event_queue(self) -> list[Entry]:
+        """The events by instance index, in the order in which they happen."""
+        return event_queue(self.events, self.pools)
+
     @cached_property
     def relative_speeds(self) -> list[float]:
         """By pool, time of a standard decode step on the fastest / on this one: 1.0 for the fastest."""
@@ -137,9 +152,9 @@ class Cluster:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
         return {
-            **{key: getattr(self, key) for key in _SECONDS},
-            "max_router_queue": self.max_router_queue,
+            **{key: getattr(self, key) for key in _ROUTER_KEYS},
             "pool": [pool.to_dict() for pool in self.pools],
+            **({"event": [event.to_dict() for event in self.events]} if self.events else {}),
         }
 
 
@@ -153,11 +168,29 @@ def _refuse_unknown(table: dict[str, Any], known: set[str], where: str) -> None:
         )
 
 
+def _check_table(table: Any, of: type[Pool | Event], word: str, where: str) -> None:
+    if not isinstance(table, dict):
+        raise DataError("is not a table", where=where, fix=f"write [[{word}]]")
+    _refuse_unknown(table, {key.name for key in fields(of)}, where)
+
+
+def _event(table: Any, number: int, path: Path) -> Event:
+    where = f"{path}, event {number + 1}"
+    _check_table(table, Event, "event", where)
+    for key in ("at_s", "kind", "instance"):
+        if key not in table:
+            raise DataError(
+                f"has no {key}", where=where, fix="say when, what and to which instance"
+            )
+    try:
+        return Event(**table)
+    except UsageError as error:
+        raise DataError(error.what, where=where, fix=error.fix) from error
+
+
 def _pool(table: Any, number: int, path: Path) -> Pool:
     where = f"{path}, pool {number + 1}"
-    if not isinstance(table, dict):
-        raise DataError("is not a table", where=where, fix="write [[pool]]")
-    _refuse_unknown(table, {key.name for key in fields(Pool)}, where)
+    _check_table(table, Pool, "pool", where)
     if "latency" not in table:
         raise DataError("has no latency", where=where, fix="name a catalogue model or a model JSON")
     latency = table["latency"]

@@ -10,7 +10,6 @@ import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.routing import Batch, Router, as_choices, batch_router, choices_of, resolve
-from workloadlab.simulation.engine.side_by_side import LaneBatch, StoredLane
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.windows import Episode, cut, drawn_episode, windows_of
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from workloadlab.routing import Chooser, PrefixIndex
     from workloadlab.simulation.cluster import Cluster
-    from workloadlab.simulation.engine.side_by_side import Opening
+    from workloadlab.simulation.engine.side_by_side import Opening, StoredLane
     from workloadlab.simulation.windows import Window
     from workloadlab.simulation.workload import Outcome, Sessions, Workload
     from workloadlab.trace import Trace
@@ -131,6 +130,8 @@ class Environment:
         tpot_s: float | None = None,
         threads: int | None = None,
     ) -> None:
+        from workloadlab.simulation.engine.side_by_side import LaneBatch
+
         if lanes < 1:
             raise UsageError(f"{lanes} lanes", fix="use at least 1")
         policy = batch_router(_Blank(needs, index))

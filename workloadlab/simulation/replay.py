@@ -10,7 +10,6 @@ from workloadlab.errors import UnsupportedError
 from workloadlab.execution import run_lanes
 from workloadlab.routing import Chooser, Router, resolve
 from workloadlab.simulation.engine.run import replay_lane
-from workloadlab.simulation.engine.side_by_side import replay_by_choices
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.recording import Recorder, recorder_for
 from workloadlab.simulation.runs import Played, lanes_of, runs_of
@@ -64,7 +63,7 @@ def replay(
     Returns:
         Runs in the order routers x rate scales x seeds. An outcome is the trace with instance_id,
         queue_ns, ttft_ns, e2e_ns, dispatch_ns, preemptions and outcome filled in; a request that can
-        never fit any instance has the outcome "rejected".
+        never fit any instance has the outcome "rejected", one that a stop failed "error" (see `Event`).
 
     Raises:
         UnsupportedError: the trace lacks what the replay or a router needs.
@@ -132,6 +131,8 @@ def _outcomes(tasks: list[LaneTask], threads: int | None) -> list[Outcome]:
         same = list(group)
         _, cluster, policy, _, _ = same[0]
         if policy.kind == "batch":
+            from workloadlab.simulation.engine.side_by_side import replay_by_choices
+
             runs = [(workload, seed) for workload, _, _, seed, _ in same]
             outcomes += replay_by_choices(runs, cluster, policy, threads=threads)
         else:

@@ -118,6 +118,9 @@ PER_REQUEST = tuple(
 class Outcome:
     """What happened to each request; times in seconds of simulated time, NaN where it never came.
 
+    A request is served if it has an end, rejected if it has no instance, and failed otherwise; of one
+    that was retried all but arrival and preemptions is that of the last attempt: see `Event`.
+
     Attributes:
         arrival_s: when the request arrived; in closed-loop sessions an outcome too.
         instance: index of the instance, -1 if rejected.
@@ -315,8 +318,8 @@ def outcome_trace(
         span = np.rint((np.where(filled, moment_s, arrival) - arrival) * 1e9).astype(np.int64)
         return pl.Series(span).set(pl.Series(~filled), None)
 
-    served = pl.Series(outcome.instance >= 0)
-    placed = pl.Series(np.maximum(outcome.instance, 0))
+    placed, served = pl.Series(outcome.instance >= 0), pl.Series(np.isfinite(outcome.end_s))
+    instance = pl.Series(np.maximum(outcome.instance, 0))
     end = since_arrival(outcome.end_s)
     filled = base.with_columns(
         run_id=pl.lit(run_id),
@@ -326,9 +329,11 @@ def outcome_trace(
         last_token_ns=end,
         e2e_ns=end,
         output_tokens=pl.Series(workload.output_tokens).cast(pl.UInt32),
-        outcome=pl.select(pl.when(served).then(pl.lit("ok")).otherwise(pl.lit("rejected")))
-        .to_series(),
-        instance_id=pl.Series(list(names)).gather(placed).set(~served, None),
+        outcome=pl.select(
+            pl.when(served).then(pl.lit("ok")).when(placed).then(pl.lit("error"))
+            .otherwise(pl.lit("rejected"))
+        ).to_series(),
+        instance_id=pl.Series(list(names)).gather(instance).set(~placed, None),
         dispatch_ns=since_arrival(outcome.dispatch_s),
         preemptions=pl.Series(outcome.preemptions).cast(pl.UInt32),
         **_cached(workload, outcome),

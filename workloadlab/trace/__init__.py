@@ -1,4 +1,11 @@
-"""The request table: its schema, the Trace around it, its Parquet store, and a folder of runs."""
+"""The request table, one row per request, and what stands around it: provenance, Parquet, runs.
+
+A log becomes a trace, a synthetic workload is one, and the outcome of a replay is one too. Start
+with `schema.py`, which has every column and its meaning; then `trace.py`, the lazy frame with its
+provenance, which says whether a trace has what an analysis needs; then `store.py`, its Parquet
+file. `runs.py` is a folder of outcome traces with one manifest; `prefixes.py` makes block ids of
+sessions. To add a column, add a row to `schema.py`.
+"""
 
 from workloadlab.trace.prefixes import session_prefixes
 from workloadlab.trace.runs import RunInfo, Runs

@@ -21,7 +21,8 @@ from workloadlab.characterization.statistics.dependence import (
     estimate_hurst,
     find_periods,
 )
-from workloadlab.characterization.statistics.families import FAMILIES, Sample
+from workloadlab.characterization.statistics.estimates import Sample
+from workloadlab.characterization.statistics.families import FAMILIES
 from workloadlab.characterization.statistics.fits import fit_families, kolmogorov_smirnov, sample_of
 from workloadlab.characterization.statistics.weekly import hour_by_weekday
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from workloadlab import Trace
 from workloadlab.characterization import Unsupported
+from workloadlab.characterization.study import Study
 from workloadlab.characterization.topics.prefix import measure_prefix
 
 SECOND = 1_000_000_000
@@ -114,7 +115,7 @@ def best_possible(tree: list[tuple[int, ...]], capacity: int) -> int:
 @settings(deadline=None)
 @given(prompts(), st.integers(1, 12))
 def test_caches(tree: list[tuple[int, ...]], capacity: int) -> None:
-    prefix = measure_prefix(trace_of(tree), lru_blocks=[capacity])
+    prefix = measure_prefix(Study(trace_of(tree), lru_blocks=[capacity]))
     if not accesses(tree):
         assert isinstance(prefix, Unsupported)
         return
@@ -134,14 +135,14 @@ def test_caches(tree: list[tuple[int, ...]], capacity: int) -> None:
 @given(prompts(most=6).map(lambda tree: [path[:3] for path in tree]), st.integers(1, 3))
 def test_belady_is_the_best_possible(tree: list[tuple[int, ...]], capacity: int) -> None:
     if accesses(tree):
-        (opt,) = measure_prefix(trace_of(tree), lru_blocks=[capacity]).opt
+        (opt,) = measure_prefix(Study(trace_of(tree), lru_blocks=[capacity])).opt
         assert opt.block_hit_ratio == best_possible(tree, capacity) / accesses(tree)
 
 
 @settings(deadline=None)
 @given(prompts(most=30))
 def test_ceiling_reuse_and_tree(tree: list[tuple[int, ...]]) -> None:
-    prefix = measure_prefix(trace_of(tree))
+    prefix = measure_prefix(Study(trace_of(tree)))
     if not accesses(tree):
         return
     seen: dict[tuple[int, ...], int] = {}
@@ -191,7 +192,7 @@ def test_sharing_and_instances(tree: list[tuple[int, ...]], data: st.DataObject)
     n = len(tree)
     names = st.sampled_from(["a", "b", "c", None])
     sessions = data.draw(st.lists(names, min_size=n, max_size=n))
-    prefix = measure_prefix(trace_of(tree, sessions))
+    prefix = measure_prefix(Study(trace_of(tree, sessions)))
     if not accesses(tree):
         return
     total = accesses(tree)
@@ -245,7 +246,7 @@ def route_slowly(tree: list[tuple[int, ...]], instances: int) -> int:
 @given(prompts(most=25))
 def test_merging_instances_never_lowers_round_robin_hits(tree: list[tuple[int, ...]]) -> None:
     if accesses(tree):
-        points = measure_prefix(trace_of(tree)).by_instances
+        points = measure_prefix(Study(trace_of(tree))).by_instances
         ratios = [p.block_hit_ratio for p in points if p.router == "round_robin"]
         assert ratios == sorted(ratios, reverse=True)
 
@@ -266,7 +267,8 @@ def test_ids_that_name_no_prefix_are_chained(rows: list[list[int]]) -> None:
             )
         )
 
-    loose, exact = measure_prefix(trace(rows)), measure_prefix(trace_of([tuple(r) for r in rows]))
+    loose = measure_prefix(Study(trace(rows)))
+    exact = measure_prefix(Study(trace_of([tuple(r) for r in rows])))
     if sum(map(len, rows)):
         assert exact.chained
         assert loose.unique_blocks == exact.unique_blocks
@@ -281,7 +283,7 @@ def test_long_prompts_span_words_and_levels() -> None:
         base = tree[rng.integers(len(tree))] if tree and rng.random() < 0.7 else ()
         tree.append(base[: rng.integers(0, 90)] + tuple(rng.integers(0, 9, rng.integers(1, 60))))
     sizes = [1, 63, 64, 65, 500, 2000, 10**13]
-    prefix = measure_prefix(trace_of(tree), lru_blocks=sizes)
+    prefix = measure_prefix(Study(trace_of(tree), lru_blocks=sizes))
     n = accesses(tree)
     for lru, fifo in zip(prefix.lru, prefix.fifo, strict=True):
         assert lru.block_hit_ratio == replay_lru(tree, lru.blocks) / n

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from workloadlab import Trace, characterize
 from workloadlab.characterization import Unsupported
-from workloadlab.characterization.session_rows import read_sessions
 from workloadlab.characterization.statistics.shares import share_out
+from workloadlab.characterization.study import Study
 from workloadlab.characterization.topics.sessions import Sessions, measure_sessions
 
 SECOND = 1_000_000_000
@@ -53,7 +53,7 @@ def trace_of(rows: list[tuple]) -> Trace:
 @given(rows_of)
 def test_sessions(rows: list[tuple]) -> None:
     rows = sorted(rows, key=lambda row: row[1])
-    found = measure_sessions(read_sessions(trace_of(rows)))
+    found = measure_sessions(Study(trace_of(rows)))
     groups: dict[str, list[tuple]] = {}
     for row in rows:
         if row[0] is not None:
@@ -181,7 +181,7 @@ def test_one_session_of_a_million_turns() -> None:
             {"arrival_ns": np.arange(n), "input_tokens": np.ones(n, dtype=np.uint32)}
         ).with_columns(session_id=pl.lit("only"))
     )
-    found = measure_sessions(read_sessions(trace))
+    found = measure_sessions(Study(trace))
     assert (found.count, found.turns.max) == (1, n)
     assert len(found.hazard) == 30
     assert {hazard.probability for hazard in found.hazard} == {1.0}

@@ -12,19 +12,18 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.traces import requests_at
 
 import workloadlab as wl
 from workloadlab import LatencyModel, Profile, Trace, characterize
 from workloadlab.characterization import Unsupported, compare
-from workloadlab.characterization.rows import read_measured
-from workloadlab.characterization.session_rows import read_sessions
 from workloadlab.characterization.statistics.distances import distance, share_divergence
+from workloadlab.characterization.study import Study
 from workloadlab.characterization.topics.agentic import measure_agentic
 from workloadlab.characterization.topics.concurrency import measure_concurrency
 from workloadlab.characterization.topics.drift import measure_drift
-from workloadlab.characterization.topics.phases import measure_phases, predict_phases
-from workloadlab.characterization.topics.service import measure_service_levels
-from workloadlab.characterization.topics.sessions import measure_sessions
+from workloadlab.characterization.topics.phases import measure_phases
+from workloadlab.characterization.topics.service_levels import measure_service_levels
 
 SECOND = 1_000_000_000
 MODEL = LatencyModel.linear(
@@ -40,24 +39,20 @@ timed = st.lists(
 
 
 def trace_of(rows: list[tuple], **columns: list) -> Trace:
-    arrival, e2e, inputs, outputs = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
-    return Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": [t * SECOND for t in arrival],
-                "e2e_ns": [t * SECOND for t in e2e],
-                "input_tokens": inputs,
-                "output_tokens": outputs,
-                **columns,
-            }
-        )
+    arrival_s, e2e_s, inputs, outputs = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
+    return requests_at(
+        arrival_s,
+        e2e_ns=[t * SECOND for t in e2e_s],
+        input_tokens=inputs,
+        output_tokens=outputs,
+        **columns,
     )
 
 
 @settings(deadline=None)
 @given(timed)
 def test_concurrency(rows: list[tuple]) -> None:
-    found = measure_concurrency(trace_of(rows))
+    found = measure_concurrency(Study(trace_of(rows)))
     arrivals = sorted(row[0] for row in rows)
     if arrivals[0] == arrivals[-1]:
         assert isinstance(found, Unsupported)
@@ -86,8 +81,8 @@ def test_concurrency(rows: list[tuple]) -> None:
 @given(timed)
 def test_phases(rows: list[tuple]) -> None:
     trace = trace_of(rows, tenant_id=[f"t{i % 3}" for i in range(len(rows))])
-    times = predict_phases(trace, MODEL)
-    found = measure_phases(trace, MODEL, times)
+    study = Study(trace, MODEL)
+    times, found = study.phase_times, measure_phases(study)
     prefill, decode = [], []
     for _, _, tokens, outputs in sorted(rows, key=lambda row: row[0]):
         seconds, done = 0.0, 0
@@ -175,7 +170,7 @@ def test_service_levels(rows: list[tuple]) -> None:
             schema_overrides={"ttft_ns": pl.Int64, "tenant_id": pl.String},
         )
     )
-    found = measure_service_levels(trace)
+    found = measure_service_levels(Study(trace))
     known = [t for t in ttft if t is not None]
     assert found.overall.requests == len(rows)
     assert found.overall.ttft_s["p50"] == (
@@ -210,7 +205,7 @@ def test_the_worst_minute() -> None:
             }
         )
     )
-    found = measure_service_levels(trace)
+    found = measure_service_levels(Study(trace))
     worst = found.worst_window
     assert (worst.start_s, worst.requests, worst.of, worst.p90_s) == (60.0, 60, "ttft", 9.0)
     assert found.outcomes == {"ok": 170, "timeout": 10}
@@ -276,7 +271,7 @@ def test_a_change_of_days_is_found() -> None:
     day = np.arange(len(arrival)) // 1440
     tokens = (rng.lognormal(6, 0.5, len(arrival)) * np.where(day < 6, 1, 1.5)).astype(np.int64)
     trace = Trace.from_frame(pl.DataFrame({"arrival_ns": arrival, "input_tokens": tokens}))
-    (point,) = measure_drift(read_measured(trace)).change_points
+    (point,) = measure_drift(Study(trace)).change_points
     assert (point.column, point.day) == ("input_tokens", 6)
     assert point.after / point.before == pytest.approx(1.5, rel=0.1)
 
@@ -311,8 +306,7 @@ def test_agents(rows: list[tuple]) -> None:
             }
         )
     )
-    turns = read_sessions(trace)
-    found = measure_agentic(trace, turns, measure_sessions(turns))
+    found = measure_agentic(Study(trace))
     groups = {name: [row for row in rows if row[0] == name] for name in set(names)}
     if all(len(group) == 1 for group in groups.values()):
         assert isinstance(found, Unsupported)

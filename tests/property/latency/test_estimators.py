@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import struct
 from functools import cache
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.latency_models import STEP_FEATURES, any_step, bits
 
 from workloadlab.latency import ESTIMATORS, Domain, LatencyModel, fit_requests
 from workloadlab.latency.estimators.registry import estimator_named, fit_estimator
@@ -17,17 +17,7 @@ from workloadlab.latency.estimators.trees import tree_sum, tree_table
 from workloadlab.latency.requests.rows import REQUEST_FEATURES
 
 names = st.sampled_from(sorted(ESTIMATORS))
-monotone = st.sampled_from(["table", "roofline", "linear", "forest", "boosting"])
-
-
-@st.composite
-def steps(draw: st.DrawFn) -> tuple[float, float, float, float]:
-    """A step that an engine could run, up to far beyond the fit."""
-    prefill = draw(st.one_of(st.just(0), st.integers(1, 40), st.integers(1, 9000)))
-    seqs = draw(st.one_of(st.just(0), st.integers(1, 40), st.integers(1, 600)))
-    cached = draw(st.integers(0, 30_000)) if prefill else 0
-    context = draw(st.integers(0, 20_000)) if seqs else 0
-    return float(prefill), float(prefill * cached), float(seqs), float(seqs * context)
+any_steps = any_step(prefill=9000, cached=30_000, seqs=600)
 
 
 def measured(rows: int = 900) -> tuple[np.ndarray, np.ndarray]:
@@ -51,15 +41,8 @@ def fitted(name: str) -> LatencyModel:
 INSIDE = Domain.of(measured()[0])
 
 
-STEP = ("prefill_tokens", "prefill_context_tokens", "decode_seqs", "decode_context_tokens")
-
-
-def bits(value: float) -> bytes:
-    return struct.pack("<d", value)
-
-
 @settings(deadline=None)
-@given(names, steps())
+@given(names, any_steps)
 def test_file_python_and_kernel_give_the_same_bits(name, step) -> None:
     model = fitted(name)
     kernel, table = model.kernel()
@@ -68,13 +51,13 @@ def test_file_python_and_kernel_give_the_same_bits(name, step) -> None:
     again, its_table = loaded.kernel()
     assert bits(again(*step, its_table)) == seconds
     assert bits(kernel.py_func(*step, table)) == seconds
-    assert bits(model.step_time_s(**dict(zip(STEP, step, strict=True)))) == seconds
+    assert bits(model.step_time_s(**dict(zip(STEP_FEATURES, step, strict=True)))) == seconds
     rows = np.array([step])
-    assert bits(estimator_named(name).predict_steps(rows, table)[0]) == seconds
+    assert bits(estimator_named(name).predict(rows, table)[0]) == seconds
 
 
 @settings(deadline=None)
-@given(monotone, steps(), st.integers(0, 3), st.sampled_from([1, 7, 300]))
+@given(names, any_steps, st.integers(0, 3), st.sampled_from([1, 7, 300]))
 def test_more_work_never_takes_less_time(name, step, axis, more) -> None:
     """Within one kind of step: more cached context, more sequences or a longer chunk."""
     prefill, cached, seqs, context = step

@@ -4,45 +4,33 @@ from __future__ import annotations
 
 import json
 import math
-import struct
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.latency_models import any_step, bits
 
 from workloadlab.latency import Domain, LatencyModel
 from workloadlab.latency.domain_kernel import inside_domain
-from workloadlab.latency.estimators.linear import TERMS, design_matrix, predict_steps, step_time
+from workloadlab.latency.estimators.evaluate import evaluate
+from workloadlab.latency.estimators.linear import TERMS, design_matrix, step_time
 
+any_steps = any_step(prefill=20_000, cached=100_000, seqs=2000)
 coefficients = st.lists(
     st.one_of(st.just(0.0), st.floats(1e-12, 1e-2)), min_size=len(TERMS), max_size=len(TERMS)
 ).map(lambda values: dict(zip(TERMS, values, strict=True)))
 
 
-@st.composite
-def steps(draw: st.DrawFn) -> tuple[float, float, float, float]:
-    """A step that an engine could run, up to far beyond any fit."""
-    prefill = draw(st.one_of(st.just(0), st.integers(1, 40), st.integers(1, 20_000)))
-    seqs = draw(st.one_of(st.just(0), st.integers(1, 40), st.integers(1, 2000)))
-    cached = draw(st.integers(0, 100_000)) if prefill else 0
-    context = draw(st.integers(0, 20_000)) if seqs else 0
-    return float(prefill), float(prefill * cached), float(seqs), float(seqs * context)
-
-
-def bits(value: float) -> bytes:
-    return struct.pack("<d", value)
-
-
-@given(coefficients, steps())
+@given(coefficients, any_steps)
 def test_python_and_compiled_give_the_same_bits(terms, step) -> None:
     kernel, table = LatencyModel(name="m", coefficients=terms).kernel()
     assert kernel is step_time
     assert bits(kernel(*step, table)) == bits(kernel.py_func(*step, table))
-    assert bits(kernel(*step, table)) == bits(predict_steps(np.array([step]), table)[0])
+    assert bits(kernel(*step, table)) == bits(evaluate(step_time, np.array([step]), table)[0])
 
 
-@given(coefficients, steps())
+@given(coefficients, any_steps)
 def test_a_file_keeps_the_bits(terms, step) -> None:
     model = LatencyModel(name="m", coefficients=terms)
     loaded = LatencyModel.from_dict(json.loads(json.dumps(model.to_dict())))
@@ -50,7 +38,7 @@ def test_a_file_keeps_the_bits(terms, step) -> None:
     assert bits(kernel(*step, table)) == bits(kernel(*step, again))
 
 
-@given(coefficients, steps())
+@given(coefficients, any_steps)
 def test_the_kernel_is_the_sum_of_the_terms(terms, step) -> None:
     """The table folds the terms of total tokens into a curve; the sum of all terms is the twin."""
     kernel, table = LatencyModel(name="m", coefficients=terms).kernel()
@@ -61,7 +49,7 @@ def test_the_kernel_is_the_sum_of_the_terms(terms, step) -> None:
     assert kernel(*step, table) == pytest.approx(twin, rel=1e-9, abs=1e-12 * scale)
 
 
-@given(coefficients, steps(), st.integers(0, 3))
+@given(coefficients, any_steps, st.integers(0, 3))
 def test_more_work_never_takes_less_time(terms, step, axis) -> None:
     """Within one kind of step: more cached context, more sequences or a longer chunk."""
     prefill, cached, seqs, context = step
@@ -80,7 +68,7 @@ def test_more_work_never_takes_less_time(terms, step, axis) -> None:
     assert after >= before * (1 - 1e-9) - 1e-12
 
 
-@given(st.lists(steps(), min_size=1, max_size=20), st.lists(steps(), min_size=1, max_size=20))
+@given(st.lists(any_steps, min_size=1, max_size=20), st.lists(any_steps, min_size=1, max_size=20))
 def test_the_compiled_domain_check_equals_the_readable_one(seen, asked) -> None:
     domain = Domain.of(np.array(seen))
     bounds = domain.bounds()

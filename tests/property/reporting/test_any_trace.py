@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workloadlab import Trace, characterize
-from workloadlab.reporting import summarise
 from workloadlab.reporting.figures import draw
+from workloadlab.reporting.summary import summary_of
 
 requests = st.lists(
     st.tuples(
@@ -28,11 +28,11 @@ requests = st.lists(
 def test_any_trace_can_be_reported(rows):
     columns = {"arrival_ns": pl.Int64, "input_tokens": pl.UInt32, "output_tokens": pl.UInt32}
     trace = Trace.from_frame(pl.DataFrame(rows, schema=columns, orient="row"))
-    facts = summarise(characterize(trace))
-    json.dumps(facts, allow_nan=False)
-    for plot in facts["sections"][0]["plots"]:
-        assert plot["reading"].endswith(".")
+    summary = summary_of(characterize(trace))
+    json.dumps(summary.to_dict(), allow_nan=False)
+    for plot in summary.sections[0].plots:
+        assert plot.reading.endswith(".")
         drawing = draw(plot)
-        if plot["kind"] != "absent":
+        if plot.to_dict()["kind"] != "absent":
             ET.fromstring(drawing.replace("<svg ", '<svg xmlns:xlink="x" ', 1))
             assert "nan" not in drawing

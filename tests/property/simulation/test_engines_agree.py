@@ -10,107 +10,28 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from workloadlab.latency import ESTIMATORS, LatencyModel, RequestModel
-from workloadlab.latency.estimators.registry import fit_estimator
-from workloadlab.routing import SHELF, SIGNALS, PrefixIndex, batch_router, router
-from workloadlab.simulation import Cluster, Pool
-from workloadlab.simulation.engine import setup as layout
-from workloadlab.simulation.engine.record_types import BATCHINGS, ORDERS
-from workloadlab.simulation.engine.run import replay_lane
-from workloadlab.simulation.reference.lane import replay_by_steps, uniform_draw
-from workloadlab.simulation.workload import Workload
-
-COMPARED = ("instance", "preemptions", "cached_tokens")
-TIMES = ("arrival_s", "dispatch_s", "scheduled_s", "first_token_s", "end_s")
-
-
-@router(kind="choose")
-def at_most_two(request, instances, params, memory):
-    """Hold requests in the router's own queue until an instance has fewer than two."""
-    for i in range(len(instances)):
-        if instances[i].in_flight < 2 and instances[i].fits == 1:
-            return i
-    return -1
-
-
-@router(kind="choose")
-def careless(request, instances, params, memory):
-    """Ignore whether the request fits."""
-    memory[0] += 1
-    return request.row % len(instances)
-
-
-@router
-def every_signal(request, instance):
-    return (
-        instance.queued_tokens
-        + 2 * instance.running
-        + 3 * instance.waiting
-        + 0.5 * instance.context_tokens
-        + 0.25 * instance.output_tokens_left
-        + 5 * instance.kv_blocks_used
-        + 7 * instance.sent_since_report
-        + 0.3 * instance.sent_tokens_since_report
-        - 0.01 * instance.block_size
-        + 0.1 * request.input_tokens * instance.index
-        + 20 * instance.next_decode_s * instance.relative_speed
-        + (request.priority + 2 * request.slo_class + 3 * request.tenant) * instance.pool
-        + 0.2 * abs(instance.model - request.model) * request.queue_length
-    )
-
-
-@router
-def every_signal_but_decoding(request, instance):
-    """All that stands while an engine only decodes, so that such engines stay behind."""
-    return (
-        instance.queued_tokens
-        + 2 * instance.running
-        + 3 * instance.waiting
-        + 4 * instance.in_flight
-        + 7 * instance.sent_since_report
-        + 0.3 * instance.sent_tokens_since_report
-        + 0.1 * request.predicted_output_tokens * instance.index
-    )
-
-
-@router(needs={"prefix"})
-def prefix_aware(request, instance):
-    return request.input_tokens - instance.cached_tokens + 10 * instance.in_flight
-
-
-@router(needs={"prefix"}, index=PrefixIndex(kind="tree", capacity_tokens=90, ttl_s=2.0))
-def by_belief(request, instance):
-    return (
-        request.input_tokens
-        - instance.indexed_tokens
-        + 0.1 * instance.index_size_tokens
-        + 10 * instance.in_flight
-    )
-
-
-by_shared_belief = replace(
+from support.clusters import clusters, in_blocks_of
+from support.latency_models import stump
+from support.outcomes import TIMES, assert_equal
+from support.routers import (
+    at_most_two,
     by_belief,
-    name="by_shared_belief",
-    index=PrefixIndex(capacity_tokens=150, sweep_s=0.3, shared=True),
+    by_shared_belief,
+    by_truth,
+    careless,
+    every_signal,
+    every_signal_but_decoding,
+    prefix_aware,
 )
+from support.workloads import blocks_of, chained, crowd, workloads
 
-
-@router(needs={"oracle"}, uses={"prefix"})
-def by_truth(request, instance):
-    return (
-        (request.prefix_key * 7 + instance.index * 3) % 5
-        + 0.3 * instance.output_tokens_left
-        + abs(request.output_tokens - request.predicted_output_tokens)
-    )
-
-
-def stump(feature, at, low_s, high_s):
-    """A request model's tree: one time up to a value of a feature, another above."""
-    values = [at, float(np.log(low_s)), float(np.log(high_s))]
-    tree = {"roots": [0], "feature": [feature, -1, -1], "left": [1, -1, -1], "value": values}
-    return {"constant": 0.0, "trees": tree}
-
+from workloadlab.latency import LatencyModel, RequestModel
+from workloadlab.routing import SHELF, SIGNALS, batch_router, router
+from workloadlab.simulation import Cluster, Event, Pool
+from workloadlab.simulation.engine import setup as layout
+from workloadlab.simulation.engine.run import replay_lane
+from workloadlab.simulation.reference.lane import Lane, replay_by_steps, uniform_draw
+from workloadlab.simulation.workload import Workload
 
 STEPS = LatencyModel.load("rtxpro6000-llama-3.1-8b")
 REQUESTS = RequestModel(
@@ -136,146 +57,6 @@ def test_some_routers_let_engines_stay_behind_and_some_do_not():
     assert every_signal.sees_decoding
     assert prefix_aware.sees_decoding
     assert not by_belief.sees_decoding
-
-
-def fitted(estimator):
-    """A model of small steps, with the noise that gives trees something to split."""
-    rng = np.random.default_rng(1)
-    kind = np.arange(300) % 3
-    prefill = np.where(kind > 0, rng.integers(1, 65, 300), 0)
-    seqs = np.where(kind != 1, rng.integers(1, 9, 300), 0)
-    cached, context = rng.choice([0, 20, 100], 300), rng.integers(1, 300, 300)
-    steps = np.column_stack([prefill, prefill * cached, seqs, seqs * context]).astype(float)
-    seconds = (0.01 + 1e-4 * steps[:, 0] + 1e-5 * steps[:, 3]) * rng.lognormal(0, 0.1, 300)
-    coefficients = fit_estimator(estimator, steps, seconds)
-    return LatencyModel(name=estimator, estimator=estimator, coefficients=coefficients)
-
-
-BY_HAND = st.builds(
-    LatencyModel.linear,
-    constant_s=st.sampled_from([0.0, 0.01, 0.25]),
-    prefill_token_s=st.sampled_from([0.0, 1e-4]),
-    prefill_context_s=st.sampled_from([0.0, 1e-7]),
-    decode_seq_s=st.sampled_from([0.0, 1e-3]),
-    decode_context_s=st.sampled_from([1e-6, 3e-5]),
-)
-FITTED = [fitted(estimator) for estimator in sorted(ESTIMATORS)]
-MODELS = st.one_of(BY_HAND, BY_HAND, st.sampled_from(FITTED))
-
-POOLS = st.builds(
-    Pool,
-    instances=st.integers(1, 3),
-    latency=MODELS,
-    kv_blocks=st.one_of(st.none(), st.integers(1, 12), st.integers(13, 400)),
-    block_size=st.sampled_from([1, 2, 3, 16]),
-    max_num_seqs=st.sampled_from([1, 2, 3, 8, 256]),
-    max_num_batched_tokens=st.sampled_from([1, 2, 5, 7, 64, 2048]),
-    prefix_caching=st.booleans(),
-    reserve_full_isl=st.booleans(),
-    watermark=st.sampled_from([0.0, 0.0, 0.1, 0.5]),
-    async_scheduling=st.booleans(),
-    models=st.sampled_from([(), (), ("a",), ("a", "b")]),
-    long_prefill_token_threshold=st.sampled_from([0, 0, 1, 3, 20]),
-    batching=st.sampled_from(["chunked", "chunked", *BATCHINGS]),
-    queue_order=st.sampled_from(["fcfs", "fcfs", *ORDERS]),
-    max_in_flight=st.sampled_from([None, None, None, 1, 4]),
-    attention_slots=st.sampled_from([None, None, 1, 2.5, 6]),
-    step_noise=st.sampled_from([0.0, 0.0, 0.0, 0.2]),
-    step_together=st.sampled_from([False, False, True]),
-    step_overhead_s=st.sampled_from([0.0, 0.001]),
-)
-
-
-@st.composite
-def clusters(draw):
-    pools = draw(st.lists(POOLS, min_size=1, max_size=2))
-    named = [Pool(**{**vars(pool), "name": f"p{i}"}) for i, pool in enumerate(pools)]
-    interval = draw(st.sampled_from([0.0, 0.0, 0.05, 0.7]))
-    return Cluster(
-        pools=named,
-        signal_interval_s=interval,
-        signal_delay_s=draw(st.sampled_from([0.0, 0.12])) if interval else 0.0,
-        request_overhead_s=draw(st.sampled_from([0.0, 0.004])),
-        decision_overhead_s=draw(st.sampled_from([0.0, 0.0, 0.003])),
-        max_router_queue=draw(st.sampled_from([None, None, 0, 3])),
-    )
-
-
-@st.composite
-def workloads(draw):
-    n = draw(st.integers(1, 40))
-    longest = draw(st.sampled_from([1, 4, 40, 300]))
-    gaps = draw(
-        st.lists(st.sampled_from([0.0, 0.0, 0.01, 0.013, 0.25, 3.0]), min_size=n, max_size=n)
-    )
-    lengths = st.lists(st.integers(1, longest), min_size=n, max_size=n)
-    outputs = st.lists(st.integers(1, min(longest, 60)), min_size=n, max_size=n)
-    predicted = st.lists(st.integers(-1, 50), min_size=n, max_size=n)
-    inputs, outputs = np.array(draw(lengths)), np.array(draw(outputs))
-    block_size = draw(st.sampled_from([1, 2, 3, 16]))
-    chains = chained_ids(draw, (inputs + outputs - 1) // block_size)
-    return block_size, Workload(
-        arrival_s=np.cumsum(gaps),
-        input_tokens=inputs,
-        output_tokens=outputs,
-        predicted_tokens=np.array(draw(predicted)),
-        session=np.full(n, -1),
-        block_ids=np.array([name for chain in chains for name in chain], np.int32),
-        first_block=np.cumsum([0, *map(len, chains)]),
-        block_size=block_size,
-        model=np.array(draw(st.lists(st.integers(-1, 1), min_size=n, max_size=n))),
-        models=("a", "b"),
-        **{
-            name: np.array(draw(st.lists(st.integers(-1, 2), min_size=n, max_size=n)))
-            for name in ("priority", "slo_class", "tenant")
-        },
-        **draw(st.one_of(st.just({}), turns(n))),
-    )
-
-
-@st.composite
-def turns(draw, n):
-    """Chain some rows into closed-loop sessions."""
-    next_turn, think = np.full(n, -1), np.zeros(n)
-    last = {}
-    for row in range(n):
-        session = draw(st.integers(0, 3))
-        if session in last and draw(st.booleans()):
-            next_turn[last[session]] = row
-            think[row] = draw(st.sampled_from([0.0, 0.0, 0.02, 1.0]))
-        last[session] = row
-    return {"next_turn": next_turn, "think_s": think}
-
-
-def chained_ids(draw, most):
-    """Name the blocks of each request; an id stands for its whole prefix, requests share prefixes."""
-    names = {}
-    chains = []
-    for blocks in most:
-        family = draw(st.integers(0, 2))
-        shared = draw(st.integers(0, int(blocks)))
-        path = [(family, k) for k in range(shared)]
-        path += [(family, k, len(chains)) for k in range(shared, int(blocks))]
-        chains.append([names.setdefault(key, len(names)) for key in path])
-    return chains
-
-
-def assert_equal(fast, slow):
-    for name in COMPARED:
-        np.testing.assert_array_equal(getattr(fast, name), getattr(slow, name), err_msg=name)
-    for name in TIMES:
-        np.testing.assert_allclose(
-            getattr(fast, name), getattr(slow, name), rtol=0, atol=1e-9, err_msg=name
-        )
-    assert (fast.steps, fast.steps_outside) == (slow.steps, slow.steps_outside)
-
-
-def in_blocks_of(cluster, size):
-    """Return the cluster with blocks of the trace's size wherever it caches prefixes."""
-    return replace(
-        cluster,
-        pools=[replace(p, block_size=size) if p.prefix_caching else p for p in cluster.pools],
-    )
 
 
 @settings(max_examples=250, deadline=None)
@@ -304,6 +85,57 @@ def test_kernel_equals_reference(workload, cluster, policy, seed, fewest):
         assert fast.arrival_s[following[row]] == pytest.approx(released, abs=1e-9)
 
 
+@st.composite
+def eventful(draw):
+    """A cluster to which something happens, often while it is at work, often at the same moment."""
+    cluster = draw(clusters())
+    names = [name for pool in cluster.pools for name in (
+        pool.name, *(f"{pool.name}/{i}" for i in range(pool.instances) if not pool.step_together)
+    )]  # fmt: skip
+    happen = st.builds(
+        lambda at_s, what, instance: Event(at_s=at_s, instance=instance, **what),
+        st.sampled_from([0.0, 0.011, 0.05, 0.26, 0.5, 1.0, 3.26, 9.0]),
+        st.sampled_from([
+            {"kind": "stop"}, {"kind": "stop"}, {"kind": "stop", "requests": "fail"},
+            {"kind": "drain"}, {"kind": "start"}, {"kind": "start"},
+        ]),
+        st.sampled_from(names),
+    )  # fmt: skip
+    return replace(cluster, events=draw(st.lists(happen, min_size=1, max_size=6)))
+
+
+@settings(max_examples=250, deadline=None)
+@given(
+    workload=workloads(),
+    cluster=eventful(),
+    policy=st.sampled_from(ROUTERS),
+    seed=st.integers(0, 9),
+    fewest=st.sampled_from([1, layout.FEWEST_WITH_BITS]),
+)
+def test_kernel_equals_reference_whatever_happens(workload, cluster, policy, seed, fewest):
+    block_size, workload = workload
+    cluster = replace(
+        cluster,
+        pools=[replace(p, block_size=block_size) if p.prefix_caching else p for p in cluster.pools],
+    )
+    with patch.object(layout, "FEWEST_WITH_BITS", fewest):
+        fast = replay_lane(workload, cluster, policy, seed)
+    slow = Lane(workload, cluster, policy, seed)
+    assert_equal(fast, slow.run())
+    for engine in slow.engines:
+        assert (engine.in_flight, engine.waiting, engine.running) == (0, [], [])
+        assert engine.store.available == engine.pool.blocks
+    served = np.isfinite(fast.end_s)
+    assert (fast.instance[served] >= 0).all()
+    assert np.isnan(fast.first_token_s[~served]).all()
+    assert np.isfinite(fast.arrival_s).all()
+    moments = [getattr(fast, name)[served] for name in TIMES]
+    for before, after in pairwise(moments):
+        assert (before <= after).all()
+    if all(event.requests == "retry" for event in cluster.events):
+        assert (served == (fast.instance >= 0)).all()
+
+
 @pytest.mark.parametrize(
     "policy",
     [*SHELF.values(), *ON_MODELS, by_belief, by_shared_belief],
@@ -321,8 +153,7 @@ def test_every_router_decides_alike_in_both_engines(policy, interval):
     ]
     workload = Workload(
         np.sort(rng.uniform(0, 3, n)), inputs, outputs, rng.integers(-1, 40, n),
-        rng.integers(-1, 9, n), np.array([name for chain in chains for name in chain], np.int32),
-        np.cumsum([0, *map(len, chains)]), size,
+        rng.integers(-1, 9, n), **blocks_of(chains, size),
         model=rng.integers(-1, 2, n), models=("a", "b"),
     )  # fmt: skip
     model = LatencyModel.linear(constant_s=0.02, prefill_token_s=1e-4)
@@ -438,36 +269,6 @@ def busy(interval):
     return workload, Cluster(pools=[large, small], signal_interval_s=interval)
 
 
-def crowd(n, *, seed, output=40):
-    rng = np.random.default_rng(seed)
-    return Workload(
-        arrival_s=np.sort(rng.uniform(0, 2, n)),
-        input_tokens=rng.integers(1, 200, n),
-        output_tokens=rng.integers(1, output, n),
-        predicted_tokens=np.full(n, -1),
-        session=np.full(n, -1),
-    )
-
-
-def chained(n, size, *, seed):
-    """Requests of four families, each with a random share of the blocks of its family."""
-    rng = np.random.default_rng(seed)
-    inputs, outputs = rng.integers(1, 120, n), rng.integers(1, 30, n)
-    families = rng.integers(0, 4, n)
-    chains = []
-    for row in range(n):
-        blocks = int(inputs[row] + outputs[row] - 1) // size
-        shared = int(rng.integers(0, blocks + 1))
-        chains.append([
-            int(families[row]) * 20 + k if k < shared else 80 + row * 20 + k for k in range(blocks)
-        ])  # fmt: skip
-    return Workload(
-        np.sort(rng.uniform(0, 6, n)), inputs, outputs, np.full(n, -1), np.full(n, -1),
-        np.array([name for chain in chains for name in chain], np.int32),
-        np.cumsum([0, *map(len, chains)]), size,
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_engines_agree_while_the_prefix_cache_evicts(seed):
     workload = chained(150, 8, seed=seed)
@@ -479,6 +280,40 @@ def test_engines_agree_while_the_prefix_cache_evicts(seed):
     assert fast.cached_tokens.sum() > 500
     assert fast.preemptions.sum() > 5
     assert_equal(fast, replay_by_steps(workload, cluster, prefix_aware, seed))
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("interval", [0.0, 0.3])
+@pytest.mark.parametrize(
+    "policy",
+    [prefix_aware, by_belief, by_shared_belief, at_most_two, every_signal],
+    ids=lambda policy: policy.name,
+)
+def test_engines_agree_while_busy_instances_come_and_go(seed, interval, policy):
+    rng = np.random.default_rng(seed)
+    events = [
+        Event(at_s=float(at_s), kind=kind, instance=f"pool/{i}", requests=requests)
+        for i in range(3)
+        for at_s, kind, requests in [
+            (rng.uniform(1, 3), "drain", "retry"),
+            (rng.uniform(2, 3), "stop", rng.choice(["retry", "fail"])),
+            (rng.uniform(3, 4), "start", "retry"),
+            (rng.uniform(4, 6), "stop", "retry"),
+            (rng.uniform(4, 8), "start", "retry"),
+        ]
+    ]
+    workload = chained(240, 8, seed=seed)
+    cluster = Cluster.uniform(
+        3, LatencyModel.linear(constant_s=0.02, prefill_token_s=1e-4), kv_blocks=24, block_size=8,
+        max_num_seqs=6, max_num_batched_tokens=50, prefix_caching=True, reserve_full_isl=False,
+        async_scheduling=seed % 2 == 1, signal_interval_s=interval, events=events,
+    )  # fmt: skip
+    fast = replay_lane(workload, cluster, policy, seed)
+    assert_equal(fast, replay_by_steps(workload, cluster, policy, seed))
+    calm = replay_lane(workload, replace(cluster, events=()), policy, seed)
+    assert (fast.end_s != calm.end_s).sum() > 50
+    assert fast.cached_tokens.sum() > 500
+    assert fast.preemptions.sum() > 5
 
 
 def test_engines_agree_on_the_caches_of_many_instances():

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.clusters import clusters, in_blocks_of
+from support.outcomes import assert_equal
+from support.routers import at_most_two, by_belief, careless, every_signal, hits_first
+from support.traces import requests_at_ns
+from support.workloads import crowd, workloads
 
 import workloadlab as wl
 from workloadlab.errors import UsageError
-from workloadlab.routing import SHELF, batch_router, router
+from workloadlab.routing import SHELF, batch_router
 from workloadlab.simulation.engine import setup as layout
 from workloadlab.simulation.engine.run import replay_lane
 from workloadlab.simulation.engine.side_by_side import replay_by_choices
 from workloadlab.simulation.windows import Window, cut, windows_of
-
-_PATH = Path(__file__).with_name("test_engines_agree.py")
-_SPEC = importlib.util.spec_from_file_location("engines_agree", _PATH)
-agree = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(agree)
-
-EXACT = ("instance", "preemptions", "cached_tokens")
-TIMES = ("arrival_s", "dispatch_s", "scheduled_s", "first_token_s", "end_s")
-"""The same but for the last bits: where engines may stay behind, runs of steps end elsewhere."""
 
 
 class LeastRequests:
@@ -63,11 +56,6 @@ class Careless:
         return batch.requests["row"] % batch.instances.shape[1]
 
 
-@router(uses={"prefix"})
-def hits_first(request, instance):
-    return request.input_tokens - instance.cached_tokens + 10 * instance.in_flight
-
-
 class HitsFirst:
     def choose(self, batch):
         i = batch.instances
@@ -79,7 +67,7 @@ class HitsFirst:
 class ByBelief:
     """Twin of `by_belief`."""
 
-    index = agree.by_belief.index
+    index = by_belief.index
 
     def choose(self, batch):
         r, i = batch.requests, batch.instances
@@ -91,33 +79,18 @@ class ByBelief:
 
 TWINS = {
     "least_requests": (SHELF["least_requests"], LeastRequests()),
-    "every_signal": (agree.every_signal, EverySignal()),
-    "at_most_two": (agree.at_most_two, AtMostTwo()),
-    "careless": (agree.careless, Careless()),
+    "every_signal": (every_signal, EverySignal()),
+    "at_most_two": (at_most_two, AtMostTwo()),
+    "careless": (careless, Careless()),
     "hits_first": (hits_first, HitsFirst()),
-    "by_belief": (agree.by_belief, ByBelief()),
+    "by_belief": (by_belief, ByBelief()),
 }
-
-
-def assert_same(one, other):
-    for name in EXACT:
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
-    for name in TIMES:
-        np.testing.assert_allclose(
-            getattr(one, name), getattr(other, name), rtol=0, atol=1e-9, err_msg=name
-        )
-    assert (one.steps, one.steps_outside) == (other.steps, other.steps_outside)
-
-
-def fitted(cluster, block_size):
-    pools = [replace(p, block_size=block_size) if p.prefix_caching else p for p in cluster.pools]
-    return replace(cluster, pools=pools)
 
 
 @settings(max_examples=40, deadline=None)
 @given(
-    several=st.lists(agree.workloads(), min_size=1, max_size=3),
-    cluster=agree.clusters(),
+    several=st.lists(workloads(), min_size=1, max_size=3),
+    cluster=clusters(),
     twins=st.sampled_from(sorted(TWINS)),
     seed=st.integers(0, 9),
 )
@@ -126,14 +99,14 @@ def test_choices_in_python_replay_as_the_compiled_router(several, cluster, twins
     size = several[0][0]
     runs = [(w, seed + k) for k, (other, w) in enumerate(several) if other == size]
     runs = [(replace(w, models=("a", "b")), s) for w, s in runs]
-    cluster = fitted(cluster, size)
+    cluster = in_blocks_of(cluster, size)
     together = replay_by_choices(runs, cluster, batch_router(chooser), threads=2)
     for (workload, own_seed), outcome in zip(runs, together, strict=True):
-        assert_same(outcome, replay_lane(workload, cluster, compiled, own_seed))
+        assert_equal(outcome, replay_lane(workload, cluster, compiled, own_seed))
 
 
 @settings(max_examples=40, deadline=None)
-@given(made=agree.workloads(), cluster=agree.clusters(), data=st.data())
+@given(made=workloads(), cluster=clusters(), data=st.data())
 def test_a_window_is_a_workload_of_its_own(made, cluster, data):
     """Dense block ids, fewer requests: the same prefixes and the same times, by its own clock."""
     size, whole = made
@@ -145,9 +118,9 @@ def test_a_window_is_a_workload_of_its_own(made, cluster, data):
     ids = part.block_ids
     assert set(ids.tolist()) == set(range(len(set(ids.tolist()))))
     if first == 0 and last == len(whole):
-        cluster, policy = fitted(cluster, size), SHELF["least_requests"]
+        cluster, policy = in_blocks_of(cluster, size), SHELF["least_requests"]
         moved = replace(whole, arrival_s=whole.arrival_s - start_s)
-        assert_same(replay_lane(part, cluster, policy, 0), replay_lane(moved, cluster, policy, 0))
+        assert_equal(replay_lane(part, cluster, policy, 0), replay_lane(moved, cluster, policy, 0))
     named = {}
     for row in range(len(part)):
         chain = ids[part.first_block[row] : part.first_block[row + 1]]
@@ -161,8 +134,8 @@ def test_a_window_is_a_workload_of_its_own(made, cluster, data):
 
 def trace(n=90, *, seed=0, prefixes=False):
     rng = np.random.default_rng(seed)
+    arrival_ns = np.sort(rng.integers(0, 4 * 10**9, n))
     columns = {
-        "arrival_ns": np.sort(rng.integers(0, 4 * 10**9, n)),
         "input_tokens": rng.integers(20, 200, n),
         "output_tokens": rng.integers(1, 40, n),
     }
@@ -175,8 +148,8 @@ def trace(n=90, *, seed=0, prefixes=False):
             ]
             for k, length in enumerate(columns["input_tokens"])
         ]
-        columns["block_size"] = [10] * n
-    return wl.Trace.from_frame(pl.DataFrame(columns))
+        columns["block_size"] = 10
+    return requests_at_ns(arrival_ns, **columns)
 
 
 def cluster(instances=3, **options):
@@ -206,7 +179,7 @@ def test_played_windows_are_replays_of_the_windows(caching, index):
     for each in played:
         workload = environment.workload_of(each.episode)
         alone = replay_lane(workload, environment.cluster, compiled, each.episode.seed)
-        assert_same(each.outcome, alone)
+        assert_equal(each.outcome, alone)
         served = alone.instance >= 0
         ttft, e2e = alone.first_token_s - alone.arrival_s, alone.end_s - alone.arrival_s
         assert each.rewards["ended"] == served.sum() == 20
@@ -280,11 +253,7 @@ def test_a_restored_lane_goes_on_as_if_nothing_had_happened(before, after, cachi
 
 
 def test_rows_grow_with_the_load_and_forks_outlive_it():
-    burst = wl.Trace.from_frame(
-        pl.DataFrame(
-            {"arrival_ns": range(300), "input_tokens": [50] * 300, "output_tokens": [5] * 300}
-        )
-    )
+    burst = requests_at_ns(range(300), input_tokens=50, output_tokens=5)
     environment = wl.Environment(burst, cluster(2), lanes=2)
     saved = environment.fork(0)
     played = environment.play(LeastRequests())
@@ -292,7 +261,7 @@ def test_rows_grow_with_the_load_and_forks_outlive_it():
         environment.workload_of(played[0].episode), environment.cluster, SHELF["least_requests"],
         played[0].episode.seed,
     )  # fmt: skip
-    assert_same(played[0].outcome, alone)
+    assert_equal(played[0].outcome, alone)
     environment.restore(1, saved)
     for _ in range(300):
         _, _, done = environment.step(LeastRequests().choose(environment.batch))
@@ -300,7 +269,7 @@ def test_rows_grow_with_the_load_and_forks_outlive_it():
 
 
 def test_windows_are_what_was_asked_for():
-    _, whole = 0, agree.crowd(50, seed=0)
+    _, whole = 0, crowd(50, seed=0)
     assert [(w.first, w.last) for w in windows_of(whole, 20)] == [(0, 20), (20, 40)]
     assert windows_of(whole, None) == (Window(0, 50, float(whole.arrival_s[0])),)
     (window,) = windows_of(whole, [(0.5, 1.5)])

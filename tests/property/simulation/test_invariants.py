@@ -10,17 +10,17 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.workloads import blocks_of, requests
 
 from workloadlab.errors import UsageError
 from workloadlab.latency import LatencyModel, check_samples
 from workloadlab.latency.estimators.registry import estimator_named
 from workloadlab.routing import SHELF
-from workloadlab.simulation import Cluster, replay
+from workloadlab.simulation import Cluster, Event, replay
 from workloadlab.simulation.engine import setup as layout
 from workloadlab.simulation.engine.run import outcome_of, replay_lane
 from workloadlab.simulation.recording import recorder_for
 from workloadlab.simulation.reference.lane import Lane
-from workloadlab.simulation.workload import Workload
 from workloadlab.trace import Runs, Trace
 
 CATALOGUE = ["rtxpro6000-llama-3.1-8b", "a100-llama-3-8b", "h100-qwen3-32b-tp2"]
@@ -36,15 +36,8 @@ def crowd(n, seed, *, rate=40.0, blocks=False):
             [int(family) * 40 + k for k in range((int(i) + int(o) - 1) // 16)]
             for family, i, o in zip(families, inputs, outputs, strict=True)
         ]
-        named = {
-            "block_ids": np.array([name for chain in chains for name in chain], np.int32),
-            "first_block": np.cumsum([0, *map(len, chains)]),
-            "block_size": 16,
-        }
-    return Workload(
-        np.cumsum(rng.exponential(1 / rate, n)), inputs, outputs, np.full(n, -1), np.full(n, -1),
-        **named,
-    )  # fmt: skip
+        named = blocks_of(chains, 16)
+    return requests(np.cumsum(rng.exponential(1 / rate, n)), inputs, outputs, **named)
 
 
 POOLS = st.fixed_dictionaries(
@@ -95,6 +88,62 @@ def test_every_request_ends_once_and_every_block_comes_back(pool, seed, held, po
     bits, cache = made.arrays["prefix_bits"], made.arrays["cache"]
     seen = bits >> np.arange(2)[:, None] & 1
     assert (seen == (cache["users"] >= 0)[:, : bits.shape[1]]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    pool=POOLS,
+    seed=st.integers(0, 99),
+    closed=st.booleans(),
+    policy=st.sampled_from([SHELF["least_requests"], SHELF["llmd_precise"], SHELF["llmd_default"]]),
+    fewest=st.sampled_from([1, layout.FEWEST_WITH_BITS]),
+)
+def test_every_request_ends_once_whatever_happens(pool, seed, closed, policy, fewest):
+    from workloadlab.simulation.engine import lane
+
+    rng = np.random.default_rng(seed)
+    events = [
+        Event(
+            at_s=float(rng.uniform(0, 6)),
+            kind=kind,
+            instance=f"pool/{rng.integers(0, 3)}",
+            requests="fail" if kind == "stop" and rng.random() < 0.3 else "retry",
+        )
+        for kind in rng.choice(["stop", "drain", "start"], 9)
+    ]
+    load = crowd(120, seed, blocks=True)
+    if closed:
+        following = np.append(np.arange(1, 120), -1)
+        following[rng.random(120) < 0.3] = -1
+        load = replace(load, next_turn=following, think_s=np.full(120, 0.05))
+    cluster = Cluster.uniform(3, LatencyModel.linear(constant_s=0.02), events=events, **pool)
+    with patch.object(layout, "FEWEST_WITH_BITS", fewest):
+        made = layout.lane_arrays(load, cluster, policy, seed)
+    status, _, _ = lane.run_lane(made.lane)
+    assert status == lane.STATUS_DONE
+    outcome, engines, record = outcome_of(made, 0.0), made.arrays["engines"], made.lane[0]
+    ended, row = [], record["last_ended"]
+    while row >= 0:
+        ended.append(row)
+        row = made.arrays["results"]["ended_before"][row]
+    assert sorted(ended) == list(range(120))
+    served = np.isfinite(outcome.end_s)
+    assert record["finished"] == served.sum()
+    assert (record["arrived"], record["released"], record["held"]["count"]) == (120, 0, 0)
+    assert record["next_event"] == len(events)
+    for left in ("in_flight", "decodes", "context", "prefilled", "queued_tokens",
+                 "predicted_left", "partials", "starts_left"):  # fmt: skip
+        assert (engines[left] == 0).all(), left
+    for queue in ("running", "waiting"):
+        assert (engines[queue]["count"] == 0).all(), queue
+    assert (engines["free"] + engines["idle"] == engines["kv_blocks"]).all()
+    cache = made.arrays["cache"]
+    assert (cache["users"] <= 0).all()
+    assert ((cache["users"] == 0).sum(axis=1) == engines["idle"]).all()
+    assert (made.arrays["ring"] == 0).all()
+    if record["keeps_bits"]:
+        bits = made.arrays["prefix_bits"] >> np.arange(3)[:, None] & 1
+        assert (bits == (cache["users"] >= 0)).all()
 
 
 @settings(max_examples=20, deadline=None)

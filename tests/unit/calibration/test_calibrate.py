@@ -7,14 +7,18 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
+from support.traces import requests_at_ns
 
 import workloadlab as wl
 from workloadlab.calibration import calibrate, describe
-from workloadlab.calibration.observed import observe, together
-from workloadlab.calibration.parameters import from_scratch, from_start
+from workloadlab.calibration.observe import observe
+from workloadlab.calibration.observed import together
+from workloadlab.calibration.parameters import EXTRA, from_scratch, from_start
 from workloadlab.calibration.problem import Problem
 from workloadlab.calibration.reconstruction import chunk_context, reconstruct
 from workloadlab.calibration.task import Task
+from workloadlab.cli.calibrate import command
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.routing import SHELF
 from workloadlab.trace import session_prefixes
@@ -31,14 +35,10 @@ TRUTH = {
 def simulated(requests=140, rate=2.5, *, instances=1, longest=8000, seed=1, **pool):
     """A log that the engine itself made with the parameters of TRUTH."""
     rng = np.random.default_rng(seed)
-    log = wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": (rng.exponential(1 / rate, requests).cumsum() * 1e9).astype(int),
-                "input_tokens": rng.integers(50, longest, requests),
-                "output_tokens": rng.integers(50, 300, requests),
-            }
-        )
+    log = requests_at_ns(
+        (rng.exponential(1 / rate, requests).cumsum() * 1e9).astype(int),
+        input_tokens=rng.integers(50, longest, requests),
+        output_tokens=rng.integers(50, 300, requests),
     )
     cluster = wl.Cluster.uniform(instances, wl.LatencyModel.linear(**TRUTH), **pool)
     return wl.replay(log, cluster, routers=["least_requests"]).traces[0], cluster
@@ -129,7 +129,7 @@ def test_the_model_replays_the_log(served, model):
     again = replace(cluster, pools=(replace(cluster.pools[0], latency=model),))
     board = wl.score(wl.replay(log, again, routers=["round_robin"]), observed=log)
     for name in ("ttft_s", "tpot_s", "e2e_s"):
-        assert abs(board.runs[0]["fidelity"][name]["mean_error"]) < 0.01
+        assert abs(board.runs[0].fidelity[name]["mean_error"]) < 0.01
 
 
 def test_card_and_report_judge_later_requests(model):
@@ -422,3 +422,9 @@ def test_extra_parameters_are_checked():
         calibrate(log, cluster, start=wl.LatencyModel.linear(), extra=["prefill_step_s"])
     with pytest.raises(UsageError, match="no trace"):
         calibrate([], cluster)
+
+
+def test_help_names_every_extra_parameter():
+    """As text, since reading them takes the simulator and help does not."""
+    said = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
+    assert f"Move it too: {' or '.join(EXTRA)};" in said

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-import polars as pl
 import pytest
+from support.traces import requests_at
 
 from workloadlab import LatencyModel, Profile, Trace, characterize
 from workloadlab.characterization import Unsupported
@@ -15,11 +15,7 @@ SECOND = 1_000_000_000
 
 
 def make(arrival_s: list[float], **columns: list) -> Trace:
-    columns.setdefault("input_tokens", [10] * len(arrival_s))
-    frame = {"arrival_ns": [round(t * SECOND) for t in arrival_s], **columns}
-    return Trace.from_frame(
-        pl.DataFrame(frame, schema_overrides={"arrival_ns": pl.Int64, "input_tokens": pl.UInt32})
-    )
+    return requests_at(arrival_s, **{"input_tokens": 10, "output_tokens": None} | columns)
 
 
 def codes(profile: Profile) -> set[str]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import pytest
+from support.traces import requests_at_ns
 
 from workloadlab import Profile, Trace, characterize
+from workloadlab.characterization.statistics.caps import find_cap
 from workloadlab.characterization.statistics.clock import read_clock
-from workloadlab.characterization.topics.integrity import find_cap
 from workloadlab.trace import Flag, Provenance
 
 if TYPE_CHECKING:
@@ -24,10 +25,8 @@ def poisson_ns(n: int, mean_s: float, seed: int = 0) -> np.ndarray:
 
 
 def profile_of(arrival_ns: np.ndarray, **columns: object) -> Profile:
-    frame = pl.DataFrame({"arrival_ns": arrival_ns, "input_tokens": 10}).with_columns(
-        **{name: pl.Series(values) for name, values in columns.items()}
-    )
-    return characterize(Trace.from_frame(frame))
+    given = {"input_tokens": 10, "output_tokens": None} | columns
+    return characterize(requests_at_ns(arrival_ns, **given))
 
 
 def finding(profile: Profile, code: str) -> Finding | None:
@@ -147,14 +146,14 @@ def test_timings_and_outcomes() -> None:
         ttft_ns=[SECOND, 3 * SECOND, None, -1],
         e2e_ns=second,
         outcome=["ok", "error", None, "timeout"],
-        flags=[0, int(Flag.TRUNCATED), 0, int(Flag.TRUNCATED | Flag.TOKENS_ESTIMATED)],
+        flags=[0, int(Flag.TRUNCATED), 0, int(Flag.TRUNCATED | Flag.ZERO_TAKEN_AS_NULL)],
     )
     assert finding(profile, "impossible_timings").numbers["rows"] == 2
     assert finding(profile, "missing_timings").numbers["column"] == "ttft_ns"
     assert finding(profile, "missing_timings").severity == "warning"
     assert finding(profile, "not_ok").numbers["rows"] == 2
     assert finding(profile, "flagged_rows").numbers["rows_by_flag"] == {
-        "tokens_estimated": 1,
+        "zero_taken_as_null": 1,
         "truncated": 2,
     }
 

@@ -7,7 +7,8 @@ import pytest
 
 from workloadlab.latency import LatencyModel, ModelGeometry, catalog
 from workloadlab.latency.catalog.build import COMMITS, MODELS
-from workloadlab.latency.hardware.gpus import find_gpu, kv_bytes_per_token, least_step_s
+from workloadlab.latency.hardware.gpus import find_gpu
+from workloadlab.latency.hardware.limits import kv_bytes_per_token, least_step_s
 
 WHOLE = [name for name, recipe in MODELS.items() if "llmservingsim/perf/" in recipe.path]
 """Measured with prefill and decode in one kernel, on the grid that engines visit."""

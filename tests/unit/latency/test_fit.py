@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from support.latency_models import random_steps, samples_of
 
 from workloadlab.errors import UsageError
 from workloadlab.latency import ErrorCard, LatencyModel, fit, write_samples
@@ -14,28 +15,6 @@ from workloadlab.latency.estimators.linear import (
     fit_coefficients,
     kernel_table,
 )
-
-
-def random_steps(rows: int = 1500, seed: int = 0) -> np.ndarray:
-    """Rows of (p, x, n, c): a third of each kind of step."""
-    rng = np.random.default_rng(seed)
-    kind = np.arange(rows) % 3
-    prefill = np.where(kind > 0, rng.integers(1, 2049, rows), 0)
-    seqs = np.where(kind != 1, rng.integers(1, 200, rows), 0)
-    cached = rng.choice([0, 100, 1000, 9000], rows)
-    context = rng.integers(1, 6000, rows)
-    return np.column_stack([prefill, prefill * cached, seqs, seqs * context]).astype(float)
-
-
-def as_samples(features: np.ndarray, seconds: np.ndarray, **more: object) -> pl.DataFrame:
-    names = ["prefill_tokens", "prefill_context_tokens", "decode_seqs", "decode_context_tokens"]
-    return pl.DataFrame(features.astype(np.int64), schema=names).with_columns(
-        latency_ns=pl.Series(np.rint(seconds * 1e9).astype(np.int64)),
-        gpu=pl.lit("A100"),
-        model=pl.lit("me/Llama 8B"),
-        tp=pl.lit(1),
-        **more,
-    )
 
 
 def test_known_coefficients_are_recovered() -> None:
@@ -50,7 +29,7 @@ def test_known_coefficients_are_recovered() -> None:
         "mixed_context": 2e-7,
         "mixed_seqs": 3e-5,
     }
-    features = random_steps()
+    features = random_steps(1500)
     seconds = design_matrix(features) @ np.array(list(truth.values()))
     fitted = fit_coefficients(features, seconds)
     for name, value in truth.items():
@@ -58,21 +37,21 @@ def test_known_coefficients_are_recovered() -> None:
 
 
 def test_coefficients_are_never_negative_even_when_the_truth_is() -> None:
-    features = random_steps()
+    features = random_steps(1500)
     seconds = 0.1 - 2e-5 * features[:, 0] - 1e-4 * features[:, 2]
     assert min(fit_coefficients(features, seconds).values()) >= 0.0
 
 
 def test_a_rich_kind_of_step_does_not_spoil_the_others() -> None:
     """Twenty decode steps among thousands of prefills that no term explains."""
-    features = random_steps()
+    features = random_steps(1500)
     decode, prefill = features[features[:, 0] == 0][:20], features[features[:, 2] == 0]
     rng = np.random.default_rng(1)
     noise = rng.uniform(0.5, 2.0, 20 * len(prefill))
     prefill = np.vstack([prefill] * 20)
     steps = np.vstack([decode, prefill])
     seconds = np.concatenate([5e-3 + 1e-7 * decode[:, 3], 0.02 * noise])
-    model = fit(as_samples(steps, seconds), holdout=0)
+    model = fit(samples_of(steps, seconds), holdout=0)
     assert model.card.find("kind", "decode").mape < 0.02
 
 
@@ -80,12 +59,12 @@ def test_groups_are_never_on_both_sides() -> None:
     """Every group has a latency of its own that no term knows: only held-out groups show it."""
     features = np.vstack([random_steps(300)] * 4)
     group = pl.Series(np.tile(np.arange(300), 4).astype(str))
-    model = fit(as_samples(features, np.full(1200, 0.02), group=group), holdout=0.25, seed=3)
+    model = fit(samples_of(features, np.full(1200, 0.02), group=group), holdout=0.25, seed=3)
     assert model.card.judged_rows == 75 * 4
     assert model.card.fitted_rows == 225 * 4
     assert "75 of 300 groups held out, grouped by the column group, seed 3" in model.card.split
     assert "fitted on all steps" in model.card.split
-    assert fit(as_samples(features, np.full(1200, 0.02), group=group), seed=4).card.split.endswith(
+    assert fit(samples_of(features, np.full(1200, 0.02), group=group), seed=4).card.split.endswith(
         "seed 4; the model itself is fitted on all steps"
     )
 
@@ -94,21 +73,21 @@ def test_the_card_is_about_the_fit_that_did_not_see_the_steps() -> None:
     """Held-out error exceeds in-sample error when there are as many terms as steps."""
     features = random_steps(60, seed=5)
     seconds = np.random.default_rng(5).uniform(0.01, 0.03, 60)
-    samples = as_samples(features, seconds)
+    samples = samples_of(features, seconds)
     seen, unseen = fit(samples, holdout=0).card, fit(samples, holdout=0.3).card
     assert "in-sample" in seen.split
     assert unseen.overall.mape > seen.overall.mape
 
 
 def test_the_model_itself_sees_every_step() -> None:
-    samples = as_samples(random_steps(), 0.01 + 1e-5 * random_steps()[:, 0])
+    samples = samples_of(random_steps(1500), 0.01 + 1e-5 * random_steps(1500)[:, 0])
     held, all_rows = fit(samples, holdout=0.5), fit(samples, holdout=0)
     assert held.coefficients == all_rows.coefficients
 
 
 def test_few_groups_are_not_split() -> None:
     features = np.array([[0.0, 0, 1, 10], [0, 0, 2, 20], [0, 0, 4, 40]])
-    model = fit(as_samples(features, np.array([0.010, 0.011, 0.013])))
+    model = fit(samples_of(features, np.array([0.010, 0.011, 0.013])))
     assert "only 3 groups" in model.card.split
     assert model.card.fitted_rows == model.card.judged_rows == 3
     assert not model.in_domain({"prefill_tokens": 5}).any()
@@ -119,7 +98,7 @@ def test_the_curve_goes_on_beyond_the_data_at_its_mean_slope() -> None:
     total = np.arange(16.0, 2049.0, 16.0)
     features = np.column_stack([total, 0 * total, 0 * total, 0 * total])
     stairs = 0.01 + 0.002 * np.ceil(total / 128)
-    model = fit(as_samples(features, stairs))
+    model = fit(samples_of(features, stairs))
     at = [model.step_time_s(prefill_tokens=t) for t in (1024, 2048, 3072, 16384)]
     assert at[1] == pytest.approx(0.01 + 0.002 * 16, rel=0.02)
     slope = (at[1] - at[0]) / 1024
@@ -129,7 +108,7 @@ def test_the_curve_goes_on_beyond_the_data_at_its_mean_slope() -> None:
 
 
 def test_sources_names_and_provenance(tmp_path) -> None:
-    samples = as_samples(random_steps(90), 0.01 + 1e-5 * random_steps(90)[:, 0])
+    samples = samples_of(random_steps(90), 0.01 + 1e-5 * random_steps(90)[:, 0])
     path = tmp_path / "steps.parquet"
     write_samples(samples, path)
     from_file, from_frame = fit(path), fit(samples, name="mine")
@@ -142,7 +121,7 @@ def test_sources_names_and_provenance(tmp_path) -> None:
 @pytest.mark.parametrize("arguments", [{"estimator": "oracle"}, {"holdout": 0.95}, {"holdout": -1}])
 def test_bad_options_are_usage_errors(arguments) -> None:
     with pytest.raises(UsageError):
-        fit(as_samples(random_steps(30), np.full(30, 0.01)), **arguments)
+        fit(samples_of(random_steps(30), np.full(30, 0.01)), **arguments)
 
 
 def test_error_card_by_hand() -> None:

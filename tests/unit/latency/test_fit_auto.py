@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 import pytest
+from support.latency_models import STEP_FEATURES, random_steps, samples_of
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import LatencyModel, fit
 from workloadlab.latency.choice import fold_predictions
 from workloadlab.latency.intervals import Intervals
-
-NAMES = ["prefill_tokens", "prefill_context_tokens", "decode_seqs", "decode_context_tokens"]
-
-
-def random_steps(rows: int = 900, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    kind = np.arange(rows) % 3
-    prefill = np.where(kind > 0, rng.integers(1, 2049, rows), 0)
-    seqs = np.where(kind != 1, rng.integers(1, 200, rows), 0)
-    cached, context = rng.choice([0, 100, 1000, 9000], rows), rng.integers(1, 6000, rows)
-    return np.column_stack([prefill, prefill * cached, seqs, seqs * context]).astype(float)
-
-
-def as_samples(features: np.ndarray, seconds: np.ndarray) -> pl.DataFrame:
-    return pl.DataFrame(features.astype(np.int64), schema=NAMES).with_columns(
-        latency_ns=pl.Series(np.rint(seconds * 1e9).astype(np.int64)),
-        gpu=pl.lit("mine"),
-        model=pl.lit("me/Llama 8B"),
-        tp=pl.lit(1),
-    )
 
 
 def noise(rows: int, share: float) -> np.ndarray:
@@ -38,9 +18,9 @@ def noise(rows: int, share: float) -> np.ndarray:
 
 def test_auto_takes_the_simplest_of_equals_and_says_why() -> None:
     """Exactly what the linear terms say, with noise: nothing can be better than linear."""
-    steps = random_steps()
+    steps = random_steps(900)
     seconds = 0.01 + 1e-5 * steps[:, 0] + 1e-7 * steps[:, 3] + 1e-9 * steps[:, 1]
-    model = fit(as_samples(steps, seconds * noise(len(steps), 0.02)), estimator="auto")
+    model = fit(samples_of(steps, seconds * noise(len(steps), 0.02)), estimator="auto")
     assert model.estimator == "linear"
     why = model.provenance["choice"]
     assert why.startswith("linear has the smallest error in 3-fold cross-validation")
@@ -51,7 +31,7 @@ def test_auto_leaves_the_linear_terms_when_they_do_not_fit() -> None:
     """Decodes pay for the root of their context, as no sum of the terms does."""
     steps = random_steps(3000)
     seconds = 0.005 + 1e-5 * steps[:, 0] + 4e-5 * np.sqrt(steps[:, 3])
-    samples = as_samples(steps, seconds * noise(len(steps), 0.005))
+    samples = samples_of(steps, seconds * noise(len(steps), 0.005))
     model = fit(samples, estimator="auto")
     assert model.estimator != "linear"
     assert model.card.overall.mape < 0.6 * fit(samples).card.overall.mape
@@ -74,8 +54,8 @@ def test_intervals_hold_the_share_that_they_promise() -> None:
         return 0.01 + 1e-5 * features[:, 0] + 1e-7 * features[:, 3]
 
     share = np.random.default_rng(3).lognormal(0, 0.1, 6000)
-    model = fit(as_samples(steps, seconds(steps) * share[:3000]), intervals=True)
-    asked = dict(zip(NAMES, later.T, strict=True))
+    model = fit(samples_of(steps, seconds(steps) * share[:3000]), intervals=True)
+    asked = dict(zip(STEP_FEATURES, later.T, strict=True))
     for level in (0.5, 0.9):
         low, high = model.predict_interval(asked, level=level)
         measured = seconds(later) * share[3000:]
@@ -101,7 +81,7 @@ def test_a_hollow_box_is_not_dense_everywhere() -> None:
     small = np.array([[0.0, 0, n, 100 * n] for n in range(1, 9)])
     large = np.array([[0.0, 0, n, 9000 * n] for n in range(100, 140)])
     steps = np.vstack([small, large])
-    model = fit(as_samples(steps, 0.01 + 1e-4 * steps[:, 2]))
+    model = fit(samples_of(steps, 0.01 + 1e-4 * steps[:, 2]))
     asked = {
         "decode_seqs": [4, 120, 120, 4],
         "decode_context_tokens": [400, 120 * 9000, 12_000, 36_000],
@@ -121,18 +101,18 @@ def test_a_hollow_box_is_not_dense_everywhere() -> None:
 def test_one_batch_size_says_nothing_about_others() -> None:
     steps = np.array([[0.0, 0, 32, 32 * context] for context in range(100, 900, 100)])
     with pytest.raises(DataError, match="column decode_seqs: is 32 in every step") as caught:
-        fit(as_samples(steps, np.full(len(steps), 0.02)))
+        fit(samples_of(steps, np.full(len(steps), 0.02)))
     assert "two batch sizes" in str(caught.value.fix)
     chunks = np.array([[512.0, 512 * cached, 0, 0] for cached in range(0, 800, 100)])
     with pytest.raises(DataError, match="column prefill_tokens: is 512 in every step"):
-        fit(as_samples(chunks, np.full(len(chunks), 0.02)))
+        fit(samples_of(chunks, np.full(len(chunks), 0.02)))
 
 
 def test_options_that_make_no_sense() -> None:
-    samples = as_samples(random_steps(30), np.full(30, 0.01))
+    samples = samples_of(random_steps(30), np.full(30, 0.01))
     with pytest.raises(UsageError, match="a step table holds one"):
         fit(samples, gpu="A100")
-    few = as_samples(np.array([[0.0, 0, n, 10] for n in (1, 2, 4)]), np.array([0.01, 0.011, 0.013]))
+    few = samples_of(np.array([[0.0, 0, n, 10] for n in (1, 2, 4)]), np.array([0.01, 0.011, 0.013]))
     with pytest.raises(UsageError, match="intervals need held-out steps"):
         fit(few, intervals=True)
     assert "untested: only 3 groups" in fit(few, estimator="auto").provenance["choice"]

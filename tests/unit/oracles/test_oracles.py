@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-import polars as pl
 import pytest
+from support.traces import requests_at
 
 import workloadlab as wl
 from workloadlab.oracles import ORACLES, all_assignments, headroom
@@ -22,15 +22,7 @@ TICKS = wl.LatencyModel.linear(constant_s=0.1)
 def log(*requests):
     """Make a trace of (arrival in s, prompt, output)."""
     arrival_s, prompts, outputs = zip(*requests, strict=True)
-    return wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": [round(moment * 1e9) for moment in arrival_s],
-                "input_tokens": prompts,
-                "output_tokens": outputs,
-            }
-        )
-    )
+    return requests_at(arrival_s, input_tokens=prompts, output_tokens=outputs)
 
 
 def random_log(seed, requests=60, gap_s=0.25):
@@ -117,7 +109,7 @@ def test_lookahead_serves_what_another_choice_would_leave_unserved():
     fleet = wl.Cluster(pools=pools, max_router_queue=0)
     trace = log((0, 5, 5), (0, 50, 5))
     runs = wl.replay(trace, fleet, routers=["least_requests"]) + choices(trace, fleet)
-    assert [run["served"] for run in wl.score(runs).runs] == [1, 2]
+    assert [run.served for run in wl.score(runs).runs] == [1, 2]
 
 
 def test_only_rollout_keeps_a_place_for_what_comes():
@@ -257,8 +249,8 @@ def test_bounds_and_routers_share_a_scoreboard(tmp_path):
     both = runs + wl.replay_oracles(trace, BUSY, ["lookahead"], rate_scale=[1, 2], seeds=2)
     board = wl.score(both)
     assert len(board.runs) == 12
-    against = [p for p in board.pairs if "lookahead" in (p["router"], p["other"])]
-    assert {p["metric"] for p in against} == {"ttft_s", "tpot_s", "e2e_s"}
+    against = [p for p in board.pairs if "lookahead" in (p.router, p.other)]
+    assert {p.metric for p in against} == {"ttft_s", "tpot_s", "e2e_s"}
     assert [len(records) for records in both.records] == [1] * 8 + [0] * 4
     opened = wl.Runs.open(both.save(tmp_path / "runs"))
     assert [info.run_id for info, _ in opened] == [info.run_id for info, _ in both]

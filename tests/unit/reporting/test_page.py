@@ -13,13 +13,14 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import polars as pl
 import pytest
+from support.runs import run_info
 
 import workloadlab
 from workloadlab import LatencyModel, Trace, characterize
 from workloadlab.errors import UsageError
 from workloadlab.reporting import report, summarise
 from workloadlab.scoring import SLO, score
-from workloadlab.trace import Provenance, RunInfo, Runs
+from workloadlab.trace import Provenance, Runs
 
 EVIL = '<script>alert("x")</script>&$a_1$.12345678'
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -67,9 +68,7 @@ def make_parts(name="chat.csv", routers=("one", "two")):
         ttft = draw.integers(20 * MS, 400 * MS, n) + number * MS
         timings = {"ttft_ns": ttft, "e2e_ns": ttft + 20 * MS * columns["output_tokens"],
                    "outcome": ["ok"] * n, "instance_id": ["pool/0"] * n}  # fmt: skip
-        infos.append(
-            RunInfo(run_id=f"{router}__x1__s0", router=router, rate_scale=1.0, seed=0, instances=1)
-        )
+        infos.append(run_info(router))
         outcomes.append(Trace.from_frame(pl.DataFrame(columns | timings)))
     runs = Runs(
         tuple(infos), tuple(outcomes), {"pool": [{"name": name, "instances": 1, "latency": name}]}

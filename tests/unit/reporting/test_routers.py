@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 import pytest
+from support.runs import run_info
+from support.traces import requests_every
 
 from workloadlab.reporting import summarise
 from workloadlab.reporting.routers.ranking import standing
 from workloadlab.scoring import SLO, score
-from workloadlab.trace import RunInfo, Runs, Trace
+from workloadlab.trace import Runs, Trace
 
 MS = 1_000_000
 REQUESTS = 400
@@ -19,20 +20,17 @@ CLUSTER = {"signal_interval_s": 0.0, "pool": [{"name": "pool", "instances": 2, "
 def outcome(ttft_ms, *, lost=0):
     """One run: TTFT as given, then 10 tokens, 20 ms each."""
     n = len(ttft_ms)
-    return Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": np.arange(n) * 100 * MS,
-                "input_tokens": np.full(n, 50),
-                "output_tokens": np.full(n, 11),
-                "ttft_ns": (ttft_ms * MS).astype(np.int64),
-                "e2e_ns": ((ttft_ms + 200) * MS).astype(np.int64),
-                "queue_ns": np.zeros(n, dtype=np.int64),
-                "outcome": ["rejected"] * lost + ["ok"] * (n - lost),
-                "instance_id": ["pool/0", "pool/1"] * (n // 2),
-                "preemptions": np.zeros(n, dtype=np.int64),
-            }
-        )
+    return requests_every(
+        0.1,
+        n,
+        input_tokens=50,
+        output_tokens=11,
+        ttft_ns=(ttft_ms * MS).astype(np.int64),
+        e2e_ns=((ttft_ms + 200) * MS).astype(np.int64),
+        queue_ns=0,
+        outcome=["rejected"] * lost + ["ok"] * (n - lost),
+        instance_id=["pool/0", "pool/1"] * (n // 2),
+        preemptions=0,
     )
 
 
@@ -40,10 +38,9 @@ def runs_of(routers, scales=(1.0,), *, outside=0, **options):
     """Runs of routers given as name -> TTFT in ms, slower in proportion to the rate scale."""
     lanes = [(name, ttft, scale) for name, ttft in routers.items() for scale in scales]
     infos = tuple(
-        RunInfo(run_id=f"{name}__x{scale:g}__s0", router=name, rate_scale=scale, seed=0,
-                instances=2, steps=1000, steps_outside_domain=outside)
+        run_info(name, rate_scale=scale, instances=2, steps=1000, steps_outside_domain=outside)
         for name, _, scale in lanes
-    )  # fmt: skip
+    )
     traces = tuple(outcome(ttft * scale, **options) for _, ttft, scale in lanes)
     return Runs(infos, traces, CLUSTER)
 

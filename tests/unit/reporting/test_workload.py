@@ -5,23 +5,23 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from support.traces import requests_at
 
 from workloadlab import Trace, characterize
 from workloadlab.reporting import summarise
-from workloadlab.reporting.workload.lengths import token_weighted
+from workloadlab.reporting.workload.lengths.column import token_weighted
 from workloadlab.trace import Provenance
 
 SECOND = 1_000_000_000
 
 
 def trace_of(arrival_s, inputs, outputs=None, **provenance):
-    columns = {"arrival_ns": [round(s * SECOND) for s in arrival_s], "input_tokens": inputs}
-    if outputs is not None:
-        columns["output_tokens"] = outputs
-    frame = pl.DataFrame(
-        columns, schema_overrides={"arrival_ns": pl.Int64, "input_tokens": pl.UInt32}
+    return requests_at(
+        arrival_s,
+        input_tokens=inputs,
+        output_tokens=outputs,
+        provenance=Provenance(reader="csv", **provenance),
     )
-    return Trace.from_frame(frame, provenance=Provenance(reader="csv", **provenance))
 
 
 def section_of(trace):
@@ -151,7 +151,7 @@ def test_an_empty_trace_is_reported_with_its_reasons():
 
 
 def test_source_names_and_first_arrival_come_from_the_provenance():
-    sources = [{"path": "/home/someone/logs/chat.csv", "rows": 3}]
+    sources = [{"path": "/logs/of/someone/chat.csv", "rows": 3}]
     trace = trace_of([0, 1, 5], [1, 2, 3], sources=sources, t0_unix_ns=1_700_158_546 * SECOND)
     section = section_of(trace)
     assert section["title"] == "Workload: chat.csv"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-import polars as pl
 import pytest
+from support.latency_models import stump
+from support.traces import requests_every
 
 import workloadlab as wl
 from workloadlab.errors import UsageError
@@ -19,12 +18,6 @@ TOKENS = LatencyModel.linear(prefill_token_s=1.0, decode_seq_s=1.0, prefill_cont
 CLEAN = {"step_tokens": 60, "step_overhead_s": 0}
 SLOW = LatencyModel.linear(prefill_token_s=0.01, decode_seq_s=0.01)
 TARGETS = {"ttft_slo_s": 2, "tpot_slo_s": 0.05, "step_overhead_s": 0}
-
-
-def stump(feature, at, low_s, high_s):
-    values = [at, math.log(low_s), math.log(high_s)]
-    tree = {"roots": [0], "feature": [feature, -1, -1], "left": [1, -1, -1], "value": values}
-    return {"constant": 0.0, "trees": tree}
 
 
 def quantiles(ttft, tpot, features):
@@ -175,12 +168,7 @@ def test_what_cannot_predict_is_refused():
 
 
 def log():
-    return wl.Trace.from_frame(
-        pl.DataFrame(
-            {"arrival_ns": [i * 10**7 for i in range(6)], "input_tokens": [64, 900] * 3,
-             "output_tokens": [5] * 6}
-        )
-    )  # fmt: skip
+    return requests_every(0.01, 6, input_tokens=[64, 900] * 3, output_tokens=5)
 
 
 def test_a_router_names_its_model_by_catalogue_or_path(tmp_path):

@@ -4,30 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import polars as pl
 import pytest
+from support.traces import prompts_of
 
 import workloadlab as wl
 from workloadlab.errors import UsageError
 from workloadlab.routing import SHELF
 
 A, B, C = [1, 2, 3, 4], [10, 11, 12, 13], [20, 21, 22, 23]
-
-
-def trace(*chains):
-    """Prompts of blocks of 16 tokens, ten seconds apart."""
-    n = len(chains)
-    return wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": [10**10 * row for row in range(n)],
-                "input_tokens": [16 * len(chain) + 1 for chain in chains],
-                "output_tokens": [1] * n,
-                "block_ids": list(chains),
-                "block_size": [16] * n,
-            }
-        )
-    )
 
 
 def cluster(**options):
@@ -46,7 +30,7 @@ guessing = replace(told, name="guessing", index=wl.PrefixIndex())
 
 def replayed(policy, *chains, **options):
     """Return where the prompts went and what they found there."""
-    runs = wl.replay(trace(*chains), cluster(**options), routers=[policy])
+    runs = wl.replay(prompts_of(*chains), cluster(**options), routers=[policy])
     return runs.outcomes().read("instance_id", "cached_tokens").rows()
 
 
@@ -75,12 +59,12 @@ def test_an_instance_without_a_cache_is_believed_to_have_one():
         for caching, name in ((False, "plain"), (True, "caching"))
     ]
     for policy, chosen in ((told, "caching/0"), (guessing, "plain/0")):
-        runs = wl.replay(trace(A, A), wl.Cluster(pools=pools), routers=[policy])
+        runs = wl.replay(prompts_of(A, A), wl.Cluster(pools=pools), routers=[policy])
         assert runs.outcomes().read("instance_id")["instance_id"].to_list()[1] == chosen
 
 
 def test_the_outcome_says_what_the_router_kept():
-    runs = wl.replay(trace(A), cluster(), routers=[told, SHELF["sglang_cache_aware"]])
+    runs = wl.replay(prompts_of(A), cluster(), routers=[told, SHELF["sglang_cache_aware"]])
     kept = [runs.outcomes(router=info.router).provenance.options["index"] for info in runs.infos]
     assert kept[0] is None
     assert kept[1] == {

@@ -3,8 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
+from support.clusters import uniform_cluster as cluster
+from support.traces import requests_at_ns
 
 import workloadlab as wl
 from workloadlab.errors import UnsupportedError, UsageError
@@ -26,20 +27,7 @@ from workloadlab.routing.memory import cells_by_name
 
 
 def trace(n=4, **columns):
-    return wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": [i * 10**8 for i in range(n)],
-                "input_tokens": [100] * n,
-                "output_tokens": [10] * n,
-                **columns,
-            }
-        )
-    )
-
-
-def cluster(instances=2, **options):
-    return wl.Cluster.uniform(instances, wl.LatencyModel.linear(constant_s=0.01), **options)
+    return requests_at_ns(columns.pop("arrival_ns", [i * 10**8 for i in range(n)]), **columns)
 
 
 def placed(runs):

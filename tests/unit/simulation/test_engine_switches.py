@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.workloads import requests
 
 from workloadlab.errors import UsageError
 from workloadlab.latency import LatencyModel
@@ -11,17 +12,8 @@ from workloadlab.routing import SHELF, router
 from workloadlab.simulation import Cluster
 from workloadlab.simulation.engine.run import replay_lane
 from workloadlab.simulation.reference.lane import replay_by_steps
-from workloadlab.simulation.workload import Workload
 
 SECOND = LatencyModel.linear(constant_s=1.0)
-
-
-def requests(arrivals, inputs, outputs, **more):
-    n = len(arrivals)
-    return Workload(
-        np.array(arrivals, float), np.array(inputs), np.array(outputs),
-        np.array(more.pop("predicted", [-1] * n)), np.full(n, -1), **more,
-    )  # fmt: skip
 
 
 def both(workload, cluster, policy="round_robin", seed=0):
@@ -78,7 +70,7 @@ ORDER = {
 @pytest.mark.parametrize("order", ORDER)
 def test_the_queue_is_served_in_its_order(order):
     load = requests(
-        [0, 0.1, 0.2, 0.3], [1, 5, 2, 9], [2, 2, 2, 2], predicted=[2, 30, 5, 9],
+        [0, 0.1, 0.2, 0.3], [1, 5, 2, 9], [2, 2, 2, 2], predicted_tokens=[2, 30, 5, 9],
         priority=np.array([0, 1, 1, 0]),
     )  # fmt: skip
     lane = both(load, one(max_num_seqs=1, queue_order=order))

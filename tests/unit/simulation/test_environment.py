@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 import pytest
+from support.traces import requests_at
 
 import workloadlab as wl
 from workloadlab.errors import UnsupportedError, UsageError
@@ -18,16 +18,7 @@ MODEL = wl.LatencyModel.linear(
 
 
 def trace(arrivals=(0, 0, 0), inputs=(10, 20, 30), outputs=(5, 1, 3), **columns):
-    return wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": [round(1e9 * at) for at in arrivals],
-                "input_tokens": list(inputs),
-                "output_tokens": list(outputs),
-                **columns,
-            }
-        )
-    )
+    return requests_at(arrivals, input_tokens=inputs, output_tokens=outputs, **columns)
 
 
 def environment(made=None, instances=2, lanes=1, cluster=None, **options):

@@ -1,25 +1,16 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 import pytest
+from support.traces import random_requests, requests_at, requests_at_ns, requests_every
 
 import workloadlab as wl
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 
 
 def trace(n=300, seed=0):
-    rng = np.random.default_rng(seed)
-    return wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": np.sort(rng.integers(0, 20 * 10**9, n)),
-                "input_tokens": rng.integers(1, 3000, n),
-                "output_tokens": rng.integers(1, 300, n),
-                "ttft_ns": rng.integers(1, 10**9, n),
-            }
-        )
-    )
+    observed = np.random.default_rng(seed + 1).integers(1, 10**9, n)
+    return random_requests(seed, n, within_s=20, inputs=3000, outputs=300, ttft_ns=observed)
 
 
 CLUSTER = wl.Cluster.uniform(
@@ -82,9 +73,7 @@ def test_same_bytes_with_one_and_two_threads(tmp_path):
 
 
 def test_rejected_requests_say_so():
-    source = wl.Trace.from_frame(
-        pl.DataFrame({"arrival_ns": [0, 1], "input_tokens": [50, 5], "output_tokens": [1, 1]})
-    )
+    source = requests_at_ns([0, 1], input_tokens=[50, 5], output_tokens=1)
     cluster = wl.Cluster.uniform(1, wl.LatencyModel.linear(constant_s=0.1), kv_blocks=2)
     outcome = wl.replay(source, cluster, routers=["random"]).outcomes()
     rows = outcome.read("outcome", "instance_id", "ttft_ns", "dispatch_ns").rows()
@@ -93,17 +82,13 @@ def test_rejected_requests_say_so():
 
 
 def test_missing_and_zero_outputs_become_one_token():
-    source = wl.Trace.from_frame(
-        pl.DataFrame(
-            {"arrival_ns": [0, 0, 0], "input_tokens": [0, 5, 5], "output_tokens": [None, 0, 2]}
-        )
-    )
+    source = requests_at([0, 0, 0], input_tokens=[0, 5, 5], output_tokens=[None, 0, 2])
     outcome = wl.replay(source, CLUSTER, routers=["random"]).outcomes()
     assert outcome.read("output_tokens")["output_tokens"].to_list() == [1, 1, 2]
 
 
 def test_replay_refuses_what_it_cannot_do():
-    bare = wl.Trace.from_frame(pl.DataFrame({"arrival_ns": [0], "input_tokens": [1]}))
+    bare = requests_at([0], output_tokens=None)
     with pytest.raises(UnsupportedError, match="a replay needs output_tokens"):
         wl.replay(bare, CLUSTER)
     with pytest.raises(UsageError, match="no requests"):
@@ -121,11 +106,7 @@ def test_steps_outside_the_domain_are_counted():
     model = wl.LatencyModel.load("rtxpro6000-llama-3.1-8b")
     small = wl.replay(trace(20), wl.Cluster.uniform(2, model), routers=["random"])
     assert small.infos[0].steps_outside_domain == 0
-    burst = wl.Trace.from_frame(
-        pl.DataFrame(
-            {"arrival_ns": [0] * 900, "input_tokens": [10] * 900, "output_tokens": [50] * 900}
-        )
-    )
+    burst = requests_at([0] * 900, input_tokens=10, output_tokens=50)
     big = wl.replay(burst, wl.Cluster.uniform(1, model, max_num_seqs=900), routers=["random"])
     assert 0 < big.infos[0].steps_outside_domain <= big.infos[0].steps
 
@@ -144,17 +125,8 @@ def test_runs_survive_a_round_trip(tmp_path):
 
 
 def session(n=4, **columns):
-    return wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": [i * 10**8 for i in range(n)],
-                "input_tokens": [10] * n,
-                "output_tokens": [1] * n,
-                "session_id": ["a", "b"] * (n // 2),
-                **columns,
-            }
-        )
-    )
+    names = ["a", "b"] * (n // 2)
+    return requests_every(0.1, n, input_tokens=10, output_tokens=1, session_id=names, **columns)
 
 
 ONE_SECOND_EACH = wl.Cluster.uniform(
@@ -207,17 +179,14 @@ def test_clients_need_client_ids():
 
 
 def prefixed(block_size=16):
-    return wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": [0, 10**10, 2 * 10**10],
-                "input_tokens": [64, 96, 64],
-                "output_tokens": [33, 1, 1],
-                "block_ids": [[7, 8, 9, 10], [7, 8, 9, 10, 11, 12], [7, 8, 9, 10]],
-                "block_size": [block_size] * 3,
-                "session_id": ["a", "a", "b"],
-            }
-        )
+    return requests_every(
+        10,
+        3,
+        input_tokens=[64, 96, 64],
+        output_tokens=[33, 1, 1],
+        block_ids=[[7, 8, 9, 10], [7, 8, 9, 10, 11, 12], [7, 8, 9, 10]],
+        block_size=block_size,
+        session_id=["a", "a", "b"],
     )
 
 
@@ -230,7 +199,7 @@ def test_prefix_hits_leave_the_last_token_and_reach_into_generated_blocks():
     # turn 2 finds 4 prompt blocks and the 2 that the first answer filled, but recomputes its last block
     assert cached == [0, 80, 48]
     board = wl.score(wl.replay(prefixed(), cluster, routers=["random"]))
-    assert board.runs[0]["cache_hit_ratio"] == pytest.approx(128 / 224)
+    assert board.runs[0].cache_hit_ratio == pytest.approx(128 / 224)
 
 
 def test_prefix_blocks_of_the_trace_must_fit_those_of_the_engine():
@@ -247,12 +216,9 @@ def test_prefix_blocks_of_the_trace_must_fit_those_of_the_engine():
 
 
 def test_pools_serve_only_their_models():
-    source = wl.Trace.from_frame(
-        pl.DataFrame(
-            {"arrival_ns": [0, 1, 2, 3], "input_tokens": [5] * 4, "output_tokens": [2] * 4,
-             "model": ["big", "small", None, "gone"]}
-        )
-    )  # fmt: skip
+    source = requests_at_ns(
+        range(4), input_tokens=5, output_tokens=2, model=["big", "small", None, "gone"]
+    )
     model = wl.LatencyModel.linear(constant_s=0.1)
     pools = [
         wl.Pool(name="x", latency=model, models=("small",)),
@@ -264,9 +230,7 @@ def test_pools_serve_only_their_models():
 
 
 def test_request_overhead_counts_in_every_latency():
-    source = wl.Trace.from_frame(
-        pl.DataFrame({"arrival_ns": [0], "input_tokens": [5], "output_tokens": [2]})
-    )
+    source = requests_at([0], input_tokens=5, output_tokens=2)
     cluster = wl.Cluster.uniform(
         1, wl.LatencyModel.linear(constant_s=1.0), step_overhead_s=0.0, request_overhead_s=0.25
     )
@@ -276,9 +240,7 @@ def test_request_overhead_counts_in_every_latency():
 
 
 def test_async_scheduling_hides_the_shorter_of_two():
-    source = wl.Trace.from_frame(
-        pl.DataFrame({"arrival_ns": [0], "input_tokens": [5], "output_tokens": [3]})
-    )
+    source = requests_at([0], input_tokens=5, output_tokens=3)
     ends = []
     for overlapped in (False, True):
         cluster = wl.Cluster.uniform(

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.characterization.statistics.families import FAMILIES, Family, Floats, Sample
+from workloadlab.characterization.statistics.estimates import Sample
+from workloadlab.characterization.statistics.families import FAMILIES, Family
 from workloadlab.tables import Table, figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from workloadlab.characterization.statistics.densities import Floats
 
 __all__ = ["Fit", "fit_families", "fits_table", "kolmogorov_smirnov", "sample_of"]
 

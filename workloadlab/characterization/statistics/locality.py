@@ -1,4 +1,4 @@
-"""What of the prefix reuse is left when several instances share the requests."""
+"""Prefix reuse that is left when several instances share the requests."""
 
 from __future__ import annotations
 

@@ -6,23 +6,52 @@ Float sums are numpy's pairwise ones, not BLAS products, whose rounding depends 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from workloadlab.statistics import quantiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "Spread",
     "average_ranks",
     "correlation",
     "occupied_bins",
     "sample_sd",
+    "spread_of",
     "spread_ranks",
+    "spread_some",
 ]
 
 
 TABLE = 1 << 22
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Number, mean, linear quantiles and maximum of a quantity."""
+
+    n: int
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+    max: float
+
+
+def spread_of(values: NDArray[np.float64] | NDArray[np.int64]) -> Spread | None:
+    """Summarize values; None for none."""
+    return spread_some(values) if len(values) else None
+
+
+def spread_some(values: NDArray[np.float64] | NDArray[np.int64]) -> Spread:
+    """Summarize at least one value."""
+    p50, p90, p99 = quantiles(values, [0.5, 0.9, 0.99])
+    return Spread(len(values), float(values.mean()), p50, p90, p99, float(values.max()))
 
 
 def sample_sd(values: NDArray[Any], mean: float) -> float | None:
@@ -78,7 +107,7 @@ def occupied_bins(
 def spread_ranks(n: int, points: int) -> NDArray[np.int64]:
     """Return at most `points` positions in 0..n-1: three quarters evenly, the rest in the tail.
 
-    What a curve over n sorted values is drawn from: both ends are always in.
+    A curve over n sorted values is drawn from them: both ends are always in.
     """
     if n <= points:
         return np.arange(n)

@@ -9,17 +9,19 @@ import numpy as np
 
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.rows import read_columns
-from workloadlab.characterization.statistics.spread import Spread, spread_of
+from workloadlab.characterization.statistics.measures import Spread, spread_of
+from workloadlab.characterization.study import Topic
+from workloadlab.characterization.topics.sessions import SESSIONS
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workloadlab.characterization.session_rows import SessionRows
-    from workloadlab.characterization.topics.sessions import Sessions
+    from workloadlab.characterization.rows import SessionRows
+    from workloadlab.characterization.study import Study
     from workloadlab.trace import Trace
 
-__all__ = ["Agentic", "Appends", "ToolTime", "measure_agentic"]
+__all__ = ["AGENTIC", "Agentic", "Appends", "ToolTime", "measure_agentic"]
 
 LARGE_APPEND = 10_000
 LONG_TOOL_NS = 60_000_000_000
@@ -91,34 +93,30 @@ class Agentic:
         return [Table("Agents", ["", "n", "mean", "p50", "p90", "p99", "max"], rows)]
 
 
-def measure_agentic(
-    trace: Trace, rows: SessionRows | Unsupported, sessions: Sessions | Unsupported
-) -> Agentic | Unsupported:
-    """Measure agents' work; Unsupported where no session has a second request.
-
-    Args:
-        trace: for its cached tokens.
-        rows: what `read_sessions` returned for it.
-        sessions: what `measure_sessions` returned for those.
-    """
+def measure_agentic(study: Study) -> Agentic | Unsupported:
+    """Measure agents' work; Unsupported where no session has a second request."""
+    rows, sessions = study.session_rows, study.find(SESSIONS)
     if isinstance(rows, Unsupported):
         return rows
     if isinstance(sessions, Unsupported):
         return sessions
     if rows.first.all():
         return Unsupported("no session has a second request")
-    cached = None
-    if trace.has("cached_tokens"):
-        recorded = read_columns(trace, "cached_tokens", "input_tokens").drop_nulls("cached_tokens")
-        total = int(recorded["input_tokens"].sum())
-        cached = int(recorded["cached_tokens"].sum()) / total if total else None
     return Agentic(
         steps_per_turn=_steps(rows),
         tool_time=_tool_time(rows),
         appends=_appends(rows),
-        cached_share=cached,
+        cached_share=_cached_share(study.trace),
         compactions=sessions.context.resets,
     )
+
+
+def _cached_share(trace: Trace) -> float | None:
+    if not trace.has("cached_tokens"):
+        return None
+    recorded = read_columns(trace, "cached_tokens", "input_tokens").drop_nulls("cached_tokens")
+    total = int(recorded["input_tokens"].sum())
+    return int(recorded["cached_tokens"].sum()) / total if total else None
 
 
 def _steps(rows: SessionRows) -> Spread | None:
@@ -159,3 +157,12 @@ def _appends(rows: SessionRows) -> Appends:
         fresh_share=total / everything if everything else None,
         prefill_amplification=everything / total if total else None,
     )
+
+
+AGENTIC = Topic(
+    name="agentic",
+    about="steps, tools and new tokens of sessions",
+    needs=("session_id",),
+    facts=Agentic,
+    measure=measure_agentic,
+)

@@ -32,6 +32,7 @@ from workloadlab.characterization.statistics.dependence import (
 from workloadlab.characterization.statistics.fits import Fit, fit_families, fits_table, sample_of
 from workloadlab.characterization.statistics.measures import occupied_bins, sample_sd, spread_ranks
 from workloadlab.characterization.statistics.weekly import HourByWeekday, hour_by_weekday
+from workloadlab.characterization.study import Topic
 from workloadlab.statistics import quantiles
 from workloadlab.tables import Cell, Table
 
@@ -39,8 +40,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workloadlab.characterization.statistics.clock import Clock
+    from workloadlab.characterization.study import Study
 
-__all__ = ["DISPERSION_S", "Arrivals", "Gaps", "WindowedCv", "measure_arrivals", "windowed_cv"]
+__all__ = [
+    "ARRIVALS",
+    "DISPERSION_S",
+    "Arrivals",
+    "Gaps",
+    "WindowedCv",
+    "measure_arrivals",
+    "windowed_cv",
+]
 
 DISPERSION_S = (0.1, 1, 10, 60, 300, 3600)
 CV_WINDOWS_S = (60, 600)
@@ -154,13 +164,12 @@ class Arrivals:
         ]
 
 
-def measure_arrivals(
-    arrival_ns: NDArray[np.int64], clock: Clock, *, t0_unix_ns: int | None = None
-) -> Arrivals | Unsupported:
-    """Measure the arrival process of ascending integer nanoseconds since t0.
+def measure_arrivals(study: Study) -> Arrivals | Unsupported:
+    """Measure the arrival process.
 
-    Bins and windows start at the first arrival. What the clock cannot resolve is None.
+    Bins and windows start at the first arrival. Statistics finer than the clock are None.
     """
+    arrival_ns, clock = study.requests.arrival_ns, study.clock
     n = len(arrival_ns)
     if n < 2:
         return Unsupported(
@@ -196,7 +205,7 @@ def measure_arrivals(
         fits=fit_families(sample, FAMILIES) if sample else (),
         time_rescaled=rescale_time(since_first, clock),
         bursts=find_bursts(since_first, clock),
-        hour_by_weekday=hour_by_weekday(arrival_ns, t0_unix_ns),
+        hour_by_weekday=hour_by_weekday(arrival_ns, study.trace.provenance.t0_unix_ns),
     )
 
 
@@ -248,3 +257,12 @@ def _ccdf(ascending_ns: NDArray[np.int64]) -> tuple[tuple[float, ...], ...]:
     gaps = np.unique(ascending_ns[spread_ranks(len(ascending_ns), CURVE_POINTS)])
     shares = 1 - np.searchsorted(ascending_ns, gaps) / len(ascending_ns)
     return tuple(zip((gaps / 1e9).tolist(), shares.tolist(), strict=True))
+
+
+ARRIVALS = Topic(
+    name="arrivals",
+    about="rate, gaps, burstiness",
+    needs=(),
+    facts=Arrivals,
+    measure=measure_arrivals,
+)

@@ -11,15 +11,24 @@ import polars as pl
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.rows import read_columns
 from workloadlab.characterization.statistics.counts import round_width
+from workloadlab.characterization.study import Topic
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workloadlab.characterization.topics.phases import PhaseTimes
+    from workloadlab.characterization.study import Study
     from workloadlab.trace import Trace
 
-__all__ = ["Concurrency", "InFlight", "LevelSeries", "Little", "measure_concurrency", "sweep"]
+__all__ = [
+    "CONCURRENCY",
+    "Concurrency",
+    "InFlight",
+    "LevelSeries",
+    "Little",
+    "measure_concurrency",
+    "sweep",
+]
 
 SERIES_BINS = 500
 
@@ -91,29 +100,29 @@ class Concurrency:
         return [Table(f"Concurrency, durations {self.durations}", header, rows)]
 
 
-def measure_concurrency(
-    trace: Trace, times: PhaseTimes | Unsupported | None = None
-) -> Concurrency | Unsupported:
-    """Measure what is in flight, by observed durations or else predicted ones.
+@dataclass(frozen=True)
+class _Timed:
+    """Requests with a duration, in order of arrival.
 
-    Args:
-        trace: the trace.
-        times: what `predict_phases` returned; used where the trace has no e2e.
+    Attributes:
+        durations: `observed` or `predicted`.
+        missing: requests without one.
+        tokens: of input plus output; None where an output is not recorded.
     """
-    if trace.has("e2e_ns"):
-        rows = read_columns(trace, "e2e_ns", "input_tokens", "output_tokens")
-        timed = rows.filter(pl.col("e2e_ns") >= 0)
-        kind, missing = "observed", len(rows) - len(timed)
-        arrival, duration = timed["arrival_ns"].to_numpy(), timed["e2e_ns"].to_numpy()
-        total = timed["input_tokens"].cast(pl.Int64) + timed["output_tokens"].cast(pl.Int64)
-        tokens = None if total.null_count() else total.to_numpy()
-    elif times is not None and not isinstance(times, Unsupported):
-        kind, missing = "predicted", 0
-        arrival = times.arrival_ns
-        duration = np.rint((times.prefill_s + times.decode_s) * 1e9).astype(np.int64)
-        tokens = times.input_tokens + times.output_tokens
-    else:
+
+    durations: str
+    missing: int
+    arrival_ns: NDArray[np.int64]
+    duration_ns: NDArray[np.int64]
+    tokens: NDArray[np.int64] | None
+
+
+def measure_concurrency(study: Study) -> Concurrency | Unsupported:
+    """Measure the requests in flight, by observed durations or else predicted ones."""
+    timed = _observed(study.trace) if study.trace.has("e2e_ns") else _predicted(study)
+    if timed is None:
         return Unsupported("no request records e2e_ns, and there is no latency model to predict it")
+    arrival, duration = timed.arrival_ns, timed.duration_ns
     if len(arrival) < 2 or arrival[-1] == arrival[0]:
         return Unsupported("under two requests at different times have a duration")
     moments, levels = sweep(arrival, duration, np.ones(len(arrival), dtype=np.int64))
@@ -121,11 +130,13 @@ def measure_concurrency(
     area_s = _area(moments, levels) / 1e9
     w_s = int(duration.sum()) / n / 1e9
     return Concurrency(
-        durations=kind,
+        durations=timed.durations,
         requests=n,
-        missing=missing,
+        missing=timed.missing,
         in_flight=_summarize(moments, levels),
-        tokens=None if tokens is None else _summarize(*sweep(arrival, duration, tokens)),
+        tokens=None
+        if timed.tokens is None
+        else _summarize(*sweep(arrival, duration, timed.tokens)),
         little=Little(
             l=area_s / span_s,
             lambda_rps=n / span_s,
@@ -134,6 +145,32 @@ def measure_concurrency(
             relative_error=abs(area_s - n * w_s) / (n * w_s) if w_s else 0.0,
         ),
         series=_series(moments, levels),
+    )
+
+
+def _observed(trace: Trace) -> _Timed:
+    rows = read_columns(trace, "e2e_ns", "input_tokens", "output_tokens")
+    timed = rows.filter(pl.col("e2e_ns") >= 0)
+    total = timed["input_tokens"].cast(pl.Int64) + timed["output_tokens"].cast(pl.Int64)
+    return _Timed(
+        durations="observed",
+        missing=len(rows) - len(timed),
+        arrival_ns=timed["arrival_ns"].to_numpy(),
+        duration_ns=timed["e2e_ns"].to_numpy(),
+        tokens=None if total.null_count() else total.to_numpy(),
+    )
+
+
+def _predicted(study: Study) -> _Timed | None:
+    times = study.phase_times
+    if times is None or isinstance(times, Unsupported):
+        return None
+    return _Timed(
+        durations="predicted",
+        missing=0,
+        arrival_ns=times.arrival_ns,
+        duration_ns=np.rint((times.prefill_s + times.decode_s) * 1e9).astype(np.int64),
+        tokens=times.input_tokens + times.output_tokens,
     )
 
 
@@ -182,3 +219,12 @@ def _series(moments: NDArray[np.int64], levels: NDArray[np.int64]) -> LevelSerie
     edges = np.arange(int(float(since[-1]) // bin_s) + 2) * bin_s
     areas = np.concatenate(([0.0], np.cumsum(np.diff(since) * levels[:-1])))
     return LevelSeries(bin_s, tuple((np.diff(np.interp(edges, since, areas)) / bin_s).tolist()))
+
+
+CONCURRENCY = Topic(
+    name="concurrency",
+    about="requests in flight",
+    needs=("e2e_ns", "output_tokens"),
+    facts=Concurrency,
+    measure=measure_concurrency,
+)

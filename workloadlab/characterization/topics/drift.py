@@ -14,14 +14,17 @@ import polars as pl
 from workloadlab.characterization.facts import Unsupported, to_plain
 from workloadlab.characterization.rows import Measured, read_columns, read_measured
 from workloadlab.characterization.statistics.distances import Distance, distance, share_divergence
+from workloadlab.characterization.study import Topic
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from workloadlab.characterization.study import Study
     from workloadlab.trace import Trace
 
 __all__ = [
+    "DRIFT",
     "CategoryDrift",
     "ChangePoint",
     "ColumnDrift",
@@ -179,8 +182,9 @@ def compare(reference: Trace, other: Trace) -> Comparison:
     )
 
 
-def measure_drift(requests: Measured) -> Drift | Unsupported:
+def measure_drift(study: Study) -> Drift | Unsupported:
     """Compare the halves of a trace, and its days."""
+    requests = study.requests
     if requests.n < 4:
         return Unsupported("under four requests have no halves to compare")
     halves = {}
@@ -277,3 +281,12 @@ def _table(title: str, columns: dict[str, ColumnDrift]) -> Table:
     ]
     header = ["column", "p50 ratio", "KS", "floor", "Wasserstein", "floor", "PSI", "floor"]
     return Table(title, header, rows)
+
+
+DRIFT = Topic(
+    name="drift",
+    about="the first half against the second, and day against day",
+    needs=(),
+    facts=Drift,
+    measure=measure_drift,
+)

@@ -1,8 +1,7 @@
-"""What to know about a trace before trusting any statistic of it."""
+"""Findings on a trace that come before any statistic of it."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ import polars as pl
 
 from workloadlab.characterization.facts import Finding
 from workloadlab.characterization.rows import MEASURED
+from workloadlab.characterization.statistics.caps import find_cap
+from workloadlab.characterization.study import Topic
 from workloadlab.characterization.topics.arrivals import DISPERSION_S
 from workloadlab.tables import Table, duration, figure
 from workloadlab.trace import Flag
@@ -18,19 +19,14 @@ from workloadlab.trace import Flag
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from numpy.typing import NDArray
-
     from workloadlab.characterization.rows import Measured
     from workloadlab.characterization.statistics.clock import Clock
+    from workloadlab.characterization.study import Study
     from workloadlab.trace import Trace
 
-__all__ = ["Integrity", "check_integrity", "find_cap"]
+__all__ = ["INTEGRITY", "Integrity", "check_integrity"]
 
 HOLE_IN_MEAN_GAPS = 50
-CAP_BAND = 0.0005
-CAP_ROWS = 10
-CAP_SHARE = 0.001
-CAP_EXCESS = 5
 TIES_WORTH_SAYING = 0.01
 
 
@@ -55,14 +51,9 @@ class Integrity:
         return [Table("Findings", ["", ""], rows)] if rows else []
 
 
-def check_integrity(trace: Trace, requests: Measured, clock: Clock) -> Integrity:
-    """Look for what makes statistics misleading: clock, order, caps, holes, missing values.
-
-    Args:
-        trace: for the columns that only need counting.
-        requests: the measured rows of the same trace.
-        clock: what `read_clock` says of their arrivals.
-    """
+def check_integrity(study: Study) -> Integrity:
+    """Look for causes of misleading statistics: clock, order, caps, holes, missing values."""
+    trace, requests, clock = study.trace, study.requests, study.clock
     counts = _count(trace)
     findings = [
         *_about_clock(requests, clock),
@@ -80,32 +71,6 @@ def check_integrity(trace: Trace, requests: Measured, clock: Clock) -> Integrity
         tie_share=clock.tie_share,
         distinct_timestamps=clock.distinct,
         findings=tuple(sorted(findings, key=lambda finding: finding.severity != "warning")),
-    )
-
-
-def find_cap(column: str, values: NDArray[np.uint32]) -> Iterator[Finding]:
-    """Find a point mass at the maximum, as a context or output limit leaves it.
-
-    The values within 0.05 % of the maximum are compared with the ten bands of that width below:
-    a cap holds at least 10 rows, 0.1 % of all, and 5 times what those bands hold on average.
-    """
-    if len(values) == 0 or values.min() == values.max():
-        return
-    most = int(values.max())
-    width = math.ceil(most * CAP_BAND)
-    band = values[values > most - width]
-    near = np.count_nonzero(values > most - 11 * width) - len(band)
-    share = len(band) / len(values)
-    if len(band) < CAP_ROWS or share < CAP_SHARE or len(band) < CAP_EXCESS * near / 10:
-        return
-    least = int(band.min())
-    at = f"at {most:,}" if least == most else f"between {least:,} and {most:,}"
-    yield Finding(
-        "length_cap",
-        "warning",
-        f"{len(band):,} rows ({share:.2%}) have {column} {at}, the maximum: a limit cuts the tail "
-        "there, so quantiles at it and fitted tails describe the limit.",
-        {"column": column, "value": most, "lowest": least, "rows": len(band), "share": share},
     )
 
 
@@ -326,3 +291,12 @@ def _about_reading(trace: Trace) -> Iterator[Finding]:
             f"The log was read with {named}.",
             {"units": dict(sorted(units.items()))},
         )
+
+
+INTEGRITY = Topic(
+    name="integrity",
+    about="findings on the data itself, to know before trusting the rest",
+    needs=(),
+    facts=Integrity,
+    measure=check_integrity,
+)

@@ -2,52 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workloadlab.characterization.facts import Unsupported
-from workloadlab.characterization.statistics.bands import (
-    Band,
-    LengthSeries,
-    length_series,
-    output_bands,
-)
+from workloadlab.characterization.statistics.bands import LengthSeries, length_series
+from workloadlab.characterization.statistics.caps import find_cap
 from workloadlab.characterization.statistics.fits import Fit, fit_families, fits_table, sample_of
-from workloadlab.characterization.statistics.measures import (
-    average_ranks,
-    correlation,
-    sample_sd,
-    spread_ranks,
-)
+from workloadlab.characterization.statistics.joint import Joint, measure_joint
+from workloadlab.characterization.statistics.measures import sample_sd, spread_ranks
 from workloadlab.characterization.statistics.reasoning import Reasoning, measure_reasoning
 from workloadlab.characterization.statistics.shares import gini, top_share
 from workloadlab.characterization.statistics.tails import Hill, hill_plot
-from workloadlab.characterization.topics.integrity import find_cap
-from workloadlab.statistics import finite, quantiles
+from workloadlab.characterization.study import Topic
+from workloadlab.statistics import quantiles
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workloadlab.characterization.rows import Measured
-    from workloadlab.trace import Trace
+    from workloadlab.characterization.study import Study
 
-__all__ = [
-    "Density",
-    "Joint",
-    "LengthColumn",
-    "Lengths",
-    "MostFrequent",
-    "measure_lengths",
-]
+__all__ = ["LENGTHS", "LengthColumn", "Lengths", "MostFrequent", "measure_lengths"]
 
 CURVE_POINTS = 200
 LORENZ_POINTS = 50
 FAMILIES = ("exponential", "gamma", "weibull", "lognormal", "pareto_lognormal")
-KENDALL_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -113,43 +95,6 @@ class LengthColumn:
 
 
 @dataclass(frozen=True)
-class Density:
-    """Rows per cell of input by output, half-octave bins [edge, next edge).
-
-    Attributes:
-        counts: one row per input bin, one column per output bin.
-    """
-
-    input_edges: tuple[int, ...]
-    output_edges: tuple[int, ...]
-    counts: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True)
-class Joint:
-    """Input against output over the rows that record both; None where a side does not vary.
-
-    Attributes:
-        kendall: tau-b.
-        kendall_rows: rows it was computed on: all, or 50,000 evenly spaced in arrival order.
-        pearson_log: Pearson of the natural logs over the `pearson_log_rows` rows without a zero.
-        input_output_ratio: sum of inputs / sum of outputs.
-        output_by_input: quantiles of the output by tenths of the input.
-    """
-
-    rows: int
-    pearson: float | None
-    spearman: float | None
-    kendall: float | None
-    kendall_rows: int
-    pearson_log: float | None
-    pearson_log_rows: int
-    input_output_ratio: float | None
-    density: Density
-    output_by_input: tuple[Band, ...]
-
-
-@dataclass(frozen=True)
 class Lengths:
     """Prompt lengths, output lengths, how they go together, and the reasoning part of outputs."""
 
@@ -207,17 +152,13 @@ class Lengths:
         return tables
 
 
-def measure_lengths(requests: Measured, trace: Trace) -> Lengths:
-    """Measure token counts; what no row records is Unsupported, with the reason.
-
-    Args:
-        requests: the measured rows.
-        trace: the same, for its reasoning tokens.
-    """
+def measure_lengths(study: Study) -> Lengths:
+    """Measure token counts; a column that no row records is Unsupported, with the reason."""
+    requests = study.requests
     if requests.n == 0:
         none = Unsupported("the trace has no requests to measure")
         return Lengths(input=none, output=none, joint=none, reasoning=none)
-    reasoning = measure_reasoning(trace)
+    reasoning = measure_reasoning(study.trace)
     inputs, recorded = requests.input_tokens, requests.output_recorded
     input_column = _measure_column("input_tokens", inputs, requests.arrival_ns, missing=0)
     if not recorded.any():
@@ -230,7 +171,7 @@ def measure_lengths(requests: Measured, trace: Trace) -> Lengths:
     return Lengths(
         input=input_column,
         output=_measure_column("output_tokens", outputs, arrival, missing=missing),
-        joint=_measure_joint(inputs, outputs),
+        joint=measure_joint(inputs, outputs),
         reasoning=reasoning,
     )
 
@@ -310,50 +251,10 @@ def _lorenz(
     return ((0.0, 0.0), *points)
 
 
-def _measure_joint(inputs: NDArray[np.uint32], outputs: NDArray[np.uint32]) -> Joint:
-    output_sum = int(outputs.sum(dtype=np.int64))
-    kendall, kendall_rows = _kendall(inputs, outputs)
-    logged = (inputs > 0) & (outputs > 0)
-    return Joint(
-        rows=len(inputs),
-        pearson=correlation(inputs, outputs),
-        spearman=correlation(average_ranks(inputs), average_ranks(outputs)),
-        kendall=kendall,
-        kendall_rows=kendall_rows,
-        pearson_log=correlation(np.log(inputs[logged]), np.log(outputs[logged])),
-        pearson_log_rows=int(np.count_nonzero(logged)),
-        input_output_ratio=int(inputs.sum(dtype=np.int64)) / output_sum if output_sum else None,
-        density=_density(inputs, outputs),
-        output_by_input=output_bands(inputs, outputs),
-    )
-
-
-def _kendall(inputs: NDArray[np.uint32], outputs: NDArray[np.uint32]) -> tuple[float | None, int]:
-    from scipy.stats import kendalltau
-
-    n = len(inputs)
-    if n > KENDALL_ROWS:
-        rows = np.linspace(0, n - 1, KENDALL_ROWS).round().astype(np.int64)
-        inputs, outputs = inputs[rows], outputs[rows]
-    varies = inputs.min() < inputs.max() and outputs.min() < outputs.max()
-    return finite(kendalltau(inputs, outputs).statistic) if varies else None, len(inputs)
-
-
-def _density(inputs: NDArray[np.uint32], outputs: NDArray[np.uint32]) -> Density:
-    input_edges, output_edges = _half_octaves(inputs), _half_octaves(outputs)
-    columns = len(output_edges) - 1
-    cells = (np.searchsorted(input_edges, inputs, side="right") - 1) * columns
-    cells += np.searchsorted(output_edges, outputs, side="right") - 1
-    counts = np.bincount(cells, minlength=(len(input_edges) - 1) * columns)
-    return Density(
-        input_edges=tuple(input_edges.tolist()),
-        output_edges=tuple(output_edges.tolist()),
-        counts=tuple(tuple(row) for row in counts.reshape(-1, columns).tolist()),
-    )
-
-
-def _half_octaves(values: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Return integer edges 0, 1, 2, 3, 4, 6, 8, 12, 16, 23 ... that just enclose the values."""
-    edges = np.array(sorted({0, *(math.ceil(2 ** (k / 2)) for k in range(66))}), dtype=np.int64)
-    first = int(np.searchsorted(edges, values.min(), side="right")) - 1
-    return edges[first : int(np.searchsorted(edges, values.max(), side="right")) + 1]
+LENGTHS = Topic(
+    name="lengths",
+    about="prompt and output lengths",
+    needs=(),
+    facts=Lengths,
+    measure=measure_lengths,
+)

@@ -11,6 +11,7 @@ from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.statistics.blocks import Blocks, read_blocks
 from workloadlab.characterization.statistics.caches import CachePoint, cache_curves, default_sizes
 from workloadlab.characterization.statistics.locality import InstancePoint, hits_by_instances
+from workloadlab.characterization.statistics.phase_times import kv_bytes_per_token
 from workloadlab.characterization.statistics.reuse import (
     Concentration,
     ReuseDistance,
@@ -21,16 +22,15 @@ from workloadlab.characterization.statistics.reuse import (
     reuse_time,
     times_to_live,
 )
+from workloadlab.characterization.study import Topic
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from workloadlab.trace import Trace
+    from workloadlab.characterization.study import Study
 
-__all__ = ["Ceiling", "Prefix", "PrefixTree", "Sharing", "measure_prefix"]
+__all__ = ["PREFIX", "Ceiling", "Prefix", "PrefixTree", "Sharing", "measure_prefix"]
 
 
 @dataclass(frozen=True)
@@ -149,24 +149,19 @@ class Prefix:
         return [ceiling, sizes, Table("Block hits by instances", ["instances", *routers], placed)]
 
 
-def measure_prefix(
-    trace: Trace, *, lru_blocks: Sequence[int] | None = None, kv_bytes_per_token: int | None = None
-) -> Prefix | Unsupported:
-    """Measure prefix reuse.
+def measure_prefix(study: Study) -> Prefix | Unsupported:
+    """Measure prefix reuse; cache sizes in GiB are for the study's latency model.
 
-    Args:
-        trace: the trace.
-        lru_blocks: cache sizes; without them 1, 2, 3, 5 times powers of ten, up to all blocks.
-        kv_bytes_per_token: of a served model, to give cache sizes in GiB.
+    Without `lru_blocks` the sizes are 1, 2, 3, 5 times powers of ten, up to all blocks.
     """
     from workloadlab.characterization.statistics.cache_loops import previous_requests
 
-    blocks = read_blocks(trace)
+    blocks = read_blocks(study.trace)
     if isinstance(blocks, Unsupported):
         return blocks
     previous = previous_requests(blocks.ids, blocks.offsets, blocks.distinct)
-    sizes = sorted(set(lru_blocks)) if lru_blocks else default_sizes(blocks.distinct)
-    curves = cache_curves(blocks, sizes, kv_bytes_per_token)
+    sizes = sorted(set(study.lru_blocks)) if study.lru_blocks else default_sizes(blocks.distinct)
+    curves = cache_curves(blocks, sizes, kv_bytes_per_token(study.model))
     owner = np.repeat(np.arange(blocks.requests), np.diff(blocks.offsets))
     reused = previous >= 0
     gaps = blocks.arrival_ns[owner[reused]] - blocks.arrival_ns[previous[reused]]
@@ -236,3 +231,12 @@ def _tree(blocks: Blocks) -> PrefixTree:
         leaves=int(np.count_nonzero(children == 0)),
         max_depth=int(np.diff(blocks.offsets).max()),
     )
+
+
+PREFIX = Topic(
+    name="prefix",
+    about="prompts that prefix caches of any size could save",
+    needs=("block_ids",),
+    facts=Prefix,
+    measure=measure_prefix,
+)

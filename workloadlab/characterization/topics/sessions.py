@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.characterization.facts import Unsupported
-from workloadlab.characterization.statistics.spread import Spread, spread_of, spread_some
+from workloadlab.characterization.statistics.measures import Spread, spread_of, spread_some
+from workloadlab.characterization.study import Topic
 from workloadlab.statistics import quantiles
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workloadlab.characterization.session_rows import SessionRows
+    from workloadlab.characterization.rows import SessionRows
+    from workloadlab.characterization.study import Study
 
 __all__ = [
+    "SESSIONS",
     "Context",
     "Hazard",
     "LiveSessions",
@@ -160,8 +163,9 @@ class Sessions:
         ]
 
 
-def measure_sessions(rows: SessionRows | Unsupported) -> Sessions | Unsupported:
-    """Measure what `read_sessions` returned; turns are numbered by arrival."""
+def measure_sessions(study: Study) -> Sessions | Unsupported:
+    """Measure the sessions; turns are numbered by arrival."""
+    rows = study.session_rows
     if isinstance(rows, Unsupported):
         return rows
     starts = np.flatnonzero(rows.first)
@@ -287,3 +291,12 @@ def _mass(rows: SessionRows, lengths: NDArray[np.int64]) -> Mass:
         input_tokens=share(rows.input_tokens),
         output_tokens=share(rows.output_tokens),
     )
+
+
+SESSIONS = Topic(
+    name="sessions",
+    about="how conversations go on",
+    needs=("session_id",),
+    facts=Sessions,
+    measure=measure_sessions,
+)

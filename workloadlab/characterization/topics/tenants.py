@@ -1,10 +1,9 @@
-"""Who sends the requests: shares, how stable they are, and how bursty each party is."""
+"""The parties that send the requests: shares, how stable they are, and how bursty each party is."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,27 +11,29 @@ import polars as pl
 
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.rows import read_columns
-from workloadlab.characterization.statistics.measures import (
-    average_ranks,
-    correlation,
-    occupied_bins,
+from workloadlab.characterization.statistics.measures import occupied_bins
+from workloadlab.characterization.statistics.parties import (
+    Stability,
+    daily_stability,
+    gap_cvs,
+    weighted_median,
 )
 from workloadlab.characterization.statistics.shares import Shares, share_out
+from workloadlab.characterization.study import Topic
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workloadlab.characterization.statistics.clock import Clock
+    from workloadlab.characterization.study import Study
     from workloadlab.trace import Trace
 
-__all__ = ["Parties", "Party", "Stability", "Tenants", "measure_tenants"]
+__all__ = ["TENANTS", "Parties", "Party", "Tenants", "measure_tenants"]
 
+PARTIES = ("tenant_id", "client_id", "model", "task", "slo_class")
 LISTED = 20
-GAPS_FOR_CV = 30
-DAY_NS = 86_400_000_000_000
 MINUTE_NS = 60_000_000_000
-STABLE_TOP = 10
 
 
 @dataclass(frozen=True)
@@ -55,21 +56,6 @@ class Party:
     iat_cv: float | None
     rate_cv: float | None
     dispersion_share: float | None
-
-
-@dataclass(frozen=True)
-class Stability:
-    """How the ten largest parties of a day compare with those of the day before, over all days.
-
-    Attributes:
-        days: complete days since the first arrival.
-        top_jaccard: mean over pairs of days of common / all of the two top tens.
-        rank_correlation: mean Spearman correlation of the parties' daily requests.
-    """
-
-    days: int
-    top_jaccard: float
-    rank_correlation: float | None
 
 
 @dataclass(frozen=True)
@@ -140,12 +126,12 @@ class Tenants:
         return [Table("Parties", header, rows), Table("Largest", columns, largest)]
 
 
-def measure_tenants(trace: Trace, clock: Clock) -> Tenants | Unsupported:
+def measure_tenants(study: Study) -> Tenants | Unsupported:
     """Measure every column that names parties; Unsupported where none does."""
     found: dict[str, Parties] = {}
-    for column in ("tenant_id", "client_id", "model", "task", "slo_class"):
-        if trace.has(column):
-            parties = _measure_parties(trace, column, clock)
+    for column in PARTIES:
+        if study.trace.has(column):
+            parties = _measure_parties(study.trace, column, study.clock)
             if parties:
                 found[column] = parties
     if not found:
@@ -178,7 +164,7 @@ def _measure_parties(trace: Trace, column: str, clock: Clock) -> Parties | None:
     order = np.argsort(codes, kind="stable")
     counts = np.bincount(codes, minlength=len(names))
     tokens = _sums(named, column)
-    cvs = _gap_cvs(arrival[order], counts, clock)
+    cvs = gap_cvs(arrival[order], counts, clock)
     shares = share_out(counts)
     measured = ~np.isnan(cvs)
     if shares is None:
@@ -188,11 +174,11 @@ def _measure_parties(trace: Trace, column: str, clock: Clock) -> Parties | None:
         missing=len(rows) - len(named),
         requests=shares,
         tokens=share_out(tokens),
-        iat_cv=_weighted_median(cvs[measured], counts[measured]),
+        iat_cv=weighted_median(cvs[measured], counts[measured]),
         bursty_share=int(counts[measured & (cvs > 1)].sum()) / int(counts[measured].sum())
         if measured.any()
         else None,
-        stability=_stability(arrival, codes, len(names)),
+        stability=daily_stability(arrival, codes, len(names)),
         largest=_largest(named, column, names, counts, tokens, cvs),
     )
 
@@ -202,59 +188,6 @@ def _sums(named: pl.DataFrame, column: str) -> NDArray[np.int64]:
         pl.Int64
     ).fill_null(0)
     return named.group_by(column).agg(total.sum().alias("tokens")).sort(column)["tokens"].to_numpy()
-
-
-def _gap_cvs(
-    arrival: NDArray[np.int64], counts: NDArray[np.int64], clock: Clock
-) -> NDArray[np.float64]:
-    """Return each party's CV of gaps, NaN where there are too few; arrivals are grouped by party."""
-    starts = np.cumsum(counts) - counts
-    gaps = np.diff(arrival).astype(np.float64)
-    inner = np.ones(len(gaps), dtype=np.bool_)
-    inner[starts[1:] - 1] = False
-    owner = np.repeat(np.arange(len(counts)), counts)[1:][inner]
-    gaps = gaps[inner]
-    n = np.bincount(owner, minlength=len(counts))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.bincount(owner, weights=gaps, minlength=len(counts)) / n
-        squares = np.bincount(owner, weights=(gaps - mean[owner]) ** 2, minlength=len(counts))
-        cvs = np.sqrt(squares / (n - 1)) / mean
-    fine = (n >= GAPS_FOR_CV) & (mean > 0)
-    if clock.tick_s is not None:
-        fine &= np.nan_to_num(mean) >= 2 * clock.tick_s * 1e9
-    return np.where(fine, cvs, np.nan)
-
-
-def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.int64]) -> float | None:
-    if not len(values):
-        return None
-    order = np.argsort(values, kind="stable")
-    held = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(held, held[-1] / 2)])
-
-
-def _stability(
-    arrival: NDArray[np.int64], codes: NDArray[np.int64], parties: int
-) -> Stability | None:
-    days = int(arrival[-1] - arrival[0]) // DAY_NS
-    if not 2 <= days <= 400 or parties < 2:
-        return None
-    edges = np.searchsorted(arrival, int(arrival[0]) + np.arange(days + 1) * DAY_NS)
-    daily = [np.bincount(codes[a:b], minlength=parties) for a, b in pairwise(edges.tolist())]
-    overlaps, correlations = [], []
-    for before, after in pairwise(daily):
-        tops = [
-            {int(i) for i in np.argsort(-d, kind="stable")[:STABLE_TOP] if d[i]}
-            for d in (before, after)
-        ]
-        overlaps.append(len(tops[0] & tops[1]) / max(len(tops[0] | tops[1]), 1))
-        correlations.append(correlation(average_ranks(before), average_ranks(after)))
-    known = [value for value in correlations if value is not None]
-    return Stability(
-        days=days,
-        top_jaccard=sum(overlaps) / len(overlaps),
-        rank_correlation=sum(known) / len(known) if known else None,
-    )
 
 
 def _largest(
@@ -308,3 +241,12 @@ def _variance(since_first: NDArray[np.int64], minutes: int) -> float | None:
     counts = occupied_bins(inside, MINUTE_NS)[1]
     total, squares = len(inside), int(np.dot(counts, counts))
     return (squares - total * total / minutes) / (minutes - 1)
+
+
+TENANTS = Topic(
+    name="tenants",
+    about="who sends the requests",
+    needs=PARTIES,
+    facts=Tenants,
+    measure=measure_tenants,
+)

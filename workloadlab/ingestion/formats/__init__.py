@@ -1,4 +1,11 @@
-"""The log formats that ingest knows, one file each; a new one is a `Format` in this tuple."""
+"""The log formats that ingest knows: one small file each, data and no code.
+
+A format says by which keys a log is recognised, and which of its keys is which column, in which
+unit. Start with `format.py`, which has the words that a format is written in; then `azure.py`, a
+short one, and `aiperf.py`, whose records are nested. `generic.py` proposes columns for a log that
+no other takes. To add a format, write its file and put it into `FORMATS` below, before the generic
+one.
+"""
 
 from workloadlab.ingestion.formats.aiperf import AIPERF
 from workloadlab.ingestion.formats.azure import AZURE

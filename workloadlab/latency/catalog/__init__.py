@@ -1,4 +1,10 @@
-"""Latency models that ship with the package: one JSON file each, written by `build`."""
+"""The latency models that ship with the package: one JSON file each, named after GPU and model.
+
+Start with any of the JSON files: a person can read its coefficients, its domain and its errors.
+Then `build.py`, which writes all of them from published tables, so that none is edited by hand. The
+functions below list the names and find the file of one. To add a model, add its source to
+`build.py` and run it.
+"""
 
 from __future__ import annotations
 

@@ -11,22 +11,9 @@ from typing import Any
 import numpy as np
 
 from workloadlab.latency.estimators import linear, trees
-from workloadlab.latency.estimators.trees import (
-    decode_line,
-    kernel_table,
-    parse_coefficients,
-    predict_steps,
-    step_time,
-)
+from workloadlab.latency.estimators.estimator import Estimator
 
-__all__ = [
-    "decode_line",
-    "fit_coefficients",
-    "kernel_table",
-    "parse_coefficients",
-    "predict_steps",
-    "step_time",
-]
+__all__ = ["ESTIMATOR", "fit_coefficients"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -71,3 +58,15 @@ def fit_coefficients(features: Floats, seconds: Floats) -> dict[str, Any]:
         "boxes": boxes,
         "trees": trees.flatten(flat, 1.0 / len(flat)),
     }
+
+
+ESTIMATOR = Estimator(
+    name="forest",
+    about="random forest on what linear leaves",
+    fit=fit_coefficients,
+    table=trees.kernel_table,
+    parse=trees.parse_coefficients,
+    step_time=trees.step_time,
+    decode_line=trees.decode_line,
+    libraries=("scipy.optimize", "sklearn.ensemble"),
+)

@@ -13,8 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.jit import entry, inline
-from workloadlab.latency.estimators.evaluate import evaluate
+from workloadlab.latency.estimators.estimator import Estimator
+from workloadlab.latency.estimators.linear_kernel import (
+    ATTENTION_CELLS,
+    CURVE_EDGES,
+    TABLE_CELLS,
+    decode_line,
+    step_time,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,20 +28,14 @@ if TYPE_CHECKING:
     from workloadlab.latency.fields import Fields
 
 __all__ = [
-    "CURVE_EDGES",
-    "TABLE_CELLS",
+    "ESTIMATOR",
     "TERMS",
-    "curve",
-    "curve_time",
-    "decode_line",
     "describe_terms",
     "design_matrix",
     "fit_coefficients",
     "kernel_table",
     "parse_coefficients",
-    "predict_steps",
-    "step_time",
-    "with_curve",
+    "scaled",
 ]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -204,24 +204,11 @@ def parse_coefficients(take: Fields) -> dict[str, float]:
     return coefficients
 
 
-# The table that the kernel reads: the coefficients of attention, then the curve of T as pairs of
-# (intercept, slope): one pair per token up to 16, one per 16 tokens up to 8192, one beyond.
-_CURVE = len(_DECODE) + len(_PREFILL)
-_LAST = 16 + 8192 // 16
-
-CURVE_EDGES: tuple[int, ...] = (*range(17), *range(32, 8192 + 1, 16))
-"""Where the curve's pairs change: pair b holds for totals over edge b - 1 up to edge b."""
-
-TABLE_CELLS = _CURVE + 2 * (_LAST + 1)
-"""Length of the table."""
-
-
 def kernel_table(coefficients: Mapping[str, float]) -> Floats:
     """Lay the coefficients out for `step_time`; the same coefficients give the same bits."""
     table = np.zeros(TABLE_CELLS)
-    table[:_CURVE] = [coefficients[name] for name in (*_DECODE, *_PREFILL)]
-    for bucket in range(1, _LAST + 1):
-        low = CURVE_EDGES[bucket - 1]
+    table[:ATTENTION_CELLS] = [coefficients[name] for name in (*_DECODE, *_PREFILL)]
+    for bucket, low in enumerate(CURVE_EDGES, start=1):
         intercept, slope = 0.0, 0.0
         for k in _FIRST:
             if low < k:
@@ -235,114 +222,32 @@ def kernel_table(coefficients: Mapping[str, float]) -> Floats:
         for k in _STAIRS:
             if low >= k:
                 intercept += coefficients[f"total_tokens_step_{k}"]
-        table[_CURVE + 2 * bucket] = intercept
-        table[_CURVE + 2 * bucket + 1] = slope
+        table[ATTENTION_CELLS + 2 * bucket] = intercept
+        table[ATTENTION_CELLS + 2 * bucket + 1] = slope
     return table
 
 
-@inline
-def curve_time(total_tokens: float, table: Floats) -> float:
-    """Seconds of the terms of total tokens alone."""
-    bucket = int(total_tokens)
-    if bucket > 16:
-        bucket = min(15 + ((bucket + 15) >> 4), _LAST)
-    pair = _CURVE + 2 * bucket
-    return float(table[pair] + table[pair + 1] * total_tokens)
+def scaled(coefficients: Mapping[str, float], factor: float, more_s: float) -> dict[str, float]:
+    """Return the coefficients of steps that take `factor` times as long, and `more_s` longer.
 
-
-@entry("float64[::1](float64[::1], float64[::1])", allocates=True)
-def curve(totals: Floats, table: Floats) -> Floats:
-    """Evaluate `curve_time` for every total."""
-    seconds = np.empty(len(totals))
-    for row in range(len(totals)):
-        seconds[row] = curve_time(totals[row], table)
-    return seconds
-
-
-def with_curve(table: Floats, knots: Floats, more_s: Floats) -> Floats:
-    """Return the table with seconds added to its curve, made to rise.
-
-    Args:
-        table: from `kernel_table`.
-        knots: totals among `CURVE_EDGES`, rising.
-        more_s: seconds to add at the knots; linear between them, constant beyond.
+    Example:
+        >>> scaled(dict.fromkeys(TERMS, 0.01), 2.0, 0.5)["decode_step"]
+        0.52
     """
-    edges = np.array(CURVE_EDGES, np.float64)
-    pairs = table[_CURVE:].reshape(-1, 2).copy()
-    ends = np.column_stack([edges[:-1], edges[1:]])
-    values = pairs[1:_LAST, :1] + pairs[1:_LAST, 1:] * ends
-    values += np.interp(ends, knots, more_s)
-    line = values.ravel()
-    line = np.maximum.accumulate(line) + np.minimum.accumulate(line[::-1])[::-1]
-    values = np.maximum(0.0, line.reshape(-1, 2) / 2)
-    slope = (values[:, 1] - values[:, 0]) / (ends[:, 1] - ends[:, 0])
-    pairs[1:_LAST] = np.column_stack([values[:, 0] - slope * ends[:, 0], slope])
-    pairs[_LAST, 0] = values[-1, 1] - pairs[_LAST, 1] * edges[_LAST - 1]
-    corrected: Floats = np.concatenate([table[:_CURVE], pairs.ravel()])
-    return corrected
+    changed = {name: value * factor for name, value in coefficients.items()}
+    for name in ("decode_step", "prefill_step"):
+        changed[name] += more_s
+    return changed
 
 
-@entry("float64(float64, float64, float64, float64, float64[::1])")
-def step_time(
-    prefill_tokens: float,
-    prefill_context_tokens: float,
-    decode_seqs: float,
-    decode_context_tokens: float,
-    table: Floats,
-) -> float:
-    """Seconds of one engine step; `table` comes from `kernel_table`.
-
-    Runs compiled, and as plain Python through `.py_func` with the same bits.
-    """
-    total = prefill_tokens + decode_seqs
-    bucket = int(total)
-    if bucket > 16:
-        bucket = min(15 + ((bucket + 15) >> 4), _LAST)
-    pair = _CURVE + 2 * bucket
-    seconds = table[pair] + table[pair + 1] * total
-    if prefill_tokens == 0.0:
-        seconds += table[0]
-        seconds += table[1] * decode_seqs
-        seconds += table[2] * max(0.0, decode_seqs - 128.0)
-        seconds += table[3] * decode_context_tokens
-        seconds += table[4] * min(decode_context_tokens, 32768.0)
-        seconds += table[5] * min(decode_context_tokens, 131072.0)
-        return float(seconds)
-    mean_cached = prefill_context_tokens / prefill_tokens
-    mean_decode = 0.0
-    if decode_seqs > 0.0:
-        mean_decode = decode_context_tokens / decode_seqs
-    seconds += table[6]
-    seconds += table[7] * prefill_tokens
-    seconds += table[8] * (prefill_tokens * prefill_tokens)
-    seconds += table[9] * prefill_context_tokens
-    seconds += table[10] * mean_cached
-    seconds += table[11] * (max(0.0, prefill_tokens - 384.0) * mean_cached)
-    seconds += table[12] * max(mean_cached, mean_decode)
-    seconds += table[13] * decode_seqs
-    seconds += table[14] * (decode_seqs * prefill_tokens)
-    seconds += table[15] * decode_context_tokens
-    seconds += table[16] * max(0.0, decode_context_tokens - 131072.0)
-    crowd = max(0.0, decode_seqs - 64.0)
-    seconds += table[17] * (crowd * max(0.0, mean_decode - 1024.0))
-    seconds += table[18] * (crowd * max(0.0, mean_decode - 2048.0))
-    return float(seconds)
-
-
-@entry("UniTuple(float64, 3)(float64, float64, float64[::1])")
-def decode_line(
-    decode_seqs: float, decode_context_tokens: float, table: Floats
-) -> tuple[float, float, float]:
-    """Line of decode-only steps over their context: (seconds, seconds per token, last context)."""
-    seconds = step_time(0.0, 0.0, decode_seqs, decode_context_tokens, table)
-    if decode_context_tokens < 32768.0:
-        return seconds, table[3] + table[4] + table[5], 32768.0
-    if decode_context_tokens < 131072.0:
-        return seconds, table[3] + table[5], 131072.0
-    return seconds, table[3], np.inf
-
-
-def predict_steps(features: Floats, table: Floats) -> Floats:
-    """Evaluate `step_time` for every row of (p, x, n, c)."""
-    seconds: Floats = evaluate(step_time, features, table)
-    return seconds
+ESTIMATOR = Estimator(
+    name="linear",
+    about="non-negative least squares on roofline terms",
+    fit=fit_coefficients,
+    table=kernel_table,
+    parse=parse_coefficients,
+    step_time=step_time,
+    decode_line=decode_line,
+    libraries=("scipy.optimize",),
+    scaled=scaled,
+)

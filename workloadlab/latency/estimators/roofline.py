@@ -8,7 +8,8 @@ Waterman and Patterson, Roofline, CACM 52, 2009), rounded at the knee; a mixture
 more of them the more tokens there are. Decodes stream the KV cache of c tokens, kv_s being
 kv_token_s in decode-only steps and mixed_kv_token_s beside a prefill, where another kernel runs;
 prefills compare every new token with all before it. A rate is what the GPU reaches, so peak over
-rate is its efficiency.
+rate is its efficiency: a GPU of 3.35 TB/s that reads 15 GB of weights in 5.6 ms reaches 80 % of its
+bandwidth.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 
 from workloadlab.jit import entry
 from workloadlab.latency.domain import kind_of
-from workloadlab.latency.estimators.evaluate import evaluate
+from workloadlab.latency.estimators.estimator import Estimator
 from workloadlab.latency.hardware.gpus import DTYPE_BYTES
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
     from workloadlab.latency.hardware.gpus import Gpu
 
 __all__ = [
+    "ESTIMATOR",
     "RATES",
     "decode_line",
     "efficiencies",
     "fit_coefficients",
     "kernel_table",
     "parse_coefficients",
-    "predict_steps",
     "step_time",
 ]
 
@@ -99,7 +100,7 @@ def fit_coefficients(features: Floats, seconds: Floats) -> dict[str, float]:
 
 
 def efficiencies(
-    coefficients: Mapping[str, float], model: ModelGeometry, gpu: Gpu, *, dtype: str, tp: int
+    coefficients: Mapping[str, float], model: ModelGeometry, gpu: Gpu, dtype: str, tp: int
 ) -> dict[str, float]:
     """Share of the GPU's peak that each rate reaches; rates of 0 and experts' weights are left out.
 
@@ -170,7 +171,14 @@ def decode_line(
     return step_time(0.0, 0.0, decode_seqs, decode_context_tokens, table), table[5], np.inf
 
 
-def predict_steps(features: Floats, table: Floats) -> Floats:
-    """Evaluate `step_time` for every row of (p, x, n, c)."""
-    seconds: Floats = evaluate(step_time, features, table)
-    return seconds
+ESTIMATOR = Estimator(
+    name="roofline",
+    about="eight physical rates",
+    fit=fit_coefficients,
+    table=kernel_table,
+    parse=parse_coefficients,
+    step_time=step_time,
+    decode_line=decode_line,
+    libraries=("scipy.optimize",),
+    efficiencies=efficiencies,
+)

@@ -4,9 +4,9 @@
 
 Nodes are log-spaced and values between them multilinear, in tokens and not in their logarithms,
 because bytes and products are. The values are the linear estimator's plus a correction, smooth from
-node to node, fitted on relative errors by sparse least squares; so a node that no step lies near
-keeps what physics says. Then curve and grids are made monotone. Beyond a grid's last node the step
-costs what it costs at the edge plus what the linear estimator says the way from there costs.
+node to node, fitted on relative errors by sparse least squares. A node that no step lies near keeps
+the linear value. Then curve and grids are made monotone. Beyond a grid's last node the step
+costs its time at the edge plus the linear estimate of the way from there.
 """
 
 from __future__ import annotations
@@ -16,25 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.latency.domain import KINDS, kind_of
-from workloadlab.latency.estimators import linear
-from workloadlab.latency.estimators.table_kernel import (
-    decode_line,
-    kernel_table,
-    predict_steps,
-    step_time,
-)
+from workloadlab.latency.estimators import linear, linear_kernel
+from workloadlab.latency.estimators.estimator import Estimator
+from workloadlab.latency.estimators.evaluate import evaluate
+from workloadlab.latency.estimators.table_kernel import decode_line, kernel_table, step_time
 
 if TYPE_CHECKING:
     from workloadlab.latency.fields import Fields
 
-__all__ = [
-    "decode_line",
-    "fit_coefficients",
-    "kernel_table",
-    "parse_coefficients",
-    "predict_steps",
-    "step_time",
-]
+__all__ = ["AXES", "ESTIMATOR", "coordinates", "fit_coefficients", "parse_coefficients"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -123,8 +113,8 @@ def _nodes(features: Floats, axes: tuple[int, ...]) -> list[Floats]:
 
 
 def _knots(total: Floats) -> Floats:
-    """Edges of the curve's buckets (`linear.CURVE_EDGES`) next to a total that was seen."""
-    edges = np.array(linear.CURVE_EDGES, float)
+    """Edges of the curve's buckets (`linear_kernel.CURVE_EDGES`) next to a total that was seen."""
+    edges = np.array(linear_kernel.CURVE_EDGES, float)
     after = np.minimum(np.searchsorted(edges, np.unique(total)), len(edges) - 1)
     seen = edges[np.unique(np.concatenate([after, np.maximum(after - 1, 0)]))]
     ratio = 1.0
@@ -180,14 +170,14 @@ def _solve(
     kinds, total = kind_of(features), features[:, 0] + features[:, 2]
     row_weight = np.sqrt(len(seconds) / np.bincount(kinds, minlength=3)[kinds]) / seconds
     points = coordinates(features)
-    residual = seconds - linear.curve(total, base)
-    physics = [linear.curve(knots, base)]
+    residual = seconds - linear_kernel.curve(total, base)
+    physics = [linear_kernel.curve(knots, base)]
     scales = [np.maximum(physics[0], seconds.min())]
     blocks = [_corners(np.arange(len(total)), total[:, None], [knots], len(total))]
     for kind, nodes in grids.items():
         at_nodes = _grid_features(nodes, AXES[kind])
-        step = linear.predict_steps(at_nodes, base)
-        physics.append(step - linear.curve(at_nodes[:, 0] + at_nodes[:, 2], base))
+        step = evaluate(linear_kernel.step_time, at_nodes, base)
+        physics.append(step - linear_kernel.curve(at_nodes[:, 0] + at_nodes[:, 2], base))
         scales.append(np.maximum(step, seconds.min()))
         chosen = np.flatnonzero(kinds == KINDS.index(kind))
         blocks.append(_corners(chosen, points[chosen][:, AXES[kind]], nodes, len(total)))
@@ -262,7 +252,7 @@ def parse_coefficients(take: Fields) -> dict[str, Any]:
     """Read fallback, curve and grids from JSON."""
     tokens = take.numbers("curve_tokens", rising=True)
     for index, knot in enumerate(tokens):
-        if knot not in linear.CURVE_EDGES:
+        if knot not in linear_kernel.CURVE_EDGES:
             raise take.wrong(f"curve_tokens[{index}]", knot)
     if not tokens:
         raise take.wrong("curve_tokens", tokens)
@@ -293,3 +283,15 @@ def parse_coefficients(take: Fields) -> dict[str, Any]:
             "seconds": grid.numbers("seconds", count=count),
         }
     return coefficients
+
+
+ESTIMATOR = Estimator(
+    name="table",
+    about="curve of total tokens plus monotone log-spaced grids of attention",
+    fit=fit_coefficients,
+    table=kernel_table,
+    parse=parse_coefficients,
+    step_time=step_time,
+    decode_line=decode_line,
+    libraries=("scipy.optimize", "scipy.sparse.linalg"),
+)

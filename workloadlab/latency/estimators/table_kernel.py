@@ -8,17 +8,16 @@ import numpy as np
 
 from workloadlab.jit import entry, inline
 from workloadlab.latency.domain import KINDS
-from workloadlab.latency.estimators import linear
-from workloadlab.latency.estimators.evaluate import evaluate
+from workloadlab.latency.estimators import linear, linear_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["decode_line", "kernel_table", "predict_steps", "step_time"]
+__all__ = ["decode_line", "kernel_table", "step_time"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-_BASE = linear.TABLE_CELLS
+_BASE = linear_kernel.TABLE_CELLS
 
 
 def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
@@ -27,7 +26,7 @@ def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
     The table of the linear estimator comes first, its curve corrected; then where the grid of each
     kind starts (0: there is none); then the grids: sizes of axes, nodes, seconds.
     """
-    base = linear.with_curve(
+    base = linear_kernel.with_curve(
         linear.kernel_table(coefficients["fallback"]),
         np.array(coefficients["curve_tokens"]),
         np.array(coefficients["curve_s"]),
@@ -120,7 +119,7 @@ def step_time(
         kind = 2 if n > 0.0 else 1
     grid = int(table[_BASE + kind])
     if grid == 0 or p + n == 0.0:
-        return float(linear.step_time(p, x, n, c, table))
+        return float(linear_kernel.step_time(p, x, n, c, table))
     cached = x / p if p > 0.0 else 0.0
     context = c / n if n > 0.0 else 0.0
     # The nearest step within the grid.
@@ -141,10 +140,10 @@ def step_time(
         n_in = _clamped(n, grid + 4 + n0 + n1, n2, table)
         context_in = _clamped(context, grid + 4 + n0 + n1 + n2, n3, table)
         seconds = _room(p_in, cached_in, n_in, context_in, grid, table)
-    seconds += linear.curve_time(p_in + n_in, table)
+    seconds += linear_kernel.curve_time(p_in + n_in, table)
     if p_in != p or cached_in != cached or n_in != n or context_in != context:
-        seconds += linear.step_time(p, x, n, c, table)
-        seconds -= linear.step_time(p_in, p_in * cached_in, n_in, n_in * context_in, table)
+        seconds += linear_kernel.step_time(p, x, n, c, table)
+        seconds -= linear_kernel.step_time(p_in, p_in * cached_in, n_in, n_in * context_in, table)
     return float(max(0.0, seconds))
 
 
@@ -161,7 +160,7 @@ def decode_line(
     seconds = step_time(0.0, 0.0, n, c, table)
     grid = int(table[_BASE])
     if grid == 0 or n == 0.0:
-        line: tuple[float, float, float] = linear.decode_line(n, c, table)
+        line: tuple[float, float, float] = linear_kernel.decode_line(n, c, table)
         return line
     rows, columns = int(table[grid]), int(table[grid + 1])
     nodes = grid + 2 + rows
@@ -169,7 +168,7 @@ def decode_line(
     if seconds == 0.0 or not inside:
         return seconds, 0.0, c
     if c / n >= table[nodes + columns - 1]:
-        _, slope, edge = linear.decode_line(n, c, table)
+        _, slope, edge = linear_kernel.decode_line(n, c, table)
         return seconds, slope, edge
     i, u = _locate(n, grid + 2, rows, table)
     j, _ = _locate(c / n, nodes, columns, table)
@@ -178,9 +177,3 @@ def decode_line(
     high = table[at + columns + 1] - table[at + columns]
     width = table[nodes + j + 1] - table[nodes + j]
     return seconds, (low + u * (high - low)) / (width * n), table[nodes + j + 1] * n
-
-
-def predict_steps(features: Floats, table: Floats) -> Floats:
-    """Evaluate `step_time` for every row of (p, x, n, c)."""
-    seconds: Floats = evaluate(step_time, features, table)
-    return seconds

@@ -1,11 +1,12 @@
-"""Trees as flat arrays of numbers, and the compiled walk over them: what forest and boosting share.
+"""Trees as flat arrays of numbers, and the compiled walk over them. Forest and boosting share both.
 
-    step = b^(3/4) x (sum of one leaf of every tree),   b: what the linear estimator says
+    step = b^(3/4) x (sum of one leaf of every tree),   b: seconds of the linear estimator
 
 The trees see (p, x/p, n, c/n, b) and rise along each of them, and b rises with work, so within the
 box of the steps seen the product does too. The root leaves them room for steps that grow more
 slowly than the linear estimator believes. Outside the box, a step costs what the nearest one inside
-costs plus what the linear estimator says the way from there costs.
+costs plus the linear estimate of the way from there: with boxes up to a batch of 64, a batch of 80
+costs step(64) + linear(80) - linear(64).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from workloadlab.jit import entry
 from workloadlab.latency.domain import KINDS, kind_of
-from workloadlab.latency.estimators import linear
+from workloadlab.latency.estimators import linear, linear_kernel
 from workloadlab.latency.estimators.evaluate import evaluate
 from workloadlab.latency.estimators.table import coordinates
 
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FEATURE_COUNT",
+    "decode_line",
     "flatten",
     "kernel_table",
     "parse_coefficients",
     "parse_trees",
-    "predict_steps",
     "step_time",
     "training_data",
     "tree_sum",
@@ -42,7 +43,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 FEATURE_COUNT = 5
-_BASE = linear.TABLE_CELLS
+_BASE = linear_kernel.TABLE_CELLS
 _TREES = _BASE + len(KINDS) * 8
 _DEEPEST = 12  # levels of a tree: a table has room for all nodes that so many levels can have
 
@@ -54,7 +55,9 @@ def training_data(
 
     The weights make squared errors relative, and decode, prefill and mixed steps weigh the same.
     """
-    base = linear.predict_steps(np.ascontiguousarray(features), linear.kernel_table(fallback))
+    base = evaluate(
+        linear_kernel.step_time, np.ascontiguousarray(features), linear.kernel_table(fallback)
+    )
     base = np.maximum(base, 1e-12)
     points, kinds = coordinates(features), kind_of(features)
     target = seconds / (np.sqrt(base) * np.sqrt(np.sqrt(base)))
@@ -218,7 +221,7 @@ def tree_sum(inputs: Floats, table: Floats, start: int) -> float:
 @entry("float64(float64, float64, float64, float64, float64[::1])", allocates=True)
 def _inside_time(p: float, cached: float, n: float, context: float, table: Floats) -> float:
     """Seconds of a step within its box."""
-    base = max(1e-12, linear.step_time(p, p * cached, n, n * context, table))
+    base = max(1e-12, linear_kernel.step_time(p, p * cached, n, n * context, table))
     inputs = np.empty(FEATURE_COUNT)
     inputs[0], inputs[1], inputs[2], inputs[3], inputs[4] = p, cached, n, context, base
     total = tree_sum(inputs, table, _TREES)
@@ -242,7 +245,7 @@ def step_time(
     if p > 0.0:
         box += 16 if n > 0.0 else 8
     if (table[box + 1] == 0.0 and table[box + 5] == 0.0) or p + n == 0.0:
-        return float(linear.step_time(p, x, n, c, table))
+        return float(linear_kernel.step_time(p, x, n, c, table))
     cached = x / p if p > 0.0 else 0.0
     context = c / n if n > 0.0 else 0.0
     p_in = min(table[box + 1], max(table[box], p))
@@ -251,8 +254,8 @@ def step_time(
     context_in = min(table[box + 7], max(table[box + 6], context))
     seconds = _inside_time(p_in, cached_in, n_in, context_in, table)
     if p_in != p or cached_in != cached or n_in != n or context_in != context:
-        seconds += linear.step_time(p, x, n, c, table)
-        seconds -= linear.step_time(p_in, p_in * cached_in, n_in, n_in * context_in, table)
+        seconds += linear_kernel.step_time(p, x, n, c, table)
+        seconds -= linear_kernel.step_time(p_in, p_in * cached_in, n_in, n_in * context_in, table)
     return float(max(0.0, seconds))
 
 
@@ -263,9 +266,3 @@ def decode_line(
     """Line of decode-only steps: trees have no line, so it holds for one step."""
     seconds = step_time(0.0, 0.0, decode_seqs, decode_context_tokens, table)
     return seconds, 0.0, decode_context_tokens
-
-
-def predict_steps(features: Floats, table: Floats) -> Floats:
-    """Evaluate `step_time` for every row of (p, x, n, c)."""
-    seconds: Floats = evaluate(step_time, features, table)
-    return seconds

@@ -1,4 +1,4 @@
-"""What parallelism adds to a step: collective operations between the GPUs."""
+"""Collective operations between GPUs: the time that parallelism adds to a step."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ class Collective:
 
     Attributes:
         ranks: number of GPUs.
-        message_bytes: sizes with a known time, ascending; of an all-gather or reduce-scatter, what
-            each GPU contributes or receives.
+        message_bytes: sizes with a known time, ascending; of an all-gather or reduce-scatter, the
+            part that each GPU contributes or receives.
         us: microseconds at those sizes.
-        source: where the times come from, in words.
+        source: the origin of the times, in words.
     """
 
     ranks: int
@@ -81,7 +81,7 @@ class Collective:
 
 @dataclass(frozen=True)
 class Exchanges:
-    """What the GPUs of an instance, or expert-parallel ranks, send each other in a step.
+    """Messages between the GPUs of an instance, or between expert-parallel ranks, in a step.
 
     Attributes:
         layer: twice in each layer, the hidden state of every token of a GPU.

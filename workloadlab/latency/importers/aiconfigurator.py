@@ -22,8 +22,9 @@ from workloadlab.latency.importers.aiconfigurator_attention import MOST_TOKENS, 
 from workloadlab.latency.importers.attention import mixed_note
 from workloadlab.latency.importers.composition import StepCosts
 from workloadlab.latency.importers.selection import only_folder, read_table
+from workloadlab.latency.importers.source import Facts, Source
 
-__all__ = ["is_aiconfigurator", "read_aiconfigurator"]
+__all__ = ["SOURCE", "is_aiconfigurator", "read_aiconfigurator"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -43,7 +44,7 @@ def is_aiconfigurator(path: str | Path) -> bool:
 
 def read_aiconfigurator(
     path: str | Path, *, model: str | None = None, tp: int | None = None, dtype: str = "bf16"
-) -> tuple[pl.DataFrame, dict[str, Any]]:
+) -> tuple[pl.DataFrame, Facts]:
     """Compose a step table of a model from the kernel tables in a folder, or the only one below it.
 
     Args:
@@ -100,7 +101,7 @@ def _model(folder: Path, model: str | None) -> ModelGeometry:
     return ModelGeometry.named(model)
 
 
-def _facts(costs: StepCosts, folder: Path, dtype: str) -> dict[str, Any]:
+def _facts(costs: StepCosts, folder: Path, dtype: str) -> Facts:
     system, engine = folder.parts[-2:]
     notes = [
         "composed from kernel times, interpolated in tokens, n and k",
@@ -220,3 +221,6 @@ def _experts_us(folder: Path, geometry: ModelGeometry, tp: int, tokens: Floats) 
     points = rows.group_by("num_tokens").agg(pl.col("latency").min()).sort("num_tokens")
     us: Floats = np.interp(tokens, points["num_tokens"], points["latency"]) * _MS
     return us
+
+
+SOURCE = Source("aiconfigurator SYSTEM/FRAMEWORK-VERSION", is_aiconfigurator, read_aiconfigurator)

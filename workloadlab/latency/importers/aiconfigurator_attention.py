@@ -5,9 +5,9 @@ attention that its pairs are, 1 - (c / (c + p))^2 at c + p, and not less than th
 of more KV heads than measured is a larger batch of fewer heads.
 
 FlashAttention 2 (the tables of A100) computes decodes beside a prefill as whole tiles of 128 rows for
-every query head: 4 x 128 x heads x head_dim operations per cached token, at 1 / 1.4 of the peak. That
-is where the mixed kernels measured on RTX GPUs lie (0.7 to 1.4 of it, with 4 or 8 heads per KV head)
-and the unsplit ones on an A6000 (1.4); mixed steps were not measured on A100.
+every query head: 4 x 128 x heads x head_dim operations per cached token, at 1 / 1.4 of the peak. The
+mixed kernels measured on RTX GPUs lie there (0.7 to 1.4 of it, with 4 or 8 heads per KV head), and the
+unsplit ones on an A6000 (1.4); mixed steps were not measured on A100.
 """
 
 from __future__ import annotations

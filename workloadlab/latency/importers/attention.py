@@ -1,7 +1,7 @@
 """Attention of one layer from points that were measured apart for prefill and for decode.
 
-Both answer in microseconds. A mixed step is taken as its prefill plus its decodes. That is a lower
-bound: where one kernel was measured for both (RTX 4090 and RTX PRO 6000, FlashAttention 2) its
+Both answer in microseconds. A mixed step is taken as its prefill plus its decodes, a lower bound:
+where one kernel was measured for both (RTX 4090 and RTX PRO 6000, FlashAttention 2) its
 attention takes 1.2 to 3 times the sum, and the step 1 to 50 % longer, most with short chunks beside
 many long contexts. So a source may give decodes beside a prefill a cost of their own.
 """

@@ -19,8 +19,8 @@ __all__ = ["MAX_CONTEXT", "StepCosts", "step_frame", "steps_to_compose"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-# What engines visit, no larger than what was measured. Totals are measured counts (the chunk is
-# what the decodes leave of it), since dense operators jump between them.
+# Sizes that engines visit, no larger than those that were measured. Totals are measured counts, since
+# dense operators jump between them; a chunk is the rest that the decodes leave of its total.
 _DECODE_SEQS = (*range(1, 17), *range(20, 65, 4), *range(80, 257, 16))
 _MIXED_SEQS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
 _MIXED_TOTALS = (2, 4, 8, *range(16, 161, 16), 192, 224, *range(256, 2049, 64))
@@ -35,7 +35,7 @@ _MICROSECOND = 1_000  # ns
 
 @dataclass(frozen=True, kw_only=True)
 class StepCosts:
-    """What the parts of a step take, in microseconds, from tables of prefill and decode kernels.
+    """Microseconds of the parts of a step, from tables of prefill and decode kernels.
 
         step = layers x (layer_us + attention) + once_us + head_us + collectives
 
@@ -44,7 +44,7 @@ class StepCosts:
         tp: tensor-parallel degree.
         tokens: measured token counts.
         layer_us: all but attention of one layer, at `tokens`.
-        once_us: what runs once per step, at `tokens`.
+        once_us: operators that run once per step, at `tokens`.
         sequences: counts of sequences of which the output head is known.
         head_us: output head and sampler at `sequences`.
         attention: of one layer.

@@ -6,8 +6,9 @@ relative errors,
 
     seconds = (prefill s) b L + L ((step s) + (context s) 1.5 b L):
 
-whatever grows with the number of tokens alone is prefill, since decode waits for memory. The samples
-are what that leaves: a prefill of b L tokens, and the mean decode step.
+the part that grows with the number of tokens alone is prefill, since decode waits for memory. Each row
+leaves two samples: a prefill of b L tokens, and the mean decode step. A batch of 8 prompts of 1024
+tokens is one prefill of 8192 tokens and one decode of 8 sequences with 12,288 tokens of context.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import UsageError
+from workloadlab.latency.features import FEATURES
 from workloadlab.latency.importers.selection import choose, read_table
+from workloadlab.latency.importers.source import Facts, Source
 
-__all__ = ["is_llm_inference_bench", "read_llm_inference_bench"]
+__all__ = ["SOURCE", "is_llm_inference_bench", "read_llm_inference_bench"]
 
 _COLUMNS = {
     "gpu": "Hardware",
@@ -47,7 +50,7 @@ def is_llm_inference_bench(path: str | Path) -> bool:
 
 def read_llm_inference_bench(
     path: str | Path, *, model: str | None = None, gpu: str | None = None, tp: int | None = None
-) -> tuple[pl.DataFrame, dict[str, Any]]:
+) -> tuple[pl.DataFrame, Facts]:
     """Read the batches of one model on one kind of GPU with vLLM.
 
     Args:
@@ -89,8 +92,7 @@ def read_llm_inference_bench(
         ]
     ).astype(np.int64)
     latency = np.concatenate([prefill_s, (seconds - prefill_s) / length])
-    names = ("prefill_tokens", "prefill_context_tokens", "decode_seqs", "decode_context_tokens")
-    steps = pl.DataFrame(dict(zip(names, features.T, strict=True))).with_columns(
+    steps = pl.DataFrame(dict(zip(FEATURES, features.T, strict=True))).with_columns(
         latency_ns=pl.Series(np.rint(latency * 1e9).astype(np.int64)),
         gpu=pl.lit(_GPUS.get(theirs, theirs)),
         model=pl.lit(rows["Model"][0]),
@@ -123,3 +125,8 @@ def _prefill_share(length: Any, batch: Any, seconds: Any) -> Any:
     solution, _ = nnls(terms / seconds[:, None], np.ones(len(seconds)))
     fitted = terms @ solution
     return seconds * terms[:, 0] * solution[0] / fitted
+
+
+SOURCE = Source(
+    "LLM-Inference-Bench All_results.csv", is_llm_inference_bench, read_llm_inference_bench
+)

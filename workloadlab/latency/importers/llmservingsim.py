@@ -11,11 +11,12 @@ from workloadlab.errors import UsageError
 from workloadlab.latency.importers.composition import step_frame, steps_to_compose
 from workloadlab.latency.importers.operator_tables import AXES, SHAPE, OperatorTables, table_file
 from workloadlab.latency.importers.selection import licence_of
+from workloadlab.latency.importers.source import Facts, Source
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["is_llmservingsim", "read_llmservingsim"]
+__all__ = ["SOURCE", "is_llmservingsim", "read_llmservingsim"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -25,9 +26,7 @@ def is_llmservingsim(path: str | Path) -> bool:
     return Path(path).is_dir() and bool(_table_folders(Path(path)))
 
 
-def read_llmservingsim(
-    path: str | Path, *, expert_parallel: int = 1
-) -> tuple[pl.DataFrame, dict[str, Any]]:
+def read_llmservingsim(path: str | Path, *, expert_parallel: int = 1) -> tuple[pl.DataFrame, Facts]:
     """Compose a step table from the tables in a folder, or in the only such folder below it.
 
     The rows are what engines visit rather than the profiler's grid: decode batches of 1 to 256
@@ -100,7 +99,7 @@ def _steps_to_compose(tables: OperatorTables) -> Floats:
     return steps_to_compose(tables.tokens, tables.sequences[-1], largest)
 
 
-def _model_facts(tables: OperatorTables) -> dict[str, Any]:
+def _model_facts(tables: OperatorTables) -> Facts:
     facts = tables.facts
     notes = "composed from kernel times of one layer; CPU time between kernels is not included"
     if tables.exchanges:
@@ -126,3 +125,6 @@ def _model_facts(tables: OperatorTables) -> dict[str, Any]:
         },
         "system": {key: value for key, value in system.items() if value is not None},
     }
+
+
+SOURCE = Source("LLMServingSim perf/GPU/ORG/MODEL/DTYPE/tpN", is_llmservingsim, read_llmservingsim)

@@ -28,11 +28,12 @@ from workloadlab.latency.importers.selection import (
     only_folder,
     read_table,
 )
+from workloadlab.latency.importers.source import Facts, Source
 
 if TYPE_CHECKING:
     from workloadlab.latency.hardware.geometry import ModelGeometry
 
-__all__ = ["is_llmservingsim_v0", "read_llmservingsim_v0"]
+__all__ = ["SOURCE", "is_llmservingsim_v0", "read_llmservingsim_v0"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -52,9 +53,7 @@ def is_llmservingsim_v0(path: str | Path) -> bool:
     return Path(path).is_dir() and any(Path(path).rglob("layers.parquet"))
 
 
-def read_llmservingsim_v0(
-    path: str | Path, *, tp: int | None = None
-) -> tuple[pl.DataFrame, dict[str, Any]]:
+def read_llmservingsim_v0(path: str | Path, *, tp: int | None = None) -> tuple[pl.DataFrame, Facts]:
     """Compose a step table from the tables in a folder, or in the only such folder below it.
 
     Args:
@@ -86,7 +85,7 @@ def read_llmservingsim_v0(
         notes.append("experts one after another, spread over the GPUs")
     if costs.exchanges:
         notes.append(str(costs.exchanges))
-    facts = {
+    facts: Facts = {
         "dtype": "bf16",
         "provenance": {
             "source": f"LLMServingSim profile tables, perf_v0/{gpu}/{name}/{folder.name}",
@@ -197,3 +196,8 @@ def _points(rows: pl.DataFrame, size: str, time: str) -> tuple[Floats, Floats, F
         kept[name].to_numpy().astype(float) for name in (size, "kv_cache_size", time)
     )
     return first, keys, times
+
+
+SOURCE = Source(
+    "LLMServingSim perf_v0/GPU/ORG/MODEL/tpN", is_llmservingsim_v0, read_llmservingsim_v0
+)

@@ -64,7 +64,7 @@ class OperatorTables:
     Attributes:
         geometry: the model's shape.
         tp: tensor-parallel degree that was profiled.
-        ranks: that share the experts; 1 if every GPU has its part of all.
+        ranks: number of those that share the experts; 1 if every GPU has its part of all.
         facts: scalars of `meta.yaml`.
         tokens: profiled token counts.
         layer_us: all dense operators (and experts) of one layer at `tokens`.

@@ -9,13 +9,13 @@ as one output token. At a concurrency of 1 the first token is a prefill of the p
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from workloadlab.latency.importers.selection import choose, read_table
+from workloadlab.latency.importers.source import Facts, Source
 
-__all__ = ["is_silicon_sample", "read_silicon_sample"]
+__all__ = ["SOURCE", "is_silicon_sample", "read_silicon_sample"]
 
 _COLUMNS = {"model": "model_path", "gpu": "system", "tp": "tp_size", "dtype": "precision"}
 _MILLISECOND = 1_000_000  # ns
@@ -34,7 +34,7 @@ def read_silicon_sample(
     gpu: str | None = None,
     tp: int | None = None,
     dtype: str | None = None,
-) -> tuple[pl.DataFrame, dict[str, Any]]:
+) -> tuple[pl.DataFrame, Facts]:
     """Read the aggregated (not disaggregated) vLLM runs of one configuration.
 
     Args:
@@ -94,3 +94,6 @@ def read_silicon_sample(
         },
         "system": {"level": "system", "includes_step_overhead": True},
     }
+
+
+SOURCE = Source("aiconfigurator silicon_sample.csv", is_silicon_sample, read_silicon_sample)

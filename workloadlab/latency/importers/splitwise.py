@@ -9,13 +9,13 @@ as one chunk of their total length, the context of a decode as its mean over the
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from workloadlab.latency.importers.selection import choose, read_table
+from workloadlab.latency.importers.source import Facts, Source
 
-__all__ = ["is_splitwise", "read_splitwise"]
+__all__ = ["SOURCE", "is_splitwise", "read_splitwise"]
 
 _COLUMNS = (
     "model",
@@ -39,7 +39,7 @@ def is_splitwise(path: str | Path) -> bool:
 
 def read_splitwise(
     path: str | Path, *, model: str | None = None, gpu: str | None = None, tp: int | None = None
-) -> tuple[pl.DataFrame, dict[str, Any]]:
+) -> tuple[pl.DataFrame, Facts]:
     """Read the iterations of one model on one machine; repeated rows count once.
 
     Args:
@@ -99,3 +99,6 @@ def read_splitwise(
         },
         "system": {"level": "iteration", "includes_step_overhead": True},
     }
+
+
+SOURCE = Source("Splitwise perf_model.csv", is_splitwise, read_splitwise)

@@ -17,7 +17,7 @@ import polars as pl
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency.hardware.collectives import tensor_parallel
-from workloadlab.latency.hardware.gpus import kv_blocks
+from workloadlab.latency.hardware.limits import kv_blocks
 from workloadlab.latency.importers.aiconfigurator_attention import measured_attention
 from workloadlab.latency.importers.attention import Attention, DecodeGrid, PrefillLines, mixed_note
 from workloadlab.latency.importers.composition import StepCosts
@@ -28,11 +28,12 @@ from workloadlab.latency.importers.selection import (
     only_folder,
     read_table,
 )
+from workloadlab.latency.importers.source import Facts, Source
 
 if TYPE_CHECKING:
     from workloadlab.latency.hardware.geometry import ModelGeometry
 
-__all__ = ["is_vidur", "read_vidur"]
+__all__ = ["SOURCE", "is_vidur", "read_vidur"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -59,7 +60,7 @@ def is_vidur(path: str | Path) -> bool:
     return Path(path).is_dir() and any(Path(path).rglob("mlp.parquet"))
 
 
-def read_vidur(path: str | Path, *, tp: int | None = None) -> tuple[pl.DataFrame, dict[str, Any]]:
+def read_vidur(path: str | Path, *, tp: int | None = None) -> tuple[pl.DataFrame, Facts]:
     """Compose a step table from the tables in a folder, or in the only such folder below it.
 
     Args:
@@ -96,7 +97,7 @@ def read_vidur(path: str | Path, *, tp: int | None = None) -> tuple[pl.DataFrame
     ]
     if costs.exchanges:
         notes.append(str(costs.exchanges))
-    facts = {
+    facts: Facts = {
         "dtype": "fp16",
         "provenance": {
             "source": f"Vidur profiles, compute/{folder.parent.name}/{folder.name}",
@@ -218,3 +219,6 @@ def _vidur_attention(table: pl.DataFrame, origin: str) -> Attention:
         largest=largest,
         origin=origin,
     )
+
+
+SOURCE = Source("Vidur compute/GPU/ORG__MODEL", is_vidur, read_vidur)

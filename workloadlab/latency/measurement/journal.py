@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.errors import DataError
+from workloadlab.latency.features import FEATURES
 from workloadlab.latency.measurement.plan import Shape
+from workloadlab.latency.samples import SAMPLE_COLUMNS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,19 +71,12 @@ class Journal:
         rows = [shape.features for shape in shapes]
         return pl.DataFrame(
             {
-                "prefill_tokens": [row[0] for row in rows],
-                "prefill_context_tokens": [row[1] for row in rows],
-                "decode_seqs": [row[2] for row in rows],
-                "decode_context_tokens": [row[3] for row in rows],
+                **{name: [row[i] for row in rows] for i, name in enumerate(FEATURES)},
                 "latency_ns": [round(self.seconds[shape] * 1e9) for shape in shapes],
                 "gpu": [gpu] * len(rows),
                 "model": [model] * len(rows),
                 "tp": [1] * len(rows),
                 "group": [f"p{s.prefill_tokens}n{s.decode_seqs}" for s in shapes],
             },
-            schema_overrides={
-                "prefill_tokens": pl.Int64, "prefill_context_tokens": pl.Int64,
-                "decode_seqs": pl.Int64, "decode_context_tokens": pl.Int64,
-                "latency_ns": pl.Int64, "tp": pl.Int64,
-            },
-        )  # fmt: skip
+            schema_overrides=SAMPLE_COLUMNS,
+        )

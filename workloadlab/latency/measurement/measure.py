@@ -24,10 +24,10 @@ _ROUNDS = 3
 
 
 class StepTimer(Protocol):
-    """What times steps.
+    """Times steps on a device.
 
     Attributes:
-        conditions: what the times depend on: gpu, driver, torch, dtype, model, geometry, clocks.
+        conditions: facts that the times depend on: gpu, driver, torch, dtype, model, geometry, clocks.
     """
 
     conditions: dict[str, Any]
@@ -57,7 +57,7 @@ def measure(
     `OUT.journal.jsonl` is written line by line with the conditions (GPU, driver, clocks, versions);
     a run that was interrupted goes on from it.
 
-    Without a GPU a tiny geometry runs on the CPU, and the table's model says so: that is a way to try
+    Without a GPU a tiny geometry runs on the CPU, and the table's model says so: a way to try
     the command, not a measurement of the model.
 
     Args:
@@ -65,9 +65,9 @@ def measure(
         out: Parquet or CSV file to write.
         dtype: bf16, fp16 or fp32; on a CPU always fp32.
         device: "auto", "cuda" or "cpu".
-        limits: how far the grid goes; None for defaults by device.
+        limits: of the grid; None for defaults by device.
         refine: steps measured beyond the grid.
-        timer: what times a step, instead of the decoder in PyTorch.
+        timer: times a step, instead of the decoder in PyTorch.
         progress: called with steps done and planned.
 
     Returns:

@@ -51,13 +51,13 @@ class Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How far the grid goes.
+    """Largest sizes of the grid.
 
     Attributes:
         seqs: most decoding sequences.
         chunk_tokens: most tokens of a prefill chunk.
         context_tokens: most tokens of one sequence.
-        kv_tokens: most tokens of KV cache in one step: what fits into memory.
+        kv_tokens: most tokens of KV cache in one step: those that fit into memory.
     """
 
     seqs: int = 256

@@ -56,7 +56,7 @@ def fit_requests(
 
     Args:
         source: Parquet, JSON Lines or frame; see `request_rows`.
-        quantiles: what to predict, each above 0 and below 1; 0.5 is always added.
+        quantiles: those to predict, each above 0 and below 1; 0.5 is always added.
         name: the model's name.
         holdout: share of the blocks to hold out, above 0, at most 0.5.
         seed: which.

@@ -2,7 +2,7 @@
 
     seconds at quantile q = exp(constant + sum of one leaf of every tree)
 
-`request_fit` fits it.
+`workloadlab.latency.requests.fit` fits it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ import polars as pl
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.jit import entry
+from workloadlab.latency import catalog
 from workloadlab.latency.estimators.trees import parse_trees, tree_sum, tree_table
 from workloadlab.latency.fields import Fields
+from workloadlab.latency.model import LatencyModel
 from workloadlab.latency.model_file import json_text, parse_card
 from workloadlab.latency.requests.rows import REQUEST_FEATURES, REQUEST_TARGETS
 from workloadlab.trace import write_atomically
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from workloadlab.latency.card import ErrorCard
 
-__all__ = ["RequestModel", "request_time"]
+__all__ = ["RequestModel", "load_predictor", "request_time"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -52,7 +54,7 @@ class RequestModel:
     """Predicts quantiles of TTFT and TPOT, in seconds.
 
     Attributes:
-        name: what the model is called.
+        name: the model's name.
         features: columns that it reads, among `REQUEST_FEATURES`, in the order of the kernel.
         coefficients: target -> quantile, such as "0.5" -> `constant` and `trees`.
         card: held-out relative errors of the medians.
@@ -204,3 +206,24 @@ def _parse_part(take: Fields, features: int) -> dict[str, Any]:
         "constant": take.number("constant"),
         "trees": parse_trees(take.inside("trees"), features),
     }
+
+
+def load_predictor(name_or_path: str | Path) -> LatencyModel | RequestModel:
+    """Read a latency model, by catalogue name or path, or a request model, by path.
+
+    Raises:
+        UsageError: no such file and no such name.
+        DataError: the file holds neither.
+
+    Example:
+        >>> load_predictor("rtxpro6000-llama-3.1-8b").gpu
+        'RTXPRO6000'
+    """
+    path = catalog.locate(name_or_path)
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        facts = None
+    if isinstance(facts, dict) and facts.get("format") == FORMAT:
+        return RequestModel.from_dict(facts, where=str(path))
+    return LatencyModel.load(path)

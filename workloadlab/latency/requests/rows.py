@@ -20,12 +20,12 @@ REQUEST_FEATURES = (
     "prefill_tokens_in_flight",
     "decode_tokens_in_flight",
 )
-"""What routers may see of a request and of the instance they consider: prompt length, requests
+"""Facts that routers may see of a request and of the instance they consider: prompt length, requests
 running and waiting there, share of its KV cache in use (0 to 1), share of the prompt that it has
 cached (0 to 1), and tokens sent to it that are still to be prefilled or decoded."""
 
 REQUEST_TARGETS = ("ttft_s", "tpot_s")
-"""What is predicted; null where it was not recorded."""
+"""Predicted latencies; null where one was not recorded."""
 
 _TRACE = {
     "input_tokens": "input_tokens",

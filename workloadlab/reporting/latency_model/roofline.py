@@ -2,56 +2,87 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from workloadlab.errors import UsageError
-from workloadlab.latency.domain import KINDS, kind_of
+from workloadlab.latency.domain import KINDS
+from workloadlab.latency.features import FEATURES
 from workloadlab.latency.hardware.geometry import ModelGeometry
-from workloadlab.latency.hardware.gpus import DTYPE_BYTES, find_gpu
-from workloadlab.latency.samples import FEATURES
+from workloadlab.latency.hardware.gpus import find_gpu
+from workloadlab.reporting.canvas import INK, canvas, log_axis, series, thousands
 from workloadlab.reporting.facts import Key, Plot
-from workloadlab.reporting.latency_model.curves import CONTEXT_TOKENS, largest_steps, points_of
+from workloadlab.reporting.latency_model.operations import Floats, Places
+from workloadlab.reporting.latency_model.scatter import StepPoints, by_kind, draw_points
+from workloadlab.reporting.latency_model.steps import CONTEXT_TOKENS, largest_steps, points_of
 from workloadlab.reporting.words import plural, share, three
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from workloadlab.latency import LatencyModel
-    from workloadlab.latency.hardware.gpus import Gpu
 
-__all__ = ["operations_and_bytes", "roofline_plot"]
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
+__all__ = ["Roofline", "plot_roofline"]
 
 TITLE = "Roofline of the model on its GPU"
 CONTEXT = CONTEXT_TOKENS[1]
 SWEEP = 24
 
 
-def roofline_plot(model: LatencyModel, section: str) -> Plot:
-    """Return the figure; where GPU, shape or precision are not known, it says so."""
+@dataclass(frozen=True)
+class Roofline:
+    """Steps as (FLOP/byte, FLOP/s) of one GPU: predicted sweeps and measured points, by kind."""
+
+    kind: ClassVar = "roofline"
+
+    peak_flops: float
+    bandwidth_bytes_s: float
+    curves: tuple[StepPoints, ...]
+    series: tuple[StepPoints, ...]
+
+    def draw(self) -> Figure:
+        """Draw the roof, the sweeps as lines and the measured steps as points."""
+        figure, axes = canvas(height=320)
+        drawn = [np.array(one.points) for one in (*self.curves, *self.series)]
+        intensity, reached = np.concatenate(drawn).T
+        ridge = self.peak_flops / self.bandwidth_bytes_s
+        low, high = intensity.min() / 1.5, max(intensity.max(), ridge) * 2
+        ends = np.array([low, ridge, high])
+        roof = np.minimum(self.peak_flops, self.bandwidth_bytes_s * ends)
+        axes.plot(ends, roof, color=INK, linewidth=1.5)
+        for curve in self.curves:
+            axes.plot(*np.array(curve.points).T, **series(curve.style))
+        draw_points(axes, self.series)
+        log_axis(axes.xaxis, low, high, thousands)
+        log_axis(axes.yaxis, min(reached.min(), roof[0]) / 1.5, max(reached.max(), roof[-1]) * 1.6,
+                 _teraflops)  # fmt: skip
+        if self.series:
+            axes.legend(loc="lower right", title="measured")
+        axes.set_xlabel("operations per byte")
+        axes.set_ylabel("FLOP/s of one GPU")
+        return figure
+
+
+def _teraflops(value: float) -> str:
+    return f"{value / 1e12:,.10g} T"
+
+
+def plot_roofline(model: LatencyModel, section: str) -> Plot:
+    """Say how much of the GPU the largest steps use; why not, where its figures are not known."""
     plot_id = f"{section}-roofline"
     try:
-        gpu, geometry = find_gpu(model.gpu), ModelGeometry.named(model.model)
+        at = _places(model)
+        sweeps = _sweeps(model, at)
     except UsageError as error:
-        return _absent(plot_id, error.what)
-    dtype = model.dtype or geometry.dtype
-    if dtype not in gpu.flops:
-        return _absent(plot_id, f"{gpu.name} has no published FLOP/s in {dtype}")
+        return Plot(id=plot_id, title=TITLE, reading=f"Not drawn: {error.what}.")
     points = points_of(model)
-    at = _Places(geometry, gpu, dtype, model.tp, model.system.get("expert_parallel", 1))
-    fitted = model.domain.boxes if model.domain else KINDS
-    steps = {kind: _sweep(model, kind) for kind in ("decode", "prefill") if kind in fitted}
-    if not all((seconds > 0).all() for _, seconds in steps.values()):
-        return _absent(plot_id, "the model has steps that take no time")
-    sweeps = {kind: at.of(*step) for kind, step in steps.items()}
-    kinds = kind_of(points[:, :4])
     reached = at.of(points[:, :4], points[:, 4])
     above = int((reached[:, 1] > at.roof(reached[:, 0])).sum())
     said = f"; {plural(above, 'measured step')} above it, where caches hold what is counted as read"
     return Plot(
         id=plot_id,
-        kind="roofline",
         title=TITLE,
         reading=_reading(model, at, sweeps) + (said if above else "") + ".",
         definition="Operations: two per active weight and token, four per pair of a token with one "
@@ -59,96 +90,47 @@ def roofline_plot(model: LatencyModel, section: str) -> Plot:
         "reads and writes. Lines: as predicted, decodes of "
         f"{CONTEXT:,} tokens of context each and prefill chunks with nothing cached, from one to "
         "the most fitted; dots: measured. Roof: the smaller of "
-        f"{three(gpu.flops[dtype] / 1e12)} TFLOP/s dense {dtype} and {three(gpu.memory_bytes_s / 1e9)} "
-        f"GB/s times the intensity ({gpu.source}). Of one GPU.",
+        f"{three(at.peak_flops / 1e12)} TFLOP/s dense {at.dtype} and "
+        f"{three(at.gpu.memory_bytes_s / 1e9)} GB/s times the intensity ({at.gpu.source}). "
+        "Of one GPU.",
         n=plural(len(points), "measured step") if len(points) else "no measured step kept",
-        data={
-            "peak_flops": gpu.flops[dtype],
-            "bandwidth_bytes_s": gpu.memory_bytes_s,
-            "curves": [
-                {"label": kind, "style": KINDS.index(kind), "points": sweep.tolist()}
+        drawing=Roofline(
+            peak_flops=at.peak_flops,
+            bandwidth_bytes_s=at.gpu.memory_bytes_s,
+            curves=tuple(
+                StepPoints(kind, KINDS.index(kind), tuple(map(tuple, sweep.tolist())))
                 for kind, sweep in sweeps.items()
-            ],
-            "series": [
-                {"label": kind, "style": style, "points": reached[kinds == style].tolist()}
-                for style, kind in enumerate(KINDS) if (kinds == style).any()
-            ],
-        },
+            ),
+            series=by_kind(points[:, :4], reached),
+        ),
         legend=tuple(Key(f"{kind}, predicted", KINDS.index(kind)) for kind in sweeps),
-    )  # fmt: skip
+    )
 
 
-def _absent(plot_id: str, why: str) -> Plot:
-    return Plot(id=plot_id, kind="absent", title=TITLE, reading=f"Not drawn: {why}.")
+def _places(model: LatencyModel) -> Places:
+    """Return where steps of the model stand under its GPU's roof.
 
-
-def operations_and_bytes(
-    model: ModelGeometry, features: Floats, *, dtype: str, expert_parallel: int = 1
-) -> tuple[Floats, Floats]:
-    """Count what steps compute and move, over all GPUs of the instance.
-
-    Every matrix reads its weights once; of a mixture of experts those that T tokens touch on
-    average, E (1 - (1 - k/E)^T). A rank that shares them with others, each as full, holds its part and
-    meets the tokens of all. A prefill is taken as one chunk, which reads the cache before it
-    once; the cache holds two bytes per value.
-
-    Args:
-        model: the model's shape.
-        features: rows of (prefill_tokens, prefill_context_tokens, decode_seqs,
-            decode_context_tokens).
-        dtype: of the weights.
-        expert_parallel: data-parallel ranks that share the experts; the steps are those of one.
-
-    Returns:
-        Floating-point operations and bytes, one each per row.
-
-    Example:
-        >>> llama = ModelGeometry.named("Llama-3.1-8B")
-        >>> steps = np.array([[0.0, 0, 1, 0], [2048, 0, 0, 0]])
-        >>> operations, moved = operations_and_bytes(llama, steps, dtype="bf16")
-        >>> (operations / moved).round(1).tolist()
-        [1.0, 1943.2]
+    Raises:
+        UsageError: the GPU, the model's shape or FLOP/s in its precision are not known.
     """
-    p, x, n, c = features.T
-    total = p + n
-    head = model.vocab * model.hidden
-    active = model.active_parameters() - model.end_parameters()
-    outputs = n + (p > 0)
-    pairs = x + p * (p + 1) / 2 + c
-    operations = 2.0 * active * total + 2.0 * head * outputs
-    operations += 4.0 * model.layers * model.heads * model.head_dim * pairs
-    expert = 3.0 * model.hidden * model.intermediate * model.layers
-    weights = np.full(len(features), active - expert * max(model.experts_per_token, 1))
-    if model.experts:
-        idle = (1.0 - model.experts_per_token / model.experts) ** (expert_parallel * total)
-        weights += expert * model.experts / expert_parallel * (1.0 - idle)
-    else:
-        weights += expert
-    cached = np.divide(x, p, out=np.zeros_like(x), where=p > 0) + c + total
-    moved = (weights + head) * DTYPE_BYTES[dtype] + cached * model.kv_bytes_per_token()
-    return operations, moved
+    gpu, geometry = find_gpu(model.gpu), ModelGeometry.named(model.model)
+    dtype = model.dtype or geometry.dtype
+    if dtype not in gpu.flops:
+        raise UsageError(f"{gpu.name} has no published FLOP/s in {dtype}")
+    return Places(geometry, gpu, dtype, model.tp, model.system.get("expert_parallel", 1))
 
 
-class _Places:
-    """Turns steps with their durations into places under the roof of one GPU."""
+def _sweeps(model: LatencyModel, at: Places) -> dict[str, Floats]:
+    """Return, for the kinds that the model was fitted on, steps from one token up.
 
-    def __init__(
-        self, geometry: ModelGeometry, gpu: Gpu, dtype: str, tp: int, expert_parallel: int
-    ) -> None:
-        self.geometry, self.dtype, self.tp = geometry, dtype, tp
-        self.expert_parallel = expert_parallel
-        self.peak, self.bandwidth = gpu.flops[dtype], gpu.memory_bytes_s
-
-    def of(self, features: Floats, seconds: Floats) -> Floats:
-        """Return rows of FLOP/byte and FLOP/s."""
-        operations, moved = operations_and_bytes(
-            self.geometry, features, dtype=self.dtype, expert_parallel=self.expert_parallel
-        )
-        return np.column_stack([operations / moved, operations / self.tp / seconds])
-
-    def roof(self, intensity: Floats) -> Floats:
-        """Return the attainable FLOP/s."""
-        return np.minimum(self.peak, self.bandwidth * intensity)
+    Raises:
+        UsageError: a step takes no time, so it would stand at infinity.
+    """
+    fitted = model.domain.boxes if model.domain else KINDS
+    steps = {kind: _sweep(model, kind) for kind in ("decode", "prefill") if kind in fitted}
+    if not all((seconds > 0).all() for _, seconds in steps.values()):
+        raise UsageError("the model has steps that take no time")
+    return {kind: at.of(*step) for kind, step in steps.items()}
 
 
 def _sweep(model: LatencyModel, kind: str) -> tuple[Floats, Floats]:
@@ -163,13 +145,15 @@ def _sweep(model: LatencyModel, kind: str) -> tuple[Floats, Floats]:
     return features, model.predict(dict(zip(FEATURES, features.T, strict=True)))
 
 
-def _reading(model: LatencyModel, at: _Places, sweeps: dict[str, Floats]) -> str:
+def _reading(model: LatencyModel, at: Places, sweeps: dict[str, Floats]) -> str:
     chunk, batch = largest_steps(model)
     sizes = {"decode": f"{batch:,} decodes", "prefill": f"a chunk of {chunk:,} tokens"}
     parts = [
         f"{share(sweep[-1, 1] / at.roof(sweep[-1:, 0])[0])} with {sizes[kind]}"
         for kind, sweep in sweeps.items()
     ]
-    ridge = f"{three(round(at.peak / at.bandwidth))} operations per byte"
-    said = f"Under {ridge} the memory is the limit, over it the arithmetic"
+    said = (
+        f"Under {three(round(at.ridge))} operations per byte the memory is the limit, over it the "
+        "arithmetic"
+    )
     return f"{said}. Reached of what the GPU allows: {' and '.join(parts)}" if parts else said

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from workloadlab.reporting.facts import Cell, Grid
 from workloadlab.reporting.routers.ranking import mean_of, routers_of, standing
 from workloadlab.reporting.words import aligned, plural, three, time_unit
+from workloadlab.scoring import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workloadlab.scoring import Scoreboard
+    from workloadlab.scoring import Metric, Scoreboard
 
 __all__ = ["router_grid"]
-
-LATENCIES = (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("e2e_s", "End to end"))
-LEVELS = ("mean", "p50", "p99")
-RATES: tuple[tuple[str, str, Any, float], ...] = (
-    ("throughput_rps", "requests/s", None, 1),
-    ("output_tokens_per_s", "tokens/s", None, 1),
-    ("slo_attainment", "SLO met %", max, 100),
-    ("goodput_rps", "goodput/s", max, 1),
-    ("cache_hit_ratio", "cache hit %", max, 100),
-    ("preemptions", "preempted", min, 1),
-    ("load_cv", "load CV", None, 1),
-)
-"""Metric, label, which extreme is best (None: neither), factor."""
 
 
 def router_grid(board: Scoreboard, scale: float, *, note: bool = True) -> Grid:
@@ -35,40 +23,59 @@ def router_grid(board: Scoreboard, scale: float, *, note: bool = True) -> Grid:
     groups: list[tuple[str, int]] = [("", 1)]
     header = ["router"]
     columns: list[list[Cell]] = [[Cell(router) for router in routers]]
-    for metric, label in LATENCIES:
-        values = {
-            level: [mean_of(board, router, scale, metric, level) for router in routers]
-            for level in LEVELS
-        }
-        unit, factor = time_unit([value for column in values.values() for value in column])
-        groups.append((f"{label}, {unit}", len(LEVELS)))
-        header += LEVELS
-        columns.append(_means(board, scale, metric, aligned(values["mean"], factor)))
-        columns += [_extreme(values[level], min, factor) for level in LEVELS[1:]]
-    shown = 0
-    for metric, label, best, factor in RATES:
-        values_of = [mean_of(board, router, scale, metric) for router in routers]
-        if all(value is None for value in values_of) or (
-            metric == "preemptions" and not any(values_of)
-        ):
-            continue
-        shown += 1
-        header.append(label)
-        columns.append(_extreme(values_of, best, factor))
-    groups.append(("", shown))
-    seeds = len({run["seed"] for run in board.runs})
+    for metric in METRICS:
+        if metric.reported and metric.parts:
+            unit, found = _latency_columns(board, scale, metric)
+            groups.append((f"{metric.label}, {unit}", len(metric.parts)))
+            header += metric.parts
+            columns += found
+    numbers = [metric for metric in METRICS if metric.reported and not metric.parts]
+    values = {
+        metric: [mean_of(board, router, scale, metric.name) for router in routers]
+        for metric in numbers
+    }
+    told = [metric for metric in numbers if _tells(metric, values[metric])]
+    groups.append(("", len(told)))
+    for metric in told:
+        percent = metric.unit == "share"
+        header.append(f"{metric.label} %" if percent else metric.label)
+        columns.append(_extreme(values[metric], metric, 100 if percent else 1))
     return Grid(
         caption="Routers at the recorded rate" if scale == 1 else f"Routers at rate x{scale:g}",
         groups=tuple(groups),
         header=tuple(header),
         rows=tuple(zip(*columns, strict=True)),
-        note=_note(board, seeds) if note else "",
+        note=_note(board) if note else "",
     )
 
 
-def _means(board: Scoreboard, scale: float, metric: str, texts: Sequence[str]) -> list[Cell]:
+def _tells(metric: Metric, values: Sequence[float | None]) -> bool:
+    """Whether a column says anything: some value, and of what is best low one above 0."""
+    if metric.better == "lower":
+        return any(values)
+    return any(value is not None for value in values)
+
+
+def _latency_columns(
+    board: Scoreboard, scale: float, metric: Metric
+) -> tuple[str, list[list[Cell]]]:
+    """Return the unit of a latency's columns, and the columns."""
+    values = {
+        part: [mean_of(board, router, scale, metric.name, part) for router in routers_of(board)]
+        for part in metric.parts
+    }
+    unit, factor = time_unit([value for column in values.values() for value in column])
+    return unit, [
+        _means(board, scale, metric, aligned(column, factor))
+        if part == "mean" and metric.paired
+        else _extreme(column, metric, factor)
+        for part, column in values.items()
+    ]
+
+
+def _means(board: Scoreboard, scale: float, metric: Metric, texts: Sequence[str]) -> list[Cell]:
     """Mark the leader of a column of means, and the routers that are not separated from it."""
-    routers, ranked = routers_of(board), standing(board, scale, metric)
+    routers, ranked = routers_of(board), standing(board, scale, metric.name)
     if ranked is None:
         return [Cell(text) for text in texts]
     tied = {ranked.leader, *ranked.tied} if ranked.tied else set()
@@ -78,21 +85,22 @@ def _means(board: Scoreboard, scale: float, metric: str, texts: Sequence[str]) -
     ]
 
 
-def _extreme(values: Sequence[float | None], best: Any, factor: float) -> list[Cell]:
-    """Mark the smallest or largest number to three digits, unless all are the same."""
+def _extreme(values: Sequence[float | None], metric: Metric, factor: float) -> list[Cell]:
+    """Mark the best number to three digits, unless all are the same."""
     texts = aligned(values, factor)
     rounded = [None if value is None else three(value) for value in values]
     known = [value for value in values if value is not None]
-    if best is None or not known or len(set(rounded)) == 1:
+    if metric.better is None or not known or len(set(rounded)) == 1:
         return [Cell(text) for text in texts]
-    winning = three(best(known))
+    winning = three(min(known) if metric.better == "lower" else max(known))
     return [
         Cell(text, "least" if value == winning else "")
         for text, value in zip(texts, rounded, strict=True)
     ]
 
 
-def _note(board: Scoreboard, seeds: int) -> str:
+def _note(board: Scoreboard) -> str:
+    seeds = len({run.seed for run in board.runs})
     said = [f"Each number is the mean over {plural(seeds, 'seed')}."] if seeds > 1 else []
     if board.pairs:
         said.append(

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from workloadlab.reporting.words import seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from workloadlab.scoring import Scoreboard
 
-__all__ = ["Rival", "Standing", "focal_scale", "mean_of", "routers_of", "scales_of", "standing"]
+__all__ = [
+    "Rival",
+    "Standing",
+    "between",
+    "focal_scale",
+    "mean_of",
+    "routers_of",
+    "scales_of",
+    "standing",
+]
 
 
 @dataclass(frozen=True)
@@ -57,12 +70,12 @@ class Standing:
 
 def routers_of(board: Scoreboard) -> list[str]:
     """Names of the routers in the order of the board."""
-    return list(dict.fromkeys(run["router"] for run in board.runs))
+    return list(dict.fromkeys(run.router for run in board.runs))
 
 
 def scales_of(board: Scoreboard) -> list[float]:
     """Rate scales of the board, ascending."""
-    return sorted({run["rate_scale"] for run in board.runs})
+    return sorted({run.rate_scale for run in board.runs})
 
 
 def focal_scale(scales: list[float]) -> float:
@@ -75,25 +88,38 @@ def focal_scale(scales: list[float]) -> float:
     return min(scales, key=lambda scale: (abs(math.log(scale)), -scale))
 
 
-def mean_of(board: Scoreboard, router: str, scale: float, *keys: str) -> float | None:
+def mean_of(
+    board: Scoreboard, router: str, scale: float, metric: str, part: str = ""
+) -> float | None:
     """Return a metric of a router at a rate scale: its mean over the seeds, None where one lacks it.
 
     Args:
         board: the scoreboard.
         router: as named on the board.
         scale: as on the board.
-        keys: path to the metric, such as "ttft_s", "p99".
+        metric: its name.
+        part: of a latency's summary, such as "p99".
     """
-    values = []
-    for run in board.runs:
-        if (run["router"], run["rate_scale"]) == (router, scale):
-            value: Any = run
-            for key in keys:
-                value = value[key]
-            values.append(value)
-    if not values or any(value is None for value in values):
-        return None
-    return float(sum(values) / len(values))
+    values = [
+        run.value(metric, part)
+        for run in board.runs
+        if (run.router, run.rate_scale) == (router, scale)
+    ]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+def between(values: Mapping[str, float], words: Callable[[float], str] = seconds) -> str:
+    """Say the range of a number over the routers, naming its ends.
+
+    Example:
+        >>> between({"a": 0.2, "b": 0.1, "c": 0.15}), between({"a": 0.1, "b": 0.1})
+        ('100 ms (b) to 200 ms (a)', '100 ms')
+    """
+    low, high = (pick(values, key=lambda name: values[name]) for pick in (min, max))
+    if words(values[low]) == words(values[high]):
+        return words(values[low])
+    return f"{words(values[low])} ({low}) to {words(values[high])} ({high})"
 
 
 def standing(board: Scoreboard, scale: float, metric: str) -> Standing | None:
@@ -110,23 +136,22 @@ def standing(board: Scoreboard, scale: float, metric: str) -> Standing | None:
     pairs = [
         pair
         for pair in board.pairs
-        if (pair["rate_scale"], pair["metric"]) == (scale, metric)
-        and leader in (pair["router"], pair["other"])
+        if (pair.rate_scale, pair.metric) == (scale, metric) and leader in (pair.router, pair.other)
     ]
     rivals = {router: Rival(router, None, None, None, separated=False) for router in known}
     del rivals[leader]
     for pair in pairs:
-        behind = pair["router"] != leader
-        router = pair["router"] if behind else pair["other"]
+        behind = pair.router != leader
+        router = pair.router if behind else pair.other
         sign = 1.0 if behind else -1.0
-        low, high = sorted((sign * pair["low"], sign * pair["high"]))
+        low, high = sorted((sign * pair.low, sign * pair.high))
         if router in rivals:
-            difference = sign * pair["mean_difference"]
+            difference = sign * pair.mean_difference
             rivals[router] = Rival(router, difference, low, high, separated=low > 0)
     return Standing(
         leader=leader,
         mean_s=known[leader],
         rivals=tuple(sorted(rivals.values(), key=lambda rival: known[rival.router])),
-        windows=pairs[0]["windows"] if pairs else 0,
-        requests=max((pair["requests"] for pair in pairs), default=0),
+        windows=pairs[0].windows if pairs else 0,
+        requests=max((pair.requests for pair in pairs), default=0),
     )

@@ -6,20 +6,24 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.reporting.facts import Finding, Section
+from workloadlab.reporting.routers.differences import plot_differences
 from workloadlab.reporting.routers.grid import router_grid
-from workloadlab.reporting.routers.plots import router_plots
+from workloadlab.reporting.routers.latency import plot_latency, timings_of
+from workloadlab.reporting.routers.load import plot_slo_by_load, plot_ttft_by_load
 from workloadlab.reporting.routers.ranking import focal_scale, routers_of, scales_of, standing
 from workloadlab.reporting.words import grid_of, listed, plural, seconds, share
+from workloadlab.scoring import OUTSIDE_WORTH_A_WARNING
+from workloadlab.scoring.metrics import HEADLINES, METRICS, metric_named
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workloadlab.reporting.facts import Plot
     from workloadlab.reporting.routers.ranking import Standing
     from workloadlab.scoring import Scoreboard
     from workloadlab.trace import Runs
 
 __all__ = ["router_section"]
-
-NAMES = {"ttft_s": "TTFT", "tpot_s": "TPOT", "e2e_s": "end-to-end latency"}
-OUTSIDE_WORTH_A_WARNING = 0.01
 
 
 def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Section:
@@ -28,7 +32,7 @@ def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Sec
     scale = focal_scale(scales)
     grids = [router_grid(board, each, note=each == scales[-1]) for each in scales]
     tables = [grid_of(table) for table in board.tables()]
-    if any("fidelity" in run for run in board.runs):
+    if any(run.fidelity is not None for run in board.runs):
         grids.append(replace(tables.pop(), names=2))
     return Section(
         id=section_id,
@@ -37,21 +41,35 @@ def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Sec
         findings=tuple(_findings(board, scale)),
         facts=_setting(board, scale),
         grids=tuple(grids),
-        plots=tuple(router_plots(board, runs, scale, section_id)),
+        plots=tuple(plot for plot in _plots(board, runs, scale, section_id) if plot),
         details=tuple(tables),
         source=board.to_dict(),
     )
+
+
+def _plots(
+    board: Scoreboard, runs: Runs | None, scale: float, section_id: str
+) -> Iterator[Plot | None]:
+    """Yield the figures; distributions at one rate scale and only where the runs are given."""
+    timings = timings_of(board, runs, scale) if runs else None
+    for metric in METRICS:
+        if metric.paired:
+            yield plot_latency(metric, board, timings, section_id) if timings else None
+            yield plot_differences(metric, board, scale, section_id)
+    if len(scales_of(board)) > 1:
+        yield plot_ttft_by_load(board, section_id)
+        yield plot_slo_by_load(board, section_id)
 
 
 def _summary(board: Scoreboard, scale: float) -> str:
     names = routers_of(board)
     where = _cluster_words(board.cluster)
     said = [
-        f"{plural(len(names), 'router')} replayed {board.runs[0]['requests']:,} requests"
+        f"{plural(len(names), 'router')} replayed {board.runs[0].requests:,} requests"
         + (f" on {where}" if where else "")
         + f" at {_rate(scale)}."
     ]
-    for metric in ("ttft_s", "e2e_s"):
+    for metric in HEADLINES:
         ranked = standing(board, scale, metric)
         if ranked:
             said.append(_verdict(ranked, metric))
@@ -66,7 +84,7 @@ def _rate(scale: float) -> str:
 
 def _verdict(ranked: Standing, metric: str) -> str:
     """Say who leads and by how much, or that the intervals do not tell."""
-    name, leader = NAMES[metric], ranked.leader
+    name, leader = metric_named(metric).noun, ranked.leader
     if not ranked.windows:
         return f"{leader} has the lowest mean {name}, {seconds(ranked.mean_s)}; nothing is paired."
     nearest = ranked.rivals[0]
@@ -85,7 +103,7 @@ def _verdict(ranked: Standing, metric: str) -> str:
 
 
 def _slo_verdict(board: Scoreboard, scale: float) -> str:
-    met = [run["slo_attainment"] for run in board.runs if run["rate_scale"] == scale]
+    met = [run.slo_attainment for run in board.runs if run.rate_scale == scale]
     known = [value for value in met if value is not None]
     if not known:
         return ""
@@ -108,7 +126,7 @@ def _cluster_words(cluster: dict[str, Any]) -> str:
 
 def _findings(board: Scoreboard, scale: float) -> list[Finding]:
     found = []
-    lost = {run["run_id"]: run["requests"] - run["served"] for run in board.runs}
+    lost = {run.run_id: run.requests - run.served for run in board.runs}
     if any(lost.values()):
         most = max(lost, key=lambda run_id: lost[run_id])
         found.append(
@@ -116,15 +134,14 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
                     f"Not every request was served: {most} lost {lost[most]:,}. Latencies are of "
                     "those that were; throughput and goodput count the others as failed.")
         )  # fmt: skip
-    simulated = [run for run in board.runs if run.get("steps")]
-    if any(run["steps_outside_domain"] for run in simulated):
-        worst = max(simulated, key=lambda run: run["steps_outside_domain"] / run["steps"])
-        steps, outside = worst["steps"], worst["steps_outside_domain"]
-        severity = "warning" if outside > OUTSIDE_WORTH_A_WARNING * steps else "info"
+    worst = max(board.runs, key=lambda run: run.outside_share)
+    if worst.outside_share:
+        severity = "warning" if worst.outside_share > OUTSIDE_WORTH_A_WARNING else "info"
         found.append(
             Finding(severity, "Routers",
-                    f"{outside:,} of {steps:,} steps of {worst['run_id']}, the most of any run, lie "
-                    "outside what the latency model was fitted on: their times are extrapolated.")
+                    f"{worst.steps_outside_domain:,} of {worst.steps:,} steps of {worst.run_id}, the "
+                    "most of any run, lie outside what the latency model was fitted on: their times "
+                    "are extrapolated.")
         )  # fmt: skip
     ranked = standing(board, scale, "ttft_s")
     if ranked and ranked.windows and ranked.tied:
@@ -137,8 +154,8 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
 
 
 def _setting(board: Scoreboard, scale: float) -> tuple[tuple[str, str], ...]:
-    scales, seeds = scales_of(board), {run["seed"] for run in board.runs}
-    pairs = [("Requests per run", f"{board.runs[0]['requests']:,}")]
+    scales, seeds = scales_of(board), {run.seed for run in board.runs}
+    pairs = [("Requests per run", f"{board.runs[0].requests:,}")]
     for pool in board.cluster.get("pool", []):
         limits = [
             f"{key.replace('_', ' ')} {pool[key]:,}"

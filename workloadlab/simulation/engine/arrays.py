@@ -1,13 +1,18 @@
-"""A lane as one record: its sizes, options and clock, and where its arrays are.
+"""The table of a lane's arrays, one row each.
 
-Kernels hand one pointer to each other. A bundle of arrays would travel as a hundred machine words, and a
-call would cost more than the steps it takes (measured: half the requests per second). `layout` keeps the
-arrays alive and writes their addresses; an accessor such as `engines(lane)` reads the address and the
-shape from the record.
+Kernels hand one pointer to each other, that of a lane's record (see `lane_record`). A bundle of arrays
+would travel as a hundred machine words, and a call would cost more than the steps it takes (measured:
+half the requests per second). So the record has the addresses and sizes of the arrays, and a row of this
+table is also the accessor that kernels call: `engines(lane)` reads address and shape from the record.
+
+All else is made from the rows in `ARRAYS`: the record, how a lane is laid out (`setup`), the rows of
+many lanes (`side_by_side`), and how a fork gets its own (`fork`, `oracles.forked`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -21,7 +26,8 @@ from workloadlab.simulation.engine.record_types import (
     CACHED,
     DECISION,
     ENGINE,
-    LANE,
+    EVENT,
+    NONE,
     PART,
     PROMPT,
     RELEASE,
@@ -32,58 +38,59 @@ from workloadlab.simulation.engine.record_types import (
     STEP,
 )
 
-__all__ = [
-    "INT",
-    "LANES_TYPE",
-    "LANE_TYPE",
-    "array_of",
-    "arrivals",
-    "block_ids",
-    "cache",
-    "copier",
-    "decisions",
-    "domains",
-    "engines",
-    "first_blocks",
-    "holds",
-    "index_buckets",
-    "index_parts",
-    "index_prompts",
-    "index_rules",
-    "inputs",
-    "member",
-    "memory",
-    "models",
-    "next_turns",
-    "offers",
-    "outputs",
-    "pages",
-    "params",
-    "predictions",
-    "prefix_bits",
-    "prefix_keys",
-    "priorities",
-    "releases",
-    "results",
-    "ring",
-    "scores",
-    "seats",
-    "serves",
-    "sessions",
-    "slo_classes",
-    "slots",
-    "snapshots",
-    "starts",
-    "steps",
-    "tables",
-    "tenants",
-    "thinks",
-    "views",
-]
-
-LANE_TYPE = from_dtype(LANE)
-LANES_TYPE = types.Array(LANE_TYPE, 1, "C")
 FLOAT, INT, BYTE, INT32 = (np.dtype(kind) for kind in ("f8", "i8", "u1", "i4"))
+
+
+class Fork(Enum):
+    """How a fork gets an array of its lane."""
+
+    READ = "kernels only read it, so lanes may share it"
+    WHOLE = "all of it"
+    PAGES = "the pages of block ids that either has written since"
+    LIVE = "what belongs to requests that are live or will arrive"
+    NOTES = "it shares the array, in which both note what they write"
+    NOTHING = "lanes that are forked have no such array"
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array of a lane.
+
+    Attributes:
+        name: of its accessor, and of the field of the record that has its address.
+        element: type of an element.
+        shape: sizes by name, which are fields of the record too, or numbers.
+        fork: how a fork gets its own.
+        start: fields of an element that are not 0 before anything has happened, or its value.
+        about: its content.
+    """
+
+    name: str
+    element: np.dtype[Any]
+    shape: tuple[str | int, ...]
+    fork: Fork
+    start: Any
+    about: str
+
+    @property
+    def written(self) -> bool:
+        """Whether kernels write it, so that each lane needs its own."""
+        return self.fork is not Fork.READ
+
+    def fresh(self, sizes: dict[str, int]) -> Any:
+        """Return the array as it is before anything has happened."""
+        shape = tuple(sizes[size] if isinstance(size, str) else size for size in self.shape)
+        made = np.zeros(shape, self.element)
+        if isinstance(self.start, dict):
+            for field, value in self.start.items():
+                made[field] = value
+        elif self.start:
+            made[...] = self.start
+        return made
+
+
+ARRAYS: dict[str, Array] = {}
+"""Every array of a lane by its name."""
 
 
 def member(context: Any, builder: Any, record: Any, holder: Any, name: str) -> Any:
@@ -92,7 +99,7 @@ def member(context: Any, builder: Any, record: Any, holder: Any, name: str) -> A
     return cgutils.get_record_member(builder, holder, record.offset(name), word)
 
 
-def array_of(record: Any, name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
+def array_of(name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
     """Make the accessor of a C-contiguous array whose address is a field of a record.
 
     A size is a field of the record or a constant.
@@ -100,8 +107,9 @@ def array_of(record: Any, name: str, dtype: np.dtype[Any], *sizes: str | int) ->
     element = from_dtype(dtype)
     kind = types.Array(element, len(sizes), "C")
 
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         word = context.get_value_type(types.intp)
+        record = signature.args[0]
 
         def field(of: str) -> Any:
             return builder.load(member(context, builder, record, arguments[0], of))
@@ -144,58 +152,149 @@ def copier(record: Any, names: tuple[str, ...]) -> Any:
     return intrinsic(copy)
 
 
-def _array(name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
-    return array_of(LANE_TYPE, name, dtype, *sizes)
+def _array(
+    name: str,
+    element: np.dtype[Any],
+    *shape: str | int,
+    fork: Fork,
+    start: Any = 0,
+    about: str,
+) -> Any:
+    """Enter a row into the table; return its accessor."""
+    ARRAYS[name] = Array(name, element, shape, fork, start, about)
+    return array_of(name, element, *shape)
 
 
-engines = _array("engines", ENGINE, "instances")
-slots = _array("slots", SEQUENCE, "slot_count")
-ring = _array("ring", INT, "instances", "phases")
-seats = _array("seats", SEAT, "instances", "seat_count")
-cache = _array("cache", CACHED, "instances", "id_count")
-pages = _array("pages", BYTE, "instances", "page_count")
-holds = _array("holds", BYTE, "block_count")
-results = _array("results", RESULT, "requests")
-releases = _array("releases", RELEASE, "requests")
-tables = _array("tables", FLOAT, "pools", "table_cells")
-domains = _array("domains", FLOAT, "pools", 3, 5, 2)
-"""The instances: see `record_types`. `ring` counts decodes by the phase in which they need a block;
-`pages` says of which ids `cache` or `prefix_bits` was written since the lane was copied;
-`holds` says whether a request uses the resident block of that place in `block_ids`."""
+# instances
 
-views = _array("views", INSTANCE, "instances")
-offers = _array("offers", REQUEST, 1)
-snapshots = _array("snapshots", INSTANCE, "depth", "instances")
-steps = _array("steps", STEP, "room_for_steps")
-decisions = _array("decisions", DECISION, "room_for_decisions")
-scores = _array("scores", FLOAT, "room_for_decisions", "instances")
-"""What the router sees, reports on their way to it, and the records."""
+engines = _array("engines", ENGINE, "instances", fork=Fork.WHOLE, about="every instance")
+ring = _array(
+    "ring", INT, "instances", "phases", fork=Fork.WHOLE,
+    about="decodes by the phase in which they need a block",
+)  # fmt: skip
+seats = _array(
+    "seats", SEAT, "instances", "seat_count", fork=Fork.WHOLE,
+    about="a heap of decodes by (last step, admission), and the slots that prefill",
+)  # fmt: skip
+cache = _array(
+    "cache", CACHED, "instances", "id_count", fork=Fork.PAGES,
+    start={"users": NONE, "older": NONE, "newer": NONE},
+    about="residency of every block id",
+)  # fmt: skip
+pages = _array(
+    "pages", BYTE, "instances", "page_count", fork=Fork.NOTES,
+    about="1 for block ids of which `cache` or `prefix_bits` was written since the lane was copied",
+)  # fmt: skip
+tables = _array(
+    "tables", FLOAT, "pools", "table_cells", fork=Fork.READ, about="latency models, zeros behind"
+)
+domains = _array(
+    "domains", FLOAT, "pools", 3, 5, 2, fork=Fork.READ,
+    about="where latency models were fitted: (kind of step, feature, low and high)",
+)  # fmt: skip
 
-arrivals = _array("arrivals", FLOAT, "requests")
-inputs = _array("inputs", INT, "requests")
-outputs = _array("outputs", INT, "requests")
-predictions = _array("predictions", INT, "requests")
-sessions = _array("sessions", INT, "requests")
-models = _array("models", INT, "requests")
-priorities = _array("priorities", INT, "requests")
-tenants = _array("tenants", INT, "requests")
-slo_classes = _array("slo_classes", INT, "requests")
-first_blocks = _array("first_blocks", INT, "edges")
-block_ids = _array("block_ids", INT32, "block_count")
-next_turns = _array("next_turns", INT, "requests")
-thinks = _array("thinks", FLOAT, "requests")
-prefix_keys = _array("prefix_keys", INT, "requests")
-starts = _array("starts", INT, "start_count")
-serves = _array("serves", BYTE, "pools", "model_columns")
-"""What the requests ask for: see `workload.Workload`. The last column of `serves` is for requests that
-name no model."""
+# requests
 
-index_rules = _array("index_rules", RULES, 1)
-index_prompts = _array("index_prompts", PROMPT, "requests")
-index_parts = _array("index_parts", PART, "part_count")
-index_buckets = _array("index_buckets", INT32, "buckets")
-prefix_bits = _array("prefix_bits", INT, "prefix_words", "prefix_ids")
-params = _array("params", FLOAT, "param_count")
-memory = _array("memory", FLOAT, "memory_cells")
-"""A router's own: its prefix index (see `prefix_index`), what it is told of prefixes, parameters and
-memory. A bucket is the row of its first prompt, -1 for none; a word has the bits of 64 instances."""
+slots = _array("slots", SEQUENCE, "slot_count", fork=Fork.LIVE, about="live requests")
+results = _array(
+    "results", RESULT, "requests", fork=Fork.LIVE,
+    start={"arrival_s": np.nan, "dispatch_s": np.nan, "scheduled_s": np.nan,
+           "first_token_s": np.nan, "end_s": np.nan, "instance": NONE},
+    about="outcome of every request",
+)  # fmt: skip
+holds = _array(
+    "holds", BYTE, "cacheable_blocks", fork=Fork.LIVE,
+    about="1 if a request uses the resident block of that place in `block_ids`",
+)  # fmt: skip
+releases = _array(
+    "releases", RELEASE, "release_room", fork=Fork.NOTHING,
+    about="a heap of turns that follow on one that ended, and of requests that come back",
+)  # fmt: skip
+arrivals = _array("arrivals", FLOAT, "requests", fork=Fork.READ, about="moments of arrival")
+inputs = _array("inputs", INT, "requests", fork=Fork.READ, about="prompt tokens")
+outputs = _array("outputs", INT, "requests", fork=Fork.READ, about="true output tokens")
+predictions = _array(
+    "predictions", INT, "requests", fork=Fork.READ, about="predicted output tokens, -1 for none"
+)
+sessions = _array("sessions", INT, "requests", fork=Fork.READ, about="session, -1 for none")
+models = _array("models", INT, "requests", fork=Fork.READ, about="column of `serves`")
+priorities = _array("priorities", INT, "requests", fork=Fork.READ, about="less is served first")
+tenants = _array("tenants", INT, "requests", fork=Fork.READ, about="tenant, -1 for none")
+slo_classes = _array(
+    "slo_classes", INT, "requests", fork=Fork.READ, about="service class, -1 for none"
+)
+first_blocks = _array(
+    "first_blocks", INT, "edges", fork=Fork.READ,
+    about="where the blocks of a request begin in `block_ids`, and where the last one's end",
+)  # fmt: skip
+block_ids = _array(
+    "block_ids", INT32, "block_count", fork=Fork.READ, about="prefix blocks of all requests"
+)
+next_turns = _array(
+    "next_turns", INT, "turns", fork=Fork.READ, about="row of the turn that follows, -1 for none"
+)
+thinks = _array(
+    "thinks", FLOAT, "turns", fork=Fork.READ, about="seconds from the end of the turn before"
+)
+prefix_keys = _array(
+    "prefix_keys", INT, "keyed_requests", fork=Fork.READ, about="see `REQUEST_FIELDS`"
+)
+starts = _array(
+    "starts", INT, "start_count", fork=Fork.READ, about="rows that arrive by the clock, in order"
+)
+serves = _array(
+    "serves", BYTE, "pools", "model_columns", fork=Fork.READ,
+    about="1 if a pool serves a model; the last column is for requests that name none",
+)  # fmt: skip
+
+# cluster
+
+events = _array(
+    "events", EVENT, "event_count", fork=Fork.READ, about="entries of the event queue, in order"
+)
+
+# router
+
+views = _array(
+    "views", INSTANCE, "instances", fork=Fork.WHOLE, about="instances as the router sees"
+)
+offers = _array("offers", REQUEST, 1, fork=Fork.WHOLE, about="the request to place")
+snapshots = _array(
+    "snapshots", INSTANCE, "depth", "instances", fork=Fork.WHOLE,
+    about="a ring of reports on their way to the router",
+)  # fmt: skip
+index_rules = _array("index_rules", RULES, 1, fork=Fork.WHOLE, about="limits of its prefix index")
+index_prompts = _array(
+    "index_prompts", PROMPT, "indexed_requests", fork=Fork.WHOLE,
+    about="prompts in the index by row",
+)  # fmt: skip
+index_parts = _array(
+    "index_parts", PART, "part_count", fork=Fork.WHOLE, start={"oldest": NONE, "newest": NONE},
+    about="the index by instance, the last one all together",
+)  # fmt: skip
+index_buckets = _array(
+    "index_buckets", INT32, "buckets", fork=Fork.WHOLE, start=NONE,
+    about="first prompt of each bucket of edges, -1 for none",
+)  # fmt: skip
+prefix_bits = _array(
+    "prefix_bits", INT, "prefix_words", "prefix_ids", fork=Fork.PAGES,
+    about="bits of 64 instances that say which of them the router thinks to have a block",
+)  # fmt: skip
+params = _array("params", FLOAT, "param_count", fork=Fork.READ, about="its parameters")
+memory = _array("memory", FLOAT, "memory_cells", fork=Fork.WHOLE, about="its memory")
+
+# records
+
+steps = _array("steps", STEP, "room_for_steps", fork=Fork.NOTHING, about="steps")
+decisions = _array(
+    "decisions", DECISION, "room_for_decisions", fork=Fork.NOTHING, about="decisions"
+)
+scores = _array(
+    "scores", FLOAT, "room_for_decisions", "instances", fork=Fork.NOTHING,
+    about="scores of every instance, NaN for those that could not be chosen",
+)  # fmt: skip
+
+SIZES = tuple(
+    dict.fromkeys(size for row in ARRAYS.values() for size in row.shape if isinstance(size, str))
+)
+"""The sizes by name."""

@@ -1,4 +1,4 @@
-"""Arrivals: by the clock, or released by the end of the turn before in a closed loop."""
+"""Arrivals: by the clock, released by the turn before in a closed loop, or back from an instance."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ from workloadlab.simulation.engine.arrays import (
 )
 from workloadlab.simulation.engine.record_types import NONE, TICK_S
 
-__all__ = ["next_arrival", "note_end", "pop_arrival", "release_ended", "release_next_turn"]
+__all__ = [
+    "next_arrival",
+    "note_end",
+    "pop_arrival",
+    "release",
+    "release_ended",
+    "release_next_turn",
+]
 
 
 @helper
@@ -37,14 +44,19 @@ def _swap(heap: Any, a: Any, b: Any) -> None:
 
 @helper
 def release_next_turn(lane: Any, row: Any, now: Any) -> None:
-    """Put the turn after `row`, if any, on the heap of releases, ordered by (time, row)."""
+    """Let the turn after `row`, if any, come once its think time is over."""
     following = next_turns(lane)[row] if lane.closed == 1 else NONE
-    if following == NONE:
-        return
+    if following != NONE:
+        release(lane, following, now + thinks(lane)[following])
+
+
+@helper
+def release(lane: Any, row: Any, at_s: Any) -> None:
+    """Let a request come to the router at a moment: a heap of releases, ordered by (time, row)."""
     heap = releases(lane)
     child = lane.released
     lane.released += 1
-    heap[child].at_s, heap[child].row = now + thinks(lane)[following], following
+    heap[child].at_s, heap[child].row = at_s, row
     while child > 0:
         parent = (child - 1) >> 1
         if not _before(heap[child], heap[parent]):
@@ -114,7 +126,8 @@ def pop_arrival(lane: Any) -> Any:
         if r.at_s < at_s - TICK_S or (r.at_s <= at_s + TICK_S and r.row < row):
             row, at_s = r.row, r.at_s
             _pop_release(lane)
-            results(lane)[row].arrival_s = at_s
+            if np.isnan(results(lane)[row].arrival_s):
+                results(lane)[row].arrival_s = at_s
             return row
     lane.started += 1
     results(lane)[row].arrival_s = at_s

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from workloadlab.jit import by_address, helper, inline
+from workloadlab.jit import helper, inline
 from workloadlab.simulation.engine.arrays import (
     engines,
     results,
@@ -19,7 +19,6 @@ from workloadlab.simulation.engine.arrays import (
     seats,
     slots,
 )
-from workloadlab.simulation.engine.by_address import SCHEDULE
 from workloadlab.simulation.engine.decodes import drop_decode
 from workloadlab.simulation.engine.kv_blocks import (
     available,
@@ -31,11 +30,12 @@ from workloadlab.simulation.engine.kv_blocks import (
     share,
     take,
 )
+from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.linked_list import append, insert, unlink
 from workloadlab.simulation.engine.queue_order import before_in_queue, victim
 from workloadlab.simulation.engine.record_types import BATCHINGS, NONE, ORDERS
 
-__all__ = ["PARTS"]
+__all__: list[str] = []
 
 CHUNKED, STATIC = BATCHINGS.index("chunked"), BATCHINGS.index("static")
 FCFS, BIN_PACKING = ORDERS.index("fcfs"), ORDERS.index("bin_packing")
@@ -68,7 +68,7 @@ def _preempt(i: Any, lane: Any) -> Any:
 
 @inline
 def _drop_partial(e: Any, seats: Any, i: Any, q: Any) -> None:
-    at = 0
+    at = 0  # those amid their prompts come first among the chunks, so q is found among them
     while seats[i, at].chunk != q:
         at += 1
     e.partials -= 1
@@ -108,7 +108,7 @@ def _serve_in_order(i: Any, lane: Any, budget: Any) -> Any:
         last = NONE
         while needed > available(e) and last != q:
             preempted = True
-            last = _preempt(i, lane)
+            last = _preempt(i, lane)  # of those already served, too: they lose their chunk
             budget += live[last].chunk
         if last != q:
             take(e, lane, i, needed)
@@ -133,7 +133,9 @@ def _after(e: Any, slots: Any, order: Any) -> Any:
 def _serve_running(i: Any, lane: Any) -> Any:
     """Serve all running sequences; return (prefill tokens, its context, whether one was preempted)."""
     e, live, places = engines(lane)[i], slots(lane), seats(lane)
-    budget = e.budget - e.decodes
+    budget = e.budget - e.decodes  # each decode has held its token since it was admitted
+    # In the step to come, number `steps`, a decode needs a block if its computed tokens, `base + steps`,
+    # fill those that it has. It is counted at -base modulo the block size, which is then `phase`.
     needed = ring(lane)[i, e.phase]
     for k in range(e.partials):
         s = live[places[i, k].chunk]
@@ -142,6 +144,8 @@ def _serve_running(i: Any, lane: Any) -> Any:
         needed += blocks_for(s.computed + s.chunk, e.block_size)
         needed -= blocks_for(s.computed, e.block_size)
     preempted = False
+    # Evictions and entries into the cache follow the order of admission. All blocks at once, then the
+    # entries, is that order as long as at most the last admitted has blocks to enter.
     evicts = e.caching == 1 and needed > e.free
     last_only = e.partials == 0 or (e.partials == 1 and places[i, 0].chunk == e.running.tail)
     if needed <= available(e) and (last_only or not evicts):
@@ -197,7 +201,7 @@ def _candidate(i: Any, lane: Any, budget: Any, idle: Any) -> Any:
         if there and first and (not packs or _blocks_to_admit(e, live[q], lane, i, budget)[3]):
             best = q
         if e.queue_order == FCFS:
-            break
+            break  # the list is in this order; the others are looked for
         q = live[q].next
     if best == NONE or _blocks_to_admit(e, live[best], lane, i, budget)[3]:
         return best
@@ -241,6 +245,7 @@ def _admissions(i: Any, lane: Any, budget: Any) -> Any:
     while e.waiting.count > 0 and budget > 0 and e.running.count < e.max_num_seqs:
         q = _candidate(i, lane, budget, idle)
         if q == NONE:
+            # Whoever is not ready yet may be admitted later without a block coming back.
             e.blocked = 1 if e.all_ready <= e.taken_steps else 0
             break
         beside = e.batching != CHUNKED and prefill > 0
@@ -253,7 +258,7 @@ def _admissions(i: Any, lane: Any, budget: Any) -> Any:
     return prefill, context
 
 
-@by_address(SCHEDULE)
+@part("schedule")
 def _schedule(i: Any, lane: Any) -> Any:
     """Form the next batch; return its (prefill tokens, prefill context, decoding sequences).
 
@@ -277,7 +282,3 @@ def _schedule(i: Any, lane: Any) -> Any:
             return prefill, context, 0
     _serve_running(i, lane)
     return 0, 0.0, e.decodes
-
-
-PARTS = {"schedule": (_schedule, SCHEDULE)}
-"""What a lane finds by address: see `by_address`."""

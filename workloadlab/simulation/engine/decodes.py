@@ -40,7 +40,7 @@ def _rise(seats: Any, i: Any, at: Any) -> None:
 @helper
 def _remove(seats: Any, i: Any, size: Any, at: Any) -> None:
     """Remove the entry at position `at` from the heap of `size` entries."""
-    last = size - 1
+    last = size - 1  # what is swapped in there is no longer part of the heap
     _swap(seats, i, at, last)
     if at == last:
         return
@@ -92,7 +92,7 @@ def pop_decode(e: Any, slots: Any, ring: Any, seats: Any, i: Any) -> Any:
 @helper
 def drop_decode(e: Any, s: Any, ring: Any, seats: Any, i: Any, q: Any) -> Any:
     """Take out a decode that is preempted; return its computed tokens."""
-    at = 0
+    at = 0  # preemptions are rare: the heap is searched from its head
     while seats[i, at].slot != q:
         at += 1
     _remove(seats, i, e.decodes, at)
@@ -118,6 +118,7 @@ def blocks_of_run(e: Any, ring: Any, i: Any, steps: Any) -> Any:
 @helper
 def steps_with_blocks(e: Any, ring: Any, i: Any, available: Any) -> Any:
     """Count the steps for which `available` blocks last."""
+    # In as many steps as a block has tokens each decode needs one, whatever its phase.
     steps = (available // e.decodes) * e.block_size
     needed = (available // e.decodes) * e.decodes
     phase = e.phase

@@ -1,8 +1,9 @@
 """Make a fork stand where its lane does, at the price of what either has written since it last did.
 
-Most of what a lane writes lies in one block of memory (see `forked`). What may be large lies elsewhere
-and is copied in parts: slots in use, results of the requests concerned, and pages of block ids. A lane
-and its fork note the pages that they write in the same place.
+Most of what a lane writes lies in one block of memory (see `oracles.forked`). Arrays that may be large
+lie elsewhere and are copied in parts: slots in use, results of the requests concerned, and pages of
+block ids. A lane and its fork note the pages that they write in the same place. The rows of `arrays` say
+which array goes which way (`Fork`).
 """
 
 from __future__ import annotations
@@ -56,12 +57,14 @@ def copy_lane(lane: Any, fork: Any, state: Any, forked: Any, ahead: Any) -> None
         forked[word] = state[word]
     _copy_pages(lane, fork)
     last = min(lane.requests, lane.arrived + ahead)
-    for row in range(lane.arrived, last):
+    for row in range(lane.arrived, last):  # they have no slot, and the fork may have ended them
         results(fork)[row] = results(lane)[row]
     for q in range(lane.used_slots):
         s = slots(lane)[q]
         slots(fork)[q] = s
         results(fork)[s.row] = results(lane)[s.row]
+        # Behind those that it named, a place is set before it is read.
         for at in range(s.first_block, s.first_block + s.named):
             holds(fork)[at] = holds(lane)[at]
+    # No closed loops are forked, so requests start in the order of rows, and none behind these.
     fork.requests = fork.start_count = last

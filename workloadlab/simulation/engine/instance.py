@@ -31,13 +31,14 @@ from workloadlab.simulation.engine.decodes import (
     pop_decode,
     steps_with_blocks,
 )
-from workloadlab.simulation.engine.kv_blocks import available, release, take
+from workloadlab.simulation.engine.kv_blocks import available, empty, release, take
 from workloadlab.simulation.engine.linked_list import append, unlink
 from workloadlab.simulation.engine.record_types import BATCHINGS, TICK_S
 
 __all__ = [
     "accept",
     "begin_step",
+    "clear",
     "complete",
     "only_decodes",
     "quiet_until",
@@ -132,13 +133,14 @@ def complete(i: Any, lane: Any) -> None:
     for k in range(e.chunks):
         q = places[i, k].chunk
         s = live[q]
+        # Ends of one step follow the order of admission, in which their blocks become idle.
         while e.decodes > 0 and places[i, 0].step == e.steps and places[i, 0].order < s.order:
             _end_decode(i, lane)
         s.computed += s.chunk
         e.prefilled += s.chunk
         e.queued_tokens -= s.chunk
         if s.computed < s.target:
-            places[i, e.partials].chunk = q
+            places[i, e.partials].chunk = q  # at k or before it: those have been read
             e.partials += 1
             continue
         s.generated += 1
@@ -156,10 +158,22 @@ def complete(i: Any, lane: Any) -> None:
 
 
 @helper
+def clear(i: Any, lane: Any) -> None:
+    """Lose the step in flight and what is cached on an instance whose sequences are lost."""
+    e = engines(lane)[i]
+    e.now_s = lane.now_s
+    e.stepping = e.paused = e.chunks = e.partials = e.blocked = e.all_ready = 0
+    e.in_flight = e.predicted_left = e.queued_tokens = e.decodes = e.context = e.prefilled = 0
+    for phase in range(lane.phases):
+        ring(lane)[i, phase] = 0
+    empty(e, lane, i)
+
+
+@helper
 def _attended(i: Any, lane: Any) -> Any:
     """Return (context tokens that decode attention takes as long as, more of them after a step).
 
-    That is of the next step, and with one in flight of the step after it; see `Pool.attention_slots`.
+    Both of the next step, and with one in flight of the step after it; see `Pool.attention_slots`.
     """
     e = engines(lane)[i]
     d, wide = float(e.decodes), e.attention_slots
@@ -287,12 +301,14 @@ def run_decodes(i: Any, lane: Any, until: Any) -> None:
     """
     e = engines(lane)[i]
     bounds = domains(lane)[e.pool]
+    # The head of the heap ends first. Its last step gives blocks back, so that one is not taken here.
     left = seats(lane)[i, 0].step - e.steps - 1
     while left > 0 and e.now_s < until - TICK_S:
         first, growth, most = _line(i, lane, left)
         taken = _steps_within(first, growth, most, until + TICK_S - e.now_s)
         end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
         flies = taken < most and end < until - TICK_S
+        # The step in flight has its blocks too; `complete` counts it when it ends.
         needed = blocks_of_run(e, ring(lane), i, taken + flies)
         short = needed > available(e)
         if short:
@@ -333,6 +349,7 @@ def quiet_until(i: Any, lane: Any) -> Any:
     if left == 0:
         return e.now_s
     first, growth, most = _line(i, lane, left)
+    # Any lower count will do where blocks are short: the moment may be early, but never late.
     while most > 0 and blocks_of_run(e, ring(lane), i, most + 1) > available(e):
         most >>= 1
     return e.now_s + (most * first + growth * (0.5 * most * (most - 1)))

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from workloadlab.jit import by_address, helper, inline
+from workloadlab.jit import helper, inline
 from workloadlab.simulation.engine.arrays import engines, steps
-from workloadlab.simulation.engine.by_address import ADVANCE_GROUP, advance_group
+from workloadlab.simulation.engine.by_address import advance_group
 from workloadlab.simulation.engine.instance import (
     begin_step,
     complete,
@@ -20,9 +20,10 @@ from workloadlab.simulation.engine.instance import (
     quiet_until,
     run_decodes,
 )
+from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.record_types import NONE, TICK_S
 
-__all__ = ["PARTS", "advance", "catch_up", "next_end"]
+__all__ = ["advance", "catch_up", "next_end"]
 
 SEQUENCES, STEPS = 1, 2
 """Of what the next end is looked for."""
@@ -47,7 +48,7 @@ def _begin(first: Any, lane: Any) -> Any:
         lane.full = 1
         return False
     now, seconds, recorded = 0.0, 0.0, lane.recorded_steps
-    for i in range(first, last):
+    for i in range(first, last):  # no rank begins before the last one has ended or got work
         now = max(now, every[i].now_s)
     for i in range(first, last):
         e = every[i]
@@ -65,7 +66,7 @@ def _begin(first: Any, lane: Any) -> Any:
     return True
 
 
-@by_address(ADVANCE_GROUP)
+@part("advance_group")
 def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
     """Run every step of the ranks from `first` on that ends by `until`; start none at or after it.
 
@@ -79,6 +80,7 @@ def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
                 return
             for i in range(first, first + leader.ranks):
                 complete(i, lane)
+        # A step of ranks is as long as the slowest, which is no line over the steps.
         if leader.ranks == 1 and only_decodes(leader) and lane.stepwise == 0:
             run_decodes(first, lane, until)
             if leader.stepping == 1:
@@ -92,10 +94,6 @@ def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
             return
 
 
-PARTS = {"advance_group": (_advance_group, ADVANCE_GROUP)}
-"""What a lane finds by address: see `by_address`."""
-
-
 @helper
 def _move(lane: Any, until: Any, peek: Any) -> Any:
     """Advance all instances, or begin steps and look ahead: see `advance` and `next_end`."""
@@ -105,7 +103,7 @@ def _move(lane: Any, until: Any, peek: Any) -> Any:
     i = np.int64(0)
     while i < lane.instances and lane.stalled == NONE and lane.full == 0:
         e = every[i]
-        if lazy and until < e.quiet_s - TICK_S:
+        if lazy and until < e.quiet_s - TICK_S:  # nothing ends by then, so the router sees the same
             i += 1
             continue
         advance_group(lane)(i, lane, until, peek > 0)
@@ -115,7 +113,7 @@ def _move(lane: Any, until: Any, peek: Any) -> Any:
             alone = e.ranks == 1 and lane.stepwise == 0
             end = quiet_until(i, lane) if peek == SEQUENCES and alone else e.now_s
             earliest = min(earliest, end)
-        i += e.ranks
+        i += e.ranks  # their leader has taken them along
     return earliest
 
 
@@ -138,6 +136,6 @@ def catch_up(i: Any, lane: Any) -> None:
 def next_end(lane: Any, of_steps: Any) -> Any:
     """Begin all steps that can begin; return a moment before which no sequence ends, or no step.
 
-    That is inf if all instances are idle.
+    It is inf if all instances are idle.
     """
     return _move(lane, -np.inf, STEPS if of_steps else SEQUENCES)

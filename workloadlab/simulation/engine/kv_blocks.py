@@ -15,7 +15,18 @@ from workloadlab.simulation.engine.arrays import block_ids, cache, holds, pages
 from workloadlab.simulation.engine.prefix_bits import clear_bit, set_bit
 from workloadlab.simulation.engine.record_types import NONE, PAGE_BITS
 
-__all__ = ["available", "blocks_for", "enter", "hits", "idle_hits", "release", "share", "take"]
+__all__ = [
+    "available",
+    "blocks_for",
+    "empty",
+    "enter",
+    "hits",
+    "idle_hits",
+    "lose",
+    "release",
+    "share",
+    "take",
+]
 
 
 @helper
@@ -68,7 +79,7 @@ def _unlink(e: Any, cells: Any, noted: Any, block: Any) -> None:
 @helper
 def take(e: Any, lane: Any, i: Any, count: Any) -> None:
     """Turn `count` available blocks into private ones, evicting idle blocks as needed."""
-    while e.free < count:
+    while e.free < count:  # `count` is available, so an idle block is there to evict
         cells, noted, block = cache(lane)[i], pages(lane)[i], e.oldest
         _unlink(e, cells, noted, block)
         _written(cells, noted, block).users = NONE
@@ -83,7 +94,7 @@ def hits(s: Any, lane: Any, i: Any, limit: Any) -> Any:
     """Count the leading blocks of a request that are resident, at most `limit`."""
     cells, ids, most = cache(lane)[i], block_ids(lane), min(s.blocks, limit)
     count = 0
-    while count < most and cells[ids[s.first_block + count]].users >= 0:
+    while count < most and cells[ids[s.first_block + count]].users >= 0:  # ids are prefix-chained
         count += 1
     return count
 
@@ -140,8 +151,9 @@ def release(e: Any, s: Any, lane: Any, i: Any, computed: Any) -> None:
     if e.caching == 1:
         enter(e, s, lane, i, computed)
         cells, noted, ids, held = cache(lane)[i], pages(lane)[i], block_ids(lane), holds(lane)
+        # The deepest becomes idle first, hence is evicted first: a prefix without its head is no use.
         for at in range(s.first_block + s.named - 1, s.first_block - 1, -1):
-            if held[at] == 1:
+            if held[at] == 1:  # else it is a private copy beside the resident one
                 private -= 1
                 c = _written(cells, noted, ids[at])
                 c.users -= 1
@@ -149,3 +161,22 @@ def release(e: Any, s: Any, lane: Any, i: Any, computed: Any) -> None:
                     _retire(e, cells, noted, ids[at])
         s.named = 0
     e.free += private
+
+
+@helper
+def lose(s: Any, lane: Any, i: Any) -> None:
+    """Forget the resident blocks that a sequence uses, whoever else does; `empty` makes them free."""
+    ids, held = block_ids(lane), holds(lane)
+    for at in range(s.first_block, s.first_block + s.named):
+        if held[at] == 1:
+            _written(cache(lane)[i], pages(lane)[i], ids[at]).users = NONE
+            if lane.keeps_bits == 1:
+                clear_bit(lane, i, ids[at])
+    s.named = 0
+
+
+@helper
+def empty(e: Any, lane: Any, i: Any) -> None:
+    """Make every block free on an instance whose sequences are lost; idle ones are evicted."""
+    take(e, lane, i, available(e))
+    e.free = e.kv_blocks

@@ -13,10 +13,9 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from workloadlab.jit import by_address, entry, helper, inline
-from workloadlab.simulation.engine import batch_formation, instances, prefix_index
+from workloadlab.jit import entry, helper, inline
+from workloadlab.simulation.engine import batch_formation, prefix_index  # noqa: F401  parts
 from workloadlab.simulation.engine.arrays import (
-    LANES_TYPE,
     decisions,
     memory,
     offers,
@@ -27,16 +26,16 @@ from workloadlab.simulation.engine.arrays import (
 )
 from workloadlab.simulation.engine.arrivals import release_ended
 from workloadlab.simulation.engine.by_address import (
-    NEXT_DECISION,
-    PLACE,
     choose,
+    handle_events,
     index_match,
     next_decision,
     place,
     score,
 )
 from workloadlab.simulation.engine.instances import advance, next_end
-from workloadlab.simulation.engine.record_types import NONE
+from workloadlab.simulation.engine.lane_record import LANES_TYPE, part
+from workloadlab.simulation.engine.record_types import NONE, TICK_S
 from workloadlab.simulation.engine.router_side import (
     arrivals_due,
     drop_overflow,
@@ -51,7 +50,6 @@ from workloadlab.simulation.engine.router_side import (
 )
 
 __all__ = [
-    "PARTS",
     "RUN_LANE",
     "STATUS_ALL_NAN",
     "STATUS_DECIDE",
@@ -75,10 +73,11 @@ CHOOSE_MOMENT, REACH_MOMENT, OFFER, DRAIN = 0, 1, 2, 3
 def _next_moment(lane: Any) -> Any:
     """Return the next moment at which the router may have to act, inf if there is none.
 
-    From arrival to arrival, as long as nothing else can follow from the end of a sequence; where that
-    may release a turn, from end to end; where requests wait in the router's queue, from step to step.
+    From arrival or event to the next, as long as nothing else can follow from the end of a sequence;
+    where that may release a turn, from end to end; where requests wait in the router's queue, from step
+    to step.
     """
-    now = due_s(lane)
+    now = min(due_s(lane), lane.event_s)
     if lane.held.count > 0 or lane.closed == 1:
         if lane.lazy == 1:
             advance(lane, lane.reached_s)
@@ -88,7 +87,7 @@ def _next_moment(lane: Any) -> Any:
 
 @helper
 def _reach(lane: Any) -> Any:
-    """Run all instances up to the moment and let the requests arrive that are due then."""
+    """Run all instances up to the moment; let happen, then arrive, what is due then."""
     if lane.interval_s > 0.0:
         refresh_signals(lane, lane.now_s)
     if lane.full == 0 and lane.stalled == NONE:
@@ -100,6 +99,8 @@ def _reach(lane: Any) -> Any:
         return STATUS_RECORD_FULL
     if lane.closed == 1:
         release_ended(lane)
+    if lane.event_s <= lane.now_s + TICK_S:
+        handle_events(lane)(lane)
     return STATUS_DECIDE if arrivals_due(lane, lane.now_s) else STATUS_SLOTS_FULL
 
 
@@ -126,7 +127,7 @@ def _offer(lane: Any) -> Any:
     return False
 
 
-@by_address(NEXT_DECISION)
+@part("next_decision")
 def _next_decision(lane: Any) -> Any:
     """Run until a request must be placed: then `offers` and `views` describe the choice.
 
@@ -135,7 +136,8 @@ def _next_decision(lane: Any) -> Any:
     """
     while True:
         if lane.stage == CHOOSE_MOMENT:
-            if lane.held.count == 0 and lane.arrived == lane.requests:
+            waits = lane.held.count > 0 or lane.event_s < np.inf
+            if not waits and lane.arrived == lane.requests:
                 lane.stage = DRAIN
                 continue
             now = _next_moment(lane)
@@ -161,7 +163,7 @@ def _next_decision(lane: Any) -> Any:
             return STATUS_RECORD_FULL if lane.full == 1 else STATUS_DONE
 
 
-@by_address(PLACE)
+@part("place")
 def _place(lane: Any, chosen: Any) -> Any:
     """Do what the router chose; -1 keeps the request waiting until the next moment."""
     if chosen == -1:
@@ -172,16 +174,6 @@ def _place(lane: Any, chosen: Any) -> Any:
         return STATUS_NO_INSTANCE
     send(lane, chosen)
     return STATUS_DONE
-
-
-PARTS = {
-    **batch_formation.PARTS,
-    **instances.PARTS,
-    **prefix_index.PARTS,
-    "next_decision": (_next_decision, NEXT_DECISION),
-    "place": (_place, PLACE),
-}
-"""What a lane finds by address, and its signature: see `by_address`."""
 
 
 @inline

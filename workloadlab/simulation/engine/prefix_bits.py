@@ -1,4 +1,4 @@
-"""What a router is told of prefixes: one bit by block and instance says that the block is there.
+"""The bits by which a router is told of prefixes: one by block and instance, set if the block is there.
 
 It is there in the prefix index of a router that guesses (`prefix_index` keeps the bits) or really, for a
 router that sees the caches of many instances (`kv_blocks` does). A look-up walks down a prompt once,
@@ -49,6 +49,7 @@ def tell_indexed(lane: Any, tokens: Any) -> None:
         alive = -1 if others >= 64 else (1 << others) - 1
         while alive != 0:
             left = alive & bits[ids[s.first_block + depth]] if depth < whole else 0
+            # Instances that have all blocks before this one, and not this one.
             ending = alive ^ left
             while ending != 0:
                 shown[first + trailing_zeros(ending)].indexed_tokens = depth * lane.block_tokens

@@ -26,11 +26,11 @@ from workloadlab.simulation.engine.arrays import (
     slots,
     views,
 )
-from workloadlab.simulation.engine.by_address import INDEX_INSERT, INDEX_MATCH
+from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.prefix_bits import clear_bit, set_bit, tell_indexed, whole_blocks
 from workloadlab.simulation.engine.record_types import NONE
 
-__all__ = ["PARTS", "index_insert", "index_match"]
+__all__ = ["forget_instance", "index_insert", "index_match"]
 
 
 @helper
@@ -102,6 +102,40 @@ def _forget_deepest(lane: Any, part: Any) -> None:
 
 
 @helper
+def _forget_prompt(lane: Any, row: Any) -> None:
+    """Forget all that is left of a prompt."""
+    p, parts, first = index_prompts(lane)[row], index_parts(lane), first_blocks(lane)[row]
+    if p.shared < p.blocks:
+        _unlist(lane, row)
+    for k in range(p.shared, p.blocks):
+        clear_bit(lane, p.instance, block_ids(lane)[first + k])
+    tokens = (p.blocks - p.shared) * lane.block_tokens + p.rest
+    p.blocks, p.rest = p.shared, 0
+    parts[p.instance].tokens -= tokens
+    parts[lane.instances].tokens -= tokens
+
+
+@helper
+def forget_instance(lane: Any, i: Any) -> None:
+    """Forget all that was sent to an instance, so that its requests may be sent once more."""
+    queue = index_parts(lane)[_part(lane, i)]
+    before, row = NONE, queue.oldest
+    while row != NONE:
+        p = index_prompts(lane)[row]
+        if p.instance == i:
+            _forget_prompt(lane, row)
+            if before == NONE:
+                queue.oldest = p.newer
+            else:
+                index_prompts(lane)[before].newer = p.newer
+            if queue.newest == row:
+                queue.newest = before
+        else:
+            before = row
+        row = p.newer
+
+
+@helper
 def _trim(lane: Any, part: Any) -> None:
     """Enforce the capacity of a part."""
     while index_parts(lane)[part].tokens > index_rules(lane)[0].capacity:
@@ -126,7 +160,7 @@ def _age(lane: Any, now: Any) -> None:
             _trim(lane, part)
 
 
-@entry(INDEX_MATCH)
+@part("index_match", entry)
 def index_match(lane: Any) -> None:
     """Tell the router what its index knows of a request, on every instance."""
     shown = views(lane)
@@ -168,7 +202,7 @@ def _queue_up(lane: Any, part: Any, row: Any) -> None:
     part.newest = row
 
 
-@entry(INDEX_INSERT)
+@part("index_insert", entry)
 def index_insert(lane: Any, s: Any, i: Any) -> None:
     """Remember that a request was sent to instance `i`."""
     rules, parts, p = index_rules(lane)[0], index_parts(lane), index_prompts(lane)[s.row]
@@ -186,7 +220,3 @@ def index_insert(lane: Any, s: Any, i: Any) -> None:
     parts[lane.instances].tokens += added
     if rules.sweep_s == 0.0:
         _trim(lane, _part(lane, i))
-
-
-PARTS = {"index_match": (index_match, INDEX_MATCH), "index_insert": (index_insert, INDEX_INSERT)}
-"""What a lane finds by address: see `by_address`."""

@@ -1,4 +1,4 @@
-"""Who of those that wait on an instance is next, and who of those that run must go."""
+"""The order of those that wait on an instance, and the choice of the victim among those that run."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ from numba import from_dtype, types
 from workloadlab.jit import entry, inline
 from workloadlab.routing.signals import INSTANCE
 from workloadlab.simulation.engine.arrays import (
-    LANES_TYPE,
     engines,
     outputs,
     results,
@@ -24,6 +23,7 @@ from workloadlab.simulation.engine.arrays import (
 from workloadlab.simulation.engine.by_address import next_decision, place, step_time
 from workloadlab.simulation.engine.kv_blocks import hits
 from workloadlab.simulation.engine.lane import STATUS_DECIDE, STATUS_DONE
+from workloadlab.simulation.engine.lane_record import LANES_TYPE
 from workloadlab.simulation.engine.record_types import NONE
 
 __all__ = [
@@ -40,14 +40,14 @@ GO_ON = -2
 
 REWARD_FIELDS: dict[str, tuple[str, str]] = {
     "ended": ("i8", "requests that ended since the last decision, those rejected not among them"),
-    "rejected": ("i8", "requests rejected since then"),
+    "rejected": ("i8", "requests rejected since then, or failed"),
     "ttft_s": ("f8", "seconds from arrival to first token, summed over those that ended"),
     "e2e_s": ("f8", "seconds from arrival to last token, summed over them"),
     "inflicted_s": ("f8", "seconds that the placement makes others wait, see `Environment`"),
-    "misses": ("i8", "requests that ended outside a target, or were rejected"),
+    "misses": ("i8", "requests that ended outside a target, were rejected or failed"),
 }
 REWARD = np.dtype([(name, code) for name, (code, _) in REWARD_FIELDS.items()], align=True)
-"""What a lane earned from one decision to the next."""
+"""The costs of a lane from one decision to the next."""
 
 TARGETS = np.dtype([("ttft_s", "f8"), ("tpot_s", "f8"), ("outside_s", "f8")], align=True)
 """Service-level targets, infinite for none, and the time of a request outside the cluster, which
@@ -80,7 +80,7 @@ def _collect(lane: Any, since: Any, earned: Any, target: Any) -> None:
     row = lane.last_ended
     while row != since:
         r = results(lane)[row]
-        if r.instance == NONE:
+        if r.instance == NONE or np.isnan(r.end_s):
             earned.rejected += 1
             earned.misses += 1
         else:

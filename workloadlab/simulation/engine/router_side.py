@@ -42,7 +42,7 @@ from workloadlab.simulation.engine.instances import advance, catch_up
 from workloadlab.simulation.engine.kv_blocks import available, blocks_for, hits
 from workloadlab.simulation.engine.linked_list import insert, unlink
 from workloadlab.simulation.engine.prefix_bits import tell_indexed, whole_blocks
-from workloadlab.simulation.engine.record_types import ASSUMED_OUTPUT_TOKENS, NONE, TICK_S
+from workloadlab.simulation.engine.record_types import ASSUMED_OUTPUT_TOKENS, GONE, NONE, TICK_S
 
 __all__ = [
     "arrivals_due",
@@ -51,6 +51,7 @@ __all__ = [
     "fill_offer",
     "refresh_own",
     "refresh_signals",
+    "reject",
     "reject_head",
     "report",
     "send",
@@ -184,7 +185,7 @@ def _fill_slot(lane: Any, s: Any, row: Any) -> None:
 
 
 @helper
-def _reject(lane: Any, q: Any) -> None:
+def reject(lane: Any, q: Any) -> None:
     """End a request without service."""
     row = slots(lane)[q].row
     note_end(lane, row)
@@ -198,7 +199,7 @@ def reject_head(lane: Any) -> None:
     """Reject the first request in the queue: no instance could ever serve it."""
     q = lane.held.head
     unlink(lane.held, slots(lane), q)
-    _reject(lane, q)
+    reject(lane, q)
 
 
 @helper
@@ -207,7 +208,7 @@ def drop_overflow(lane: Any) -> None:
     while lane.held.count > lane.most_held:
         q = lane.held.tail
         unlink(lane.held, slots(lane), q)
-        _reject(lane, q)
+        reject(lane, q)
 
 
 @inline
@@ -228,8 +229,8 @@ def refresh_own(lane: Any) -> Any:
             needed = blocks_for(tokens, size)
         able = needed <= e.kv_blocks
         able = able and serves(lane)[e.pool, name] == 1
-        ever = ever or able
-        able = able and e.in_flight < e.most_in_flight
+        ever = ever or (able and e.most_now != GONE)
+        able = able and e.in_flight < e.most_now
         free = free or able
         v.in_flight = e.in_flight
         v.fits = 1 if able else 0
@@ -280,7 +281,7 @@ def send(lane: Any, chosen: Any) -> None:
     result = results(lane)[s.row]
     result.dispatch_s = lane.now_s
     if v.fits == 0:
-        _reject(lane, q)
+        reject(lane, q)
         return
     result.instance = chosen
     catch_up(chosen, lane)

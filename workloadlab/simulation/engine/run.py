@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
-from workloadlab.simulation.engine.setup import lane_arrays
 from workloadlab.simulation.recording import Recorder
 from workloadlab.simulation.workload import Outcome, Workload
 
@@ -54,6 +53,7 @@ def replay_lane(
             scores every instance NaN, or defers for ever; or an engine that cannot go on.
     """
     from workloadlab.simulation.engine import lane
+    from workloadlab.simulation.engine.setup import lane_arrays
 
     if policy.kind == "batch":
         from workloadlab.simulation.engine.side_by_side import replay_by_choices

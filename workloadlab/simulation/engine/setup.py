@@ -9,9 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.latency.estimators.registry import estimator_named
-from workloadlab.routing import INSTANCE, REQUEST, empty_memory
-from workloadlab.simulation.engine import record_types as state
-from workloadlab.simulation.engine.record_types import BATCHINGS, NONE, ORDERS
+from workloadlab.routing import empty_memory
+from workloadlab.simulation.engine import lane  # noqa: F401  it compiles the parts of the engine
+from workloadlab.simulation.engine.arrays import ARRAYS
+from workloadlab.simulation.engine.by_address import DECODE_LINE, PARTS, ROUTERS, STEP_TIME
+from workloadlab.simulation.engine.lane_record import CLOCK, COMPILED_PARTS, LANE, signature_of
+from workloadlab.simulation.engine.record_types import (
+    AWAY,
+    BATCHINGS,
+    ENGINE,
+    NONE,
+    ORDERS,
+    PAGE_BITS,
+    RULES,
+    SEQUENCE,
+)
+from workloadlab.simulation.event import presence
 from workloadlab.simulation.fixed_signals import fixed_signals
 from workloadlab.simulation.workload import prefix_keys, seed_state
 
@@ -21,7 +34,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.workload import Workload
 
-__all__ = ["WRITTEN", "LaneArrays", "lane_arrays"]
+__all__ = ["LaneArrays", "lane_arrays"]
 
 FIRST_SLOTS = 4096
 
@@ -30,12 +43,6 @@ FEWEST_WITH_BITS = 32
 It saves the router a look-up per instance and costs the engines a write per block that comes or goes.
 Replays that evict, with prompts of some 25 blocks and of 100, took 1 % less and 4 % more time on 16
 instances, 7 % and 1 % less on 32, 13 % and 3 % less on 64."""
-
-WRITTEN = ("engines", "slots", "ring", "seats", "cache", "pages", "holds", "results", "releases",
-            "steps", "decisions", "scores", "views", "offers", "snapshots", "index_rules",
-            "index_prompts", "index_parts", "index_buckets", "prefix_bits",
-            "memory")  # fmt: skip
-"""Arrays that the kernel writes; the others may be shared by lanes."""
 
 
 @dataclass
@@ -63,13 +70,14 @@ class LaneArrays:
     def copy(self) -> LaneArrays:
         """Return a lane that stands where this one does and goes its own way."""
         made = LaneArrays(self.lane.copy(), dict(self.arrays))
-        for name in WRITTEN:
-            made.put(name, self.arrays[name].copy())
+        for name, row in ARRAYS.items():
+            if row.written:
+                made.put(name, self.arrays[name].copy())
         return made
 
     def add_slots(self) -> None:
         """Make room for twice as many live requests."""
-        slots = np.zeros(2 * len(self.arrays["slots"]), state.SEQUENCE)
+        slots = np.zeros(2 * len(self.arrays["slots"]), SEQUENCE)
         slots[: len(self.arrays["slots"])] = self.arrays["slots"]
         self.put("slots", slots)
         self.lane["slot_count"] = len(slots)
@@ -91,36 +99,37 @@ def _serves(cluster: Cluster, workload: Workload) -> Any:
     return table
 
 
-def _requests(workload: Workload, cluster: Cluster, *, prefix: bool) -> dict[str, Any]:
+def _closed(workload: Workload) -> bool:
+    """Say whether some turns wait for the one before them."""
+    return len(workload.starts) < len(workload)
+
+
+def _requests(workload: Workload, cluster: Cluster, *, keyed: bool) -> dict[str, Any]:
     """Lay out what the requests ask for; the overhead outside the engine delays every arrival."""
     outside_s = cluster.request_overhead_s
-    nothing = np.zeros(0)
-    closed = len(workload.starts) < len(workload)
-    columns = {
-        "arrivals": (workload.arrival_s + outside_s if outside_s else workload.arrival_s, float),
-        "inputs": (workload.input_tokens, np.int64),
-        "outputs": (workload.output_tokens, np.int64),
-        "predictions": (workload.predicted_tokens, np.int64),
-        "sessions": (workload.session, np.int64),
-        "models": (workload.model, np.int64),
-        "priorities": (workload.priority, np.int64),
-        "tenants": (workload.tenant, np.int64),
-        "slo_classes": (workload.slo_class, np.int64),
-        "first_blocks": (workload.first_block, np.int64),
-        "next_turns": (workload.next_turn if closed else nothing, np.int64),
-        "thinks": (workload.think_s + outside_s if closed else nothing, np.float64),
-        "prefix_keys": (prefix_keys(workload) if prefix else nothing, np.int64),
-        "starts": (workload.starts, np.int64),
-        "serves": (_serves(cluster, workload), np.uint8),
-        "block_ids": (workload.block_ids, np.int32),
+    closed = _closed(workload)
+    return {
+        "arrivals": workload.arrival_s + outside_s if outside_s else workload.arrival_s,
+        "inputs": workload.input_tokens,
+        "outputs": workload.output_tokens,
+        "predictions": workload.predicted_tokens,
+        "sessions": workload.session,
+        "models": workload.model,
+        "priorities": workload.priority,
+        "tenants": workload.tenant,
+        "slo_classes": workload.slo_class,
+        "first_blocks": workload.first_block,
+        "next_turns": workload.next_turn if closed else (),
+        "thinks": workload.think_s + outside_s if closed else (),
+        "prefix_keys": prefix_keys(workload) if keyed else (),
+        "starts": workload.starts,
+        "serves": _serves(cluster, workload),
+        "block_ids": workload.block_ids,
     }
-    return {name: np.ascontiguousarray(values, kind) for name, (values, kind) in columns.items()}
 
 
 def _engines(cluster: Cluster) -> Any:
-    from workloadlab.simulation.engine.by_address import DECODE_LINE, STEP_TIME
-
-    engines = np.zeros(sum(pool.instances for pool in cluster.pools), state.ENGINE)
+    engines = np.zeros(sum(pool.instances for pool in cluster.pools), ENGINE)
     first = 0
     for number, pool in enumerate(cluster.pools):
         rows = engines[first : first + pool.instances]
@@ -137,7 +146,7 @@ def _engines(cluster: Cluster) -> Any:
         rows["batching"] = BATCHINGS.index(pool.batching)
         rows["reserve"] = pool.reserve_full_isl
         rows["spare"] = pool.spare_blocks
-        rows["most_in_flight"] = pool.most_in_flight
+        rows["most_in_flight"] = rows["most_now"] = pool.most_in_flight
         rows["overhead_s"] = pool.step_overhead_s
         rows["noise"] = pool.log_noise
         rows["attention_slots"] = pool.attention_slots or np.inf
@@ -145,6 +154,8 @@ def _engines(cluster: Cluster) -> Any:
         rows["pool"] = number
         rows["caching"] = pool.prefix_caching
         rows["ranks"] = pool.instances if pool.step_together else 1
+    absent, engines["starts_left"] = presence(cluster.event_queue, len(engines))
+    engines["most_now"][absent] = AWAY
     engines["free"] = engines["kv_blocks"]
     for link in ("oldest", "newest"):
         engines[link] = NONE
@@ -169,48 +180,126 @@ def _bounds(model: LatencyModel) -> Any:
     return np.tile(np.array([-np.inf, np.inf]), (3, 5, 1))
 
 
-def _results(count: int) -> Any:
-    results = np.zeros(count, state.RESULT)
-    for moment in ("arrival_s", "dispatch_s", "scheduled_s", "first_token_s", "end_s"):
-        results[moment] = np.nan
-    results["instance"] = NONE
-    return results
+def _instances(cluster: Cluster) -> dict[str, Any]:
+    """Lay out the instances and the latency models of their pools."""
+    return {
+        "engines": _engines(cluster),
+        "tables": _tables(cluster),
+        "domains": np.stack([_bounds(pool.latency) for pool in cluster.pools]),
+        "events": np.array(cluster.event_queue, ARRAYS["events"].element),
+    }
 
 
-def _cache(ids: int, count: int) -> Any:
-    """Return the residency of every block id on every instance: none."""
-    cache = np.zeros((count, ids), state.CACHED)
-    for link in state.CACHED.names or ():
-        cache[link] = NONE
-    return cache
-
-
-def _snapshots(cluster: Cluster, count: int) -> Any:
-    """Return a ring of as many snapshots as can be on their way to the router."""
-    depth = 1
-    if cluster.signal_interval_s > 0:
-        depth = int(cluster.signal_delay_s / cluster.signal_interval_s) + 2
-    return np.zeros((depth, count), INSTANCE)
-
-
-def _index(settings: PrefixIndex | None, workload: Workload, instances: int) -> dict[str, Any]:
-    """Lay out a router's prefix index at the start of a run; without settings it has no prompts."""
-    rules, parts = np.zeros(1, state.RULES), np.zeros(instances + 1, state.PART)
-    prompts = buckets = 0
+def _rules(settings: PrefixIndex | None) -> Any:
+    """Return the limits of a prefix index."""
+    rules = np.zeros(1, RULES)
     if settings is not None:
         capacity, ttl_s = settings.capacity_tokens, settings.ttl_s
         rules["capacity"] = np.iinfo(np.int64).max if capacity is None else capacity
         rules["ttl_s"] = np.inf if ttl_s is None else ttl_s
         rules["sweep_s"], rules["tree"] = settings.sweep_s, settings.kind == "tree"
-        rules["shared"], prompts = settings.shared, len(workload)
-        buckets = 1 << prompts.bit_length()
-    parts["oldest"] = parts["newest"] = NONE
+        rules["shared"] = settings.shared
+    return rules
+
+
+def _router(policy: Router, cluster: Cluster, models: tuple[str, ...]) -> dict[str, Any]:
+    """Lay out what a router sees at first, and its own."""
     return {
-        "index_rules": rules,
-        "index_prompts": np.zeros(prompts, state.PROMPT),
-        "index_parts": parts,
-        "index_buckets": np.full(buckets, NONE, np.int32),
+        "views": fixed_signals(cluster, models),
+        "index_rules": _rules(policy.index),
+        "params": np.array(policy.params, float),
+        "memory": empty_memory(len(cluster.instance_names))
+        if policy.kind == "choose"
+        else np.zeros(0),
     }
+
+
+def _options(
+    workload: Workload, cluster: Cluster, policy: Router, seed: int, *, stepwise: bool
+) -> dict[str, Any]:
+    """Return the facts of a run; `stepwise` if every step must be seen."""
+    instances = sum(pool.instances for pool in cluster.pools)
+    caching = any(pool.prefix_caching for pool in cluster.pools)
+    guesses, closed = policy.index is not None, _closed(workload)
+    sees_cache = caching and "prefix" in policy.reads and not guesses
+    stepwise = stepwise or any(pool.step_noise > 0 for pool in cluster.pools)
+    fresh = cluster.signal_interval_s == 0 and not closed and not stepwise
+    return {
+        "seed": seed_state(seed),
+        "most_held": cluster.most_held,
+        "by_score": policy.kind == "score",
+        "foresees": policy.may_see("next_decode_s"),
+        "lazy": fresh and not policy.sees_decoding,
+        "oracle": "oracle" in policy.reads,
+        "prefix": "prefix" in policy.reads,
+        "block_tokens": workload.block_size,
+        "guesses": guesses,
+        "sees_cache": sees_cache,
+        "keeps_bits": sees_cache and instances >= FEWEST_WITH_BITS,
+        "closed": closed,
+        "stepwise": stepwise,
+        "interval_s": cluster.signal_interval_s,
+        "delay_s": cluster.signal_delay_s,
+        "decision_s": cluster.decision_overhead_s,
+    }
+
+
+def _sizes(workload: Workload, cluster: Cluster, options: dict[str, Any]) -> dict[str, int]:
+    """Return how much room the arrays need that are empty at first."""
+    n, count = len(workload), sum(pool.instances for pool in cluster.pools)
+    caching = any(pool.prefix_caching for pool in cluster.pools)
+    indexed = n if options["guesses"] else 0
+    ids = int(workload.block_ids.max(initial=-1)) + 1
+    noted = ids if caching or options["guesses"] else 0
+    depth = 1  # as many reports as can be on their way
+    if cluster.signal_interval_s > 0:
+        depth = int(cluster.signal_delay_s / cluster.signal_interval_s) + 2
+    return {
+        "phases": max(pool.block_size for pool in cluster.pools),
+        "seat_count": min(max(pool.max_num_seqs for pool in cluster.pools), n) + 1,
+        "id_count": ids if caching else 0,
+        "page_count": 8 * ((noted >> PAGE_BITS + 3) + 1),  # copied eight at a time
+        "cacheable_blocks": len(workload.block_ids) if caching else 0,
+        "release_room": n if options["closed"] or cluster.events else 0,
+        "depth": depth,
+        "indexed_requests": indexed,
+        "part_count": count + 1,
+        "buckets": 1 << indexed.bit_length() if indexed else 0,
+        "prefix_words": -(-count // 64),
+        "prefix_ids": ids if options["guesses"] or options["keeps_bits"] else 0,
+    }
+
+
+def _laid_out(given: dict[str, Any], sizes: dict[str, int]) -> dict[str, Any]:
+    """Lay out every array of the table: as given, or with room for what will happen.
+
+    Adds the sizes of the given ones to `sizes`.
+    """
+    arrays = {}
+    for name, values in given.items():
+        row = ARRAYS[name]
+        arrays[name] = np.ascontiguousarray(values, row.element)
+        lengths = zip(row.shape, arrays[name].shape, strict=True)
+        sizes |= {size: length for size, length in lengths if isinstance(size, str)}
+    return {
+        name: arrays[name] if name in arrays else row.fresh(sizes) for name, row in ARRAYS.items()
+    }
+
+
+def _addresses(policy: Router, cluster: Cluster) -> dict[str, int]:
+    """Return where the functions of a lane are: the parts of the engine, and the router.
+
+    The handlers of events are compiled for the first cluster that has some.
+    """
+    needed = set(PARTS)
+    if cluster.events:
+        from workloadlab.simulation.engine import events  # noqa: F401  it compiles the handlers
+    else:
+        needed.remove("handle_events")
+    found = {name: _address_of(COMPILED_PARTS[name], signature_of(name)) for name in needed}
+    if policy.kind in ROUTERS:
+        found[policy.kind] = _address_of(policy.compiled, ROUTERS[policy.kind])
+    return found
 
 
 def lane_arrays(
@@ -234,77 +323,21 @@ def lane_arrays(
         recorded_steps: how many steps the record holds; 0 for no record.
         recorded_decisions: the same of decisions.
     """
-    from workloadlab.simulation.engine import lane as kernel
-    from workloadlab.simulation.engine.by_address import CHOOSE, SCORE
-
-    n, reads = len(workload), policy.reads
-    engines = _engines(cluster)
-    count = len(engines)
-    requests = _requests(workload, cluster, prefix="prefix" in reads)
-    closed = len(requests["starts"]) < n
-    caching = any(pool.prefix_caching for pool in cluster.pools)
-    guesses = policy.index is not None
-    sees_cache = caching and "prefix" in reads and not guesses
-    keeps_bits = sees_cache and count >= FEWEST_WITH_BITS
-    ids = int(workload.block_ids.max(initial=-1)) + 1 if caching or guesses else 0
-    arrays = {
-        **requests,
-        "engines": engines,
-        "slots": np.zeros(min(n, slots), state.SEQUENCE),
-        "ring": np.zeros((count, int(engines["block_size"].max())), np.int64),
-        "seats": np.zeros((count, min(int(engines["max_num_seqs"].max()), n) + 1), state.SEAT),
-        "cache": _cache(ids if caching else 0, count),
-        "holds": np.zeros(len(workload.block_ids) if caching else 0, np.uint8),
-        "results": _results(n),
-        "releases": np.zeros(n if closed else 0, state.RELEASE),
-        "steps": np.zeros(recorded_steps, state.STEP),
-        "decisions": np.zeros(recorded_decisions, state.DECISION),
-        "scores": np.zeros((recorded_decisions, count)),
-        "tables": _tables(cluster),
-        "domains": np.stack([_bounds(pool.latency) for pool in cluster.pools]),
-        "views": fixed_signals(cluster, workload.models),
-        "offers": np.zeros(1, REQUEST),
-        "snapshots": _snapshots(cluster, count),
-        **_index(policy.index, workload, count),
-        "prefix_bits": np.zeros((-(-count // 64), ids if guesses or keeps_bits else 0), np.int64),
-        "params": np.array(policy.params, float),
-        "memory": empty_memory(count) if policy.kind == "choose" else np.zeros(0),
+    options = _options(workload, cluster, policy, seed, stepwise=recorded_steps > 0)
+    instances = _instances(cluster)
+    given = {
+        **_requests(workload, cluster, keyed="prefix" in policy.reads),
+        **instances,
+        **_router(policy, cluster, workload.models),
     }
-    arrays["pages"] = np.zeros((count, 8 * ((ids >> state.PAGE_BITS + 3) + 1)), np.uint8)
-    made = LaneArrays(np.zeros(1, state.LANE), {})
-    for name, values in arrays.items():
+    sizes = _sizes(workload, cluster, options)
+    sizes["slot_count"] = min(len(workload), slots)
+    sizes["room_for_steps"], sizes["room_for_decisions"] = recorded_steps, recorded_decisions
+    made = LaneArrays(np.zeros(1, LANE), {})
+    for name, values in _laid_out(given, sizes).items():
         made.put(name, values)
-    lane = made.lane
-    for name in ("last_tick", "seen_tick", "ended", "free_slot", "stalled",
-                 "last_ended"):  # fmt: skip
-        lane[name] = NONE
-    lane["held"]["head"] = lane["held"]["tail"] = NONE
-    lane["instances"], lane["pools"], lane["requests"] = count, len(cluster.pools), n
-    lane["start_count"], lane["slot_count"] = len(requests["starts"]), len(arrays["slots"])
-    lane["phases"], lane["seat_count"] = arrays["ring"].shape[1], arrays["seats"].shape[1]
-    lane["id_count"], lane["page_count"] = arrays["cache"].shape[1], arrays["pages"].shape[1]
-    lane["block_count"] = len(requests["block_ids"])
-    lane["table_cells"], lane["model_columns"] = arrays["tables"].shape[1], len(workload.models) + 1
-    lane["edges"] = n + 1
-    lane["buckets"] = len(arrays["index_buckets"])
-    lane["prefix_words"], lane["prefix_ids"] = arrays["prefix_bits"].shape
-    lane["guesses"], lane["sees_cache"], lane["keeps_bits"] = guesses, sees_cache, keeps_bits
-    lane["part_count"], lane["block_tokens"] = count + 1, workload.block_size
-    lane["param_count"], lane["memory_cells"] = len(policy.params), len(arrays["memory"])
-    for name, (function, signature) in kernel.PARTS.items():
-        lane[name] = _address_of(function, signature)
-    lane["by_score"] = policy.kind == "score"
-    if policy.kind != "batch":
-        signature = SCORE if policy.kind == "score" else CHOOSE
-        lane[policy.kind] = _address_of(policy.compiled, signature)
-    lane["depth"] = len(arrays["snapshots"])
-    lane["room_for_steps"], lane["room_for_decisions"] = recorded_steps, recorded_decisions
-    lane["most_held"], lane["closed"] = cluster.most_held, closed
-    lane["oracle"], lane["prefix"] = "oracle" in reads, "prefix" in reads
-    lane["stepwise"] = recorded_steps > 0 or any(pool.step_noise > 0 for pool in cluster.pools)
-    fresh = cluster.signal_interval_s == 0 and not closed and not lane["stepwise"][0]
-    lane["foresees"] = policy.may_see("next_decode_s")
-    lane["lazy"] = fresh and not policy.sees_decoding
-    lane["interval_s"], lane["delay_s"] = cluster.signal_interval_s, cluster.signal_delay_s
-    lane["decision_s"], lane["seed"] = cluster.decision_overhead_s, seed_state(seed)
+    for name, value in {**sizes, **options, **CLOCK, **_addresses(policy, cluster)}.items():
+        made.lane[name] = value
+    made.lane["event_s"] = min(made.arrays["events"]["at_s"], default=np.inf)
+    made.lane["held"]["head"] = made.lane["held"]["tail"] = NONE
     return made

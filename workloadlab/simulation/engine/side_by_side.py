@@ -13,9 +13,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.routing import Batch, choices_of
-from workloadlab.simulation.engine import record_types as state
+from workloadlab.simulation.engine import rewards as kernel
+from workloadlab.simulation.engine.arrays import ARRAYS
+from workloadlab.simulation.engine.lane import (
+    STATUS_DECIDE,
+    STATUS_DONE,
+    STATUS_SLOTS_FULL,
+    STATUS_STALLED,
+)
+from workloadlab.simulation.engine.lane_record import ADDRESSES, LANE
+from workloadlab.simulation.engine.record_types import SEQUENCE
 from workloadlab.simulation.engine.run import lane_problem, outcome_of
-from workloadlab.simulation.engine.setup import WRITTEN, LaneArrays, lane_arrays
+from workloadlab.simulation.engine.setup import LaneArrays, lane_arrays
 from workloadlab.simulation.engine.thread_pool import Crew
 from workloadlab.simulation.workload import seed_state
 
@@ -32,7 +41,10 @@ __all__ = ["LaneBatch", "Opening", "StoredLane", "replay_by_choices"]
 
 FIRST_SLOTS = 64
 
-_ADDRESS = np.array([state.LANE.fields[name][1] // 8 for name in WRITTEN])  # type: ignore[index]
+WRITTEN = [name for name, row in ARRAYS.items() if row.written]
+"""The arrays that each lane has a row of; all others are those of its workload."""
+
+_ADDRESS = np.array([ADDRESSES.index(name) for name in WRITTEN])
 """Where in the words of a record the addresses of the rows are."""
 
 
@@ -76,18 +88,12 @@ class LaneBatch:
         threads: int | None = None,
         targets: Any = None,
     ) -> None:
-        from workloadlab.simulation.engine import lane as kernel
-        from workloadlab.simulation.engine import rewards as kernel_environment
-
-        self._kernel, self._status = kernel_environment, kernel
         self.cluster, self.policy, self.count = cluster, policy, count
         self._crew = Crew(threads or len(os.sched_getaffinity(0)))
-        self.targets = (
-            np.full(3, np.inf).view(kernel_environment.TARGETS) if targets is None else targets
-        )
+        self.targets = np.full(3, np.inf).view(kernel.TARGETS) if targets is None else targets
         self.targets["outside_s"] = cluster.request_overhead_s
         self.every = np.arange(count)
-        self.lanes = np.zeros(count, state.LANE)
+        self.lanes = np.zeros(count, LANE)
         self.status = np.zeros(count, np.int64)
         self.openings: list[Opening | None] = [None] * count
         self._words = self.lanes.view(np.uint64).reshape(count, -1)
@@ -131,7 +137,7 @@ class LaneBatch:
         """Let lane `k` begin; slots are written before they are read, all else is as new."""
         self._place(k, opening, opening.record[0])
         self.lanes["seed"][k] = seed_state(seed)
-        self.status[k] = self._status.STATUS_DONE
+        self.status[k] = STATUS_DONE
         for name, size in opening.sizes.items():
             if size and name != "slots":
                 rows, fresh = self._bytes[name]
@@ -155,11 +161,11 @@ class LaneBatch:
 
     def no_rewards(self) -> Any:
         """Return rewards of nothing, one record for each lane."""
-        return np.zeros(self.count, self._kernel.REWARD)
+        return np.zeros(self.count, kernel.REWARD)
 
     def begin(self, which: npt.NDArray[np.int64], rewards: Any) -> bool:
         """Run lanes that were loaded to their first decision; see `run`."""
-        return self.run(which, np.full(len(which), self._kernel.GO_ON), rewards)
+        return self.run(which, np.full(len(which), kernel.GO_ON), rewards)
 
     def run(self, which: npt.NDArray[np.int64], choices: Any, rewards: Any) -> bool:
         """Apply one choice to each lane of `which` and run it to its next decision.
@@ -171,13 +177,13 @@ class LaneBatch:
         """
         if self._advance(which, choices, rewards) == 0:
             return True
-        while len(full := which[self.status[which] == self._status.STATUS_SLOTS_FULL]):
-            self._grow("slots", np.zeros(2 * self._rows["slots"].shape[1], state.SEQUENCE))
+        while len(full := which[self.status[which] == STATUS_SLOTS_FULL]):
+            self._grow("slots", np.zeros(2 * self._rows["slots"].shape[1], SEQUENCE))
             self.lanes["slot_count"] = self._rows["slots"].shape[1]
-            self._advance(full, np.full(len(full), self._kernel.GO_ON), rewards)
-        for k in which[self.status[which] > self._status.STATUS_DECIDE]:
+            self._advance(full, np.full(len(full), kernel.GO_ON), rewards)
+        for k in which[self.status[which] > STATUS_DECIDE]:
             raise self._problem(int(k), int(choices[np.flatnonzero(which == k)[0]]))
-        return bool((self.status[which] == self._status.STATUS_DECIDE).all())
+        return bool((self.status[which] == STATUS_DECIDE).all())
 
     def _advance(self, which: Any, choices: Any, rewards: Any) -> int:
         return self._crew.advance(self.lanes, which, choices, self.status, rewards, self.targets)
@@ -197,7 +203,7 @@ class LaneBatch:
     def _problem(self, k: int, chosen: int) -> Exception:
         made, status = self._made(k), int(self.status[k])
         lane = self.lanes[k]
-        stalled = status == self._status.STATUS_STALLED
+        stalled = status == STATUS_STALLED
         slot = lane["stalled"] if stalled else lane["held"]["head"]
         row = int(made.arrays["slots"][slot]["row"])
         return lane_problem(status, row, chosen, self.policy, made, self.cluster)
@@ -210,15 +216,15 @@ class LaneBatch:
 
     def first_refused(self, choices: npt.NDArray[np.int64]) -> int:
         """Return the first lane that could not follow its choice, -1 for none."""
-        return int(self._kernel.first_refused(self._views, choices))
+        return int(kernel.first_refused(self._views, choices))
 
     def deciding(self) -> npt.NDArray[np.int64]:
         """Return the lanes that stand at a decision."""
-        return np.flatnonzero(self.status == self._status.STATUS_DECIDE)
+        return np.flatnonzero(self.status == STATUS_DECIDE)
 
     def through(self) -> npt.NDArray[np.int64]:
         """Return the lanes whose workload has ended."""
-        return np.flatnonzero(self.status == self._status.STATUS_DONE)
+        return np.flatnonzero(self.status == STATUS_DONE)
 
     @property
     def _views(self) -> Any:

@@ -47,6 +47,8 @@ class Engine:
     finished: list[int] = field(default_factory=list)
     ended: list[tuple[int, float]] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
+    takes_requests: bool = True
+    starts_left: int = 0
     store: BlockStore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -246,6 +248,15 @@ class Engine:
                 self.finished.append(sequence.output)
                 self.ended.append((sequence.row, self.now))
         self.batch = []
+
+    def clear(self, now: float) -> list[int]:
+        """Lose the step in flight, the cache and all sequences; return the rows of these."""
+        rows = [s.row for s in self.running + self.waiting]
+        self.running, self.waiting, self.batch = [], [], []
+        self.now, self.stepping = now, False
+        self.in_flight = self.predicted_left = 0
+        self.store = BlockStore(self.pool.blocks)
+        return rows
 
     def report(self, view: Any) -> None:
         """Write what the engine reports about itself."""

@@ -6,8 +6,8 @@ prefilled in chunks. A request that finds no free block preempts the last admitt
 to the head of the queue and is recomputed, prompt and generated tokens, when it is admitted again.
 `Pool` has the switches.
 
-Two conventions order simultaneous events: steps that end at t end before arrivals at t are routed, and
-steps that start at t start after them. Moments closer than `TICK_S` are simultaneous.
+At one moment steps end, then events happen (see `simulation.event`), then arrivals are routed, and then
+steps start. Moments closer than `TICK_S` are simultaneous.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from workloadlab.errors import UsageError
 from workloadlab.routing import DEFER, REQUEST, Router, empty_memory
 from workloadlab.routing.signals import REPORTED_FIELDS
 from workloadlab.simulation.engine.record_types import ASSUMED_OUTPUT_TOKENS, TICK_S
+from workloadlab.simulation.event import Entry, presence
 from workloadlab.simulation.fixed_signals import fixed_signals
+from workloadlab.simulation.reference.events import handle_events
 from workloadlab.simulation.reference.instance import Engine, uniform_draw
 from workloadlab.simulation.reference.kv_blocks import Sequence
 from workloadlab.simulation.reference.prefix_index import IndexByDictionary
@@ -57,6 +59,7 @@ class Lane:
     groups: list[list[Engine]] = field(default_factory=list)
     expected: list[tuple[float, int]] = field(default_factory=list)
     held: list[int] = field(default_factory=list)
+    events: list[Entry] = field(init=False)
     snapshots: dict[int, Any] = field(default_factory=dict)
     busy_s: float = 0.0
     decisions: int = 0
@@ -73,6 +76,11 @@ class Lane:
             ]
             self.engines += ranks
             self.groups += [ranks] if pool.step_together else [[rank] for rank in ranks]
+        self.events = cluster.event_queue
+        for engine, absent, starts in zip(
+            self.engines, *presence(self.events, len(self.engines)), strict=True
+        ):
+            engine.takes_requests, engine.starts_left = not absent, starts
         self.views = self.blank_views()
         self.offer = np.zeros(1, REQUEST).view(np.recarray)
         self.params, self.memory = np.array(self.policy.params), empty_memory(len(self.engines))
@@ -140,10 +148,17 @@ class Lane:
             for engine in self.engines
         ]
 
+    def hopeless(self, row: int) -> bool:
+        """Say whether no instance that takes requests, or will, could serve the request."""
+        return not any(
+            able and (engine.takes_requests or engine.starts_left > 0)
+            for able, engine in zip(self.able(row), self.engines, strict=True)
+        )
+
     def open(self, row: int) -> list[bool]:
         """Say which instances may take the request now."""
         return [
-            able and engine.in_flight < engine.pool.most_in_flight
+            able and engine.takes_requests and engine.in_flight < engine.pool.most_in_flight
             for able, engine in zip(self.able(row), self.engines, strict=True)
         ]
 
@@ -171,7 +186,8 @@ class Lane:
             together = [item for item in self.expected if item[0] <= first_s + TICK_S]
             moment, row = min(together, key=lambda item: item[1])
             self.expected.remove((moment, row))
-            self.outcome.arrival_s[row] = moment
+            if math.isnan(self.outcome.arrival_s[row]):
+                self.outcome.arrival_s[row] = moment
             due.append(row)
             now = max(now, moment)
         self.held += due if self.cluster.decision_overhead_s else sorted(due)
@@ -250,7 +266,7 @@ class Lane:
         """Offer what waits in the router's queue, first come first, until the router defers."""
         while self.held:
             row = self.held[0]
-            if not any(self.able(row)):
+            if self.hopeless(row):
                 self.held.pop(0)
                 self.release_after(row, now)
                 continue
@@ -287,9 +303,15 @@ class Lane:
         view.sent_since_report += 1
         view.sent_tokens_since_report += prompt
 
+    def goes_on(self) -> bool:
+        """Say whether the router may still have to act."""
+        if self.expected or self.held or self.events:
+            return True
+        return self.closed and self.next_step_end() < math.inf
+
     def run(self) -> Outcome:
-        while self.expected or self.held or (self.closed and self.next_step_end() < math.inf):
-            now = self.due_s()
+        while self.goes_on():
+            now = min(self.due_s(), self.events[0].at_s if self.events else math.inf)
             if self.held or self.closed:
                 now = min(now, self.next_step_end())
                 if now == math.inf:
@@ -302,6 +324,7 @@ class Lane:
                 for row, ended_s in engine.ended:
                     self.release_after(row, ended_s)
                 engine.ended = []
+            handle_events(self, now)
             self.offer_held(self.arrive(now))
         self.advance(math.inf)
         return Outcome(

@@ -56,6 +56,12 @@ class IndexByDictionary:
         if self.settings.sweep_s == 0:
             self.trim(entries)
 
+    def forget(self, i: int) -> None:
+        """Forget all that was sent to instance `i`."""
+        entries = self.of(i)
+        for key in [key for key in entries if key[0] == i]:
+            del entries[key]
+
     def age(self, now: float) -> None:
         """Forget what is too old by `now`, and what is too much if a sweep was due."""
         ttl_s, sweep_s = self.settings.ttl_s, self.settings.sweep_s

@@ -6,22 +6,15 @@ import json
 
 import numpy as np
 import pytest
+from support.latency_models import random_steps
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import ESTIMATORS, LatencyModel, ModelGeometry
 from workloadlab.latency.domain import kind_of
-from workloadlab.latency.estimators import boosting, forest, linear, roofline, table, trees
+from workloadlab.latency.estimators import linear, linear_kernel, roofline, table, trees
+from workloadlab.latency.estimators.evaluate import evaluate
 from workloadlab.latency.estimators.registry import estimator_named, fit_estimator
 from workloadlab.latency.hardware.gpus import find_gpu
-
-
-def random_steps(rows: int = 1200, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    kind = np.arange(rows) % 3
-    prefill = np.where(kind > 0, rng.integers(1, 2049, rows), 0)
-    seqs = np.where(kind != 1, rng.integers(1, 200, rows), 0)
-    cached, context = rng.choice([0, 100, 1000, 9000], rows), rng.integers(1, 6000, rows)
-    return np.column_stack([prefill, prefill * cached, seqs, seqs * context]).astype(float)
 
 
 def test_the_roofline_recovers_its_rates_and_their_efficiencies() -> None:
@@ -37,8 +30,8 @@ def test_the_roofline_recovers_its_rates_and_their_efficiencies() -> None:
         "pair_s": 4 * 32 * 32 * 128 / 989e12,
     }
     truth = {name: value * 2 for name, value in ideal.items()}
-    steps = random_steps()
-    seconds = roofline.predict_steps(steps, roofline.kernel_table(truth))
+    steps = random_steps(1200)
+    seconds = evaluate(roofline.step_time, steps, roofline.kernel_table(truth))
     rates = fit_estimator("roofline", steps, seconds)
     for name in ("weights_s", "token_s", "kv_token_s", "mixed_kv_token_s", "pair_s"):
         assert rates[name] == pytest.approx(truth[name], rel=0.02), name
@@ -58,21 +51,21 @@ def plain_table_time(step: np.ndarray, coefficients: dict) -> float:
     point = table.coordinates(step[None])[0, list(table.AXES[kind])]
     attention = RegularGridInterpolator([np.array(a) for a in grid["nodes"]], values)(point)[0]
     whole = table.kernel_table(coefficients)
-    return float(linear.curve(np.array([step[0] + step[2]]), whole)[0] + attention)
+    return float(linear_kernel.curve(np.array([step[0] + step[2]]), whole)[0] + attention)
 
 
 def test_the_table_equals_a_plain_interpolation() -> None:
-    steps = random_steps()
+    steps = random_steps(1200)
     seconds = 0.01 + 1e-5 * (steps[:, 0] + steps[:, 2]) + 1e-7 * steps[:, 3] + 2e-9 * steps[:, 1]
     coefficients = fit_estimator("table", steps, seconds)
-    predicted = table.predict_steps(steps, table.kernel_table(coefficients))
+    predicted = evaluate(table.step_time, steps, table.kernel_table(coefficients))
     twins = [plain_table_time(step, coefficients) for step in steps[:150]]
     assert predicted[:150] == pytest.approx(twins, rel=1e-9)
     assert np.abs(predicted / seconds - 1).mean() < 0.005
 
 
 def test_the_table_rises_along_every_axis_even_if_the_steps_do_not() -> None:
-    steps = random_steps()
+    steps = random_steps(1200)
     seconds = 0.02 + 0.02 * np.random.default_rng(0).uniform(size=len(steps))
     grids = fit_estimator("table", steps, seconds)["grids"]
     for grid in grids.values():
@@ -83,22 +76,23 @@ def test_the_table_rises_along_every_axis_even_if_the_steps_do_not() -> None:
 
 def test_a_node_that_no_step_is_near_keeps_what_the_linear_terms_say() -> None:
     """Short prefills behind long caches were not measured; neither grid nor smoothing invents them."""
-    steps = random_steps()
+    steps = random_steps(1200)
     seconds = linear.design_matrix(steps)[:, [31, 34, 36]] @ [0.01, 1e-7, 2e-9] + 0.01
     hole = (steps[:, 0] > 0) & (steps[:, 0] < 200) & (steps[:, 1] > 0)
     coefficients = fit_estimator("table", steps[~hole], seconds[~hole])
-    predicted = table.predict_steps(steps[hole], table.kernel_table(coefficients))
+    predicted = evaluate(table.step_time, steps[hole], table.kernel_table(coefficients))
     fallback = linear.kernel_table(coefficients["fallback"])
-    assert predicted == pytest.approx(linear.predict_steps(steps[hole], fallback), rel=0.05)
+    by_the_terms = evaluate(linear.step_time, steps[hole], fallback)
+    assert predicted == pytest.approx(by_the_terms, rel=0.05)
 
 
-@pytest.mark.parametrize("module", [forest, boosting], ids=["forest", "boosting"])
-def test_exported_trees_predict_what_scikit_learn_predicts(module, monkeypatch) -> None:
+@pytest.mark.parametrize("name", ["forest", "boosting"])
+def test_exported_trees_predict_what_scikit_learn_predicts(name, monkeypatch) -> None:
     import sklearn.ensemble as ensemble
 
     kept = []
-    for name in ("RandomForestRegressor", "HistGradientBoostingRegressor"):
-        original = getattr(ensemble, name)
+    for regressor in ("RandomForestRegressor", "HistGradientBoostingRegressor"):
+        original = getattr(ensemble, regressor)
 
         class Kept(original):
             def fit(self, *given, **more):
@@ -107,14 +101,15 @@ def test_exported_trees_predict_what_scikit_learn_predicts(module, monkeypatch) 
 
             __init__ = original.__init__
 
-        monkeypatch.setattr(ensemble, name, Kept)
-    steps = random_steps()
+        monkeypatch.setattr(ensemble, regressor, Kept)
+    steps = random_steps(1200)
     seconds = 0.01 + 1e-5 * steps[:, 0] + 1e-7 * steps[:, 3]
-    coefficients = module.fit_coefficients(steps, seconds)
+    estimator = estimator_named(name)
+    coefficients = estimator.fit(steps, seconds)
     inputs, _, _, _ = trees.training_data(steps, seconds, coefficients["fallback"])
     base = inputs[:, 4] ** 0.75
     expected = kept[0].predict(inputs) * base
-    predicted = module.predict_steps(steps, module.kernel_table(coefficients))
+    predicted = estimator.predict(steps, estimator.table(coefficients))
     # scikit-learn's forest compares 32-bit inputs: a step on the very threshold may go the other way.
     assert np.isclose(predicted, expected, rtol=1e-5).mean() > 0.99
 
@@ -125,11 +120,11 @@ def test_few_steps_are_fitted_all_the_same(name, rows) -> None:
     steps = np.array([[0.0, 0, n, 500 * n] for n in range(1, rows + 1)])
     seconds = 0.01 + 1e-4 * steps[:, 2]
     coefficients = fit_estimator(name, steps, seconds)
-    module = estimator_named(name)
-    predicted = module.predict_steps(steps, module.kernel_table(coefficients))
+    estimator = estimator_named(name)
+    predicted = estimator.predict(steps, estimator.table(coefficients))
     assert predicted == pytest.approx(seconds, rel=0.1)
     other = np.array([[700.0, 0, 0, 0], [700.0, 70_000, 3, 900], [0.0, 0, 0, 0]])
-    assert (module.predict_steps(other, module.kernel_table(coefficients)) >= 0).all()
+    assert (estimator.predict(other, estimator.table(coefficients)) >= 0).all()
 
 
 def whole(name: str) -> dict:

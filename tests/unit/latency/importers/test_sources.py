@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -10,7 +11,7 @@ import pytest
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import check_samples
-from workloadlab.latency.importers import SOURCES, is_source, read_source
+from workloadlab.latency.importers import SOURCES, is_source, read_source, registry
 
 CONFIG = {
     "num_hidden_layers": 2,
@@ -429,3 +430,10 @@ def test_unreadable_tables_are_named(tmp_path) -> None:
 def test_each_path_belongs_to_one_source(tmp_path) -> None:
     for path in (v0_folder(tmp_path), vidur_folder(tmp_path), aiconfigurator(tmp_path)):
         assert sum(source.accepts(path) for source in SOURCES) == 1
+
+
+def test_every_file_that_reads_a_layout_is_listed():
+    folder = Path(registry.__file__).parent
+    having = [path for path in folder.glob("*.py") if "\nSOURCE = Source(" in path.read_text()]
+    modules = {source.read.__module__.rsplit(".", 1)[-1] for source in SOURCES}
+    assert modules == {path.stem for path in having}

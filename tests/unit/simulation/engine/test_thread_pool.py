@@ -8,8 +8,8 @@ import threading
 import time
 
 import numpy as np
-import polars as pl
 import pytest
+from support.traces import requests_at_ns
 
 import workloadlab as wl
 from workloadlab.simulation.engine import thread_shares
@@ -19,14 +19,10 @@ LANES = 64
 
 def environment(threads):
     rng = np.random.default_rng(3)
-    trace = wl.Trace.from_frame(
-        pl.DataFrame(
-            {
-                "arrival_ns": np.cumsum(rng.integers(0, 60_000_000, 400)),
-                "input_tokens": rng.integers(1, 500, 400),
-                "output_tokens": rng.integers(1, 50, 400),
-            }
-        )
+    trace = requests_at_ns(
+        np.cumsum(rng.integers(0, 60_000_000, 400)),
+        input_tokens=rng.integers(1, 500, 400),
+        output_tokens=rng.integers(1, 50, 400),
     )
     model = wl.LatencyModel.linear(constant_s=0.01, prefill_token_s=1e-4, decode_seq_s=1e-3)
     return wl.Environment(

@@ -1,0 +1,255 @@
+"""Compiled loops see arrays and numbers; how they are compiled stands in one place."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import pytest
+from support.source import PACKAGE, Module, assert_none, modules, write_package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ARRAYS_ONLY = {"__future__", "collections", "math", "numba", "numpy", "typing"}
+"""Libraries that a compiled file imports, `collections` for the types of its arguments."""
+
+RECORD_TYPES = {
+    "routing/signals.py",
+    "simulation/engine/arrays.py",
+    "simulation/engine/by_address.py",
+    "simulation/engine/record_types.py",
+}
+"""Files without loops that compiled ones import: dtypes, arrays of a lane, types of functions."""
+
+BESIDE_ITS_FIT = {
+    "latency/estimators/linear.py": "an estimator is one file: its fit stands beside its loop",
+    "latency/estimators/roofline.py": "an estimator is one file: its fit stands beside its loop",
+    "latency/estimators/trees.py": "an estimator is one file: its fit stands beside its loop",
+}
+"""Compiled files that may import more; each of their compiled functions still sees arrays only."""
+
+COMPILERS = {"cfunc", "guvectorize", "jit", "njit", "stencil", "vectorize"}
+
+
+def compiled_functions(module: Module) -> list[ast.FunctionDef]:
+    """Return the functions that one of jit's decorators, or numba's, makes machine code of."""
+    makers = {
+        made.name.split(".")[-1]
+        for made in module.imports
+        if made.name.startswith((f"{module.package.name}.jit.", "numba."))
+    } | {"jit", "numba"}
+    return [
+        node
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef)
+        and any(_root(decorator) in makers for decorator in node.decorator_list)
+    ]
+
+
+def compiled_files(package: Path) -> dict[str, Module]:
+    return {
+        str(module): module
+        for module in modules(package)
+        if module.room != "jit" and compiled_functions(module)
+    }
+
+
+def imports_beyond_arrays(
+    package: Path, record_types: set[str], beside_its_fit: dict[str, str]
+) -> list[str]:
+    """Report each import of a compiled file, or of a file of record types, that is no array's."""
+    compiled = compiled_files(package)
+    known = {*compiled, *record_types, "jit.py", "jit/__init__.py"}
+    return [
+        f"{name}:{made.line} imports {made.name}"
+        for name in sorted({*compiled, *record_types})
+        if name not in beside_its_fit
+        if (package / name).exists()
+        for made in Module(package, package / name).imports
+        if made.library not in ARRAYS_ONLY and _file_of(package, name, made.name) not in known
+    ]
+
+
+def objects_in_loops(package: Path, record_types: set[str]) -> list[str]:
+    """Report each name in a compiled function that is a class, or a function that is not compiled."""
+    compiled = compiled_files(package)
+    known = {*compiled, *record_types, "jit.py", "jit/__init__.py"}
+    found = []
+    for name, module in compiled.items():
+        loops = compiled_functions(module)
+        objects = set(_objects(module, {loop.name for loop in loops}, known))
+        for loop in loops:
+            used = {node.id: node.lineno for node in ast.walk(loop) if isinstance(node, ast.Name)}
+            decorating = {n.id for d in loop.decorator_list for n in ast.walk(d) if _is_name(n)}
+            found += [
+                f"{name}:{used[word]} {loop.name} sees {word}"
+                for word in sorted(objects & used.keys() - decorating)
+            ]
+    return found
+
+
+def stale_exceptions(
+    package: Path, record_types: set[str], beside_its_fit: dict[str, str]
+) -> list[str]:
+    """Report each file of the lists above that need not be there, or no longer is."""
+    compiled = compiled_files(package)
+    beyond = imports_beyond_arrays(package, record_types, {})
+    broken = {line.split(":")[0] for line in beyond}
+    found = [f"{name} is no file" for name in sorted(record_types) if not (package / name).exists()]
+    found += [f"{name} holds loops itself" for name in sorted(record_types & compiled.keys())]
+    return found + [
+        f"{name} imports arrays only" for name in sorted(beside_its_fit) if name not in broken
+    ]
+
+
+def compilers_elsewhere(package: Path) -> list[str]:
+    """Report each file but jit's that names one of numba's compilers, whose options stand there."""
+    found = []
+    for module in modules(package):
+        if module.room == "jit":
+            continue
+        taken = {made.name.split(".")[-1] for made in module.imports if made.library == "numba"}
+        called = {
+            node.attr
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.Attribute) and _root(node) in {"numba", "nb"}
+        }
+        found += [f"{module} names numba's {name}" for name in sorted(COMPILERS & (taken | called))]
+    return found
+
+
+def _root(node: ast.AST) -> str:
+    """Return the first name of `a`, `a.b` and `a.b(...)`."""
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Call):
+            node = node.func
+        elif isinstance(node, ast.Attribute):
+            node = node.value
+        else:
+            return ""
+    return node.id
+
+
+def _is_name(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name)
+
+
+def _file_of(package: Path, importer: str, name: str) -> str:
+    siblings = Module(package, package / importer).siblings_imported()
+    return next((file for file, made in siblings if made.name == name), "")
+
+
+def _objects(module: Module, loops: set[str], known: set[str]) -> Iterator[str]:
+    """Yield the names of a file that no compiled function may use; CAPITALS are numbers."""
+    for node in module.tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name not in loops:
+            yield node.name
+    files = {made.name: file for file, made in module.siblings_imported()}
+    for made in module.imports:
+        word = made.name.split(".")[-1]
+        if word.isupper() or made.typed or files.get(made.name) in known:
+            continue
+        if made.library not in ARRAYS_ONLY:
+            yield word
+
+
+def test_compiled_files_import_arrays_only():
+    assert_none(imports_beyond_arrays(PACKAGE, RECORD_TYPES, BESIDE_ITS_FIT))
+
+
+def test_compiled_functions_see_arrays_only():
+    assert_none(objects_in_loops(PACKAGE, RECORD_TYPES))
+
+
+def test_no_exception_is_left_behind():
+    assert_none(stale_exceptions(PACKAGE, RECORD_TYPES, BESIDE_ITS_FIT))
+
+
+def test_only_jit_names_the_compilers_of_numba():
+    assert_none(compilers_elsewhere(PACKAGE))
+
+
+def test_files_with_loops_are_found_in_every_room_that_has_them():
+    """Found by the decorators: a rule that looks at no file cannot fail."""
+    rooms = {module.room for module in compiled_files(PACKAGE).values()}
+    assert rooms >= {"characterization", "latency", "oracles", "simulation"}
+    assert len(compiled_files(PACKAGE)) >= 20
+
+
+LOOP = "from workloadlab.jit import helper\n{}\n@helper\ndef add(a, b):\n    return {}\n"
+SEEN = {
+    "a frame": "import polars as pl",
+    "a file": "from pathlib import Path",
+    "an option object": "from workloadlab.cluster import Cluster",
+    "a fit inside a function": "def fit():\n    from sklearn.ensemble import Forest\n",
+    "a type": "if TYPE_CHECKING:\n    from workloadlab.cluster import Cluster",
+}
+
+
+@pytest.mark.parametrize("text", SEEN.values(), ids=SEEN)
+def test_an_import_beyond_arrays_is_reported(tmp_path, text):
+    files = {"jit.py": "", "cluster.py": "", "sums.py": LOOP.format(text, "a + b")}
+    package = write_package(tmp_path, files)
+    [found] = imports_beyond_arrays(package, set(), {})
+    assert found.startswith("sums.py:")
+    assert imports_beyond_arrays(package, set(), {"sums.py": "a reason"}) == []
+
+
+def test_loops_may_import_loops_and_record_types_that_import_arrays(tmp_path):
+    text = "from workloadlab.dtypes import RECORD\nfrom workloadlab.other import less"
+    files = {
+        "jit.py": "",
+        "dtypes.py": "import numpy as np\nRECORD = np.dtype('f8')\n",
+        "other.py": "from workloadlab.jit import entry\n@entry()\ndef less(a):\n    return a - 1\n",
+        "sums.py": LOOP.format(text, "a + b"),
+    }
+    package = write_package(tmp_path, files)
+    assert imports_beyond_arrays(package, {"dtypes.py"}, {}) == []
+    assert imports_beyond_arrays(package, set(), {})
+    (package / "dtypes.py").write_text("import polars as pl\n")
+    assert imports_beyond_arrays(package, {"dtypes.py"}, {}) == ["dtypes.py:1 imports polars"]
+
+
+OBJECTS = {
+    "a class": ("class Cluster: ...", "Cluster()"),
+    "a function that is not compiled": ("def read(): ...", "read()"),
+    "an import": ("from workloadlab.cluster import pools", "pools(a)"),
+}
+
+
+@pytest.mark.parametrize(("text", "used"), OBJECTS.values(), ids=OBJECTS)
+def test_an_object_in_a_loop_is_reported(tmp_path, text, used):
+    files = {"jit.py": "", "cluster.py": "", "sums.py": LOOP.format(text, used)}
+    [found] = objects_in_loops(write_package(tmp_path, files), set())
+    assert "add sees" in found
+
+
+@pytest.mark.parametrize("way", ["@jit.entry", "@jit.entry()", "@jit.by_address(SIGNATURE)"])
+def test_a_loop_is_found_however_its_decorator_is_written(tmp_path, way):
+    text = f"from workloadlab import jit\n{way}\ndef add(a, b):\n    return a + b\n"
+    assert list(compiled_files(write_package(tmp_path, {"jit.py": "", "a.py": text}))) == ["a.py"]
+
+
+def test_an_exception_without_need_is_reported(tmp_path):
+    files = {"jit.py": "", "sums.py": LOOP.format("import numpy as np", "a + b")}
+    package = write_package(tmp_path, files)
+    assert stale_exceptions(package, set(), {"sums.py": "gone"}) == ["sums.py imports arrays only"]
+    assert stale_exceptions(package, {"sums.py"}, {}) == ["sums.py holds loops itself"]
+    assert stale_exceptions(package, {"gone.py"}, {}) == ["gone.py is no file"]
+
+
+NAMED = [
+    "from numba import njit",
+    "def later():\n    from numba import njit",
+    "import numba\nf = numba.njit(g)",
+    "import numba as nb\n@nb.vectorize\ndef f(): ...",
+]
+
+
+@pytest.mark.parametrize("text", NAMED, ids=["at the top", "in a function", "called", "decorating"])
+def test_a_compiler_of_numba_outside_jit_is_reported(tmp_path, text):
+    package = write_package(tmp_path, {"jit.py": text, "engine/lane.py": text})
+    [found] = compilers_elsewhere(package)
+    assert found.startswith("engine/lane.py names numba's")

@@ -1,0 +1,220 @@
+"""Who may import whom: DESIGN section 2 as an allow list, folder by folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.source import PACKAGE, assert_none, modules, write_package
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FLOORS = """
+errors _version jit statistics resources execution tables
+trace
+ingestion latency routing scoring sql
+characterization
+simulation
+oracles
+calibration learning planning synthesis
+reporting
+cli
+"""
+"""The rooms by floor; rooms on one floor do not know each other, except on the lowest."""
+
+ALLOWED = """
+errors:
+_version:
+jit:
+statistics:
+resources:
+execution:
+tables:
+trace: _version errors
+sql: errors resources trace
+
+ingestion: errors trace ingestion/formats ingestion/parsing ingestion/readers
+ingestion/formats: errors ingestion ingestion/parsing
+ingestion/parsing: trace
+ingestion/readers: errors ingestion ingestion/parsing
+
+latency: errors jit trace latency/catalog latency/estimators latency/hardware latency/importers
+    latency/requests
+latency/catalog: errors latency
+latency/estimators: errors jit latency latency/hardware
+latency/hardware: errors
+latency/importers: errors latency latency/hardware
+latency/measurement: errors latency latency/estimators latency/hardware
+latency/requests: errors jit trace latency latency/catalog latency/estimators
+
+routing: errors trace routing/families
+routing/families: errors routing
+
+scoring: errors statistics tables trace
+
+characterization: errors tables trace latency characterization/statistics characterization/topics
+characterization/statistics: jit statistics tables trace characterization
+characterization/topics: errors statistics tables trace latency scoring characterization
+    characterization/statistics
+
+simulation: errors execution trace latency routing simulation/engine
+simulation/engine: errors jit latency latency/estimators routing simulation
+simulation/reference: errors routing simulation simulation/engine
+
+oracles: errors execution jit trace routing simulation simulation/engine
+
+calibration: errors execution tables trace latency latency/estimators routing simulation
+    simulation/engine
+
+reporting: _version errors tables trace latency scoring characterization reporting/latency_model
+    reporting/routers reporting/workload
+reporting/latency_model: errors latency latency/hardware reporting
+reporting/routers: statistics trace scoring reporting
+reporting/workload: tables characterization characterization/statistics characterization/topics
+    reporting
+
+cli: _version errors resources tables trace ingestion latency latency/measurement routing scoring sql
+    characterization simulation oracles calibration reporting
+__main__: cli
+"""
+"""Per folder, the folders that its files import from, beside itself: each of them, and no other."""
+
+DOOR = "__init__"
+"""The package's own `__init__` imports every room, on first use; no room imports it."""
+
+
+def allow_list(text: str) -> dict[str, set[str]]:
+    joined = text.replace("\n    ", " ").split("\n")
+    lines = [line.partition(":") for line in joined if line]
+    return {folder: set(allowed.split()) for folder, _, allowed in lines}
+
+
+def forbidden_imports(package: Path, allowed: dict[str, set[str]]) -> list[str]:
+    """Report each import of a folder that its row does not name, and each folder without a row."""
+    found = []
+    for module in modules(package):
+        if module.folder == DOOR:
+            continue
+        if module.folder not in allowed:
+            found.append(f"{module}: the folder {module.folder} has no row")
+            continue
+        for folder, made in module.folders_imported():
+            if folder != module.folder and folder not in allowed[module.folder]:
+                there = folder or "the package's own door"
+                found.append(f"{module}:{made.line} imports {made.name}, of {there}")
+    return found
+
+
+def unused_permissions(package: Path, allowed: dict[str, set[str]]) -> list[str]:
+    """Report each entry of the allow list that no import needs."""
+    used = {
+        (module.folder, folder)
+        for module in modules(package)
+        for folder, _ in module.folders_imported()
+    }
+    return [
+        f"{here}: {there} is never imported"
+        for here, row in allowed.items()
+        for there in sorted(row)
+        if (here, there) not in used
+    ]
+
+
+def upward_permissions(allowed: dict[str, set[str]], floors: list[list[str]]) -> list[str]:
+    """Report each entry of the allow list that goes up, or across to a sibling."""
+    floor = {room: level for level, rooms in enumerate(floors) for room in rooms}
+    found = []
+    for here, row in allowed.items():
+        room = here.split("/")[0]
+        for there in sorted(row):
+            other = there.split("/")[0]
+            if room == other or room == "__main__" or floor[room] == floor[other] == 0:
+                continue
+            if floor[other] >= floor[room]:
+                found.append(f"{here} may not be allowed {there}")
+    return found
+
+
+def test_each_folder_imports_what_its_row_allows():
+    assert_none(forbidden_imports(PACKAGE, allow_list(ALLOWED)))
+
+
+def test_every_permission_is_used():
+    assert_none(unused_permissions(PACKAGE, allow_list(ALLOWED)))
+
+
+def test_every_permission_goes_down():
+    floors = [line.split() for line in FLOORS.split("\n") if line]
+    assert_none(upward_permissions(allow_list(ALLOWED), floors))
+
+
+UPWARD = {"high/__init__.py": "", "high/rafters.py": "beam = 1"}
+WAYS = {
+    "a room": "from workloadlab.high import ceiling",
+    "a module": "import workloadlab.high.rafters",
+    "a room by the door": "from workloadlab import high",
+    "inside a function": "def later():\n    from workloadlab.high.rafters import beam",
+    "for types only": "if TYPE_CHECKING:\n    from workloadlab.high.rafters import beam",
+    "by its name": "import_module('workloadlab.high.rafters')",
+    "by a part of its name": "import_module(f'workloadlab.high.{name}')",
+}
+
+
+@pytest.mark.parametrize("text", WAYS.values(), ids=WAYS)
+def test_an_import_upward_is_reported_wherever_it_stands(tmp_path, text):
+    package = write_package(tmp_path, UPWARD | {"low/floor.py": text})
+    [found] = forbidden_imports(package, {"low": set(), "high": {"low"}})
+    assert "low/floor.py" in found
+    assert "high" in found
+    assert forbidden_imports(package, {"low": {"high"}, "high": set()}) == []
+
+
+@pytest.mark.parametrize("text", ["import workloadlab as wl", "from workloadlab import replay"])
+def test_an_import_of_the_door_is_reported(tmp_path, text):
+    package = write_package(tmp_path, {"low/floor.py": text})
+    [found] = forbidden_imports(package, {"low": set()})
+    assert found.endswith("the package's own door")
+
+
+def test_an_import_of_a_folder_within_the_room_is_reported(tmp_path):
+    package = write_package(
+        tmp_path,
+        {"room/cellar/wine.py": "import workloadlab.room.attic.box", "room/attic/box.py": ""},
+    )
+    rows = {"room/cellar": {"room"}, "room/attic": set()}
+    [found] = forbidden_imports(package, rows)
+    assert found.endswith("of room/attic")
+
+
+def test_a_relative_import_is_refused(tmp_path):
+    package = write_package(tmp_path, {"low/floor.py": "from . import attic"})
+    with pytest.raises(AssertionError, match="relative import"):
+        forbidden_imports(package, {"low": set()})
+
+
+def test_a_name_made_at_run_time_is_refused(tmp_path):
+    package = write_package(tmp_path, {"low/floor.py": "import_module(name)"})
+    with pytest.raises(AssertionError, match="no name can be read"):
+        forbidden_imports(package, {"low": set()})
+
+
+def test_a_folder_without_a_row_is_reported(tmp_path):
+    package = write_package(tmp_path, {"attic/box.py": ""})
+    assert forbidden_imports(package, {}) == ["attic/box.py: the folder attic has no row"]
+
+
+def test_a_permission_that_nobody_needs_is_reported(tmp_path):
+    package = write_package(
+        tmp_path,
+        {"low/floor.py": "", "high/roof.py": "import workloadlab.low.floor"},
+    )
+    rows = {"low": {"high"}, "high": {"low"}}
+    assert unused_permissions(package, rows) == ["low: high is never imported"]
+
+
+def test_a_permission_upward_or_across_is_reported():
+    floors = [["errors", "jit"], ["trace"], ["latency", "routing"]]
+    assert upward_permissions({"trace": {"latency/estimators"}}, floors)
+    assert upward_permissions({"latency/estimators": {"routing"}}, floors)
+    assert upward_permissions({"routing": {"trace", "jit"}, "jit": {"errors"}}, floors) == []

@@ -1,0 +1,79 @@
+"""Clusters: a plain one, and any that the engines can simulate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from support.latency_models import fitted_on_small_steps
+from workloadlab.latency import ESTIMATORS, LatencyModel
+from workloadlab.simulation import Cluster, Pool
+from workloadlab.simulation.engine.record_types import BATCHINGS, ORDERS
+
+__all__ = ["clusters", "in_blocks_of", "uniform_cluster"]
+
+
+def uniform_cluster(instances: int = 2, *, constant_s: float = 0.01, **options: Any) -> Cluster:
+    """Return a cluster of equal instances whose every step takes one time."""
+    return Cluster.uniform(instances, LatencyModel.linear(constant_s=constant_s), **options)
+
+
+def in_blocks_of(cluster: Cluster, size: int) -> Cluster:
+    """Return the cluster with blocks of the trace's size wherever it caches prefixes."""
+    return replace(
+        cluster,
+        pools=[replace(p, block_size=size) if p.prefix_caching else p for p in cluster.pools],
+    )
+
+
+BY_HAND = st.builds(
+    LatencyModel.linear,
+    constant_s=st.sampled_from([0.0, 0.01, 0.25]),
+    prefill_token_s=st.sampled_from([0.0, 1e-4]),
+    prefill_context_s=st.sampled_from([0.0, 1e-7]),
+    decode_seq_s=st.sampled_from([0.0, 1e-3]),
+    decode_context_s=st.sampled_from([1e-6, 3e-5]),
+)
+FITTED = [fitted_on_small_steps(estimator) for estimator in sorted(ESTIMATORS)]
+MODELS = st.one_of(BY_HAND, BY_HAND, st.sampled_from(FITTED))
+
+POOLS = st.builds(
+    Pool,
+    instances=st.integers(1, 3),
+    latency=MODELS,
+    kv_blocks=st.one_of(st.none(), st.integers(1, 12), st.integers(13, 400)),
+    block_size=st.sampled_from([1, 2, 3, 16]),
+    max_num_seqs=st.sampled_from([1, 2, 3, 8, 256]),
+    max_num_batched_tokens=st.sampled_from([1, 2, 5, 7, 64, 2048]),
+    prefix_caching=st.booleans(),
+    reserve_full_isl=st.booleans(),
+    watermark=st.sampled_from([0.0, 0.0, 0.1, 0.5]),
+    async_scheduling=st.booleans(),
+    models=st.sampled_from([(), (), ("a",), ("a", "b")]),
+    long_prefill_token_threshold=st.sampled_from([0, 0, 1, 3, 20]),
+    batching=st.sampled_from(["chunked", "chunked", *BATCHINGS]),
+    queue_order=st.sampled_from(["fcfs", "fcfs", *ORDERS]),
+    max_in_flight=st.sampled_from([None, None, None, 1, 4]),
+    attention_slots=st.sampled_from([None, None, 1, 2.5, 6]),
+    step_noise=st.sampled_from([0.0, 0.0, 0.0, 0.2]),
+    step_together=st.sampled_from([False, False, True]),
+    step_overhead_s=st.sampled_from([0.0, 0.001]),
+)
+
+
+@st.composite
+def clusters(draw: st.DrawFn) -> Cluster:
+    """Draw one or two pools with any settings, and the router's side of them."""
+    pools = draw(st.lists(POOLS, min_size=1, max_size=2))
+    named = [Pool(**{**vars(pool), "name": f"p{i}"}) for i, pool in enumerate(pools)]
+    interval = draw(st.sampled_from([0.0, 0.0, 0.05, 0.7]))
+    return Cluster(
+        pools=named,
+        signal_interval_s=interval,
+        signal_delay_s=draw(st.sampled_from([0.0, 0.12])) if interval else 0.0,
+        request_overhead_s=draw(st.sampled_from([0.0, 0.004])),
+        decision_overhead_s=draw(st.sampled_from([0.0, 0.0, 0.003])),
+        max_router_queue=draw(st.sampled_from([None, None, 0, 3])),
+    )

@@ -1,0 +1,27 @@
+"""Whether two lanes came out the same, request by request."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from workloadlab.simulation.workload import Outcome
+
+__all__ = ["TIMES", "assert_equal"]
+
+COMPARED = ("instance", "preemptions", "cached_tokens")
+TIMES = ("arrival_s", "dispatch_s", "scheduled_s", "first_token_s", "end_s")
+"""The same but for the last bits: where engines may stay behind, runs of steps end elsewhere."""
+
+
+def assert_equal(fast: Outcome, slow: Outcome) -> None:
+    """Compare every request of two lanes, and their steps."""
+    for name in COMPARED:
+        np.testing.assert_array_equal(getattr(fast, name), getattr(slow, name), err_msg=name)
+    for name in TIMES:
+        np.testing.assert_allclose(
+            getattr(fast, name), getattr(slow, name), rtol=0, atol=1e-9, err_msg=name
+        )
+    assert (fast.steps, fast.steps_outside) == (slow.steps, slow.steps_outside)

@@ -1,0 +1,143 @@
+"""How functions are compiled: the one place where numba's options stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from numba import njit
+
+from workloadlab.jit.store import MachineCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["COMPILED", "Compiled", "by_address", "entry", "helper", "inline", "router"]
+
+_LEAN: dict[str, Any] = {"_nrt": False, "error_model": "numpy"}
+"""Kernels allocate nothing, so numba's reference counting is off: with it, taking an array out of the
+bundle costs an atomic increment, and a replay takes twice as long. Nor does a kernel divide by zero, so
+numba need not look at every divisor; a router's own function is compiled apart and raises."""
+
+_INSIDE: dict[str, Any] = {**_LEAN, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A function that one of the decorators has compiled.
+
+    Attributes:
+        kind: the decorator's name.
+        dispatcher: numba's function, with the Python function as `py_func`.
+        code: its machine code on disk; None if it is a part of its callers, or was typed at a prompt.
+    """
+
+    kind: str
+    dispatcher: Any
+    code: MachineCode | None
+
+    @property
+    def name(self) -> str:
+        """Module and name of the function."""
+        function = self.dispatcher.py_func
+        return f"{function.__module__}.{function.__qualname__}"
+
+
+COMPILED: list[Compiled] = []
+"""All functions that were compiled in this process, but those that users wrote."""
+
+
+def entry(signature: Any = None, *, allocates: bool = False) -> Callable[..., Any]:
+    """Compile a function that Python calls.
+
+    Args:
+        signature: its types, if it is to be compiled at once; without one, at the first call.
+        allocates: it makes arrays; division by zero then raises.
+
+    Raises:
+        TypeError: it reaches a value of which no stamp can be made; without a signature, at the first
+            call.
+
+    Example:
+        >>> @entry("int64(int64)")
+        ... def double(number):
+        ...     return 2 * number
+        >>> double(21)
+        42
+    """
+    options = {"nogil": True, **({} if allocates else _LEAN)}
+    return lambda function: _compiled("entry", function, options, signature, stored=True)
+
+
+def by_address(signature: Any) -> Callable[..., Any]:
+    """Compile a function that compiled ones call by its address: apart, so it is stored apart."""
+    return lambda function: _compiled("by_address", function, _INSIDE, signature, stored=True)
+
+
+def helper(function: Any) -> Any:
+    """Compile a function that only compiled ones call, by name.
+
+    It goes without the wrappers by which Python would call it, which take as long to compile as most
+    kernels do, and is not stored, as it is a part of its callers. Called from Python it ends the
+    process. A literal argument is a type of its own, for which numba compiles once more:
+    `np.int64(0)` is not.
+    """
+    return _compiled("helper", function, _INSIDE)
+
+
+def inline(function: Any) -> Any:
+    """Compile a function as part of its only caller.
+
+    Each level of calls is optimized again with all below, so a deep chain takes minutes to compile.
+    """
+    return _compiled("inline", function, {**_LEAN, "inline": "always"})
+
+
+def router(
+    signature: Any = None, *, checked: bool = False, lean: bool = False
+) -> Callable[..., Any]:
+    """Compile a router's function, or one that routers call.
+
+    Args:
+        signature: that of the router's kind; without one, the types with which it is called.
+        checked: an index out of bounds raises, for functions that users write; those are not stored, nor
+            are those that hold variables of another function, which have the same name each time.
+        lean: it and what it calls make no arrays, so numba need not count references to those that are
+            handed on: it would for each instance, and a choice takes up to four times as long.
+    """
+    options = {"nogil": True, "boundscheck": checked, "_nrt": not lean}
+    if signature is None:  # a part of its caller, which Python never calls
+        options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+
+    def compiled(function: Any) -> Any:
+        stored = signature is not None and not checked and not function.__closure__
+        return _compiled("router", function, options, signature, stored=stored, ours=not checked)
+
+    return compiled
+
+
+def _compiled(
+    kind: str,
+    function: Any,
+    options: dict[str, Any],
+    signature: Any = None,
+    *,
+    stored: bool = False,
+    ours: bool = True,
+) -> Any:
+    """Compile a function, now if its signature is known; say in `COMPILED` that it is one of ours."""
+    made = njit(**options)(function)
+    if isinstance(made, FunctionType):  # numba is told to compile nothing
+        return made
+    source = Path(function.__code__.co_filename)
+    code = MachineCode(made, signature) if stored and source.is_file() else None
+    if code is not None:
+        made._cache = code
+    if ours:
+        COMPILED.append(Compiled(kind, made, code))
+    if signature is not None:
+        made.compile(signature)
+        made.disable_compile()
+    return made

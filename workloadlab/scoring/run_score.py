@@ -1,0 +1,99 @@
+"""The score of one run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from workloadlab.scoring.metric import LatencySummary
+
+if TYPE_CHECKING:
+    from workloadlab.scoring.metric import Value
+
+__all__ = ["OUTSIDE_WORTH_A_WARNING", "RunScore"]
+
+OUTSIDE_WORTH_A_WARNING = 0.01
+"""A share of steps outside the domain above this makes the run's times an extrapolation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunScore:
+    """The metrics of one run; each is an attribute too: `run.ttft_s.mean`, `run.load_cv`.
+
+    Attributes:
+        run_id, router, rate_scale, seed: of the run, see `RunInfo`.
+        metrics: value by name, in the order of `METRICS`.
+        steps: engine steps simulated.
+        steps_outside_domain: steps whose batch lay outside the latency model's fitted domain.
+        fidelity: errors against observed timings by latency, see `fidelity`; None where none were
+            given.
+
+    Example:
+        >>> run = RunScore(run_id="a__x1.0__s0", router="a", rate_scale=1.0, seed=0, steps=7,
+        ...                steps_outside_domain=0, metrics={"ttft_s": LatencySummary(mean=0.5)})
+        >>> run.ttft_s.mean, run.to_dict()["ttft_s"]["mean"]
+        (0.5, 0.5)
+    """
+
+    run_id: str
+    router: str
+    rate_scale: float
+    seed: int
+    metrics: dict[str, Value]
+    steps: int
+    steps_outside_domain: int
+    fidelity: dict[str, Any] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the metric of that name."""
+        metrics = vars(self).get("metrics", {})
+        if name not in metrics:
+            raise AttributeError(f"a run has no {name!r}; its metrics are {', '.join(metrics)}")
+        return metrics[name]
+
+    @property
+    def outside_share(self) -> float:
+        """Share of the steps that lie outside the latency model's fitted domain; 0 without steps."""
+        return self.steps_outside_domain / self.steps if self.steps else 0.0
+
+    def value(self, metric: str, part: str = "") -> float | None:
+        """Return a metric, or one part of a latency's summary, as a number.
+
+        Args:
+            metric: its name.
+            part: "mean", "p50", ... of a latency.
+        """
+        found: Any = self.metrics[metric]
+        number: float | None = getattr(found, part) if part else found
+        return number
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data: one key per attribute and metric, `fidelity` only if known."""
+        return {
+            "run_id": self.run_id,
+            "router": self.router,
+            "rate_scale": self.rate_scale,
+            "seed": self.seed,
+            **{
+                name: asdict(value) if isinstance(value, LatencySummary) else value
+                for name, value in self.metrics.items()
+            },
+            "steps": self.steps,
+            "steps_outside_domain": self.steps_outside_domain,
+            **({} if self.fidelity is None else {"fidelity": self.fidelity}),
+        }
+
+    def flat(self) -> dict[str, Any]:
+        """Return `to_dict` in one level: `ttft_s_p99`, `ttft_s_mean_error`."""
+        found: dict[str, Any] = {}
+        for key, value in self.to_dict().items():
+            nested = {}
+            if key == "fidelity":
+                nested = value
+            elif isinstance(value, dict):
+                nested = {key: value}
+            else:
+                found[key] = value
+            for latency, parts in nested.items():
+                found |= {f"{latency}_{part}": number for part, number in (parts or {}).items()}
+        return found

@@ -1,0 +1,118 @@
+"""A lane as one record: where its arrays and functions are, its sizes, options and clock.
+
+The addresses and sizes come from the tables of `arrays` and `by_address`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numba import from_dtype, types
+
+from workloadlab.jit import by_address
+from workloadlab.simulation.engine.arrays import ARRAYS, SIZES
+from workloadlab.simulation.engine.by_address import PARTS, ROUTERS
+from workloadlab.simulation.engine.record_types import LIST, NONE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "ADDRESSES",
+    "CLOCK",
+    "COMPILED_PARTS",
+    "LANE",
+    "LANES_TYPE",
+    "LANE_TYPE",
+    "OPTIONS",
+    "part",
+    "signature_of",
+]
+
+ADDRESSES = (*ARRAYS, *ROUTERS, *PARTS)
+"""The words at the head of the record."""
+
+OPTIONS = {
+    "seed": "u8",  # of what happens by chance
+    "most_held": "i8",  # requests that may wait at the router
+    "by_score": "i8",  # 1 if it scores, 0 if it chooses
+    "lazy": "i8",  # 1 if the router sees nothing that changes while an engine only decodes
+    "oracle": "i8",  # 1 if it sees true output lengths
+    "prefix": "i8",  # 1 if it sees prefix keys
+    "block_tokens": "i8",  # tokens of a block of `block_ids`
+    "guesses": "i8",  # 1 if it keeps a prefix index
+    "sees_cache": "i8",  # 1 if it is told what is really cached
+    "keeps_bits": "i8",  # 1 if engines note that in `prefix_bits`
+    "foresees": "i8",  # 1 if it is told how long the next decode steps take
+    "closed": "i8",  # 1 if the end of a turn releases the next
+    "stepwise": "i8",  # 1 if runs of steps are not taken in one jump
+    "interval_s": "f8",  # between reports of the engines, 0 if they are never stale
+    "delay_s": "f8",  # of a report on its way
+    "decision_s": "f8",  # that the router takes for a request, 0 for none
+}
+"""Facts of the run and their types."""
+
+CLOCK = {
+    "stage": 0,  # see `lane`
+    "last_tick": NONE,  # number of the last report that was taken
+    "seen_tick": NONE,  # and of the last that the router saw
+    "started": 0,  # of `starts`
+    "arrived": 0,  # requests
+    "decided": 0,  # offers made to the router
+    "released": 0,  # length of the heap of releases
+    "ended": NONE,  # head of the list of slots whose next turn is due a release
+    "finished": 0,  # requests, and their output tokens
+    "finished_tokens": 0,
+    "free_slot": NONE,  # head of the list of slots that were used before
+    "used_slots": 0,  # slots that were ever used
+    "recorded_steps": 0,  # in the record
+    "recorded_decisions": 0,
+    "full": 0,  # 1 if the record of steps must be read before the lane goes on
+    "stalled": NONE,  # slot of a sequence that no step would ever serve
+    "last_ended": NONE,  # row that ended or was rejected last
+    "next_event": 0,  # first of `events` that is still to come
+    "event_s": np.inf,  # its moment, inf if there is none
+    "now_s": 0.0,
+    "reached_s": 0.0,  # where a lazy lane is: engines that only decode may stay behind it
+    "busy_s": 0.0,  # until then the router decides on others
+}
+"""Where a lane stands, by its start."""
+
+LANE = np.dtype(
+    [
+        *((name, "u8") for name in ADDRESSES),
+        *((name, "i8") for name in SIZES),
+        *OPTIONS.items(),
+        *((name, "f8" if isinstance(start, float) else "i8") for name, start in CLOCK.items()),
+        ("held", LIST),  # the router's queue
+    ],
+    align=True,
+)
+"""A lane."""
+
+LANE_TYPE = from_dtype(LANE)
+LANES_TYPE = types.Array(LANE_TYPE, 1, "C")
+
+COMPILED_PARTS: dict[str, Any] = {}
+"""The parts of the engine by name."""
+
+
+def signature_of(name: str) -> Any:
+    """Return the signature of a part."""
+    return PARTS[name](LANE_TYPE)
+
+
+def part(name: str, compiled: Callable[[Any], Any] = by_address) -> Callable[[Any], Any]:
+    """Compile a part of the engine, which kernels find by the address that a lane has.
+
+    Args:
+        name: of its row in `PARTS`.
+        compiled: how; `entry` if Python calls it too.
+    """
+
+    def decorate(function: Any) -> Any:
+        COMPILED_PARTS[name] = compiled(signature_of(name))(function)
+        return COMPILED_PARTS[name]
+
+    return decorate

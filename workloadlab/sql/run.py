@@ -1,0 +1,176 @@
+"""A query run by DuckDB on a view called `trace`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from workloadlab.errors import DataError, UnsupportedError, UsageError
+from workloadlab.sql.query_file import find_query, nearest
+from workloadlab.trace import COLUMNS, Runs, Trace
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from workloadlab.sql.query_file import Query
+
+__all__ = ["query"]
+
+_SQL_TYPES = {
+    pl.Boolean(): "BOOLEAN",
+    pl.Int16(): "SMALLINT",
+    pl.Int64(): "BIGINT",
+    pl.UInt16(): "USMALLINT",
+    pl.UInt32(): "UINTEGER",
+    pl.UInt64(): "UBIGINT",
+    pl.Float32(): "FLOAT",
+    pl.String(): "VARCHAR",
+    pl.List(pl.Int64()): "BIGINT[]",
+    pl.List(pl.UInt64()): "UBIGINT[]",
+}
+
+
+def query(
+    name: str | Path,
+    trace: Trace | Runs | str | Path,
+    *,
+    params: dict[str, Any] | None = None,
+    **more: Any,
+) -> pl.DataFrame:
+    """Run a named query, or a SQL file of your own, over a trace or the runs of a replay.
+
+    A saved trace is streamed from its file; optional columns that it lacks read as null. Of several
+    runs, the view `trace` holds all rows; `run_id` tells them apart.
+
+    Args:
+        name: a name from `queries()`, or the path of a `.sql` file that holds one SELECT.
+        trace: a trace, or the path of one; runs, or the folder of some.
+        params: values for the query's `$name` parameters; text is converted to their types.
+        **more: the same, as keywords.
+
+    Raises:
+        UsageError: unknown query or parameter, a value of the wrong type, SQL that DuckDB refuses.
+        UnsupportedError: the trace does not record a column that the query needs.
+
+    Example:
+        >>> trace = Trace.from_frame(pl.DataFrame({"arrival_ns": [0, 5], "input_tokens": [10, 20]}))
+        >>> query("length_quantiles", trace)["p50"].to_list()
+        [15.0, None]
+        >>> query("rate_by_minute", trace, bin_s=10).row(0)
+        (0.0, 2, 30, None, 0.2)
+    """
+    import duckdb
+
+    asked = find_query(name)
+    traces = _open(trace)
+    for one in traces:
+        _check_columns(asked, one)
+    with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
+        try:
+            names = _named_parameters(asked, connection)
+            values = _bind(asked, names, {**(params or {}), **more})
+            _create_view(traces, connection)
+            result: pl.DataFrame = connection.sql(asked.sql, params=values or None).pl()
+        except duckdb.IOException as error:
+            raise DataError(_first_line(error), where=str(traces[0].path or asked.name)) from error
+        except duckdb.Error as error:
+            raise UsageError(
+                f"DuckDB refuses the query: {_first_line(error)}",
+                where=asked.name,
+                fix="check the SQL and the parameters; the view `trace` has the columns of a trace",
+            ) from error
+    return result
+
+
+def _open(trace: Trace | Runs | str | Path) -> tuple[Trace, ...]:
+    if isinstance(trace, Trace):
+        return (trace,)
+    if isinstance(trace, str | Path):
+        if not Path(trace).is_dir():
+            return (Trace.open(trace),)
+        trace = Runs.open(trace)
+    if not trace.traces:
+        raise UsageError("there are no runs to query", fix="replay at least one router")
+    return trace.traces
+
+
+def _check_columns(asked: Query, trace: Trace) -> None:
+    absent = [name for name in asked.columns_in if name not in trace.columns]
+    present = [name for name in asked.columns_in if name in trace.columns]
+    filled = trace.frame.select(pl.col(name).is_not_null().any() for name in present).collect()
+    if trace.requests:
+        absent += [name for name in present if not filled[name].item()]
+    if absent:
+        raise UnsupportedError(
+            f"the query {asked.name} needs {' and '.join(absent)}, "
+            "which this trace does not record",
+            where=str(trace.path) if trace.path else None,
+            fix="ingest a log that has it, or map the column with --map",
+        )
+
+
+def _named_parameters(asked: Query, connection: DuckDBPyConnection) -> set[str]:
+    from duckdb import StatementType
+
+    statements = connection.extract_statements(asked.sql)
+    if len(statements) != 1 or statements[0].type != StatementType.SELECT:
+        raise UsageError(
+            "the file does not hold exactly one SELECT", where=asked.name, fix="split or rewrite it"
+        )
+    return set(statements[0].named_parameters)
+
+
+def _bind(asked: Query, names: set[str], given: dict[str, Any]) -> dict[str, Any]:
+    declared = {parameter.name: parameter for parameter in asked.parameters}
+    for name in given:
+        if name not in names:
+            raise UsageError(
+                f"the query {asked.name} has no parameter {name!r}",
+                fix=f"use {nearest(name, names)}" if names else "it has no parameters",
+            )
+    values: dict[str, Any] = {}
+    for name in sorted(names):
+        if name in given:
+            parameter = declared.get(name)
+            values[name] = parameter.convert(given[name]) if parameter else _guess(given[name])
+        elif name in declared and declared[name].default is not None:
+            values[name] = declared[name].default
+        else:
+            raise UsageError(f"the query {asked.name} needs a value for the parameter {name}")
+    return values
+
+
+def _guess(value: Any) -> Any:
+    """Read text for a parameter that no header declares: a number if it looks like one."""
+    if isinstance(value, str):
+        for kind in (int, float):
+            try:
+                return kind(value)
+            except ValueError:
+                continue
+    return value
+
+
+def _create_view(traces: tuple[Trace, ...], connection: DuckDBPyConnection) -> None:
+    """Create the view `trace` with every column of the schema, absent ones as typed nulls."""
+    parts = []
+    for i, trace in enumerate(traces):
+        if trace.path is None:
+            connection.register(f"rows_in_memory_{i}", trace.frame.collect())
+            rows = f"rows_in_memory_{i}"
+        else:
+            literal = re.sub(r"([*?\[])", r"[\1]", str(trace.path.resolve())).replace("'", "''")
+            rows = f"read_parquet('{literal}')"
+        columns = ", ".join(
+            name if name in trace.columns else f"CAST(NULL AS {_SQL_TYPES[dtype]}) AS {name}"
+            for name, dtype in COLUMNS.items()
+        )
+        parts.append(f"SELECT {columns} FROM {rows}")  # noqa: S608
+    connection.execute(f"CREATE VIEW trace AS {' UNION ALL '.join(parts)}")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]
