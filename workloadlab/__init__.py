@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from workloadlab._version import __version__
 
 if TYPE_CHECKING:
-    from workloadlab.calibration import calibrate as calibrate
+    from workloadlab.calibration.calibrate import calibrate as calibrate
     from workloadlab.characterization import Profile as Profile
     from workloadlab.characterization import characterize as characterize
     from workloadlab.characterization import compare as compare
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from workloadlab.ingestion import ingest as ingest
     from workloadlab.latency import LatencyModel as LatencyModel
     from workloadlab.latency import fit as fit
-    from workloadlab.oracles import oracle as oracle
     from workloadlab.oracles import replay_oracles as replay_oracles
+    from workloadlab.oracles.registry import oracle as oracle
     from workloadlab.reporting import report as report
     from workloadlab.routing import PrefixIndex as PrefixIndex
-    from workloadlab.routing import router as router
+    from workloadlab.routing.router import router as router
     from workloadlab.scoring import SLO as SLO
     from workloadlab.scoring import Scoreboard as Scoreboard
     from workloadlab.scoring import score as score
     from workloadlab.simulation import Cluster as Cluster
     from workloadlab.simulation import Environment as Environment
     from workloadlab.simulation import Pool as Pool
-    from workloadlab.simulation import replay as replay
+    from workloadlab.simulation.replay import replay as replay
     from workloadlab.sql import query as query
     from workloadlab.trace import Runs as Runs
     from workloadlab.trace import Trace as Trace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,22 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ARRAYS_ONLY = {"__future__", "collections", "math", "numba", "numpy", "typing"}
+LOOPS = {"__future__", "collections", "math", "numba", "numpy", "typing"}
 """Libraries that a compiled file imports, `collections` for the types of its arguments."""
 
-RECORD_TYPES = {
-    "routing/signals.py",
-    "simulation/engine/arrays.py",
-    "simulation/engine/by_address.py",
-    "simulation/engine/record_types.py",
-}
-"""Files without loops that compiled ones import: dtypes, arrays of a lane, types of functions."""
+TABLES = LOOPS | {"dataclasses", "enum"}
+"""Libraries of a file that only says what is in an array: dtypes, rows of tables, numbers."""
 
-BESIDE_ITS_FIT = {
-    "latency/estimators/linear.py": "an estimator is one file: its fit stands beside its loop",
-    "latency/estimators/roofline.py": "an estimator is one file: its fit stands beside its loop",
-    "latency/estimators/trees.py": "an estimator is one file: its fit stands beside its loop",
-}
+FIT = "an estimator is one file: its fit stands beside its loop"
+BESIDE_ITS_FIT = {"latency/estimators/roofline.py": FIT, "latency/estimators/trees.py": FIT}
 """Compiled files that may import more; each of their compiled functions still sees arrays only."""
 
 COMPILERS = {"cfunc", "guvectorize", "jit", "njit", "stencil", "vectorize"}
@@ -56,28 +49,49 @@ def compiled_files(package: Path) -> dict[str, Module]:
     }
 
 
-def imports_beyond_arrays(
-    package: Path, record_types: set[str], beside_its_fit: dict[str, str]
-) -> list[str]:
-    """Report each import of a compiled file, or of a file of record types, that is no array's."""
-    compiled = compiled_files(package)
-    known = {*compiled, *record_types, "jit.py", "jit/__init__.py"}
-    return [
-        f"{name}:{made.line} imports {made.name}"
-        for name in sorted({*compiled, *record_types})
-        if name not in beside_its_fit
-        if (package / name).exists()
-        for made in Module(package, package / name).imports
-        if made.library not in ARRAYS_ONLY and _file_of(package, name, made.name) not in known
-    ]
+@dataclass(frozen=True)
+class Reach:
+    """What compiled files import, and what those files import in turn.
+
+    Attributes:
+        files: all of them.
+        violations: where one of them imports something that is not about arrays.
+    """
+
+    files: set[str]
+    violations: list[str]
 
 
-def objects_in_loops(package: Path, record_types: set[str]) -> list[str]:
+def reach(package: Path, beside_its_fit: dict[str, str]) -> Reach:
+    """Follow the imports of the compiled files, except those of the given ones."""
+    loops = compiled_files(package)
+    waiting, files, violations = list(loops), set(loops), []
+    while waiting:
+        name = waiting.pop()
+        if name in beside_its_fit:
+            continue
+        module, libraries = Module(package, package / name), LOOPS if name in loops else TABLES
+        behind = _files(module)
+        for made in module.imports:
+            file = behind.get(made.name)
+            if file and not _is_jit(file) and not _has_guests(package, file, loops):
+                waiting += [file] if file not in files else []
+                files.add(file)
+            elif made.library not in libraries and not (file and _is_jit(file)):
+                violations.append(f"{name}:{made.line} imports {made.name}")
+    return Reach(files, sorted(violations))
+
+
+def imports_beyond_arrays(package: Path, beside_its_fit: dict[str, str]) -> list[str]:
+    """Report each import by which a compiled file reaches a frame, a file or an option object."""
+    return reach(package, beside_its_fit).violations
+
+
+def objects_in_loops(package: Path) -> list[str]:
     """Report each name in a compiled function that is a class, or a function that is not compiled."""
-    compiled = compiled_files(package)
-    known = {*compiled, *record_types, "jit.py", "jit/__init__.py"}
+    known = reach(package, {}).files
     found = []
-    for name, module in compiled.items():
+    for name, module in compiled_files(package).items():
         loops = compiled_functions(module)
         objects = set(_objects(module, {loop.name for loop in loops}, known))
         for loop in loops:
@@ -90,18 +104,10 @@ def objects_in_loops(package: Path, record_types: set[str]) -> list[str]:
     return found
 
 
-def stale_exceptions(
-    package: Path, record_types: set[str], beside_its_fit: dict[str, str]
-) -> list[str]:
-    """Report each file of the lists above that need not be there, or no longer is."""
-    compiled = compiled_files(package)
-    beyond = imports_beyond_arrays(package, record_types, {})
-    broken = {line.split(":")[0] for line in beyond}
-    found = [f"{name} is no file" for name in sorted(record_types) if not (package / name).exists()]
-    found += [f"{name} holds loops itself" for name in sorted(record_types & compiled.keys())]
-    return found + [
-        f"{name} imports arrays only" for name in sorted(beside_its_fit) if name not in broken
-    ]
+def stale_exceptions(package: Path, beside_its_fit: dict[str, str]) -> list[str]:
+    """Report each exception that is not needed."""
+    broken = {line.split(":")[0] for line in imports_beyond_arrays(package, {})}
+    return [f"{name} imports arrays only" for name in beside_its_fit if name not in broken]
 
 
 def compilers_elsewhere(package: Path) -> list[str]:
@@ -136,9 +142,22 @@ def _is_name(node: ast.AST) -> bool:
     return isinstance(node, ast.Name)
 
 
-def _file_of(package: Path, importer: str, name: str) -> str:
-    siblings = Module(package, package / importer).siblings_imported()
-    return next((file for file, made in siblings if made.name == name), "")
+def _is_jit(file: str) -> bool:
+    return file == "jit.py" or file.startswith("jit/")
+
+
+def _has_guests(package: Path, file: str, loops: dict[str, Module]) -> bool:
+    """Return whether a file without loops is a door, or imports a library that is not about arrays."""
+    made = Module(package, package / file).imports
+    return file not in loops and (
+        file.endswith("__init__.py")
+        or any(one.library not in TABLES | {package.name} for one in made)
+    )
+
+
+def _files(module: Module) -> dict[str, str]:
+    """Return the file behind each name that a module imports from the package."""
+    return {made.name: file for file, made in module.siblings_imported()}
 
 
 def _objects(module: Module, loops: set[str], known: set[str]) -> Iterator[str]:
@@ -146,25 +165,25 @@ def _objects(module: Module, loops: set[str], known: set[str]) -> Iterator[str]:
     for node in module.tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name not in loops:
             yield node.name
-    files = {made.name: file for file, made in module.siblings_imported()}
+    files = _files(module)
     for made in module.imports:
         word = made.name.split(".")[-1]
         if word.isupper() or made.typed or files.get(made.name) in known:
             continue
-        if made.library not in ARRAYS_ONLY:
+        if made.library not in LOOPS and not _is_jit(files.get(made.name, "")):
             yield word
 
 
 def test_compiled_files_import_arrays_only():
-    assert_none(imports_beyond_arrays(PACKAGE, RECORD_TYPES, BESIDE_ITS_FIT))
+    assert_none(imports_beyond_arrays(PACKAGE, BESIDE_ITS_FIT))
 
 
 def test_compiled_functions_see_arrays_only():
-    assert_none(objects_in_loops(PACKAGE, RECORD_TYPES))
+    assert_none(objects_in_loops(PACKAGE))
 
 
 def test_no_exception_is_left_behind():
-    assert_none(stale_exceptions(PACKAGE, RECORD_TYPES, BESIDE_ITS_FIT))
+    assert_none(stale_exceptions(PACKAGE, BESIDE_ITS_FIT))
 
 
 def test_only_jit_names_the_compilers_of_numba():
@@ -190,26 +209,30 @@ SEEN = {
 
 @pytest.mark.parametrize("text", SEEN.values(), ids=SEEN)
 def test_an_import_beyond_arrays_is_reported(tmp_path, text):
-    files = {"jit.py": "", "cluster.py": "", "sums.py": LOOP.format(text, "a + b")}
-    package = write_package(tmp_path, files)
-    [found] = imports_beyond_arrays(package, set(), {})
-    assert found.startswith("sums.py:")
-    assert imports_beyond_arrays(package, set(), {"sums.py": "a reason"}) == []
-
-
-def test_loops_may_import_loops_and_record_types_that_import_arrays(tmp_path):
-    text = "from workloadlab.dtypes import RECORD\nfrom workloadlab.other import less"
     files = {
         "jit.py": "",
-        "dtypes.py": "import numpy as np\nRECORD = np.dtype('f8')\n",
+        "cluster.py": "import polars",
+        "sums.py": LOOP.format(text, "a + b"),
+    }
+    package = write_package(tmp_path, files)
+    [found] = imports_beyond_arrays(package, {})
+    assert found.startswith("sums.py:")
+    assert imports_beyond_arrays(package, {"sums.py": "a reason"}) == []
+
+
+def test_loops_may_import_loops_and_files_about_arrays_alone(tmp_path):
+    text = "from workloadlab.dtypes import RECORD\nfrom workloadlab.other import less"
+    files = {
+        "jit.py": "import json",
+        "words.py": "from dataclasses import dataclass\n",
+        "dtypes.py": "import numpy as np\nfrom workloadlab.words import NAME\n",
         "other.py": "from workloadlab.jit import entry\n@entry()\ndef less(a):\n    return a - 1\n",
         "sums.py": LOOP.format(text, "a + b"),
     }
     package = write_package(tmp_path, files)
-    assert imports_beyond_arrays(package, {"dtypes.py"}, {}) == []
-    assert imports_beyond_arrays(package, set(), {})
-    (package / "dtypes.py").write_text("import polars as pl\n")
-    assert imports_beyond_arrays(package, {"dtypes.py"}, {}) == ["dtypes.py:1 imports polars"]
+    assert imports_beyond_arrays(package, {}) == []
+    (package / "words.py").write_text("import polars as pl\n")
+    assert imports_beyond_arrays(package, {}) == ["dtypes.py:2 imports workloadlab.words.NAME"]
 
 
 OBJECTS = {
@@ -221,8 +244,8 @@ OBJECTS = {
 
 @pytest.mark.parametrize(("text", "used"), OBJECTS.values(), ids=OBJECTS)
 def test_an_object_in_a_loop_is_reported(tmp_path, text, used):
-    files = {"jit.py": "", "cluster.py": "", "sums.py": LOOP.format(text, used)}
-    [found] = objects_in_loops(write_package(tmp_path, files), set())
+    files = {"jit.py": "", "cluster.py": "import polars", "sums.py": LOOP.format(text, used)}
+    [found] = objects_in_loops(write_package(tmp_path, files))
     assert "add sees" in found
 
 
@@ -235,9 +258,9 @@ def test_a_loop_is_found_however_its_decorator_is_written(tmp_path, way):
 def test_an_exception_without_need_is_reported(tmp_path):
     files = {"jit.py": "", "sums.py": LOOP.format("import numpy as np", "a + b")}
     package = write_package(tmp_path, files)
-    assert stale_exceptions(package, set(), {"sums.py": "gone"}) == ["sums.py imports arrays only"]
-    assert stale_exceptions(package, {"sums.py"}, {}) == ["sums.py holds loops itself"]
-    assert stale_exceptions(package, {"gone.py"}, {}) == ["gone.py is no file"]
+    assert stale_exceptions(package, {"sums.py": "gone"}) == ["sums.py imports arrays only"]
+    (package / "sums.py").write_text(LOOP.format("import polars", "a + b"))
+    assert stale_exceptions(package, {"sums.py": "needed"}) == []
 
 
 NAMED = [

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FEWEST, MOST = 5, 10
+"""Lines of a guide."""
+
+GLANCE = 4
+"""As many files are seen at a glance: such a folder within a room needs no guide."""
 
 
 def poor_guides(package: Path) -> list[str]:
@@ -21,20 +25,23 @@ def poor_guides(package: Path) -> list[str]:
     for module in modules(package):
         if module.path.name != "__init__.py" or module.path.parent == package:
             continue
-        guide = ast.get_docstring(module.tree) or ""
-        lines = [line for line in guide.splitlines() if line.strip()]
+        guide = " ".join((ast.get_docstring(module.tree) or "").split())
+        places = (module.path.parent, package, package.parent)
+        found += [
+            f"{module.folder}: {name} is no file or folder"
+            for name in re.findall(r"`([\w./]+(?:\.py|/))`", guide)
+            if not any((place / name).exists() for place in places)
+        ]
+        lines = [line for line in (ast.get_docstring(module.tree) or "").splitlines() if line]
+        if "/" in module.folder and len(list(module.path.parent.glob("*.py"))) <= GLANCE + 1:
+            found += [] if lines else [f"{module.folder}: no word"]
+            continue
         if not FEWEST <= len(lines) <= MOST:
             found.append(f"{module.folder}: its guide has {len(lines)} lines")
-        said = " ".join(guide.split())
-        if "Start with " not in said:
+        if "Start with " not in guide:
             found.append(f"{module.folder}: no word about where to start")
-        if "To add " not in said:
+        if "To add " not in guide:
             found.append(f"{module.folder}: no word about how to add to it")
-        found += [
-            f"{module.folder}: {name} is neither a file nor a folder of it"
-            for name in re.findall(r"`([\w./]+(?:\.py|/))`", guide)
-            if not (module.path.parent / name).exists()
-        ]
     return found
 
 
@@ -59,22 +66,29 @@ GUIDE = "The cellar.\n\nIt is cold.\nStart with `wine.py`.\nThen see `shelf/`.\n
     [
         ("The cellar.", "has 1 lines"),
         (GUIDE + "More.\n" * 6, "has 11 lines"),
-        (GUIDE.replace("wine", "beer"), "beer.py is neither"),
-        (GUIDE.replace("shelf", "rack"), "rack/ is neither"),
+        (GUIDE.replace("wine", "beer"), "beer.py is no file"),
+        (GUIDE.replace("shelf", "rack"), "rack/ is no file"),
         (GUIDE.replace("Start", "Begin"), "where to start"),
         (GUIDE.replace("To add one", "Please"), "how to add"),
     ],
     ids=["short", "long", "no such file", "no such folder", "no beginning", "no end"],
 )
 def test_a_poor_guide_is_reported(tmp_path, guide, said):
-    files = {"cellar/wine.py": "", "cellar/shelf/__init__.py": f'"""{GUIDE}"""'}
-    package = write_package(tmp_path, files | {"cellar/shelf/wine.py": ""})
-    write_package(
-        tmp_path, {"cellar/shelf/shelf/box.py": "", "cellar/__init__.py": f'"""{GUIDE}"""'}
-    )
+    package = write_package(tmp_path, {"cellar/wine.py": "", "cellar/shelf/box.py": ""})
+    write_package(tmp_path, {"cellar/__init__.py": f'"""{GUIDE}"""'})
     assert poor_guides(package) == []
     write_package(tmp_path, {"cellar/__init__.py": f'"""{guide}"""'})
     assert any(said in line for line in poor_guides(package))
+
+
+def test_a_small_folder_needs_one_line(tmp_path):
+    files = {f"cellar/shelf/box{n}.py": "" for n in range(GLANCE)}
+    package = write_package(tmp_path, files | {"cellar/shelf/__init__.py": ""})
+    assert poor_guides(package) == ["cellar/shelf: no word"]
+    write_package(tmp_path, {"cellar/shelf/__init__.py": '"""Boxes."""'})
+    assert poor_guides(package) == []
+    write_package(tmp_path, {"cellar/shelf/one_more.py": ""})
+    assert "cellar/shelf: its guide has 1 lines" in poor_guides(package)
 
 
 def test_a_folder_without_an_init_is_reported(tmp_path):

@@ -46,9 +46,11 @@ def crowded_folders(package: Path) -> list[str]:
 
 
 def missing_folders(package: Path) -> list[str]:
-    """Report each first word that three files of a folder share: it is a folder that is missing."""
+    """Report each prefix that three files of a folder share: it is a folder that is missing."""
     words = Counter(
-        (module.path.parent, module.path.stem.split("_")[0]) for module in modules(package)
+        (module.path.parent, module.path.stem.split("_")[0])
+        for module in modules(package)
+        if "_" in module.path.stem
     )
     return [
         f"{folder.relative_to(package)}/{word}_*: {count} files"
@@ -112,9 +114,9 @@ def test_a_crowded_folder_is_reported(tmp_path):
 
 
 def test_a_missing_folder_is_reported(tmp_path):
-    package = write_package(tmp_path, {"hall/kernel.py": "", "hall/kernel_a.py": ""})
+    package = write_package(tmp_path, {f"hall/kernel{end}.py": "" for end in ("", "_a", "_b")})
     assert missing_folders(package) == []
-    write_package(tmp_path, {"hall/kernel_b.py": ""})
+    write_package(tmp_path, {"hall/kernel_c.py": ""})
     assert missing_folders(package) == ["hall/kernel_*: 3 files"]
 
 

@@ -12,10 +12,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["PACKAGE", "REPOSITORY", "Import", "Module", "assert_none", "modules", "write_package"]
+__all__ = [
+    "PACKAGE",
+    "REPOSITORY",
+    "UNREADABLE",
+    "Import",
+    "Module",
+    "assert_none",
+    "modules",
+    "write_package",
+]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = REPOSITORY / "workloadlab"
+
+UNREADABLE = "?"
+"""The name of an import that is made at run time, so that the source does not say it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,7 @@ class Import:
     @property
     def foreign(self) -> bool:
         """It is neither of the standard library nor of the package."""
-        return self.library not in sys.stdlib_module_names
+        return self.library not in {*sys.stdlib_module_names, UNREADABLE}
 
 
 @dataclass(frozen=True)
@@ -85,8 +97,9 @@ class Module:
 
     @cached_property
     def imports(self) -> tuple[Import, ...]:
-        """Every import, at any depth; a name that is made at run time is reported by its beginning."""
-        return _read_imports(self.text, self.path)
+        """Every import, at any depth; of a name that is made at run time, as much as can be read."""
+        within = self.path.parent.relative_to(self.package.parent)
+        return _read_imports(self.text, self.path, within.as_posix().replace("/", "."))
 
     def folders_imported(self) -> Iterator[tuple[str, Import]]:
         """The package's folders that it imports from; "" is the package's own door."""
@@ -129,40 +142,49 @@ def _parsed(text: str) -> ast.Module:
 
 
 @cache
-def _read_imports(text: str, path: Path) -> tuple[Import, ...]:
-    return tuple(_imports(_parsed(text), path, deep=False, typed=False))
+def _read_imports(text: str, path: Path, within: str) -> tuple[Import, ...]:
+    tree = _parsed(text)
+    words = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
 
+    def named(node: ast.AST) -> list[str]:
+        """Return what one statement or call imports."""
+        if isinstance(node, ast.Import):
+            return [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            return [f"{node.module}.{alias.name}" for alias in node.names]
+        if isinstance(node, ast.Call) and "import_module" in ast.dump(node.func):
+            return [beginning(node.args[0])]
+        return []
 
-def _imports(node: ast.AST, path: Path, *, deep: bool, typed: bool) -> Iterator[Import]:
-    for child in ast.iter_child_nodes(node):
-        for name in _named(child, path):
-            yield Import(name, child.lineno, deep, typed)
-        yield from _imports(
-            child,
-            path,
-            deep=deep or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda),
-            typed=typed or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)),
-        )
+    def beginning(value: ast.expr) -> str:
+        """Return as much of a name that is made at run time as the source says."""
+        if isinstance(value, ast.Name) and value.id in words:
+            value = words[value.id]
+        if isinstance(value, ast.JoinedStr):
+            value = value.values[0]
+        if isinstance(value, ast.FormattedValue) and "__package__" in ast.dump(value):
+            return within
+        return str(value.value).rstrip(".") if isinstance(value, ast.Constant) else UNREADABLE
 
+    def imports(node: ast.AST, *, deep: bool, typed: bool) -> Iterator[Import]:
+        for child in ast.iter_child_nodes(node):
+            for name in named(child):
+                yield Import(name, child.lineno, deep, typed)
+            yield from imports(
+                child,
+                deep=deep or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda),
+                typed=typed
+                or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)),
+            )
 
-def _named(node: ast.AST, path: Path) -> list[str]:
-    """Return what one statement or call imports."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        assert node.level == 0, f"{path}:{node.lineno}: relative import"
-        return [f"{node.module}.{alias.name}" for alias in node.names]
-    if isinstance(node, ast.Call) and "import_module" in ast.dump(node.func):
-        return [_beginning(node.args[0], path).rstrip(".")]
-    return []
-
-
-def _beginning(value: ast.expr, path: Path) -> str:
-    """Return as much of a name that is made at run time as the source says."""
-    if isinstance(value, ast.JoinedStr):
-        value = value.values[0]
-    assert isinstance(value, ast.Constant), f"{path}:{value.lineno}: no name can be read here"
-    return str(value.value)
+    return tuple(imports(tree, deep=False, typed=False))
 
 
 def _folder(package: Path, parts: list[str]) -> str:

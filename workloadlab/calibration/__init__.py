@@ -1,10 +1,11 @@
 """Request timings to a latency model: the simulator inside an optimizer.
 
-Start with `calibrate.py`. `observe.py` reads a log into the arrays of `observed.py`;
-`reconstruction.py` reads first values off its overlapping requests; `parameters.py` says what moves.
-`problem.py` replays the log with given values and returns the distance to it, `optimizer.py` brings
-that to zero, and `task.py` decides which searches are needed. `findings.py` reports: parameters with
-intervals, errors on later requests.
+Start with `calibrate.py`, the whole way. `observe.py` reads a log into the arrays of `observed.py`;
+`reconstruction.py` reads first values off its overlapping requests; `parameters.py` says what
+moves. `problem.py` replays the log with given values and returns the distance to it, `optimizer.py`
+brings that to zero, and `task.py` decides which searches are needed. `findings.py` reports:
+parameters with intervals, errors on later requests. To add a parameter, add its row to
+`parameters.py`.
 """
 
 from workloadlab.calibration.calibrate import calibrate

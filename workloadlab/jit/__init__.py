@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
-from workloadlab.jit.decorators import COMPILED, Compiled, by_address, entry, helper, inline, router
+from workloadlab.jit.decorators import by_address, entry, helper, inline, router
+from workloadlab.jit.registry import COMPILED, Compiled
 
 __all__ = ["COMPILED", "Compiled", "by_address", "entry", "helper", "inline", "router"]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from numba import njit
 
+from workloadlab.jit.registry import COMPILED, Compiled
 from workloadlab.jit.store import MachineCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["COMPILED", "Compiled", "by_address", "entry", "helper", "inline", "router"]
+__all__ = ["by_address", "entry", "helper", "inline", "router"]
 
 _LEAN: dict[str, Any] = {"_nrt": False, "error_model": "numpy"}
 """Kernels allocate nothing, so numba's reference counting is off: with it, taking an array out of the
@@ -22,31 +22,6 @@ bundle costs an atomic increment, and a replay takes twice as long. Nor does a k
 numba need not look at every divisor; a router's own function is compiled apart and raises."""
 
 _INSIDE: dict[str, Any] = {**_LEAN, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-
-
-@dataclass(frozen=True)
-class Compiled:
-    """A function that one of the decorators has compiled.
-
-    Attributes:
-        kind: the decorator's name.
-        dispatcher: numba's function, with the Python function as `py_func`.
-        code: its machine code on disk; None if it is a part of its callers, or was typed at a prompt.
-    """
-
-    kind: str
-    dispatcher: Any
-    code: MachineCode | None
-
-    @property
-    def name(self) -> str:
-        """Module and name of the function."""
-        function = self.dispatcher.py_func
-        return f"{function.__module__}.{function.__qualname__}"
-
-
-COMPILED: list[Compiled] = []
-"""All functions that were compiled in this process, but those that users wrote."""
 
 
 def entry(signature: Any = None, *, allocates: bool = False) -> Callable[..., Any]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 from functools import cache
 from pathlib import Path
 
 import numba
 
-__all__ = ["ORIGIN", "beside", "can_be_written", "folders_of", "shared"]
+__all__ = ["ORIGIN", "TAG", "beside", "can_be_written", "folders_of", "shared"]
 
-ORIGIN = "origin"
+TAG = f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
+"""The part of a file's name that says for which Python it is."""
+
+ORIGIN = "workloadlab-sources.txt"
 """The file that says where the source of a folder's machine code lies, if it is not beside it."""
 
 

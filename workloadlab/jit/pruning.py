@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.jit.decorators import COMPILED
-from workloadlab.jit.folders import ORIGIN, beside, shared
-from workloadlab.jit.store import TAG
+from workloadlab.jit.folders import ORIGIN, TAG, beside, shared
+from workloadlab.jit.registry import BEGUN_S, COMPILED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["prune"]
 
-_BEGUN = time.time()
 _PACKAGE = Path(__file__).parents[1]
 _DRAFT_S = 3600.0
 """A file that has been written for so long was given up."""
@@ -33,9 +30,6 @@ def prune() -> None:
     names = {(one.dispatcher.py_func.__module__, _qualname(one)) for one in COMPILED}
     modules = {getattr(module, "__file__", None): module for module in [*sys.modules.values()]}
     for folder, origin in _folders():
-        if not origin.is_dir():
-            shutil.rmtree(folder, ignore_errors=True)
-            continue
         for file in folder.glob("*.nb[ic]*"):
             base, found, _ = file.name.partition(f".{TAG}.")
             stem, _, rest = base.partition(".")
@@ -44,6 +38,10 @@ def prune() -> None:
             old = not source.exists() or _is_old(base, rest, module, current, names)
             if found and _is_done(file) and old:
                 file.unlink(missing_ok=True)
+        if not origin.exists() and not [*folder.glob("*.nb[ic]*")]:
+            (folder / ORIGIN).unlink(missing_ok=True)
+            with suppress(OSError):  # somebody else's files are in it
+                folder.rmdir()
 
 
 def _is_old(
@@ -62,7 +60,7 @@ def _is_old(
 
 def _is_done(file: Path) -> bool:
     try:
-        age_s = _BEGUN - file.stat().st_mtime
+        age_s = BEGUN_S - file.stat().st_mtime
     except OSError:
         return False
     return age_s > (_DRAFT_S if file.suffix == ".tmp" else 0.0)

@@ -12,7 +12,6 @@ import atexit
 import hashlib
 import logging
 import pickle
-import sys
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -24,13 +23,10 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
-from workloadlab.jit.folders import can_be_written, folders_of
+from workloadlab.jit.folders import TAG, can_be_written, folders_of
 from workloadlab.jit.stamps import stamp
 
-__all__ = ["TAG", "MachineCode"]
-
-TAG = f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
-"""The part of a file's name that says for which Python it is."""
+__all__ = ["MachineCode"]
 
 _SETTINGS = (
     "OPT",

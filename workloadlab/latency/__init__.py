@@ -1,19 +1,12 @@
 """The time that an engine step takes: samples of steps, models fitted on them, and a catalogue.
 
 Start with `features.py` (the four numbers of a step) and `samples.py` (steps with their measured
-duration), then `fit.py`: it loads samples, holds some out, fits and writes the error card. `model.py` is
-the result, `model_file.py` its JSON. `estimators/` holds one file for each way to model step time,
-`importers/` one for each published source of samples; each has a registry. `hardware/` knows GPUs and
-shapes of models, `measurement/` measures steps on this machine, `requests/` predicts whole requests.
-To add an estimator or an importer, write its file and name it in the registry beside it.
-
-Start with `samples.py`, the table of measured steps; then `fit.py`, from samples to a model with an
-honest error card; then `model.py`, the model, and `model_file.py`, its JSON. `domain.py` says where
-a model was fitted, `card.py` how wrong it was there, `choice.py` which estimator serves best.
-`estimators/` has the estimators, `requests/` models of whole requests, `hardware/` GPUs and model
-shapes, `importers/` published tables, `measurement/` this machine's GPU, `catalog/` models that
-ship. To add an estimator, an importer or a GPU, add to that folder. Compiled names are imported on
-first use.
+duration), then `fit.py`: it loads samples, holds some out, fits and writes the error card.
+`model.py` is the result, `model_file.py` its JSON. `estimators/` holds one file for each way to
+model step time, `importers/` one for each published source of samples; each has a registry.
+`hardware/` knows GPUs and shapes of models, `measurement/` measures steps on this machine,
+`requests/` predicts whole requests. To add an estimator or an importer, write its file and name it
+in the registry beside it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import types
@@ -13,6 +13,9 @@ from workloadlab.simulation.engine.fork import copy_lane
 from workloadlab.simulation.engine.lane import RUN_LANE, STATUS_DONE
 from workloadlab.simulation.engine.lane_record import LANES_TYPE
 from workloadlab.simulation.engine.record_types import NONE
+
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import Array, Function, Index, Lanes, Row, Status
 
 __all__ = ["play_plans"]
 
@@ -30,14 +33,14 @@ _PLAY_PLANS = RUN_LANE.return_type(
 
 @entry(_PLAY_PLANS)
 def play_plans(
-    lanes: Any,
-    forks: Any,
-    state: Any,
-    forked: Any,
-    play: Any,
-    plans: Any,
-    totals: Any,
-) -> Any:
+    lanes: Lanes,
+    forks: Lanes,
+    state: Array,
+    forked: Array,
+    play: Function,
+    plans: Array,
+    totals: Array,
+) -> tuple[Status, Row, Index]:
     """Play the fork of a fresh lane under every plan; write the total latency of each.
 
     It is NaN where a request was not served where its plan says. The parameters of the fork are

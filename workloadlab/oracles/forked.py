@@ -9,8 +9,8 @@ import numpy as np
 
 from workloadlab.errors import UnsupportedError
 from workloadlab.simulation.engine.arrays import ARRAYS, Fork
-from workloadlab.simulation.engine.lane_record import ADDRESSES, LANE
-from workloadlab.simulation.engine.setup import LaneArrays, lane_arrays
+from workloadlab.simulation.engine.lane_record import ADDRESSES, LANE, LaneArrays
+from workloadlab.simulation.engine.setup import lane_arrays
 
 if TYPE_CHECKING:
     from workloadlab.routing import Router

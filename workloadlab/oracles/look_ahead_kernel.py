@@ -5,7 +5,7 @@ The copy goes on under a base router, with the next `ahead` arrivals and then no
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import types
@@ -30,6 +30,19 @@ from workloadlab.simulation.engine.lane import (
 from workloadlab.simulation.engine.lane_record import LANES_TYPE
 from workloadlab.simulation.engine.record_types import NONE, TICK_S
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Array,
+        Count,
+        Function,
+        Index,
+        Lane,
+        Lanes,
+        Row,
+        Seconds,
+        Status,
+    )
+
 __all__ = ["FROM_PLAN", "LOWEST", "look_ahead"]
 
 LOWEST, FROM_PLAN = 1, 2
@@ -37,7 +50,7 @@ LOWEST, FROM_PLAN = 1, 2
 
 
 @inline
-def _cost(lane: Any, fork: Any) -> Any:
+def _cost(lane: Lane, fork: Lane) -> tuple[Count, Seconds]:
     """Return (requests not served, total latency of the others) of those that `lane` has not ended."""
     unserved, total_s = 0, 0.0
     for q in range(lane.used_slots):
@@ -71,15 +84,15 @@ _LOOK_AHEAD = RUN_LANE.return_type(
 
 @entry(_LOOK_AHEAD)
 def look_ahead(
-    lanes: Any,
-    forks: Any,
-    state: Any,
-    forked: Any,
-    play: Any,
-    examined: Any,
-    plan: Any,
-    ahead: Any,
-) -> Any:
+    lanes: Lanes,
+    forks: Lanes,
+    state: Array,
+    forked: Array,
+    play: Function,
+    examined: Array,
+    plan: Array,
+    ahead: Count,
+) -> tuple[Status, Row, Index]:
     """Play one lane, trying every instance for the requests in `examined`.
 
     Writes the choices into `plan`, which may be what the base follows: then it changes on the way.

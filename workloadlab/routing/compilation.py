@@ -54,13 +54,22 @@ _PARTS: dict[tuple[Any, bool, bool], Any] = {}
 """The functions that routers call, compiled once for all of them."""
 
 
-def linked(function: Any, *, checked: bool, lean: bool, callers: tuple[Any, ...] = ()) -> Any:
+def linked(
+    function: Any, *, checked: bool, lean: bool = False, callers: tuple[Any, ...] = ()
+) -> Any:
     """Return a copy of the function that calls compiled functions in place of plain ones and routers.
 
     Those that it finds among its globals and the variables that it closes over, whichever file they are
     written in; but not those of libraries, which numba knows or refuses by itself, nor its callers.
+
+    Args:
+        function: the caller.
+        checked: an index out of bounds raises.
+        lean: nothing makes arrays, so numba need not count references to those that are handed on: it
+            would for each instance, and a choice takes up to four times as long.
+        callers: of the function itself.
     """
-    from workloadlab import jit
+    from workloadlab.jit import router as compiled_router
     from workloadlab.jit.stamps import is_foreign
 
     above = (*callers, function)
@@ -69,10 +78,11 @@ def linked(function: Any, *, checked: bool, lean: bool, callers: tuple[Any, ...]
         inner = getattr(value, "function", value)  # that of a router, if it is one
         if not isinstance(inner, FunctionType) or inner in above or is_foreign(inner):
             return value
-        if (inner, checked, lean) not in _PARTS:
+        key = (inner, checked, lean)
+        if key not in _PARTS:
             part = linked(inner, checked=checked, lean=lean, callers=above)
-            _PARTS[inner, checked, lean] = jit.router(checked=checked, lean=lean)(part)
-        return _PARTS[inner, checked, lean]
+            _PARTS[key] = compiled_router(checked=checked, lean=lean)(part)
+        return _PARTS[key]
 
     names = sorted(_names(function.__code__) & set(function.__globals__))
     found = {name: exchanged(function.__globals__[name]) for name in names}
@@ -132,13 +142,13 @@ def _names(code: CodeType) -> set[str]:
 @cache
 def compile_function(function: Callable[..., Any], kind: Kind) -> Any:
     """Compile a function to the signature of its kind; once, whatever the parameters."""
-    from workloadlab import jit
+    from workloadlab.jit import router as compiled_router
 
     signature = signatures()[0 if kind == "score" else 1]
     own = not function.__module__.startswith("workloadlab.")
-    lean = not own and not function.__closure__  # a policy on a request model makes an array
+    lean = not own and not function.__closure__
     whole = linked(function, checked=own, lean=lean)
     if arity_of(whole) == len(signature.args):
-        return jit.router(signature, checked=own, lean=lean)(whole)
-    padded = with_all_arguments(function, kind, jit.router(checked=True)(whole))
-    return jit.router(signature, checked=True)(padded)
+        return compiled_router(signature, checked=own, lean=lean)(whole)
+    padded = with_all_arguments(function, kind, compiled_router(checked=True)(whole))
+    return compiled_router(signature, checked=True)(padded)

@@ -1,9 +1,11 @@
-"""Outcome traces to a scoreboard.
+"""Outcome traces to a scoreboard: the metrics of each run, and what separates one router from another.
 
-`timings` reads a trace; `metrics` is the list of what is computed from it, each a `metric`: to add
-one, add a row there. `scoreboard` scores every run of a replay: a `run_score` each, what is `paired`
-between routers, and `fidelity` to observed timings; `tables` is what people read of it.
-`service_level` holds targets. `occupancy` averages what a server's gauges would show.
+Start with `metrics.py`, the list of what is computed, each a value of `metric.py`; then
+`scoreboard.py`, which scores every run of a replay: one `run_score.py` each; then `paired.py`, the
+interval of a difference over the same windows and seeds. `timings.py` reads any trace, simulated or
+observed; `fidelity.py` compares the two; `tables.py` is what people read. `service_level.py` holds
+targets, and `occupancy.py` averages what a server's gauges would show. To add a metric, add its row
+to `metrics.py`: header, row, JSON and the table of the report follow.
 """
 
 from workloadlab.scoring.fidelity import fidelity, request_errors

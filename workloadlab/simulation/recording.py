@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from workloadlab.simulation.cluster import Cluster
-    from workloadlab.simulation.engine.setup import LaneArrays
+    from workloadlab.simulation.engine.lane_record import LaneArrays
     from workloadlab.simulation.workload import Outcome
 
 __all__ = ["RECORDS", "Recorder", "recorder_for"]

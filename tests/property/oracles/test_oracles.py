@@ -208,8 +208,8 @@ def test_a_fork_goes_on_like_a_plain_copy(base, ahead, monkeypatch):
             stand(lane.lane, fork.lane, two.state, two.forked, ahead)
             plain = lane.copy()
             for s in lane.arrays["slots"][: lane.lane["used_slots"][0]]:
-                held = slice(s["first_block"], s["first_block"] + s["named"])
-                assert (fork.arrays["holds"][held] == plain.arrays["holds"][held]).all()
+                held = slice(s["first_block"], s["first_block"] + s["cached_blocks"])
+                assert (fork.arrays["uses"][held] == plain.arrays["uses"][held]).all()
             last = min(len(workload), int(lane.lane["arrived"][0]) + ahead)
             plain.lane["requests"] = plain.lane["start_count"] = last
             for copied in (fork, plain):

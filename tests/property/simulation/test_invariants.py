@@ -18,7 +18,8 @@ from workloadlab.latency.estimators.registry import estimator_named
 from workloadlab.routing import SHELF
 from workloadlab.simulation import Cluster, Event, replay
 from workloadlab.simulation.engine import setup as layout
-from workloadlab.simulation.engine.run import outcome_of, replay_lane
+from workloadlab.simulation.engine.run import replay_lane
+from workloadlab.simulation.engine.verdict import outcome_of
 from workloadlab.simulation.recording import recorder_for
 from workloadlab.simulation.reference.lane import Lane
 from workloadlab.trace import Runs, Trace
@@ -84,7 +85,7 @@ def test_every_request_ends_once_and_every_block_comes_back(pool, seed, held, po
         assert (engines[left] == 0).all(), left
     for queue in ("running", "waiting"):
         assert (engines[queue]["count"] == 0).all(), queue
-    assert (made.arrays["ring"] == 0).all()
+    assert (made.arrays["blocks_by_phase"] == 0).all()
     bits, cache = made.arrays["prefix_bits"], made.arrays["cache"]
     seen = bits >> np.arange(2)[:, None] & 1
     assert (seen == (cache["users"] >= 0)[:, : bits.shape[1]]).all()
@@ -140,7 +141,7 @@ def test_every_request_ends_once_whatever_happens(pool, seed, closed, policy, fe
     cache = made.arrays["cache"]
     assert (cache["users"] <= 0).all()
     assert ((cache["users"] == 0).sum(axis=1) == engines["idle"]).all()
-    assert (made.arrays["ring"] == 0).all()
+    assert (made.arrays["blocks_by_phase"] == 0).all()
     if record["keeps_bits"]:
         bits = made.arrays["prefix_bits"] >> np.arange(3)[:, None] & 1
         assert (bits == (cache["users"] >= 0)).all()

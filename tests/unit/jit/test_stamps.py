@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import dis
 import enum
-import importlib
-import inspect
 import os
 import subprocess
 import sys
 import types as python_types
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numba import from_dtype, njit, types
-from numba.core.dispatcher import Dispatcher
 from numba.core.extending import intrinsic
+from support.compiled import PACKAGE, everything, reached_by_name, stamps
 
-import workloadlab
-from workloadlab.jit import COMPILED
 from workloadlab.jit.stamps import stamp
-
-PACKAGE = Path(workloadlab.__file__).parent
-
-
-def everything():
-    """Return all compiled functions, after the import of every module that has some."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        if "workloadlab.jit import" in path.read_text() and path.parent.name != "jit":
-            importlib.import_module(
-                ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
-            )
-    return [one for one in COMPILED if one.dispatcher.py_func.__module__.startswith("workloadlab")]
-
-
-def stamps(found, known=None):
-    known = {} if known is None else known
-    return {
-        one.name: stamp(one.dispatcher, known=known) for one in found if one.code is not None
-    }  # fmt: skip
 
 
 def another_constant(code):
@@ -74,42 +49,6 @@ def test_an_edit_of_each_function_is_seen_by_those_that_reach_it_and_by_no_other
     assert stamps(found) == before
 
 
-def reached_by_name(found):
-    """Return the names of the compiled functions that each one reaches, by the text of the sources."""
-    names = {one.dispatcher.py_func: one.name for one in found}
-    return {one.name: reach(one.dispatcher.py_func, names, set()) for one in found}
-
-
-def reach(function, names, seen):
-    if function in seen:
-        return set()
-    seen.add(function)
-    read = {names[function]} if function in names else set()
-    for value in values_read(function):
-        inner = value.py_func if isinstance(value, Dispatcher) else value
-        if inspect.isfunction(inner) and inner.__module__.startswith("workloadlab"):
-            read |= reach(inner, names, seen)
-    return read
-
-
-def values_read(function):
-    """Yield the values of the global names in a function's text, and of the attributes of modules."""
-    tree = ast.parse(Path(function.__code__.co_filename).read_text())
-    first = function.__code__.co_firstlineno
-    (node,) = (
-        node for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and node.name == function.__name__
-        and first in (node.lineno, *(d.lineno for d in node.decorator_list))
-    )  # fmt: skip
-    for part in (p for statement in node.body for p in ast.walk(statement)):
-        if isinstance(part, ast.Name):
-            yield function.__globals__.get(part.id)
-        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
-            holder = function.__globals__.get(part.value.id)
-            if inspect.ismodule(holder):
-                yield getattr(holder, part.attr)
-
-
 def test_an_edit_of_what_makes_an_accessor_is_seen_by_the_engine_only(monkeypatch):
     from workloadlab.simulation.engine import arrays
 
@@ -124,14 +63,14 @@ def test_an_edit_of_what_makes_an_accessor_is_seen_by_the_engine_only(monkeypatc
 
 def test_stamps_are_the_same_in_every_process():
     code = (
-        "from pathlib import Path; from tests.unit.jit.test_stamps import everything, stamps;"
+        "from support.compiled import everything, stamps;"
         "print(sorted(stamps(everything()).items()))"
     )
 
     def printed(seed):
         return subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True,
-            cwd=PACKAGE.parent, env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=PACKAGE.parent / "tests", env={**os.environ, "PYTHONHASHSEED": seed},
         ).stdout  # fmt: skip
 
     first = printed("1")
@@ -279,12 +218,12 @@ def test_a_docstring_counts_where_it_is_read():
 
 
 def test_the_attribute_of_a_module_of_ours_is_followed(monkeypatch):
-    from workloadlab.latency.estimators import linear, table_kernel
+    from workloadlab.latency.estimators import linear_kernel, table_kernel
 
     before = stamp(table_kernel.step_time, known={})
     assert stamp(table_kernel.step_time, known={}) == before
-    code = linear.curve_time.py_func.__code__
-    monkeypatch.setattr(linear.curve_time.py_func, "__code__", another_constant(code))
+    code = linear_kernel.curve_time.py_func.__code__
+    monkeypatch.setattr(linear_kernel.curve_time.py_func, "__code__", another_constant(code))
     assert stamp(table_kernel.step_time, known={}) != before
 
 

@@ -25,15 +25,15 @@ from workloadlab.routing.signals import INSTANCE, REQUEST
 from workloadlab.simulation.engine.record_types import (
     CACHED,
     DECISION,
-    ENGINE,
     EVENT,
+    HEAP_ENTRY,
+    INSTANCE_STATE,
     NONE,
     PART,
     PROMPT,
     RELEASE,
     RESULT,
     RULES,
-    SEAT,
     SEQUENCE,
     STEP,
 )
@@ -167,13 +167,13 @@ def _array(
 
 # instances
 
-engines = _array("engines", ENGINE, "instances", fork=Fork.WHOLE, about="every instance")
-ring = _array(
-    "ring", INT, "instances", "phases", fork=Fork.WHOLE,
+engines = _array("engines", INSTANCE_STATE, "instances", fork=Fork.WHOLE, about="every instance")
+blocks_by_phase = _array(
+    "blocks_by_phase", INT, "instances", "phases", fork=Fork.WHOLE,
     about="decodes by the phase in which they need a block",
 )  # fmt: skip
-seats = _array(
-    "seats", SEAT, "instances", "seat_count", fork=Fork.WHOLE,
+decode_heap = _array(
+    "decode_heap", HEAP_ENTRY, "instances", "heap_room", fork=Fork.WHOLE,
     about="a heap of decodes by (last step, admission), and the slots that prefill",
 )  # fmt: skip
 cache = _array(
@@ -202,8 +202,8 @@ results = _array(
            "first_token_s": np.nan, "end_s": np.nan, "instance": NONE},
     about="outcome of every request",
 )  # fmt: skip
-holds = _array(
-    "holds", BYTE, "cacheable_blocks", fork=Fork.LIVE,
+uses = _array(
+    "uses", BYTE, "cacheable_blocks", fork=Fork.LIVE,
     about="1 if a request uses the resident block of that place in `block_ids`",
 )  # fmt: skip
 releases = _array(

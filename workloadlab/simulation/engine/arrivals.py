@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +18,17 @@ from workloadlab.simulation.engine.arrays import (
 )
 from workloadlab.simulation.engine.record_types import NONE, TICK_S
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Array,
+        Flag,
+        Lane,
+        Position,
+        Record,
+        Row,
+        Seconds,
+    )
+
 __all__ = [
     "next_arrival",
     "note_end",
@@ -29,21 +40,21 @@ __all__ = [
 
 
 @helper
-def _before(a: Any, b: Any) -> Any:
+def _before(a: Record, b: Record) -> Flag:
     if a.at_s < b.at_s - TICK_S or b.at_s < a.at_s - TICK_S:
         return a.at_s < b.at_s
     return a.row < b.row
 
 
 @helper
-def _swap(heap: Any, a: Any, b: Any) -> None:
+def _swap(heap: Array, a: Position, b: Position) -> None:
     at_s, row = heap[a].at_s, heap[a].row
     heap[a].at_s, heap[a].row = heap[b].at_s, heap[b].row
     heap[b].at_s, heap[b].row = at_s, row
 
 
 @helper
-def release_next_turn(lane: Any, row: Any, now: Any) -> None:
+def release_next_turn(lane: Lane, row: Row, now: Seconds) -> None:
     """Let the turn after `row`, if any, come once its think time is over."""
     following = next_turns(lane)[row] if lane.closed == 1 else NONE
     if following != NONE:
@@ -51,7 +62,7 @@ def release_next_turn(lane: Any, row: Any, now: Any) -> None:
 
 
 @helper
-def release(lane: Any, row: Any, at_s: Any) -> None:
+def release(lane: Lane, row: Row, at_s: Seconds) -> None:
     """Let a request come to the router at a moment: a heap of releases, ordered by (time, row)."""
     heap = releases(lane)
     child = lane.released
@@ -66,14 +77,14 @@ def release(lane: Any, row: Any, at_s: Any) -> None:
 
 
 @inline
-def note_end(lane: Any, row: Any) -> None:
+def note_end(lane: Lane, row: Row) -> None:
     """Put a request that ended or was rejected in front of those before it."""
     results(lane)[row].ended_before = lane.last_ended
     lane.last_ended = row
 
 
 @inline
-def release_ended(lane: Any) -> None:
+def release_ended(lane: Lane) -> None:
     """Release the turns after those that ended, and free their slots."""
     while lane.ended != NONE:
         q = lane.ended
@@ -85,7 +96,7 @@ def release_ended(lane: Any) -> None:
 
 
 @helper
-def _pop_release(lane: Any) -> None:
+def _pop_release(lane: Lane) -> None:
     """Drop the earliest release."""
     heap = releases(lane)
     lane.released -= 1
@@ -104,7 +115,7 @@ def _pop_release(lane: Any) -> None:
 
 
 @helper
-def next_arrival(lane: Any) -> Any:
+def next_arrival(lane: Lane) -> Seconds:
     """Return when the next request comes, inf if none is known."""
     at_s = np.inf
     if lane.started < lane.start_count:
@@ -115,7 +126,7 @@ def next_arrival(lane: Any) -> Any:
 
 
 @inline
-def pop_arrival(lane: Any) -> Any:
+def pop_arrival(lane: Lane) -> Row:
     """Take the request that comes next, of one moment the first in the trace; return its row."""
     row, at_s = NONE, np.inf
     if lane.started < lane.start_count:

@@ -7,16 +7,16 @@ served in every step, and with blocks for all of them their order does not matte
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workloadlab.jit import helper, inline
 from workloadlab.simulation.engine.arrays import (
+    blocks_by_phase,
+    decode_heap,
     engines,
     results,
-    ring,
-    seats,
     slots,
 )
 from workloadlab.simulation.engine.decodes import drop_decode
@@ -35,6 +35,19 @@ from workloadlab.simulation.engine.linked_list import append, insert, unlink
 from workloadlab.simulation.engine.queue_order import before_in_queue, victim
 from workloadlab.simulation.engine.record_types import BATCHINGS, NONE, ORDERS
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Array,
+        Count,
+        Flag,
+        Index,
+        Instance,
+        Lane,
+        Number,
+        Request,
+        Slot,
+    )
+
 __all__: list[str] = []
 
 CHUNKED, STATIC = BATCHINGS.index("chunked"), BATCHINGS.index("static")
@@ -42,14 +55,14 @@ FCFS, BIN_PACKING = ORDERS.index("fcfs"), ORDERS.index("bin_packing")
 
 
 @inline
-def _preempt(i: Any, lane: Any) -> Any:
+def _preempt(i: Index, lane: Lane) -> Slot:
     """Move the victim to the head of the queue, to be recomputed; return its slot."""
     e = engines(lane)[i]
     q = victim(e, slots(lane))
     s = slots(lane)[q]
     unlink(e.running, slots(lane), q)
     if s.decoding == 1:
-        computed = drop_decode(e, s, ring(lane), seats(lane), i, q)
+        computed = drop_decode(e, s, blocks_by_phase(lane), decode_heap(lane), i, q)
         s.generated = computed - s.input + 1
         s.target = s.input + s.generated
         e.queued_tokens += s.target
@@ -57,7 +70,7 @@ def _preempt(i: Any, lane: Any) -> Any:
         computed = s.computed
         e.queued_tokens += computed
         e.prefilled -= computed
-        _drop_partial(e, seats(lane), i, q)
+        _drop_partial(e, decode_heap(lane), i, q)
     release(e, s, lane, i, computed)
     s.computed = 0
     e.blocked = 0
@@ -67,24 +80,24 @@ def _preempt(i: Any, lane: Any) -> Any:
 
 
 @inline
-def _drop_partial(e: Any, seats: Any, i: Any, q: Any) -> None:
+def _drop_partial(e: Instance, heap: Array, i: Index, q: Slot) -> None:
     at = 0  # those amid their prompts come first among the chunks, so q is found among them
-    while seats[i, at].chunk != q:
+    while heap[i, at].chunk != q:
         at += 1
     e.partials -= 1
     for k in range(at, e.partials):
-        seats[i, k].chunk = seats[i, k + 1].chunk
+        heap[i, k].chunk = heap[i, k + 1].chunk
 
 
 @helper
-def _next_chunk(e: Any, s: Any, budget: Any) -> Any:
+def _next_chunk(e: Instance, s: Request, budget: Count) -> Count:
     """Return how many prompt tokens of a running sequence the next step computes."""
     tokens = min(s.target - s.computed, budget)
     return min(tokens, e.threshold) if e.threshold > 0 else tokens
 
 
 @helper
-def _serve_in_order(i: Any, lane: Any, budget: Any) -> Any:
+def _serve_in_order(i: Index, lane: Lane, budget: Count) -> Flag:
     """Give each running sequence its blocks in order of admission, preempting where they are short.
 
     Returns whether anybody was preempted.
@@ -93,7 +106,7 @@ def _serve_in_order(i: Any, lane: Any, budget: Any) -> Any:
     preempted = False
     q = e.running.head
     while q != NONE:
-        live[q].taken = live[q].chunk = 0
+        live[q].step_blocks = live[q].chunk = 0
         q = live[q].next
     q = e.running.head
     while q != NONE:
@@ -112,7 +125,7 @@ def _serve_in_order(i: Any, lane: Any, budget: Any) -> Any:
             budget += live[last].chunk
         if last != q:
             take(e, lane, i, needed)
-            s.taken, s.chunk = needed, tokens
+            s.step_blocks, s.chunk = needed, tokens
             budget -= tokens
             if e.caching == 1 and s.decoding == 0:
                 enter(e, s, lane, i, s.computed + tokens)
@@ -121,7 +134,7 @@ def _serve_in_order(i: Any, lane: Any, budget: Any) -> Any:
 
 
 @inline
-def _after(e: Any, slots: Any, order: Any) -> Any:
+def _after(e: Instance, slots: Array, order: Count) -> Slot:
     """Return the first running sequence that was admitted after `order`."""
     q = e.running.head
     while q != NONE and slots[q].order <= order:
@@ -130,15 +143,15 @@ def _after(e: Any, slots: Any, order: Any) -> Any:
 
 
 @helper
-def _serve_running(i: Any, lane: Any) -> Any:
+def _serve_running(i: Index, lane: Lane) -> tuple[Count, Number, Flag]:
     """Serve all running sequences; return (prefill tokens, its context, whether one was preempted)."""
-    e, live, places = engines(lane)[i], slots(lane), seats(lane)
+    e, live, heap = engines(lane)[i], slots(lane), decode_heap(lane)
     budget = e.budget - e.decodes  # each decode has held its token since it was admitted
     # In the step to come, number `steps`, a decode needs a block if its computed tokens, `base + steps`,
     # fill those that it has. It is counted at -base modulo the block size, which is then `phase`.
-    needed = ring(lane)[i, e.phase]
+    needed = blocks_by_phase(lane)[i, e.phase]
     for k in range(e.partials):
-        s = live[places[i, k].chunk]
+        s = live[heap[i, k].chunk]
         s.chunk = _next_chunk(e, s, budget)
         budget -= s.chunk
         needed += blocks_for(s.computed + s.chunk, e.block_size)
@@ -147,26 +160,28 @@ def _serve_running(i: Any, lane: Any) -> Any:
     # Evictions and entries into the cache follow the order of admission. All blocks at once, then the
     # entries, is that order as long as at most the last admitted has blocks to enter.
     evicts = e.caching == 1 and needed > e.free
-    last_only = e.partials == 0 or (e.partials == 1 and places[i, 0].chunk == e.running.tail)
+    last_only = e.partials == 0 or (e.partials == 1 and heap[i, 0].chunk == e.running.tail)
     if needed <= available(e) and (last_only or not evicts):
         take(e, lane, i, needed)
         if e.caching == 1:
             for k in range(e.partials):
-                s = live[places[i, k].chunk]
+                s = live[heap[i, k].chunk]
                 enter(e, s, lane, i, s.computed + s.chunk)
     else:
         preempted = _serve_in_order(i, lane, e.budget)
     e.chunks = e.partials
     tokens, context = 0, 0.0
     for k in range(e.partials):
-        s = live[places[i, k].chunk]
+        s = live[heap[i, k].chunk]
         tokens += s.chunk
         context += float(s.chunk * s.computed)
     return tokens, context, preempted
 
 
 @helper
-def _blocks_to_admit(e: Any, s: Any, lane: Any, i: Any, budget: Any) -> Any:
+def _blocks_to_admit(
+    e: Instance, s: Request, lane: Lane, i: Index, budget: Count
+) -> tuple[Count, Count, Count, Flag]:
     """Return (cached tokens, first chunk, its blocks, whether all that is needed is free)."""
     found = idle = 0
     if e.caching == 1:
@@ -185,7 +200,7 @@ def _blocks_to_admit(e: Any, s: Any, lane: Any, i: Any, budget: Any) -> Any:
 
 
 @inline
-def _candidate(i: Any, lane: Any, budget: Any, idle: Any) -> Any:
+def _candidate(i: Index, lane: Lane, budget: Count, idle: Flag) -> Slot:
     """Return who is admitted next, -1 if it is nobody's turn or blocks are short for it.
 
     With asynchronous scheduling a batch is prepared when the step before begins, so who came later is
@@ -209,7 +224,7 @@ def _candidate(i: Any, lane: Any, budget: Any, idle: Any) -> Any:
 
 
 @inline
-def _admit(i: Any, lane: Any, q: Any, budget: Any) -> Any:
+def _admit(i: Index, lane: Lane, q: Slot, budget: Count) -> tuple[Count, Number]:
     """Let a waiting sequence run; return its first chunk's tokens and context."""
     e, s = engines(lane)[i], slots(lane)[q]
     cached, tokens, needed, _ = _blocks_to_admit(e, s, lane, i, budget)
@@ -221,12 +236,12 @@ def _admit(i: Any, lane: Any, q: Any, budget: Any) -> Any:
     append(e.running, slots(lane), q)
     e.admitted += 1
     s.order = e.admitted
-    s.computed, s.chunk, s.taken = cached, tokens, 0
+    s.computed, s.chunk, s.step_blocks = cached, tokens, 0
     e.queued_tokens -= cached
     e.prefilled += cached
     if e.caching == 1:
         enter(e, s, lane, i, cached + tokens)
-    seats(lane)[i, e.chunks].chunk = q
+    decode_heap(lane)[i, e.chunks].chunk = q
     e.chunks += 1
     result = results(lane)[s.row]
     if np.isnan(result.scheduled_s):
@@ -236,8 +251,8 @@ def _admit(i: Any, lane: Any, q: Any, budget: Any) -> Any:
 
 
 @helper
-def _admissions(i: Any, lane: Any, budget: Any) -> Any:
-    """Admit from the queue while budget, seats and blocks allow; return (prefill tokens, context)."""
+def _admissions(i: Index, lane: Lane, budget: Count) -> tuple[Count, Number]:
+    """Admit while budget, max_num_seqs and blocks allow; return (prefill tokens, context)."""
     e = engines(lane)[i]
     prefill, context = 0, 0.0
     idle = e.running.count == 0
@@ -259,7 +274,7 @@ def _admissions(i: Any, lane: Any, budget: Any) -> Any:
 
 
 @part("schedule")
-def _schedule(i: Any, lane: Any) -> Any:
+def _schedule(i: Index, lane: Lane) -> tuple[Count, Number, Count]:
     """Form the next batch; return its (prefill tokens, prefill context, decoding sequences).
 
     chunked: the running first, then admissions with what is left of the budget. prefill_first: whole

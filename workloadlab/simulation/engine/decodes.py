@@ -8,73 +8,88 @@ of a ring of counters.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workloadlab.jit import helper
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Array,
+        Count,
+        Flag,
+        Index,
+        Instance,
+        Position,
+        Record,
+        Request,
+        Slot,
+    )
+
 __all__ = ["add_decode", "blocks_of_run", "drop_decode", "pop_decode", "steps_with_blocks"]
 
 
 @helper
-def _earlier(a: Any, b: Any) -> Any:
+def _earlier(a: Record, b: Record) -> Flag:
     return a.step < b.step or (a.step == b.step and a.order < b.order)
 
 
 @helper
-def _swap(seats: Any, i: Any, a: Any, b: Any) -> None:
-    x, y = seats[i, a], seats[i, b]
+def _swap(heap: Array, i: Index, a: Position, b: Position) -> None:
+    x, y = heap[i, a], heap[i, b]
     step, order, slot = x.step, x.order, x.slot
     x.step, x.order, x.slot = y.step, y.order, y.slot
     y.step, y.order, y.slot = step, order, slot
 
 
 @helper
-def _rise(seats: Any, i: Any, at: Any) -> None:
-    while at > 0 and _earlier(seats[i, at], seats[i, (at - 1) >> 1]):
-        _swap(seats, i, at, (at - 1) >> 1)
+def _rise(heap: Array, i: Index, at: Position) -> None:
+    while at > 0 and _earlier(heap[i, at], heap[i, (at - 1) >> 1]):
+        _swap(heap, i, at, (at - 1) >> 1)
         at = (at - 1) >> 1
 
 
 @helper
-def _remove(seats: Any, i: Any, size: Any, at: Any) -> None:
+def _remove(heap: Array, i: Index, size: Count, at: Position) -> None:
     """Remove the entry at position `at` from the heap of `size` entries."""
     last = size - 1  # what is swapped in there is no longer part of the heap
-    _swap(seats, i, at, last)
+    _swap(heap, i, at, last)
     if at == last:
         return
-    _rise(seats, i, at)
+    _rise(heap, i, at)
     while True:
         child = 2 * at + 1
         if child >= last:
             return
-        if child + 1 < last and _earlier(seats[i, child + 1], seats[i, child]):
+        if child + 1 < last and _earlier(heap[i, child + 1], heap[i, child]):
             child += 1
-        if not _earlier(seats[i, child], seats[i, at]):
+        if not _earlier(heap[i, child], heap[i, at]):
             return
-        _swap(seats, i, at, child)
+        _swap(heap, i, at, child)
         at = child
 
 
 @helper
-def add_decode(e: Any, s: Any, ring: Any, seats: Any, i: Any, q: Any, left: Any) -> None:
+def add_decode(
+    e: Instance, s: Request, by_phase: Array, heap: Array, i: Index, q: Slot, left: Count
+) -> None:
     """Let a sequence decode its `left` last tokens."""
     s.decoding = 1
     s.base = s.computed - e.steps
-    ring[i, -s.base % e.block_size] += 1
-    seat = seats[i, e.decodes]
-    seat.step, seat.order, seat.slot = e.steps + left, s.order, q
-    _rise(seats, i, e.decodes)
+    by_phase[i, -s.base % e.block_size] += 1
+    entry = heap[i, e.decodes]
+    entry.step, entry.order, entry.slot = e.steps + left, s.order, q
+    _rise(heap, i, e.decodes)
     e.decodes += 1
     e.context += s.computed
 
 
 @helper
-def _leave(e: Any, s: Any, ring: Any, i: Any) -> Any:
+def _leave(e: Instance, s: Request, by_phase: Array, i: Index) -> Count:
     """Count one decode less; return its computed tokens."""
     computed = s.base + e.steps
-    ring[i, -s.base % e.block_size] -= 1
+    by_phase[i, -s.base % e.block_size] -= 1
     e.decodes -= 1
     e.context -= computed
     s.decoding = 0
@@ -82,25 +97,27 @@ def _leave(e: Any, s: Any, ring: Any, i: Any) -> Any:
 
 
 @helper
-def pop_decode(e: Any, slots: Any, ring: Any, seats: Any, i: Any) -> Any:
+def pop_decode(
+    e: Instance, slots: Array, by_phase: Array, heap: Array, i: Index
+) -> tuple[Slot, Count]:
     """Take out the decode that ends first; return its slot and computed tokens."""
-    q = seats[i, 0].slot
-    _remove(seats, i, e.decodes, np.int64(0))
-    return q, _leave(e, slots[q], ring, i)
+    q = heap[i, 0].slot
+    _remove(heap, i, e.decodes, np.int64(0))
+    return q, _leave(e, slots[q], by_phase, i)
 
 
 @helper
-def drop_decode(e: Any, s: Any, ring: Any, seats: Any, i: Any, q: Any) -> Any:
+def drop_decode(e: Instance, s: Request, by_phase: Array, heap: Array, i: Index, q: Slot) -> Count:
     """Take out a decode that is preempted; return its computed tokens."""
     at = 0  # preemptions are rare: the heap is searched from its head
-    while seats[i, at].slot != q:
+    while heap[i, at].slot != q:
         at += 1
-    _remove(seats, i, e.decodes, at)
-    return _leave(e, s, ring, i)
+    _remove(heap, i, e.decodes, at)
+    return _leave(e, s, by_phase, i)
 
 
 @helper
-def blocks_of_run(e: Any, ring: Any, i: Any, steps: Any) -> Any:
+def blocks_of_run(e: Instance, by_phase: Array, i: Index, steps: Count) -> Count:
     """Count the blocks that the decodes need in the next `steps` steps."""
     needed, phase = 0, e.phase
     if steps >= e.block_size:
@@ -108,7 +125,7 @@ def blocks_of_run(e: Any, ring: Any, i: Any, steps: Any) -> Any:
         needed = rounds * e.decodes
         steps -= rounds * e.block_size
     for _ in range(steps):
-        needed += ring[i, phase]
+        needed += by_phase[i, phase]
         phase += 1
         if phase == e.block_size:
             phase = 0
@@ -116,14 +133,14 @@ def blocks_of_run(e: Any, ring: Any, i: Any, steps: Any) -> Any:
 
 
 @helper
-def steps_with_blocks(e: Any, ring: Any, i: Any, available: Any) -> Any:
+def steps_with_blocks(e: Instance, by_phase: Array, i: Index, available: Count) -> Count:
     """Count the steps for which `available` blocks last."""
     # In as many steps as a block has tokens each decode needs one, whatever its phase.
     steps = (available // e.decodes) * e.block_size
     needed = (available // e.decodes) * e.decodes
     phase = e.phase
-    while needed + ring[i, phase] <= available:
-        needed += ring[i, phase]
+    while needed + by_phase[i, phase] <= available:
+        needed += by_phase[i, phase]
         steps += 1
         phase += 1
         if phase == e.block_size:

@@ -7,7 +7,7 @@ no run of steps jumps over one. A kind is a name in `EVENT_KINDS` and a handler 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,11 +24,14 @@ from workloadlab.simulation.engine.record_types import AWAY, GONE, NONE, TICK_S
 from workloadlab.simulation.engine.router_side import reject
 from workloadlab.simulation.event import EVENT_KINDS
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import Index, Lane, Slot
+
 __all__ = ["HANDLERS"]
 
 
 @helper
-def _give_back(lane: Any, q: Any) -> None:
+def _give_back(lane: Lane, q: Slot) -> None:
     """Let a request come to the router again, at once, and free its slot."""
     row = slots(lane)[q].row
     results(lane)[row].dispatch_s = np.nan
@@ -40,7 +43,7 @@ def _give_back(lane: Any, q: Any) -> None:
 
 
 @helper
-def _lose_all(lane: Any, i: Any, queue: Any, fail: Any) -> None:
+def _lose_all(lane: Lane, i: Index, queue: Any, fail: Any) -> None:
     """Take every sequence out of a queue of an instance, without what it has computed."""
     while queue.count > 0:
         q = queue.head
@@ -56,7 +59,7 @@ def _lose_all(lane: Any, i: Any, queue: Any, fail: Any) -> None:
 
 
 @helper
-def _stop(lane: Any, i: Any, fail: Any) -> None:
+def _stop(lane: Lane, i: Index, fail: Any) -> None:
     _drain(lane, i, fail)
     _lose_all(lane, i, engines(lane)[i].running, fail == 1.0)
     _lose_all(lane, i, engines(lane)[i].waiting, fail == 1.0)
@@ -66,13 +69,13 @@ def _stop(lane: Any, i: Any, fail: Any) -> None:
 
 
 @helper
-def _drain(lane: Any, i: Any, _: Any) -> None:
+def _drain(lane: Lane, i: Index, _: Any) -> None:
     e = engines(lane)[i]
     e.most_now = AWAY if e.starts_left > 0 else GONE
 
 
 @helper
-def _start(lane: Any, i: Any, _: Any) -> None:
+def _start(lane: Lane, i: Index, _: Any) -> None:
     e = engines(lane)[i]
     e.starts_left -= 1
     e.most_now = e.most_in_flight
@@ -86,7 +89,7 @@ def _or_else(handler: Any, others: Any) -> Any:
     """Return a function that calls the handler for code 0 and passes higher codes on."""
 
     @helper
-    def handle(code: Any, lane: Any, i: Any, value: Any) -> None:
+    def handle(code: Any, lane: Lane, i: Index, value: Any) -> None:
         if code == 0:
             handler(lane, i, value)
         else:
@@ -96,7 +99,7 @@ def _or_else(handler: Any, others: Any) -> Any:
 
 
 @helper
-def _nothing(code: Any, lane: Any, i: Any, value: Any) -> None:
+def _nothing(code: Any, lane: Lane, i: Index, value: Any) -> None:
     pass
 
 
@@ -106,7 +109,7 @@ for _kind in reversed(EVENT_KINDS):
 
 
 @part("handle_events")
-def _handle_events(lane: Any) -> None:
+def _handle_events(lane: Lane) -> None:
     """Let all happen that is due at the lane's moment."""
     queue = events(lane)
     while lane.event_s <= lane.now_s + TICK_S:

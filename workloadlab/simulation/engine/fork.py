@@ -8,26 +8,29 @@ which array goes which way (`Fork`).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workloadlab.jit import helper
 from workloadlab.simulation.engine.arrays import (
     cache,
-    holds,
     pages,
     prefix_bits,
     results,
     slots,
+    uses,
 )
 from workloadlab.simulation.engine.record_types import PAGE_BITS
+
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import Array, Count, Index, Lane, Position
 
 __all__ = ["copy_lane"]
 
 
 @helper
-def _copy_page(lane: Any, fork: Any, i: Any, page: Any) -> None:
+def _copy_page(lane: Lane, fork: Lane, i: Index, page: Position) -> None:
     first, last = page << PAGE_BITS, (page + 1) << PAGE_BITS
     for block in range(first, min(last, lane.id_count)):
         cache(fork)[i, block] = cache(lane)[i, block]
@@ -36,7 +39,7 @@ def _copy_page(lane: Any, fork: Any, i: Any, page: Any) -> None:
 
 
 @helper
-def _copy_pages(lane: Any, fork: Any) -> None:
+def _copy_pages(lane: Lane, fork: Lane) -> None:
     """Copy the pages that were written, and forget that they were."""
     for i in range(lane.instances):
         noted = pages(lane)[i]
@@ -51,7 +54,7 @@ def _copy_pages(lane: Any, fork: Any) -> None:
 
 
 @helper
-def copy_lane(lane: Any, fork: Any, state: Any, forked: Any, ahead: Any) -> None:
+def copy_lane(lane: Lane, fork: Lane, state: Array, forked: Array, ahead: Count) -> None:
     """Make `fork` stand where `lane` does, with no more than `ahead` arrivals to come."""
     for word in range(len(state)):
         forked[word] = state[word]
@@ -63,8 +66,8 @@ def copy_lane(lane: Any, fork: Any, state: Any, forked: Any, ahead: Any) -> None
         s = slots(lane)[q]
         slots(fork)[q] = s
         results(fork)[s.row] = results(lane)[s.row]
-        # Behind those that it named, a place is set before it is read.
-        for at in range(s.first_block, s.first_block + s.named):
-            holds(fork)[at] = holds(lane)[at]
+        # Behind its cached blocks, a place is set before it is read.
+        for at in range(s.first_block, s.first_block + s.cached_blocks):
+            uses(fork)[at] = uses(lane)[at]
     # No closed loops are forked, so requests start in the order of rows, and none behind these.
     fork.requests = fork.start_count = last

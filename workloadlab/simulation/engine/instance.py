@@ -7,18 +7,18 @@ of steps is then a sum in closed form, and the last step before a moment is the 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workloadlab.jit import entry, helper, inline
 from workloadlab.latency.domain_kernel import inside_domain
 from workloadlab.simulation.engine.arrays import (
+    blocks_by_phase,
+    decode_heap,
     domains,
     engines,
     results,
-    ring,
-    seats,
     slots,
     steps,
     tables,
@@ -35,6 +35,19 @@ from workloadlab.simulation.engine.kv_blocks import available, empty, release, t
 from workloadlab.simulation.engine.linked_list import append, unlink
 from workloadlab.simulation.engine.record_types import BATCHINGS, TICK_S
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Array,
+        Count,
+        Flag,
+        Index,
+        Instance,
+        Lane,
+        Number,
+        Seconds,
+        Slot,
+    )
+
 __all__ = [
     "accept",
     "begin_step",
@@ -50,7 +63,7 @@ STATIC = BATCHINGS.index("static")
 
 
 @entry()
-def uniform_draw(state: Any, count: Any) -> Any:
+def uniform_draw(state: Number, count: Count) -> Number:
     """Return the `count`-th uniform number in [0, 1) of a run: splitmix64 of state and count."""
     z = state + np.uint64(count + 1) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -59,7 +72,7 @@ def uniform_draw(state: Any, count: Any) -> Any:
 
 
 @inline
-def _noise(e: Any, i: Any, seed: Any) -> Any:
+def _noise(e: Instance, i: Index, seed: Number) -> Number:
     """Return the factor of a step: lognormal of mean 1, `noise` being the deviation of its logarithm."""
     stream = seed ^ (np.uint64(i + 1) * np.uint64(0xD1342543DE82EF95))
     u, v = uniform_draw(stream, 2 * e.taken_steps), uniform_draw(stream, 2 * e.taken_steps + 1)
@@ -68,13 +81,13 @@ def _noise(e: Any, i: Any, seed: Any) -> Any:
 
 
 @helper
-def accept(i: Any, lane: Any, q: Any, now: Any, predicted: Any) -> None:
+def accept(i: Index, lane: Lane, q: Slot, now: Seconds, predicted: Count) -> None:
     """Put a request that the router placed here at the tail of the queue."""
     e, s = engines(lane)[i], slots(lane)[q]
     if e.stepping == 0 and e.now_s < now:
         e.now_s = now
     s.predicted, s.target = predicted, s.input
-    s.generated = s.computed = s.chunk = s.decoding = s.named = s.taken = 0
+    s.generated = s.computed = s.chunk = s.decoding = s.cached_blocks = s.step_blocks = 0
     e.accepted += 1
     s.accepted = e.accepted
     s.ready = e.taken_steps + 2 if e.overlapped == 1 and e.stepping == 1 else 0
@@ -89,13 +102,13 @@ def accept(i: Any, lane: Any, q: Any, now: Any, predicted: Any) -> None:
 
 
 @helper
-def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
+def _finish(i: Index, lane: Lane, q: Slot, computed: Count) -> None:
     """End a sequence whose last token is out: its blocks go back, its outcome is written."""
     e, s = engines(lane)[i], slots(lane)[q]
     results(lane)[s.row].end_s = e.now_s
     note_end(lane, s.row)
     unlink(e.running, slots(lane), q)
-    s.taken = 0
+    s.step_blocks = 0
     release(e, s, lane, i, computed)
     e.blocked = 0
     e.in_flight -= 1
@@ -111,15 +124,17 @@ def _finish(i: Any, lane: Any, q: Any, computed: Any) -> None:
 
 
 @helper
-def _end_decode(i: Any, lane: Any) -> None:
-    q, computed = pop_decode(engines(lane)[i], slots(lane), ring(lane), seats(lane), i)
+def _end_decode(i: Index, lane: Lane) -> None:
+    q, computed = pop_decode(
+        engines(lane)[i], slots(lane), blocks_by_phase(lane), decode_heap(lane), i
+    )
     _finish(i, lane, q, computed)
 
 
 @helper
-def complete(i: Any, lane: Any) -> None:
+def complete(i: Index, lane: Lane) -> None:
     """End the current step: every decode and every finished prefill gives a token."""
-    e, live, places = engines(lane)[i], slots(lane), seats(lane)
+    e, live, heap = engines(lane)[i], slots(lane), decode_heap(lane)
     e.stepping = 0
     e.taken_steps += 1
     if e.paused == 0:
@@ -131,16 +146,16 @@ def complete(i: Any, lane: Any) -> None:
         e.predicted_left -= e.decodes
     e.partials = 0
     for k in range(e.chunks):
-        q = places[i, k].chunk
+        q = heap[i, k].chunk
         s = live[q]
         # Ends of one step follow the order of admission, in which their blocks become idle.
-        while e.decodes > 0 and places[i, 0].step == e.steps and places[i, 0].order < s.order:
+        while e.decodes > 0 and heap[i, 0].step == e.steps and heap[i, 0].order < s.order:
             _end_decode(i, lane)
         s.computed += s.chunk
         e.prefilled += s.chunk
         e.queued_tokens -= s.chunk
         if s.computed < s.target:
-            places[i, e.partials].chunk = q  # at k or before it: those have been read
+            heap[i, e.partials].chunk = q  # at k or before it: those have been read
             e.partials += 1
             continue
         s.generated += 1
@@ -151,26 +166,26 @@ def complete(i: Any, lane: Any) -> None:
         if s.generated == s.output:
             _finish(i, lane, q, s.computed)
         else:
-            add_decode(e, s, ring(lane), places, i, q, s.output - s.generated)
-    while e.decodes > 0 and places[i, 0].step == e.steps:
+            add_decode(e, s, blocks_by_phase(lane), heap, i, q, s.output - s.generated)
+    while e.decodes > 0 and heap[i, 0].step == e.steps:
         _end_decode(i, lane)
     e.chunks = 0
 
 
 @helper
-def clear(i: Any, lane: Any) -> None:
+def clear(i: Index, lane: Lane) -> None:
     """Lose the step in flight and what is cached on an instance whose sequences are lost."""
     e = engines(lane)[i]
     e.now_s = lane.now_s
     e.stepping = e.paused = e.chunks = e.partials = e.blocked = e.all_ready = 0
     e.in_flight = e.predicted_left = e.queued_tokens = e.decodes = e.context = e.prefilled = 0
     for phase in range(lane.phases):
-        ring(lane)[i, phase] = 0
+        blocks_by_phase(lane)[i, phase] = 0
     empty(e, lane, i)
 
 
 @helper
-def _attended(i: Any, lane: Any) -> Any:
+def _attended(i: Index, lane: Lane) -> tuple[Number, Number]:
     """Return (context tokens that decode attention takes as long as, more of them after a step).
 
     Both of the next step, and with one in flight of the step after it; see `Pool.attention_slots`.
@@ -183,14 +198,14 @@ def _attended(i: Any, lane: Any) -> Any:
     if d < wide:
         uneven = wide / (wide - 0.5 * d)
         return context * uneven, d * uneven
-    longest = slots(lane)[seats(lane)[i, 0].slot].base
+    longest = slots(lane)[decode_heap(lane)[i, 0].slot].base
     for k in range(1, e.decodes):
-        longest = max(longest, slots(lane)[seats(lane)[i, k].slot].base)
+        longest = max(longest, slots(lane)[decode_heap(lane)[i, k].slot].base)
     return context + wide * float(longest + e.steps + e.stepping), d + wide
 
 
 @inline
-def begin_step(i: Any, lane: Any) -> Any:
+def begin_step(i: Index, lane: Lane) -> Seconds:
     """Schedule a batch and return how long its step takes, the overhead included."""
     e = engines(lane)[i]
     prefill, prefill_context, decodes = schedule(lane)(i, lane)
@@ -212,7 +227,9 @@ def begin_step(i: Any, lane: Any) -> Any:
 
 
 @inline
-def _record(i: Any, lane: Any, start: Any, prefill: Any, x: Any, decodes: Any, c: Any) -> None:
+def _record(
+    i: Index, lane: Lane, start: Seconds, prefill: Count, x: Number, decodes: Count, c: Number
+) -> None:
     e = engines(lane)[i]
     step = steps(lane)[lane.recorded_steps]
     step.instance, step.start_s = i, start
@@ -224,7 +241,7 @@ def _record(i: Any, lane: Any, start: Any, prefill: Any, x: Any, decodes: Any, c
 
 
 @helper
-def only_decodes(e: Any) -> Any:
+def only_decodes(e: Instance) -> Flag:
     """Say whether nothing but decoding can happen before a sequence ends or arrives."""
     queue_stands = (
         e.waiting.count == 0
@@ -236,7 +253,7 @@ def only_decodes(e: Any) -> Any:
 
 
 @helper
-def _line(i: Any, lane: Any, most: Any) -> Any:
+def _line(i: Index, lane: Lane, most: Count) -> tuple[Seconds, Seconds, Count]:
     """Return (seconds of a step, more for each later one, for how many steps that holds).
 
     Of the next step, and with one in flight of the step after it.
@@ -258,7 +275,7 @@ def _line(i: Any, lane: Any, most: Any) -> Any:
 
 
 @helper
-def _steps_within(first: Any, growth: Any, most: Any, span: Any) -> Any:
+def _steps_within(first: Seconds, growth: Seconds, most: Count, span: Seconds) -> Count:
     """Return how many of `most` steps fit into a span: the first lasts `first`, each later one more."""
     if most * first + growth * (0.5 * most * (most - 1)) <= span:
         return most
@@ -275,7 +292,7 @@ def _steps_within(first: Any, growth: Any, most: Any, span: Any) -> Any:
 
 
 @inline
-def _outside(d: Any, context: Any, count: Any, bounds: Any) -> Any:
+def _outside(d: Count, context: Number, count: Count, bounds: Array) -> Count:
     """Count the steps of a run outside the domain; only their context differs."""
     if count == 0:
         return 0
@@ -293,7 +310,7 @@ def _outside(d: Any, context: Any, count: Any, bounds: Any) -> Any:
 
 
 @helper
-def run_decodes(i: Any, lane: Any, until: Any) -> None:
+def run_decodes(i: Index, lane: Lane, until: Seconds) -> None:
     """Take the steps in which a full or queueless batch only decodes and nobody ends.
 
     Stops before a step that starts at or after `until`, lacks a block, or is somebody's last; a step
@@ -302,19 +319,19 @@ def run_decodes(i: Any, lane: Any, until: Any) -> None:
     e = engines(lane)[i]
     bounds = domains(lane)[e.pool]
     # The head of the heap ends first. Its last step gives blocks back, so that one is not taken here.
-    left = seats(lane)[i, 0].step - e.steps - 1
+    left = decode_heap(lane)[i, 0].step - e.steps - 1
     while left > 0 and e.now_s < until - TICK_S:
         first, growth, most = _line(i, lane, left)
         taken = _steps_within(first, growth, most, until + TICK_S - e.now_s)
         end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
         flies = taken < most and end < until - TICK_S
         # The step in flight has its blocks too; `complete` counts it when it ends.
-        needed = blocks_of_run(e, ring(lane), i, taken + flies)
+        needed = blocks_of_run(e, blocks_by_phase(lane), i, taken + flies)
         short = needed > available(e)
         if short:
-            taken, flies = steps_with_blocks(e, ring(lane), i, available(e)), False
+            taken, flies = steps_with_blocks(e, blocks_by_phase(lane), i, available(e)), False
             end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
-            needed = blocks_of_run(e, ring(lane), i, taken)
+            needed = blocks_of_run(e, blocks_by_phase(lane), i, taken)
         take(e, lane, i, needed)
         e.outside += _outside(e.decodes, e.context, taken + flies, bounds)
         e.now_s = end
@@ -335,7 +352,7 @@ def run_decodes(i: Any, lane: Any, until: Any) -> None:
 
 
 @helper
-def quiet_until(i: Any, lane: Any) -> Any:
+def quiet_until(i: Index, lane: Lane) -> Seconds:
     """Return a moment before which nothing ends on an instance; inf if it is idle.
 
     Never later than its next end, and later than its next step's where only decodes go on.
@@ -345,11 +362,11 @@ def quiet_until(i: Any, lane: Any) -> Any:
         return e.now_s if e.running.count + e.waiting.count > 0 else np.inf
     if e.chunks > 0 or lane.stepwise == 1 or not only_decodes(e):
         return e.now_s
-    left = seats(lane)[i, 0].step - e.steps - 1
+    left = decode_heap(lane)[i, 0].step - e.steps - 1
     if left == 0:
         return e.now_s
     first, growth, most = _line(i, lane, left)
     # Any lower count will do where blocks are short: the moment may be early, but never late.
-    while most > 0 and blocks_of_run(e, ring(lane), i, most + 1) > available(e):
+    while most > 0 and blocks_of_run(e, blocks_by_phase(lane), i, most + 1) > available(e):
         most >>= 1
     return e.now_s + (most * first + growth * (0.5 * most * (most - 1)))

@@ -6,7 +6,7 @@ all begin a step, an idle one an empty step, and all end with the slowest.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from workloadlab.simulation.engine.instance import (
 from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.record_types import NONE, TICK_S
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import Count, Flag, Index, Lane, Seconds
+
 __all__ = ["advance", "catch_up", "next_end"]
 
 SEQUENCES, STEPS = 1, 2
@@ -30,7 +33,7 @@ SEQUENCES, STEPS = 1, 2
 
 
 @helper
-def _work(first: Any, lane: Any) -> Any:
+def _work(first: Index, lane: Lane) -> Count:
     """Count the sequences on the ranks from `first` on."""
     every = engines(lane)
     total = every[first].running.count + every[first].waiting.count
@@ -40,7 +43,7 @@ def _work(first: Any, lane: Any) -> Any:
 
 
 @inline
-def _begin(first: Any, lane: Any) -> Any:
+def _begin(first: Index, lane: Lane) -> Flag:
     """Begin a step on all ranks from `first` on; say whether it could be recorded and served."""
     every = engines(lane)
     last = first + every[first].ranks
@@ -67,7 +70,7 @@ def _begin(first: Any, lane: Any) -> Any:
 
 
 @part("advance_group")
-def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
+def _advance_group(first: Index, lane: Lane, until: Seconds, begin: Flag) -> None:
     """Run every step of the ranks from `first` on that ends by `until`; start none at or after it.
 
     With `begin` a step begins on ranks that have work and none in flight, whatever the time.
@@ -95,7 +98,7 @@ def _advance_group(first: Any, lane: Any, until: Any, begin: Any) -> None:
 
 
 @helper
-def _move(lane: Any, until: Any, peek: Any) -> Any:
+def _move(lane: Lane, until: Seconds, peek: Count) -> Seconds:
     """Advance all instances, or begin steps and look ahead: see `advance` and `next_end`."""
     every = engines(lane)
     earliest = np.inf
@@ -118,13 +121,13 @@ def _move(lane: Any, until: Any, peek: Any) -> Any:
 
 
 @inline
-def advance(lane: Any, until: Any) -> None:
+def advance(lane: Lane, until: Seconds) -> None:
     """Run every step of every instance that ends by `until`; start none at or after it."""
     _move(lane, until, np.int64(0))
 
 
 @inline
-def catch_up(i: Any, lane: Any) -> None:
+def catch_up(i: Index, lane: Lane) -> None:
     """Advance an instance to where a lazy lane is; what is sent there then changes what happens."""
     e = engines(lane)[i]
     if lane.lazy == 1 and e.ranks == 1:
@@ -133,7 +136,7 @@ def catch_up(i: Any, lane: Any) -> None:
 
 
 @inline
-def next_end(lane: Any, of_steps: Any) -> Any:
+def next_end(lane: Lane, of_steps: Flag) -> Seconds:
     """Begin all steps that can begin; return a moment before which no sequence ends, or no step.
 
     It is inf if all instances are idle.

@@ -8,12 +8,24 @@ by id directly; nothing is hashed.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workloadlab.jit import helper
-from workloadlab.simulation.engine.arrays import block_ids, cache, holds, pages
+from workloadlab.simulation.engine.arrays import block_ids, cache, pages, uses
 from workloadlab.simulation.engine.prefix_bits import clear_bit, set_bit
 from workloadlab.simulation.engine.record_types import NONE, PAGE_BITS
+
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Array,
+        Block,
+        Count,
+        Index,
+        Instance,
+        Lane,
+        Record,
+        Request,
+    )
 
 __all__ = [
     "available",
@@ -30,26 +42,26 @@ __all__ = [
 
 
 @helper
-def blocks_for(tokens: Any, block_size: Any) -> Any:
+def blocks_for(tokens: Count, block_size: Count) -> Count:
     """Round tokens up to blocks."""
     return (tokens + block_size - 1) // block_size
 
 
 @helper
-def available(e: Any) -> Any:
+def available(e: Instance) -> Count:
     """Count the blocks that a sequence could get: free ones, and idle ones by eviction."""
     return e.free + e.idle
 
 
 @helper
-def _written(cells: Any, noted: Any, block: Any) -> Any:
+def _written(cells: Array, noted: Array, block: Block) -> Record:
     """Return a block of an instance to write to, and note its page as written."""
     noted[block >> PAGE_BITS] = 1
     return cells[block]
 
 
 @helper
-def _retire(e: Any, cells: Any, noted: Any, block: Any) -> None:
+def _retire(e: Instance, cells: Array, noted: Array, block: Block) -> None:
     """Link a resident block that lost its last user at the newest end."""
     c = _written(cells, noted, block)
     c.users = 0
@@ -63,7 +75,7 @@ def _retire(e: Any, cells: Any, noted: Any, block: Any) -> None:
 
 
 @helper
-def _unlink(e: Any, cells: Any, noted: Any, block: Any) -> None:
+def _unlink(e: Instance, cells: Array, noted: Array, block: Block) -> None:
     c = cells[block]
     if c.older == NONE:
         e.oldest = c.newer
@@ -77,7 +89,7 @@ def _unlink(e: Any, cells: Any, noted: Any, block: Any) -> None:
 
 
 @helper
-def take(e: Any, lane: Any, i: Any, count: Any) -> None:
+def take(e: Instance, lane: Lane, i: Index, count: Count) -> None:
     """Turn `count` available blocks into private ones, evicting idle blocks as needed."""
     while e.free < count:  # `count` is available, so an idle block is there to evict
         cells, noted, block = cache(lane)[i], pages(lane)[i], e.oldest
@@ -90,7 +102,7 @@ def take(e: Any, lane: Any, i: Any, count: Any) -> None:
 
 
 @helper
-def hits(s: Any, lane: Any, i: Any, limit: Any) -> Any:
+def hits(s: Request, lane: Lane, i: Index, limit: Count) -> Count:
     """Count the leading blocks of a request that are resident, at most `limit`."""
     cells, ids, most = cache(lane)[i], block_ids(lane), min(s.blocks, limit)
     count = 0
@@ -100,7 +112,7 @@ def hits(s: Any, lane: Any, i: Any, limit: Any) -> Any:
 
 
 @helper
-def idle_hits(s: Any, lane: Any, i: Any, count: Any) -> Any:
+def idle_hits(s: Request, lane: Lane, i: Index, count: Count) -> Count:
     """Count which of the `count` hits are idle: using them takes them from what is available."""
     cells, ids, idle = cache(lane)[i], block_ids(lane), 0
     for k in range(count):
@@ -110,73 +122,73 @@ def idle_hits(s: Any, lane: Any, i: Any, count: Any) -> Any:
 
 
 @helper
-def share(e: Any, s: Any, lane: Any, i: Any, count: Any) -> None:
+def share(e: Instance, s: Request, lane: Lane, i: Index, count: Count) -> None:
     """Let a sequence use the `count` leading resident blocks of its request."""
-    cells, noted, ids, held = cache(lane)[i], pages(lane)[i], block_ids(lane), holds(lane)
+    cells, noted, ids, used = cache(lane)[i], pages(lane)[i], block_ids(lane), uses(lane)
     for at in range(s.first_block, s.first_block + count):
         c = _written(cells, noted, ids[at])
         if c.users == 0:
             _unlink(e, cells, noted, ids[at])
         c.users += 1
-        held[at] = 1
-    s.named = count
+        used[at] = 1
+    s.cached_blocks = count
 
 
 @helper
-def enter(e: Any, s: Any, lane: Any, i: Any, tokens: Any) -> None:
+def enter(e: Instance, s: Request, lane: Lane, i: Index, tokens: Count) -> None:
     """Make the full blocks of the first `tokens` tokens resident, used by this sequence.
 
     A block that another sequence made resident in the meantime stays a private copy.
     """
-    cells, noted, ids, held = cache(lane)[i], pages(lane)[i], block_ids(lane), holds(lane)
+    cells, noted, ids, used = cache(lane)[i], pages(lane)[i], block_ids(lane), uses(lane)
     until = min(s.blocks, tokens // e.block_size)
-    for at in range(s.first_block + s.named, s.first_block + until):
+    for at in range(s.first_block + s.cached_blocks, s.first_block + until):
         c = cells[ids[at]]
-        held[at] = 1 if c.users == NONE else 0
+        used[at] = 1 if c.users == NONE else 0
         if c.users == NONE:
             _written(cells, noted, ids[at]).users = 1
             if lane.keeps_bits == 1:
                 set_bit(lane, i, ids[at])
-    s.named = max(s.named, until)
+    s.cached_blocks = max(s.cached_blocks, until)
 
 
 @helper
-def release(e: Any, s: Any, lane: Any, i: Any, computed: Any) -> None:
+def release(e: Instance, s: Request, lane: Lane, i: Index, computed: Count) -> None:
     """Give back all blocks of a sequence, the deepest first.
 
-    It has those of its `computed` tokens, and `taken` more that it got in the current step.
+    It has those of its `computed` tokens, and `step_blocks` more that it got in the current step.
     """
-    private = blocks_for(computed, e.block_size) + s.taken
-    s.taken = 0
+    private = blocks_for(computed, e.block_size) + s.step_blocks
+    s.step_blocks = 0
     if e.caching == 1:
         enter(e, s, lane, i, computed)
-        cells, noted, ids, held = cache(lane)[i], pages(lane)[i], block_ids(lane), holds(lane)
+        cells, noted, ids, used = cache(lane)[i], pages(lane)[i], block_ids(lane), uses(lane)
         # The deepest becomes idle first, hence is evicted first: a prefix without its head is no use.
-        for at in range(s.first_block + s.named - 1, s.first_block - 1, -1):
-            if held[at] == 1:  # else it is a private copy beside the resident one
+        for at in range(s.first_block + s.cached_blocks - 1, s.first_block - 1, -1):
+            if used[at] == 1:  # else it is a private copy beside the resident one
                 private -= 1
                 c = _written(cells, noted, ids[at])
                 c.users -= 1
                 if c.users == 0:
                     _retire(e, cells, noted, ids[at])
-        s.named = 0
+        s.cached_blocks = 0
     e.free += private
 
 
 @helper
-def lose(s: Any, lane: Any, i: Any) -> None:
+def lose(s: Request, lane: Lane, i: Index) -> None:
     """Forget the resident blocks that a sequence uses, whoever else does; `empty` makes them free."""
-    ids, held = block_ids(lane), holds(lane)
-    for at in range(s.first_block, s.first_block + s.named):
-        if held[at] == 1:
+    ids, used = block_ids(lane), uses(lane)
+    for at in range(s.first_block, s.first_block + s.cached_blocks):
+        if used[at] == 1:
             _written(cache(lane)[i], pages(lane)[i], ids[at]).users = NONE
             if lane.keeps_bits == 1:
                 clear_bit(lane, i, ids[at])
-    s.named = 0
+    s.cached_blocks = 0
 
 
 @helper
-def empty(e: Any, lane: Any, i: Any) -> None:
+def empty(e: Instance, lane: Lane, i: Index) -> None:
     """Make every block free on an instance whose sequences are lost; idle ones are evicted."""
     take(e, lane, i, available(e))
     e.free = e.kv_blocks

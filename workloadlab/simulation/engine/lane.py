@@ -8,7 +8,7 @@ read. Arrays in, arrays out; no objects, no files.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import types
@@ -49,6 +49,9 @@ from workloadlab.simulation.engine.router_side import (
     tell_cached,
 )
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import Flag, Index, Lane, Lanes, Row, Seconds, Status
+
 __all__ = [
     "RUN_LANE",
     "STATUS_ALL_NAN",
@@ -70,7 +73,7 @@ CHOOSE_MOMENT, REACH_MOMENT, OFFER, DRAIN = 0, 1, 2, 3
 
 
 @inline
-def _next_moment(lane: Any) -> Any:
+def _next_moment(lane: Lane) -> Seconds:
     """Return the next moment at which the router may have to act, inf if there is none.
 
     From arrival or event to the next, as long as nothing else can follow from the end of a sequence;
@@ -86,7 +89,7 @@ def _next_moment(lane: Any) -> Any:
 
 
 @helper
-def _reach(lane: Any) -> Any:
+def _reach(lane: Lane) -> Status:
     """Run all instances up to the moment; let happen, then arrive, what is due then."""
     if lane.interval_s > 0.0:
         refresh_signals(lane, lane.now_s)
@@ -105,7 +108,7 @@ def _reach(lane: Any) -> Any:
 
 
 @helper
-def _offer(lane: Any) -> Any:
+def _offer(lane: Lane) -> Flag:
     """Offer the first request in the router's queue that some instance may take; say if there is one."""
     while lane.held.count > 0:
         ever, free = refresh_own(lane)
@@ -128,7 +131,7 @@ def _offer(lane: Any) -> Any:
 
 
 @part("next_decision")
-def _next_decision(lane: Any) -> Any:
+def _next_decision(lane: Lane) -> Status:
     """Run until a request must be placed: then `offers` and `views` describe the choice.
 
     Returns a status: STATUS_DECIDE, STATUS_DONE when the lane is through, or why it cannot go on; after
@@ -164,7 +167,7 @@ def _next_decision(lane: Any) -> Any:
 
 
 @part("place")
-def _place(lane: Any, chosen: Any) -> Any:
+def _place(lane: Lane, chosen: Index) -> Status:
     """Do what the router chose; -1 keeps the request waiting until the next moment."""
     if chosen == -1:
         drop_overflow(lane)
@@ -177,7 +180,7 @@ def _place(lane: Any, chosen: Any) -> Any:
 
 
 @inline
-def _lowest_score(lane: Any) -> Any:
+def _lowest_score(lane: Lane) -> Index:
     """Return the fitting instance of lowest score, ties to the lowest index; -1 if all are NaN."""
     offer, shown = offers(lane)[0], views(lane)
     value_of, settings = score(lane), params(lane)
@@ -191,7 +194,7 @@ def _lowest_score(lane: Any) -> Any:
 
 
 @inline
-def _record(lane: Any, chosen: Any) -> None:
+def _record(lane: Lane, chosen: Index) -> None:
     """Write a decision down, with the score of every instance that could be chosen."""
     offer, shown, row = offers(lane)[0], views(lane), lane.recorded_decisions
     d = decisions(lane)[row]
@@ -211,7 +214,7 @@ RUN_LANE = types.Tuple((types.int64, types.int64, types.int64))(LANES_TYPE)
 
 
 @entry(RUN_LANE)
-def run_lane(lanes: Any) -> Any:
+def run_lane(lanes: Lanes) -> tuple[Status, Row, Index]:
     """Replay the one lane in place; return (status, row, chosen instance)."""
     lane = lanes[0]
     while True:

@@ -5,6 +5,7 @@ The addresses and sizes come from the tables of `arrays` and `by_address`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numba import from_dtype, types
 from workloadlab.jit import by_address
 from workloadlab.simulation.engine.arrays import ARRAYS, SIZES
 from workloadlab.simulation.engine.by_address import PARTS, ROUTERS
-from workloadlab.simulation.engine.record_types import LIST, NONE
+from workloadlab.simulation.engine.record_types import LIST, NONE, SEQUENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ __all__ = [
     "LANES_TYPE",
     "LANE_TYPE",
     "OPTIONS",
+    "LaneArrays",
     "part",
     "signature_of",
 ]
@@ -93,6 +95,45 @@ LANE = np.dtype(
 
 LANE_TYPE = from_dtype(LANE)
 LANES_TYPE = types.Array(LANE_TYPE, 1, "C")
+
+
+@dataclass
+class LaneArrays:
+    """A lane as the kernel reads it, and what keeps its arrays alive.
+
+    Attributes:
+        lane: one `LANE` record with the addresses of the arrays.
+        arrays: the arrays by the name of their address.
+    """
+
+    lane: Any
+    arrays: dict[str, Any]
+
+    def put(self, name: str, values: Any) -> None:
+        """Give the lane an array, in the place of the one that it had."""
+        self.arrays[name] = values
+        self.lane[name] = values.ctypes.data
+
+    def put_params(self, params: Any) -> None:
+        """Give the router of the lane other parameters, which may change as it goes; rows are sets."""
+        self.put("params", params)
+        self.lane["param_count"] = params.shape[-1]
+
+    def copy(self) -> LaneArrays:
+        """Return a lane that stands where this one does and goes its own way."""
+        made = LaneArrays(self.lane.copy(), dict(self.arrays))
+        for name, row in ARRAYS.items():
+            if row.written:
+                made.put(name, self.arrays[name].copy())
+        return made
+
+    def add_slots(self) -> None:
+        """Make room for twice as many live requests."""
+        slots = np.zeros(2 * len(self.arrays["slots"]), SEQUENCE)
+        slots[: len(self.arrays["slots"])] = self.arrays["slots"]
+        self.put("slots", slots)
+        self.lane["slot_count"] = len(slots)
+
 
 COMPILED_PARTS: dict[str, Any] = {}
 """The parts of the engine by name."""

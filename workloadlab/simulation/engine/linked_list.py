@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workloadlab.jit import helper
 from workloadlab.simulation.engine.record_types import NONE
+
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import Array, Record, Slot
 
 __all__ = ["append", "insert", "unlink"]
 
 
 @helper
-def insert(ends: Any, slots: Any, q: Any, before: Any) -> None:
+def insert(ends: Record, slots: Array, q: Slot, before: Slot) -> None:
     """Put a slot into a list behind `before`, -1 for the head."""
     after = ends.head if before == NONE else slots[before].next
     slots[q].previous, slots[q].next = before, after
@@ -27,13 +30,13 @@ def insert(ends: Any, slots: Any, q: Any, before: Any) -> None:
 
 
 @helper
-def append(ends: Any, slots: Any, q: Any) -> None:
+def append(ends: Record, slots: Array, q: Slot) -> None:
     """Put a slot at the tail of a list."""
     insert(ends, slots, q, ends.tail)
 
 
 @helper
-def unlink(ends: Any, slots: Any, q: Any) -> None:
+def unlink(ends: Record, slots: Array, q: Slot) -> None:
     """Take a slot out of a list."""
     before, after = slots[q].previous, slots[q].next
     if before == NONE:

@@ -7,7 +7,7 @@ with the set of instances that had every block so far.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from numba.cpython.unsafe.numbers import trailing_zeros
 
@@ -15,31 +15,34 @@ from workloadlab.jit import helper
 from workloadlab.simulation.engine.arrays import block_ids, pages, prefix_bits, slots, views
 from workloadlab.simulation.engine.record_types import PAGE_BITS
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import Block, Count, Index, Lane, Request
+
 __all__ = ["clear_bit", "set_bit", "tell_indexed", "whole_blocks"]
 
 
 @helper
-def set_bit(lane: Any, i: Any, block: Any) -> None:
+def set_bit(lane: Lane, i: Index, block: Block) -> None:
     """Say that an instance has a block, and note its page as written."""
     pages(lane)[i, block >> PAGE_BITS] = 1
     prefix_bits(lane)[i >> 6, block] |= 1 << (i & 63)
 
 
 @helper
-def clear_bit(lane: Any, i: Any, block: Any) -> None:
+def clear_bit(lane: Lane, i: Index, block: Block) -> None:
     """Say that an instance does not have a block, and note its page as written."""
     pages(lane)[i, block >> PAGE_BITS] = 1
     prefix_bits(lane)[i >> 6, block] &= ~(1 << (i & 63))
 
 
 @helper
-def whole_blocks(lane: Any, s: Any, tokens: Any) -> Any:
+def whole_blocks(lane: Lane, s: Request, tokens: Count) -> Count:
     """Count the whole blocks with ids among the first tokens of a request."""
     return min(s.blocks, tokens // lane.block_tokens) if lane.block_tokens > 0 else 0
 
 
 @helper
-def tell_indexed(lane: Any, tokens: Any) -> None:
+def tell_indexed(lane: Lane, tokens: Count) -> None:
     """Tell the router how many of the first `tokens` tokens of a request each instance has."""
     s, shown, ids = slots(lane)[lane.held.head], views(lane), block_ids(lane)
     whole = whole_blocks(lane, s, tokens)

@@ -11,7 +11,7 @@ The bits of `prefix_bits` say whether any prompt has a block on an instance.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,23 +30,36 @@ from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.prefix_bits import clear_bit, set_bit, tell_indexed, whole_blocks
 from workloadlab.simulation.engine.record_types import NONE
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Block,
+        Count,
+        Index,
+        Lane,
+        Position,
+        Record,
+        Request,
+        Row,
+        Seconds,
+    )
+
 __all__ = ["forget_instance", "index_insert", "index_match"]
 
 
 @helper
-def _part(lane: Any, i: Any) -> Any:
+def _part(lane: Lane, i: Index) -> Position:
     """Return the part that an instance queues in: its own, or that of all."""
     return lane.instances if index_rules(lane)[0].shared == 1 else i
 
 
 @helper
-def _bucket(lane: Any, i: Any, block: Any) -> Any:
+def _bucket(lane: Lane, i: Index, block: Block) -> Position:
     """Return where an edge is listed: multiplicative hashing by the golden ratio of 2^32."""
     return ((block * lane.instances + i) * 2654435769 >> 15) & (lane.buckets - 1)
 
 
 @helper
-def _find(lane: Any, i: Any, block: Any) -> Any:
+def _find(lane: Lane, i: Index, block: Block) -> Row:
     """Return the row of the prompt on an instance whose edge begins with a block, -1 for none."""
     row = index_buckets(lane)[_bucket(lane, i, block)]
     while row != NONE:
@@ -58,7 +71,7 @@ def _find(lane: Any, i: Any, block: Any) -> Any:
 
 
 @helper
-def _list(lane: Any, row: Any) -> None:
+def _list(lane: Lane, row: Row) -> None:
     """List a prompt by the first block of its edge, if it has one."""
     p = index_prompts(lane)[row]
     if p.shared < p.blocks:
@@ -69,7 +82,7 @@ def _list(lane: Any, row: Any) -> None:
 
 
 @helper
-def _unlist(lane: Any, row: Any) -> None:
+def _unlist(lane: Lane, row: Row) -> None:
     p = index_prompts(lane)[row]
     at = _bucket(lane, p.instance, p.head)
     before = index_buckets(lane)[at]
@@ -82,7 +95,7 @@ def _unlist(lane: Any, row: Any) -> None:
 
 
 @helper
-def _forget_deepest(lane: Any, part: Any) -> None:
+def _forget_deepest(lane: Lane, part: Position) -> None:
     """Forget the deepest that is left of a part's oldest prompt, or the prompt if nothing is."""
     row = index_parts(lane)[part].oldest
     p = index_prompts(lane)[row]
@@ -102,7 +115,7 @@ def _forget_deepest(lane: Any, part: Any) -> None:
 
 
 @helper
-def _forget_prompt(lane: Any, row: Any) -> None:
+def _forget_prompt(lane: Lane, row: Row) -> None:
     """Forget all that is left of a prompt."""
     p, parts, first = index_prompts(lane)[row], index_parts(lane), first_blocks(lane)[row]
     if p.shared < p.blocks:
@@ -116,7 +129,7 @@ def _forget_prompt(lane: Any, row: Any) -> None:
 
 
 @helper
-def forget_instance(lane: Any, i: Any) -> None:
+def forget_instance(lane: Lane, i: Index) -> None:
     """Forget all that was sent to an instance, so that its requests may be sent once more."""
     queue = index_parts(lane)[_part(lane, i)]
     before, row = NONE, queue.oldest
@@ -136,14 +149,14 @@ def forget_instance(lane: Any, i: Any) -> None:
 
 
 @helper
-def _trim(lane: Any, part: Any) -> None:
+def _trim(lane: Lane, part: Position) -> None:
     """Enforce the capacity of a part."""
     while index_parts(lane)[part].tokens > index_rules(lane)[0].capacity:
         _forget_deepest(lane, part)
 
 
 @helper
-def _age(lane: Any, now: Any) -> None:
+def _age(lane: Lane, now: Seconds) -> None:
     """Forget what is too old by `now`, and what is too much if a sweep was due."""
     rules, parts = index_rules(lane)[0], index_parts(lane)
     first = _part(lane, np.int64(0))
@@ -161,7 +174,7 @@ def _age(lane: Any, now: Any) -> None:
 
 
 @part("index_match", entry)
-def index_match(lane: Any) -> None:
+def index_match(lane: Lane) -> None:
     """Tell the router what its index knows of a request, on every instance."""
     shown = views(lane)
     _age(lane, lane.now_s)
@@ -171,7 +184,7 @@ def index_match(lane: Any) -> None:
 
 
 @helper
-def _take_over(lane: Any, s: Any, i: Any, whole: Any) -> Any:
+def _take_over(lane: Lane, s: Request, i: Index, whole: Count) -> Count:
     """Take the leading blocks of a request over from the prompts that have them; return how many."""
     ids, depth = block_ids(lane), 0
     while depth < whole:
@@ -193,7 +206,7 @@ def _take_over(lane: Any, s: Any, i: Any, whole: Any) -> Any:
 
 
 @helper
-def _queue_up(lane: Any, part: Any, row: Any) -> None:
+def _queue_up(lane: Lane, part: Record, row: Row) -> None:
     """Put a prompt at the end of the queue of a part."""
     if part.oldest == NONE:
         part.oldest = row
@@ -203,7 +216,7 @@ def _queue_up(lane: Any, part: Any, row: Any) -> None:
 
 
 @part("index_insert", entry)
-def index_insert(lane: Any, s: Any, i: Any) -> None:
+def index_insert(lane: Lane, s: Request, i: Index) -> None:
     """Remember that a request was sent to instance `i`."""
     rules, parts, p = index_rules(lane)[0], index_parts(lane), index_prompts(lane)[s.row]
     whole = whole_blocks(lane, s, s.input)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from workloadlab.jit import helper
 from workloadlab.simulation.engine.record_types import NONE, ORDERS
+
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import Array, Count, Flag, Instance, Request, Slot
 
 __all__ = ["before_in_queue", "victim"]
 
@@ -14,7 +17,7 @@ LEAST_WORK_LEFT = ORDERS.index("least_work_left")
 
 
 @helper
-def before_in_queue(order: Any, a: Any, b: Any) -> Any:
+def before_in_queue(order: Count, a: Request, b: Request) -> Flag:
     """Say whether `a` is served before `b`; in equal standing the one accepted earlier."""
     if order == PRIORITY:
         x, y = a.priority, b.priority
@@ -26,7 +29,7 @@ def before_in_queue(order: Any, a: Any, b: Any) -> Any:
 
 
 @helper
-def victim(e: Any, slots: Any) -> Any:
+def victim(e: Instance, slots: Array) -> Slot:
     """Return who is preempted: the last admitted, or the least important and of those the newest."""
     worst = e.running.tail
     if e.queue_order != PRIORITY:

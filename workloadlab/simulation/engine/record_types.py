@@ -10,9 +10,10 @@ __all__ = [
     "BATCHINGS",
     "CACHED",
     "DECISION",
-    "ENGINE",
     "EVENT",
     "GONE",
+    "HEAP_ENTRY",
+    "INSTANCE_STATE",
     "LIST",
     "NONE",
     "ORDERS",
@@ -22,7 +23,6 @@ __all__ = [
     "RELEASE",
     "RESULT",
     "RULES",
-    "SEAT",
     "SEQUENCE",
     "STEP",
     "TICK_S",
@@ -42,7 +42,7 @@ PAGE_BITS = 6
 
 ORDERS = ("fcfs", "priority", "least_work_left", "bin_packing")
 BATCHINGS = ("chunked", "prefill_first", "static")
-"""Names of the codes in `ENGINE`."""
+"""Names of the codes in `INSTANCE_STATE`."""
 
 AWAY, GONE = 0, -1
 """`most_now` of an instance that takes no requests until a later start, or for good."""
@@ -83,8 +83,8 @@ SEQUENCE = np.dtype(
         ("chunk", "i8"),  # prompt tokens that the current step computes
         ("base", "i8"),  # tokens computed minus steps of the instance, while it decodes
         ("decoding", "i8"),  # 1 or 0
-        ("named", "i8"),  # leading blocks that went through the prefix cache
-        ("taken", "i8"),  # blocks that it got in this step, where blocks are short
+        ("cached_blocks", "i8"),  # leading blocks that went through the prefix cache
+        ("step_blocks", "i8"),  # blocks that it got in this step, where blocks are short
         ("order", "i8"),  # number of its last admission
         ("next", "i8"),  # slots beside it in the list that it is in
         ("previous", "i8"),
@@ -103,7 +103,7 @@ LIST = np.dtype(
 )
 """Slots that are linked from the first to the last, -1 where there are none: see `linked_list`."""
 
-ENGINE = np.dtype(
+INSTANCE_STATE = np.dtype(
     [
         # its latency model by address, see `by_address`
         ("step_time", "u8"),
@@ -166,7 +166,7 @@ ENGINE = np.dtype(
 )
 """One instance."""
 
-SEAT = np.dtype(
+HEAP_ENTRY = np.dtype(
     [
         ("step", "i8"),  # last step of a decode: the heap is ordered by it,
         ("order", "i8"),  # then by admission

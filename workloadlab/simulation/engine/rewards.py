@@ -5,7 +5,7 @@ Lanes share nothing that is written, so chunks of them may run on threads side b
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import from_dtype, types
@@ -25,6 +25,19 @@ from workloadlab.simulation.engine.kv_blocks import hits
 from workloadlab.simulation.engine.lane import STATUS_DECIDE, STATUS_DONE
 from workloadlab.simulation.engine.lane_record import LANES_TYPE
 from workloadlab.simulation.engine.record_types import NONE
+
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Array,
+        Count,
+        Index,
+        Lane,
+        Lanes,
+        Position,
+        Record,
+        Row,
+        Seconds,
+    )
 
 __all__ = [
     "GO_ON",
@@ -55,7 +68,7 @@ counts in its latencies and lies before its arrival at the router."""
 
 
 @inline
-def _inflicted_s(lane: Any, chosen: Any) -> Any:
+def _inflicted_s(lane: Lane, chosen: Index) -> Seconds:
     """Return the seconds by which the first request in the queue slows those on an instance."""
     e, s = engines(lane)[chosen], slots(lane)[lane.held.head]
     others = float(min(e.in_flight, e.max_num_seqs - 1))
@@ -75,7 +88,7 @@ def _inflicted_s(lane: Any, chosen: Any) -> Any:
 
 
 @inline
-def _collect(lane: Any, since: Any, earned: Any, target: Any) -> None:
+def _collect(lane: Lane, since: Row, earned: Record, target: Record) -> None:
     """Add up the requests that ended or were rejected after row `since` did."""
     row = lane.last_ended
     while row != since:
@@ -106,13 +119,13 @@ ADVANCE_LANES = types.int64(
 
 @entry(ADVANCE_LANES)
 def advance_lanes(
-    lanes: Any,
-    which: Any,
-    choices: Any,
-    status: Any,
-    rewards: Any,
-    targets: Any,
-) -> Any:
+    lanes: Lanes,
+    which: Array,
+    choices: Array,
+    status: Array,
+    rewards: Array,
+    targets: Array,
+) -> Count:
     """Apply one choice to each lane of `which` and run it to its next decision.
 
     Writes the status of each lane, adds to its rewards, and returns how many of them do not stand
@@ -137,7 +150,7 @@ def advance_lanes(
 
 
 @entry(types.int64(types.Array(from_dtype(INSTANCE), 2, "C"), types.int64[::1]))
-def first_refused(shown: Any, choices: Any) -> Any:
+def first_refused(shown: Array, choices: Array) -> Position:
     """Return the first lane whose choice is neither -1 nor an instance that may be chosen, or -1.
 
     `shown` is what the routers see, (lanes, instances).

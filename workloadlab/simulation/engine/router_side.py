@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import from_dtype
@@ -44,6 +44,21 @@ from workloadlab.simulation.engine.linked_list import insert, unlink
 from workloadlab.simulation.engine.prefix_bits import tell_indexed, whole_blocks
 from workloadlab.simulation.engine.record_types import ASSUMED_OUTPUT_TOKENS, GONE, NONE, TICK_S
 
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import (
+        Array,
+        Flag,
+        Index,
+        Instance,
+        Lane,
+        Number,
+        Request,
+        Row,
+        Seconds,
+        Slot,
+        View,
+    )
+
 __all__ = [
     "arrivals_due",
     "drop_overflow",
@@ -63,7 +78,7 @@ _copy_report = copier(from_dtype(INSTANCE), REPORTED_FIELDS)
 
 
 @helper
-def _decode_step_s(lane: Any, e: Any, seqs: Any, context: Any) -> Any:
+def _decode_step_s(lane: Lane, e: Instance, seqs: Any, context: Number) -> Any:
     """Return the seconds of a step that only decodes; see `Pool.decode_step_s`."""
     if seqs == 0:
         return 0.0
@@ -72,7 +87,7 @@ def _decode_step_s(lane: Any, e: Any, seqs: Any, context: Any) -> Any:
 
 
 @inline
-def _read(lane: Any, e: Any, v: Any) -> None:
+def _read(lane: Lane, e: Instance, v: View) -> None:
     """Write what an engine reports about itself."""
     v.running = e.running.count
     v.waiting = e.waiting.count
@@ -87,7 +102,7 @@ def _read(lane: Any, e: Any, v: Any) -> None:
 
 
 @inline
-def report(lane: Any) -> None:
+def report(lane: Lane) -> None:
     """Show the router the instances as they are."""
     shown, every = views(lane), engines(lane)
     for i in range(lane.instances):
@@ -97,7 +112,7 @@ def report(lane: Any) -> None:
 
 
 @inline
-def _show(lane: Any, seen: Any) -> None:
+def _show(lane: Lane, seen: Array) -> None:
     """Show the router a snapshot, with what it has sent since."""
     for i in range(lane.instances):
         e, s, v = engines(lane)[i], seen[i], views(lane)[i]
@@ -107,7 +122,7 @@ def _show(lane: Any, seen: Any) -> None:
 
 
 @inline
-def refresh_signals(lane: Any, now: Any) -> None:
+def refresh_signals(lane: Lane, now: Seconds) -> None:
     """Take the snapshots that fall due until `now`, and show the newest that has arrived.
 
     Snapshot k is taken at k intervals and seen `delay_s` later; `snapshots` is a ring of as many as can
@@ -128,7 +143,7 @@ def refresh_signals(lane: Any, now: Any) -> None:
 
 
 @helper
-def due_s(lane: Any) -> Any:
+def due_s(lane: Lane) -> Seconds:
     """Return when the router has decided on the next request, if it serves them one after the other."""
     at_s = next_arrival(lane)
     if lane.decision_s > 0.0:
@@ -137,7 +152,7 @@ def due_s(lane: Any) -> Any:
 
 
 @inline
-def _free_slot(lane: Any) -> Any:
+def _free_slot(lane: Lane) -> Slot:
     """Return a slot for a live request, -1 if all are taken."""
     q = lane.free_slot
     if q != NONE:
@@ -149,7 +164,7 @@ def _free_slot(lane: Any) -> Any:
 
 
 @inline
-def arrivals_due(lane: Any, now: Any) -> Any:
+def arrivals_due(lane: Lane, now: Seconds) -> Flag:
     """Move the requests that are due by `now` into the router's queue, of one moment in order of row.
 
     Returns whether there was a slot for each of them.
@@ -176,7 +191,7 @@ def arrivals_due(lane: Any, now: Any) -> Any:
 
 
 @inline
-def _fill_slot(lane: Any, s: Any, row: Any) -> None:
+def _fill_slot(lane: Lane, s: Request, row: Row) -> None:
     s.row = row
     s.input, s.output = inputs(lane)[row], outputs(lane)[row]
     s.priority = priorities(lane)[row]
@@ -185,7 +200,7 @@ def _fill_slot(lane: Any, s: Any, row: Any) -> None:
 
 
 @helper
-def reject(lane: Any, q: Any) -> None:
+def reject(lane: Lane, q: Slot) -> None:
     """End a request without service."""
     row = slots(lane)[q].row
     note_end(lane, row)
@@ -195,7 +210,7 @@ def reject(lane: Any, q: Any) -> None:
 
 
 @helper
-def reject_head(lane: Any) -> None:
+def reject_head(lane: Lane) -> None:
     """Reject the first request in the queue: no instance could ever serve it."""
     q = lane.held.head
     unlink(lane.held, slots(lane), q)
@@ -203,7 +218,7 @@ def reject_head(lane: Any) -> None:
 
 
 @helper
-def drop_overflow(lane: Any) -> None:
+def drop_overflow(lane: Lane) -> None:
     """Reject the newest requests of a queue that is longer than allowed."""
     while lane.held.count > lane.most_held:
         q = lane.held.tail
@@ -212,7 +227,7 @@ def drop_overflow(lane: Any) -> None:
 
 
 @inline
-def refresh_own(lane: Any) -> Any:
+def refresh_own(lane: Lane) -> tuple[Flag, Flag]:
     """Update what the router knows by itself about the first request in its queue.
 
     Returns (whether any instance could ever serve it, whether any may take it now).
@@ -238,7 +253,7 @@ def refresh_own(lane: Any) -> Any:
 
 
 @inline
-def tell_cached(lane: Any) -> None:
+def tell_cached(lane: Lane) -> None:
     """Tell the router what every instance has cached of the first request: never its last token."""
     s, shown = slots(lane)[lane.held.head], views(lane)
     if lane.keeps_bits == 1:
@@ -252,7 +267,7 @@ def tell_cached(lane: Any) -> None:
 
 
 @inline
-def fill_offer(lane: Any) -> None:
+def fill_offer(lane: Lane) -> None:
     """Describe the first request in the queue to the router."""
     r, s = offers(lane)[0], slots(lane)[lane.held.head]
     row = s.row
@@ -273,7 +288,7 @@ def fill_offer(lane: Any) -> None:
 
 
 @inline
-def send(lane: Any, chosen: Any) -> None:
+def send(lane: Lane, chosen: Index) -> None:
     """Place the first request in the queue on an instance, or reject it if it cannot go there."""
     q = lane.held.head
     unlink(lane.held, slots(lane), q)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +12,21 @@ from workloadlab.routing import empty_memory
 from workloadlab.simulation.engine import lane  # noqa: F401  it compiles the parts of the engine
 from workloadlab.simulation.engine.arrays import ARRAYS
 from workloadlab.simulation.engine.by_address import DECODE_LINE, PARTS, ROUTERS, STEP_TIME
-from workloadlab.simulation.engine.lane_record import CLOCK, COMPILED_PARTS, LANE, signature_of
+from workloadlab.simulation.engine.lane_record import (
+    CLOCK,
+    COMPILED_PARTS,
+    LANE,
+    LaneArrays,
+    signature_of,
+)
 from workloadlab.simulation.engine.record_types import (
     AWAY,
     BATCHINGS,
-    ENGINE,
+    INSTANCE_STATE,
     NONE,
     ORDERS,
     PAGE_BITS,
     RULES,
-    SEQUENCE,
 )
 from workloadlab.simulation.event import presence
 from workloadlab.simulation.fixed_signals import fixed_signals
@@ -34,7 +38,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.workload import Workload
 
-__all__ = ["LaneArrays", "lane_arrays"]
+__all__ = ["lane_arrays"]
 
 FIRST_SLOTS = 4096
 
@@ -43,44 +47,6 @@ FEWEST_WITH_BITS = 32
 It saves the router a look-up per instance and costs the engines a write per block that comes or goes.
 Replays that evict, with prompts of some 25 blocks and of 100, took 1 % less and 4 % more time on 16
 instances, 7 % and 1 % less on 32, 13 % and 3 % less on 64."""
-
-
-@dataclass
-class LaneArrays:
-    """A lane as the kernel reads it, and what keeps its arrays alive.
-
-    Attributes:
-        lane: one `LANE` record with the addresses of the arrays.
-        arrays: the arrays by the name of their address.
-    """
-
-    lane: Any
-    arrays: dict[str, Any]
-
-    def put(self, name: str, values: Any) -> None:
-        """Give the lane an array, in the place of the one that it had."""
-        self.arrays[name] = values
-        self.lane[name] = values.ctypes.data
-
-    def put_params(self, params: Any) -> None:
-        """Give the router of the lane other parameters, which may change as it goes; rows are sets."""
-        self.put("params", params)
-        self.lane["param_count"] = params.shape[-1]
-
-    def copy(self) -> LaneArrays:
-        """Return a lane that stands where this one does and goes its own way."""
-        made = LaneArrays(self.lane.copy(), dict(self.arrays))
-        for name, row in ARRAYS.items():
-            if row.written:
-                made.put(name, self.arrays[name].copy())
-        return made
-
-    def add_slots(self) -> None:
-        """Make room for twice as many live requests."""
-        slots = np.zeros(2 * len(self.arrays["slots"]), SEQUENCE)
-        slots[: len(self.arrays["slots"])] = self.arrays["slots"]
-        self.put("slots", slots)
-        self.lane["slot_count"] = len(slots)
 
 
 @cache
@@ -99,15 +65,14 @@ def _serves(cluster: Cluster, workload: Workload) -> Any:
     return table
 
 
-def _closed(workload: Workload) -> bool:
-    """Say whether some turns wait for the one before them."""
-    return len(workload.starts) < len(workload)
-
-
 def _requests(workload: Workload, cluster: Cluster, *, keyed: bool) -> dict[str, Any]:
-    """Lay out what the requests ask for; the overhead outside the engine delays every arrival."""
+    """Lay out what the requests ask for; the overhead outside the engine delays every arrival.
+
+    In a closed loop, in which fewer start by the clock than there are, turns follow on others.
+    """
     outside_s = cluster.request_overhead_s
-    closed = _closed(workload)
+    starts = workload.starts
+    closed = len(starts) < len(workload)
     return {
         "arrivals": workload.arrival_s + outside_s if outside_s else workload.arrival_s,
         "inputs": workload.input_tokens,
@@ -122,14 +87,14 @@ def _requests(workload: Workload, cluster: Cluster, *, keyed: bool) -> dict[str,
         "next_turns": workload.next_turn if closed else (),
         "thinks": workload.think_s + outside_s if closed else (),
         "prefix_keys": prefix_keys(workload) if keyed else (),
-        "starts": workload.starts,
+        "starts": starts,
         "serves": _serves(cluster, workload),
         "block_ids": workload.block_ids,
     }
 
 
 def _engines(cluster: Cluster) -> Any:
-    engines = np.zeros(sum(pool.instances for pool in cluster.pools), ENGINE)
+    engines = np.zeros(sum(pool.instances for pool in cluster.pools), INSTANCE_STATE)
     first = 0
     for number, pool in enumerate(cluster.pools):
         rows = engines[first : first + pool.instances]
@@ -215,12 +180,12 @@ def _router(policy: Router, cluster: Cluster, models: tuple[str, ...]) -> dict[s
 
 
 def _options(
-    workload: Workload, cluster: Cluster, policy: Router, seed: int, *, stepwise: bool
+    workload: Workload, cluster: Cluster, policy: Router, seed: int, *, closed: bool, stepwise: bool
 ) -> dict[str, Any]:
     """Return the facts of a run; `stepwise` if every step must be seen."""
     instances = sum(pool.instances for pool in cluster.pools)
     caching = any(pool.prefix_caching for pool in cluster.pools)
-    guesses, closed = policy.index is not None, _closed(workload)
+    guesses = policy.index is not None
     sees_cache = caching and "prefix" in policy.reads and not guesses
     stepwise = stepwise or any(pool.step_noise > 0 for pool in cluster.pools)
     fresh = cluster.signal_interval_s == 0 and not closed and not stepwise
@@ -256,7 +221,7 @@ def _sizes(workload: Workload, cluster: Cluster, options: dict[str, Any]) -> dic
         depth = int(cluster.signal_delay_s / cluster.signal_interval_s) + 2
     return {
         "phases": max(pool.block_size for pool in cluster.pools),
-        "seat_count": min(max(pool.max_num_seqs for pool in cluster.pools), n) + 1,
+        "heap_room": min(max(pool.max_num_seqs for pool in cluster.pools), n) + 1,
         "id_count": ids if caching else 0,
         "page_count": 8 * ((noted >> PAGE_BITS + 3) + 1),  # copied eight at a time
         "cacheable_blocks": len(workload.block_ids) if caching else 0,
@@ -286,20 +251,23 @@ def _laid_out(given: dict[str, Any], sizes: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _addresses(policy: Router, cluster: Cluster) -> dict[str, int]:
-    """Return where the functions of a lane are: the parts of the engine, and the router.
-
-    The handlers of events are compiled for the first cluster that has some.
-    """
+@cache
+def _parts(*, events: bool) -> dict[str, int]:
+    """Return where the parts of the engine are; handlers of events are compiled where there are some."""
     needed = set(PARTS)
-    if cluster.events:
-        from workloadlab.simulation.engine import events  # noqa: F401  it compiles the handlers
+    if events:
+        from workloadlab.simulation.engine import events as handlers  # noqa: F401  it compiles them
     else:
         needed.remove("handle_events")
-    found = {name: _address_of(COMPILED_PARTS[name], signature_of(name)) for name in needed}
-    if policy.kind in ROUTERS:
-        found[policy.kind] = _address_of(policy.compiled, ROUTERS[policy.kind])
-    return found
+    return {name: _address_of(COMPILED_PARTS[name], signature_of(name)) for name in sorted(needed)}
+
+
+def _functions(policy: Router, cluster: Cluster) -> dict[str, int]:
+    """Return where the functions of a lane are: the parts of the engine, and the router."""
+    parts = _parts(events=bool(cluster.events))
+    if policy.kind not in ROUTERS:
+        return parts
+    return {**parts, policy.kind: _address_of(policy.compiled, ROUTERS[policy.kind])}
 
 
 def lane_arrays(
@@ -323,20 +291,18 @@ def lane_arrays(
         recorded_steps: how many steps the record holds; 0 for no record.
         recorded_decisions: the same of decisions.
     """
-    options = _options(workload, cluster, policy, seed, stepwise=recorded_steps > 0)
+    requests = _requests(workload, cluster, keyed="prefix" in policy.reads)
     instances = _instances(cluster)
-    given = {
-        **_requests(workload, cluster, keyed="prefix" in policy.reads),
-        **instances,
-        **_router(policy, cluster, workload.models),
-    }
+    given = {**requests, **instances, **_router(policy, cluster, workload.models)}
+    closed = len(requests["next_turns"]) > 0
+    options = _options(workload, cluster, policy, seed, closed=closed, stepwise=recorded_steps > 0)
     sizes = _sizes(workload, cluster, options)
     sizes["slot_count"] = min(len(workload), slots)
     sizes["room_for_steps"], sizes["room_for_decisions"] = recorded_steps, recorded_decisions
     made = LaneArrays(np.zeros(1, LANE), {})
     for name, values in _laid_out(given, sizes).items():
         made.put(name, values)
-    for name, value in {**sizes, **options, **CLOCK, **_addresses(policy, cluster)}.items():
+    for name, value in {**sizes, **options, **CLOCK, **_functions(policy, cluster)}.items():
         made.lane[name] = value
     made.lane["event_s"] = min(made.arrays["events"]["at_s"], default=np.inf)
     made.lane["held"]["head"] = made.lane["held"]["tail"] = NONE

@@ -21,11 +21,11 @@ from workloadlab.simulation.engine.lane import (
     STATUS_SLOTS_FULL,
     STATUS_STALLED,
 )
-from workloadlab.simulation.engine.lane_record import ADDRESSES, LANE
+from workloadlab.simulation.engine.lane_record import ADDRESSES, LANE, LaneArrays
 from workloadlab.simulation.engine.record_types import SEQUENCE
-from workloadlab.simulation.engine.run import lane_problem, outcome_of
-from workloadlab.simulation.engine.setup import LaneArrays, lane_arrays
-from workloadlab.simulation.engine.thread_pool import Crew
+from workloadlab.simulation.engine.setup import lane_arrays
+from workloadlab.simulation.engine.threads import LaneThreads
+from workloadlab.simulation.engine.verdict import lane_problem, outcome_of
 from workloadlab.simulation.workload import seed_state
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class LaneBatch:
         targets: Any = None,
     ) -> None:
         self.cluster, self.policy, self.count = cluster, policy, count
-        self._crew = Crew(threads or len(os.sched_getaffinity(0)))
+        self._threads = LaneThreads(threads or len(os.sched_getaffinity(0)))
         self.targets = np.full(3, np.inf).view(kernel.TARGETS) if targets is None else targets
         self.targets["outside_s"] = cluster.request_overhead_s
         self.every = np.arange(count)
@@ -186,7 +186,7 @@ class LaneBatch:
         return bool((self.status[which] == STATUS_DECIDE).all())
 
     def _advance(self, which: Any, choices: Any, rewards: Any) -> int:
-        return self._crew.advance(self.lanes, which, choices, self.status, rewards, self.targets)
+        return self._threads.advance(self.lanes, which, choices, self.status, rewards, self.targets)
 
     def _made(self, k: int) -> LaneArrays:
         """Return lane `k` as if it stood alone."""

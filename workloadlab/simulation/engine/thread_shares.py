@@ -13,7 +13,7 @@ has the library.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import from_dtype, types
@@ -24,6 +24,9 @@ from workloadlab.simulation.engine.arrays import INT, array_of, member
 from workloadlab.simulation.engine.lane_record import LANE
 from workloadlab.simulation.engine.record_types import NONE
 from workloadlab.simulation.engine.rewards import ADVANCE_LANES, REWARD, TARGETS, advance_lanes
+
+if TYPE_CHECKING:
+    from workloadlab.simulation.engine.kinds import Array, Count, Flag, Lanes, Position
 
 __all__ = ["SHARE", "follow", "gather", "lead", "post"]
 
@@ -107,15 +110,15 @@ _SHARES = types.Array(_SHARE_TYPE, 1, "C")
 
 @entry(types.boolean(_SHARES, types.int64, *ADVANCE_LANES.args))
 def post(
-    shares: Any,
-    count: Any,
-    lanes: Any,
-    which: Any,
-    choices: Any,
-    status: Any,
-    rewards: Any,
-    targets: Any,
-) -> Any:
+    shares: Array,
+    count: Count,
+    lanes: Lanes,
+    which: Array,
+    choices: Array,
+    status: Array,
+    rewards: Array,
+    targets: Array,
+) -> Flag:
     """Share a step out among the first `count` threads; say whether one of them is asleep."""
     sleeps = False
     for k in range(count):
@@ -136,7 +139,7 @@ def post(
 
 
 @helper
-def _take(shares: Any, k: Any) -> None:
+def _take(shares: Array, k: Position) -> None:
     """Do share `k`, then what is left of the others."""
     own, others = shares[k], 0
     asked, threads = own.asked, own.threads
@@ -159,7 +162,7 @@ def _take(shares: Any, k: Any) -> None:
 
 
 @entry(types.int64(_SHARES, types.int64))
-def gather(shares: Any, count: Any) -> Any:
+def gather(shares: Array, count: Count) -> Count:
     """Wait for the shares of a step; return how many lanes stand at no decision, -1 if it takes long."""
     others = tries = 0
     for k in range(count):
@@ -173,14 +176,14 @@ def gather(shares: Any, count: Any) -> Any:
 
 
 @entry(types.int64(_SHARES, types.int64))
-def lead(shares: Any, count: Any) -> Any:
+def lead(shares: Array, count: Count) -> Count:
     """Take the first share of a step, then `gather` all."""
     _take(shares, np.int64(0))
     return gather(shares, count)
 
 
 @entry(types.void(_SHARES, types.int64))
-def follow(shares: Any, k: Any) -> None:
+def follow(shares: Array, k: Position) -> None:
     """Take the share `k` of step after step, until none comes for a while."""
     s = shares[k]
     while True:

@@ -86,12 +86,12 @@ def test_an_interrupt_leaves_no_thread_at_work(monkeypatch):
     """Else they would write into arrays that are given back."""
     made = environment(2)
     earned(made, 1)
-    crew = made._lanes._crew
+    threads = made._lanes._threads
     with monkeypatch.context() as patch:
-        patch.setattr(crew._kernel, "lead", interrupted)
+        patch.setattr(threads._kernel, "lead", interrupted)
         with pytest.raises(KeyboardInterrupt):
             earned(made, 1)
-    behind = crew._shares["asked"] - crew._shares["done"]
+    behind = threads._shares["asked"] - threads._shares["done"]
     assert behind.tolist() == [1, 0]
     made.reset()
     np.testing.assert_array_equal(earned(made, 60), earned(environment(1), 60))

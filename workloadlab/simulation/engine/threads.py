@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Crew"]
+__all__ = ["LaneThreads"]
 
 LEAST_PER_THREAD = 16
 """Lanes that are worth a thread of their own."""
 
 
-class Crew:
+class LaneThreads:
     """The calling thread and as many more as it takes, which sleep when there is nothing to do.
 
     Args:
@@ -30,7 +30,7 @@ class Crew:
         self._calls = [Event() for _ in range(threads)]
         self._threads: list[Thread | None] = [None] * threads
         self._over = Event()
-        weakref.finalize(self, _dismiss, self._over, self._calls)
+        weakref.finalize(self, _stop, self._over, self._calls)
 
     def advance(
         self, lanes: Any, which: Any, choices: Any, status: Any, rewards: Any, targets: Any
@@ -38,7 +38,7 @@ class Crew:
         """Share `rewards.advance_lanes` out; return what it does in one piece."""
         count = max(1, min(len(self._shares), len(which) // LEAST_PER_THREAD))
         for k in range(1, count):
-            self._hire(k)
+            self._start(k)
         step = (lanes, which, choices, status, rewards, targets)
         try:
             if self._kernel.post(self._shares, count, *step):
@@ -55,7 +55,7 @@ class Crew:
             raise
         return int(others)
 
-    def _hire(self, k: int) -> None:
+    def _start(self, k: int) -> None:
         """See that there is a thread for share `k`: there is none at first, nor after a fork."""
         if not self._alive(k):
             self._shares["asleep"][k], self._shares["done"][k] = 1, self._shares["asked"][k]
@@ -79,14 +79,14 @@ class Crew:
 
 
 def _work(follow: Any, shares: Any, k: int, call: Event, over: Event) -> None:
-    """Follow from call to call; holds on to no crew, so that it can be dismissed."""
+    """Follow from call to call; holds on to no threads, so that they can end."""
     while not over.is_set():
         call.wait()
         call.clear()
         follow(shares, k)
 
 
-def _dismiss(over: Event, calls: list[Event]) -> None:
+def _stop(over: Event, calls: list[Event]) -> None:
     over.set()
     for call in calls:
         call.set()
