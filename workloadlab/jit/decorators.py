@@ -76,14 +76,13 @@ def router(
     """Compile a router's function, or one that routers call.
 
     Args:
-        signature: that of the router's kind; without one, the types with which it is called.
+        signature: that of the router's kind; without one it is a part of the routers that call it.
         checked: an index out of bounds raises, for functions that users write; those are not stored, nor
             are those that hold variables of another function, which have the same name each time.
-        lean: it and what it calls make no arrays, so numba need not count references to those that are
-            handed on: it would for each instance, and a choice takes up to four times as long.
+        lean: it makes no arrays, so references to those that it hands on are not counted.
     """
     options = {"nogil": True, "boundscheck": checked, "_nrt": not lean}
-    if signature is None:  # a part of its caller, which Python never calls
+    if signature is None:
         options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
 
     def compiled(function: Any) -> Any:
