@@ -86,7 +86,7 @@ SIGNALS = (
     Signal("queued_tokens", "i8", "tokens", "reported",
            "prompt tokens (or tokens to recompute) not yet prefilled"),
     Signal("output_tokens_left", "i8", "tokens", "reported",
-           "predicted minus generated output tokens, summed over the requests sent here",
+           "predicted output tokens not yet generated, at least 0 each, of the requests sent here",
            decoding=True),
     Signal("context_tokens", "i8", "tokens", "reported",
            "tokens held in the KV cache by running requests", decoding=True),

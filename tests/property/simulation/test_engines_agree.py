@@ -194,7 +194,11 @@ class Watching:
 )
 def test_routers_see_the_same_in_both_engines(workload, cluster, oracle, index):
     block_size, workload = workload
-    cluster = in_blocks_of(cluster, block_size)
+    assert_seen_alike(workload, in_blocks_of(cluster, block_size), oracle=oracle, index=index)
+
+
+def assert_seen_alike(workload, cluster, *, oracle=False, index=None):
+    """Compare all that a router sees, decision by decision; return what it saw of the instances."""
     fast, slow = (Watching(oracle=oracle, index=index) for _ in range(2))
     replay_lane(workload, cluster, batch_router(fast), 0)
     noting = replace(
@@ -213,6 +217,7 @@ def test_routers_see_the_same_in_both_engines(workload, cluster, oracle, index):
                 part[signal.name] for part in (a if signal.record == "request" else b)
             )
             np.testing.assert_allclose(seen, expected, rtol=0, atol=1e-9, err_msg=signal.name)
+    return [instances for _, instances in fast.seen]
 
 
 def reading(signal):
@@ -343,6 +348,24 @@ def test_engines_agree_under_heavy_preemption(kv_blocks, seed, reserve):
     fast = replay_lane(workload, cluster, SHELF["least_requests"], seed)
     assert fast.preemptions.sum() > 10
     assert_equal(fast, replay_by_steps(workload, cluster, SHELF["least_requests"], seed))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("interval", [0.0, 0.1])
+def test_output_tokens_left_are_never_below_0_for_a_request(seed, interval):
+    """Predictions of half the length and less, of requests that are preempted beyond and before them."""
+    workload = crowd(120, seed=seed)
+    predicted = workload.output_tokens // 2 - np.arange(120) % 3
+    workload = replace(workload, predicted_tokens=predicted.clip(0))
+    cluster = Cluster.uniform(
+        2, LatencyModel.linear(constant_s=0.01), kv_blocks=20, max_num_seqs=32,
+        max_num_batched_tokens=128, signal_interval_s=interval,
+    )  # fmt: skip
+    seen = assert_seen_alike(workload, cluster)
+    assert replay_lane(workload, cluster, SHELF["random"], 0).preemptions.sum() > 10
+    left = np.concatenate([instances["output_tokens_left"] for instances in seen])
+    assert left.min() >= 0
+    assert len(set(left.tolist())) > 20
 
 
 def test_a_prompt_longer_than_the_budget_takes_several_steps():

@@ -17,9 +17,10 @@ from workloadlab.simulation.engine.arrays import (
     decode_heap,
     engines,
     results,
+    short_heap,
     slots,
 )
-from workloadlab.simulation.engine.decodes import drop_decode
+from workloadlab.simulation.engine.decodes import drop_decode, suspend_overrun
 from workloadlab.simulation.engine.kv_blocks import (
     available,
     blocks_for,
@@ -66,6 +67,8 @@ def _preempt(i: Index, lane: Lane) -> Slot:
         s.generated = computed - s.input + 1
         s.target = s.input + s.generated
         e.queued_tokens += s.target
+        if lane.tells_left == 1 and s.predicted < s.output:
+            suspend_overrun(e, s, short_heap(lane), i, q)
     else:
         computed = s.computed
         e.queued_tokens += computed

@@ -4,6 +4,10 @@ Decodes are counted, not visited. With S the number of steps in which they advan
 of a decoding sequence are `base + S`; it ends at a known step, kept in a heap; it needs a new block in
 the steps where `base + S` is a multiple of the block size, so the blocks that a step needs are one cell
 of a ring of counters.
+
+Output tokens that are predicted and left are counted alike, where a router may ask. Tokens of decodes
+beyond their predictions grow by `over` a step, the number of those decodes. A decode that will go beyond
+its prediction is in a second heap, by the step at which it does, until somebody asks or it leaves.
 """
 
 from __future__ import annotations
@@ -27,7 +31,17 @@ if TYPE_CHECKING:
         Slot,
     )
 
-__all__ = ["add_decode", "blocks_of_run", "drop_decode", "pop_decode", "steps_with_blocks"]
+__all__ = [
+    "add_decode",
+    "blocks_of_run",
+    "drop_decode",
+    "end_overrun",
+    "expect_overrun",
+    "overrun",
+    "pop_decode",
+    "steps_with_blocks",
+    "suspend_overrun",
+]
 
 
 @helper
@@ -114,6 +128,54 @@ def drop_decode(e: Instance, s: Request, by_phase: Array, heap: Array, i: Index,
         at += 1
     _remove(heap, i, e.decodes, at)
     return _leave(e, s, by_phase, i)
+
+
+@helper
+def expect_overrun(e: Instance, s: Request, heap: Array, i: Index, q: Slot) -> None:
+    """Note when a decode that just began, its prediction too short, goes beyond it."""
+    left = s.predicted - s.generated
+    if left > 0:
+        entry = heap[i, e.short]
+        entry.step, entry.order, entry.slot = e.steps + left, s.order, q
+        _rise(heap, i, e.short)
+        e.short += 1
+        return
+    e.over += 1  # tokens that it gave before a preemption are counted already, this one is not
+    e.over_from += e.steps if left == 0 else e.steps - 1
+
+
+@helper
+def overrun(e: Instance, heap: Array, i: Index) -> Count:
+    """Return the tokens of an instance's requests beyond their predictions."""
+    while e.short > 0 and heap[i, 0].step <= e.steps:
+        e.over += 1
+        e.over_from += heap[i, 0].step
+        _remove(heap, i, e.short, np.int64(0))
+        e.short -= 1
+    return e.over * e.steps - e.over_from
+
+
+@helper
+def end_overrun(e: Instance, s: Request, heap: Array, i: Index) -> None:
+    """Forget the tokens beyond its prediction of a decode that ended."""
+    overrun(e, heap, i)
+    e.over -= 1
+    e.over_from -= e.steps - (s.output - s.predicted)
+
+
+@helper
+def suspend_overrun(e: Instance, s: Request, heap: Array, i: Index, q: Slot) -> None:
+    """Let the tokens beyond its prediction of a decode that is preempted stand as they are."""
+    overrun(e, heap, i)
+    if s.predicted <= s.generated:
+        e.over -= 1
+        e.over_from -= e.steps
+        return
+    at = 0
+    while heap[i, at].slot != q:
+        at += 1
+    _remove(heap, i, e.short, at)
+    e.short -= 1
 
 
 @helper

@@ -19,6 +19,7 @@ from workloadlab.simulation.engine.arrays import (
     domains,
     engines,
     results,
+    short_heap,
     slots,
     steps,
     tables,
@@ -28,6 +29,8 @@ from workloadlab.simulation.engine.by_address import decode_line, schedule, step
 from workloadlab.simulation.engine.decodes import (
     add_decode,
     blocks_of_run,
+    end_overrun,
+    expect_overrun,
     pop_decode,
     steps_with_blocks,
 )
@@ -128,6 +131,9 @@ def _end_decode(i: Index, lane: Lane) -> None:
     q, computed = pop_decode(
         engines(lane)[i], slots(lane), blocks_by_phase(lane), decode_heap(lane), i
     )
+    s = slots(lane)[q]
+    if lane.tells_left == 1 and s.predicted < s.output:
+        end_overrun(engines(lane)[i], s, short_heap(lane), i)
     _finish(i, lane, q, computed)
 
 
@@ -164,9 +170,12 @@ def complete(i: Index, lane: Lane) -> None:
         if np.isnan(results(lane)[s.row].first_token_s):
             results(lane)[s.row].first_token_s = e.now_s
         if s.generated == s.output:
+            e.over_from += max(0, s.output - 1 - s.predicted)  # if it was preempted beyond that
             _finish(i, lane, q, s.computed)
         else:
             add_decode(e, s, blocks_by_phase(lane), heap, i, q, s.output - s.generated)
+            if lane.tells_left == 1 and s.predicted < s.output:
+                expect_overrun(e, s, short_heap(lane), i, q)
     while e.decodes > 0 and heap[i, 0].step == e.steps:
         _end_decode(i, lane)
     e.chunks = 0
@@ -178,6 +187,7 @@ def clear(i: Index, lane: Lane) -> None:
     e = engines(lane)[i]
     e.now_s = lane.now_s
     e.stepping = e.paused = e.chunks = e.partials = e.blocked = e.all_ready = 0
+    e.short = e.over = e.over_from = 0
     e.in_flight = e.predicted_left = e.queued_tokens = e.decodes = e.context = e.prefilled = 0
     for phase in range(lane.phases):
         blocks_by_phase(lane)[i, phase] = 0

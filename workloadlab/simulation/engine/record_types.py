@@ -146,12 +146,15 @@ INSTANCE_STATE = np.dtype(
         ("in_flight", "i8"),
         ("sent", "i8"),  # ever
         ("sent_tokens", "i8"),  # their prompt tokens
-        ("predicted_left", "i8"),  # output tokens predicted and not yet generated
+        ("predicted_left", "i8"),  # output tokens predicted less those generated
         ("queued_tokens", "i8"),  # prompt tokens not yet computed
         # sequences that run
         ("decodes", "i8"),  # decoding ones
         ("context", "i8"),  # their computed tokens
         ("prefilled", "i8"),  # computed tokens of the others
+        ("short", "i8"),  # decodes whose prediction will run out before they end
+        ("over", "i8"),  # those of which it has run out
+        ("over_from", "i8"),  # tokens beyond predictions are `over` x `steps` less this
         ("partials", "i8"),  # those amid their prompts
         ("chunks", "i8"),  # prefills of the current step
         # the queue

@@ -23,6 +23,7 @@ from workloadlab.simulation.engine.arrays import (
     results,
     serves,
     sessions,
+    short_heap,
     slo_classes,
     slots,
     snapshots,
@@ -37,6 +38,7 @@ from workloadlab.simulation.engine.arrivals import (
     release_next_turn,
 )
 from workloadlab.simulation.engine.by_address import index_insert, step_time
+from workloadlab.simulation.engine.decodes import overrun
 from workloadlab.simulation.engine.instance import accept, uniform_draw
 from workloadlab.simulation.engine.instances import advance, catch_up
 from workloadlab.simulation.engine.kv_blocks import available, blocks_for, hits
@@ -87,12 +89,15 @@ def _decode_step_s(lane: Lane, e: Instance, seqs: Any, context: Number) -> Any:
 
 
 @inline
-def _read(lane: Lane, e: Instance, v: View) -> None:
+def _read(i: Index, lane: Lane, v: View) -> None:
     """Write what an engine reports about itself."""
+    e = engines(lane)[i]
     v.running = e.running.count
     v.waiting = e.waiting.count
     v.queued_tokens = e.queued_tokens
     v.output_tokens_left = e.predicted_left
+    if lane.tells_left == 1:
+        v.output_tokens_left += overrun(e, short_heap(lane), i)
     v.context_tokens = e.context + e.prefilled
     v.kv_blocks_used = e.kv_blocks - available(e)
     if lane.foresees == 1:
@@ -104,9 +109,9 @@ def _read(lane: Lane, e: Instance, v: View) -> None:
 @inline
 def report(lane: Lane) -> None:
     """Show the router the instances as they are."""
-    shown, every = views(lane), engines(lane)
+    shown = views(lane)
     for i in range(lane.instances):
-        _read(lane, every[i], shown[i])
+        _read(i, lane, shown[i])
         shown[i].sent_since_report = 0
         shown[i].sent_tokens_since_report = 0
 
@@ -135,7 +140,7 @@ def refresh_signals(lane: Lane, now: Seconds) -> None:
         if lane.full == 1 or lane.stalled != NONE:
             return
         for i in range(lane.instances):
-            _read(lane, engines(lane)[i], snapshots(lane)[tick % lane.depth, i])
+            _read(i, lane, snapshots(lane)[tick % lane.depth, i])
         lane.last_tick = tick
     if visible > lane.seen_tick:
         lane.seen_tick = visible

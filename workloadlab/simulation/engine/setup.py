@@ -194,6 +194,7 @@ def _options(
         "most_held": cluster.most_held,
         "by_score": policy.kind == "score",
         "foresees": policy.may_see("next_decode_s"),
+        "tells_left": policy.may_see("output_tokens_left"),
         "lazy": fresh and not policy.sees_decoding,
         "oracle": "oracle" in policy.reads,
         "prefix": "prefix" in policy.reads,
@@ -216,12 +217,14 @@ def _sizes(workload: Workload, cluster: Cluster, options: dict[str, Any]) -> dic
     indexed = n if options["guesses"] else 0
     ids = int(workload.block_ids.max(initial=-1)) + 1
     noted = ids if caching or options["guesses"] else 0
+    heap_room = min(max(pool.max_num_seqs for pool in cluster.pools), n) + 1
     depth = 1  # as many reports as can be on their way
     if cluster.signal_interval_s > 0:
         depth = int(cluster.signal_delay_s / cluster.signal_interval_s) + 2
     return {
         "phases": max(pool.block_size for pool in cluster.pools),
-        "heap_room": min(max(pool.max_num_seqs for pool in cluster.pools), n) + 1,
+        "heap_room": heap_room,
+        "short_room": heap_room if options["tells_left"] else 0,
         "id_count": ids if caching else 0,
         "page_count": 8 * ((noted >> PAGE_BITS + 3) + 1),  # copied eight at a time
         "cacheable_blocks": len(workload.block_ids) if caching else 0,

@@ -41,7 +41,6 @@ class Engine:
     in_flight: int = 0
     sent: int = 0
     sent_tokens: int = 0
-    predicted_left: int = 0
     steps: int = 0
     outside: int = 0
     finished: list[int] = field(default_factory=list)
@@ -71,7 +70,6 @@ class Engine:
         self.in_flight += 1
         self.sent += 1
         self.sent_tokens += sequence.prompt
-        self.predicted_left += sequence.predicted
 
     @property
     def has_work(self) -> bool:
@@ -236,7 +234,6 @@ class Engine:
                 continue
             sequence.generated += 1
             sequence.decoding = True
-            self.predicted_left -= 1
             if math.isnan(self.outcome.first_token_s[sequence.row]):
                 self.outcome.first_token_s[sequence.row] = self.now
             if sequence.generated == sequence.output:
@@ -244,7 +241,6 @@ class Engine:
                 self.release(sequence)
                 self.outcome.end_s[sequence.row] = self.now
                 self.in_flight -= 1
-                self.predicted_left -= sequence.predicted - sequence.output
                 self.finished.append(sequence.output)
                 self.ended.append((sequence.row, self.now))
         self.batch = []
@@ -254,7 +250,7 @@ class Engine:
         rows = [s.row for s in self.running + self.waiting]
         self.running, self.waiting, self.batch = [], [], []
         self.now, self.stepping = now, False
-        self.in_flight = self.predicted_left = 0
+        self.in_flight = 0
         self.store = BlockStore(self.pool.blocks)
         return rows
 
@@ -265,7 +261,9 @@ class Engine:
         view.queued_tokens = sum(
             s.total - s.computed for s in self.waiting + self.running if not s.decoding
         )
-        view.output_tokens_left = self.predicted_left
+        view.output_tokens_left = sum(
+            max(0, s.predicted - s.generated) for s in self.waiting + self.running
+        )
         view.context_tokens = sum(s.computed for s in self.running)
         view.kv_blocks_used = self.pool.blocks - self.store.available
         view.next_decode_s = self.pool.decode_step_s(len(self.running), view.context_tokens)
