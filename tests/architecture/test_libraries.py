@@ -19,6 +19,7 @@ EVERYWHERE = {"numpy", "polars"}
 
 AT_THE_TOP = {
     "click": {"cli"},
+    "llvmlite": {"jit"},
     "numba": {"jit", "latency", "oracles", "simulation"},
     "torch": {"latency/measurement"},
 }
@@ -31,7 +32,7 @@ AT_A_CALL = {
     "joblib": {"execution"},
     "markupsafe": {"reporting"},
     "matplotlib": {"reporting"},
-    "numba": {"jit", "routing"},
+    "numba": {"routing"},
     "rich": {"cli"},
     "scipy": {"calibration", "characterization", "latency", "reporting"},
     "sklearn": {"latency"},

@@ -48,7 +48,7 @@ latency/importers: errors latency latency/hardware
 latency/measurement: errors latency latency/estimators latency/hardware
 latency/requests: errors jit trace latency latency/catalog latency/estimators
 
-routing: errors trace routing/families
+routing: errors jit trace routing/families
 routing/families: errors routing
 
 scoring: errors statistics tables trace

@@ -36,8 +36,8 @@ BY_HAND = st.builds(
     decode_seq_s=st.sampled_from([0.0, 1e-3]),
     decode_context_s=st.sampled_from([1e-6, 3e-5]),
 )
-FITTED = [fitted_on_small_steps(estimator) for estimator in sorted(ESTIMATORS)]
-MODELS = st.one_of(BY_HAND, BY_HAND, st.sampled_from(FITTED))
+FITTED = st.sampled_from(sorted(ESTIMATORS)).map(fitted_on_small_steps)
+MODELS = st.one_of(BY_HAND, BY_HAND, FITTED)
 
 POOLS = st.builds(
     Pool,

@@ -1,10 +1,11 @@
 """How functions are compiled, and how their machine code is kept.
 
-- `decorators` is the one place where numba's options stand: `entry`, `by_address`, `helper`, `inline`
-  and `router`. Each function that they compile is in `COMPILED`.
-- `stamps` digests a function with all that it reaches: no edit of a callee goes unnoticed.
-- `store` keeps machine code in files that bear the stamp, and says where.
-- `pruning` removes the files whose stamp is that of no function any more.
+Start with `decorators.py`, the one place where numba's options stand: `entry`, `by_address`,
+`helper`, `inline` and `router`; each function that they compile is in `COMPILED`. Then `stamps.py`,
+which digests a function with all that it reaches, so that no edit of a callee goes unnoticed.
+`store.py` keeps machine code in files that bear the stamp, `folders.py` says where they may lie,
+and `pruning.py` removes those whose stamp is that of no function any more. To add a way to compile,
+add its decorator to `decorators.py`.
 """
 
 from __future__ import annotations
