@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,7 +37,6 @@ def stump(feature: int, at: float, low_s: float, high_s: float) -> dict[str, Any
     return {"constant": 0.0, "trees": tree}
 
 
-@cache
 def fitted_on_small_steps(estimator: str) -> LatencyModel:
     """A model of small steps, with the noise that gives trees something to split."""
     rng = np.random.default_rng(1)
