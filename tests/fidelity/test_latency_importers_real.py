@@ -11,11 +11,11 @@ import pytest
 
 from workloadlab.errors import WorkloadlabError
 from workloadlab.latency import LatencyModel, ModelGeometry, check_samples, fit
-from workloadlab.latency.features import FEATURES
 from workloadlab.latency.hardware.gpus import find_gpu
 from workloadlab.latency.hardware.limits import kv_blocks, least_step_s
 from workloadlab.latency.importers import read_source
 from workloadlab.latency.importers.operator_tables import OperatorTables
+from workloadlab.latency.step import FEATURES
 
 if TYPE_CHECKING:
     from pathlib import Path

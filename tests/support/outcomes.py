@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from workloadlab.simulation.workload import Outcome
+    from workloadlab.simulation.outcome import Outcome
 
 __all__ = ["TIMES", "assert_equal"]
 

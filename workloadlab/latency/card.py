@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from workloadlab.latency.domain import KINDS, kind_of
-from workloadlab.latency.features import FEATURES
+from workloadlab.latency.step import FEATURES, KINDS, kind_of
 
 __all__ = ["POINT", "TITLES", "ErrorCard", "ErrorSlice", "buckets", "sample_points", "slice_errors"]
 

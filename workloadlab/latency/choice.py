@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.latency.domain import KINDS, kind_of
 from workloadlab.latency.estimators.registry import ESTIMATORS, estimator_named, fit_estimator
+from workloadlab.latency.step import KINDS, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,23 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from workloadlab.latency.features import FEATURES
+from workloadlab.latency.step import FEATURES, KINDS, kind_of
 
-__all__ = ["DOMAIN_FEATURES", "KINDS", "Domain", "kind_of"]
+__all__ = ["DOMAIN_FEATURES", "Domain"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-KINDS = ("decode", "prefill", "mixed")
-"""Kinds of step: decodes only, prefill only, both."""
-
 DOMAIN_FEATURES = (*FEATURES, "total_tokens")
-
-
-def kind_of(features: Array) -> Array:
-    """Index into `KINDS` of every row of (p, x, n, c)."""
-    prefill = features[:, 0] > 0
-    kinds: Array = prefill.astype(np.int64) + (prefill & (features[:, 2] > 0))
-    return kinds
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The numbers that describe a step, and the steps of a user as rows of them."""
+"""The steps of a user as rows of the numbers that describe a step."""
 
 from __future__ import annotations
 
@@ -8,21 +8,14 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
+from workloadlab.latency.step import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FEATURES", "feature_rows"]
+__all__ = ["feature_rows"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-
-FEATURES = (
-    "prefill_tokens",
-    "prefill_context_tokens",
-    "decode_seqs",
-    "decode_context_tokens",
-)
-"""The columns of a row (p, x, n, c); see `workloadlab.latency.SAMPLE_COLUMNS`."""
 
 
 def feature_rows(steps: pl.DataFrame | Mapping[str, Any]) -> Floats:

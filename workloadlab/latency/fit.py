@@ -12,15 +12,15 @@ import polars as pl
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency.card import ErrorCard
 from workloadlab.latency.choice import choose_estimator, fold_predictions
-from workloadlab.latency.domain import Domain, kind_of
+from workloadlab.latency.domain import Domain
 from workloadlab.latency.estimators.registry import ESTIMATORS, estimator_named, fit_estimator
-from workloadlab.latency.features import FEATURES
 from workloadlab.latency.hardware.geometry import ModelGeometry
 from workloadlab.latency.hardware.gpus import find_gpu
 from workloadlab.latency.importers import is_source, read_source
 from workloadlab.latency.intervals import Intervals
 from workloadlab.latency.model import LatencyModel
 from workloadlab.latency.samples import check_samples, read_samples
+from workloadlab.latency.step import FEATURES, kind_of
 
 if TYPE_CHECKING:
     from workloadlab.latency.estimators.estimator import Estimator

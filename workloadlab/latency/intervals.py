@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from workloadlab.errors import UsageError
-from workloadlab.latency.domain import KINDS, kind_of
+from workloadlab.latency.step import KINDS, kind_of
 
 __all__ = ["Intervals"]
 

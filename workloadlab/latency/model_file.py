@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError
 from workloadlab.latency.card import POINT, ErrorCard, ErrorSlice
-from workloadlab.latency.domain import DOMAIN_FEATURES, KINDS, Domain
+from workloadlab.latency.domain import DOMAIN_FEATURES, Domain
 from workloadlab.latency.estimators.registry import ESTIMATORS
 from workloadlab.latency.fields import Fields, is_number
 from workloadlab.latency.intervals import Intervals
+from workloadlab.latency.step import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

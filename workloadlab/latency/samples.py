@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.latency.features import FEATURES
 from workloadlab.latency.hardware.geometry import ModelGeometry
 from workloadlab.latency.hardware.gpus import find_gpu
 from workloadlab.latency.hardware.limits import least_step_s
+from workloadlab.latency.step import FEATURES
 from workloadlab.trace import write_atomically
 
 __all__ = ["SAMPLE_COLUMNS", "check_samples", "read_samples", "write_samples"]

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workloadlab.simulation import Cluster, Pool
-    from workloadlab.simulation.workload import Outcome, Workload
+    from workloadlab.simulation.outcome import Outcome
+    from workloadlab.simulation.workload import Workload
     from workloadlab.trace import Trace
 
 __all__ = ["Assignments", "all_assignments", "exhaustive"]

@@ -13,7 +13,8 @@ from workloadlab.simulation.engine.verdict import lane_problem, outcome_of
 if TYPE_CHECKING:
     from workloadlab.routing import Router
     from workloadlab.simulation import Cluster
-    from workloadlab.simulation.workload import Outcome, Workload
+    from workloadlab.simulation.outcome import Outcome
+    from workloadlab.simulation.workload import Workload
 
 __all__ = ["cost_of", "follow", "improve", "look_ahead", "planned"]
 

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from workloadlab.routing import Router
     from workloadlab.simulation import Cluster
-    from workloadlab.simulation.workload import Outcome, Workload
+    from workloadlab.simulation.outcome import Outcome
+    from workloadlab.simulation.workload import Workload
 
 __all__ = ["Oracle"]
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from workloadlab.oracles.oracle import Oracle
     from workloadlab.simulation import Cluster
-    from workloadlab.simulation.workload import Outcome, Workload
+    from workloadlab.simulation.outcome import Outcome
+    from workloadlab.simulation.workload import Workload
     from workloadlab.trace import Runs, Trace
 
 __all__ = ["replay_oracles"]

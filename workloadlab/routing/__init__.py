@@ -10,7 +10,6 @@ its row to `signals.py`.
 """
 
 from workloadlab.routing.batch import Batch, Chooser, as_choices, batch_router, choices_of
-from workloadlab.routing.compilation import signatures
 from workloadlab.routing.memory import empty_memory, memory_slots, per_instance
 from workloadlab.routing.prefix_index import CHARACTERS_PER_TOKEN, PrefixIndex
 from workloadlab.routing.registry import SHELF
@@ -24,6 +23,7 @@ from workloadlab.routing.signals import (
     REQUEST_FIELDS,
     SIGNALS,
     signals_table,
+    signatures,
 )
 
 __all__ = [

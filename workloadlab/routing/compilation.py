@@ -7,12 +7,12 @@ from functools import cache
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
-from workloadlab.routing.signals import INSTANCE, REQUEST
+from workloadlab.routing.signals import signatures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Kind", "arity_of", "compile_function", "may_read", "signatures", "with_all_arguments"]
+__all__ = ["Kind", "arity_of", "compile_function", "may_read", "with_all_arguments"]
 
 Kind = Literal["score", "choose", "batch"]
 
@@ -36,18 +36,6 @@ def with_all_arguments(function: Any, kind: Kind, call: Any) -> Callable[..., An
             request, instances, params
         )
     return lambda request, instances, params, memory: call(request, instances, params, memory)
-
-
-def signatures() -> tuple[Any, Any]:
-    """Return the numba signatures of score and choose functions."""
-    from numba import from_dtype, types
-
-    request, instance = from_dtype(REQUEST), from_dtype(INSTANCE)
-    numbers = types.float64[::1]
-    return (
-        types.float64(request, instance, numbers),
-        types.int64(request, types.Array(instance, 1, "C"), numbers, numbers),
-    )
 
 
 _PARTS: dict[tuple[Any, bool, bool], Any] = {}

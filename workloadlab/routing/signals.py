@@ -24,6 +24,7 @@ __all__ = [
     "SIGNALS",
     "Signal",
     "signals_table",
+    "signatures",
 ]
 
 Kind = Literal["own", "reported", "fixed", "prefix", "request", "router"]
@@ -149,3 +150,15 @@ def signals_table() -> list[dict[str, Any]]:
         ('request', 'input_tokens', 'tokens')
     """
     return [{"record": signal.record, **asdict(signal)} for signal in SIGNALS]
+
+
+def signatures() -> tuple[Any, Any]:
+    """Return the numba signatures of score and choose functions."""
+    from numba import from_dtype, types
+
+    request, instance = from_dtype(REQUEST), from_dtype(INSTANCE)
+    numbers = types.float64[::1]
+    return (
+        types.float64(request, instance, numbers),
+        types.int64(request, types.Array(instance, 1, "C"), numbers, numbers),
+    )

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from workloadlab.routing import Chooser, PrefixIndex
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.engine.side_by_side import Opening, StoredLane
+    from workloadlab.simulation.outcome import Outcome
     from workloadlab.simulation.windows import Window
-    from workloadlab.simulation.workload import Outcome, Sessions, Workload
+    from workloadlab.simulation.workload import Sessions, Workload
     from workloadlab.trace import Trace
 
 __all__ = ["Environment", "Episode", "LaneState", "Played"]

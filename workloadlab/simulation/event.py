@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from workloadlab.errors import UnsupportedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from workloadlab.simulation.pool import Pool
 
 __all__ = ["EVENT_KINDS", "Entry", "Event", "event_queue", "presence", "refuse_events"]
 
@@ -19,6 +17,22 @@ EVENT_KINDS = ("stop", "drain", "start")
 """What may happen, see `Event`; what happens at one moment does so in this order."""
 
 REQUESTS = ("retry", "fail")
+
+
+class Group(Protocol):
+    """What this file asks of a pool."""
+
+    @property
+    def name(self) -> str:
+        """The pool's name; its instances are NAME/0, NAME/1 and so on."""
+
+    @property
+    def instances(self) -> int:
+        """How many it has."""
+
+    @property
+    def step_together(self) -> bool:
+        """Whether they are ranks that only come and go together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +116,7 @@ class Entry(NamedTuple):
     value: float
 
 
-def event_queue(events: Iterable[Event], pools: Sequence[Pool]) -> list[Entry]:
+def event_queue(events: Iterable[Event], pools: Sequence[Group]) -> list[Entry]:
     """Return what happens to each instance, in the order in which it does.
 
     Raises:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.engine.lane_record import LaneArrays
-    from workloadlab.simulation.workload import Outcome
+    from workloadlab.simulation.outcome import Outcome
 
 __all__ = ["RECORDS", "Recorder", "recorder_for"]
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from workloadlab.simulation.cluster import Cluster
-    from workloadlab.simulation.workload import Outcome, Sessions, Workload
+    from workloadlab.simulation.outcome import Outcome
+    from workloadlab.simulation.workload import Sessions, Workload
     from workloadlab.trace import Runs, Trace
 
     LaneTask = tuple[Workload, Cluster, Router, int, Recorder]

@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from workloadlab.errors import UsageError
+from workloadlab.simulation.outcome import REPLAYED, outcome_trace
 from workloadlab.simulation.recording import Recorder
-from workloadlab.simulation.workload import REPLAYED, outcome_trace
 from workloadlab.trace import COLUMNS, RunInfo, Runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from workloadlab.simulation.cluster import Cluster
-    from workloadlab.simulation.workload import Outcome, Sessions, Workload
+    from workloadlab.simulation.outcome import Outcome
+    from workloadlab.simulation.workload import Sessions, Workload
     from workloadlab.trace import Trace
 
 __all__ = ["Played", "lanes_of", "runs_of"]

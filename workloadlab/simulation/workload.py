@@ -1,4 +1,4 @@
-"""What both engines take and give: a workload as arrays, and outcomes as arrays."""
+"""What both engines take: a workload as arrays."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ import numpy.typing as npt
 import polars as pl
 
 from workloadlab.errors import UnsupportedError, UsageError
-from workloadlab.trace import COLUMNS, Provenance, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from workloadlab.trace import Trace
 
 __all__ = [
     "PER_REQUEST",
-    "Outcome",
     "Sessions",
     "Workload",
-    "outcome_trace",
     "prefix_keys",
     "seed_state",
     "workload_of",
@@ -31,11 +28,6 @@ PREFIX_KEY_TOKENS = 256
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Sessions = Literal["open", "closed", "clients"]
-
-REPLAYED = ("queue_ns", "ttft_ns", "last_token_ns", "e2e_ns", "cached_tokens", "token_offsets_ns",
-            "outcome", "finish_reason", "instance_id", "waiting_at_arrival", "running_at_arrival",
-            "kv_usage_at_arrival", "dispatch_ns", "preemptions")  # fmt: skip
-"""Columns of the input trace that a replay replaces."""
 
 
 @dataclass(frozen=True)
@@ -112,36 +104,6 @@ PER_REQUEST = tuple(
     if key.name not in ("block_ids", "first_block", "block_size", "models")
 )
 """Attributes of a workload that have one value for each request."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What happened to each request; times in seconds of simulated time, NaN where it never came.
-
-    A request is served if it has an end, rejected if it has no instance, and failed otherwise; of one
-    that was retried all but arrival and preemptions is that of the last attempt: see `Event`.
-
-    Attributes:
-        arrival_s: when the request arrived; in closed-loop sessions an outcome too.
-        instance: index of the instance, -1 if rejected.
-        dispatch_s: when the router placed the request.
-        scheduled_s: when its first chunk started.
-        first_token_s, end_s: ends of the steps that gave the first and the last token.
-        preemptions: how often it was preempted.
-        cached_tokens: prompt tokens found in the prefix cache when it was first scheduled.
-        steps, steps_outside: engine steps in all, and those outside the latency model's domain.
-    """
-
-    arrival_s: Floats
-    instance: Ints
-    dispatch_s: Floats
-    scheduled_s: Floats
-    first_token_s: Floats
-    end_s: Floats
-    preemptions: Ints
-    cached_tokens: Ints
-    steps: int
-    steps_outside: int
 
 
 def workload_of(trace: Trace, *, prefixes: bool = False, sessions: Sessions = "open") -> Workload:
@@ -287,74 +249,6 @@ def _closed_loop(trace: Trace, *, by_client: bool) -> dict[str, Any]:
     next_turn[frame["before"].to_numpy()] = frame["row"].to_numpy()
     think_s[frame["row"].to_numpy()] = frame["think"].to_numpy() / 1e9
     return {"next_turn": next_turn, "think_s": think_s}
-
-
-def outcome_trace(
-    trace: Trace,
-    base: pl.DataFrame,
-    workload: Workload,
-    outcome: Outcome,
-    *,
-    run_id: str,
-    names: Sequence[str],
-    options: dict[str, Any],
-) -> Trace:
-    """Lay the outcome beside the requests: the rows of `base` with the replayed columns filled in.
-
-    Args:
-        trace: the trace that was replayed, for provenance.
-        base: its rows without the columns in `REPLAYED`.
-        workload: as replayed, so with scaled arrivals.
-        outcome: from an engine.
-        run_id: name of the run.
-        names: instance names by index.
-        options: what was replayed how, for the provenance.
-    """
-    arrival = outcome.arrival_s
-    arrival_ns = np.rint(arrival * 1e9).astype(np.int64)
-
-    def since_arrival(moment_s: Floats) -> pl.Series:
-        filled = np.isfinite(moment_s)
-        span = np.rint((np.where(filled, moment_s, arrival) - arrival) * 1e9).astype(np.int64)
-        return pl.Series(span).set(pl.Series(~filled), None)
-
-    placed, served = pl.Series(outcome.instance >= 0), pl.Series(np.isfinite(outcome.end_s))
-    instance = pl.Series(np.maximum(outcome.instance, 0))
-    end = since_arrival(outcome.end_s)
-    filled = base.with_columns(
-        run_id=pl.lit(run_id),
-        arrival_ns=pl.Series(arrival_ns),
-        queue_ns=since_arrival(outcome.scheduled_s),
-        ttft_ns=since_arrival(outcome.first_token_s),
-        last_token_ns=end,
-        e2e_ns=end,
-        output_tokens=pl.Series(workload.output_tokens).cast(pl.UInt32),
-        outcome=pl.select(
-            pl.when(served).then(pl.lit("ok")).when(placed).then(pl.lit("error"))
-            .otherwise(pl.lit("rejected"))
-        ).to_series(),
-        instance_id=pl.Series(list(names)).gather(instance).set(~placed, None),
-        dispatch_ns=since_arrival(outcome.dispatch_s),
-        preemptions=pl.Series(outcome.preemptions).cast(pl.UInt32),
-        **_cached(workload, outcome),
-    )  # fmt: skip
-    filled = filled.select(name for name in COLUMNS if name in filled.columns)
-    filled = filled.sort("arrival_ns", "row_id")
-    provenance = Provenance(
-        reader="replay",
-        options=options,
-        t0_unix_ns=trace.provenance.t0_unix_ns,
-        rows={"read": len(workload), "written": len(workload)},
-        parents=[trace.provenance.to_dict()],
-    )
-    return Trace(filled.lazy(), provenance)
-
-
-def _cached(workload: Workload, outcome: Outcome) -> dict[str, pl.Series]:
-    """Return the cached tokens as a column, if prefixes were cached at all."""
-    if workload.block_size == 0:
-        return {}
-    return {"cached_tokens": pl.Series(outcome.cached_tokens).cast(pl.UInt32)}
 
 
 def seed_state(seed: int) -> int:

@@ -45,7 +45,7 @@ print(json.dumps([[first(order, slots) for order in range(4)], new]))
 """
 ASKING = """
 from workloadlab.jit import entry
-from workloadlab.simulation.engine.queue_order import before_in_queue
+from workloadlab.simulation.engine.batch_formation import before_in_queue
 
 @entry()
 def first(order, slots):
@@ -112,7 +112,7 @@ def test_edits_of_the_engine_three_files_away_are_seen(copied):
         "simulation/engine/record_types.py",
         names,
         '"fcfs", "least_work_left", "priority", "bin_packing"',
-    )  # a constant that `queue_order` reads, which is reached from here and from the forming of batches
+    )  # `before_in_queue` reads this constant; the forming of batches reaches it, and so does this test
     order, new = copied.run(ENGINE)
     assert order == [False, False, True, False]
     assert "_schedule" in new

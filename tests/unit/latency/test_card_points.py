@@ -11,7 +11,7 @@ from workloadlab import LatencyModel
 from workloadlab.errors import DataError
 from workloadlab.latency import ErrorCard
 from workloadlab.latency.card import sample_points
-from workloadlab.latency.domain import kind_of
+from workloadlab.latency.step import kind_of
 
 
 @pytest.fixture(scope="module")

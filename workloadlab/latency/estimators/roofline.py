@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.jit import entry
-from workloadlab.latency.domain import kind_of
 from workloadlab.latency.estimators.estimator import Estimator
 from workloadlab.latency.hardware.gpus import DTYPE_BYTES
+from workloadlab.latency.step import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

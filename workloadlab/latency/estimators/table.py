@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.latency.domain import KINDS, kind_of
 from workloadlab.latency.estimators import linear, linear_kernel
 from workloadlab.latency.estimators.estimator import Estimator
 from workloadlab.latency.estimators.evaluate import evaluate
-from workloadlab.latency.estimators.table_kernel import decode_line, kernel_table, step_time
+from workloadlab.latency.estimators.table_kernel import BASE, decode_line, step_time
+from workloadlab.latency.step import KINDS, kind_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from workloadlab.latency.fields import Fields
 
 __all__ = ["AXES", "ESTIMATOR", "coordinates", "fit_coefficients", "parse_coefficients"]
@@ -283,6 +285,29 @@ def parse_coefficients(take: Fields) -> dict[str, Any]:
             "seconds": grid.numbers("seconds", count=count),
         }
     return coefficients
+
+
+def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
+    """Lay curve and grids out for `step_time`; the same coefficients give the same bits.
+
+    The table of the linear estimator comes first, its curve corrected; then where the grid of each
+    kind starts (0: there is none); then the grids: sizes of axes, nodes, seconds.
+    """
+    base = linear_kernel.with_curve(
+        linear.kernel_table(coefficients["fallback"]),
+        np.array(coefficients["curve_tokens"]),
+        np.array(coefficients["curve_s"]),
+    )
+    starts = np.zeros(len(KINDS))
+    cells: list[float] = []
+    for index, kind in enumerate(KINDS):
+        grid = coefficients["grids"].get(kind)
+        if grid:
+            starts[index] = BASE + len(KINDS) + len(cells)
+            cells += [float(len(axis)) for axis in grid["nodes"]]
+            cells += [value for axis in grid["nodes"] for value in axis]
+            cells += grid["seconds"]
+    return np.concatenate([base, starts, np.array(cells, np.float64)])
 
 
 ESTIMATOR = Estimator(

@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from workloadlab.jit import entry, inline
-from workloadlab.latency.domain import KINDS
-from workloadlab.latency.estimators import linear, linear_kernel
+from workloadlab.latency.estimators import linear_kernel
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["decode_line", "kernel_table", "step_time"]
+__all__ = ["BASE", "decode_line", "step_time"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-_BASE = linear_kernel.TABLE_CELLS
-
-
-def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
-    """Lay curve and grids out for `step_time`; the same coefficients give the same bits.
-
-    The table of the linear estimator comes first, its curve corrected; then where the grid of each
-    kind starts (0: there is none); then the grids: sizes of axes, nodes, seconds.
-    """
-    base = linear_kernel.with_curve(
-        linear.kernel_table(coefficients["fallback"]),
-        np.array(coefficients["curve_tokens"]),
-        np.array(coefficients["curve_s"]),
-    )
-    starts = np.zeros(len(KINDS))
-    cells: list[float] = []
-    for index, kind in enumerate(KINDS):
-        grid = coefficients["grids"].get(kind)
-        if grid:
-            starts[index] = _BASE + len(KINDS) + len(cells)
-            cells += [float(len(axis)) for axis in grid["nodes"]]
-            cells += [value for axis in grid["nodes"] for value in axis]
-            cells += grid["seconds"]
-    return np.concatenate([base, starts, np.array(cells, np.float64)])
+BASE = linear_kernel.TABLE_CELLS
+"""Where the grids begin, behind the table of the linear estimator."""
 
 
 @inline
@@ -117,7 +91,7 @@ def step_time(
     kind = 0
     if p > 0.0:
         kind = 2 if n > 0.0 else 1
-    grid = int(table[_BASE + kind])
+    grid = int(table[BASE + kind])
     if grid == 0 or p + n == 0.0:
         return float(linear_kernel.step_time(p, x, n, c, table))
     cached = x / p if p > 0.0 else 0.0
@@ -158,7 +132,7 @@ def decode_line(
     """
     n, c = decode_seqs, decode_context_tokens
     seconds = step_time(0.0, 0.0, n, c, table)
-    grid = int(table[_BASE])
+    grid = int(table[BASE])
     if grid == 0 or n == 0.0:
         line: tuple[float, float, float] = linear_kernel.decode_line(n, c, table)
         return line

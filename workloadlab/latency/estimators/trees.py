@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.jit import entry
-from workloadlab.latency.domain import KINDS, kind_of
 from workloadlab.latency.estimators import linear, linear_kernel
 from workloadlab.latency.estimators.evaluate import evaluate
 from workloadlab.latency.estimators.table import coordinates
+from workloadlab.latency.step import KINDS, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from workloadlab.latency.domain import kind_of
+from workloadlab.latency.step import kind_of
 
 if TYPE_CHECKING:
     from workloadlab.latency.hardware.collectives import Exchanges

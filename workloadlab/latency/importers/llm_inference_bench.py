@@ -20,9 +20,9 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import UsageError
-from workloadlab.latency.features import FEATURES
 from workloadlab.latency.importers.selection import choose, read_table
 from workloadlab.latency.importers.source import Facts, Source
+from workloadlab.latency.step import FEATURES
 
 __all__ = ["SOURCE", "is_llm_inference_bench", "read_llm_inference_bench"]
 

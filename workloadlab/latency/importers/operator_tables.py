@@ -29,9 +29,9 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.latency.domain import kind_of
 from workloadlab.latency.hardware.collectives import Exchanges, expert_parallel, tensor_parallel
 from workloadlab.latency.importers.selection import geometry_of
+from workloadlab.latency.step import kind_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.errors import DataError
-from workloadlab.latency.features import FEATURES
 from workloadlab.latency.measurement.plan import Shape
 from workloadlab.latency.samples import SAMPLE_COLUMNS
+from workloadlab.latency.step import FEATURES
 
 if TYPE_CHECKING:
     from pathlib import Path

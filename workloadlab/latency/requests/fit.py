@@ -19,7 +19,8 @@ from workloadlab.errors import DataError, UsageError
 from workloadlab.latency.card import ErrorCard, buckets, slice_errors
 from workloadlab.latency.estimators.boosting import exported
 from workloadlab.latency.estimators.trees import flatten, tree_table
-from workloadlab.latency.requests.model import RequestModel, request_time
+from workloadlab.latency.requests.model import RequestModel
+from workloadlab.latency.requests.request_time import request_time
 from workloadlab.latency.requests.rows import (
     REQUEST_FEATURES,
     REQUEST_TARGETS,

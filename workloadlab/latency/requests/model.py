@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +17,12 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.jit import entry
 from workloadlab.latency import catalog
-from workloadlab.latency.estimators.trees import parse_trees, tree_sum, tree_table
+from workloadlab.latency.estimators.trees import parse_trees, tree_table
 from workloadlab.latency.fields import Fields
 from workloadlab.latency.model import LatencyModel
 from workloadlab.latency.model_file import json_text, parse_card
+from workloadlab.latency.requests.request_time import request_time
 from workloadlab.latency.requests.rows import REQUEST_FEATURES, REQUEST_TARGETS
 from workloadlab.trace import write_atomically
 
@@ -32,21 +31,12 @@ if TYPE_CHECKING:
 
     from workloadlab.latency.card import ErrorCard
 
-__all__ = ["RequestModel", "load_predictor", "request_time"]
+__all__ = ["RequestModel", "load_predictor"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 FORMAT_VERSION = 1
 FORMAT = "workloadlab request model"
-
-
-@entry("float64(float64[::1], float64[::1])", allocates=True)
-def request_time(features: Floats, table: Floats) -> float:
-    """Seconds of one request; features and table come from `RequestModel.kernel`.
-
-    Runs compiled, and as plain Python through `.py_func` with the same bits.
-    """
-    return math.exp(tree_sum(features, table, 0))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from workloadlab.errors import UsageError
-from workloadlab.latency.domain import KINDS
-from workloadlab.latency.features import FEATURES
 from workloadlab.latency.hardware.geometry import ModelGeometry
 from workloadlab.latency.hardware.gpus import find_gpu
+from workloadlab.latency.step import FEATURES, KINDS
 from workloadlab.reporting.canvas import INK, canvas, log_axis, series, thousands
 from workloadlab.reporting.facts import Key, Plot
 from workloadlab.reporting.latency_model.operations import Floats, Places

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workloadlab.latency.domain import KINDS, kind_of
+from workloadlab.latency.step import KINDS, kind_of
 from workloadlab.reporting.canvas import series
 
 if TYPE_CHECKING:

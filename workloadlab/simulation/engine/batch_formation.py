@@ -33,7 +33,6 @@ from workloadlab.simulation.engine.kv_blocks import (
 )
 from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.linked_list import append, insert, unlink
-from workloadlab.simulation.engine.queue_order import before_in_queue, victim
 from workloadlab.simulation.engine.record_types import BATCHINGS, NONE, ORDERS
 
 if TYPE_CHECKING:
@@ -53,6 +52,34 @@ __all__: list[str] = []
 
 CHUNKED, STATIC = BATCHINGS.index("chunked"), BATCHINGS.index("static")
 FCFS, BIN_PACKING = ORDERS.index("fcfs"), ORDERS.index("bin_packing")
+PRIORITY = ORDERS.index("priority")
+LEAST_WORK_LEFT = ORDERS.index("least_work_left")
+
+
+@helper
+def before_in_queue(order: Count, a: Request, b: Request) -> Flag:
+    """Say whether `a` is served before `b`; in equal standing the one accepted earlier."""
+    if order == PRIORITY:
+        x, y = a.priority, b.priority
+    elif order == LEAST_WORK_LEFT:
+        x, y = a.predicted - a.generated, b.predicted - b.generated
+    else:  # bin packing: the largest first
+        x, y = -a.target, -b.target
+    return x < y or (x == y and a.accepted < b.accepted)
+
+
+@helper
+def victim(e: Instance, slots: Array) -> Slot:
+    """Return who is preempted: the last admitted, or the least important and of those the newest."""
+    worst = e.running.tail
+    if e.queue_order != PRIORITY:
+        return worst
+    q = slots[worst].previous
+    while q != NONE:
+        if before_in_queue(e.queue_order, slots[worst], slots[q]):
+            worst = q
+        q = slots[q].previous
+    return worst
 
 
 @inline

@@ -16,7 +16,7 @@ from numba import from_dtype, types
 from numba.core import cgutils
 from numba.core.extending import intrinsic
 
-from workloadlab.routing import signatures
+from workloadlab.routing.signals import signatures
 from workloadlab.simulation.engine.arrays import member
 from workloadlab.simulation.engine.record_types import SEQUENCE
 

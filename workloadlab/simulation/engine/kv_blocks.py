@@ -4,15 +4,28 @@ A block is free, private to a sequence, or resident under a dense block id. Resi
 by the sequences that use them; without users they stay, idle, until a block is needed and no free one
 is left: then the least recently used goes first, and of one sequence the deepest. Residency is indexed
 by id directly; nothing is hashed.
+
+A router is told of prefixes by bits: one by block and instance, set if the block is there, in its own
+prefix index or really. A look-up walks down a prompt once, with the instances that had every block so
+far.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from numba.cpython.unsafe.numbers import trailing_zeros
+
 from workloadlab.jit import helper
-from workloadlab.simulation.engine.arrays import block_ids, cache, pages, uses
-from workloadlab.simulation.engine.prefix_bits import clear_bit, set_bit
+from workloadlab.simulation.engine.arrays import (
+    block_ids,
+    cache,
+    pages,
+    prefix_bits,
+    slots,
+    uses,
+    views,
+)
 from workloadlab.simulation.engine.record_types import NONE, PAGE_BITS
 
 if TYPE_CHECKING:
@@ -30,14 +43,18 @@ if TYPE_CHECKING:
 __all__ = [
     "available",
     "blocks_for",
+    "clear_bit",
     "empty",
     "enter",
     "hits",
     "idle_hits",
     "lose",
     "release",
+    "set_bit",
     "share",
     "take",
+    "tell_indexed",
+    "whole_blocks",
 ]
 
 
@@ -192,3 +209,43 @@ def empty(e: Instance, lane: Lane, i: Index) -> None:
     """Make every block free on an instance whose sequences are lost; idle ones are evicted."""
     take(e, lane, i, available(e))
     e.free = e.kv_blocks
+
+
+@helper
+def set_bit(lane: Lane, i: Index, block: Block) -> None:
+    """Say that an instance has a block, and note its page as written."""
+    pages(lane)[i, block >> PAGE_BITS] = 1
+    prefix_bits(lane)[i >> 6, block] |= 1 << (i & 63)
+
+
+@helper
+def clear_bit(lane: Lane, i: Index, block: Block) -> None:
+    """Say that an instance does not have a block, and note its page as written."""
+    pages(lane)[i, block >> PAGE_BITS] = 1
+    prefix_bits(lane)[i >> 6, block] &= ~(1 << (i & 63))
+
+
+@helper
+def whole_blocks(lane: Lane, s: Request, tokens: Count) -> Count:
+    """Count the whole blocks with ids among the first tokens of a request."""
+    return min(s.blocks, tokens // lane.block_tokens) if lane.block_tokens > 0 else 0
+
+
+@helper
+def tell_indexed(lane: Lane, tokens: Count) -> None:
+    """Tell the router how many of the first `tokens` tokens of a request each instance has."""
+    s, shown, ids = slots(lane)[lane.held.head], views(lane), block_ids(lane)
+    whole = whole_blocks(lane, s, tokens)
+    for word in range(lane.prefix_words):
+        bits, first, depth = prefix_bits(lane)[word], word << 6, 0
+        others = lane.instances - first
+        alive = -1 if others >= 64 else (1 << others) - 1
+        while alive != 0:
+            left = alive & bits[ids[s.first_block + depth]] if depth < whole else 0
+            # Instances that have all blocks before this one, and not this one.
+            ending = alive ^ left
+            while ending != 0:
+                shown[first + trailing_zeros(ending)].indexed_tokens = depth * lane.block_tokens
+                ending &= ending - 1
+            alive = left
+            depth += 1

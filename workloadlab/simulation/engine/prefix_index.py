@@ -26,8 +26,8 @@ from workloadlab.simulation.engine.arrays import (
     slots,
     views,
 )
+from workloadlab.simulation.engine.kv_blocks import clear_bit, set_bit, tell_indexed, whole_blocks
 from workloadlab.simulation.engine.lane_record import part
-from workloadlab.simulation.engine.prefix_bits import clear_bit, set_bit, tell_indexed, whole_blocks
 from workloadlab.simulation.engine.record_types import NONE
 
 if TYPE_CHECKING:

@@ -41,9 +41,14 @@ from workloadlab.simulation.engine.by_address import index_insert, step_time
 from workloadlab.simulation.engine.decodes import overrun
 from workloadlab.simulation.engine.instance import accept, uniform_draw
 from workloadlab.simulation.engine.instances import advance, catch_up
-from workloadlab.simulation.engine.kv_blocks import available, blocks_for, hits
+from workloadlab.simulation.engine.kv_blocks import (
+    available,
+    blocks_for,
+    hits,
+    tell_indexed,
+    whole_blocks,
+)
 from workloadlab.simulation.engine.linked_list import insert, unlink
-from workloadlab.simulation.engine.prefix_bits import tell_indexed, whole_blocks
 from workloadlab.simulation.engine.record_types import ASSUMED_OUTPUT_TOKENS, GONE, NONE, TICK_S
 
 if TYPE_CHECKING:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
     from workloadlab.routing import Router
     from workloadlab.simulation.cluster import Cluster
-    from workloadlab.simulation.workload import Outcome, Workload
+    from workloadlab.simulation.outcome import Outcome
+    from workloadlab.simulation.workload import Workload
 
 __all__ = ["LaneBatch", "Opening", "StoredLane", "replay_by_choices"]
 

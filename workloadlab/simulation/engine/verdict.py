@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
-from workloadlab.simulation.workload import Outcome
+from workloadlab.simulation.outcome import Outcome
 
 if TYPE_CHECKING:
     from workloadlab.routing import Router

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from workloadlab.simulation.reference.kv_blocks import BlockStore, Sequence
 
 if TYPE_CHECKING:
+    from workloadlab.simulation.outcome import Outcome
     from workloadlab.simulation.pool import Pool
-    from workloadlab.simulation.workload import Outcome
 
 __all__ = ["Engine", "uniform_draw"]
 

@@ -20,15 +20,16 @@ import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.routing import DEFER, REQUEST, Router, empty_memory
-from workloadlab.routing.signals import REPORTED_FIELDS
-from workloadlab.simulation.engine.record_types import ASSUMED_OUTPUT_TOKENS, TICK_S
+from workloadlab.simulation.engine.record_types import TICK_S
 from workloadlab.simulation.event import Entry, presence
 from workloadlab.simulation.fixed_signals import fixed_signals
+from workloadlab.simulation.outcome import Outcome
 from workloadlab.simulation.reference.events import handle_events
 from workloadlab.simulation.reference.instance import Engine, uniform_draw
 from workloadlab.simulation.reference.kv_blocks import Sequence
 from workloadlab.simulation.reference.prefix_index import IndexByDictionary
-from workloadlab.simulation.workload import Outcome, Workload, prefix_keys, seed_state
+from workloadlab.simulation.reference.router_side import choose, refresh_signals, report
+from workloadlab.simulation.workload import Workload, prefix_keys, seed_state
 
 if TYPE_CHECKING:
     from workloadlab.simulation.cluster import Cluster
@@ -162,14 +163,6 @@ class Lane:
             for able, engine in zip(self.able(row), self.engines, strict=True)
         ]
 
-    def predict(self, row: int) -> int:
-        if "oracle" in self.policy.reads:
-            return int(self.workload.output_tokens[row])
-        if self.workload.predicted_tokens[row] >= 0:
-            return int(self.workload.predicted_tokens[row])
-        lengths = [length for engine in self.engines for length in engine.finished]
-        return sum(lengths) // len(lengths) if lengths else ASSUMED_OUTPUT_TOKENS
-
     def due_s(self) -> float:
         """Return when the router has decided on the next request."""
         at_s = min((moment for moment, _ in self.expected), default=math.inf)
@@ -201,67 +194,6 @@ class Lane:
 
     # Router
 
-    def refresh_signals(self, now: float) -> None:
-        """Take the snapshots that fall due until `now`, and show the newest that has arrived."""
-        interval, delay = self.cluster.signal_interval_s, self.cluster.signal_delay_s
-        visible = math.floor((now - delay + TICK_S) / interval)
-        taken = max(self.snapshots, default=-1)
-        for tick in range(max(taken + 1, visible), math.floor((now + TICK_S) / interval) + 1):
-            self.advance(tick * interval)
-            self.snapshots[tick] = self.blank_views()
-            for engine, view in zip(self.engines, self.snapshots[tick], strict=True):
-                engine.report(view)
-        if visible > self.seen_tick:
-            self.seen_tick = visible
-            for view, seen, engine in zip(
-                self.views, self.snapshots[visible], self.engines, strict=True
-            ):
-                for name in REPORTED_FIELDS:
-                    view[name] = seen[name]
-                view.sent_since_report = engine.sent - seen.sent_since_report
-                view.sent_tokens_since_report = engine.sent_tokens - seen.sent_tokens_since_report
-
-    def report(self) -> None:
-        for view, engine in zip(self.views, self.engines, strict=True):
-            engine.report(view)
-            view.sent_since_report = view.sent_tokens_since_report = 0
-
-    def choose(self, row: int, now: float) -> int:
-        workload, policy, views = self.workload, self.policy, self.views
-        prompt = int(workload.input_tokens[row])
-        for view, engine, fits in zip(views, self.engines, self.open(row), strict=True):
-            view.in_flight = engine.in_flight
-            view.fits = fits
-            if "prefix" in policy.reads and self.guess is None and engine.pool.prefix_caching:
-                whole = self.named(row)[: (prompt - 1) // engine.pool.block_size]
-                view.cached_tokens = engine.store.hits(whole) * engine.pool.block_size
-                view.indexed_tokens = view.cached_tokens
-        if self.guess is not None:
-            self.guess.match(views, row, now)
-        request = self.offer[0]
-        request.row, request.arrival_s, request.now_s = row, self.outcome.arrival_s[row], now
-        request.input_tokens, request.predicted_output_tokens = prompt, self.predict(row)
-        oracle = "oracle" in policy.reads
-        request.output_tokens = workload.output_tokens[row] if oracle else 0
-        request.prefix_key = self.keys[row] if "prefix" in policy.reads else -1
-        for name in ("session", "model", "tenant", "slo_class", "priority"):
-            request[name] = getattr(workload, name)[row]
-        request.queue_length = len(self.held)
-
-        request.draw = uniform_draw(self.state, self.decisions)
-        self.decisions += 1
-        if policy.kind == "choose":
-            return int(policy.interpreted(request, views, self.params, self.memory))
-        best, best_score = -1, math.inf
-        for index in range(len(self.engines)):
-            if views[index].fits:
-                score = policy.interpreted(request, views[index], self.params)
-                if score < best_score or (best < 0 and score == math.inf):
-                    best, best_score = index, score
-        if best < 0:
-            raise UsageError(f"router {policy.name!r} scores every instance NaN")
-        return best
-
     def offer_held(self, now: float) -> None:
         """Offer what waits in the router's queue, first come first, until the router defers."""
         while self.held:
@@ -273,8 +205,8 @@ class Lane:
             if not any(self.open(row)):
                 break
             if self.cluster.signal_interval_s == 0:
-                self.report()
-            chosen = self.choose(row, now)
+                report(self)
+            chosen = choose(self, row, now)
             if chosen == DEFER:
                 break
             if not 0 <= chosen < len(self.engines):
@@ -318,7 +250,7 @@ class Lane:
                     name = self.policy.name
                     raise UsageError(f"router {name!r} defers request {self.held[0]} for ever")
             if self.cluster.signal_interval_s > 0:
-                self.refresh_signals(now)
+                refresh_signals(self, now)
             self.advance(now)
             for engine in self.engines:
                 for row, ended_s in engine.ended:

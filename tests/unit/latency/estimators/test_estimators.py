@@ -10,11 +10,11 @@ from support.latency_models import random_steps
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import ESTIMATORS, LatencyModel, ModelGeometry
-from workloadlab.latency.domain import kind_of
 from workloadlab.latency.estimators import linear, linear_kernel, roofline, table, trees
 from workloadlab.latency.estimators.evaluate import evaluate
 from workloadlab.latency.estimators.registry import estimator_named, fit_estimator
 from workloadlab.latency.hardware.gpus import find_gpu
+from workloadlab.latency.step import kind_of
 
 
 def test_the_roofline_recovers_its_rates_and_their_efficiencies() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from workloadlab.errors import UsageError
 from workloadlab.latency import check_samples
-from workloadlab.latency.features import FEATURES
 from workloadlab.latency.importers import read_source
+from workloadlab.latency.step import FEATURES
 
 
 def test_splitwise_iterations(tmp_path) -> None:

@@ -1,0 +1,91 @@
+"""The router's side of the readable engine: what it sees, when, and what it chooses."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from workloadlab.errors import UsageError
+from workloadlab.routing.signals import REPORTED_FIELDS
+from workloadlab.simulation.engine.record_types import ASSUMED_OUTPUT_TOKENS, TICK_S
+from workloadlab.simulation.reference.instance import uniform_draw
+
+if TYPE_CHECKING:
+    from workloadlab.simulation.reference.lane import Lane
+
+__all__ = ["choose", "predict", "refresh_signals", "report"]
+
+
+def predict(lane: Lane, row: int) -> int:
+    """Return the output length that the router is told."""
+    if "oracle" in lane.policy.reads:
+        return int(lane.workload.output_tokens[row])
+    if lane.workload.predicted_tokens[row] >= 0:
+        return int(lane.workload.predicted_tokens[row])
+    lengths = [length for engine in lane.engines for length in engine.finished]
+    return sum(lengths) // len(lengths) if lengths else ASSUMED_OUTPUT_TOKENS
+
+
+def refresh_signals(lane: Lane, now: float) -> None:
+    """Take the snapshots that fall due until `now`, and show the newest that has arrived."""
+    interval, delay = lane.cluster.signal_interval_s, lane.cluster.signal_delay_s
+    visible = math.floor((now - delay + TICK_S) / interval)
+    taken = max(lane.snapshots, default=-1)
+    for tick in range(max(taken + 1, visible), math.floor((now + TICK_S) / interval) + 1):
+        lane.advance(tick * interval)
+        lane.snapshots[tick] = lane.blank_views()
+        for engine, view in zip(lane.engines, lane.snapshots[tick], strict=True):
+            engine.report(view)
+    if visible > lane.seen_tick:
+        lane.seen_tick = visible
+        for view, seen, engine in zip(
+            lane.views, lane.snapshots[visible], lane.engines, strict=True
+        ):
+            for name in REPORTED_FIELDS:
+                view[name] = seen[name]
+            view.sent_since_report = engine.sent - seen.sent_since_report
+            view.sent_tokens_since_report = engine.sent_tokens - seen.sent_tokens_since_report
+
+
+def report(lane: Lane) -> None:
+    """Show the router the instances as they are."""
+    for view, engine in zip(lane.views, lane.engines, strict=True):
+        engine.report(view)
+        view.sent_since_report = view.sent_tokens_since_report = 0
+
+
+def choose(lane: Lane, row: int, now: float) -> int:
+    """Describe the request and the instances to the router; return its choice."""
+    workload, policy, views = lane.workload, lane.policy, lane.views
+    prompt = int(workload.input_tokens[row])
+    for view, engine, fits in zip(views, lane.engines, lane.open(row), strict=True):
+        view.in_flight = engine.in_flight
+        view.fits = fits
+        if "prefix" in policy.reads and lane.guess is None and engine.pool.prefix_caching:
+            whole = lane.named(row)[: (prompt - 1) // engine.pool.block_size]
+            view.cached_tokens = engine.store.hits(whole) * engine.pool.block_size
+            view.indexed_tokens = view.cached_tokens
+    if lane.guess is not None:
+        lane.guess.match(views, row, now)
+    request = lane.offer[0]
+    request.row, request.arrival_s, request.now_s = row, lane.outcome.arrival_s[row], now
+    request.input_tokens, request.predicted_output_tokens = prompt, predict(lane, row)
+    oracle = "oracle" in policy.reads
+    request.output_tokens = workload.output_tokens[row] if oracle else 0
+    request.prefix_key = lane.keys[row] if "prefix" in policy.reads else -1
+    for name in ("session", "model", "tenant", "slo_class", "priority"):
+        request[name] = getattr(workload, name)[row]
+    request.queue_length = len(lane.held)
+    request.draw = uniform_draw(lane.state, lane.decisions)
+    lane.decisions += 1
+    if policy.kind == "choose":
+        return int(policy.interpreted(request, views, lane.params, lane.memory))
+    best, best_score = -1, math.inf
+    for index in range(len(lane.engines)):
+        if views[index].fits:
+            score = policy.interpreted(request, views[index], lane.params)
+            if score < best_score or (best < 0 and score == math.inf):
+                best, best_score = index, score
+    if best < 0:
+        raise UsageError(f"router {policy.name!r} scores every instance NaN")
+    return best
