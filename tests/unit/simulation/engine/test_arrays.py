@@ -43,7 +43,8 @@ def by_belief(request, instances, params, memory):
 
 @router(needs={"prefix"})
 def by_hits(request, instance):
-    return request.input_tokens - instance.cached_tokens + 10 * instance.in_flight
+    hits = request.input_tokens - instance.cached_tokens + 10 * instance.in_flight
+    return hits + 0.1 * instance.output_tokens_left
 
 
 def crowd(*, closed=False):
