@@ -16,6 +16,7 @@ LINES = 320
 
 LONGER = {
     "characterization/statistics/cache_loops.py": "compiled: the loops of each cache, side by side",
+    "simulation/engine/batch_formation.py": "compiled: who runs in a step, who waits, who is preempted",
     "simulation/engine/instance.py": "compiled: everything that a step does to one instance",
 }
 """Files that may be longer, with the reason of each."""

@@ -279,11 +279,8 @@ def parse_coefficients(take: Fields) -> dict[str, Any]:
         ]
         if any(len(axis) < 2 for axis in axes):
             raise grid.wrong("nodes", nodes, "write at least two nodes for every axis")
-        count = int(np.prod([len(axis) for axis in axes]))
-        coefficients["grids"][kind] = {
-            "nodes": axes,
-            "seconds": grid.numbers("seconds", count=count),
-        }
+        seconds = grid.numbers("seconds", count=int(np.prod([len(axis) for axis in axes])))
+        coefficients["grids"][kind] = {"nodes": axes, "seconds": seconds}
     return coefficients
 
 
