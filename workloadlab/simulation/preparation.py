@@ -63,7 +63,6 @@ def _in_blocks_of_the_trace(cluster: Cluster, workload: Workload) -> Cluster:
 
 def _check_pools(cluster: Cluster, workload: Workload) -> None:
     """Refuse a pool that none of the requests could use: a misspelt model, or too few KV blocks."""
-    slots = workload.input_tokens + workload.output_tokens - 1
     for pool in cluster.pools:
         served = np.ones(len(workload), bool)
         if pool.models:
@@ -74,7 +73,7 @@ def _check_pools(cluster: Cluster, workload: Workload) -> None:
                 f"pool {pool.name!r} serves {', '.join(pool.models)}, which no request asks for",
                 fix=f"the trace asks for {', '.join(workload.models)}",
             )
-        least = -(-int(slots[served].min()) // pool.block_size)
+        least = -(-int(workload.kv_tokens[served].min()) // pool.block_size)
         if least > pool.blocks:
             raise UsageError(
                 f"pool {pool.name!r} has {pool.blocks:,} KV blocks of {pool.block_size} tokens, and its "

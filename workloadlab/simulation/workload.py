@@ -91,6 +91,19 @@ class Workload:
         first[self.next_turn[self.next_turn >= 0]] = False
         return np.flatnonzero(first)
 
+    @property
+    def kv_tokens(self) -> Ints:
+        """Most tokens that each request holds in a KV cache: its last token is never fed back."""
+        return self.input_tokens + self.output_tokens - 1
+
+    def prompt_blocks(self, row: int) -> tuple[list[int], int]:
+        """Return the ids of a prompt's whole blocks, as far as it has them, and the tokens behind."""
+        prompt, size = int(self.input_tokens[row]), self.block_size
+        start, end = self.first_block[row : row + 2]
+        whole = prompt // size if size else 0
+        ids = [int(name) for name in self.block_ids[start:end][:whole]]
+        return ids, prompt - len(ids) * size
+
     def scaled(self, rate_scale: float) -> Workload:
         """Return the same requests arriving `rate_scale` times as fast; think times stay."""
         if not (rate_scale > 0 and np.isfinite(rate_scale)):

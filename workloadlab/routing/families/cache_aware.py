@@ -23,6 +23,7 @@ from workloadlab.routing.choices import (
 )
 from workloadlab.routing.memory import memory_slots, per_instance
 from workloadlab.routing.prefix_index import CHARACTERS_PER_TOKEN, PrefixIndex
+from workloadlab.routing.prompts import share_of_prompt
 from workloadlab.routing.router import router
 
 __all__ = ["aibrix_prefix", "ray_prefix", "sglang_cache_aware", "vllm_router_cache_aware"]
@@ -84,7 +85,7 @@ def sglang_cache_aware(request: Any, instances: Any, params: Any, memory: Any) -
     chosen = _least_loaded_and_handled(instances, handled)
     if not (high - low > params[1] and high > params[2] * low):
         match = _longest_match(instances)
-        if instances[match].indexed_tokens > params[0] * request.input_tokens:
+        if instances[match].indexed_tokens > share_of_prompt(request, params[0]):
             chosen = match
     handled[chosen] += 1.0
     return chosen
@@ -111,7 +112,7 @@ def vllm_router_cache_aware(request: Any, instances: Any, params: Any, memory: A
     if high - low > params[1] and high > params[2] * low:
         return least_in_flight(instances)
     match = _longest_match(instances)
-    if instances[match].indexed_tokens > params[0] * request.input_tokens:
+    if instances[match].indexed_tokens > share_of_prompt(request, params[0]):
         return match
     return _smallest_index(instances)
 
@@ -136,7 +137,7 @@ def ray_prefix(request: Any, instances: Any, params: Any, memory: Any) -> int:
     if high - low > params[0]:
         return _less_of_drawn(instances, 2, request.draw)
     match = _longest_match(instances)
-    if instances[match].indexed_tokens >= params[1] * request.input_tokens:
+    if instances[match].indexed_tokens >= share_of_prompt(request, params[1]):
         return match
     return _smallest_index_then_load(instances)
 

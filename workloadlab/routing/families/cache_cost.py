@@ -18,6 +18,13 @@ from workloadlab.routing.choices import (
 )
 from workloadlab.routing.memory import memory_slots, per_instance
 from workloadlab.routing.prefix_index import PrefixIndex
+from workloadlab.routing.prompts import (
+    blocks_of_prompt,
+    prompts_ahead,
+    prompts_with,
+    rest_of_prompt,
+    uncached_tokens,
+)
 from workloadlab.routing.router import router
 
 __all__ = ["dualmap", "dynamo_kv", "dynamo_kv_approx", "preble_e2"]
@@ -28,27 +35,22 @@ LOADS = memory_slots(load_s="instance", seen_s="instance")
 PRIME = 2147483647
 
 
-def _pending(instance: Any) -> Any:
-    """Return the prompt tokens ahead: those reported, and those sent since."""
-    return instance.queued_tokens + instance.sent_tokens_since_report
-
-
 def _cached(instance: Any) -> Any:
     return instance.cached_tokens
 
 
 def _dynamo_cost(instance: Any, request: Any, params: Any, least: Any) -> float:
     block = instance.block_size
-    blocks = float((request.input_tokens + block - 1) // block)
-    pending = _pending(instance)
+    blocks = float(blocks_of_prompt(request, instance))
+    pending = prompts_ahead(instance)
     decay = 1.0 / (1.0 + params[1] * ((pending - least) / block) / blocks)
     credit = params[0] * decay * (instance.indexed_tokens // block)
-    prefill = max(0.0, (pending + request.input_tokens) / block - credit)
+    prefill = max(0.0, prompts_with(request, instance) / block - credit)
     decode = instance.kv_blocks_used + blocks
     return float(params[2] * prefill + decode + params[3] * instance.in_flight)
 
 
-_range_of_pending = lowest_and_highest(_pending)
+_range_of_pending = lowest_and_highest(prompts_ahead)
 _range_of_cached = lowest_and_highest(_cached)
 _range_of_costs = lowest_and_highest(_dynamo_cost)
 _cheapest_at_random = least_at_random(_dynamo_cost)
@@ -116,7 +118,7 @@ def _holds(instance: Any, request: Any, params: Any, load_s: Any, wanted: Any) -
 
 
 def _preble_cost(instance: Any, request: Any, params: Any, load_s: Any, wanted: Any) -> float:
-    uncached = request.input_tokens - instance.cached_tokens
+    uncached = uncached_tokens(request, instance)
     free = (instance.kv_blocks - instance.kv_blocks_used) * instance.block_size
     evicted = max(0, uncached - free)
     return float(load_s[instance.index] + params[0] * (evicted + uncached))
@@ -148,10 +150,10 @@ def preble_e2(request: Any, instances: Any, params: Any, memory: Any) -> int:
         load_s[i] *= math.exp((seen_s[i] - request.now_s) / params[2])
         seen_s[i] = request.now_s
     _, longest = _range_of_cached(instances)
-    exploits = longest > request.input_tokens - longest
+    exploits = longest > rest_of_prompt(request, longest)
     wanted = longest if exploits else 0.0
     best = _cheapest_holder(instances, request, params, load_s, wanted)
-    sent = params[0] * (request.input_tokens - instances[best].cached_tokens)
+    sent = params[0] * uncached_tokens(request, instances[best])
     load_s[best] += sent + params[1] * request.predicted_output_tokens
     return best
 
@@ -183,12 +185,12 @@ def dualmap(request: Any, instances: Any, params: Any, memory: Any) -> int:
     if second < 0:
         return first
     a, b = instances[first], instances[second]
-    pending_a, pending_b = _pending(a), _pending(b)
+    pending_a, pending_b = prompts_ahead(a), prompts_ahead(b)
     lighter = second if pending_b < pending_a else first
     if a.cached_tokens == b.cached_tokens:
         return lighter
     affine, pending = first, pending_a
     if b.cached_tokens > a.cached_tokens:
         affine, pending = second, pending_b
-    own = request.input_tokens - instances[affine].cached_tokens
+    own = uncached_tokens(request, instances[affine])
     return affine if params[0] * (pending + own) <= params[1] else lighter

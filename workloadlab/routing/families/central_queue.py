@@ -11,6 +11,7 @@ from typing import Any
 
 from workloadlab.routing.choices import least, least_among
 from workloadlab.routing.memory import memory_slots
+from workloadlab.routing.prompts import blocks_of, blocks_of_request, prompts_ahead, prompts_with
 from workloadlab.routing.router import router
 
 __all__ = ["hold_until_fit", "hra", "max_capacity"]
@@ -20,14 +21,10 @@ NEXT = memory_slots(next_s=1)
 """When `max_capacity` may place a request again."""
 
 
-def _blocks(tokens: Any, block_size: Any) -> int:
-    return int((tokens + block_size - 1) // block_size)
-
-
 def _room(instance: Any) -> int:
     """Return the blocks that neither running nor queued prompts take, those just sent included."""
-    queued = instance.queued_tokens + instance.sent_tokens_since_report
-    taken = instance.kv_blocks_used + _blocks(queued, instance.block_size)
+    queued = blocks_of(prompts_ahead(instance), instance.block_size)
+    taken = instance.kv_blocks_used + queued
     return int(instance.kv_blocks - taken)
 
 
@@ -65,7 +62,7 @@ def max_capacity(request: Any, instances: Any, params: Any, memory: Any) -> int:
         return -1
     best = _roomiest(instances)
     v = instances[best]
-    wanted = _blocks(request.input_tokens + request.predicted_output_tokens, v.block_size)
+    wanted = blocks_of_request(request, v)
     if not idle and (wanted > _room(v) or v.in_flight >= v.max_num_seqs):
         return -1
     memory[NEXT.next_s] = request.now_s + params[0]
@@ -77,7 +74,7 @@ def _queue(instance: Any, request: Any, params: Any, idle: Any) -> Any:
 
 
 def _has_head_room(instance: Any, request: Any, params: Any, idle: Any) -> bool:
-    prompts = instance.queued_tokens + instance.sent_tokens_since_report + request.input_tokens
+    prompts = prompts_with(request, instance)
     reserved = math.ceil(prompts * (1.0 + params[0]) / instance.block_size)
     free = instance.kv_blocks - instance.kv_blocks_used - reserved
     return bool(idle or free >= params[1] * instance.kv_blocks)
@@ -111,7 +108,7 @@ def _load(instance: Any, request: Any) -> Any:
 def _starts_at_once(instance: Any, request: Any) -> bool:
     if instance.in_flight >= instance.max_num_seqs:
         return False
-    wanted = _blocks(request.input_tokens + request.predicted_output_tokens, instance.block_size)
+    wanted = blocks_of_request(request, instance)
     ready = instance.waiting + instance.sent_since_report == 0 and wanted <= _room(instance)
     return bool(instance.in_flight == 0 or ready)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from workloadlab.routing.prompts import uncached_tokens
 from workloadlab.routing.router import router
 
 __all__ = ["mixing_impact", "mixing_seconds"]
@@ -48,7 +49,7 @@ def mixing_seconds(request: Any, instance: Any, params: Any) -> float:
     what its decoding adds to each of their steps. g1, g2, g3 are prefill_token_s, decode_seq_s and
     decode_context_s of a fitted latency model. Preemption is not priced.
     """
-    uncached = request.input_tokens - instance.cached_tokens
+    uncached = uncached_tokens(request, instance)
     output = request.predicted_output_tokens
     own = params[1] * (instance.queued_tokens + uncached) + params[3] * instance.context_tokens
     stall = instance.running * params[1] * uncached

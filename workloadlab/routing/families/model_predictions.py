@@ -24,6 +24,13 @@ from workloadlab.errors import UsageError
 from workloadlab.routing.families import predicted_latency as policies
 from workloadlab.routing.families.predicted_latency import PREDICTED
 from workloadlab.routing.memory import per_instance
+from workloadlab.routing.prompts import (
+    context_with,
+    indexed_share,
+    prompts_ahead,
+    rest_of_prompt,
+    unindexed_tokens,
+)
 
 if TYPE_CHECKING:
     from workloadlab.routing.router import Router
@@ -139,14 +146,14 @@ def _of_requests(
 @cache
 def _step_predictions(step_time: Function) -> tuple[Function, Function]:
     def ttft(request: Any, instance: Any, numbers: Any) -> float:
-        uncached = request.input_tokens - instance.indexed_tokens
-        tokens = instance.queued_tokens + instance.sent_tokens_since_report + uncached
+        uncached = unindexed_tokens(request, instance)
+        tokens = prompts_ahead(instance) + uncached
         most, table = numbers[0], numbers[2:]
         n, c = float(instance.running), float(instance.context_tokens)
         whole = max(0.0, np.ceil(tokens / most) - 1.0)
         rest = tokens - whole * most
         own = min(rest, float(uncached))
-        before = own * (request.input_tokens - own)
+        before = own * rest_of_prompt(request, own)
         seconds = numbers[1] + step_time(rest, before, n, c, table)
         if whole > 0.0:
             seconds += whole * (numbers[1] + step_time(most, 0.0, n, c, table))
@@ -154,7 +161,7 @@ def _step_predictions(step_time: Function) -> tuple[Function, Function]:
 
     def tpot(request: Any, instance: Any, numbers: Any) -> float:
         batch = instance.running + instance.waiting + instance.sent_since_report + 1
-        context = instance.context_tokens + request.input_tokens
+        context = context_with(request, instance)
         return float(numbers[1] + step_time(0.0, 0.0, float(batch), float(context), numbers[2:]))
 
     return ttft, tpot
@@ -168,8 +175,8 @@ def _request_predictions(predict: Function, columns: tuple[int, ...]) -> tuple[F
             float(instance.running),
             float(instance.waiting + instance.sent_since_report),
             instance.kv_blocks_used / instance.kv_blocks,
-            instance.indexed_tokens / request.input_tokens,
-            float(instance.queued_tokens + instance.sent_tokens_since_report),
+            indexed_share(request, instance),
+            float(prompts_ahead(instance)),
             float(instance.output_tokens_left),
         )
         chosen = np.empty(len(columns))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from workloadlab.routing.prompts import prompts_ahead, uncached_tokens
 from workloadlab.routing.router import router
 
 __all__ = ["clairvoyant_least_work"]
@@ -23,6 +24,5 @@ def clairvoyant_least_work(request: Any, instance: Any, params: Any) -> float:
 
     For a router that declares the oracle, output_tokens_left counts the true lengths.
     """
-    prompt = instance.queued_tokens + instance.sent_tokens_since_report
-    prompt += request.input_tokens - instance.cached_tokens
+    prompt = prompts_ahead(instance) + uncached_tokens(request, instance)
     return float(params[0] * prompt + params[1] * instance.output_tokens_left)

@@ -18,6 +18,7 @@ from typing import Any
 from workloadlab.routing.choices import least, least_among
 from workloadlab.routing.families.scorers import LLMD_INDEX
 from workloadlab.routing.memory import memory_slots, per_instance
+from workloadlab.routing.prompts import context_with, prompts_ahead, unindexed_tokens
 from workloadlab.routing.router import router
 
 __all__ = ["llmd_latency", "polyserve", "predicted_latency"]
@@ -29,14 +30,13 @@ TARGETS = {"ttft_slo_s": 1.0, "tpot_slo_s": 0.05}
 
 
 def _ttft(request: Any, instance: Any, numbers: Any) -> float:
-    pending = instance.queued_tokens + instance.sent_tokens_since_report
-    uncached = request.input_tokens - instance.indexed_tokens
-    return float(numbers[0] + numbers[1] * (pending + uncached))
+    tokens = prompts_ahead(instance) + unindexed_tokens(request, instance)
+    return float(numbers[0] + numbers[1] * tokens)
 
 
 def _tpot(request: Any, instance: Any, numbers: Any) -> float:
     batch = instance.running + instance.waiting + instance.sent_since_report + 1
-    context = instance.context_tokens + request.input_tokens
+    context = context_with(request, instance)
     return float(numbers[0] + numbers[2] * batch + numbers[3] * context)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from workloadlab.routing.prompts import uncached_tokens
 from workloadlab.routing.router import router
 
 __all__ = ["lmetric", "lmetric_no_queue"]
@@ -12,7 +13,7 @@ __all__ = ["lmetric", "lmetric_no_queue"]
 @router(
     family="product",
     uses={"prefix"},
-    formula="score = max(1, queued_tokens + input_tokens - cached_tokens) x (running + waiting + 1)",
+    formula="score = max(1, queued + input - cached) x (running + waiting + 1)",
     source="LMetric (Alibaba, OSDI 2026)",
 )
 def lmetric(request: Any, instance: Any, params: Any) -> float:
@@ -20,14 +21,14 @@ def lmetric(request: Any, instance: Any, params: Any) -> float:
 
     Reads queued tokens, the prefix cache, running and waiting.
     """
-    prompt = max(1, instance.queued_tokens + request.input_tokens - instance.cached_tokens)
+    prompt = max(1, instance.queued_tokens + uncached_tokens(request, instance))
     return float(prompt * (instance.running + instance.waiting + 1))
 
 
 @router(
     family="product",
     uses={"prefix"},
-    formula="score = max(1, input_tokens - cached_tokens) x (running + waiting + 1)",
+    formula="score = max(1, input - cached) x (running + waiting + 1)",
     source="LMetric as often ported, without the queued prompts",
 )
 def lmetric_no_queue(request: Any, instance: Any, params: Any) -> float:
@@ -35,5 +36,5 @@ def lmetric_no_queue(request: Any, instance: Any, params: Any) -> float:
 
     A long prompt in the queue weighs no more than a short one. Reads the prefix cache, running, waiting.
     """
-    prompt = max(1, request.input_tokens - instance.cached_tokens)
+    prompt = max(1, uncached_tokens(request, instance))
     return float(prompt * (instance.running + instance.waiting + 1))

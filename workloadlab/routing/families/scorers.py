@@ -15,6 +15,7 @@ from workloadlab.routing.choices import (
 )
 from workloadlab.routing.families.cache_aware import aibrix_prefix
 from workloadlab.routing.prefix_index import PrefixIndex
+from workloadlab.routing.prompts import cached_share, indexed_share, unindexed_tokens
 from workloadlab.routing.router import Router, router
 
 __all__ = ["aibrix_multi", "llmd_default", "llmd_precise", "ps_loadaware", "weighted"]
@@ -47,11 +48,11 @@ def _minus_blend(instance: Any, request: Any, params: Any, spans: Any) -> float:
     """Return the weighted sum of the scores, negative; spans are lows and highs over the instances."""
     low_w, high_w, low_r, high_r, low_f, high_f, low_t, high_t = spans
     v = instance
-    uncached = request.input_tokens - v.indexed_tokens
+    uncached = unindexed_tokens(request, v)
     score = params[0] * _inverse(v.waiting, low_w, high_w)
     score += params[1] * _inverse(v.running, low_r, high_r)
     score += params[2] * (1.0 - v.kv_blocks_used / v.kv_blocks)
-    score += params[3] * (v.indexed_tokens / request.input_tokens)
+    score += params[3] * indexed_share(request, v)
     score += params[4] * ((high_f - v.in_flight) / high_f if v.in_flight > 0 else 1.0)
     score += params[5] * 0.5 * max(0.0, 1.0 - v.waiting / 128.0)
     score += params[6] * max(0.0, 1.0 - (v.queued_tokens + uncached) / 4194304.0)
@@ -128,7 +129,7 @@ aibrix_multi = _preset(
 
 
 def _minus_hits_above_load(instance: Any, request: Any, beta: Any, mean: Any) -> float:
-    score = instance.cached_tokens / request.input_tokens
+    score = cached_share(request, instance)
     score -= beta * (instance.in_flight - mean) / max(1.0, mean)
     return float(-score)
 

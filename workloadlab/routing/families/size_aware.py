@@ -6,6 +6,7 @@ from typing import Any
 
 from workloadlab.routing.choices import least
 from workloadlab.routing.memory import memory_slots, per_instance
+from workloadlab.routing.prompts import prompts_ahead, uncached_tokens
 from workloadlab.routing.router import router
 
 __all__ = ["decode_balancer", "least_work_left", "min_min"]
@@ -22,8 +23,7 @@ def _own_cell(instance: Any, cells: Any) -> Any:
 
 
 def _work_s(instance: Any, request: Any, params: Any, errors: Any) -> float:
-    prompt = instance.queued_tokens + instance.sent_tokens_since_report
-    prompt += request.input_tokens - instance.cached_tokens
+    prompt = prompts_ahead(instance) + uncached_tokens(request, instance)
     output = max(0.0, instance.output_tokens_left + errors[instance.index])
     return float(params[0] * prompt + params[1] * output)
 

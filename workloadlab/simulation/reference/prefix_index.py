@@ -32,7 +32,7 @@ class IndexByDictionary:
     def match(self, views: Any, row: int, now: float) -> None:
         """Tell the router what its index knows of a request, on every instance."""
         self.age(now)
-        blocks = self.prompt_blocks(row)
+        blocks, _ = self.workload.prompt_blocks(row)
         for i in range(len(views)):
             entries, found = self.of(i), 0
             while found < len(blocks) and (i, blocks[found]) in entries:
@@ -45,8 +45,7 @@ class IndexByDictionary:
     def insert(self, row: int, i: int, now: float) -> None:
         """Remember that a request was sent to instance `i`: the deepest block first."""
         entries, size = self.of(i), self.workload.block_size
-        blocks = self.prompt_blocks(row)
-        rest = int(self.workload.input_tokens[row]) - len(blocks) * size
+        blocks, rest = self.workload.prompt_blocks(row)
         names: list[tuple[Any, int]] = [(block, size) for block in blocks]
         if self.settings.kind == "tree" and rest > 0:
             names.append((("rest", row), rest))
@@ -83,10 +82,3 @@ class IndexByDictionary:
     def of(self, i: int) -> Entries:
         """Return the dictionary that holds an instance's entries."""
         return self.dictionaries[0 if self.settings.shared else i]
-
-    def prompt_blocks(self, row: int) -> list[int]:
-        """Return the ids of the whole blocks of a prompt, as far as it has them."""
-        size = self.workload.block_size
-        whole = int(self.workload.input_tokens[row]) // size if size else 0
-        start, end = self.workload.first_block[row : row + 2]
-        return [int(name) for name in self.workload.block_ids[start:end][:whole]]
