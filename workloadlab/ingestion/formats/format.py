@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.trace import GIVEN
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -37,7 +39,7 @@ class Column:
     @property
     def required(self) -> bool:
         """Whether a row without this value is no request."""
-        return self.target in ("arrival_ns", "input_tokens")
+        return self.target in GIVEN
 
 
 @dataclass(frozen=True, kw_only=True)
