@@ -56,9 +56,9 @@ class Engine:
     def blocks_for(self, tokens: int) -> int:
         return -(-tokens // self.pool.block_size)
 
-    def fits(self, prompt: int, output: int) -> bool:
+    def fits(self, input_tokens: int, output_tokens: int) -> bool:
         """Say whether a request can ever be served: its last token needs no slot of its own."""
-        return self.blocks_for(prompt + output - 1) <= self.pool.blocks
+        return self.blocks_for(input_tokens + output_tokens - 1) <= self.pool.blocks
 
     def accept(self, sequence: Sequence, now: float) -> None:
         if not self.stepping:
@@ -69,7 +69,7 @@ class Engine:
         self.waiting.append(sequence)
         self.in_flight += 1
         self.sent += 1
-        self.sent_tokens += sequence.prompt
+        self.sent_tokens += sequence.input
 
     @property
     def has_work(self) -> bool:

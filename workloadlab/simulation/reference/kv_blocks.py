@@ -12,7 +12,7 @@ class Sequence:
     """One request inside an engine; `ids` names its blocks, `used` says which of those it shares."""
 
     row: int
-    prompt: int
+    input: int
     output: int
     predicted: int
     priority: int = 0
@@ -28,7 +28,7 @@ class Sequence:
     @property
     def total(self) -> int:
         """Tokens known so far; prefill ends when all are computed."""
-        return self.prompt + self.generated
+        return self.input + self.generated
 
 
 @dataclass

@@ -141,10 +141,13 @@ class Lane:
     def able(self, row: int) -> list[bool]:
         """Say which instances serve the request's model and have room for it when empty."""
         workload = self.workload
-        prompt, output = int(workload.input_tokens[row]), int(workload.output_tokens[row])
+        input_tokens, output_tokens = (
+            int(workload.input_tokens[row]),
+            int(workload.output_tokens[row]),
+        )
         name = workload.models[workload.model[row]] if workload.model[row] >= 0 else None
         return [
-            engine.fits(prompt, output)
+            engine.fits(input_tokens, output_tokens)
             and (name is None or not engine.pool.models or name in engine.pool.models)
             for engine in self.engines
         ]
@@ -223,17 +226,20 @@ class Lane:
             self.release_after(row, now)
             return
         self.outcome.instance[row] = chosen
-        prompt, output = int(workload.input_tokens[row]), int(workload.output_tokens[row])
+        input_tokens, output_tokens = (
+            int(workload.input_tokens[row]),
+            int(workload.output_tokens[row]),
+        )
         ids = self.named(row) if self.engines[chosen].pool.prefix_caching else []
         predicted = int(self.offer[0].predicted_output_tokens)
         priority = int(workload.priority[row])
         self.engines[chosen].accept(
-            Sequence(row, prompt, output, predicted, priority, ids=ids), now
+            Sequence(row, input_tokens, output_tokens, predicted, priority, ids=ids), now
         )
         if self.guess is not None:
             self.guess.insert(row, chosen, now)
         view.sent_since_report += 1
-        view.sent_tokens_since_report += prompt
+        view.sent_tokens_since_report += input_tokens
 
     def goes_on(self) -> bool:
         """Say whether the router may still have to act."""

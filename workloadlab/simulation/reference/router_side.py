@@ -57,19 +57,19 @@ def report(lane: Lane) -> None:
 def choose(lane: Lane, row: int, now: float) -> int:
     """Describe the request and the instances to the router; return its choice."""
     workload, policy, views = lane.workload, lane.policy, lane.views
-    prompt = int(workload.input_tokens[row])
+    input_tokens = int(workload.input_tokens[row])
     for view, engine, fits in zip(views, lane.engines, lane.open(row), strict=True):
         view.in_flight = engine.in_flight
         view.fits = fits
         if "prefix" in policy.reads and lane.guess is None and engine.pool.prefix_caching:
-            whole = lane.named(row)[: (prompt - 1) // engine.pool.block_size]
+            whole = lane.named(row)[: (input_tokens - 1) // engine.pool.block_size]
             view.cached_tokens = engine.store.hits(whole) * engine.pool.block_size
             view.indexed_tokens = view.cached_tokens
     if lane.guess is not None:
         lane.guess.match(views, row, now)
     request = lane.offer[0]
     request.row, request.arrival_s, request.now_s = row, lane.outcome.arrival_s[row], now
-    request.input_tokens, request.predicted_output_tokens = prompt, predict(lane, row)
+    request.input_tokens, request.predicted_output_tokens = input_tokens, predict(lane, row)
     oracle = "oracle" in policy.reads
     request.output_tokens = workload.output_tokens[row] if oracle else 0
     request.prefix_key = lane.keys[row] if "prefix" in policy.reads else -1
