@@ -13,8 +13,11 @@ from workloadlab.cli.common import json_option, print_json, say, working
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from workloadlab.oracles import Oracle
     from workloadlab.routing import Router
+    from workloadlab.scoring import RunScore
     from workloadlab.simulation import Cluster
     from workloadlab.trace import Runs, Trace
 
@@ -98,7 +101,7 @@ def command(
         raise UsageError("--record without a place to write to", fix="name a folder with -o")
     if trace is None:
         raise UsageError("no trace to replay", fix="workloadlab replay TRACE --cluster FILE")
-    from workloadlab.scoring import OUTSIDE_WORTH_A_WARNING, score
+    from workloadlab.scoring import score
     from workloadlab.trace import Trace
 
     opened = Trace.open(trace)
@@ -114,10 +117,30 @@ def command(
         say(f"{len(runs)} runs written to {out}")
     board = score(runs)
     for run in board.runs:
-        if run.outside_share > OUTSIDE_WORTH_A_WARNING:
-            say(f"warning: {run.run_id}: {run.outside_share:.1%} of the steps lie outside "
-                "the latency model's domain and are extrapolated")  # fmt: skip
+        for words in _warnings(run, cluster):
+            say(f"warning: {run.run_id}: {words}")
     click.echo(board.to_json() if as_json else str(board))
+
+
+def _warnings(run: RunScore, cluster: Cluster) -> Iterator[str]:
+    """Say what a reader of the table must know about a run."""
+    from workloadlab.scoring import OUTSIDE_WORTH_A_WARNING
+
+    if run.outside_share > OUTSIDE_WORTH_A_WARNING:
+        yield (
+            f"{run.outside_share:.1%} of the steps lie outside the latency model's domain and are "
+            "extrapolated"
+        )
+    lost = run.requests - run.served
+    if lost:
+        yield f"{lost:,} of {run.requests:,} requests were not served; its numbers are of the others"
+    end_s = run.makespan_s
+    late = [event for event in cluster.events if end_s is not None and event.at_s > end_s]
+    if late and not lost:
+        yield (
+            f"{len(late)} of {len(cluster.events)} events lie after its end at {end_s:,.0f} s; at_s counts "
+            "seconds of the replay, whatever the rate scale"
+        )
 
 
 def _split(words: tuple[str, ...]) -> list[str]:

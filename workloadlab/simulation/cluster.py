@@ -114,9 +114,9 @@ class Cluster:
             facts = tomllib.loads(path.read_text())
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise DataError(f"is not TOML: {error}", where=str(path)) from error
+        _refuse_unknown(facts, {*_ROUTER_KEYS, "pool", "event"}, str(path))
         tables = facts.pop("pool", [])
         happenings = facts.pop("event", [])
-        _refuse_unknown(facts, {*_ROUTER_KEYS}, str(path))
         if not isinstance(happenings, list):
             raise DataError("has an event that is no table", where=str(path), fix="write [[event]]")
         if not isinstance(tables, list) or not tables:

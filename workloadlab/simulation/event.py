@@ -85,16 +85,27 @@ class Event:
     requests: str = "retry"
 
     def __post_init__(self) -> None:
-        at_s = self.at_s
-        if not isinstance(at_s, int | float) or not 0 <= at_s < math.inf:
-            raise UsageError(f"an event at_s = {at_s!r}", fix="use seconds, 0 or more")
+        at_s, kinds = self.at_s, ", ".join(EVENT_KINDS)
+        number = isinstance(at_s, int | float) and not isinstance(at_s, bool)
+        if not number or not 0 <= at_s < math.inf:
+            raise UsageError(
+                f"at_s = {at_s!r} is no moment of a replay", fix="use seconds from 0 on"
+            )
         if self.kind not in EVENT_KINDS:
-            raise UsageError(f"an event of kind {self.kind!r}", fix=f"use {', '.join(EVENT_KINDS)}")
+            raise UsageError(f"there is no kind of event {self.kind!r}", fix=f"use {kinds}")
+        if not isinstance(self.instance, str):
+            raise UsageError(
+                f"instance = {self.instance!r} is no name",
+                fix='write "pool/3", or "pool" for all of it',
+            )
         if self.requests not in REQUESTS:
-            raise UsageError(f"requests = {self.requests!r}", fix=f"use {', '.join(REQUESTS)}")
+            raise UsageError(
+                f"requests = {self.requests!r} is no way to go on", fix=f"use {', '.join(REQUESTS)}"
+            )
         if self.requests == "fail" and self.kind != "stop":
             raise UsageError(
-                f'requests = "fail" at a {self.kind}', fix="only a stop loses requests"
+                f'requests = "fail" means nothing at a {self.kind}',
+                fix="only a stop loses requests",
             )
 
     @property

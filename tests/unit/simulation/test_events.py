@@ -311,11 +311,13 @@ def test_a_cluster_file_has_events(tmp_path):
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ('"stop"', '"explode"', "event 1: an event of kind 'explode'"),
-        ("120.0", "-1", "event 1: an event at_s = -1"),
-        ("120.0", "inf", "event 1: an event at_s = inf"),
+        ('"stop"', '"explode"', "event 1: there is no kind of event 'explode'"),
+        ("120.0", "-1", "event 1: at_s = -1 is no moment"),
+        ("120.0", "inf", "event 1: at_s = inf is no moment"),
+        ("120.0", "true", "event 1: at_s = True is no moment"),
+        ('"a/1"', '["a/1"]', "event 1: instance = ['a/1'] is no name"),
         ('"fail"', '"forget"', "requests = 'forget'"),
-        ('"stop"', '"drain"', 'requests = "fail" at a drain'),
+        ('"stop"', '"drain"', 'requests = "fail" means nothing at a drain'),
         ('"a/1"', '"a/2"', "an event of 'a/2', which the cluster does not have"),
         ('instance = "ranks"', 'instance = "ranks/1"', "steps together with its pool"),
         ("at_s = 60", "at = 60", "event 2: unknown key 'at'"),
