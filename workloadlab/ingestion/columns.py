@@ -10,7 +10,7 @@ from workloadlab.errors import UsageError
 from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, unit_in_name
 from workloadlab.ingestion.parsing.times import DATETIME, UNITS, is_datetime
 from workloadlab.ingestion.parsing.values import is_number
-from workloadlab.trace import COLUMNS
+from workloadlab.trace import COLUMNS, GIVEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,6 @@ _NOT_FROM_LOGS = {
 }  # fmt: skip
 MAPPABLE = tuple(name for name in COLUMNS if name not in _NOT_FROM_LOGS)
 _EPOCH_S = 1e8
-_USUAL = "--map arrival=COLUMN --map input_tokens=COLUMN --map output_tokens=COLUMN"
 
 
 def named_format(name: str) -> Format:
@@ -75,15 +74,16 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
         if known.sniff(head):
             return known
     proposed = {column.target for column in GENERIC.read(head)} | mapping.keys()
-    lacking = [name for name in ("arrival_ns", "input_tokens") if name not in proposed]
+    lacking = [name for name in GIVEN if name not in proposed]
     if not lacking:
         return GENERIC
+    usual = " ".join(f"--map {_short(name)}=COLUMN" for name in (*GIVEN, "output_tokens"))
     raise UsageError(
         "no log format recognised: nothing looks like "
         f"{' or '.join(_short(name) for name in lacking)}.\n"
         f"  keys seen: {_listed(head.keys)}\n  nearest format: {_nearest(head)}",
         where=str(head.path),
-        fix=f"name the columns: {_USUAL} (and --unit arrival=ms where it is not seconds)",
+        fix=f"name the columns: {usual} (and --unit arrival=ms where it is not seconds)",
     )
 
 
@@ -175,7 +175,7 @@ def _check_present(
                 where=where,
                 fix=f"did you mean {near[0]!r}?" if near else "map a column that the file has",
             )
-    for target in ("arrival_ns", "input_tokens"):
+    for target in GIVEN:
         column = columns.get(target)
         if column is None or column.source not in head.keys:
             missing = f" {column.source!r}" if column else ""

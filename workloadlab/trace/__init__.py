@@ -9,12 +9,13 @@ sessions. To add a column, add a row to `schema.py`.
 
 from workloadlab.trace.prefixes import session_prefixes
 from workloadlab.trace.runs import RunInfo, Runs
-from workloadlab.trace.schema import COLUMNS, OUTCOMES, Flag
+from workloadlab.trace.schema import COLUMNS, GIVEN, OUTCOMES, Flag
 from workloadlab.trace.store import write_atomically
 from workloadlab.trace.trace import Provenance, Trace
 
 __all__ = [
     "COLUMNS",
+    "GIVEN",
     "OUTCOMES",
     "Flag",
     "Provenance",

@@ -14,6 +14,7 @@ import polars as pl
 __all__ = [
     "CAPABILITIES",
     "COLUMNS",
+    "GIVEN",
     "OUTCOMES",
     "REQUIRED",
     "SCHEMA_VERSION",
@@ -72,6 +73,9 @@ COLUMNS: dict[str, pl.DataType] = {
     "flags": pl.UInt32(),
 }
 """Every column of a trace with its dtype, in file order."""
+
+GIVEN = ("arrival_ns", "input_tokens")
+"""Columns that a log must give: what lacks one of them is no request."""
 
 REQUIRED = ("row_id", "source_format", "arrival_ns", "input_tokens", "warmup", "flags")
 """Columns that are in every file and never null."""

@@ -11,7 +11,7 @@ import polars as pl
 
 from workloadlab._version import __version__
 from workloadlab.errors import UnsupportedError, UsageError
-from workloadlab.trace.schema import CAPABILITIES, COLUMNS, REQUIRED, SCHEMA_VERSION
+from workloadlab.trace.schema import CAPABILITIES, COLUMNS, GIVEN, REQUIRED, SCHEMA_VERSION
 from workloadlab.trace.store import scan_trace, write_trace
 
 __all__ = ["Provenance", "Trace"]
@@ -107,7 +107,7 @@ class Trace:
         """
         lazy = frame.lazy()
         names = lazy.collect_schema().names()
-        for needed in ("arrival_ns", "input_tokens"):
+        for needed in GIVEN:
             if needed not in names:
                 raise UsageError(f"the frame has no column {needed}; it has {', '.join(names)}")
         unknown = [name for name in names if name not in COLUMNS]

@@ -34,11 +34,6 @@ class Column:
     since: str | None = None
     reading: Callable[[pl.Series], pl.Series] | None = None
 
-    @property
-    def required(self) -> bool:
-        """Whether a row without this value is no request."""
-        return self.target in ("arrival_ns", "input_tokens")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
