@@ -81,13 +81,10 @@ def calibrate(
         DataError: fewer than 30 usable requests, or times that look like another unit.
 
     Example:
-        >>> import polars as pl
         >>> from workloadlab.simulation import Cluster, replay
         >>> from workloadlab.trace import Trace
-        >>> log = Trace.from_frame(pl.DataFrame({
-        ...     "arrival_ns": [i * i * 3_000_000 for i in range(60)],
-        ...     "input_tokens": [100 + 37 * i % 900 for i in range(60)],
-        ...     "output_tokens": [20 + 53 * i % 200 for i in range(60)]}))
+        >>> log = Trace.of(
+        ...     (0.003 * i * i, 100 + 37 * i % 900, 20 + 53 * i % 200) for i in range(60))
         >>> truth = LatencyModel.linear(constant_s=0.01, prefill_token_s=5e-5)
         >>> cluster = Cluster.uniform(1, truth)
         >>> model = calibrate(replay(log, cluster, routers=["round_robin"]).traces[0], cluster)

@@ -213,12 +213,8 @@ def characterize(
         UsageError: a cache size that is not positive.
 
     Example:
-        >>> import polars as pl
         >>> from workloadlab.trace import Trace
-        >>> second = 1_000_000_000
-        >>> trace = Trace.from_frame(pl.DataFrame({
-        ...     "arrival_ns": [0, second, 4 * second], "input_tokens": [10, 20, 90]}))
-        >>> profile = characterize(trace)
+        >>> profile = characterize(Trace.of([(0, 10, None), (1, 20, None), (4, 90, None)]))
         >>> profile.arrivals.iat_s.mean, profile.lengths.input.p50, profile.lengths.output
         (2.0, 20.0, Unsupported(unsupported='no request records output_tokens'))
     """

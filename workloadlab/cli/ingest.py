@@ -25,7 +25,7 @@ from workloadlab.cli.common import json_option, pairs, print_json, say, working
     "mapping",
     multiple=True,
     metavar="COLUMN=FIELD",
-    help="Trace column from a field of the log, such as input_tokens=prompt_len.",
+    help="Trace column from a field of the log, such as output_tokens=answer_len.",
 )
 @click.option(
     "--unit",

@@ -104,10 +104,8 @@ def all_assignments(
         UsageError: more assignments, or no assignment serves every request.
 
     Example:
-        >>> import polars as pl
         >>> from workloadlab import Cluster, LatencyModel, Trace
-        >>> trace = Trace.from_frame(pl.DataFrame(
-        ...     {"arrival_ns": [0, 0], "input_tokens": [10, 10], "output_tokens": [2, 2]}))
+        >>> trace = Trace.of([(0, 10, 2), (0, 10, 2)])
         >>> model = LatencyModel.linear(constant_s=0.5, decode_seq_s=0.1)
         >>> every = all_assignments(trace, Cluster.uniform(2, model, step_overhead_s=0.0))
         >>> every.instance.tolist(), every.best.tolist(), round(every.best_s, 3)

@@ -130,10 +130,8 @@ def headroom(
         UsageError: as `hindsight`.
 
     Example:
-        >>> import polars as pl
         >>> from workloadlab import Cluster, LatencyModel, Trace
-        >>> trace = Trace.from_frame(pl.DataFrame({"arrival_ns": [0, 0, 1],
-        ...     "input_tokens": [10] * 3, "output_tokens": [20, 2, 20]}))
+        >>> trace = Trace.of([(0, 10, 20), (0, 10, 2), (0.001, 10, 20)])
         >>> model = LatencyModel.linear(constant_s=0.1)
         >>> cluster = Cluster.uniform(2, model, step_overhead_s=0.0, max_num_seqs=1)
         >>> found = headroom(trace, cluster, starts=["round_robin"])

@@ -51,10 +51,8 @@ def replay_oracles(
         UsageError: unknown oracle, two of one name, bad scale, or a toy that is none.
 
     Example:
-        >>> import polars as pl
         >>> from workloadlab import Cluster, LatencyModel, Trace, replay, score
-        >>> trace = Trace.from_frame(pl.DataFrame({"arrival_ns": [0, 0, 1],
-        ...     "input_tokens": [10, 10, 10], "output_tokens": [30, 2, 2]}))
+        >>> trace = Trace.of([(0, 10, 30), (0, 10, 2), (0.001, 10, 2)])
         >>> cluster = Cluster.uniform(2, LatencyModel.linear(constant_s=0.1), max_num_seqs=1)
         >>> runs = replay(trace, cluster, routers=["round_robin"])
         >>> board = score(runs + replay_oracles(trace, cluster, ["lookahead"]))

@@ -30,7 +30,7 @@ class Batch:
 
     Attributes:
         lanes: the lanes' numbers, (lanes,).
-        requests: records (lanes,) with the fields of `REQUEST_FIELDS`: `requests["input_tokens"]`.
+        requests: records (lanes,) with the fields of `REQUEST_FIELDS`: `requests["session"]`.
         instances: records (lanes, instances) with the fields of `INSTANCE_FIELDS`:
             `instances["in_flight"]`.
 

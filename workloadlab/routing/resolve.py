@@ -130,7 +130,7 @@ class RouterMaker:
         Example:
             >>> @router
             ... def emptiest(request, instance):
-            ...     return instance.queued_tokens + 0.5 * instance.running * request.input_tokens
+            ...     return instance.queued_tokens + 100 * instance.running
             >>> emptiest.name, emptiest.kind
             ('emptiest', 'score')
             >>> router("weighted", queue=2, kv=2, prefix=3).name

@@ -271,7 +271,7 @@ def router(  # type: ignore[misc]  # mypy would have each form list the keywords
     Example:
         >>> @router
         ... def emptiest(request, instance):
-        ...     return instance.queued_tokens + 0.5 * instance.running * request.input_tokens
+        ...     return instance.queued_tokens + 100 * instance.running
         >>> emptiest.name, emptiest.kind
         ('emptiest', 'score')
     """

@@ -98,10 +98,8 @@ def score(runs: Runs, *, slo: SLO | None = None, observed: Trace | None = None) 
         UnsupportedError: `observed` has no timings.
 
     Example:
-        >>> import polars as pl
         >>> from workloadlab import SLO, Cluster, LatencyModel, Trace, replay
-        >>> trace = Trace.from_frame(pl.DataFrame(
-        ...     {"arrival_ns": [0, 0], "input_tokens": [10, 10], "output_tokens": [3, 3]}))
+        >>> trace = Trace.of([(0, 10, 3), (0, 10, 3)])
         >>> cluster = Cluster.uniform(1, LatencyModel.linear(constant_s=0.5), step_overhead_s=0.0)
         >>> board = score(replay(trace, cluster, routers=["random"]), slo=SLO(ttft_s=1.0))
         >>> run = board.runs[0]

@@ -103,10 +103,8 @@ class Environment:
         UsageError: bad windows, rates or numbers.
 
     Example:
-        >>> import polars as pl
         >>> from workloadlab import Cluster, LatencyModel, Trace
-        >>> trace = Trace.from_frame(pl.DataFrame(
-        ...     {"arrival_ns": [0, 0, 0], "input_tokens": [10] * 3, "output_tokens": [2] * 3}))
+        >>> trace = Trace.of([(0, 10, 2)] * 3)
         >>> cluster = Cluster.uniform(2, LatencyModel.linear(constant_s=0.5), step_overhead_s=0.0)
         >>> environment = Environment(trace, cluster, lanes=1)
         >>> for choice in (0, 1, 1):

@@ -71,10 +71,8 @@ def replay(
         UsageError: unknown router, bad scale, or a router that misbehaves.
 
     Example:
-        >>> import polars as pl
         >>> from workloadlab import Cluster, LatencyModel, Trace
-        >>> trace = Trace.from_frame(pl.DataFrame(
-        ...     {"arrival_ns": [0, 0], "input_tokens": [10, 10], "output_tokens": [2, 2]}))
+        >>> trace = Trace.of([(0, 10, 2), (0, 10, 2)])
         >>> cluster = Cluster.uniform(2, LatencyModel.linear(constant_s=0.5), step_overhead_s=0.0)
         >>> runs = replay(trace, cluster, routers=["round_robin"])
         >>> runs.outcomes().read("instance_id", "ttft_ns", "e2e_ns").rows()

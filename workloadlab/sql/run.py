@@ -56,7 +56,7 @@ def query(
         UnsupportedError: the trace does not record a column that the query needs.
 
     Example:
-        >>> trace = Trace.from_frame(pl.DataFrame({"arrival_ns": [0, 5], "input_tokens": [10, 20]}))
+        >>> trace = Trace.of([(0, 10, None), (5e-9, 20, None)])
         >>> query("length_quantiles", trace)["p50"].to_list()
         [15.0, None]
         >>> query("rate_by_minute", trace, bin_s=10).row(0)

@@ -100,9 +100,8 @@ class Runs:
 
         Example:
             >>> from dataclasses import replace
-            >>> import polars as pl
             >>> info = RunInfo(run_id="a__x1.0__s0", router="a", rate_scale=1.0, seed=0, instances=1)
-            >>> trace = Trace.from_frame(pl.DataFrame({"arrival_ns": [0], "input_tokens": [1]}))
+            >>> trace = Trace.of([(0, 1, 1)])
             >>> runs = Runs((info,), (trace,))
             >>> more = Runs((replace(info, run_id="b__x1.0__s0", router="b"),), (trace,))
             >>> [info.router for info, _ in runs + more]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -13,6 +13,9 @@ from workloadlab._version import __version__
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.trace.schema import CAPABILITIES, COLUMNS, GIVEN, REQUIRED, SCHEMA_VERSION
 from workloadlab.trace.store import scan_trace, write_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Provenance", "Trace"]
 
@@ -131,6 +134,22 @@ class Trace:
             pl.col(name).cast(dtype) for name, dtype in COLUMNS.items() if name in present
         ).sort("arrival_ns", "row_id")
         return cls(lazy, provenance or Provenance(reader=source_format))
+
+    @classmethod
+    def of(cls, requests: Iterable[tuple[float, int, int | None]]) -> Trace:
+        """Make a small trace of requests written out by hand, as examples and experiments do.
+
+        Args:
+            requests: arrival in s after the trace's t0, tokens of the prompt, and tokens of the
+                output or None where it is not known; in any order.
+
+        Example:
+            >>> Trace.of([(0, 10, 5), (0.5, 20, 6)]).read("arrival_ns", "output_tokens").rows()
+            [(0, 5), (500000000, 6)]
+        """
+        rows = [(round(arrival_s * 1e9), *lengths) for arrival_s, *lengths in requests]
+        schema = {name: COLUMNS[name] for name in (*GIVEN, "output_tokens")}
+        return cls.from_frame(pl.DataFrame(rows, schema, orient="row"))
 
     def save(self, path: str | Path) -> Trace:
         """Write the trace atomically as zstd Parquet and return it opened from there."""

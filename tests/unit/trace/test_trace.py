@@ -38,6 +38,17 @@ def test_from_frame_refuses(columns, said):
         Trace.from_frame(pl.DataFrame(columns))
 
 
+def test_requests_written_out_are_rows_in_order_of_arrival():
+    made = Trace.of([(0.001, 3, None), (0, 1, 7)])
+    assert made.read("arrival_ns", "input_tokens", "output_tokens").rows() == [
+        (0, 1, 7),
+        (1_000_000, 3, None),
+    ]
+    assert not Trace.of([(0, 1, None)] * 200).has("output_tokens")
+    assert Trace.of([(0, 1, None)] * 200 + [(1, 1, 2)]).has("output_tokens")
+    assert Trace.of([]).requests == 0
+
+
 def test_save_and_open_give_the_same_rows_and_provenance(tmp_path):
     made = Provenance(
         reader="frame",
