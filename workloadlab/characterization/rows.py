@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from workloadlab.trace import Trace
 
 __all__ = [
+    "LENGTHS",
     "MEASURED",
+    "TOTAL_TOKENS",
     "Measured",
     "SessionRows",
     "read_columns",
@@ -27,6 +29,12 @@ __all__ = [
 
 MEASURED = ~pl.col("warmup").fill_null(value=False)
 """A row counts unless it is a warm-up request."""
+
+LENGTHS = ("input_tokens", "output_tokens")
+"""The columns of lengths; a trace need not record outputs."""
+
+TOTAL_TOKENS = pl.sum_horizontal(pl.col(LENGTHS).cast(pl.Int64), ignore_nulls=False)
+"""Tokens of a request's prompt and output; null where the output is not recorded."""
 
 TOOL_ENDS = ("tool_calls", "tool_use", "function_call")
 
@@ -58,6 +66,12 @@ class Measured:
     def span_ns(self) -> int:
         """Nanoseconds from the first to the last arrival."""
         return int(self.arrival_ns[-1] - self.arrival_ns[0]) if self.n else 0
+
+    @property
+    def lengths(self) -> dict[str, NDArray[np.uint32]]:
+        """The recorded lengths by column, in arrival order."""
+        outputs = self.output_tokens[self.output_recorded]
+        return dict(zip(LENGTHS, (self.input_tokens, outputs), strict=True))
 
 
 def read_measured(trace: Trace) -> Measured:

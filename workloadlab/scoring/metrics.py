@@ -77,10 +77,7 @@ def _goodput_rps(timings: Timings, context: Context) -> float | None:
 
 
 def _cache_hit_ratio(timings: Timings, _: Context) -> float | None:
-    input_tokens = int(timings.input_tokens.sum())
-    if timings.cached_tokens is None or not input_tokens:
-        return None
-    return int(timings.cached_tokens.sum()) / input_tokens
+    return timings.cache_hit_ratio()
 
 
 def _preemptions(timings: Timings, _: Context) -> int:
@@ -91,7 +88,7 @@ def _load_cv(timings: Timings, context: Context) -> float | None:
     placed = timings.served & (timings.instance >= 0)
     load = np.bincount(
         timings.instance[placed],
-        weights=(timings.input_tokens + timings.output_tokens)[placed],
+        weights=timings.total_tokens[placed],
         minlength=max(context.instances or 0, len(timings.instances)),
     )
     return finite(load.std() / load.mean()) if len(load) and load.sum() else None

@@ -51,6 +51,18 @@ class Timings:
     def __len__(self) -> int:
         return len(self.row_id)
 
+    @property
+    def total_tokens(self) -> NDArray[np.int64]:
+        """Tokens of each request's prompt and output."""
+        return self.input_tokens + self.output_tokens
+
+    def cache_hit_ratio(self) -> float | None:
+        """Return cached prompt tokens / prompt tokens; None if the trace does not say."""
+        asked = int(self.input_tokens.sum())
+        if self.cached_tokens is None or not asked:
+            return None
+        return int(self.cached_tokens.sum()) / asked
+
     def match(self, other: Timings) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
         """Return the positions of every request here and in `other`; None if these hold others.
 

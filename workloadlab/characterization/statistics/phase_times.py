@@ -51,6 +51,17 @@ class PhaseTimes:
     compute_s: NDArray[np.float64]
     outside: NDArray[np.bool_]
 
+    @property
+    def total_tokens(self) -> NDArray[np.int64]:
+        """Tokens of each request's prompt and output."""
+        return self.input_tokens + self.output_tokens
+
+    def kv_token_s(self) -> float:
+        """Sum what each request holds: its prompt while it prefills, then half its output more."""
+        held = self.input_tokens * self.prefill_s
+        held += (self.input_tokens + self.output_tokens / 2) * self.decode_s
+        return float(held.sum())
+
 
 def kv_bytes_per_token(model: LatencyModel | None) -> int | None:
     """Return the KV cache bytes of one token of the model's served model; None where unknown."""

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from workloadlab.characterization.facts import Unsupported
-from workloadlab.characterization.rows import read_columns
+from workloadlab.characterization.rows import LENGTHS, TOTAL_TOKENS, read_columns
 from workloadlab.characterization.statistics.counts import round_width
 from workloadlab.characterization.study import Topic
 from workloadlab.tables import Cell, Table
@@ -149,9 +149,9 @@ def measure_concurrency(study: Study) -> Concurrency | Unsupported:
 
 
 def _observed(trace: Trace) -> _Timed:
-    rows = read_columns(trace, "e2e_ns", "input_tokens", "output_tokens")
+    rows = read_columns(trace, "e2e_ns", *LENGTHS)
     timed = rows.filter(pl.col("e2e_ns") >= 0)
-    total = timed["input_tokens"].cast(pl.Int64) + timed["output_tokens"].cast(pl.Int64)
+    total = timed.select(TOTAL_TOKENS).to_series()
     return _Timed(
         durations="observed",
         missing=len(rows) - len(timed),
@@ -170,7 +170,7 @@ def _predicted(study: Study) -> _Timed | None:
         missing=0,
         arrival_ns=times.arrival_ns,
         duration_ns=np.rint((times.prefill_s + times.decode_s) * 1e9).astype(np.int64),
-        tokens=times.input_tokens + times.output_tokens,
+        tokens=times.total_tokens,
     )
 
 

@@ -92,7 +92,7 @@ class Drift:
     """The first half of the requests against the second.
 
     Attributes:
-        halves: by column: input_tokens, output_tokens, iat_s.
+        halves: by column: the lengths that are recorded, and iat_s.
         change_points: between complete days since the first arrival: the log of the median moved by
             over a tenth, and over 3.5 robust standard deviations of the daily moves.
     """
@@ -112,7 +112,7 @@ class Comparison:
     Attributes:
         reference_requests, requests: rows measured in the reference and in the other.
         rate_ratio: other / reference; None where either has no span.
-        columns: input_tokens, output_tokens, iat_s.
+        columns: the lengths that both record, and iat_s.
         categories: model, task, tenant_id, client_id, as far as both record them.
     """
 
@@ -155,10 +155,8 @@ def compare(reference: Trace, other: Trace) -> Comparison:
     Example:
         >>> from workloadlab.trace import Trace
         >>> def made(scale):
-        ...     return Trace.from_frame(pl.DataFrame({
-        ...         "arrival_ns": [i * 10**9 for i in range(100)],
-        ...         "input_tokens": [scale * (i % 10) for i in range(100)]}))
-        >>> compare(made(10), made(20)).columns["input_tokens"].wasserstein
+        ...     return Trace.of((i, 10, scale * (i % 10)) for i in range(100))
+        >>> compare(made(10), made(20)).columns["output_tokens"].wasserstein
         45.0
     """
     a, b = read_measured(reference), read_measured(other)
@@ -196,9 +194,7 @@ def measure_drift(study: Study) -> Drift | Unsupported:
 
 
 def _columns(requests: Measured) -> dict[str, NDArray[Any]]:
-    columns: dict[str, NDArray[Any]] = {"input_tokens": requests.input_tokens}
-    if requests.output_recorded.any():
-        columns["output_tokens"] = requests.output_tokens[requests.output_recorded]
+    columns: dict[str, NDArray[Any]] = {**requests.lengths}
     if requests.n > 2:
         columns["iat_s"] = np.diff(requests.arrival_ns) / 1e9
     return columns
@@ -250,11 +246,10 @@ def _change_points(requests: Measured) -> tuple[ChangePoint, ...]:
         return ()
     first = int(requests.arrival_ns[0])
     edges = np.searchsorted(requests.arrival_ns, first + np.arange(days + 1) * DAY_NS).tolist()
-    columns = {"input_tokens": requests.input_tokens}
-    if requests.output_recorded.all():
-        columns["output_tokens"] = requests.output_tokens
     found = []
-    for name, values in columns.items():
+    for name, values in requests.lengths.items():
+        if len(values) < requests.n:
+            continue
         medians = [float(np.median(values[a:b])) if b > a else 0.0 for a, b in pairwise(edges)]
         moves = [math.log(b / a) if a > 0 and b > 0 else 0.0 for a, b in pairwise(medians)]
         center = float(np.median(moves))

@@ -139,7 +139,7 @@ def measure_phases(study: Study) -> Phases | Unsupported:
         return Unsupported("needs a latency model: characterize(trace, model), --model")
     if isinstance(times, Unsupported):
         return times
-    engine, kv = float(times.engine_s.sum()), _kv_token_s(times)
+    engine, kv = float(times.engine_s.sum()), times.kv_token_s()
     prefill, decode = float(times.prefill_s.sum()), float(times.decode_s.sum())
     span_s = int(times.arrival_ns[-1] - times.arrival_ns[0]) / 1e9
     bytes_per_token = kv_bytes_per_token(model)
@@ -171,13 +171,6 @@ def measure_phases(study: Study) -> Phases | Unsupported:
         by_tenant=_by_tenant(study.trace, times, model.tp),
         outside_domain_share=int(np.count_nonzero(times.outside)) / len(times.outside),
     )
-
-
-def _kv_token_s(times: PhaseTimes) -> float:
-    """Sum what each request holds: its prompt while it prefills, then half its output more."""
-    held = times.input_tokens * times.prefill_s
-    held += (times.input_tokens + times.output_tokens / 2) * times.decode_s
-    return float(held.sum())
 
 
 def _peak_load(times: PhaseTimes) -> float | None:
