@@ -138,8 +138,8 @@ def _warnings(run: RunScore, cluster: Cluster) -> Iterator[str]:
     late = [event for event in cluster.events if end_s is not None and event.at_s > end_s]
     if late and not lost:
         yield (
-            f"{len(late)} of {len(cluster.events)} events lie after its end at {end_s:,.0f} s; at_s counts "
-            "seconds of the replay, whatever the rate scale"
+            f"{len(late)} of {len(cluster.events)} events lie after its end at {end_s:,.0f} s; at_s "
+            "counts seconds of the replay, whatever the rate scale"
         )
 
 

@@ -17,7 +17,7 @@ from workloadlab.ingestion.parsing.values import (
     switches,
     words,
 )
-from workloadlab.trace import COLUMNS, Flag
+from workloadlab.trace import COLUMNS, GIVEN, Flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +117,7 @@ def refine(
         naive |= parsed.naive
         if parsed.problem is not None:
             problems.append((column, parsed.problem))
-        if column.required and (missing := _missing(parsed)) is not None:
+        if column.target in GIVEN and (missing := _missing(parsed)) is not None:
             problems.append((column, missing))
     frame, rejects = pl.DataFrame(values), chunk.rejects
     if problems:

@@ -54,6 +54,31 @@ class Blocks:
         """Number of requests."""
         return len(self.offsets) - 1
 
+    @property
+    def full_blocks(self) -> NDArray[np.int64]:
+        """Full blocks of each prompt, whether recorded or not."""
+        return self.input_tokens // self.block_size
+
+    def token_hit_ratio(self, hits: NDArray[np.int64], start: int = 0) -> float | None:
+        """Return hit tokens / prompt tokens of the requests from `start` on; None without tokens.
+
+        Args:
+            hits: int64, (requests,): how many blocks of each prompt hit, a leading run.
+            start: index of the first request that counts.
+        """
+        hit_tokens, tokens = self._hit_tokens(hits)[start:], int(self.input_tokens[start:].sum())
+        return int(hit_tokens.sum()) / tokens if tokens else None
+
+    def mean_token_hit_ratio(self, hits: NDArray[np.int64]) -> float | None:
+        """Return the mean over requests of hit tokens / prompt tokens; None without tokens."""
+        long = self.input_tokens > 0
+        if not long.any():
+            return None
+        return float(np.mean(self._hit_tokens(hits)[long] / self.input_tokens[long]))
+
+    def _hit_tokens(self, hits: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.minimum(hits * self.block_size, self.input_tokens)
+
 
 def read_blocks(trace: Trace) -> Blocks | Unsupported:
     """Read the block ids of a trace; a trace without any, or with mixed sizes, is Unsupported."""

@@ -192,18 +192,13 @@ def _ratio(part: int, whole: int) -> float | None:
 
 
 def _ceiling(blocks: Blocks, hits: NDArray[np.int64]) -> Ceiling:
-    inputs, counts = blocks.input_tokens, np.diff(blocks.offsets)
-    hit_tokens = np.minimum(hits * blocks.block_size, inputs)
-    full = inputs // blocks.block_size
-    half = blocks.requests // 2
-    long, filled = inputs > 0, counts > 0
+    counts, full = np.diff(blocks.offsets), blocks.full_blocks
+    filled = counts > 0
     return Ceiling(
         block_hit_ratio=int(hits.sum()) / len(blocks.ids),
-        token_hit_ratio=_ratio(int(hit_tokens.sum()), int(inputs.sum())),
-        token_hit_ratio_last_half=_ratio(int(hit_tokens[half:].sum()), int(inputs[half:].sum())),
-        mean_request_hit_ratio=float(np.mean(hit_tokens[long] / inputs[long]))
-        if long.any()
-        else None,
+        token_hit_ratio=blocks.token_hit_ratio(hits),
+        token_hit_ratio_last_half=blocks.token_hit_ratio(hits, start=blocks.requests // 2),
+        mean_request_hit_ratio=blocks.mean_token_hit_ratio(hits),
         mean_request_block_hit_ratio=float(np.mean(hits[filled] / counts[filled])),
         full_block_hit_ratio=_ratio(int(np.minimum(hits, full).sum()), int(full.sum())),
         requests_with_hit=int(np.count_nonzero(hits)) / blocks.requests,

@@ -36,11 +36,6 @@ class Column:
     since: str | None = None
     reading: Callable[[pl.Series], pl.Series] | None = None
 
-    @property
-    def required(self) -> bool:
-        """Whether a row without this value is no request."""
-        return self.target in GIVEN
-
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
