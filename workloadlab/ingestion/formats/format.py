@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.trace import GIVEN
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
