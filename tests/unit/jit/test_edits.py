@@ -119,7 +119,7 @@ def test_edits_of_the_engine_three_files_away_are_seen(copied):
     assert not {"index_match", "index_insert"} & set(new)
 
     copied.edit(
-        "simulation/engine/prefix_bits.py", "prefix_bits(lane)[i >> 6, block] |=",
+        "simulation/engine/kv_blocks.py", "prefix_bits(lane)[i >> 6, block] |=",
         "prefix_bits(lane)[i >> 6, block] ^=",
     )  # fmt: skip
     _, new = copied.run(ENGINE)

@@ -197,6 +197,10 @@ class Lane:
 
     # Router
 
+    def choose(self, row: int, now: float) -> int:
+        """Ask the router where the first request in its queue goes."""
+        return choose(self, row, now)
+
     def offer_held(self, now: float) -> None:
         """Offer what waits in the router's queue, first come first, until the router defers."""
         while self.held:
@@ -209,7 +213,7 @@ class Lane:
                 break
             if self.cluster.signal_interval_s == 0:
                 report(self)
-            chosen = choose(self, row, now)
+            chosen = self.choose(row, now)
             if chosen == DEFER:
                 break
             if not 0 <= chosen < len(self.engines):
