@@ -176,9 +176,9 @@ decode_heap = _array(
     "decode_heap", HEAP_ENTRY, "instances", "heap_room", fork=Fork.WHOLE,
     about="a heap of decodes by (last step, admission), and the slots that prefill",
 )  # fmt: skip
-short_heap = _array(
-    "short_heap", HEAP_ENTRY, "instances", "short_room", fork=Fork.WHOLE,
-    about="a heap of decodes by the step at which a prediction that is too short runs out",
+short_steps = _array(
+    "short_steps", INT, "instances", "short_room", fork=Fork.WHOLE,
+    about="steps at which predictions of decodes, too short, run out, the next one last",
 )  # fmt: skip
 cache = _array(
     "cache", CACHED, "instances", "id_count", fork=Fork.PAGES,

@@ -17,7 +17,7 @@ from workloadlab.simulation.engine.arrays import (
     decode_heap,
     engines,
     results,
-    short_heap,
+    short_steps,
     slots,
 )
 from workloadlab.simulation.engine.decodes import drop_decode, suspend_overrun
@@ -95,7 +95,7 @@ def _preempt(i: Index, lane: Lane) -> Slot:
         s.target = s.input + s.generated
         e.queued_tokens += s.target
         if lane.tells_left == 1 and s.predicted < s.output:
-            suspend_overrun(e, s, short_heap(lane), i, q)
+            suspend_overrun(e, s, short_steps(lane)[i])
     else:
         computed = s.computed
         e.queued_tokens += computed

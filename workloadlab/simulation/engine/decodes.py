@@ -7,7 +7,7 @@ of a ring of counters.
 
 Output tokens that are predicted and left are counted alike, where a router may ask. Tokens of decodes
 beyond their predictions grow by `over` a step, the number of those decodes. A decode that will go beyond
-its prediction is in a second heap, by the step at which it does, until somebody asks or it leaves.
+its prediction has the step at which it does in a sorted list, until the tokens are asked for.
 """
 
 from __future__ import annotations
@@ -131,13 +131,26 @@ def drop_decode(e: Instance, s: Request, by_phase: Array, heap: Array, i: Index,
 
 
 @helper
-def expect_overrun(e: Instance, s: Request, heap: Array, i: Index, q: Slot) -> None:
+def overrun(e: Instance, row: Array) -> Count:
+    """Return the tokens of an instance's requests beyond their predictions."""
+    while e.short > 0 and row[e.short - 1] <= e.steps:
+        e.short -= 1
+        e.over += 1
+        e.over_from += row[e.short]
+    return e.over * e.steps - e.over_from
+
+
+@helper
+def expect_overrun(e: Instance, s: Request, row: Array) -> None:
     """Note when a decode that just began, its prediction too short, goes beyond it."""
     left = s.predicted - s.generated
     if left > 0:
-        entry = heap[i, e.short]
-        entry.step, entry.order, entry.slot = e.steps + left, s.order, q
-        _rise(heap, i, e.short)
+        overrun(e, row)  # makes room: of the others each is of a decode that goes on
+        at = e.short
+        while at > 0 and row[at - 1] < e.steps + left:  # the next step stands last
+            row[at] = row[at - 1]
+            at -= 1
+        row[at] = e.steps + left
         e.short += 1
         return
     e.over += 1  # tokens that it gave before a preemption are counted already, this one is not
@@ -145,37 +158,27 @@ def expect_overrun(e: Instance, s: Request, heap: Array, i: Index, q: Slot) -> N
 
 
 @helper
-def overrun(e: Instance, heap: Array, i: Index) -> Count:
-    """Return the tokens of an instance's requests beyond their predictions."""
-    while e.short > 0 and heap[i, 0].step <= e.steps:
-        e.over += 1
-        e.over_from += heap[i, 0].step
-        _remove(heap, i, e.short, np.int64(0))
-        e.short -= 1
-    return e.over * e.steps - e.over_from
-
-
-@helper
-def end_overrun(e: Instance, s: Request, heap: Array, i: Index) -> None:
-    """Forget the tokens beyond its prediction of a decode that ended."""
-    overrun(e, heap, i)
+def end_overrun(e: Instance, s: Request) -> None:
+    """Forget the tokens beyond its prediction of a decode that ended, noted or still to be noted."""
     e.over -= 1
     e.over_from -= e.steps - (s.output - s.predicted)
 
 
 @helper
-def suspend_overrun(e: Instance, s: Request, heap: Array, i: Index, q: Slot) -> None:
+def suspend_overrun(e: Instance, s: Request, row: Array) -> None:
     """Let the tokens beyond its prediction of a decode that is preempted stand as they are."""
-    overrun(e, heap, i)
-    if s.predicted <= s.generated:
+    overrun(e, row)
+    left = s.predicted - s.generated
+    if left <= 0:
         e.over -= 1
         e.over_from -= e.steps
         return
     at = 0
-    while heap[i, at].slot != q:
+    while row[at] != e.steps + left:  # whose step it is does not matter
         at += 1
-    _remove(heap, i, e.short, at)
     e.short -= 1
+    for k in range(at, e.short):
+        row[k] = row[k + 1]
 
 
 @helper

@@ -19,7 +19,7 @@ from workloadlab.simulation.engine.arrays import (
     domains,
     engines,
     results,
-    short_heap,
+    short_steps,
     slots,
     steps,
     tables,
@@ -133,7 +133,7 @@ def _end_decode(i: Index, lane: Lane) -> None:
     )
     s = slots(lane)[q]
     if lane.tells_left == 1 and s.predicted < s.output:
-        end_overrun(engines(lane)[i], s, short_heap(lane), i)
+        end_overrun(engines(lane)[i], s)
     _finish(i, lane, q, computed)
 
 
@@ -175,7 +175,7 @@ def complete(i: Index, lane: Lane) -> None:
         else:
             add_decode(e, s, blocks_by_phase(lane), heap, i, q, s.output - s.generated)
             if lane.tells_left == 1 and s.predicted < s.output:
-                expect_overrun(e, s, short_heap(lane), i, q)
+                expect_overrun(e, s, short_steps(lane)[i])
     while e.decodes > 0 and heap[i, 0].step == e.steps:
         _end_decode(i, lane)
     e.chunks = 0

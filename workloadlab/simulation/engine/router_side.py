@@ -23,7 +23,7 @@ from workloadlab.simulation.engine.arrays import (
     results,
     serves,
     sessions,
-    short_heap,
+    short_steps,
     slo_classes,
     slots,
     snapshots,
@@ -102,7 +102,7 @@ def _read(i: Index, lane: Lane, v: View) -> None:
     v.queued_tokens = e.queued_tokens
     v.output_tokens_left = e.predicted_left
     if lane.tells_left == 1:
-        v.output_tokens_left += overrun(e, short_heap(lane), i)
+        v.output_tokens_left += overrun(e, short_steps(lane)[i])
     v.context_tokens = e.context + e.prefilled
     v.kv_blocks_used = e.kv_blocks - available(e)
     if lane.foresees == 1:
