@@ -114,10 +114,7 @@ def eventful(draw):
 )
 def test_kernel_equals_reference_whatever_happens(workload, cluster, policy, seed, fewest):
     block_size, workload = workload
-    cluster = replace(
-        cluster,
-        pools=[replace(p, block_size=block_size) if p.prefix_caching else p for p in cluster.pools],
-    )
+    cluster = in_blocks_of(cluster, block_size)
     with patch.object(layout, "FEWEST_WITH_BITS", fewest):
         fast = replay_lane(workload, cluster, policy, seed)
     slow = Lane(workload, cluster, policy, seed)
