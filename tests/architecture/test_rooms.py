@@ -35,7 +35,7 @@ trace: _version errors
 sql: errors resources trace
 
 ingestion: errors trace ingestion/formats ingestion/parsing ingestion/readers
-ingestion/formats: errors ingestion ingestion/parsing
+ingestion/formats: errors trace ingestion ingestion/parsing
 ingestion/parsing: trace
 ingestion/readers: errors ingestion ingestion/parsing
 

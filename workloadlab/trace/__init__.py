@@ -4,9 +4,11 @@ A log becomes a trace, a synthetic workload is one, and the outcome of a replay 
 with `schema.py`, which has every column and its meaning; then `trace.py`, the lazy frame with its
 provenance, which says whether a trace has what an analysis needs; then `store.py`, its Parquet
 file. `runs.py` is a folder of outcome traces with one manifest; `prefixes.py` makes block ids of
-sessions. To add a column, add a row to `schema.py`.
+sessions; `engine_facts.py` names what a log may know about its engine. To add a column, add a row to
+`schema.py`.
 """
 
+from workloadlab.trace.engine_facts import ENGINE_FACTS, engine_facts
 from workloadlab.trace.prefixes import session_prefixes
 from workloadlab.trace.runs import RunInfo, Runs
 from workloadlab.trace.schema import COLUMNS, GIVEN, OUTCOMES, Flag
@@ -15,6 +17,7 @@ from workloadlab.trace.trace import Provenance, Trace
 
 __all__ = [
     "COLUMNS",
+    "ENGINE_FACTS",
     "GIVEN",
     "OUTCOMES",
     "Flag",
@@ -22,6 +25,7 @@ __all__ = [
     "RunInfo",
     "Runs",
     "Trace",
+    "engine_facts",
     "session_prefixes",
     "write_atomically",
 ]

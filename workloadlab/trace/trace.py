@@ -32,7 +32,7 @@ class Provenance:
         zone_assumed: the time zone taken for naive timestamps, or None.
         units: unit decisions by column, such as {"arrival": "ms"}.
         rows: counts: read, written, rejected (a dict by reason).
-        system: engine facts when known: engine, gpu, tp, max_num_seqs, kv_tokens.
+        system: what is known of the engine, by the names of `workloadlab.trace.ENGINE_FACTS`.
         parents: provenance of the traces this one was made from.
     """
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError
 from workloadlab.ingestion.formats.format import Column, Format
+from workloadlab.trace import engine_facts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,19 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["LLMSERVINGSIM"]
 
 META = "meta.json"
-_FACTS = {
-    "tp": ("engine_kwargs", "tensor_parallel_size"),
-    "dp": ("engine_kwargs", "data_parallel_size"),
-    "max_num_seqs": ("engine_kwargs", "max_num_seqs"),
-    "max_num_batched_tokens": ("engine_kwargs", "max_num_batched_tokens"),
-    "max_model_len": ("engine_kwargs", "max_model_len"),
-    "dtype": ("engine_kwargs", "dtype"),
-    "kv_cache_dtype": ("engine_kwargs", "kv_cache_dtype"),
-    "kv_blocks": ("kv_cache", "num_gpu_blocks"),
-    "block_size": ("kv_cache", "block_size"),
-    "gpu": ("hardware", "device_name"),
-}
-"""What the engine was asked for and, since it is written down, what it found: section and key."""
+_SECTIONS = ("engine_kwargs", "kv_cache", "hardware")
+"""Parts of the file: asked of the engine and, since it is written down, found by it."""
 
 
 def _read(head: Head) -> tuple[Column, ...]:  # noqa: ARG001
@@ -53,17 +44,15 @@ def _system(log: Path) -> dict[str, Any]:
         return {}
     try:
         facts = json.loads(meta.read_text("utf-8"))
-        system = {"engine": "vllm", "engine_version": facts.get("vllm_version")}
-        system["model"] = facts.get("model", facts.get("engine_kwargs", {}).get("model"))
-        for name, (section, key) in _FACTS.items():
-            system[name] = facts.get(section, {}).get(key)
+        parts = [facts.get(section, {}).items() for section in _SECTIONS]
+        named = {"engine": "vllm", **dict(chain.from_iterable(parts)), **facts}
     except (ValueError, AttributeError, OSError) as error:
         raise DataError(
             "is damaged, though it should describe the run",
             where=str(meta),
             fix="mend it or move it away",
         ) from error
-    return {name: value for name, value in system.items() if value is not None}
+    return engine_facts(named, where=str(meta))
 
 
 LLMSERVINGSIM = Format(
