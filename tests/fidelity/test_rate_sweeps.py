@@ -1,0 +1,42 @@
+"""Rate sweeps of a real engine, light, at the knee and in overload."""
+
+from __future__ import annotations
+
+import pytest
+from support.rate_sweeps import CLIENT_REQUESTS, SWEEPS, means_since_sent, stages
+
+import workloadlab as wl
+
+
+@pytest.fixture(scope="module", params=list(SWEEPS))
+def sweep(request, shared_data):
+    return SWEEPS[request.param], stages(shared_data, request.param)
+
+
+def replayed(stage, caching):
+    cluster = wl.Cluster.uniform(
+        1, "h100-llama-3.1-8b", max_num_seqs=128, max_num_batched_tokens=8192,
+        prefix_caching=caching, max_in_flight=CLIENT_REQUESTS,
+    )  # fmt: skip
+    return means_since_sent(wl.replay(stage.load(), cluster, routers=["round_robin"]).traces[0])
+
+
+@pytest.mark.data
+def test_the_client_never_has_more_requests_in_flight_than_it_keeps(sweep):
+    _, measured = sweep
+    in_flight = [stage.throughput_rps * stage.e2e_s for stage in measured]  # Little's law
+    assert max(in_flight) < CLIENT_REQUESTS
+    assert all(
+        in_flight[k] > 0.85 * CLIENT_REQUESTS
+        for k, stage in enumerate(measured)
+        if stage.overloaded
+    )
+
+
+@pytest.mark.data
+def test_light_load_decodes_as_fast_as_measured(sweep):
+    caching, measured = sweep
+    for stage in measured[:2]:
+        found = replayed(stage, caching)
+        print(f"{stage.requested_rps}/s: TPOT {found['tpot_s'] / stage.tpot_s - 1:+.1%}")
+        assert found["tpot_s"] == pytest.approx(stage.tpot_s, rel=0.03)
