@@ -57,7 +57,7 @@ characterization: errors tables trace latency characterization/statistics charac
 characterization/statistics: errors jit statistics tables trace latency characterization
 characterization/topics: statistics tables trace scoring characterization characterization/statistics
 
-simulation: errors execution trace latency routing simulation/engine
+simulation: errors execution trace latency latency/hardware routing simulation/engine
 simulation/engine: errors jit latency latency/estimators routing simulation
 simulation/reference: errors routing simulation simulation/engine
 

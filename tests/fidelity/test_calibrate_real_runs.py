@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from support.clusters import SYNCHRONOUS
 
 import workloadlab as wl
 from workloadlab.calibration import calibrate, describe
 
 RUNS = "llmservingsim/bench/RTXPRO6000"
 SOUGHT = wl.LatencyModel.linear()
-LIMITS = {"max_num_seqs": 128, "max_num_batched_tokens": 2048}
+LIMITS = {"max_num_seqs": 128, "max_num_batched_tokens": 2048, **SYNCHRONOUS}
 ONE_GPU = ("Llama-3.1-8B", 1, {}, None)
 TWO_RANKS = (
     "Qwen3-30B-A3B-Instruct-2507",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 import pytest
+from support.clusters import SYNCHRONOUS
 
 from workloadlab.ingestion import ingest
 from workloadlab.latency import fit, fit_requests
@@ -130,7 +131,7 @@ def test_replay_of_a_real_run_meets_its_targets(shared_data, perf, estimator) ->
         key: observed.provenance.system[key] for key in ("max_num_seqs", "max_num_batched_tokens")
     }
     model = fit(perf / FOLDERS["RTX PRO 6000"], estimator=estimator)
-    cluster = Cluster.uniform(1, model, step_overhead_s=0.001, **limits)
+    cluster = Cluster.uniform(1, model, step_overhead_s=0.001, **limits, **SYNCHRONOUS)
     board = score(replay(observed, cluster, routers=["round_robin"]), observed=observed)
     errors = board.runs[0].fidelity
     said = ", ".join(

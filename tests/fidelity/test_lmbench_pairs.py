@@ -305,7 +305,7 @@ def predicted(log, cluster, router):
 def cluster_of(setting, model, **options):
     return wl.Cluster.uniform(
         setting.replicas, model,
-        **{"step_overhead_s": 0.0, "prefix_caching": bool(setting.blocks),
+        **{"step_overhead_s": 0.0, "async_scheduling": False, "prefix_caching": bool(setting.blocks),
            **setting.limits, **setting.options, **options},
     )  # fmt: skip
 

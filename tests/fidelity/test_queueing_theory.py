@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from support.clusters import SYNCHRONOUS
 from support.traces import poisson_ns, requests_at_ns
 
 from workloadlab.latency import LatencyModel
@@ -27,7 +28,7 @@ def single_server(**model):
     """One sequence at a time, whole prompts, no overhead: a queue with one server."""
     return Cluster.uniform(
         1, LatencyModel.linear(**model), max_num_seqs=1, max_num_batched_tokens=10**9,
-        step_overhead_s=0.0,
+        step_overhead_s=0.0, **SYNCHRONOUS,
     )  # fmt: skip
 
 
@@ -95,7 +96,8 @@ def test_littles_law_holds_exactly():
     """The integral of requests in the system over time is the sum of their times in it, in ns."""
     rng = np.random.default_rng(3)
     trace = poisson_trace(rng, 30.0, rng.integers(1, 3000, 5000), output_tokens=30)
-    cluster = Cluster.uniform(3, LatencyModel.linear(constant_s=0.01, prefill_token_s=1e-5))
+    model = LatencyModel.linear(constant_s=0.01, prefill_token_s=1e-5)
+    cluster = Cluster.uniform(3, model, **SYNCHRONOUS)
     for _, outcome in replay(
         trace, cluster, routers=["random", "least_tokens"], rate_scale=[0.5, 2]
     ):

@@ -16,7 +16,7 @@ def sweep(request, shared_data):
 def replayed(stage, caching):
     cluster = wl.Cluster.uniform(
         1, "h100-llama-3.1-8b", max_num_seqs=128, max_num_batched_tokens=8192,
-        prefix_caching=caching, max_in_flight=CLIENT_REQUESTS,
+        prefix_caching=caching, async_scheduling=False, max_in_flight=CLIENT_REQUESTS,
     )  # fmt: skip
     return means_since_sent(wl.replay(stage.load(), cluster, routers=["round_robin"]).traces[0])
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.clusters import SYNCHRONOUS
 
 from workloadlab.ingestion import ingest
 from workloadlab.latency import fit
@@ -36,6 +37,7 @@ def test_replay_of_the_llama_run_is_close_to_reality(shared_data, estimator):
         fit(shared_data / OPERATORS, estimator=estimator),
         max_num_seqs=system["max_num_seqs"],
         max_num_batched_tokens=system["max_num_batched_tokens"],
+        **SYNCHRONOUS,
     )
     runs = replay(observed, cluster, routers=["round_robin"])
     board = score(runs, observed=observed)
@@ -72,6 +74,7 @@ def test_replay_of_the_expert_parallel_run_is_close_to_reality(shared_data):
         max_num_batched_tokens=system["max_num_batched_tokens"],
         step_together=True,
         signal_interval_s=0.1,
+        **SYNCHRONOUS,
     )
     board = score(replay(observed, cluster, routers=["vllm_dp_v1"]), observed=observed)
     errors = board.runs[0].fidelity

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from support.clusters import SYNCHRONOUS
 from support.traces import poisson_ns, requests_at_ns
 
 import workloadlab as wl
@@ -62,14 +63,18 @@ def outcomes(trace, cluster, *routers):
 
 def caching(**options):
     return wl.Cluster.uniform(
-        INSTANCES, model(), kv_blocks=4000, block_size=BLOCK, prefix_caching=True, **options
+        INSTANCES,
+        model(),
+        kv_blocks=4000,
+        block_size=BLOCK,
+        **SYNCHRONOUS | {"prefix_caching": True} | options,
     )
 
 
 def test_stale_counts_herd_and_counting_what_was_sent_cures_it():
     rng = np.random.default_rng(0)
     trace = log(rng, 3000, 100, rng.integers(100, 2000, 3000))
-    cluster = wl.Cluster.uniform(INSTANCES, model(), signal_interval_s=0.5)
+    cluster = wl.Cluster.uniform(INSTANCES, model(), signal_interval_s=0.5, **SYNCHRONOUS)
     found = outcomes(trace, cluster, "least_outstanding", "vllm_dp_v1")
     herding = {}
     for name, (_, _, frame) in found.items():
@@ -93,7 +98,10 @@ def test_a_load_that_is_never_counted_sends_everything_to_one_instance():
     rng = np.random.default_rng(1)
     trace = log(rng, 480, 60, rng.integers(100, 2000, 480))
     found = outcomes(
-        trace, wl.Cluster.uniform(INSTANCES, model()), forgets_to_count, "least_requests"
+        trace,
+        wl.Cluster.uniform(INSTANCES, model(), **SYNCHRONOUS),
+        forgets_to_count,
+        "least_requests",
     )
     assert found["forgets_to_count"][0] == 1
     assert found["least_requests"][0] < 0.25
@@ -162,7 +170,7 @@ def test_counting_requests_hides_a_backlog_of_long_prompts(blind, seeing):
     n = 3000
     inputs = np.where(rng.random(n) < 0.05, 30_000, 200)
     trace = log(rng, n, 45, inputs, predicted_output_tokens=np.full(n, 60))
-    found = outcomes(trace, wl.Cluster.uniform(INSTANCES, model()), blind, seeing)
+    found = outcomes(trace, wl.Cluster.uniform(INSTANCES, model(), **SYNCHRONOUS), blind, seeing)
     assert found[blind][1] > 1.15 * found[seeing][1]
 
 
@@ -181,7 +189,11 @@ def beliefs_against_events(kv_blocks, *names):
     ]
     trace = log(rng, n, 40, [(shared + own) * BLOCK] * n, block_ids=chains, block_size=[BLOCK] * n)
     cluster = wl.Cluster.uniform(
-        4, model(), kv_blocks=kv_blocks, block_size=BLOCK, prefix_caching=True
+        4,
+        model(),
+        kv_blocks=kv_blocks,
+        block_size=BLOCK,
+        **SYNCHRONOUS | {"prefix_caching": True},
     )
     told = [replace(SHELF[name], index=None, name=f"{name} told") for name in names]
     found = outcomes(trace, cluster, *(SHELF[name] for name in names), *told)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from support.clusters import SYNCHRONOUS
 from support.traces import poisson_ns, requests_at_ns
 
 from workloadlab.latency import LatencyModel
@@ -20,7 +21,8 @@ STEP_S = 0.01
 def queues(servers, **options):
     """Instances that serve one request at a time, one output token per step."""
     return Cluster.uniform(
-        servers, LatencyModel.linear(constant_s=STEP_S), max_num_seqs=1, step_overhead_s=0.0, **options
+        servers, LatencyModel.linear(constant_s=STEP_S), max_num_seqs=1, step_overhead_s=0.0,
+        **SYNCHRONOUS | options,
     )  # fmt: skip
 
 
@@ -148,7 +150,9 @@ def two_instance_study(classes):
     v100 = LatencyModel.linear(
         constant_s=DECODE_STEP_S, prefill_token_s=PREFILL_TOKEN_S, decode_context_s=6e-7
     )
-    cluster = Cluster.uniform(2, v100, kv_blocks=1750, max_num_seqs=128, step_overhead_s=0.0)
+    cluster = Cluster.uniform(
+        2, v100, kv_blocks=1750, max_num_seqs=128, step_overhead_s=0.0, **SYNCHRONOUS
+    )
     cut = router("dedicated_small_large", heavy_output_tokens=HEAVY_DECODE_S / DECODE_STEP_S)
     ends = {}
     for info, outcome in replay(trace, cluster, routers=[cut, "round_robin", "decode_balancer"]):

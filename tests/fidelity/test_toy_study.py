@@ -15,6 +15,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from support.clusters import SYNCHRONOUS
 from support.traces import requests_every
 
 import workloadlab as wl
@@ -34,7 +35,7 @@ def assignments(seed, decode_context_s):
         1, 8, input_tokens=rng.integers(10, 101, 8), output_tokens=rng.integers(10, 101, 8)
     )
     model = wl.LatencyModel.linear(**{**PUBLISHED, "decode_context_s": decode_context_s})
-    every = all_assignments(trace, wl.Cluster.uniform(2, model, step_overhead_s=0.0))
+    every = all_assignments(trace, wl.Cluster.uniform(2, model, step_overhead_s=0.0, **SYNCHRONOUS))
     assert len(every.total_s) == 128
     return every
 

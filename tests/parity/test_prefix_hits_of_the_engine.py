@@ -36,7 +36,7 @@ def hits_of_the_engine(trace, blocks):
     """Blocks that one instance finds in its cache."""
     cluster = wl.Cluster.uniform(
         1, wl.LatencyModel.linear(constant_s=0.01), block_size=BLOCK, kv_blocks=blocks,
-        prefix_caching=True, max_num_batched_tokens=1 << 20,
+        prefix_caching=True, async_scheduling=False, max_num_batched_tokens=1 << 20,
     )  # fmt: skip
     outcomes = wl.replay(trace, cluster, routers=["round_robin"]).outcomes()
     return outcomes.read("cached_tokens")["cached_tokens"].sum() // BLOCK

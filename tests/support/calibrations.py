@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import workloadlab as wl
+from support.clusters import SYNCHRONOUS
 from support.traces import requests_at_ns
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def simulated(
         input_tokens=rng.integers(50, longest, requests),
         output_tokens=rng.integers(50, 300, requests),
     )
-    cluster = wl.Cluster.uniform(instances, wl.LatencyModel.linear(**TRUTH), **pool)
+    cluster = wl.Cluster.uniform(instances, wl.LatencyModel.linear(**TRUTH), **SYNCHRONOUS | pool)
     return wl.replay(log, cluster, routers=["least_requests"]).traces[0], cluster
 
 

@@ -12,12 +12,16 @@ from workloadlab.latency import ESTIMATORS, LatencyModel
 from workloadlab.simulation import Cluster, Pool
 from workloadlab.simulation.engine.record_types import BATCHINGS, ORDERS
 
-__all__ = ["clusters", "in_blocks_of", "uniform_cluster"]
+__all__ = ["SYNCHRONOUS", "clusters", "in_blocks_of", "uniform_cluster"]
+
+SYNCHRONOUS = {"prefix_caching": False, "async_scheduling": False}
+"""Switches of an engine whose steps can be added up by hand: the overhead counts, nothing is reused."""
 
 
 def uniform_cluster(instances: int = 2, *, constant_s: float = 0.01, **options: Any) -> Cluster:
-    """Return a cluster of equal instances whose every step takes one time."""
-    return Cluster.uniform(instances, LatencyModel.linear(constant_s=constant_s), **options)
+    """Return a synchronous cluster of equal instances whose every step takes one time."""
+    model = LatencyModel.linear(constant_s=constant_s)
+    return Cluster.uniform(instances, model, **SYNCHRONOUS | options)
 
 
 def in_blocks_of(cluster: Cluster, size: int) -> Cluster:

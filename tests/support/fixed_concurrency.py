@@ -95,6 +95,7 @@ def errors_of(data: Path, rows: list[Row]) -> pl.DataFrame:
 def _means_ms(row: Row, latency: LatencyModel) -> tuple[float, float]:
     cluster = Cluster.uniform(
         1, latency, request_overhead_s=CLIENT_S, max_num_seqs=1024, max_num_batched_tokens=8192,
+        async_scheduling=False,
         kv_blocks=kv_blocks(ModelGeometry.named(row.model), row.gpu, dtype=row.dtype, tp=row.tp),
     )  # fmt: skip
     outcome = replay(_load(row), cluster, routers=["round_robin"], sessions="closed").traces[0]

@@ -20,6 +20,7 @@ VERBS = {
     "measure": "this machine's GPU -> measured step times",
     "fit": "measured step times -> latency model of a GPU",
     "calibrate": "request timings -> latency model of the engine that served them",
+    "cluster": "trace -> the cluster that served it, for a replay",
     "replay": "trace x cluster x routers -> outcome traces",
     "score": "outcome traces -> scoreboard",
     "report": "profile, model and runs -> one HTML page",

@@ -21,21 +21,34 @@ if TYPE_CHECKING:
     from workloadlab.simulation import Cluster
     from workloadlab.trace import Runs, Trace
 
+FROM_LOG = "from-log"
+"""Instead of a cluster file: the cluster that the trace's provenance describes."""
+
 
 @click.command("replay")
 @click.argument("trace", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--cluster", "cluster_file", type=click.Path(path_type=Path), help="Cluster file (TOML)."
+    "--cluster",
+    "cluster_file",
+    type=click.Path(path_type=Path),
+    help="Cluster file (TOML); from-log, with --latency: what the log knows of its engine, and else "
+    "what that engine ships with.",
 )
 @click.option(
-    "--latency", metavar="MODEL", help="Instead of --cluster: a catalogue name or model JSON."
+    "--latency",
+    metavar="MODEL",
+    help="Instead of a file: a catalogue name or model JSON. What is not given is what the engine "
+    "ships with: workloadlab cluster --list-engines.",
 )
+@click.option("--engine", help="With --latency: vllm or vllm-VERSION; default the newest known.")
 @click.option("--instances", type=int, help="With --latency: how many instances; default 4.")
 @click.option(
-    "--kv-blocks", type=int, help="With --latency: KV blocks per instance; default no limit."
+    "--kv-blocks", type=int, help="With --latency: KV blocks per instance; default what fits."
 )
-@click.option("--max-num-seqs", type=int, help="With --latency; default 256.")
-@click.option("--max-num-batched-tokens", type=int, help="With --latency; default 2048.")
+@click.option("--max-num-seqs", type=int, help="With --latency; default as the engine ships.")
+@click.option(
+    "--max-num-batched-tokens", type=int, help="With --latency; default as the engine ships."
+)
 @click.option("--step-overhead-s", type=float, help="With --latency; default 0.001.")
 @click.option(
     "--router",
@@ -105,12 +118,14 @@ def command(
     from workloadlab.trace import Trace
 
     opened = Trace.open(trace)
-    cluster = _cluster(cluster_file, options)
+    cluster = _cluster(cluster_file, opened, options)
     setting: dict[str, Any] = {
         "rate_scale": [_number(word) for word in _split(scales)] or [1.0],
         "seeds": seeds,
         "threads": threads,
     }
+    for words in _against_the_log(opened, cluster):
+        say(f"warning: {words}")
     runs = _replay(opened, cluster, _split(routers), setting, sessions, _split(records))
     if out:
         runs.save(out)
@@ -120,6 +135,13 @@ def command(
         for words in _warnings(run, cluster):
             say(f"warning: {run.run_id}: {words}")
     click.echo(board.to_json() if as_json else str(board))
+
+
+def _against_the_log(trace: Trace, cluster: Cluster) -> list[str]:
+    """Say what the cluster contradicts of a log whose timings the outcome can be held against."""
+    from workloadlab.simulation import contradictions
+
+    return contradictions(cluster.pools, trace) if trace.supports("timings") else []
 
 
 def _warnings(run: RunScore, cluster: Cluster) -> Iterator[str]:
@@ -208,24 +230,30 @@ def _number(word: str) -> float:
         raise UsageError(f"--rate-scale {word!r} is not a number") from None
 
 
-def _cluster(cluster_file: Path | None, options: dict[str, str | float | None]) -> Cluster:
+def _cluster(
+    cluster_file: Path | None, trace: Trace, options: dict[str, str | float | None]
+) -> Cluster:
     from workloadlab.simulation import Cluster
 
-    given = {name: value for name, value in options.items() if value is not None}
-    if cluster_file is not None:
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    from_log = str(cluster_file) == FROM_LOG
+    if cluster_file is not None and not from_log:
         if given:
             names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
             raise UsageError(f"--cluster and {names} exclude each other", fix="edit the file")
         return Cluster.load(cluster_file)
     if "latency" not in given:
         raise UsageError(
-            "no cluster to replay on",
-            fix="give --cluster FILE, or --latency MODEL --instances N "
+            "no latency model for the log's cluster" if from_log else "no cluster to replay on",
+            fix="give --latency MODEL (workloadlab fit --list shows models)"
+            if from_log
+            else "give --cluster FILE, or --latency MODEL --instances N "
             "(workloadlab fit --list shows models)",
         )
-    latency, instances = str(given.pop("latency")), given.pop("instances", 4)
-    pool: dict[str, Any] = given
-    return Cluster.uniform(int(instances), latency, **pool)
+    latency = str(given.pop("latency"))
+    if from_log:
+        return Cluster.from_trace(trace, latency, **given)
+    return Cluster.uniform(int(given.pop("instances", 4)), latency, **given)
 
 
 def _list_routers(as_json: bool) -> None:

@@ -6,12 +6,16 @@ import tomllib
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import LatencyModel
 from workloadlab.simulation.event import Entry, Event, event_queue
+from workloadlab.simulation.log_facts import settings_of
 from workloadlab.simulation.pool import DEFAULT_STEP_OVERHEAD_S, UNLIMITED, Pool
+
+if TYPE_CHECKING:
+    from workloadlab.trace import Trace
 
 __all__ = ["DEFAULT_STEP_OVERHEAD_S", "Cluster", "Event", "Pool"]
 
@@ -98,6 +102,34 @@ class Cluster:
         if unknown:
             raise UsageError(f"unknown option {unknown[0]!r}", fix=f"use {', '.join(known)}")
         return cls(pools=(Pool(instances=instances, latency=latency, **options),), **own)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_trace(
+        cls, trace: Trace, latency: LatencyModel | str | Path, **options: Any
+    ) -> Cluster:
+        """Make the cluster that served a log, as far as the log knows it.
+
+        What its provenance records of the engine holds; the rest is what that engine ships with.
+
+        Args:
+            trace: an ingested log; `trace.provenance.system` has the facts.
+            latency: the model of its GPU, its catalogue name or its path.
+            **options: attributes of `Pool` and of `Cluster` that win over both.
+
+        Raises:
+            UsageError: an engine or version whose defaults are not known, or facts that cannot be
+                together.
+
+        Example:
+            >>> from workloadlab.trace import Provenance, Trace
+            >>> facts = {"engine": "vllm", "engine_version": "0.13.0", "max_num_seqs": 128}
+            >>> log = Trace(Trace.of([(0, 10, 5)]).frame, Provenance(reader="log", system=facts))
+            >>> [pool] = Cluster.from_trace(log, LatencyModel.linear(constant_s=0.01)).pools
+            >>> pool.engine, pool.max_num_seqs, pool.async_scheduling
+            ('vllm-0.13', 128, False)
+        """
+        settings = {"instances": 1, **settings_of(trace), **options}
+        return cls.uniform(settings.pop("instances"), latency, **settings)
 
     @classmethod
     def load(cls, path: str | Path) -> Cluster:

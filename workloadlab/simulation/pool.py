@@ -9,7 +9,10 @@ from typing import Any
 
 from workloadlab.errors import UsageError
 from workloadlab.latency import LatencyModel
+from workloadlab.latency.hardware.gpus import DTYPE_BYTES, plain_dtype
 from workloadlab.simulation.engine.record_types import BATCHINGS, ORDERS
+from workloadlab.simulation.engines import ENTRY_POINTS, engine_named, shipped
+from workloadlab.simulation.memory import AUTO, blocks_that_fit, refuse_more_than_memory
 
 __all__ = ["DEFAULT_STEP_OVERHEAD_S", "UNLIMITED", "Pool"]
 
@@ -23,19 +26,29 @@ _COUNTS = ("instances", "kv_blocks", "block_size", "max_num_seqs", "max_num_batc
            "max_in_flight")  # fmt: skip
 _OPTIONAL = ("kv_blocks", "max_in_flight")
 _SWITCHES = ("reserve_full_isl", "prefix_caching", "async_scheduling", "step_together")
-_CHOICES = {"queue_order": ORDERS, "batching": BATCHINGS}
+_CHOICES = {"queue_order": ORDERS, "batching": BATCHINGS, "entry_point": ENTRY_POINTS}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
     """Identical instances.
 
+    An attribute that is left out is what the engine ships with; `to_dict` shows it. The GPU decides
+    some of them: without one in the latency model, as in `LatencyModel.linear(...)`, batches
+    are those of small GPUs (2,048 tokens, 256 sequences) and KV blocks have no limit.
+
     Attributes:
         name: names the instances: `name/0`, `name/1`, ...
         instances: how many.
         latency: step-time model; a catalogue name or path is loaded.
-        kv_blocks: KV-cache blocks per instance; None for as many as ever needed.
+        engine: whose defaults hold: "vllm", or with a version "vllm-0.19"; see
+            `workloadlab.simulation.engines` or `workloadlab cluster --list-engines`.
+        entry_point: "server", or "offline" for the batches of vLLM's `LLM` class.
+        kv_blocks: KV-cache blocks per instance; left out, as many as fit beside the weights of the
+            latency model on its GPU; `inf`, or an unknown GPU or model, for no limit.
         block_size: tokens per block.
+        gpu_memory_utilization: share of a GPU's memory that the engine takes; decides `kv_blocks`.
+        kv_cache_dtype: number format of the KV cache, "auto" for 16 bits; decides `kv_blocks`.
         max_num_seqs: most sequences in a batch.
         max_num_batched_tokens: token budget of a step.
         long_prefill_token_threshold: most prompt tokens of one sequence in a step; 0 for no limit but
@@ -52,7 +65,8 @@ class Pool:
             first chunk (vLLM's `scheduler_reserve_full_isl`).
         watermark: share of the blocks that an admission must leave free.
         prefix_caching: keep the KV blocks of prefixes that end, and reuse them by block id; blocks
-            are those of the trace, so its block size must be a multiple of `block_size`.
+            are those of the trace, so its block size must be a multiple of a `block_size` that is
+            not the engine's. Requests of a trace without block ids share nothing.
         max_in_flight: most requests that the router may have on one instance; the others wait in
             the router's queue. None for no limit.
         step_overhead_s: CPU time per step outside the kernels, added to the model's time; left out it is
@@ -80,19 +94,23 @@ class Pool:
     name: str = "pool"
     instances: int = 1
     latency: LatencyModel
-    kv_blocks: int | None = None
-    block_size: int = 16
-    max_num_seqs: int = 256
-    max_num_batched_tokens: int = 2048
+    engine: str = "vllm"
+    entry_point: str = "server"
+    kv_blocks: float | None = None
+    block_size: int = None  # type: ignore[assignment]
+    gpu_memory_utilization: float = None  # type: ignore[assignment]
+    kv_cache_dtype: str = AUTO
+    max_num_seqs: int = None  # type: ignore[assignment]
+    max_num_batched_tokens: int = None  # type: ignore[assignment]
     long_prefill_token_threshold: int = 0
     batching: str = "chunked"
     queue_order: str = "fcfs"
-    reserve_full_isl: bool = True
+    reserve_full_isl: bool = None  # type: ignore[assignment]
     watermark: float = 0.0
-    prefix_caching: bool = False
+    prefix_caching: bool = None  # type: ignore[assignment]
     max_in_flight: int | None = None
     step_overhead_s: float = None  # type: ignore[assignment]  # known after __post_init__
-    async_scheduling: bool = False
+    async_scheduling: bool = None  # type: ignore[assignment]
     attention_slots: float | None = None
     step_noise: float = 0.0
     step_together: bool = False
@@ -103,22 +121,19 @@ class Pool:
             object.__setattr__(self, "latency", LatencyModel.load(self.latency))
         if not isinstance(self.latency, LatencyModel):
             raise self._wrong("latency", "give a LatencyModel, a catalogue name or a model JSON")
+        for key, known in _CHOICES.items():
+            if getattr(self, key) not in known:
+                raise self._wrong(key, f"use {', '.join(known)}")
+        self._fill_in()
         for key in (*_COUNTS, "long_prefill_token_threshold"):
             self._check_count(key, 1 if key in _COUNTS else 0)
         for key in _SWITCHES:
             if not isinstance(getattr(self, key), bool):
                 raise self._wrong(key, "use true or false")
-        for key, known in _CHOICES.items():
-            if getattr(self, key) not in known:
-                raise self._wrong(key, f"use {', '.join(known)}")
         models: Any = self.models
         if isinstance(models, str) or not all(isinstance(name, str) for name in models):
             raise self._wrong("models", "list model names")
         object.__setattr__(self, "models", tuple(models))
-        asked: float | None = self.step_overhead_s
-        if asked is None:
-            whole = self.latency.system.get("includes_step_overhead", False)
-            object.__setattr__(self, "step_overhead_s", 0.0 if whole else DEFAULT_STEP_OVERHEAD_S)
         self._check_number("watermark", 1, "use 0 to 1")
         self._check_number("step_overhead_s", 60, "use seconds, 0 to 60")
         self._check_number("step_noise", 1, "use 0 to 1, such as 0.05")
@@ -126,13 +141,31 @@ class Pool:
             self._check_number("attention_slots", math.inf, "use sequences, 1 or more")
             if self.attention_slots < 1:
                 raise self._wrong("attention_slots", "use sequences, 1 or more")
+        refuse_more_than_memory(self)
+
+    def _fill_in(self) -> None:
+        """Set what was left out to what the engine ships with on this GPU."""
+        if not isinstance(self.engine, str):
+            raise self._wrong("engine", 'name it, such as "vllm"')
+        for key, value in shipped(self).items():
+            object.__setattr__(self, key, value)
+        if not 0 < self.gpu_memory_utilization <= 1:
+            raise self._wrong("gpu_memory_utilization", "use a share, such as 0.9")
+        if self.kv_cache_dtype != AUTO and plain_dtype(self.kv_cache_dtype) not in DTYPE_BYTES:
+            raise self._wrong("kv_cache_dtype", f"use {AUTO}, {', '.join(DTYPE_BYTES)}")
+        asked: float | None = self.step_overhead_s
+        if asked is None:
+            whole = self.latency.system.get("includes_step_overhead", False)
+            object.__setattr__(self, "step_overhead_s", 0.0 if whole else DEFAULT_STEP_OVERHEAD_S)
+        if self.kv_blocks is None:
+            object.__setattr__(self, "kv_blocks", blocks_that_fit(self))
 
     def _wrong(self, key: str, fix: str) -> UsageError:
         return UsageError(f"pool {self.name!r}: {key} = {getattr(self, key)!r}", fix=fix)
 
     def _check_count(self, key: str, least: int) -> None:
         value = getattr(self, key)
-        if key in _OPTIONAL and value is None:
+        if key in _OPTIONAL and value in (None, math.inf):
             return
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise self._wrong(key, f"use a whole number of at least {least}")
@@ -143,14 +176,19 @@ class Pool:
             raise self._wrong(key, fix)
 
     @property
+    def limited(self) -> bool:
+        """Whether KV blocks have a limit."""
+        return self.kv_blocks is not None and self.kv_blocks < math.inf
+
+    @property
     def blocks(self) -> int:
         """KV blocks per instance, a very large number where there is no limit."""
-        return UNLIMITED if self.kv_blocks is None else self.kv_blocks
+        return int(self.kv_blocks or 0) if self.limited else UNLIMITED
 
     @property
     def spare_blocks(self) -> int:
         """Blocks that an admission beside running requests must leave free."""
-        return 0 if self.kv_blocks is None else math.ceil(self.watermark * self.kv_blocks)
+        return math.ceil(self.watermark * self.blocks) if self.limited else 0
 
     @property
     def most_in_flight(self) -> int:
@@ -187,22 +225,23 @@ class Pool:
         """Return the pool with KV blocks of `tokens` tokens and as much memory, rounded down.
 
         Raises:
-            UsageError: `tokens` is not a multiple of the pool's block size, or no block is left.
+            UsageError: `tokens` is not a multiple of the pool's own block size, or no block is left.
         """
-        if tokens % self.block_size:
+        _, engine = engine_named(self.engine)
+        if tokens % self.block_size and self.block_size != engine.block_size:
             raise UsageError(
                 f"pool {self.name!r} caches prefixes in blocks of {self.block_size} tokens, the trace "
                 f"names blocks of {tokens}",
-                fix=f"set block_size to a divisor of {tokens}",
+                fix=f"set block_size to a divisor of {tokens}, or leave it out",
             )
-        each = tokens // self.block_size
-        blocks = None if self.kv_blocks is None else self.kv_blocks // each
+        blocks = self.blocks * self.block_size // tokens if self.limited else self.kv_blocks
         return replace(self, block_size=tokens, kv_blocks=blocks)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; the latency model by its name."""
         return {
             **{key.name: getattr(self, key.name) for key in fields(self)},
+            "kv_blocks": self.blocks if self.limited else None,
             "latency": self.latency.name,
             "models": list(self.models),
         }

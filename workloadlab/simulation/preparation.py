@@ -47,15 +47,22 @@ def workload_and_cluster(
                 f"router {policy.name!r} {reason}",
                 fix="choose another router, set prefix_caching, or ingest a log that has what it needs",
             )
-    workload = workload_of(trace, prefixes=caching, sessions=sessions)
-    simulated = _in_blocks_of_the_trace(cluster, workload) if caching else cluster
+    named = caching and trace.supports("prefix")
+    workload = workload_of(trace, prefixes=named, sessions=sessions)
+    simulated = _caching_by(cluster, workload) if caching else cluster
     _check_pools(simulated, workload)
     return workload, simulated
 
 
-def _in_blocks_of_the_trace(cluster: Cluster, workload: Workload) -> Cluster:
+def _caching_by(cluster: Cluster, workload: Workload) -> Cluster:
+    """Return the cluster with the blocks of a workload; without any there is nothing to share."""
+    size = workload.block_size
     pools = tuple(
-        pool.in_blocks_of(workload.block_size) if pool.prefix_caching else pool
+        pool
+        if not pool.prefix_caching
+        else pool.in_blocks_of(size)
+        if size
+        else replace(pool, prefix_caching=False)
         for pool in cluster.pools
     )
     return replace(cluster, pools=pools)

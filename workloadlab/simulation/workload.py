@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -204,12 +205,9 @@ def _prefix_blocks(trace: Trace) -> dict[str, Any]:
     trace.require("prefix", "prefix caching")
     frame = trace.read("block_ids", "block_size", "input_tokens", "output_tokens", "session_id")
     sizes = frame["block_size"].drop_nulls().unique().sort().to_list()
-    if len(sizes) != 1:
-        raise UsageError(
-            f"the trace mixes prefix blocks of {', '.join(map(str, sizes))} tokens",
-            fix="replay the parts with one block size each",
-        )
-    size = pl.lit(sizes[0], pl.Int64)
+    if len(sizes) > 1:
+        frame = _in_blocks_of_one_size(frame, math.gcd(*sizes))
+    size = math.gcd(*sizes)
     full = pl.col("input_tokens").cast(pl.Int64) // size
     whole = (
         pl.col("input_tokens").cast(pl.Int64) + pl.col("output_tokens").fill_null(0) - 1
@@ -228,8 +226,25 @@ def _prefix_blocks(trace: Trace) -> dict[str, Any]:
     return {
         "block_ids": dense.astype(np.int32),
         "first_block": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        "block_size": sizes[0],
+        "block_size": size,
     }
+
+
+def _in_blocks_of_one_size(frame: pl.DataFrame, size: int) -> pl.DataFrame:
+    """Cut every block into parts of `size` tokens; blocks of different sizes share no part."""
+    parts = (
+        frame.with_row_index("row")
+        .select("row", "block_ids", "block_size")
+        .explode("block_ids", empty_as_null=False)
+        .with_columns(block=pl.struct("block_size", "block_ids").rank("dense"))
+        .with_columns(part=pl.int_ranges(0, pl.col("block_size") // size))
+        .explode("part")
+        .with_columns(block_ids=pl.struct("block", "part").rank("dense").cast(pl.UInt64))
+        .group_by("row", maintain_order=True)
+        .agg("block_ids")
+    )
+    rows = frame.drop("block_ids").with_row_index("row")
+    return rows.join(parts, on="row", how="left", maintain_order="left")
 
 
 def _closed_loop(trace: Trace, *, by_client: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from support.clusters import SYNCHRONOUS
 
 import workloadlab as wl
 from workloadlab.calibration import calibrate
@@ -49,7 +50,7 @@ def load_test(clients, turns=5, seed=3):
 
 def cluster_of(model, **options):
     engine = {"max_num_seqs": 64, "prefix_caching": True, "step_overhead_s": 0.0} | options
-    return wl.Cluster.uniform(1, model, **engine)
+    return wl.Cluster.uniform(1, model, **SYNCHRONOUS | engine)
 
 
 @pytest.mark.parametrize("engine", [{}, {"async_scheduling": True, "step_overhead_s": 0.004}])

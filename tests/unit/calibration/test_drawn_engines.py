@@ -48,6 +48,7 @@ def drawn(seed):
         max_num_seqs=int(rng.choice([32, 128, 256])),
         max_num_batched_tokens=int(rng.choice([512, 2048, 8192])),
         async_scheduling=bool(rng.random() < 0.3),
+        prefix_caching=False,
     )
     noise = (0.0, 0.0, 0.005, 0.02)[int(rng.integers(0, 4))]
     served = wl.replay(wl.Trace.from_frame(log), cluster, routers=["least_requests"]).traces[0]

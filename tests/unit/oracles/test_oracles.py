@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from support.clusters import SYNCHRONOUS
 from support.traces import requests_at
 
 import workloadlab as wl
@@ -38,7 +39,7 @@ def random_log(seed, requests=60, gap_s=0.25):
 
 
 def cluster(instances=2, latency=TICKS, **options):
-    return wl.Cluster.uniform(instances, latency, step_overhead_s=0.0, **options)
+    return wl.Cluster.uniform(instances, latency, step_overhead_s=0.0, **SYNCHRONOUS | options)
 
 
 BUSY = cluster(

@@ -35,7 +35,6 @@ def test_load_reads_pools_and_finds_models_beside_the_file(tmp_path):
     assert cluster.instance_names == ["fast/0", "fast/1", "slow/0"]
     assert cluster.signal_interval_s == 0.1
     assert cluster.pools[0].latency.coefficients == MODEL.coefficients
-    assert cluster.pools[1].kv_blocks is None
     assert cluster.to_dict()["pool"][1]["latency"] == "rtxpro6000-llama-3.1-8b"
 
 

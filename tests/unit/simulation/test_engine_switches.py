@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.clusters import SYNCHRONOUS
 from support.workloads import requests
 
 from workloadlab.errors import UsageError
@@ -26,8 +27,12 @@ def both(workload, cluster, policy="round_robin", seed=0):
     return fast
 
 
+def some(instances, model, **pool):
+    return Cluster.uniform(instances, model, step_overhead_s=0.0, **SYNCHRONOUS | pool)
+
+
 def one(**pool):
-    return Cluster.uniform(1, SECOND, step_overhead_s=0.0, **pool)
+    return some(1, SECOND, **pool)
 
 
 def test_chunked_prefill_lets_decodes_go_on_beside_a_prompt():
@@ -98,10 +103,7 @@ def test_preemption_by_priority_hits_the_least_important():
 def test_ranks_that_step_together_wait_for_the_slowest():
     model = LatencyModel.linear(constant_s=1.0, prefill_token_s=1.0)
     load = requests([0, 0], [1, 5], [3, 1])
-    alone, together = (
-        both(load, Cluster.uniform(2, model, step_overhead_s=0.0, step_together=word))
-        for word in (False, True)
-    )
+    alone, together = (both(load, some(2, model, step_together=word)) for word in (False, True))
     assert alone.end_s.tolist() == [4.0, 6.0]
     assert together.end_s.tolist() == [8.0, 6.0]
     assert together.steps == 6  # the idle rank takes part
@@ -121,7 +123,7 @@ def test_a_router_queue_that_is_full_rejects_the_newest():
 
 def test_a_router_that_takes_its_time_decides_on_one_after_the_other():
     load = requests([0, 0, 5], [1, 1, 1], [1, 1, 1])
-    cluster = Cluster.uniform(1, SECOND, step_overhead_s=0.0, decision_overhead_s=0.25)
+    cluster = one(decision_overhead_s=0.25)
     assert both(load, cluster).dispatch_s.tolist() == [0.25, 0.5, 5.25]
 
 
@@ -134,9 +136,7 @@ def test_signals_are_seen_as_old_as_their_interval_and_delay():
         return 0
 
     load = requests([0, 0.9, 1.1, 1.9, 3.0], [1] * 5, [9] * 5)
-    cluster = Cluster.uniform(
-        1, SECOND, step_overhead_s=0.0, signal_interval_s=1.0, signal_delay_s=0.5
-    )
+    cluster = one(signal_interval_s=1.0, signal_delay_s=0.5)
     replay_by_steps(load, cluster, noted, 0)
     # The snapshot of second 1 arrives at 1.5, when one more was sent; that of 2 at 2.5.
     assert seen == [(0.0, 0, 0), (0.9, 0, 1), (1.1, 0, 2), (1.9, 1, 1), (3.0, 2, 0)]
@@ -156,10 +156,7 @@ def test_noise_keeps_the_mean_and_depends_on_the_seed_alone():
 def test_uneven_contexts_take_as_long_as_the_chunks_that_attention_cuts_them_into():
     model = LatencyModel.linear(constant_s=1.0, decode_context_s=0.01)
     load = requests([0, 0], [10, 30], [2, 3])
-    even, cut, whole = (
-        both(load, Cluster.uniform(1, model, step_overhead_s=0.0, attention_slots=slots))
-        for slots in (None, 4, 2)
-    )
+    even, cut, whole = (both(load, some(1, model, attention_slots=slots)) for slots in (None, 4, 2))
     # The prompts take a step; then both decode with 40 tokens of context, then one with 31.
     assert even.end_s.tolist() == pytest.approx([2.4, 3.71])
     # Two of four slots: 40 x 4/3. One of four: 31 x 4/3.5.

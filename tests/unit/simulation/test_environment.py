@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.clusters import SYNCHRONOUS
 from support.traces import requests_at
 
 import workloadlab as wl
@@ -24,7 +25,10 @@ def trace(arrivals=(0, 0, 0), inputs=(10, 20, 30), outputs=(5, 1, 3), **columns)
 def environment(made=None, instances=2, lanes=1, cluster=None, **options):
     pool = {"step_overhead_s": 0.0, **(cluster or {})}
     return wl.Environment(
-        made or trace(), wl.Cluster.uniform(instances, MODEL, **pool), lanes=lanes, **options
+        made or trace(),
+        wl.Cluster.uniform(instances, MODEL, **SYNCHRONOUS | pool),
+        lanes=lanes,
+        **options,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from support.clusters import SYNCHRONOUS
 
 import workloadlab as wl
 from workloadlab.errors import DataError, UnsupportedError, UsageError
@@ -47,6 +48,7 @@ def load(*rows, blocks=None, block_size=0, **columns):
 
 
 def cluster(*events, instances=2, **options):
+    options = SYNCHRONOUS | options
     return wl.Cluster.uniform(instances, MODEL, step_overhead_s=0.0, events=events, **options)
 
 

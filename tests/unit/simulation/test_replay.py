@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support.clusters import SYNCHRONOUS
 from support.traces import random_requests, requests_at, requests_at_ns, requests_every
 
 import workloadlab as wl
@@ -14,7 +15,7 @@ def trace(n=300, seed=0):
 
 
 CLUSTER = wl.Cluster.uniform(
-    3, wl.LatencyModel.linear(constant_s=0.01, prefill_token_s=2e-5), kv_blocks=600
+    3, wl.LatencyModel.linear(constant_s=0.01, prefill_token_s=2e-5), kv_blocks=600, **SYNCHRONOUS
 )
 
 
@@ -104,7 +105,9 @@ def test_replay_refuses_what_it_cannot_do():
 
 def test_steps_outside_the_domain_are_counted():
     model = wl.LatencyModel.load("rtxpro6000-llama-3.1-8b")
-    small = wl.replay(trace(20), wl.Cluster.uniform(2, model), routers=["random"])
+    small = wl.replay(
+        trace(20), wl.Cluster.uniform(2, model, max_num_batched_tokens=2048), routers=["random"]
+    )
     assert small.infos[0].steps_outside_domain == 0
     burst = requests_at([0] * 900, input_tokens=10, output_tokens=50)
     big = wl.replay(burst, wl.Cluster.uniform(1, model, max_num_seqs=900), routers=["random"])
@@ -130,7 +133,7 @@ def session(n=4, **columns):
 
 
 ONE_SECOND_EACH = wl.Cluster.uniform(
-    1, wl.LatencyModel.linear(constant_s=1.0), max_num_seqs=1, step_overhead_s=0.0
+    1, wl.LatencyModel.linear(constant_s=1.0), max_num_seqs=1, step_overhead_s=0.0, **SYNCHRONOUS
 )
 
 
@@ -211,8 +214,30 @@ def test_prefix_blocks_of_the_trace_must_fit_those_of_the_engine():
     )
     outcome = wl.replay(prefixed(), coarse, routers=["random"]).outcomes()
     assert outcome.read("cached_tokens")["cached_tokens"].to_list() == [0, 80, 48]
-    with pytest.raises(UnsupportedError, match="prefix caching needs block_ids"):
-        wl.replay(trace(3), coarse)
+
+
+def test_blocks_as_the_engine_ships_them_fit_any_trace():
+    model = wl.LatencyModel.linear(constant_s=0.01)
+    shipped = wl.Cluster.uniform(1, model, kv_blocks=40)
+    assert shipped.pools[0].prefix_caching
+    outcome = wl.replay(prefixed(block_size=24), shipped, routers=["random"]).outcomes()
+    assert outcome.read("cached_tokens")["cached_tokens"].to_list() == [0, 72, 48]
+    nameless = wl.replay(trace(9), wl.Cluster.uniform(1, model), routers=["random"]).outcomes()
+    assert nameless.read("cached_tokens")["cached_tokens"].sum() == 0
+
+
+def test_blocks_of_several_sizes_are_cut_into_parts_of_one():
+    rows = requests_at_ns(
+        [0, 10**9, 2 * 10**9, 3 * 10**9],
+        input_tokens=[65, 65, 65, 33],
+        output_tokens=1,
+        block_ids=[[7, 8, 9, 10], [7, 8, 9, 10], [7, 8], [7]],
+        block_size=[16, 16, 32, 32],
+    )
+    runs = wl.replay(rows, wl.Cluster.uniform(1, wl.LatencyModel.linear(constant_s=0.01)))
+    cached = runs.outcomes(router="round_robin").read("cached_tokens")["cached_tokens"].to_list()
+    # An id of 32 tokens is no id of 16, and its first half is no block of the other size either.
+    assert cached == [0, 64, 0, 32]
 
 
 def test_pools_serve_only_their_models():

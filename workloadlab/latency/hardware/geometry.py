@@ -142,9 +142,18 @@ class ModelGeometry:
         """Weights that one token meets: all of them, or its share of a mixture of experts."""
         return self._parameters(self.experts_per_token)
 
+    def expert_parameters(self) -> int:
+        """Weights of the routed experts, 0 for a dense model."""
+        return self.layers * self.experts * self._feed_forward
+
+    @property
+    def _feed_forward(self) -> int:
+        """Weights of one gated feed-forward block, or of one expert."""
+        return 3 * self.hidden * self.intermediate
+
     def _parameters(self, experts: int) -> int:
         attention = self.hidden * self.head_dim * 2 * (self.heads + self.kv_heads)
-        feed_forward = 3 * self.hidden * self.intermediate * max(experts, 1)
+        feed_forward = self._feed_forward * max(experts, 1)
         router = self.hidden * self.experts
         return self.layers * (attention + feed_forward + router) + self.end_parameters()
 

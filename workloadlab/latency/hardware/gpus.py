@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from workloadlab.errors import UsageError
 
-__all__ = ["DTYPE_BYTES", "GIB", "GPUS", "Gpu", "find_gpu", "value_bytes"]
+__all__ = ["DTYPE_BYTES", "GIB", "GPUS", "Gpu", "find_gpu", "plain_dtype", "value_bytes"]
 
 DTYPE_BYTES = {
     "fp32": 4.0,
@@ -217,6 +217,26 @@ def find_gpu(name: str) -> Gpu:
         else f"known: {', '.join(g.name for g in GPUS)}"
     )
     raise UsageError(f"no figures for the GPU {name!r}", fix=fix)
+
+
+def plain_dtype(name: str) -> str:
+    """Return the name that a number format has here.
+
+    Example:
+        >>> plain_dtype("bfloat16"), plain_dtype("fp8_e4m3"), plain_dtype("fp4")
+        ('bf16', 'fp8', 'fp4')
+    """
+    return _DTYPES.get(name.lower().removeprefix("torch."), name)
+
+
+_DTYPES = {
+    "float32": "fp32",
+    "bfloat16": "bf16",
+    "float16": "fp16",
+    "half": "fp16",
+    "fp8_e4m3": "fp8",
+    "fp8_e5m2": "fp8",
+}
 
 
 def value_bytes(dtype: str) -> float:

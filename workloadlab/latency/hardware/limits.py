@@ -12,11 +12,18 @@ from workloadlab.latency.hardware.gpus import GIB, Gpu, find_gpu, value_bytes
 if TYPE_CHECKING:
     from workloadlab.latency.hardware.geometry import ModelGeometry
 
-__all__ = ["kv_blocks", "kv_bytes_per_token", "least_step_s"]
+__all__ = [
+    "RESERVE_BYTES",
+    "kv_blocks",
+    "kv_bytes_per_token",
+    "least_step_s",
+    "weight_bytes_per_gpu",
+]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-_RESERVE_BYTES = 1.2 * GIB
+RESERVE_BYTES = 1.2 * GIB
+"""Memory of one GPU for activations, graphs and the communication library."""
 
 
 def kv_bytes_per_token(model: ModelGeometry, dtype: str = "bf16") -> int:
@@ -30,6 +37,28 @@ def kv_bytes_per_token(model: ModelGeometry, dtype: str = "bf16") -> int:
     return int(model.kv_bytes_per_token(1) * value_bytes(dtype))
 
 
+def weight_bytes_per_gpu(
+    model: ModelGeometry, *, dtype: str | None = None, tp: int = 1, expert_parallel: int = 1
+) -> float:
+    """Bytes of weights on one of the GPUs of an instance.
+
+    Args:
+        model: the model's shape.
+        dtype: of the weights; the model's own otherwise.
+        tp: GPUs that share the model.
+        expert_parallel: ranks that share the experts; each holds the rest of the model.
+
+    Example:
+        >>> from workloadlab.latency import ModelGeometry
+        >>> experts = ModelGeometry.named("Qwen3-30B-A3B")
+        >>> [round(weight_bytes_per_gpu(experts, expert_parallel=n) / 2**30, 1) for n in (1, 2)]
+        [56.9, 29.9]
+    """
+    each = value_bytes(dtype or model.dtype)
+    experts = model.expert_parameters() * each
+    return (model.weight_bytes(each) - experts) / tp + experts / max(tp, expert_parallel)
+
+
 def kv_blocks(
     model: ModelGeometry,
     gpu: Gpu | str,
@@ -37,14 +66,16 @@ def kv_blocks(
     dtype: str | None = None,
     kv_dtype: str = "bf16",
     tp: int = 1,
+    expert_parallel: int = 1,
     memory_fraction: float = 0.9,
+    reserve_bytes: float = RESERVE_BYTES,
     block_size: int = 16,
 ) -> int:
     """Count the KV-cache blocks that fit beside the weights, as an engine like vLLM counts them.
 
-    blocks = (fraction x memory - weights / tp - reserve) / (block_size x KV bytes per token / tp),
-    where the reserve of 1.2 GiB stands for activations, graphs and the communication library. KV
-    heads that are fewer than `tp` are copied to every GPU.
+    blocks = (fraction x memory - weights on a GPU - reserve) / (block_size x KV bytes per token / tp).
+    KV heads that are fewer than `tp` are copied to every GPU. For Llama-3.1-8B on an RTX 4090 that
+    is 2,556, where vLLM 0.19 logged 2,588.
 
     Args:
         model: the model's shape.
@@ -52,7 +83,9 @@ def kv_blocks(
         dtype: of the weights; the model's own otherwise.
         kv_dtype: of the cache.
         tp: GPUs that share the model.
+        expert_parallel: ranks that share the experts.
         memory_fraction: share of the memory that the engine may take.
+        reserve_bytes: what it needs of that for itself.
         block_size: tokens per block.
 
     Example:
@@ -63,14 +96,15 @@ def kv_blocks(
     Raises:
         UsageError: an unknown GPU or dtype, a size outside its range, or the weights do not fit.
     """
-    if tp < 1 or block_size < 1 or not 0 < memory_fraction <= 1:
+    if min(tp, expert_parallel, block_size) < 1 or not 0 < memory_fraction <= 1:
         raise UsageError(
-            f"tp = {tp}, block_size = {block_size}, memory_fraction = {memory_fraction}",
-            fix="use tp and block_size of 1 or more and a fraction above 0, at most 1",
+            f"tp = {tp}, expert_parallel = {expert_parallel}, block_size = {block_size}, "
+            f"memory_fraction = {memory_fraction}",
+            fix="use counts of 1 or more and a fraction above 0, at most 1",
         )
     gpu = find_gpu(gpu) if isinstance(gpu, str) else gpu
-    weights = model.weight_bytes(value_bytes(dtype or model.dtype)) / tp
-    free = memory_fraction * gpu.memory_bytes - weights - _RESERVE_BYTES
+    weights = weight_bytes_per_gpu(model, dtype=dtype, tp=tp, expert_parallel=expert_parallel)
+    free = memory_fraction * gpu.memory_bytes - weights - reserve_bytes
     heads = max(1.0, model.kv_heads / tp)
     block = block_size * kv_bytes_per_token(model, kv_dtype) * heads / model.kv_heads
     if free < block:
