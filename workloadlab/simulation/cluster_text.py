@@ -23,6 +23,8 @@ def cluster_text(
 ) -> str:
     """Write a cluster of one pool as TOML; `Cluster.load` reads the same cluster from it.
 
+    The router's side is left at its defaults.
+
     Args:
         cluster: without events.
         latency: name or path by which its latency model is found again.
@@ -33,7 +35,7 @@ def cluster_text(
         >>> from workloadlab import Cluster
         >>> made = Cluster.uniform(2, "rtx4090-llama-3.1-8b", max_num_seqs=64)
         >>> lines = cluster_text(made, "rtx4090-llama-3.1-8b", given=["max_num_seqs"]).splitlines()
-        >>> lines[0], lines[7]
+        >>> lines[0], lines[8]
         ('[[pool]]', 'max_num_seqs = 64                      # given')
     """
     [pool] = cluster.pools
