@@ -7,14 +7,19 @@ so its belief and the truth part ways as soon as caches are full; its own limits
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from workloadlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["CHARACTERS_PER_TOKEN", "PrefixIndex"]
 
 CHARACTERS_PER_TOKEN = 4
 """Characters of a token where a production limit counts characters: llm-d's constant."""
+
+NO_LIMIT = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ class PrefixIndex:
     Attributes:
         kind: "table" of whole blocks, or "tree" of whole prompts, which also holds the rest of a prompt
             behind its last whole block. A rest counts in the size and never matches another's.
-        capacity_tokens: most tokens for one instance; None for no limit.
+        capacity_tokens: most tokens for one instance; "engine" for as many as its KV cache has, None
+            for no limit.
         ttl_s: seconds after which what was not used again is forgotten; None for never.
         sweep_s: seconds between the times when the capacity is enforced; 0 for at once.
         shared: the capacity is that of all instances together.
@@ -42,7 +48,7 @@ class PrefixIndex:
     """
 
     kind: Literal["table", "tree"] = "table"
-    capacity_tokens: int | None = None
+    capacity_tokens: int | Literal["engine"] | None = None
     ttl_s: float | None = None
     sweep_s: float = 0.0
     shared: bool = False
@@ -52,7 +58,28 @@ class PrefixIndex:
             raise UsageError(f"unknown kind of prefix index {self.kind!r}", fix='"table" or "tree"')
         for name in ("capacity_tokens", "ttl_s"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            follows = name == "capacity_tokens" and value == "engine"
+            if value is not None and not follows and (isinstance(value, str) or not value > 0):
                 raise UsageError(f"{name} = {value}", fix="a positive number, or None for no limit")
         if not self.sweep_s >= 0:
             raise UsageError(f"sweep_s = {self.sweep_s}", fix="seconds, 0 for at once")
+
+    def capacities(self, engine_tokens: Sequence[int]) -> list[int]:
+        """Return the most tokens of each instance and, last, of all together.
+
+        Args:
+            engine_tokens: tokens in the KV cache of each instance.
+
+        Example:
+            >>> PrefixIndex(capacity_tokens="engine").capacities([64, 32])[:2]
+            [64, 32]
+            >>> PrefixIndex(capacity_tokens=90, shared=True).capacities([64, 32])[-1]
+            90
+        """
+        count, capacity = len(engine_tokens), self.capacity_tokens
+        if capacity == "engine":
+            each, all_together = list(engine_tokens), sum(engine_tokens)
+        else:
+            all_together = NO_LIMIT if capacity is None else capacity
+            each = [all_together] * count
+        return [NO_LIMIT] * count + [all_together] if self.shared else [*each, NO_LIMIT]

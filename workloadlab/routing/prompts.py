@@ -17,6 +17,7 @@ __all__ = [
     "indexed_share",
     "prompts_ahead",
     "prompts_with",
+    "requests_ahead",
     "rest_of_prompt",
     "share_of_prompt",
     "uncached_tokens",
@@ -57,6 +58,11 @@ def indexed_share(request: Any, instance: Any) -> Any:
 def prompts_ahead(instance: Any) -> Any:
     """Return the prompt tokens ahead: those reported, and those sent since."""
     return instance.queued_tokens + instance.sent_tokens_since_report
+
+
+def requests_ahead(instance: Any) -> Any:
+    """Return the requests ahead: those reported, in the batch or the queue, and those sent since."""
+    return instance.running + instance.waiting + instance.sent_since_report
 
 
 def prompts_with(request: Any, instance: Any) -> Any:

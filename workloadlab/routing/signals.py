@@ -80,6 +80,8 @@ SIGNALS = (
     Signal("tenant", "i8", "", "request", "dense number of the tenant, -1 without one"),
     Signal("queue_length", "i8", "requests", "router",
            "requests in the router's own queue, this one among them"),
+    Signal("report_age_s", "f8", "s", "router",
+           "age of the report that the reported signals are of; 0 if signals are never stale"),
     Signal("index", "i8", "", "fixed", "position in the cluster, what a choosing router returns"),
     Signal("in_flight", "i8", "requests", "own", "requests sent here and not finished"),
     Signal("running", "i8", "requests", "reported", "requests in the engine's batch"),

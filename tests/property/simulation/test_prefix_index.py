@@ -21,7 +21,9 @@ from workloadlab.simulation.workload import Workload
 SETTINGS = st.builds(
     PrefixIndex,
     kind=st.sampled_from(["table", "tree"]),
-    capacity_tokens=st.one_of(st.none(), st.integers(1, 60), st.integers(60, 400)),
+    capacity_tokens=st.one_of(
+        st.none(), st.just("engine"), st.integers(1, 60), st.integers(60, 400)
+    ),
     ttl_s=st.sampled_from([None, None, 0.1, 1.0, 5.0]),
     sweep_s=st.sampled_from([0.0, 0.0, 0.7, 3.0]),
     shared=st.booleans(),
@@ -53,9 +55,11 @@ class Pair:
 
     def __init__(self, limits, workload, instances):
         guessing = replace(SHELF["random"], index=limits)
-        cluster = Cluster.uniform(instances, LatencyModel.linear(constant_s=1.0))
+        cluster = Cluster.uniform(
+            instances, LatencyModel.linear(constant_s=1.0), kv_blocks=10, block_size=16
+        )
         self.made = lane_arrays(workload, cluster, guessing, 0)
-        self.slow = IndexByDictionary(limits, workload, instances)
+        self.slow = IndexByDictionary(limits, workload, [160] * instances)
         self.workload = workload
         self.views = self.made.arrays["views"]
         self.made.lane["held"]["head"] = 0
@@ -96,7 +100,8 @@ def test_the_compiled_index_is_the_readable_one(limits, workload, instances, dat
         pair.insert(row, data.draw(st.integers(0, instances - 1)), now)
         if limits.capacity_tokens is not None and limits.sweep_s == 0:
             sizes = pair.match(row, now)[1]
-            assert (sum if limits.shared else max)(sizes) <= limits.capacity_tokens
+            most = limits.capacities([160] * instances)[-1 if limits.shared else 0]
+            assert (sum if limits.shared else max)(sizes) <= most
 
 
 def chains(*ids, size=10, rest=3):

@@ -152,6 +152,7 @@ SCENES = {
     ],
     "vllm_dp_v2": [
         (0, 2, {}),
+        (1, 2, {"sent_since_report": [2, 0], "running": [1, 2]}),
         (1, 2, {"memory": {"start": 1}}),
         (1, 2, {"in_flight": [2, 1]}),
         (0, 2, {"waiting": [1, 0], "running": [1, 3]}),
@@ -193,6 +194,7 @@ SCENES = {
     ],
     "least_tokens": [
         (0, 2, {}),
+        (1, 2, {"sent_tokens_since_report": [2, 0], "queued_tokens": [0, 1]}),
         (1, 2, {"queued_tokens": [500, 0], "output_tokens_left": [70, 569]}),
         (0, 2, {"queued_tokens": [500, 0], "output_tokens_left": [70, 571]}),
         (0, 2, {"queued_tokens": [5, 0], "output_tokens_left": [0, 5]}),
@@ -217,6 +219,8 @@ SCENES = {
     ],
     "llumnix_freeness": [
         (0, 2, {}),
+        (1, 2, {"sent_since_report": [2, 1], "running": [1, 1]}),
+        (1, 2, {"sent_tokens_since_report": [16, 0]}),
         (0, 2, {"kv_blocks_used": [50, 40], "running": [5, 6]}),  # 10 steps each
         (1, 2, {"kv_blocks_used": [50, 40], "running": [5, 5]}),
         (1, 2, {"queued_tokens": [160, 0], "kv_blocks_used": [0, 9], "running": [1, 1]}),
@@ -227,6 +231,7 @@ SCENES = {
     ],
     "llumnix_minus": [
         (0, 2, {}),
+        (1, 2, {"sent_since_report": [2, 1], "running": [1, 1]}),
         (0, 2, {"queued_tokens": [16_000, 0], "kv_blocks_used": [0, 1], "running": [1, 1]}),
         (0, 2, {"kv_blocks_used": [50, 40], "running": [5, 6]}),
         (1, 2, {"kv_blocks_used": [100, 99], "running": [1, 8]}),
@@ -235,6 +240,8 @@ SCENES = {
     ],
     "lmetric": [
         (0, 2, {}),
+        (1, 2, {"sent_tokens_since_report": [1, 0]}),
+        (1, 2, {"sent_since_report": [1, 0]}),
         (0, 2, {"queued_tokens": [100, 0], "running": [0, 1]}),  # 200 x 1 and 100 x 2
         (1, 2, {"queued_tokens": [101, 0], "running": [0, 1]}),
         (0, 2, {"cached_tokens": [96, 0], "running": [10, 0]}),  # 4 x 11
@@ -243,6 +250,8 @@ SCENES = {
     ],
     "lmetric_no_queue": [
         (0, 2, {}),
+        (0, 2, {"sent_tokens_since_report": [1, 0]}),
+        (1, 2, {"sent_since_report": [1, 0]}),
         (0, 2, {"queued_tokens": [10_000, 0], "running": [0, 1]}),
         (1, 2, {"running": [1, 0]}),
         (0, 2, {"cached_tokens": [50, 0], "running": [1, 0]}),
@@ -332,6 +341,8 @@ SCENES = {
     ],
     "mixing_impact": [
         (0, 2, {}),
+        (1, 2, {"sent_tokens_since_report": [1000, 0]}),
+        (1, 2, {"sent_since_report": [1, 0]}),
         (1, 2, {"context_tokens": [1000, 0]}),
         (1, 2, {"running": [1, 0]}),
         (0, 2, {"running": [1000, 2000]}),  # both at the limit
@@ -341,6 +352,8 @@ SCENES = {
     ],
     "mixing_seconds": [
         (0, 2, {}),
+        (1, 2, {"params": {**EXACT_MIX}, "sent_tokens_since_report": [1, 0]}),
+        (1, 2, {"params": {**EXACT_MIX}, "sent_since_report": [1, 0], "queued_tokens": [0, 50]}),
         (
             1,
             2,
@@ -390,19 +403,21 @@ SCENES = {
     "aibrix_multi": [
         (1, 2, {"in_flight": [0, 4], "queued_tokens": [0, 400], "indexed_tokens": [0, 96]}),
         (
-            0,
+            1,
             2,
-            {"in_flight": [0, 4], "queued_tokens": [0, 400], "indexed_tokens": [0, 32]},
-        ),  # 2 against 1.92
+            {"in_flight": [0, 4], "queued_tokens": [0, 400], "indexed_tokens": [0, 16]},
+        ),  # 6 : 2
+        (0, 2, {"in_flight": [0, 4], "queued_tokens": [0, 400], "indexed_tokens": [64, 64]}),
+        (2, 3, {"in_flight": [0, 4, 4], "indexed_tokens": [0, 16, 64]}),  # 2, 2.5, 7
         (
             1,
             3,
             {
                 "in_flight": [4, 2, 0],
                 "output_tokens_left": [0, 0, 40],
-                "indexed_tokens": [0, 16, 0],
+                "indexed_tokens": [0, 16, 8],
             },
-        ),  # 1, 2.46, 1
+        ),  # 1, 7.5, 4
         (0, 2, {}),
         (1, 2, {"draw": 0}),
         (0, 1, {"kv_blocks_used": [100]}),
@@ -418,27 +433,32 @@ SCENES = {
     ],
     "sglang_cache_aware": [
         (0, 2, {}),
-        (1, 2, {"memory": {"handled": [1, 0]}}),
+        (1, 2, {"draw": 0}),
         (1, 2, {"indexed_tokens": [0, 32], "in_flight": [0, 5]}),
-        (0, 2, {"indexed_tokens": [0, 30]}),
-        (0, 2, {"indexed_tokens": [0, 96], "in_flight": [0, 65]}),
-        (1, 2, {"indexed_tokens": [0, 96], "in_flight": [0, 64]}),
-        (1, 2, {"indexed_tokens": [0, 96], "in_flight": [200, 265]}),
+        (0, 2, {"indexed_tokens": [0, 30], "in_flight": [0, 1]}),
+        (0, 2, {"indexed_tokens": [0, 96], "in_flight": [0, 129]}),  # 64.5 above the mean
+        (1, 2, {"indexed_tokens": [0, 96], "in_flight": [0, 128]}),
+        (1, 2, {"indexed_tokens": [0, 96], "in_flight": [200, 330]}),  # 65 above 265, but not 1.5 x
+        (1, 3, {"indexed_tokens": [0, 96, 0], "in_flight": [0, 5, 200]}),  # another one's load
         (1, 2, {"indexed_tokens": [96, 96], "in_flight": [3, 2]}),
+        (0, 3, {"indexed_tokens": [96, 96, 64], "in_flight": [3, 3, 0]}),
+        (1, 3, {"indexed_tokens": [96, 96, 64], "in_flight": [3, 3, 0], "draw": 0}),
         (0, 1, {"kv_blocks_used": [100]}),
     ],
     "vllm_router_cache_aware": [
         (1, 2, {"index_size_tokens": [10, 5], "in_flight": [0, 9]}),
-        (0, 2, {"indexed_tokens": [0, 50]}),
-        (1, 2, {"indexed_tokens": [0, 51], "index_size_tokens": [0, 9]}),
-        (0, 2, {"indexed_tokens": [0, 96], "in_flight": [0, 33]}),
-        (1, 2, {"indexed_tokens": [0, 96], "in_flight": [0, 32]}),
+        (0, 2, {"indexed_tokens": [0, 30]}),
+        (1, 2, {"indexed_tokens": [0, 31], "index_size_tokens": [0, 9]}),
+        (0, 2, {"indexed_tokens": [0, 96], "in_flight": [0, 65]}),
+        (1, 2, {"indexed_tokens": [0, 96], "in_flight": [0, 64]}),
+        (1, 2, {"indexed_tokens": [0, 96], "in_flight": [200, 300]}),  # not 1.5 times as many
         (0, 2, {}),
         (0, 1, {"kv_blocks_used": [100]}),
     ],
     "ray_prefix": [
-        (0, 2, {"in_flight": [0, 11], "indexed_tokens": [0, 96]}),
-        (1, 2, {"in_flight": [0, 10], "indexed_tokens": [0, 10]}),
+        (0, 2, {"in_flight": [0, 11], "indexed_tokens": [0, 96], "params": {"imbalance": 10}}),
+        (1, 2, {"in_flight": [0, 10], "indexed_tokens": [0, 96], "params": {"imbalance": 10}}),
+        (1, 2, {"in_flight": [0, 999], "indexed_tokens": [0, 10]}),
         (1, 2, {"indexed_tokens": [0, 9], "index_size_tokens": [5, 0]}),
         (1, 2, {"in_flight": [3, 2]}),
         (1, 2, {"indexed_tokens": [50, 50], "in_flight": [3, 2]}),
@@ -452,7 +472,26 @@ SCENES = {
         (0, 3, {"in_flight": [0, 0, 6], "indexed_tokens": [0, 0, 96]}),  # limit 2 + 3.46
         (1, 3, {"in_flight": [0, 0, 6], "indexed_tokens": [0, 0, 96], "draw": 0}),
         (0, 3, {"in_flight": [0, 6, 0], "indexed_tokens": [50, 96, 0]}),
+        (0, 3, {"in_flight": [0, 0, 9], "indexed_tokens": [32, 0, 96], "draw": 0}),  # of the idle
+        (1, 3, {"in_flight": [0, 0, 9], "indexed_tokens": [0, 0, 96], "draw": 0}),
         (1, 2, {"indexed_tokens": [96, 96], "in_flight": [2, 1]}),
+        (0, 1, {"kv_blocks_used": [100]}),
+    ],
+    "ps_prefixaware": [
+        (0, 2, {}),
+        (1, 2, {"draw": 0}),
+        (1, 2, {"indexed_tokens": [0, 16], "in_flight": [0, 99]}),
+        (2, 3, {"indexed_tokens": [16, 32, 32], "draw": 0}),
+        (1, 3, {"indexed_tokens": [16, 32, 32]}),
+        (0, 1, {"kv_blocks_used": [100]}),
+    ],
+    "ps_kvaware": [
+        (1, 2, {"in_flight": [1, 0]}),
+        (1, 2, {"cached_tokens": [0, 16], "in_flight": [0, 99]}),
+        (1, 2, {"input_tokens": 2016, "cached_tokens": [0, 16], "in_flight": [0, 9]}),
+        (0, 2, {"input_tokens": 2017, "cached_tokens": [0, 16], "in_flight": [0, 9]}),
+        (0, 2, {"cached_tokens": [32, 32], "in_flight": [9, 0]}),
+        (1, 2, {"session": 5, "fits": [0, 1]}),
         (0, 1, {"kv_blocks_used": [100]}),
     ],
     "dynamo_kv": [
@@ -550,13 +589,20 @@ SCENES = {
         (1, 2, {"prefix_key": 5, "fits": [0, 1]}),
         (0, 2, {"session": 5, "fits": [1, 0], "in_flight": [99, 0]}),
     ],
+    "ray_consistent_hash": [
+        (0, 1, {"session": 5}),
+        (0, 1, {"row": 5}),
+        (1, 2, {"row": 5, "fits": [0, 1]}),
+        (0, 2, {"session": 5, "fits": [1, 0], "in_flight": [99, 0]}),
+        (0, 1, {"prefix_key": 5}),
+    ],
     "prefix_hash": [
         (0, 2, {}),
         (1, 2, {"in_flight": [1, 0]}),
-        (0, 1, {"prefix_key": 5, "in_flight": [9]}),
-        (1, 2, {"prefix_key": 5, "fits": [0, 1], "in_flight": [0, 9]}),
-        (0, 2, {"prefix_key": 5, "in_flight": [0, 9]}),
-        (1, 2, {"prefix_key": 5, "in_flight": [9, 0]}),
+        (0, 1, {"prefix_key": 5, "in_flight": [99]}),
+        (1, 2, {"prefix_key": 5, "fits": [0, 1], "in_flight": [0, 99]}),
+        (0, 2, {"prefix_key": 5, "in_flight": [0, 99]}),
+        (1, 2, {"prefix_key": 5, "in_flight": [99, 0]}),
     ],
     "chwbl": [
         (0, 1, {"prefix_key": 5, "in_flight": [9]}),
@@ -564,6 +610,7 @@ SCENES = {
         (1, 2, {"prefix_key": 5, "in_flight": [9, 0]}),
         (1, 2, {"prefix_key": 5, "fits": [0, 1], "in_flight": [0, 9]}),
         (1, 3, {"prefix_key": 5, "in_flight": [9, 0, 9]}),
+        (1, 2, {"prefix_key": 5, "in_flight": [2, 0]}),
     ],
     "max_capacity": [
         (-1, 2, {"memory": {"next_s": 5}, "now_s": 1, "in_flight": [1, 1]}),
@@ -578,6 +625,18 @@ SCENES = {
         (0, 2, {"in_flight": [1, 1], "kv_blocks_used": [93, 93]}),
         (-1, 2, {"in_flight": [8, 8]}),
         (1, 2, {"in_flight": [1, 1], "queued_tokens": [160, 0], "kv_blocks_used": [0, 5]}),
+        (0, 1, {"kv_blocks_used": [100]}),
+    ],
+    "llmd_saturation": [
+        (-1, 2, {"in_flight": [1, 1], "waiting": [5, 5]}),
+        (1, 2, {"in_flight": [1, 1], "waiting": [5, 4]}),
+        (-1, 2, {"in_flight": [1, 1], "waiting": [6, 4]}),  # the mean counts
+        (-1, 2, {"in_flight": [1, 1], "kv_blocks_used": [80, 80]}),
+        (1, 2, {"in_flight": [1, 1], "kv_blocks_used": [80, 79]}),
+        (1, 2, {"in_flight": [1, 1], "report_age_s": 0.2, "indexed_tokens": [0, 96]}),
+        (-1, 2, {"in_flight": [1, 1], "report_age_s": 0.21}),
+        (0, 2, {"report_age_s": 9, "waiting": [0, 1]}),  # idle
+        (1, 2, {"waiting": [0, 1], "indexed_tokens": [0, 96]}),
         (0, 1, {"kv_blocks_used": [100]}),
     ],
     "hra": [
@@ -735,17 +794,36 @@ def test_bounded_loads_go_on_to_the_keys_next_instance():
     order = sorted(range(4), key=lambda index: -rank(7, index))
     loads = [0, 0, 0, 0]
     assert decide("chwbl", 4, prefix_key=7, in_flight=loads)[0] == order[0]
-    loads[order[0]] = 2  # over 1.25 x 3 / 4
+    loads[order[0]] = 1  # 2 are over 1.25 x 2 / 4, and so is 1 on any other: back home
+    assert decide("chwbl", 4, prefix_key=7, in_flight=loads)[0] == order[0]
+    loads[order[0]] = 3  # 4 are over 1.25 x 4 / 4
     assert decide("chwbl", 4, prefix_key=7, in_flight=loads)[0] == order[1]
-    assert decide("prefix_hash", 4, prefix_key=7, in_flight=loads)[0] == min(
-        set(range(4)) - {order[0]}
-    )
-    loads[order[1]] = 2  # over 1.25 x 5 / 4
+    loads[order[1]] = 3  # over 1.25 x 7 / 4
     assert decide("chwbl", 4, prefix_key=7, in_flight=loads)[0] == order[2]
 
 
+def test_a_hashed_prefix_spills_above_both_margins():
+    home, *others = sorted(range(4), key=lambda index: -rank(7, index))
+    loads = [0, 0, 0, 0]
+    loads[home] = 13  # mean 3.5
+    assert decide("prefix_hash", 4, prefix_key=7, in_flight=loads)[0] == home
+    loads[home] = 14  # mean 3.75
+    assert decide("prefix_hash", 4, prefix_key=7, in_flight=loads)[0] == min(others)
+    loads = [100] * 4
+    loads[home] = 130  # mean 107.75
+    assert decide("prefix_hash", 4, prefix_key=7, in_flight=loads)[0] == home
+
+
 def test_ties_broken_at_random_are_even():
-    for name in ("weighted", "dynamo_kv", "aibrix_prefix"):
+    for name in (
+        "weighted",
+        "aibrix_multi",
+        "llmd_saturation",
+        "dynamo_kv",
+        "aibrix_prefix",
+        "sglang_cache_aware",
+        "ps_prefixaware",
+    ):
         chosen = Counter(decide(name, 4, draw=(k + 0.5) / 400)[0] for k in range(400))
         assert max(abs(chosen[i] - 100) for i in range(4)) <= 1
 
@@ -784,7 +862,7 @@ def test_memories_after_a_decision():
     _, memory = decide("decode_balancer", 2, output_tokens=7)
     assert memory["assigned"].tolist() == [7, 0]
     _, memory = decide("max_capacity", 2, now_s=4)
-    assert memory["next_s"] == 5
+    assert memory["next_s"] == 4.02
 
 
 def test_bucket_ranges_are_cut_again_to_equal_characters():

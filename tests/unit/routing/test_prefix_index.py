@@ -53,6 +53,13 @@ def test_an_index_forgets_by_its_own_limits():
     assert replayed(policy, A, C, B, A, kv_blocks=100)[3] == ("pool/0", 64)
 
 
+def test_an_index_may_hold_as_much_as_the_engine_does():
+    policy = replace(guessing, index=wl.PrefixIndex(capacity_tokens="engine"))
+    prompts = A, C, B, C, [30, 31, 32, 33], A
+    assert replayed(policy, *prompts, kv_blocks=5)[5] == ("pool/1", 0)
+    assert replayed(policy, *prompts, kv_blocks=13)[5] == ("pool/0", 64)
+
+
 def test_an_instance_without_a_cache_is_believed_to_have_one():
     pools = [
         replace(cluster().pools[0], instances=1, prefix_caching=caching, name=name)
@@ -68,7 +75,7 @@ def test_the_outcome_says_what_the_router_kept():
     kept = [runs.outcomes(router=info.router).provenance.options["index"] for info in runs.infos]
     assert kept[0] is None
     assert kept[1] == {
-        "kind": "tree", "capacity_tokens": 2**24, "ttl_s": None, "sweep_s": 120, "shared": False
+        "kind": "tree", "capacity_tokens": 2**24, "ttl_s": None, "sweep_s": 120, "shared": True
     }  # fmt: skip
 
 
@@ -84,12 +91,14 @@ def test_an_index_needs_prefixes_and_hides_the_truth():
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("sglang_cache_aware", wl.PrefixIndex("tree", 16_777_216, sweep_s=120)),
-        ("vllm_router_cache_aware", wl.PrefixIndex("tree", 2500, sweep_s=30)),
+        ("sglang_cache_aware", wl.PrefixIndex("tree", 16_777_216, sweep_s=120, shared=True)),
+        ("vllm_router_cache_aware", wl.PrefixIndex("tree", 16_777_216, sweep_s=120)),
         ("ray_prefix", wl.PrefixIndex("tree")),
-        ("aibrix_prefix", wl.PrefixIndex("table", 200_000, ttl_s=1200, shared=True)),
+        ("ps_prefixaware", wl.PrefixIndex()),
+        ("aibrix_prefix", wl.PrefixIndex("table", 6_400_000, ttl_s=1200, shared=True)),
         ("aibrix_multi", SHELF["aibrix_prefix"].index),
-        ("llmd_default", wl.PrefixIndex("table", 2_000_000)),
+        ("llmd_default", wl.PrefixIndex("table", "engine")),
+        ("llmd_saturation", SHELF["llmd_default"].index),
         ("llmd_latency", SHELF["llmd_default"].index),
         ("dynamo_kv_approx", wl.PrefixIndex("table", 16_777_216, ttl_s=120, shared=True)),
     ],
@@ -103,5 +112,5 @@ def test_the_other_routers_are_told():
     own = {name for name, policy in SHELF.items() if policy.index is not None}
     assert own == {
         "sglang_cache_aware", "vllm_router_cache_aware", "ray_prefix", "aibrix_prefix", "aibrix_multi",
-        "llmd_default", "llmd_latency", "dynamo_kv_approx",
+        "llmd_default", "llmd_latency", "llmd_saturation", "dynamo_kv_approx", "ps_prefixaware",
     }  # fmt: skip

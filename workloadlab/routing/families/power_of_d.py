@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workloadlab.routing.choices import count_able, least_of_drawn, nth_able
+from workloadlab.routing.prompts import prompts_ahead
 from workloadlab.routing.router import router
 
 __all__ = ["power_of_d", "power_of_two"]
@@ -19,7 +20,7 @@ def _load(instance: Any, signal: Any) -> float:
         return float(instance.in_flight)
     if signal == 1:
         return float(instance.kv_blocks_used / instance.kv_blocks)
-    return float(instance.queued_tokens + instance.output_tokens_left)
+    return float(prompts_ahead(instance) + instance.output_tokens_left)
 
 
 _least_of_drawn = least_of_drawn(_load)

@@ -22,9 +22,10 @@ __all__ = ["aibrix_multi", "llmd_default", "llmd_precise", "ps_loadaware", "weig
 
 FAMILY = "additive scorers"
 
-LLMD_INDEX = PrefixIndex(capacity_tokens=31_250 * 64)
-"""llm-d's approximate prefix producer: a table of 31,250 hashed blocks of 64 tokens for each instance,
-least recently used out first, no time to live. With autoTune: as many as the engine has."""
+LLMD_INDEX = PrefixIndex(capacity_tokens="engine")
+"""llm-d's approximate prefix producer: a table of hashed blocks for each instance, least recently used
+out first, no time to live. Its auto-tuning asks the engine for the number and size of its KV blocks
+(31,250 of 64 tokens where the engine does not say)."""
 
 
 def _inverse(value: Any, low: Any, high: Any) -> float:
@@ -64,7 +65,17 @@ def _minus_blend(instance: Any, request: Any, params: Any, spans: Any) -> float:
 _range_of_waiting = lowest_and_highest(_waiting)
 _range_of_running = lowest_and_highest(_running)
 _range_of_work = lowest_and_highest(_work)
-_best_blend = least_at_random(_minus_blend, afresh=False)
+_least_minus_blend = least_at_random(_minus_blend, afresh=False)
+
+
+def best_blend(request: Any, instances: Any, params: Any) -> int:
+    """Return the instance of the largest weighted sum; params begin with the weights of `weighted`."""
+    low_w, high_w = _range_of_waiting(instances)
+    low_r, high_r = _range_of_running(instances)
+    low_f, high_f = range_in_flight(instances)
+    low_t, high_t = _range_of_work(instances)
+    spans = (low_w, high_w, low_r, high_r, low_f, high_f, low_t, high_t)
+    return _least_minus_blend(instances, request.draw, request, params, spans)
 
 
 @router(
@@ -74,7 +85,8 @@ _best_blend = least_at_random(_minus_blend, afresh=False)
     params={"queue": 0, "running": 0, "kv": 0, "prefix": 0, "active": 0, "load": 0, "tokens": 0,
             "in_flight": 0, "work": 0},
     formula="argmax of the weighted sum of named scorers, each between 0 and 1",
-    source="scorer pipeline of the llm-d router (endpoint picker), max-score picker",
+    source="scorer pipeline of the llm-d router (endpoint picker), max-score picker, commit ebab68792 "
+    "(November 2026)",
 )  # fmt: skip
 def weighted(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Largest weighted sum; ties at random, as the picker shuffles.
@@ -86,12 +98,7 @@ def weighted(request: Any, instances: Any, params: Any, memory: Any) -> int:
     nothing is in flight, else (max - in flight) / max; load 0.5 with an empty queue, else
     0.5 (1 - w / 128), at least 0; tokens 1 - (queued + uncached) / 4,194,304, at least 0.
     """
-    low_w, high_w = _range_of_waiting(instances)
-    low_r, high_r = _range_of_running(instances)
-    low_f, high_f = range_in_flight(instances)
-    low_t, high_t = _range_of_work(instances)
-    spans = (low_w, high_w, low_r, high_r, low_f, high_f, low_t, high_t)
-    return _best_blend(instances, request.draw, request, params, spans)
+    return best_blend(request, instances, params)
 
 
 def _preset(
@@ -104,8 +111,8 @@ def _preset(
 llmd_default = _preset(
     "llmd_default",
     "weighted: queue 2, kv 2, prefix 3",
-    "default profile of the llm-d router; metrics every 50 ms; approximate index: LRU of 31,250 blocks "
-    "of 64 tokens per instance",
+    "default profile of the llm-d router, commit ebab68792 (November 2026); metrics every 50 ms; "
+    "approximate index: LRU of as many blocks per instance as its engine has",
     LLMD_INDEX,
     queue=2, kv=2, prefix=3,
 )  # fmt: skip
@@ -113,19 +120,50 @@ llmd_default = _preset(
 llmd_precise = _preset(
     "llmd_precise",
     "weighted: prefix 2, kv 1, queue 1",
-    "precise-prefix sample profile of the llm-d router; KV events of the engines",
+    "precise-prefix sample profile of the llm-d router, commit ebab68792 (November 2026); KV events of "
+    "the engines",
     None,
     queue=1, kv=1, prefix=2,
 )  # fmt: skip
 
-aibrix_multi = _preset(
-    "aibrix_multi",
-    "weighted: prefix 6, in_flight 1, work 1",
-    "multi-strategy routing of AIBrix (pull request 2124), prefix-cache:6, least-request:1, "
-    "throughput:1; tokens still to process stand in for its token rate; index of aibrix_prefix",
-    aibrix_prefix.index,
-    prefix=6, in_flight=1, work=1,
-)  # fmt: skip
+
+def _indexed(instance: Any) -> Any:
+    return instance.indexed_tokens
+
+
+def _minus_scaled(instance: Any, params: Any, spans: Any) -> float:
+    low_p, high_p, low_f, high_f, low_t, high_t = spans
+    score = params[0] * (1.0 - _inverse(instance.indexed_tokens, low_p, high_p))
+    score += params[1] * _inverse(instance.in_flight, low_f, high_f)
+    return float(-score - params[2] * _inverse(_work(instance), low_t, high_t))
+
+
+_range_of_indexed = lowest_and_highest(_indexed)
+_best_scaled = least_at_random(_minus_scaled, afresh=False)
+
+
+@router(
+    kind="choose",
+    family=FAMILY,
+    uses={"prefix"},
+    params={"prefix": 6, "in_flight": 1, "work": 1},
+    index=aibrix_prefix.index,
+    formula="argmax 6 prefix + in_flight + work, each scaled min to max over the instances",
+    source="multi-strategy routing of AIBrix (pull request 2124, commit e3e10f9e, 2026), "
+    "prefix-cache:6, least-request:1, throughput:1",
+)
+def aibrix_multi(request: Any, instances: Any, params: Any, memory: Any) -> int:
+    """Largest weighted sum of scaled scores; ties at random.
+
+    Each score is 1 for the best instance and 0 for the worst, so two more cached blocks weigh as much
+    as a whole prompt if nobody has more. prefix: indexed tokens; in_flight; work: tokens still to
+    process, which stand in for AIBrix' token rate. Index of aibrix_prefix.
+    """
+    low_p, high_p = _range_of_indexed(instances)
+    low_f, high_f = range_in_flight(instances)
+    low_t, high_t = _range_of_work(instances)
+    spans = (low_p, high_p, low_f, high_f, low_t, high_t)
+    return _best_scaled(instances, request.draw, params, spans)
 
 
 def _minus_hits_above_load(instance: Any, request: Any, beta: Any, mean: Any) -> float:
@@ -143,7 +181,7 @@ _best_hits_above_load = least(_minus_hits_above_load)
     uses={"prefix"},
     params={"beta": 1},
     formula="argmax cached / input - beta (in_flight - mean) / max(1, mean)",
-    source="loadaware of the vLLM production-stack (pull request 1035, 2026)",
+    source="loadaware of the vLLM production-stack (pull request 1035, commit a6c01db0, 2026)",
 )
 def ps_loadaware(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Share of the prompt that is cached, less the load above the mean; ties to the lowest index.

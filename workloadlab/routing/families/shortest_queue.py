@@ -41,22 +41,25 @@ def least_outstanding(request: Any, instance: Any, params: Any) -> float:
 
 @router(
     family=FAMILY,
-    formula="score = 4 (waiting + sent_since_report) + running",
-    source="vLLM's data-parallel balancer until mid-2026",
+    params={"clients": 1},
+    formula="score = 4 (waiting + clients x sent_since_report) + running",
+    source="vLLM's data-parallel balancer until pull request 49204 (July 2026)",
 )
 def vllm_dp_v1(request: Any, instance: Any, params: Any) -> float:
     """Queue four times as heavy as batch; ties to the lowest index.
 
     The client counts what it sent since the last report (every 100 ms in production: set the cluster's
-    signal_interval_s to 0.1) as waiting.
+    signal_interval_s to 0.1) as waiting, as many times as there are clients.
     """
-    return float(4 * (instance.waiting + instance.sent_since_report) + instance.running)
+    waiting = instance.waiting + params[0] * instance.sent_since_report
+    return float(4 * waiting + instance.running)
 
 
 def _load_then_turn(instance: Any, clients: Any, start: Any, count: Any) -> Any:
     v = instance
-    score = max(clients * v.in_flight, v.waiting + v.running)
-    score += 6.0 * v.waiting * max(0.0, v.kv_blocks_used / v.kv_blocks - 0.5)
+    waiting = v.waiting + clients * v.sent_since_report
+    score = max(clients * v.in_flight, waiting + v.running)
+    score += 6.0 * waiting * max(0.0, v.kv_blocks_used / v.kv_blocks - 0.5)
     return score, (v.index - start) % count
 
 
@@ -68,15 +71,17 @@ _least_in_turn = least(_load_then_turn)
     family=FAMILY,
     memory=SEARCH,
     params={"clients": 1},
-    formula="score = max(clients x in_flight, waiting + running) + 6 waiting max(0, kv - 0.5)",
-    source="vLLM's data-parallel balancer after pull request 49204 (2026)",
+    formula="score = max(clients x in_flight, waiting + running) + 6 waiting max(0, kv - 0.5), waiting "
+    "with what was sent since the report",
+    source="vLLM's data-parallel balancer after pull request 49204 (July 2026)",
 )
 def vllm_dp_v2(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Own count or report, whichever is larger, plus a penalty for a queue behind a filling cache.
 
     Reads in_flight, waiting, running and KV use. `clients` is the number of API servers that share the
-    engines, each knowing its own requests. Ties go in turn: the search starts one instance further
-    with each decision.
+    engines, each knowing its own requests; each takes what it sent since the last report for waiting,
+    as many times as there are clients. Ties go in turn: the search starts one instance further with
+    each decision.
     """
     count = len(instances)
     start = int(memory[SEARCH.start])

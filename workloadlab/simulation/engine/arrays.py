@@ -273,7 +273,7 @@ index_prompts = _array(
     about="prompts in the index by row",
 )  # fmt: skip
 index_parts = _array(
-    "index_parts", PART, "part_count", fork=Fork.WHOLE, start={"oldest": NONE, "newest": NONE},
+    "index_parts", PART, "part_count", fork=Fork.WHOLE,
     about="the index by instance, the last one all together",
 )  # fmt: skip
 index_buckets = _array(

@@ -199,9 +199,7 @@ def _record(lane: Lane, chosen: Index) -> None:
     offer, shown, row = offers(lane)[0], views(lane), lane.recorded_decisions
     d = decisions(lane)[row]
     d.row, d.at_s, d.chosen, d.held = offer.row, lane.now_s, chosen, lane.held.count
-    d.view_age_s = 0.0
-    if lane.interval_s > 0.0:
-        d.view_age_s = lane.now_s - max(0, lane.seen_tick) * lane.interval_s
+    d.view_age_s = offer.report_age_s
     for i in range(lane.instances):
         value = np.nan
         if lane.by_score == 1 and shown[i].fits == 1:

@@ -151,7 +151,7 @@ def forget_instance(lane: Lane, i: Index) -> None:
 @helper
 def _trim(lane: Lane, part: Position) -> None:
     """Enforce the capacity of a part."""
-    while index_parts(lane)[part].tokens > index_rules(lane)[0].capacity:
+    while index_parts(lane)[part].tokens > index_parts(lane)[part].capacity:
         _forget_deepest(lane, part)
 
 

@@ -192,7 +192,6 @@ CACHED = np.dtype(
 
 RULES = np.dtype(
     [
-        ("capacity", "i8"),  # tokens
         ("ttl_s", "f8"),
         ("sweep_s", "f8"),  # between sweeps, 0 if each insertion trims
         ("tree", "i8"),  # 1 if tokens behind the last whole block count too
@@ -206,6 +205,7 @@ RULES = np.dtype(
 PART = np.dtype(
     [
         ("tokens", "i8"),
+        ("capacity", "i8"),  # most tokens
         ("oldest", "i4"),  # rows sent there first and last, -1 where the capacity is not the part's
         ("newest", "i4"),
     ],

@@ -293,6 +293,9 @@ def fill_offer(lane: Lane) -> None:
     r.session, r.model, r.tenant = sessions(lane)[row], models(lane)[row], tenants(lane)[row]
     r.slo_class, r.priority = slo_classes(lane)[row], s.priority
     r.queue_length = lane.held.count
+    r.report_age_s = 0.0
+    if lane.interval_s > 0.0:
+        r.report_age_s = lane.now_s - max(0, lane.seen_tick) * lane.interval_s
     r.draw = uniform_draw(lane.seed, lane.decided)
     lane.decided += 1
 

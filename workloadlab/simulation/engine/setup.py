@@ -26,6 +26,7 @@ from workloadlab.simulation.engine.record_types import (
     NONE,
     ORDERS,
     PAGE_BITS,
+    PART,
     RULES,
 )
 from workloadlab.simulation.event import presence
@@ -155,23 +156,27 @@ def _instances(cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def _rules(settings: PrefixIndex | None) -> Any:
-    """Return the limits of a prefix index."""
+def _index(settings: PrefixIndex | None, cluster: Cluster) -> dict[str, Any]:
+    """Lay out the limits of a prefix index and its empty parts."""
     rules = np.zeros(1, RULES)
+    tokens = [
+        pool.blocks * pool.block_size for pool in cluster.pools for _ in range(pool.instances)
+    ]
+    parts = np.zeros(len(tokens) + 1, PART)
+    parts["oldest"] = parts["newest"] = NONE
     if settings is not None:
-        capacity, ttl_s = settings.capacity_tokens, settings.ttl_s
-        rules["capacity"] = np.iinfo(np.int64).max if capacity is None else capacity
-        rules["ttl_s"] = np.inf if ttl_s is None else ttl_s
+        rules["ttl_s"] = np.inf if settings.ttl_s is None else settings.ttl_s
         rules["sweep_s"], rules["tree"] = settings.sweep_s, settings.kind == "tree"
         rules["shared"] = settings.shared
-    return rules
+        parts["capacity"] = settings.capacities(tokens)
+    return {"index_rules": rules, "index_parts": parts}
 
 
 def _router(policy: Router, cluster: Cluster, models: tuple[str, ...]) -> dict[str, Any]:
     """Lay out what a router sees at first, and its own."""
     return {
         "views": fixed_signals(cluster, models),
-        "index_rules": _rules(policy.index),
+        **_index(policy.index, cluster),
         "params": np.array(policy.params, float),
         "memory": empty_memory(len(cluster.instance_names))
         if policy.kind == "choose"
@@ -231,7 +236,6 @@ def _sizes(workload: Workload, cluster: Cluster, options: dict[str, Any]) -> dic
         "release_room": n if options["closed"] or cluster.events else 0,
         "depth": depth,
         "indexed_requests": indexed,
-        "part_count": count + 1,
         "buckets": 1 << indexed.bit_length() if indexed else 0,
         "prefix_words": -(-count // 64),
         "prefix_ids": ids if options["guesses"] or options["keeps_bits"] else 0,

@@ -88,7 +88,8 @@ class Lane:
         self.keys = prefix_keys(workload)
         self.guess = None
         if self.policy.index is not None:
-            self.guess = IndexByDictionary(self.policy.index, workload, len(self.engines))
+            tokens = [engine.pool.blocks * engine.pool.block_size for engine in self.engines]
+            self.guess = IndexByDictionary(self.policy.index, workload, tokens)
         self.expected = [
             (float(workload.arrival_s[row] + cluster.request_overhead_s), int(row))
             for row in workload.starts

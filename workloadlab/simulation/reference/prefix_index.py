@@ -23,10 +23,11 @@ class IndexByDictionary:
     There is one dictionary per instance, or one for all instances if they share the capacity.
     """
 
-    def __init__(self, settings: PrefixIndex, workload: Workload, instances: int) -> None:
+    def __init__(self, settings: PrefixIndex, workload: Workload, engine_tokens: list[int]) -> None:
         self.settings, self.workload = settings, workload
-        count = 1 if settings.shared else instances
-        self.dictionaries: list[Entries] = [{} for _ in range(count)]
+        *each, together = settings.capacities(engine_tokens)
+        self.capacities = [together] if settings.shared else each
+        self.dictionaries: list[Entries] = [{} for _ in self.capacities]
         self.swept = 0
 
     def match(self, views: Any, row: int, now: float) -> None:
@@ -53,7 +54,7 @@ class IndexByDictionary:
             entries.pop((i, name), None)
             entries[i, name] = (now, tokens)
         if self.settings.sweep_s == 0:
-            self.trim(entries)
+            self.trim()
 
     def forget(self, i: int) -> None:
         """Forget all that was sent to instance `i`."""
@@ -70,14 +71,13 @@ class IndexByDictionary:
                 del entries[key]
         if sweep_s > 0 and math.floor(now / sweep_s) > self.swept:
             self.swept = math.floor(now / sweep_s)
-            for entries in self.dictionaries:
-                self.trim(entries)
+            self.trim()
 
-    def trim(self, entries: Entries) -> None:
-        """Forget the least recently used until the capacity is kept."""
-        capacity = self.settings.capacity_tokens
-        while capacity and sum(tokens for _, tokens in entries.values()) > capacity:
-            del entries[next(iter(entries))]
+    def trim(self) -> None:
+        """Forget the least recently used until the capacities are kept."""
+        for entries, capacity in zip(self.dictionaries, self.capacities, strict=True):
+            while sum(tokens for _, tokens in entries.values()) > capacity:
+                del entries[next(iter(entries))]
 
     def of(self, i: int) -> Entries:
         """Return the dictionary that holds an instance's entries."""

@@ -47,6 +47,12 @@ def refresh_signals(lane: Lane, now: float) -> None:
             view.sent_tokens_since_report = engine.sent_tokens - seen.sent_tokens_since_report
 
 
+def _report_age_s(lane: Lane, now: float) -> float:
+    """Return how old the report is that the router sees; before the first one, the age of the run."""
+    interval_s = lane.cluster.signal_interval_s
+    return now - max(0, lane.seen_tick) * interval_s if interval_s > 0 else 0.0
+
+
 def report(lane: Lane) -> None:
     """Show the router the instances as they are."""
     for view, engine in zip(lane.views, lane.engines, strict=True):
@@ -76,6 +82,7 @@ def choose(lane: Lane, row: int, now: float) -> int:
     for name in ("session", "model", "tenant", "slo_class", "priority"):
         request[name] = getattr(workload, name)[row]
     request.queue_length = len(lane.held)
+    request.report_age_s = _report_age_s(lane, now)
     request.draw = uniform_draw(lane.state, lane.decisions)
     lane.decisions += 1
     if policy.kind == "choose":
