@@ -33,6 +33,7 @@ AT_A_CALL = {
     "markupsafe": {"reporting"},
     "matplotlib": {"reporting"},
     "numba": {"routing"},
+    "pyarrow": {"ingestion"},
     "rich": {"cli"},
     "scipy": {"calibration", "characterization", "latency", "reporting"},
     "sklearn": {"latency"},

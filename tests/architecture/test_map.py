@@ -110,8 +110,16 @@ def test_every_kind_has_a_short_recipe():
     assert_none(long_recipes(recipes(MAP.read_text()), FILES_AT_MOST))
 
 
+def place_of_format(name: str) -> str:
+    """Return the file that declares a log format; it bears the format's name inside."""
+    folder = PACKAGE / "ingestion" / "formats"
+    declared = f'    name="{name}",'
+    [path] = [each for each in folder.rglob("*.py") if declared in each.read_text()]
+    return str(path.relative_to(REPOSITORY))
+
+
 STAND = {
-    "log format": [f"workloadlab/ingestion/formats/{one.name}.py" for one in FORMATS],
+    "log format": [place_of_format(one.name) for one in FORMATS],
     "router": [place_of(one.function.__module__) for one in SHELF.values()],
     "estimator": [f"workloadlab/latency/estimators/{name}.py" for name in ESTIMATORS],
     "topic": [f"workloadlab/characterization/topics/{one.name}.py" for one in TOPICS],

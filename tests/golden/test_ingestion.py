@@ -48,7 +48,7 @@ def test_azure_through_the_vidur_copy(shared_data: Path) -> None:
     copy = wl.ingest(shared_data / "vidur" / "processed_traces" / "splitwise_conv.csv.gz")
     original = wl.ingest(shared_data / "azure" / "AzureLLMInferenceTrace_conv.csv")
     columns = ("arrival_ns", "input_tokens", "output_tokens")
-    assert copy.provenance.reader == "generic"
+    assert copy.provenance.reader == "vidur"
     assert copy.read(*columns).equals(original.read(*columns))
 
 

@@ -38,8 +38,13 @@ def print_json(facts: dict[str, Any]) -> None:
     click.echo(json.dumps(facts, indent=1, allow_nan=False))
 
 
-def pairs(words: Iterable[str], option: str) -> dict[str, str]:
+def pairs(words: Iterable[str], option: str, *, empty: bool = False) -> dict[str, str]:
     """Parse `key=value` words; a word may hold several, separated by commas.
+
+    Args:
+        words: what the user wrote.
+        option: the option, for the sentence.
+        empty: whether a value may be empty.
 
     Raises:
         UsageError: a word without "=", or a key given twice.
@@ -47,7 +52,7 @@ def pairs(words: Iterable[str], option: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for word in (part for several in words for part in several.split(",") if part):
         key, equals, value = word.partition("=")
-        if not equals or not key or not value:
+        if not equals or not key or not (value or empty):
             raise UsageError(f"{option} {word!r} is not key=value", fix=f"write {option} key=value")
         if key in found:
             raise UsageError(f"{option} {key} is given twice")

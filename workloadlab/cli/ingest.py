@@ -28,6 +28,12 @@ from workloadlab.cli.common import json_option, pairs, print_json, say, working
     help="Trace column from a field of the log, such as output_tokens=answer_len.",
 )
 @click.option(
+    "--mapping",
+    "mapping_file",
+    type=click.Path(path_type=Path),
+    help="Mapping file (TOML) that says where requests lie and which key is which column.",
+)
+@click.option(
     "--unit",
     "units",
     multiple=True,
@@ -52,6 +58,7 @@ def command(
     out: Path | None,
     format_: str | None,
     mapping: tuple[str, ...],
+    mapping_file: Path | None,
     units: tuple[str, ...],
     where: tuple[str, ...],
     block_size: int | None,
@@ -59,7 +66,9 @@ def command(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Make a trace of request logs: CSV, JSONL (also .gz) or Parquet.
+    """Make a trace of request logs: CSV, JSON lines, JSON (also packed) or Parquet.
+
+    A SOURCE is a file, a pattern, a folder, or - for standard input.
 
     Bad rows go to OUT.rejects.parquet with file, row, column, value and reason.
     """
@@ -73,7 +82,7 @@ def command(
             list(sources),
             target,
             format=format_,
-            mapping=pairs(mapping, "--map"),
+            mapping=mapping_file or pairs(mapping, "--map", empty=True),
             units=pairs(units, "--unit"),
             strict=strict,
             block_size=block_size,

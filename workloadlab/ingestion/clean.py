@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workloadlab.ingestion.parsing.times import durations, instants
-from workloadlab.ingestion.parsing.values import (
-    Parsed,
-    block_lists,
-    integers,
-    outcomes,
-    reals,
-    switches,
-    words,
-)
+from workloadlab.ingestion.evaluate import evaluate, matches
+from workloadlab.ingestion.formats.trees import keys, label
+from workloadlab.ingestion.rows import far_rows, scoped_blocks
 from workloadlab.trace import COLUMNS, GIVEN, Flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workloadlab.ingestion.formats import Column
+    from workloadlab.ingestion.formats.words import Only
+    from workloadlab.ingestion.parsing.values import Parsed
     from workloadlab.ingestion.readers.chunk import Chunk
 
-__all__ = ["Refined", "needs_flags", "refine", "wanted"]
+__all__ = ["BlockCounts", "Refined", "Rules", "refine", "repaired", "wanted"]
 
 VALUE_CHARACTERS = 80
-_PLAIN = {pl.Float32(): reals, pl.Boolean(): switches, pl.String(): words}
+CACHED = "cached_tokens above input_tokens"
+REASONING = "reasoning_tokens above output_tokens"
+MIXED = "arrival in another unit than the others"
+NO_STREAM = "ttft_ns of a request that does not stream"
 _TIMES = {"queue_ns", "ttft_ns", "last_token_ns", "e2e_ns", "think_ns"}
+_JUDGED = {"block_ids", "cached_tokens", "reasoning_tokens", "outcome"}
 
 
 @dataclass(frozen=True)
@@ -66,89 +65,114 @@ class Refined:
         rejects: columns of `REJECTS` but `file`, in row order, numbered within the chunk.
         repaired: number of values set to null, by reason.
         naive: whether a datetime without a zone was taken as UTC.
+        left_out: rows that are no requests, or were not asked for.
         blocks: how well block ids fit.
+        far: rows whose arrival lies years from the middle; `row`, `line`, `arrival_ns`.
     """
 
     frame: pl.DataFrame
     rejects: pl.DataFrame | None
     repaired: dict[str, int] = field(default_factory=dict)
     naive: bool = False
+    left_out: int = 0
     blocks: BlockCounts = BlockCounts()
+    far: pl.DataFrame | None = None
 
 
-def wanted(columns: Sequence[Column]) -> dict[str, pl.DataType]:
-    """Return the keys to read from the log, with the likely types; text will do for integers."""
-    keys: dict[str, pl.DataType] = {}
-    for column in columns:
-        dtype = COLUMNS[column.target]
-        if not isinstance(dtype, pl.List):
-            whole = dtype.is_integer() and not column.target.endswith("_ns") and not column.reading
-            dtype = dtype if whole else pl.String()
-        keys[column.source] = dtype if keys.get(column.source, dtype) == dtype else pl.String()
-        if column.since:
-            keys[column.since] = pl.String()
-    return keys
+@dataclass(frozen=True)
+class Rules:
+    """What makes rows of one file.
 
-
-def needs_flags(columns: Sequence[Column]) -> bool:
-    """Say whether rows made of these columns may have to be repaired."""
-    return any(column.target in _TIMES | {"block_ids"} for column in columns)
-
-
-def refine(
-    chunk: Chunk,
-    columns: Sequence[Column],
-    *,
-    block_size: int | None,
-) -> Refined:
-    """Read one chunk.
-
-    Args:
-        chunk: text columns.
-        columns: what to make of them.
+    Attributes:
+        columns: what to read.
+        conditions: what a request meets; rows that do not are left out.
         block_size: tokens per block, where block ids are read.
+        given: columns without which a row is no request.
+        whole: whether a row is a whole request; else parts are joined first, and judged after.
+        local_blocks: whether a block id means something within its session only.
     """
+
+    columns: tuple[Column, ...]
+    conditions: tuple[Only, ...] = ()
+    block_size: int | None = None
+    given: tuple[str, ...] = GIVEN
+    whole: bool = True
+    local_blocks: bool = False
+
+
+def wanted(rules: Rules) -> dict[str, pl.DataType]:
+    """Return the keys to read from the log, with the likely types; text will do for integers."""
+    wanted: dict[str, pl.DataType] = {}
+    for column in rules.columns:
+        dtype = COLUMNS.get(column.target, pl.String())
+        plain = isinstance(column.source, str)
+        if not (isinstance(dtype, pl.List) and column.target == "block_ids"):
+            whole = dtype.is_integer() and not column.target.endswith("_ns")
+            dtype = dtype if whole and plain and not column.reading else pl.String()
+        for key in keys(column.source):
+            wanted[key] = dtype if wanted.get(key, dtype) == dtype else pl.String()
+    asked = {key for condition in rules.conditions for key in keys(condition.key)}
+    return wanted | dict.fromkeys(sorted(asked), pl.String())
+
+
+def needs_flags(columns: Sequence[str]) -> bool:
+    """Say whether rows made of these columns may have to be repaired."""
+    return any(column in _TIMES | _JUDGED for column in columns)
+
+
+def refine(chunk: Chunk, rules: Rules) -> Refined:
+    """Read one chunk: text columns to values, bad rows set aside, bad values repaired."""
+    chunk = _requests(chunk, rules.conditions)
     values: list[pl.Series] = []
     problems: list[tuple[Column, pl.Series]] = []
-    naive = False
-    for column in columns:
-        parsed = _parsed(chunk.frame, column)
+    naive, mixed = False, 0
+    for column in rules.columns:
+        parsed = evaluate(chunk.frame, column)
         values.append(parsed.values.alias(column.target))
         naive |= parsed.naive
-        if parsed.problem is not None:
+        mixed += parsed.mixed if column.target == "arrival_ns" else 0
+        if parsed.problem is not None and parsed.problem.count():
             problems.append((column, parsed.problem))
-        if column.target in GIVEN and (missing := _missing(parsed)) is not None:
+        given = rules.whole and column.target in rules.given
+        if given and (missing := _missing(parsed)) is not None:
             problems.append((column, missing))
-    frame, rejects = pl.DataFrame(values), chunk.rejects
+    frame, rejects, places = pl.DataFrame(values), chunk.rejects, None
     if problems:
         bad = _set_aside(chunk, problems)
-        frame = frame.filter(~chunk.places()["row"].is_in(bad["row"].implode()))
+        good = ~chunk.places()["row"].is_in(bad["row"].implode())
+        frame, places = frame.filter(good), chunk.places().filter(good)
         rejects = bad if rejects is None else pl.concat([rejects, bad]).sort("row")
-    if not needs_flags(columns):
-        return Refined(frame, rejects, naive=naive)
-    frame = frame.with_columns(flags=pl.lit(0, pl.UInt32))
-    blocks = _count_blocks(frame, block_size) if block_size else BlockCounts()
-    frame, repaired = _repair(frame, block_size)
-    return Refined(frame, rejects, repaired, naive, blocks)
+    if rules.local_blocks and {"block_ids", "session_id"} <= set(frame.columns):
+        frame = scoped_blocks(frame)
+    far = far_rows(frame, places, chunk.places)
+    facts: dict[str, Any] = {"naive": naive, "left_out": chunk.left_out, "far": far}
+    if not rules.whole:
+        return Refined(frame, rejects, **facts)
+    size = rules.block_size
+    blocks = _count_blocks(frame, size) if size and "block_ids" in frame.columns else BlockCounts()
+    frame, counts = repaired(frame, size)
+    if mixed:
+        counts[MIXED] = mixed
+    return Refined(frame, rejects, counts, blocks=blocks, **facts)
 
 
-def _parsed(frame: pl.DataFrame, column: Column) -> Parsed:
-    text, dtype = frame[column.source], COLUMNS[column.target]
-    if column.reading:
-        text = column.reading(text)
-    if column.since:
-        start, end = (instants(each, column.unit or "s") for each in (frame[column.since], text))
-        return Parsed(end.values - start.values, end.problem, end.naive)
-    if column.target.endswith("_ns"):
-        read = instants if column.target == "arrival_ns" else durations
-        return read(text, column.unit or "s")
-    if dtype.is_integer():
-        return integers(text, dtype, tokens=column.target.endswith("_tokens"))
-    if isinstance(dtype, pl.List):
-        return block_lists(text)
-    if column.target == "outcome":
-        return outcomes(text)
-    return _PLAIN[dtype](text)
+def repaired(frame: pl.DataFrame, block_size: int | None) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Return the rows with contradictory values set to null and flagged, and how many of each."""
+    if not needs_flags(frame.columns):
+        return frame, {}
+    if "flags" not in frame.columns:
+        frame = frame.with_columns(flags=pl.lit(0, pl.UInt32))
+    return _repair(frame, block_size)
+
+
+def _requests(chunk: Chunk, conditions: Sequence[Only]) -> Chunk:
+    """Keep the rows that are requests."""
+    if not conditions:
+        return chunk
+    keep = pl.Series([True]).new_from_index(0, chunk.frame.height)
+    for condition in conditions:
+        keep &= matches(chunk.frame, condition)
+    return chunk.kept(keep)
 
 
 def _missing(parsed: Parsed) -> pl.Series | None:
@@ -165,8 +189,8 @@ def _set_aside(chunk: Chunk, problems: list[tuple[Column, pl.Series]]) -> pl.Dat
     places = chunk.places()
     found = [
         places.with_columns(
-            column=pl.lit(column.source),
-            value=_quoted(chunk.frame[column.source]),
+            column=pl.lit(label(column.source)),
+            value=_quoted(chunk.frame, column),
             reason=problem,
         ).filter(pl.col("reason").is_not_null())
         for column, problem in problems
@@ -174,26 +198,28 @@ def _set_aside(chunk: Chunk, problems: list[tuple[Column, pl.Series]]) -> pl.Dat
     return pl.concat(found).unique("row", keep="first", maintain_order=True).sort("row")
 
 
-def _quoted(values: pl.Series) -> pl.Series:
+def _quoted(frame: pl.DataFrame, column: Column) -> pl.Series:
     """Return the values as short text; a value may be a prompt that slipped into another column."""
-    if isinstance(values.dtype, pl.List):
-        return pl.Series([None], dtype=pl.String).new_from_index(0, values.len())
-    return values.cast(pl.String).str.slice(0, VALUE_CHARACTERS)
+    parts = [frame[key] for key in keys(column.source)]
+    if any(isinstance(part.dtype, pl.List) for part in parts):
+        return pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
+    texts = [part.cast(pl.String) for part in parts]
+    return pl.select(pl.coalesce(texts)).to_series().str.slice(0, VALUE_CHARACTERS)
 
 
 def _repair(frame: pl.DataFrame, block_size: int | None) -> tuple[pl.DataFrame, dict[str, int]]:
-    repaired: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for target, reason, flag, wrong in _repairs(frame.columns, block_size):
         mask = frame.select(wrong.fill_null(value=False)).to_series()
         count = int(mask.sum())
         if not count:
             continue
-        repaired[reason] = repaired.get(reason, 0) + count
+        counts[reason] = counts.get(reason, 0) + count
         frame = frame.with_columns(
             pl.when(mask).then(None).otherwise(pl.col(target)).alias(target),
             pl.when(mask).then(pl.col("flags") | flag).otherwise(pl.col("flags")).alias("flags"),
         )
-    return frame, repaired
+    return frame, counts
 
 
 def _misfit(block_size: int) -> pl.Expr:
@@ -218,25 +244,39 @@ def _repairs(present: list[str], block_size: int | None) -> list[tuple[str, str,
     """Return the repairs in order: column to null, reason, flag, condition."""
     queue, ttft, last, e2e = (pl.col(n) for n in ("queue_ns", "ttft_ns", "last_token_ns", "e2e_ns"))
     mixed, zero, late = Flag.CLOCKS_MIXED, Flag.ZERO_TAKEN_AS_NULL, Flag.TTFT_AFTER_END
+    failed, many = pl.col("outcome") != "ok", pl.col("output_tokens") > 1
+    cached, reasoning = pl.col("cached_tokens"), pl.col("reasoning_tokens")
+    parts = Flag.PART_EXCEEDS_WHOLE
     rules = [
         *((name, f"negative {name}", mixed, (name,), pl.col(name) < 0) for name in sorted(_TIMES)),
         *(
             (name, f"zero {name}", zero, (name,), pl.col(name) == 0)
             for name in ("e2e_ns", "last_token_ns", "ttft_ns")
         ),
+        *(
+            (name, f"zero {name} of a failed request", zero, ("outcome",), failed & (pl.col(name) == 0))
+            for name in ("output_tokens", "cached_tokens", "reasoning_tokens")
+        ),
         ("last_token_ns", "last_token_ns after e2e_ns", mixed, ("e2e_ns",), last > e2e),
         ("ttft_ns", "ttft_ns after e2e_ns", late, ("e2e_ns",), ttft > e2e),
         ("ttft_ns", "ttft_ns after last_token_ns", late, ("last_token_ns",), ttft > last),
+        ("ttft_ns", NO_STREAM, Flag.NO_STREAM, ("streaming",), ~pl.col("streaming")),
+        (
+            "ttft_ns",
+            "ttft_ns equal to e2e_ns",
+            Flag.NO_STREAM,
+            ("e2e_ns", "output_tokens"),
+            (ttft == e2e) & many,
+        ),
         ("queue_ns", "queue_ns after ttft_ns", mixed, ("ttft_ns",), queue > ttft),
         ("queue_ns", "queue_ns after e2e_ns", mixed, ("e2e_ns",), queue > e2e),
-        (
-            "block_ids",
-            "block_ids that do not fit input_tokens",
-            Flag.TRUNCATED,
-            (),
-            _misfit(block_size or 1),
-        ),
-    ]
+        ("cached_tokens", CACHED, parts, (), cached > pl.col("input_tokens")),
+        ("reasoning_tokens", REASONING, parts, ("output_tokens",), reasoning > pl.col("output_tokens")),
+    ]  # fmt: skip
+    if block_size:
+        misfit = _misfit(block_size)
+        reason = "block_ids that do not fit input_tokens"
+        rules.append(("block_ids", reason, Flag.TRUNCATED, (), misfit))
     return [
         (target, reason, int(flag), wrong)
         for target, reason, flag, others, wrong in rules

@@ -7,9 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
-from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, unit_in_name
-from workloadlab.ingestion.parsing.times import DATETIME, UNITS, is_datetime
+from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, refused
+from workloadlab.ingestion.formats.trees import keys, label, pruned
+from workloadlab.ingestion.formats.words import Minus, Total, Value
+from workloadlab.ingestion.parsing.times import UNITS, is_datetime
 from workloadlab.ingestion.parsing.values import is_number
+from workloadlab.ingestion.timing import settled, short
+from workloadlab.ingestion.units import epoch_unit
 from workloadlab.trace import COLUMNS, GIVEN
 
 if TYPE_CHECKING:
@@ -20,10 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["named_format", "plan", "recognise", "targets"]
 
 _NOT_FROM_LOGS = {
-    "row_id", "source_format", "token_offsets_ns", "block_size", "dispatch_ns", "preemptions", "flags",
+    "row_id", "source_format", "block_size", "dispatch_ns", "preemptions", "flags",
 }  # fmt: skip
 MAPPABLE = tuple(name for name in COLUMNS if name not in _NOT_FROM_LOGS)
-_EPOCH_S = 1e8
 
 
 def named_format(name: str) -> Format:
@@ -51,15 +54,15 @@ def targets(words: Mapping[str, str] | None, option: str) -> dict[str, str]:
     for word, value in (words or {}).items():
         target = f"{word}_ns" if f"{word}_ns" in MAPPABLE else word
         if target not in MAPPABLE:
-            near = difflib.get_close_matches(word, [_short(name) for name in MAPPABLE], n=1)
+            near = difflib.get_close_matches(word, [short(name) for name in MAPPABLE], n=1)
             raise UsageError(
                 f"{option} {word}={value}: {word} is no column of a trace",
                 fix=f"did you mean {near[0]}?"
                 if near
-                else "use one of " + ", ".join(_short(name) for name in MAPPABLE),
+                else "use one of " + ", ".join(short(name) for name in MAPPABLE),
             )
         if target in named:
-            raise UsageError(f"{option} names {_short(target)} twice", fix="name it once")
+            raise UsageError(f"{option} names {short(target)} twice", fix="name it once")
         named[target] = value
     return named
 
@@ -69,38 +72,68 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
 
     Raises:
         UsageError: none fits, and the columns are not mapped either.
+        DataError: it is known to hold no requests.
     """
     for known in FORMATS:
         if known.sniff(head):
             return known
+    if not mapping:
+        refused.check(head)
+    found = GENERIC
     proposed = {column.target for column in GENERIC.read(head)} | mapping.keys()
+    if "input_tokens" not in proposed and (inner := _listed_records(head)):
+        found = inner
+        proposed = {column.target for column in GENERIC.read(head.under(inner))} | mapping.keys()
     lacking = [name for name in GIVEN if name not in proposed]
     if not lacking:
-        return GENERIC
-    usual = " ".join(f"--map {_short(name)}=COLUMN" for name in (*GIVEN, "output_tokens"))
+        return found
+    if lacking == ["arrival_ns"] and "output_tokens" in proposed and not _timed_keys(head):
+        return replace(found, nullable=frozenset({"arrival_ns"}))
+    usual = " ".join(f"--map {short(name)}=COLUMN" for name in (*GIVEN, "output_tokens"))
+    near = _nearest(head)
     raise UsageError(
         "no log format recognised: nothing looks like "
-        f"{' or '.join(_short(name) for name in lacking)}.\n"
-        f"  keys seen: {_listed(head.keys)}\n  nearest format: {_nearest(head)}",
+        f"{' or '.join(short(name) for name in lacking)}.\n"
+        f"  keys seen: {listed_keys(head.keys)}" + (f"\n  nearest format: {near}" if near else ""),
         where=str(head.path),
         fix=f"name the columns: {usual} (and --unit arrival=ms where it is not seconds)",
     )
 
 
-def _nearest(head: Head) -> str:
-    """Describe the known format that shares the most keys, or else whose keys read most alike."""
+def _listed_records(head: Head) -> Format | None:
+    """Propose the list in a JSON document whose elements look most like requests."""
+    for key in head.keys:
+        if all(text[:2] == "[{" for text in head.samples[key]) and head.samples[key]:
+            inner = replace(GENERIC, records=f"{key}[]")
+            if "input_tokens" in {c.target for c in GENERIC.read(head.under(inner))}:
+                return inner
+    return None
 
-    def likeness(known: Format) -> tuple[int, float]:
-        alike = difflib.SequenceMatcher(
-            None, " ".join(sorted(known.keys)).lower(), " ".join(sorted(head.keys)).lower()
-        ).ratio()
-        return len(known.keys & set(head.keys)), alike
 
-    best = max((known for known in FORMATS if known.keys), key=likeness)
+def _timed_keys(head: Head) -> list[str]:
+    """Return keys whose values look like the time of day."""
+    return [
+        key
+        for key, values in head.samples.items()
+        if values
+        and all(is_datetime(v) or (is_number(v) and epoch_unit(float(v))) for v in values[:5])
+    ]
+
+
+def _nearest(head: Head) -> str | None:
+    """Describe the known format of which the file has most keys, if it has half of them."""
+    present = set(head.keys)
+
+    def share(known: Format) -> float:
+        return len(known.keys & present) / len(known.keys)
+
+    best = max((known for known in FORMATS if known.keys), key=share)
+    if share(best) < 0.5 or len(best.keys & present) < 2:
+        return None
     reasons = []
-    if lacking := sorted(best.keys - set(head.keys)):
+    if lacking := sorted(best.keys - present):
         reasons.append(f"lacks {', '.join(lacking)}")
-    if foreign := sorted(best.foreign & set(head.keys)):
+    if foreign := sorted(best.foreign & present):
         reasons.append(f"has {', '.join(foreign)}")
     if head.container not in best.containers:
         reasons.append(f"is {head.container}, not {' or '.join(best.containers)}")
@@ -115,126 +148,105 @@ def plan(
     *,
     block_size: int | None,
 ) -> tuple[Column, ...]:
-    """Decide which key gives which trace column, and every unit.
+    """Decide which values give which trace column, and every unit.
 
     A time's unit is what the user says, else what the format fixes, else what the key's name ends
-    in, else `datetime` for ISO text; a plain number is seconds, but for an arrival the magnitude of
-    its first value tells epoch seconds from milli-, micro- and nanoseconds.
+    in, else `datetime` for ISO text; an arrival's magnitude tells epoch seconds from milli-, micro-
+    and nanoseconds, and a duration without a unit is told by the tokens beside it, or asked for.
 
     Raises:
-        UsageError: a mapped column or unit that does not fit the file.
+        UsageError: a mapped column or unit that does not fit the file, a unit that nothing tells.
     """
     columns = {column.target: column for column in log_format.read(head)}
-    columns |= {target: Column(target, source) for target, source in mapping.items()}
-    _check_present(head, columns, mapping, log_format)
-    chosen = {
-        target: column
-        for target, column in columns.items()
-        if _may_be_present(head, column.source, log_format)
-    }
-    if "block_ids" in chosen and (block_size or log_format.block_size) is None:
+    for target, words in mapping.items():
+        if not words:
+            columns.pop(target, None)
+        else:
+            columns[target] = Column(target, _mapped(head, target, words))
+    chosen: dict[str, Column] = {}
+    for target, column in columns.items():
+        source = pruned(column.source, lambda key: _may_be_present(head, key, log_format))
+        if source is not None:
+            chosen[target] = replace(column, source=source)
+    _check_given(head, chosen, columns, log_format)
+    if "block_ids" in chosen and block_size is None:
         if "block_ids" in mapping:
             raise UsageError(
                 "block ids need the number of tokens per block", fix="add --block-size N"
             )
         del chosen["block_ids"]
-    for target, unit in units.items():
-        if COLUMNS[target] != COLUMNS["arrival_ns"] or target not in chosen:
-            named = f"--unit {_short(target)}={unit}"
-            raise UsageError(
-                f"{named}: no time of that name is read from {head.path}",
-                fix=f"times read: {', '.join(_short(t) for t in chosen if t.endswith('_ns'))}",
-            )
-        if unit not in UNITS:
-            raise UsageError(
-                f"--unit {_short(target)}={unit}: unknown unit", fix="use s, ms, us or ns"
-            )
-    timed = {
-        target: _timed(head, column, units.get(target), chosen["arrival_ns"])
-        for target, column in chosen.items()
-        if target.endswith("_ns")
-    }
-    return tuple((chosen | timed)[target] for target in COLUMNS if target in chosen)
+    _check_units(head, chosen, units)
+    return tuple(settled(head, chosen, units, log_format, mapping))
 
 
-def _may_be_present(head: Head, source: str, log_format: Format) -> bool:
-    """Keys of JSON lines may first appear far into the file; columns are all in the header."""
-    return source in head.keys or (head.container == "jsonl" and log_format is not GENERIC)
+def _mapped(head: Head, target: str, words: str) -> Value:
+    """Read the user's words: a key, or keys with + or - between them."""
+    if head.shows(words):
+        return words
+    parts = tuple(part.strip() for part in words.split("+"))
+    if len(parts) > 1 and all(head.shows(part) for part in parts):
+        return Total(parts)
+    for cut, sign in enumerate(words):
+        end, start = words[:cut].strip(), words[cut + 1 :].strip()
+        if sign == "-" and head.shows(end) and head.shows(start):
+            return Minus(end, start)
+    near = difflib.get_close_matches(words, head.keys, n=1)
+    raise UsageError(
+        f"has no column {words!r} (--map {short(target)}={words}); it has {listed_keys(head.keys)}",
+        where=str(head.path),
+        fix=f"did you mean {near[0]!r}?" if near else "map a column that the file has",
+    )
 
 
-def _check_present(
-    head: Head, columns: Mapping[str, Column], mapping: Mapping[str, str], log_format: Format
+def _may_be_present(head: Head, key: str, log_format: Format) -> bool:
+    """Keys of JSON may first appear far into the file; columns are all in the header."""
+    if head.container in ("csv", "parquet"):
+        return head.shows(key)
+    return log_format.name != GENERIC.name or head.shows(key)
+
+
+def _check_given(
+    head: Head,
+    chosen: Mapping[str, Column],
+    columns: Mapping[str, Column],
+    log_format: Format,
 ) -> None:
     where = str(head.path)
-    for target, source in mapping.items():
-        if source not in head.keys:
-            near = difflib.get_close_matches(source, head.keys, n=1)
-            raise UsageError(
-                f"has no column {source!r} (--map {_short(target)}={source}); "
-                f"it has {_listed(head.keys)}",
-                where=where,
-                fix=f"did you mean {near[0]!r}?" if near else "map a column that the file has",
-            )
     for target in GIVEN:
-        column = columns.get(target)
-        if column is None or column.source not in head.keys:
-            missing = f" {column.source!r}" if column else ""
+        if target in log_format.nullable:
+            continue
+        column = chosen.get(target)
+        if column is None or not any(head.shows(key) for key in keys(column.source)):
+            asked = columns.get(target)
+            missing = f" {label(asked.source)!r}" if asked else ""
             raise UsageError(
-                f"lacks the column{missing} that {log_format.name} needs for {_short(target)}; "
-                f"it has {_listed(head.keys)}",
+                f"lacks the column{missing} that {log_format.name} needs for {short(target)}; "
+                f"it has {listed_keys(head.keys)}",
                 where=where,
-                fix=f"name it: --map {_short(target)}=COLUMN",
+                fix=f"name it: --map {short(target)}=COLUMN",
             )
-    for key in {column.source for column in columns.values()}:
+    for key in {key for column in chosen.values() for key in keys(column.source)}:
         if head.keys.count(key) > 1:
             raise UsageError(
                 f"has {head.keys.count(key)} columns named {key!r}", where=where, fix="rename one"
             )
 
 
-def _timed(head: Head, column: Column, asked: str | None, arrival: Column) -> Column:
-    """Settle the unit; a datetime where a duration belongs counts from the arrival's datetime."""
-    values = head.samples.get(column.source, [])
-    sample = next((text for text in values if is_number(text) or is_datetime(text)), "0")
-    unit = _unit(column, sample, asked)
-    if column.target == "arrival_ns" or column.since:
-        return replace(column, unit=unit)
-    if unit == DATETIME:
-        return replace(column, unit=unit, since=arrival.source)
-    if abs(float(sample)) >= _EPOCH_S * 10 ** (9 - UNITS[unit]):
-        raise UsageError(
-            f"{column.source} is read as {_short(column.target)} in {unit}, but {sample} {unit} is "
-            "years: it looks like a time of day, not a duration, or like another unit",
-            where=str(head.path),
-            fix=f"map a duration, or give its unit: --unit {_short(column.target)}=ns",
-        )
-    return replace(column, unit=unit)
+def _check_units(head: Head, chosen: Mapping[str, Column], units: Mapping[str, str]) -> None:
+    for target, unit in units.items():
+        if COLUMNS[target] != COLUMNS["arrival_ns"] or target not in chosen:
+            named = f"--unit {short(target)}={unit}"
+            raise UsageError(
+                f"{named}: no time of that name is read from {head.path}",
+                fix=f"times read: {', '.join(short(t) for t in chosen if t.endswith('_ns'))}",
+            )
+        if unit not in UNITS:
+            raise UsageError(
+                f"--unit {short(target)}={unit}: unknown unit", fix="use s, ms, us or ns"
+            )
 
 
-def _unit(column: Column, sample: str, asked: str | None) -> str:
-    if not is_number(sample):
-        return DATETIME
-    if unit := asked or (column.unit if column.unit != DATETIME else None):
-        return unit
-    if unit := unit_in_name(column.source):
-        return unit
-    if column.target != "arrival_ns":
-        return "s"
-    size = abs(float(sample))
-    return next(
-        (
-            unit
-            for unit, limit in (("ns", 1e9), ("us", 1e6), ("ms", 1e3))
-            if size >= _EPOCH_S * limit
-        ),
-        "s",
-    )
-
-
-def _short(target: str) -> str:
-    return target.removesuffix("_ns")
-
-
-def _listed(keys: tuple[str, ...], most: int = 30) -> str:
+def listed_keys(keys: tuple[str, ...], most: int = 30) -> str:
+    """Return keys as a sentence names them, the first of many."""
     more = f", and {len(keys) - most} more" if len(keys) > most else ""
     return ", ".join(keys[:most]) + more

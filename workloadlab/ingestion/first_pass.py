@@ -11,19 +11,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
-from workloadlab.errors import DataError
-from workloadlab.ingestion.clean import BlockCounts, Refined, refine, wanted
-from workloadlab.ingestion.readers.chunk import REJECTS, Chunk, Reading, chosen
+from workloadlab.ingestion.clean import BlockCounts, Refined, Rules, refine, wanted
+from workloadlab.ingestion.plausibility import Sampled
+from workloadlab.ingestion.readers.chunk import REJECTS, Chunk, Reading
 from workloadlab.ingestion.readers.csv import read_csv
-from workloadlab.ingestion.readers.json import read_jsonl
+from workloadlab.ingestion.readers.json import read_json, read_jsonl
 from workloadlab.ingestion.readers.parquet import read_parquet
+from workloadlab.ingestion.rows import FAR
+from workloadlab.ingestion.verdicts import (
+    check_block_size,
+    check_turns,
+    first_bad,
+    nothing_chosen,
+    nothing_left,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
-    from workloadlab.ingestion.formats import Column
     from workloadlab.ingestion.inspect import Head
 
 __all__ = ["Staged", "stage"]
@@ -33,6 +40,7 @@ _T = TypeVar("_T")
 HELD_BYTES = 256 << 20
 READERS: dict[str, Callable[[Head, Mapping[str, pl.DataType]], Reading]] = {
     "csv": read_csv,
+    "json": read_json,
     "jsonl": read_jsonl,
     "parquet": read_parquet,
 }
@@ -56,6 +64,8 @@ class Staged:
         held: rows in memory, the last ones in source order.
         held_bytes: their size.
         spilled: files of earlier rows.
+        far: rows whose arrival lies years from the middle of their chunk; columns of `REJECTS`.
+        sampled: some rows of every chunk.
     """
 
     folder: Path
@@ -71,6 +81,8 @@ class Staged:
     held: list[pl.DataFrame] = field(default_factory=list)
     held_bytes: int = 0
     spilled: list[Path] = field(default_factory=list)
+    far: list[pl.DataFrame] = field(default_factory=list)
+    sampled: Sampled = field(default_factory=Sampled)
 
     @property
     def in_order(self) -> bool:
@@ -99,12 +111,14 @@ class Staged:
         frame = refined.frame
         if not frame.height:
             return
-        arrival = frame["arrival_ns"]
+        self.sampled.add(frame)
+        arrival = frame["arrival_ns"] if "arrival_ns" in frame.columns else pl.Series([0])
         first, last = arrival.min(), arrival.max()
-        if not isinstance(first, int) or not isinstance(last, int):
-            raise TypeError(arrival.dtype)
-        self.first_ns = first if self.first_ns is None else min(self.first_ns, first)
-        self.spans.append((first, last) if arrival.is_sorted() else None)
+        if isinstance(first, int) and isinstance(last, int):
+            if "arrival_ns" in frame.columns:
+                self.first_ns = first if self.first_ns is None else min(self.first_ns, first)
+            sorted_ = arrival.is_sorted() and not arrival.null_count()
+            self.spans.append((first, last) if sorted_ else None)
         self.filled |= {each.name for each in frame if each.null_count() < frame.height}
         self.written += frame.height
         self.held.append(frame)
@@ -115,14 +129,29 @@ class Staged:
     def rows(self) -> pl.LazyFrame:
         """Return the good rows in source order."""
         if not self.spilled:
-            return pl.concat(self.held).lazy()
+            return pl.concat(self.held, how="diagonal").lazy()
         if self.held:
             self._spill()
-        return pl.scan_parquet(self.spilled)
+        return pl.concat([pl.scan_parquet(path) for path in self.spilled], how="diagonal")
+
+    def replace(self, rows: pl.DataFrame) -> None:
+        """Take these rows in place of all."""
+        self.spilled, self.held, self.held_bytes = [], [rows], int(rows.estimated_size())
+        self.written = rows.height
+        self.filled = {each.name for each in rows if each.null_count() < rows.height}
+        arrival = (
+            rows["arrival_ns"].drop_nulls() if "arrival_ns" in rows.columns else pl.Series([0])
+        )
+        self.first_ns = arrival.min() if "arrival_ns" in self.filled else None  # type: ignore[assignment]
+        low, high = arrival.min(), arrival.max()
+        kept = isinstance(low, int) and isinstance(high, int) and arrival.is_sorted()
+        self.spans = [(low, high) if kept else None]  # type: ignore[list-item]
 
     def _spill(self) -> None:
         path = self.folder / f"{len(self.spilled):06}.parquet"
-        pl.concat(self.held).write_parquet(path, compression="lz4", statistics=False)
+        pl.concat(self.held, how="diagonal").write_parquet(
+            path, compression="lz4", statistics=False
+        )
         self.spilled.append(path)
         self.held.clear()
         self.held_bytes = 0
@@ -130,70 +159,79 @@ class Staged:
 
 def stage(
     heads: Sequence[Head],
-    columns: Sequence[Column],
+    rules: Sequence[Rules],
     folder: Path,
     *,
-    block_size: int | None,
     strict: bool,
     where: Mapping[str, str],
 ) -> Staged:
-    """Read every file once, and of it the rows whose keys have the values of `where`.
+    """Read every file once, by its own rules, and of it the requests.
 
     Raises:
         DataError: with `strict`, the first bad row; always, a file in which every row is bad, or none
             is asked for.
     """
     staged = Staged(folder)
-    keys = dict.fromkeys(where, pl.String()) | wanted(columns)
     bad: list[pl.DataFrame] = []
-    for head in heads:
-        mine: list[pl.DataFrame] = []
-        rows, written, blocks = 0, staged.written, BlockCounts()
-        left_out = staged.left_out
-        reading = READERS[head.container](head, keys)
-        line = reading.header_lines
-
-        work = partial(_chunks, reading, columns, block_size, where)
-        for chunk, refined in chain.from_iterable(_in_order(work, reading.pieces)):
-            staged.add(refined)
-            staged.left_out += chunk.left_out
-            blocks += refined.blocks
-            if refined.rejects is not None and refined.rejects.height:
-                mine.append(
-                    refined.rejects.select(
-                        pl.lit(str(head.path)).alias("file"),
-                        pl.col("row") + rows,
-                        pl.col("line") + line,
-                        "column",
-                        "value",
-                        "reason",
-                    )
-                )
-                if strict:
-                    raise _first_bad(mine[0].row(0, named=True))
-            rows += chunk.row_count
-            line += chunk.line_count
-        if staged.written == written:
-            if rows and rows == staged.left_out - left_out:
-                raise _nothing_chosen(head, where)
-            raise _nothing_left(head, mine, rows)
-        _check_block_size(blocks, block_size or 0, head)
-        staged.rows_by_file.append(rows)
-        bad += mine
+    for head, mine in zip(heads, rules, strict=True):
+        found = _stage_file(staged, head, mine, strict=strict, where=where)
+        bad += found
     if bad:
         staged.rejects = pl.concat(bad)
     return staged
 
 
-def _chunks(
-    reading: Reading,
-    columns: Sequence[Column],
-    block_size: int | None,
-    where: Mapping[str, str],
-    piece: Any,
-) -> list[tuple[Chunk, Refined]]:
-    chunks = (chosen(chunk, where) for chunk in reading.parse(piece))
-    return [(chunk, refine(chunk, columns, block_size=block_size)) for chunk in chunks]
+def _stage_file(
+    staged: Staged, head: Head, rules: Rules, *, strict: bool, where: Mapping[str, str]
+) -> list[pl.DataFrame]:
+    """Read one file and return what is bad in it."""
+    bad: list[pl.DataFrame] = []
+    rows, written, blocks, left_out = 0, staged.written, BlockCounts(), staged.left_out
+    reading = READERS[head.container](head, wanted(rules))
+    line = reading.header_lines
+    for chunk, refined in chain.from_iterable(
+        _in_order(partial(_chunks, reading, rules), reading.pieces)
+    ):
+        staged.add(refined)
+        staged.left_out += refined.left_out
+        blocks += refined.blocks
+        if refined.rejects is not None and refined.rejects.height:
+            bad.append(_placed(refined.rejects, head, rows, line))
+            if strict:
+                raise first_bad(bad[0].row(0, named=True))
+        if refined.far is not None:
+            text = pl.col("arrival_ns").cast(pl.String)
+            named = refined.far.with_columns(
+                column=pl.lit("arrival"), value=text, reason=pl.lit(FAR)
+            )
+            staged.far.append(_placed(named, head, rows, line, "arrival_ns"))
+        rows += chunk.row_count
+        line += chunk.line_count
+    check_turns(bad, rules, rows, head)
+    if staged.written == written:
+        if rows and rows == staged.left_out - left_out:
+            raise nothing_chosen(head, rules, where)
+        raise nothing_left(head, bad, rows)
+    check_block_size(blocks, rules.block_size or 0, head)
+    staged.rows_by_file.append(rows)
+    return bad
+
+
+def _placed(found: pl.DataFrame, head: Head, rows: int, line: int, *more: str) -> pl.DataFrame:
+    """Give rows their numbers in the file, which they have in a chunk."""
+    return found.select(
+        pl.lit(str(head.path)).alias("file"),
+        pl.col("row") + rows,
+        pl.col("line") + line,
+        "column",
+        "value",
+        "reason",
+        *more,
+    )
+
+
+def _chunks(reading: Reading, rules: Rules, piece: Any) -> list[tuple[Chunk, Refined]]:
+    return [(chunk, refine(chunk, rules)) for chunk in reading.parse(piece)]
 
 
 def _in_order(work: Callable[[Any], _T], pieces: Iterator[Any]) -> Iterator[_T]:
@@ -211,58 +249,3 @@ def _in_order(work: Callable[[Any], _T], pieces: Iterator[Any]) -> Iterator[_T]:
         finally:
             for future in ahead:
                 future.cancel()
-
-
-def _check_block_size(blocks: BlockCounts, block_size: int, head: Head) -> None:
-    """Refuse a block size that most rows contradict."""
-    if blocks.misfits * 2 <= blocks.rows:
-        return
-    per_id = blocks.tokens / blocks.ids
-    raise DataError(
-        f"block ids do not fit {block_size} tokens per block: {blocks.misfits:,} of "
-        f"{blocks.rows:,} rows disagree; they have about {per_id:.4g} tokens per id",
-        where=str(head.path),
-        fix=f"give the right one: --block-size {1 << max(0, round(per_id) - 1).bit_length()}",
-    )
-
-
-def _first_bad(reject: dict[str, Any]) -> DataError:
-    return DataError(
-        _sentence(reject), where=_place(reject), fix="mend the row, or ingest without --strict"
-    )
-
-
-def _nothing_left(head: Head, bad: list[pl.DataFrame], read: int) -> DataError:
-    if not bad:
-        return DataError("has a header but no rows", where=str(head.path), fix="name another log")
-    counts = pl.concat(bad).group_by("reason").len().sort("reason")
-    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in counts.iter_rows())
-    first = bad[0].row(0, named=True)
-    return DataError(
-        f"not one of its {read:,} rows can be used ({reasons}); the first: row {first['row']}, "
-        f"{_sentence(first)}",
-        where=str(head.path),
-        fix="check which columns are mapped (--map) and their units (--unit)",
-    )
-
-
-def _nothing_chosen(head: Head, where: Mapping[str, str]) -> DataError:
-    asked = " and ".join(f"{key} = {value}" for key, value in where.items())
-    seen = "; ".join(
-        f"{key} is {', '.join(sorted(set(head.samples.get(key, [])))[:5]) or 'empty'}"
-        for key in where
-    )
-    return DataError(
-        f"has no row with {asked}", where=str(head.path), fix=f"at its beginning {seen}"
-    )
-
-
-def _place(reject: dict[str, Any]) -> str:
-    line = f" (line {reject['line']})" if reject["line"] is not None else ""
-    column = f", column {reject['column']}" if reject["column"] is not None else ""
-    return f"{reject['file']}: row {reject['row']}{line}{column}"
-
-
-def _sentence(reject: dict[str, Any]) -> str:
-    value = f": {reject['value']!r}" if reject["value"] is not None else ""
-    return f"{reject['reason']}{value}"

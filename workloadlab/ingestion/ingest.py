@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import product
@@ -13,13 +12,18 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.errors import UsageError
-from workloadlab.ingestion.columns import named_format, plan, recognise, targets
+from workloadlab.ingestion.clean import Rules
+from workloadlab.ingestion.columns import named_format, plan, targets
 from workloadlab.ingestion.first_pass import stage
-from workloadlab.ingestion.inspect import inspect, text_of
-from workloadlab.ingestion.parsing.times import DATETIME
+from workloadlab.ingestion.formats.trees import label, pruned
+from workloadlab.ingestion.formats.words import Only
+from workloadlab.ingestion.heads import read_heads, sha256
+from workloadlab.ingestion.mapping_file import mapping_file
+from workloadlab.ingestion.parsing.json import text_of
 from workloadlab.ingestion.second_pass import finish
+from workloadlab.ingestion.settle import settle
 from workloadlab.ingestion.sources import find
-from workloadlab.trace import Provenance, Trace, write_atomically
+from workloadlab.trace import GIVEN, Provenance, Trace, write_atomically
 from workloadlab.trace.store import write_trace
 
 if TYPE_CHECKING:
@@ -39,7 +43,7 @@ def ingest(
     out: str | Path | None = None,
     *,
     format: str | None = None,  # noqa: A002
-    mapping: Mapping[str, str] | None = None,
+    mapping: Mapping[str, str] | str | Path | None = None,
     units: Mapping[str, str] | None = None,
     strict: bool = False,
     block_size: int | None = None,
@@ -94,32 +98,41 @@ def ingest(
         >>> trace.provenance.rows["rejected"]
         {'not an integer': 1}
     """
-    heads = [inspect(path) for path in find(sources)]
-    log_format = named_format(format) if format else recognise(heads[0], targets(mapping, "--map"))
-    columns = _columns(heads, log_format, mapping, units, block_size)
-    block_size = _tokens_per_block(columns, log_format, block_size)
-    asked = _asked(heads, where or {})
-    target = None if out is None else _no_source(Path(out), heads)
     with ExitStack() as stack:
+        target = None if out is None else Path(out)
         path = stack.enter_context(write_atomically(target)) if target else None
         folder = Path(
             stack.enter_context(TemporaryDirectory(prefix=".ingest-", dir=target and target.parent))
         )
+        named = mapping_file(mapping) if isinstance(mapping, str | Path) else None
+        words = None if named else targets(mapping, "--map")  # type: ignore[arg-type]
+        chosen = named or (named_format(format) if format else None)
+        logs = read_heads(find(sources, folder), chosen, words or {}, target)
+        log_format, heads = logs.log_format, logs.heads
+        asked = _asked(heads, where or {})
+        rules = _rules(heads, log_format, words or {}, units, block_size, asked)
         thread = stack.enter_context(ThreadPoolExecutor(1))
-        digests = [thread.submit(_sha256, head.path) for head in heads]
-        staged = stage(heads, columns, folder, block_size=block_size, strict=strict, where=asked)
+        digests = [thread.submit(sha256, head.path) for head in heads]
+        staged = stage(heads, rules, folder, strict=strict, where=asked)
+        notes = [*logs.notes, *settle(staged, rules, log_format, heads[0].path)]
+        size = next((each.block_size for each in rules if each.block_size), None)
         frame = finish(
-            staged, source_format=log_format.name, block_size=block_size, keep_ids=keep_ids
+            staged,
+            source_format=log_format.name,
+            block_size=size,
+            keep_ids=keep_ids,
+            clock=log_format.clock,
         )
+        columns = rules[0].columns
         provenance = Provenance(
             reader=log_format.name,
             options={
                 "mapping": {
-                    column.target: column.source
+                    column.target: label(column.source)
                     for column in columns
                     if column.target in staged.filled
                 },
-                "block_size": block_size,
+                "block_size": size,
                 "keep_ids": keep_ids,
                 "strict": strict,
                 **({"where": asked} if asked else {}),
@@ -133,14 +146,20 @@ def ingest(
                 }
                 for head, digest, rows in zip(heads, digests, staged.rows_by_file, strict=True)
             ],
-            t0_unix_ns=_t0(columns, staged),
+            t0_unix_ns=_t0(staged),
             zone_assumed="UTC" if staged.naive else None,
             units={
                 c.target.removesuffix("_ns"): c.unit
                 for c in columns
                 if c.unit and c.target in staged.filled
             },
+            why={
+                c.target.removesuffix("_ns"): c.why
+                for c in columns
+                if c.why and c.target in staged.filled
+            },
             rows=staged.counts(),
+            notes=notes,
             system=log_format.system(heads[0].path) if log_format.system else {},
         )
         write_trace(frame, path or folder / "trace", provenance.to_dict())
@@ -150,24 +169,19 @@ def ingest(
     return Trace.open(target)
 
 
-def _no_source(out: Path, heads: Sequence[Head]) -> Path:
-    if any(out.resolve() == head.path.resolve() for head in heads):
-        raise UsageError(
-            "is a source and would be overwritten", where=str(out), fix="name another output"
-        )
-    return out
-
-
-def _columns(
+def _rules(
     heads: Sequence[Head],
     log_format: Format,
-    mapping: Mapping[str, str] | None,
+    words: Mapping[str, str],
     units: Mapping[str, str] | None,
     block_size: int | None,
-) -> tuple[Column, ...]:
-    """Plan every file; they must agree, for one trace has one meaning per column."""
-    by_target, units = targets(mapping, "--map"), targets(units, "--unit")
-    plans = []
+    asked: Mapping[str, str],
+) -> list[Rules]:
+    """Plan every file; each is read by its own keys and units, but all on one kind of clock."""
+    given = targets(units, "--unit")
+    size = _said_block_size(heads[0], log_format) if block_size is None else block_size
+    conditions = (*log_format.where, *(Only(key, key, (text,)) for key, text in asked.items()))
+    rules = []
     for head in heads:
         if head.container not in log_format.containers:
             raise UsageError(
@@ -175,21 +189,53 @@ def _columns(
                 where=str(head.path),
                 fix="leave --format out, or use --format generic with --map",
             )
-        plans.append(plan(head, log_format, by_target, units, block_size=block_size))
-    for head, other in zip(heads, plans, strict=True):
-        if other != plans[0]:
+        columns = plan(head, log_format, words, given, block_size=size)
+        kept = tuple(only for only in conditions if pruned(only, head.shows) is not None)
+        whole = not (log_format.merge_by or log_format.innermost or log_format.rooted)
+        rules.append(
+            Rules(
+                columns,
+                kept,
+                _tokens_per_block(columns, size, block_size),
+                tuple(name for name in GIVEN if name not in log_format.nullable),
+                whole=whole,
+                local_blocks=log_format.local_blocks,
+            )
+        )
+    _check_clocks(heads, rules)
+    return rules
+
+
+def _check_clocks(heads: Sequence[Head], rules: Sequence[Rules]) -> None:
+    """Refuse files of which some have the time of day and others count from a start."""
+    kinds = [
+        (head, column.why == "numbers from a start" and column.unit)
+        for head, each in zip(heads, rules, strict=True)
+        for column in each.columns
+        if column.target == "arrival_ns"
+    ]
+    for head, kind in kinds[1:]:
+        if bool(kind) != bool(kinds[0][1]) or (kind and kind != kinds[0][1]):
             raise UsageError(
-                f"does not have the columns and units of {heads[0].path}",
+                f"does not count its arrivals as {kinds[0][0].path} does: one has dates or epochs, "
+                "the other numbers from a start, or another unit",
                 where=str(head.path),
                 fix="ingest them apart, or settle the difference with --map and --unit",
             )
-    return plans[0]
+
+
+def _said_block_size(head: Head, log_format: Format) -> int | None:
+    """Return the format's block size, or the one that the log says."""
+    if not isinstance(log_format.block_size, str):
+        return log_format.block_size
+    said = head.table([log_format.block_size]).to_series().drop_nulls()
+    return int(float(said[0])) if said.len() else None
 
 
 def _asked(heads: Sequence[Head], where: Mapping[str, object]) -> dict[str, str]:
     """Return the values asked for as the text that a log would hold."""
     for key, head in product(where, heads):
-        if key not in head.keys:
+        if not head.shows(key):
             raise UsageError(
                 f"has no column {key!r} to choose rows by",
                 where=str(head.path),
@@ -198,32 +244,23 @@ def _asked(heads: Sequence[Head], where: Mapping[str, object]) -> dict[str, str]
     return {key: text_of(value) or "" for key, value in where.items()}
 
 
-def _tokens_per_block(
-    columns: Sequence[Column], log_format: Format, asked: int | None
-) -> int | None:
-    listed = any(column.target == "block_ids" for column in columns)
-    if asked is None:
-        return log_format.block_size if listed else None
-    if not listed:
+def _tokens_per_block(columns: Sequence[Column], size: int | None, asked: int | None) -> int | None:
+    if not any(column.target == "block_ids" for column in columns):
+        if asked is None:
+            return None
         raise UsageError(
             f"--block-size {asked}: no block ids are read from this log",
             fix="map them with --map block_ids=COLUMN, or leave the option out",
         )
-    if not 0 < asked < 2**16:
-        raise UsageError(f"--block-size {asked}: not a block size", fix="use 1 to 65535")
-    return asked
+    if size is not None and not 0 < size < 2**16:
+        raise UsageError(f"--block-size {size}: not a block size", fix="use 1 to 65535")
+    return size
 
 
-def _t0(columns: Sequence[Column], staged: Staged) -> int | None:
+def _t0(staged: Staged) -> int | None:
     """Return the absolute time of the first arrival, where the log's clock is the calendar's."""
-    dated = any(c.target == "arrival_ns" and c.unit == DATETIME for c in columns)
     first = staged.first_ns or 0
-    return first if dated or first >= _YEAR_1973_NS else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return first if first >= _YEAR_1973_NS else None
 
 
 def _publish_rejects(out: Path, rejects: pl.DataFrame) -> None:

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.ingestion.sources import container, opened
+from workloadlab.ingestion.formats import refused
+from workloadlab.ingestion.late import late_records
+from workloadlab.ingestion.packing import opened
+from workloadlab.ingestion.parsing.fields import COMMA_NUMBER, english, fields, records
+from workloadlab.ingestion.parsing.json import Record, leaves, looked_up, text_of, values
+from workloadlab.ingestion.parsing.json import records as records_of
+from workloadlab.ingestion.sources import BOM, container, record_end
 from workloadlab.trace.store import FOOTER_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["Head", "fields", "inspect", "is_quoted", "nested", "raw_fields", "text_of"]
+    from workloadlab.ingestion.formats import Format
+
+__all__ = ["EMPTY", "Head", "inspect", "stem"]
 
 SAMPLE_ROWS = 100
+SAMPLE_BYTES = 1 << 20
+EMPTY = ("is empty", "has a header but no rows")
 _SEPARATORS = (",", "\t", ";", "|")
 
 
@@ -29,19 +40,84 @@ class Head:
 
     Attributes:
         path: the file.
-        container: csv, jsonl or parquet.
-        keys: column names in file order; in JSON lines and structs, nested ones are dotted.
-        samples: first values by key, as text; only those present.
+        container: csv, jsonl, json or parquet.
+        keys: column names in file order; in JSON and structs, nested ones are dotted.
+        rows: the first records as text by key.
         separator: the field separator of a CSV file.
-        paths: where each key is found in a nested record.
+        paths: where each key is found in a nested record; those that take more are absent.
+        records: the first records of a JSON file.
+        comma: whether a comma is the decimal point.
+        escaped: whether a backslash stands before a quote in a quoted field.
+        types: dtypes of a Parquet file's keys.
+        walk: the way to the records in a JSON value, and `zipped` its parallel lists; see `Format`.
     """
 
     path: Path
     container: str
     keys: tuple[str, ...]
-    samples: dict[str, list[str]]
+    rows: tuple[dict[str, str | None], ...]
     separator: str = ","
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    records: tuple[Record, ...] = ()
+    comma: bool = False
+    escaped: bool = False
+    types: dict[str, pl.DataType] = field(default_factory=dict)
+    walk: str = ""
+    zipped: tuple[str, ...] = ()
+
+    @cached_property
+    def samples(self) -> dict[str, list[str]]:
+        """The first values by key, as text; only those present."""
+        found: dict[str, list[str]] = {key: [] for key in self.keys}
+        for row in self.rows:
+            for key, value in row.items():
+                if value is not None:
+                    found[key].append(value)
+        return found
+
+    def table(self, keys: Iterable[str]) -> pl.DataFrame:
+        """Return the first records as text columns."""
+        if self.records:
+            rows = [
+                {key: text_of(looked_up(record, key)) for key in keys} for record in self.records
+            ]
+        else:
+            from workloadlab.ingestion.parsing.json import find
+
+            rows = [{key: text_of(find(dict(row), key)) for key in keys} for row in self.rows]
+        return pl.DataFrame(rows, schema=dict.fromkeys(keys, pl.String), orient="row")
+
+    def shows(self, key: str) -> bool:
+        """Say whether a key is among the first records, or may be inside of a text in them."""
+        if key in self.samples or key in self.keys:
+            return True
+        if self.records:
+            return any(looked_up(record, key) is not None for record in self.records)
+        cut = key.find(".")
+        while cut > 0:
+            if key[:cut] in self.keys:
+                return True
+            cut = key.find(".", cut + 1)
+        return False
+
+    def under(self, log_format: Format) -> Head:
+        """Return the head of the records that a format finds in these ones."""
+        if not (log_format.records or log_format.zipped):
+            return self
+        found = tuple(
+            islice(
+                (
+                    inner
+                    for record in self.records
+                    for inner in records_of(
+                        record.value, log_format.records, log_format.zipped, record.number
+                    )
+                ),
+                SAMPLE_ROWS,
+            )
+        )
+        walk = {"walk": log_format.records, "zipped": log_format.zipped}
+        return replace(_of_records(self.path, self.container, found), paths={}, **walk)  # type: ignore[arg-type]
 
 
 def inspect(path: Path) -> Head:
@@ -49,149 +125,166 @@ def inspect(path: Path) -> Head:
 
     Raises:
         DataError: empty, only a header, damaged, or not text.
-        UsageError: a JSON array instead of JSON lines, or a trace.
+        UsageError: a trace.
     """
     kind = container(path)
     if kind == "parquet":
         return _parquet_head(path)
-    return _jsonl_head(path) if kind == "jsonl" else _csv_head(path)
+    return _csv_head(path) if kind == "csv" else _json_head(path, kind)
 
 
-def text_of(value: Any) -> str | None:
-    """Return a JSON value as the text that a CSV file would hold."""
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value)
-
-
-def fields(record: str, separator: str) -> list[str]:
-    """Split one CSV record; double quotes protect separators, and themselves when doubled.
+def stem(path: Path) -> str:
+    """Return a file's name without what it is packed in and of.
 
     Example:
-        >>> fields('1,"a, b",', ",")
-        ['1', 'a, b', '']
+        >>> from pathlib import Path
+        >>> stem(Path("a/bench.2.json.gz"))
+        'bench.2'
     """
-    if '"' not in record:
-        return record.split(separator)
-    return [
-        text[1:-1].replace('""', '"') if is_quoted(text) else text
-        for text in raw_fields(record, separator)
-    ]
-
-
-def raw_fields(record: str, separator: str) -> list[str]:
-    """Split one CSV record and leave its quotes."""
-    whole: list[str] = []
-    inside = False
-    for piece in record.split(separator):
-        if inside:
-            whole[-1] += separator + piece
-        else:
-            whole.append(piece)
-        inside ^= piece.count('"') % 2 == 1
-    return whole
-
-
-def is_quoted(text: str) -> bool:
-    """Say whether a raw field stands between quotes."""
-    return len(text) > 1 and text[0] == text[-1] == '"'
-
-
-def _lines(path: Path) -> Iterator[str]:
-    with opened(path) as stream:
-        for line in stream:
-            text = line.decode("utf-8-sig", "replace").strip("\r\n")
-            if text.strip():
-                yield text
+    name = path.name
+    for end in (".gz", ".zst", ".xz", ".bz2"):
+        name = name.removesuffix(end)
+    return name.rpartition(".")[0] or name
 
 
 def _no_rows(path: Path) -> DataError:
-    return DataError("has a header but no rows", where=str(path), fix="name a log with requests")
+    return DataError(EMPTY[1], where=str(path), fix="name a log with requests")
 
 
 def _csv_head(path: Path) -> Head:
-    lines = list(islice(_lines(path), SAMPLE_ROWS + 1))
-    separator = max(_SEPARATORS, key=lines[0].count)
-    keys = tuple(name.strip() for name in fields(lines[0], separator))
-    if len(lines) == 1:
+    with opened(path) as stream:
+        start = stream.read(SAMPLE_BYTES).replace(b"\0", b"").removeprefix(BOM)
+        if stream.read(1):
+            start = start[: record_end(start, quotes=True) or len(start)]
+    lines = start.decode("utf-8", "replace").split("\n")
+    first = next(index for index, line in enumerate(lines) if line.strip())
+    refused.check_text(path, "\n".join(lines[first : first + 2]))
+    title, body = lines[first].strip("\r"), lines[first + 1 :]
+    separator = max(_SEPARATORS, key=title.count)
+    keys = tuple(name.strip() for name in fields(title, separator))
+    found = [record for _, record in islice(records(body, len(keys), separator), SAMPLE_ROWS)]
+    if not found:
         raise _no_rows(path)
-    samples: dict[str, list[str]] = {key: [] for key in keys}
-    for row in (fields(line, separator) for line in lines[1:]):
-        if len(row) == len(keys):
-            for key, value in zip(keys, row, strict=True):
-                if value.strip():
-                    samples[key].append(value.strip())
-    return Head(path, "csv", keys, samples, separator)
+    escaped = False
+    if any('\\"' in line for line in body) and any(isinstance(each, str) for each in found):
+        unescaped = "\n".join(body).replace('\\"', '""').split("\n")
+        again = [r for _, r in islice(records(unescaped, len(keys), separator), SAMPLE_ROWS)]
+        escaped = sum(isinstance(r, str) for r in again) < sum(isinstance(r, str) for r in found)
+        found = again if escaped else found
+    rows = [each for each in found if not isinstance(each, str)]
+    comma = separator == ";" and any(COMMA_NUMBER.fullmatch(text) for row in rows for text in row)
+    texts = (
+        {
+            key: (english(text.strip()) if comma else text.strip()) or None
+            for key, text in zip(keys, row, strict=True)
+        }
+        for row in rows
+    )
+    return Head(path, "csv", keys, tuple(texts), separator, comma=comma, escaped=escaped)
 
 
-def _jsonl_head(path: Path) -> Head:
-    paths: dict[str, tuple[str, ...]] = {}
-    samples: dict[str, list[str]] = {}
-    for line in islice(_lines(path), SAMPLE_ROWS):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict):
-            for where, value in _leaves(record):
-                key = ".".join(where)
-                paths.setdefault(key, where)
-                if value is not None:
-                    samples.setdefault(key, []).append(str(text_of(value)))
-    if not paths:
+def _json_head(path: Path, kind: str) -> Head:
+    found = tuple(islice(_first_records(path, kind), SAMPLE_ROWS))
+    if not found:
         raise DataError(
-            f"looks like JSON, but none of its first {SAMPLE_ROWS} lines is a JSON object",
+            f"looks like JSON, but none of its first {SAMPLE_ROWS} "
+            f"{'lines' if kind == 'jsonl' else 'values'} is a JSON object",
             where=str(path),
-            fix="write one object per line: jq -c . FILE > FILE.jsonl",
+            fix="write one object per line, or a list of objects",
         )
-    return Head(path, "jsonl", tuple(paths), samples, paths=paths)
+    if kind == "jsonl" and len(found) == SAMPLE_ROWS:
+        found += tuple(late_records(path, found, stem(path)))
+    return _of_records(path, kind, found)
 
 
-def _leaves(
-    record: dict[str, Any], above: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, value in record.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, (*above, name))
-        else:
-            yield (*above, name), value
+def _first_records(path: Path, kind: str) -> Iterator[Record]:
+    name = stem(path)
+    with opened(path) as stream:
+        numbered = enumerate(_lines(stream) if kind == "jsonl" else values(stream.read))
+        try:
+            for index, value in numbered:
+                if kind == "jsonl" and index >= SAMPLE_ROWS:
+                    return
+                if isinstance(value, dict):
+                    yield Record(value, (), f"{name}-{index}" if index else name)
+        except ValueError as error:
+            if kind == "jsonl":
+                raise
+            raise DataError(
+                f"is damaged JSON ({error})", where=str(path), fix="write or fetch it again"
+            ) from error
+
+
+def _lines(stream: Any) -> Iterator[Any]:
+    for line in stream:
+        text = line.replace(b"\0", b"").removeprefix(BOM).strip()
+        if text:
+            try:
+                yield json.loads(text)
+            except ValueError:
+                yield None
+
+
+def _of_records(path: Path, kind: str, found: tuple[Record, ...]) -> Head:
+    keys: dict[str, tuple[str, ...]] = {}
+    plain: dict[str, tuple[str, ...]] = {}
+    rows = []
+    for record in found:
+        row: dict[str, str | None] = {}
+        if not isinstance(record.value, dict):
+            continue
+        for where, value in leaves(record.value):
+            key = ".".join(where)
+            keys.setdefault(key, where)
+            row[key] = text_of(value)
+            if _plain(record.value, where):
+                plain.setdefault(key, where)
+        rows.append(row)
+    return Head(path, kind, tuple(keys), tuple(rows), paths=plain, records=found)
+
+
+def _plain(value: Any, where: tuple[str, ...]) -> bool:
+    """Say whether only objects lie on the way."""
+    for name in where[:-1]:
+        value = value.get(name)
+        if not isinstance(value, dict):
+            return False
+    return True
 
 
 def _parquet_head(path: Path) -> Head:
     try:
         footer = pl.read_parquet_metadata(path)
-        frame = pl.scan_parquet(path, glob=False).head(SAMPLE_ROWS).collect()
+        scan = pl.scan_parquet(path, glob=False)
+        schema = dict(scan.collect_schema())
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(
-            "is damaged Parquet", where=str(path), fix="write or fetch it again"
+            f"is damaged Parquet ({str(error).splitlines()[0]})",
+            where=str(path),
+            fix="write or fetch it again",
         ) from error
     if FOOTER_KEY in footer:
         raise UsageError("is a trace already", where=str(path), fix="use it as it is")
+    from workloadlab.ingestion.readers.parquet import as_text, nested
+
+    types = dict(_fields(schema))
+    paths = {".".join(where): where for where in types}
+    dtypes = {".".join(where): dtype for where, dtype in types.items()}
+    frame = (
+        scan.head(SAMPLE_ROWS)
+        .select(as_text(nested(where), dtypes[key]).alias(key) for key, where in paths.items())
+        .collect()
+    )
     if not frame.height:
         raise _no_rows(path)
-    paths = {".".join(where): where for where in _fields(dict(frame.schema))}
-    samples: dict[str, list[str]] = {}
-    for key, where in paths.items():
-        values = frame.select(nested(where)).to_series().drop_nulls()
-        samples[key] = [
-            value.isoformat() if hasattr(value, "isoformat") else str(value) for value in values
-        ]
-    return Head(path, "parquet", tuple(paths), samples, paths=paths)
+    return Head(path, "parquet", tuple(paths), tuple(frame.to_dicts()), paths=paths, types=dtypes)
 
 
 def _fields(
     schema: dict[str, pl.DataType], above: tuple[str, ...] = ()
-) -> Iterator[tuple[str, ...]]:
+) -> Iterator[tuple[tuple[str, ...], pl.DataType]]:
     for name, dtype in schema.items():
         if isinstance(dtype, pl.Struct):
             yield from _fields({each.name: each.dtype for each in dtype.fields}, (*above, name))  # type: ignore[misc]
         else:
-            yield (*above, name)
-
-
-def nested(where: tuple[str, ...]) -> pl.Expr:
-    """Return the expression of a possibly nested field."""
-    expression = pl.col(where[0])
-    for name in where[1:]:
-        expression = expression.struct.field(name)
-    return expression
+            yield (*above, name), dtype

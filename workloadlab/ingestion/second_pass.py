@@ -26,7 +26,12 @@ _POSITION = "__position"
 
 
 def finish(
-    staged: Staged, *, source_format: str, block_size: int | None, keep_ids: bool
+    staged: Staged,
+    *,
+    source_format: str,
+    block_size: int | None,
+    keep_ids: bool,
+    clock: str | None = None,
 ) -> pl.LazyFrame:
     """Return the trace's rows, in arrival order, first arrival at 0, ids replaced.
 
@@ -38,7 +43,9 @@ def finish(
     made = {
         "row_id": pl.col("row_id"),
         "source_format": pl.lit(source_format),
-        "arrival_ns": pl.col("arrival_ns") - staged.first_ns,
+        "arrival_ns": pl.col("arrival_ns") - staged.first_ns
+        if staged.first_ns is not None
+        else pl.lit(None, pl.Int64),
         "warmup": pl.lit(value=False),
         "flags": flags,
     }
@@ -52,6 +59,8 @@ def finish(
             made[name] = letter + ordinal.cast(pl.String)
         if name == "request_id":
             made["flags"] = pl.when(again).then(flags | int(Flag.DUPLICATE_ID)).otherwise(flags)
+    if clock and "ttft_ns" in staged.filled:
+        made["ttft_clock"] = pl.when(pl.col("ttft_ns").is_not_null()).then(pl.lit(clock))
     if "block_ids" in staged.filled:
         made["block_ids"] = _dense_blocks(ordered)
         made["block_size"] = pl.lit(block_size)
@@ -65,7 +74,7 @@ def finish(
 def _ordered(staged: Staged) -> pl.LazyFrame:
     """Return the rows sorted: `row_id` numbers them in source order, `_POSITION` in this one."""
     rows = staged.rows().with_row_index("row_id")
-    if not staged.in_order:
+    if not staged.in_order and "arrival_ns" in staged.filled:
         path = staged.folder / "ordered"
         rows.sort("arrival_ns", maintain_order=True).sink_parquet(
             path, compression="lz4", statistics=False

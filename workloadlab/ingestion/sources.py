@@ -3,57 +3,69 @@
 from __future__ import annotations
 
 import glob
-import gzip
-import zlib
-from contextlib import contextmanager, nullcontext
+import json
+import re
+import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from workloadlab.errors import DataError, UsageError
+from workloadlab.ingestion.packing import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["BLOCK_BYTES", "BOM", "container", "find", "opened", "record_end", "text_blocks"]
+__all__ = ["BLOCK_BYTES", "BOM", "container", "find", "record_end", "text_blocks"]
 
 BLOCK_BYTES = 16 << 20
 PROBE_BYTES = 1 << 16
+LINE_BYTES = 64 << 20
 _QUOTED_BYTES = 64 << 20
-_GZIP = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
-_PACKED = {
-    b"PK\x03\x04": "a zip archive",
-    b"\x28\xb5\x2f\xfd": "zstd-compressed",
-    b"\xfd7zXZ": "xz-compressed",
-    b"BZh": "bzip2-compressed",
-}
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_BINARY = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+STDIN = "-"
 
 
-def find(sources: str | Path | Sequence[str | Path]) -> list[Path]:
-    """Return the files that `sources` names, globs expanded in name order.
+def find(sources: str | Path | Sequence[str | Path], folder: Path) -> list[tuple[Path, bool]]:
+    """Return the files that `sources` names, and whether a pattern or folder named them.
+
+    Globs and folders are read in name order; `-` is stdin.
+
+    Args:
+        sources: what the user named.
+        folder: where stdin is kept while it is read.
 
     Raises:
-        UsageError: nothing there, a folder, or a file named twice.
+        UsageError: nothing there, or a file named twice.
     """
     named = [sources] if isinstance(sources, str | Path) else list(sources)
     if not named:
         raise UsageError("no source file is named", fix="name at least one log file")
-    paths = [path for name in named for path in _expanded(str(name))]
-    for path in paths:
-        if path.is_dir():
-            raise UsageError(
-                "is a folder, not a log file", where=str(path), fix=f'name its files: "{path}/*"'
-            )
+    paths = [
+        (path, path != Path(str(name))) for name in named for path in _expanded(str(name), folder)
+    ]
     seen: set[Path] = set()
-    for path in paths:
+    for path, _ in paths:
         if path.resolve() in seen:
             raise UsageError("is named twice", where=str(path), fix="name each file once")
         seen.add(path.resolve())
     return paths
 
 
-def _expanded(name: str) -> list[Path]:
+def _expanded(name: str, folder: Path) -> list[Path]:
+    if name == STDIN:
+        kept = folder / "stdin"
+        with kept.open("wb") as stream:
+            while block := sys.stdin.buffer.read(BLOCK_BYTES):
+                stream.write(block)
+        return [kept]
     path = Path(name)
+    if path.is_dir():
+        files = sorted(each for each in path.rglob("*") if each.is_file() and each.name[0] != ".")
+        if not files:
+            raise UsageError("is a folder without files", where=name, fix="name a log")
+        return files
     if path.exists():
         return [path]
     if not glob.has_magic(name):
@@ -66,73 +78,73 @@ def _expanded(name: str) -> list[Path]:
 
 
 def container(path: Path) -> str:
-    """Say whether a file is csv, jsonl or parquet; csv and jsonl may be gzipped.
+    """Say whether a file is csv, jsonl, json or parquet; but for parquet it may be packed.
 
     Raises:
-        DataError: empty, packed some other way, or not text.
-        UsageError: a JSON array instead of JSON lines.
+        DataError: empty, an archive, or not text.
     """
     probe = _probe(path)
     if probe.startswith(b"PAR1"):
         return "parquet"
-    for magic, kind in _PACKED.items():
-        if probe.startswith(magic):
-            raise DataError(
-                f"is {kind}", where=str(path), fix="unpack it first, or pack it with gzip"
-            )
-    if b"\0" in probe:
+    if probe.startswith(b"PK\x03\x04"):
+        raise DataError("is a zip archive", where=str(path), fix="unpack it first, or use gzip")
+    if probe.startswith(_UTF16) or (probe.count(b"\0") * 3 > len(probe) and b"\0\0" not in probe):
         raise DataError(
-            "is not text (it holds NUL bytes)",
+            "is UTF-16 text, as Excel's 'Unicode text' is, not text in UTF-8",
             where=str(path),
-            fix="name a CSV, JSON-lines or Parquet file; save text as UTF-8",
+            fix="save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > FILE.utf8",
         )
-    start = probe.removeprefix(BOM).lstrip()
+    start = probe.replace(b"\0", b"").removeprefix(BOM).lstrip()
+    if _BINARY.search(start):
+        raise DataError(
+            "is not text (it holds control bytes)",
+            where=str(path),
+            fix="name a CSV, JSON or Parquet file; save text as UTF-8",
+        )
     if not start:
         raise DataError("is empty", where=str(path), fix="name a log with at least one request")
-    if start.startswith(b"["):
-        raise UsageError(
-            "is one JSON array, not JSON lines",
-            where=str(path),
-            fix="write one object per line: jq -c '.[]' FILE > FILE.jsonl",
-        )
-    return "jsonl" if start.startswith(b"{") else "csv"
+    return _json_kind(path, start) if start[:1] in (b"{", b"[") else "csv"
 
 
 def _probe(path: Path) -> bytes:
+    """Return the first bytes after the padding that log rotation may leave."""
     with opened(path) as stream:
-        return stream.read(PROBE_BYTES)
+        probe = stream.read(PROBE_BYTES)
+        while probe and not probe.strip(b"\0"):
+            probe = stream.read(PROBE_BYTES)
+        return bytes(probe)
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading bytes, through gzip if it is gzipped.
-
-    Raises:
-        UsageError: the file cannot be opened.
-        DataError: its gzip stream is damaged or cut short.
-    """
+def _json_kind(path: Path, start: bytes) -> str:
+    """JSON lines if the first line that is whole is one object, else a document."""
+    line = start.split(b"\n", 1)[0] if b"\n" in start else _first_line(path)
+    if line is None:
+        return "json"
     try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == _GZIP
-            raw.seek(0)
-            with gzip.GzipFile(fileobj=raw) if packed else nullcontext(raw) as stream:
-                yield stream  # type: ignore[misc]
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(
-            f"is damaged gzip ({error})",
-            where=str(path),
-            fix="fetch it again, or unpack what is whole of it with gunzip",
-        ) from error
-    except OSError as error:
-        raise UsageError(
-            f"cannot be read ({error.strerror})", where=str(path), fix="check its permissions"
-        ) from error
+        return "jsonl" if isinstance(json.loads(line), dict) else "json"
+    except ValueError:
+        pass
+    try:  # a broken first line among good ones
+        second = start.split(b"\n", 2)[1]
+        return "jsonl" if isinstance(json.loads(second), dict) else "json"
+    except (ValueError, IndexError):
+        return "json"
+
+
+def _first_line(path: Path) -> bytes | None:
+    with opened(path) as stream:
+        line = stream.read(LINE_BYTES).replace(b"\0", b"").removeprefix(BOM).lstrip()
+        if b"\n" not in line and stream.read(1):
+            return None
+    return bytes(line.split(b"\n", 1)[0])
 
 
 def text_blocks(
     path: Path, *, quotes: bool, skip: int = 0, size: int = BLOCK_BYTES
 ) -> Iterator[bytes]:
     """Yield a text file in blocks that end where a record ends; the last may lack its newline.
+
+    NUL bytes, which a log rotation leaves, are no text and are left out.
 
     Args:
         path: the file.
@@ -141,14 +153,18 @@ def text_blocks(
         size: bytes to read at a time.
     """
     with opened(path) as stream:
-        rest = stream.read(skip + size)[skip:].removeprefix(BOM)
+        rest = _clean(stream.read(skip + size)[skip:]).removeprefix(BOM)
         while more := stream.read(size):
             cut = record_end(rest, quotes=quotes)
             if cut:
                 yield rest[:cut]
-            rest = rest[cut:] + more
+            rest = rest[cut:] + _clean(more)
         if rest:
             yield rest
+
+
+def _clean(text: bytes) -> bytes:
+    return text.replace(b"\0", b"") if b"\0" in text else text
 
 
 def record_end(text: bytes, *, quotes: bool) -> int:

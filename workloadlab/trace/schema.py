@@ -13,6 +13,7 @@ import polars as pl
 
 __all__ = [
     "CAPABILITIES",
+    "CLOCKS",
     "COLUMNS",
     "GIVEN",
     "OUTCOMES",
@@ -43,6 +44,10 @@ COLUMNS: dict[str, pl.DataType] = {
     "cached_tokens": pl.UInt32(),
     "reasoning_tokens": pl.UInt32(),
     "max_tokens": pl.UInt32(),
+    "image_tokens": pl.UInt32(),
+    "audio_tokens": pl.UInt32(),
+    "video_tokens": pl.UInt32(),
+    "num_images": pl.UInt32(),
     # prefix
     "block_ids": pl.List(pl.UInt64()),
     "block_size": pl.UInt16(),
@@ -60,6 +65,7 @@ COLUMNS: dict[str, pl.DataType] = {
     "finish_reason": pl.String(),
     "streaming": pl.Boolean(),
     "warmup": pl.Boolean(),
+    "ttft_clock": pl.String(),
     # placement
     "instance_id": pl.String(),
     "waiting_at_arrival": pl.UInt32(),
@@ -77,8 +83,11 @@ COLUMNS: dict[str, pl.DataType] = {
 GIVEN = ("arrival_ns", "input_tokens")
 """Columns that a log must give: what lacks one of them is no request."""
 
+CLOCKS = ("client", "gateway", "engine")
+"""Whose clock measured a row's times (`ttft_clock`): what lies before it is not in its TTFT."""
+
 REQUIRED = ("row_id", "source_format", "arrival_ns", "input_tokens", "warmup", "flags")
-"""Columns that are in every file and never null."""
+"""Columns that are in every file and never null, but for `arrival_ns`: a log of lengths has none."""
 
 OUTCOMES = ("ok", "error", "timeout", "cancelled", "rejected", "unfinished")
 
@@ -103,7 +112,7 @@ CAPABILITIES: dict[str, tuple[str, ...]] = {
 class Flag(IntFlag):
     """Bits of `flags`: what was repaired or looks suspicious in a row.
 
-    4, 8 and 32 had names that nothing set; a new flag takes 256.
+    4, 8 and 32 had names that nothing set; a new flag takes 1024.
     """
 
     CLOCKS_MIXED = 1
@@ -111,3 +120,5 @@ class Flag(IntFlag):
     TRUNCATED = 16
     DUPLICATE_ID = 64
     TTFT_AFTER_END = 128
+    NO_STREAM = 256
+    PART_EXCEEDS_WHOLE = 512

@@ -31,7 +31,9 @@ class Provenance:
         t0_unix_ns: absolute time of `arrival_ns == 0`, or None for a relative trace.
         zone_assumed: the time zone taken for naive timestamps, or None.
         units: unit decisions by column, such as {"arrival": "ms"}.
+        why: how each unit is known, by column.
         rows: counts: read, written, rejected (a dict by reason).
+        notes: sentences about what a reader should know: what looked odd, what was left aside.
         system: what is known of the engine, by the names of `workloadlab.trace.ENGINE_FACTS`.
         parents: provenance of the traces this one was made from.
     """
@@ -42,7 +44,9 @@ class Provenance:
     t0_unix_ns: int | None = None
     zone_assumed: str | None = None
     units: dict[str, str] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
     rows: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     system: dict[str, Any] = field(default_factory=dict)
     parents: list[dict[str, Any]] = field(default_factory=list)
     tool_version: str = __version__

@@ -398,20 +398,18 @@ def test_mooncake_extensions_are_read_where_they_appear(tmp_path: Path) -> None:
 def test_bailian_is_not_taken_for_mooncake(tmp_path: Path) -> None:
     log = jsonl(
         tmp_path / "log",
-        {
-            "chat_id": 1,
-            "timestamp": 61.5,
-            "input_length": 33,
-            "output_length": 9,
-            "hash_ids": [7, 8, 9],
-        },
-        {"chat_id": 2, "timestamp": 62.0, "input_length": 16, "output_length": 9, "hash_ids": [7]},
-    )
-    trace = wl.ingest(log, block_size=16)
-    assert trace.provenance.reader == "generic"
-    assert trace.span_s == 0.5
-    assert trace.read("block_ids")["block_ids"].to_list() == [[0, 1, 2], [0]]
-    assert not wl.ingest(log).supports("prefix")
+        {"chat_id": 1, "parent_chat_id": -1, "timestamp": 61.5, "input_length": 33,
+         "output_length": 9, "turn": 1, "hash_ids": [7, 8, 9]},
+        {"chat_id": 2, "parent_chat_id": 1, "timestamp": 62.0, "input_length": 16,
+         "output_length": 9, "turn": 2, "hash_ids": [7]},
+        {"chat_id": 4, "parent_chat_id": 3, "timestamp": 63.0, "input_length": 16,
+         "output_length": 9, "turn": 2, "hash_ids": [7]},
+    )  # fmt: skip
+    trace = wl.ingest(log)
+    assert trace.provenance.reader == "bailian"
+    assert trace.span_s == 1.5
+    assert trace.read("block_ids")["block_ids"].to_list() == [[0, 1, 2], [0], [0]]
+    assert trace.read("session_id", "turn").rows() == [("s0", 0), ("s0", 1), ("s1", 1)]
 
 
 def test_a_vllm_run_counts_from_its_queue_and_reads_its_meta(tmp_path: Path) -> None:

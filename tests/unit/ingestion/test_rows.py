@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 
-from workloadlab.ingestion.inspect import fields, inspect
+from workloadlab.ingestion.inspect import Head, inspect
+from workloadlab.ingestion.parsing.fields import fields
 from workloadlab.ingestion.readers.chunk import piecewise
 from workloadlab.ingestion.readers.csv import fast_rows, patient_rows, read_csv
 from workloadlab.ingestion.readers.json import fast_objects, patient_objects
 from workloadlab.ingestion.sources import text_blocks
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workloadlab.ingestion.readers.chunk import Chunk
 
 TEXT = {"a": pl.String(), "c": pl.String()}
@@ -139,7 +139,8 @@ def test_fields_undo_their_quotes() -> None:
     assert fields('1,"a, ""b""",,"","x', ",") == ["1", 'a, "b"', "", "", '"x']
 
 
-PATHS = {"t": ("t",), "u.in": ("u", "in"), "ids": ("ids",)}
+WAYS = {"t": (("t",), ""), "u.in": (("u", "in"), ""), "ids": (("ids",), "")}
+HEAD = Head(Path("log.jsonl"), "jsonl", (), ())
 WANTED = {"t": pl.String(), "u.in": pl.String(), "ids": pl.List(pl.UInt64())}
 
 
@@ -152,15 +153,15 @@ WANTED = {"t": pl.String(), "u.in": pl.String(), "ids": pl.List(pl.UInt64())}
     ],
 )
 def test_polars_and_json_agree(body: str) -> None:
-    same(fast_objects(body.encode(), PATHS, WANTED), patient_objects(body.encode(), PATHS, WANTED))
+    same(fast_objects(body.encode(), WAYS, WANTED), patient_objects(body.encode(), HEAD, WANTED))
 
 
 def test_lines_that_are_no_objects_are_set_aside_without_quoting_them() -> None:
     body = (
         '{"t": 1}\n\n{"t": 2, "prompt": "secr\n[1]\n"x"\n{"t": 3, "ids": [1.5]}\n{"ids": ["a", -1]}'
     )
-    assert fast_objects(body.encode(), PATHS, WANTED) is None
-    chunk = patient_objects(body.encode(), PATHS, WANTED)
+    assert fast_objects(body.encode(), WAYS, WANTED) is None
+    chunk = patient_objects(body.encode(), HEAD, WANTED)
     assert chunk.frame["t"].to_list() == ["1", None]
     assert chunk.places().rows() == [(1, 1), (6, 7)]
     assert chunk.frame["ids"].to_list()[1][1] == 2**64 - 1

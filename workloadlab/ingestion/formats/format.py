@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,28 +11,31 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from workloadlab.ingestion.formats.words import Only, Value
     from workloadlab.ingestion.inspect import Head
 
 __all__ = ["Column", "Format"]
 
+Keys = frozenset[str]
+
 
 @dataclass(frozen=True)
 class Column:
-    """One trace column and the log's key it is read from.
+    """One trace column and the value of the log it is read from.
 
     Attributes:
         target: column of the trace.
-        source: key in the log.
+        source: key in the log, or words around keys (`words.py`).
         unit: s, ms, us, ns or datetime for times; None for the rest, and for times still undecided.
-        since: key of the instant that a duration counts from, where `source` holds an instant too.
         reading: turns the text of the key into what the column holds; text it cannot read it leaves.
+        why: how the unit is known, for people.
     """
 
     target: str
-    source: str
+    source: Value
     unit: str | None = None
-    since: str | None = None
     reading: Callable[[pl.Series], pl.Series] | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,29 +45,54 @@ class Format:
     Attributes:
         name: the word for `--format`.
         title: what it is, for people.
-        containers: csv, jsonl, parquet: where it occurs.
+        containers: csv, jsonl, json, parquet: where it occurs.
         keys: keys that a file of this format has; together they identify it.
+        also: other sets of keys that identify it, for older or newer versions.
         foreign: keys that show it to be another format with the same `keys`.
-        read: says which trace columns a given file's keys stand for.
-        block_size: tokens per block of its block ids, unless the user says otherwise.
+        columns: the trace columns, or a function that says them for a given file.
+        records: where requests lie in a JSON value: `benchmarks[].requests.*[]`; "": it is one.
+        zipped: keys of parallel lists, of which request i is element i.
+        where: conditions that a request meets; other rows are left out.
+        merge_by: trace column; rows with the same value in it are one request.
+        innermost: whether a row is left out when another one names it as its parent (`_id`, `_parent`).
+        rooted: whether a session is the root of a chain of parents (`_id`, `_parent`).
+        block_size: tokens per block of its block ids, or the key that says it, unless the user does.
+        local_blocks: whether a block id means something within its session only.
+        nullable: columns that a request may lack though others need them: `arrival_ns` for lengths.
+        clock: whose clock measures: client, gateway or engine.
         system: facts about the serving system that lie beside the log.
+        note: a sentence about what a reader should know of it.
     """
 
     name: str
     title: str
     containers: tuple[str, ...]
-    read: Callable[[Head], tuple[Column, ...]]
-    keys: frozenset[str] = frozenset()
-    foreign: frozenset[str] = frozenset()
-    block_size: int | None = None
-    system: Callable[[Path], dict[str, Any]] | None = None
+    columns: tuple[Column, ...] | Callable[[Head], tuple[Column, ...]]
+    keys: Keys = frozenset()
+    also: tuple[Keys, ...] = ()
+    foreign: Keys = frozenset()
+    records: str = ""
+    zipped: tuple[str, ...] = ()
+    where: tuple[Only, ...] = ()
+    merge_by: str | None = None
+    innermost: bool = False
+    rooted: bool = False
+    block_size: int | str | None = None
+    local_blocks: bool = False
+    nullable: Keys = frozenset()
+    clock: str | None = None
+    system: Callable[[Path], dict[str, Any]] | None = field(default=None)
+    note: str = ""
+
+    def read(self, head: Head) -> tuple[Column, ...]:
+        """Return the trace columns of a file."""
+        return self.columns if isinstance(self.columns, tuple) else self.columns(head)
 
     def sniff(self, head: Head) -> bool:
         """Say whether the file is of this format, by its keys."""
         present = frozenset(head.keys)
         return (
             head.container in self.containers
-            and bool(self.keys)
-            and self.keys <= present
             and not self.foreign & present
+            and any(each and each <= present for each in (self.keys, *self.also))
         )

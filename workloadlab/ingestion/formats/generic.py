@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from workloadlab.ingestion.formats.format import Column, Format
+from workloadlab.ingestion.formats.words import total
+from workloadlab.ingestion.parsing.values import is_number, outcomes, switches
 
 if TYPE_CHECKING:
+    from workloadlab.ingestion.formats.words import Value
     from workloadlab.ingestion.inspect import Head
 
 __all__ = ["GENERIC", "unit_in_name"]
@@ -15,30 +20,45 @@ __all__ = ["GENERIC", "unit_in_name"]
 ALIASES: dict[str, tuple[str, ...]] = {
     "arrival_ns": (
         "arrival", "arrival_time", "arrived_at", "arrival_timestamp", "request_received",
-        "request_start_time", "request_start", "request_time", "start_time", "launch_time",
-        "received_at", "timestamp", "ts", "time", "created_at", "created", "relative_time",
+        "request_received_at", "request_start_time", "request_start", "request_created_at",
+        "request_time", "start_time", "started_at", "start", "begin_time", "launch_time",
+        "received_at", "timestamp", "ts", "time", "datetime", "created_at", "created", "event_time",
+        "date", "relative_time", "relative_time_sec",
     ),
     "input_tokens": (
         "input_tokens", "prompt_tokens", "num_prefill_tokens", "input_length", "prompt_length",
         "input_len", "prompt_len", "input_toks", "context_tokens", "request_tokens",
         "num_input_tokens", "num_prompt_tokens", "n_prompt_tokens", "input_num_tokens",
         "in_tokens", "prompt_size", "gen_ai_usage_input_tokens", "gen_ai_usage_prompt_tokens",
+        "input_token", "prompt_token", "tokens_in", "tokens_prompt", "input_token_count",
+        "prompt_token_count", "prefill_tokens",
     ),
     "output_tokens": (
         "output_tokens", "completion_tokens", "num_decode_tokens", "output_length",
         "output_len", "output_toks", "generated_tokens", "generation_tokens", "response_tokens",
         "num_output_tokens", "num_completion_tokens", "output_num_tokens", "out_tokens",
         "output_tokens_actual", "token_size", "gen_ai_usage_output_tokens",
-        "gen_ai_usage_completion_tokens",
+        "gen_ai_usage_completion_tokens", "output_token", "completion_token", "tokens_out",
+        "tokens_completion", "output_token_count", "completion_token_count", "decode_tokens",
+        "candidates_token_count",
     ),
-    "cached_tokens": ("cached_tokens", "cache_read_input_tokens", "num_cached_tokens"),
-    "reasoning_tokens": ("reasoning_tokens",),
+    "cached_tokens": (
+        "cached_tokens", "cache_read_input_tokens", "num_cached_tokens", "cached_input_tokens",
+        "prompt_cache_hit_tokens", "cached_prompt_tokens", "cache_read_tokens",
+    ),
+    "reasoning_tokens": ("reasoning_tokens", "thinking_tokens", "thoughts_token_count"),
     "max_tokens": ("max_tokens", "max_completion_tokens", "gen_ai_request_max_tokens"),
-    "queue_ns": ("queue", "queue_time", "time_in_queue", "queue_duration"),
-    "ttft_ns": ("ttft", "time_to_first_token", "gen_ai_latency_time_to_first_token"),
+    "queue_ns": ("queue", "queue_time", "time_in_queue", "queue_duration", "queueing_time"),
+    "ttft_ns": (
+        "ttft", "time_to_first_token", "gen_ai_latency_time_to_first_token", "first_token_latency",
+        "time_to_first_byte", "ttfb", "first_token_time", "first_token_at",
+        "completion_start_time",
+    ),
     "e2e_ns": (
         "e2e", "e2e_latency", "e2el", "request_latency", "latency", "total_latency", "ttlt",
-        "total_time", "duration", "elapsed_time", "gen_ai_latency_e2e",
+        "total_time", "duration", "elapsed_time", "elapsed", "response_time", "end_to_end_latency",
+        "total_duration", "gen_ai_latency_e2e", "end_time", "ended_at", "finish_time",
+        "finished_at", "completed_at", "completion_time", "end", "response_created_at",
     ),
     "think_ns": ("think_time", "think", "delay"),
     "request_id": ("request_id", "req_id", "rid", "x_request_id"),
@@ -48,9 +68,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "client_id": ("client_id", "user_id", "end_user", "user"),
     "model": ("model", "model_name", "gen_ai_response_model", "gen_ai_request_model"),
     "slo_class": ("slo_class",),
-    "outcome": ("outcome",),
+    "outcome": (
+        "outcome", "status", "status_code", "response_code", "http_status", "http_status_code",
+        "response_status", "result", "success", "error_code",
+    ),
     "finish_reason": ("finish_reason",),
-    "streaming": ("streaming", "stream", "streamed"),
+    "streaming": ("streaming", "stream", "streamed", "is_streaming"),
     "instance_id": ("instance_id", "target_pod", "upstream_host"),
     "block_ids": ("block_ids", "hash_ids"),
 }  # fmt: skip
@@ -89,17 +112,55 @@ def _forms(key: str) -> set[str]:
 def _read(head: Head) -> tuple[Column, ...]:
     """Propose the first key that goes by the likeliest name of each trace column."""
     forms = {key: _forms(key) for key in head.keys}
-    columns: list[Column] = []
+    columns: dict[str, Column] = {}
     for target, aliases in ALIASES.items():
-        found = next((key for alias in aliases for key in head.keys if alias in forms[key]), None)
+        found = next(
+            (
+                key
+                for alias in aliases
+                for key in head.keys
+                if alias in forms[key] and _holds(target, head.samples.get(key, []))
+            ),
+            None,
+        )
         if found is not None:
-            columns.append(Column(target, found))
-    return tuple(columns)
+            columns[target] = Column(target, found)
+    if parts := _counted_apart(head, columns):
+        columns["input_tokens"] = Column("input_tokens", parts)
+    return tuple(columns.values())
+
+
+def _holds(target: str, samples: list[str]) -> bool:
+    """Say whether the first values may be what a column holds; empty ones may."""
+    some = pl.Series(samples[:20], dtype=pl.String)
+    if target == "outcome":
+        return outcomes(some).problem is None
+    if target.endswith("_tokens"):
+        return not samples or any(is_number(text.replace(",", "")) for text in samples)
+    if target == "streaming":
+        return switches(some).problem is None
+    return not (target.endswith("_ns") and samples and samples[0][:1] in ("{", "["))
+
+
+def _counted_apart(head: Head, columns: dict[str, Column]) -> Value | None:
+    """Anthropic counts what it read from the cache, and wrote to it, apart from `input_tokens`."""
+    column = columns.get("input_tokens")
+    if column is None or not isinstance(column.source, str):
+        return None
+    start, _, name = column.source.rpartition("input_tokens")
+    parts = [
+        key
+        for word in ("cache_read_input_tokens", "cache_creation_input_tokens")
+        if (key := f"{start}{word}") in head.keys
+    ]
+    if name or not parts or "cache_creation" not in parts[-1]:
+        return None
+    return total(column.source, *parts)
 
 
 GENERIC = Format(
     name="generic",
     title="any CSV, JSON-lines or Parquet log, by column names or --map",
-    containers=("csv", "jsonl", "parquet"),
-    read=_read,
+    containers=("csv", "jsonl", "json", "parquet"),
+    columns=_read,
 )

@@ -20,17 +20,33 @@ DATETIME = "datetime"
 """The unit of a column that holds ISO 8601 text."""
 
 MAX_NS = 2**63 - 1
-_ISO = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.(\d{1,9}))?(Z|[+-]\d\d:?\d\d)?")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.(\d{1,9}))?(Z|[+-]\d\d(?::?\d\d)?)?")
 _ISO_GROUPS = (
     r"^(?P<day>\d{4}-\d\d-\d\d)[ T](?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?"
-    r" ?(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?$"
+    r" ?(?P<zone>Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(?: UTC| GMT)?$"
 )
+_COMMON_LOG = (
+    r"^(?P<d>\d{1,2})/(?P<m>[A-Z][a-z]{2})/(?P<y>\d{4}):(?P<clock>\d\d:\d\d:\d\d) "
+    r"(?P<zone>[+-]\d{4})$"
+)
+_CLOCK = r"^(?:(\d+):)?(\d{1,2}):(\d\d)(\.\d{1,9})?$"
+_SUFFIXED = (
+    r"^([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(ns|us|\x{00b5}s|\x{03bc}s|ms|s|sec|secs|seconds|m|min)$"
+)
+_SUFFIX_NS = {
+    "ns": 0, "us": 3, "\u00b5s": 3, "\u03bcs": 3, "ms": 6, "s": 9, "sec": 9, "secs": 9, "seconds": 9,
+}  # fmt: skip
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"
+_FIRST_EPOCH_NS, _LAST_EPOCH_NS = 631_152_000 * 10**9, 4_102_444_800 * 10**9
+"""1990 and 2100: an epoch outside was read in the wrong unit."""
 _DECIMAL = r"^[+-]?\d{1,19}(\.\d*)?$"
 
 
 def is_datetime(text: str) -> bool:
-    """Say whether the text is an ISO 8601 date and time."""
-    return bool(pl.Series([text.strip()]).str.contains(_ISO_GROUPS).item())
+    """Say whether the text is a date and time, of ISO 8601 or of an access log."""
+    one = pl.Series([text.strip()])
+    return bool((one.str.contains(_ISO_GROUPS) | one.str.contains(_COMMON_LOG)).item())
 
 
 def durations(text: pl.Series, unit: str) -> Parsed:
@@ -38,15 +54,20 @@ def durations(text: pl.Series, unit: str) -> Parsed:
     return judged(text, _nanoseconds(text, UNITS[unit]), "unparseable time")
 
 
-def instants(text: pl.Series, unit: str) -> Parsed:
+def instants(text: pl.Series, unit: str, *, by_size: bool = False) -> Parsed:
     """Read times as nanoseconds: since 1970 for datetimes, from the log's own zero for numbers.
 
     Args:
         text: String series.
         unit: s, ms, us or ns for numbers; `datetime` for ISO 8601 text, where a missing zone is UTC.
+        by_size: whether numbers are epochs, each of which tells its unit by its size.
     """
     if unit != DATETIME:
-        return durations(text, unit)
+        read = durations(text, unit)
+        if not by_size:
+            return read
+        own = _own_units(text, read.values, unit)
+        return read._replace(values=own, mixed=int((own != read.values).sum()))
     naive: list[bool] = []
 
     def patient(rest: pl.Series) -> pl.Series:
@@ -57,6 +78,18 @@ def instants(text: pl.Series, unit: str) -> Parsed:
     fast, without_zone = _uniform_datetimes(text)
     values = patched(text, fast, patient)
     return judged(text, values, "unparseable time")._replace(naive=without_zone or any(naive))
+
+
+def _own_units(text: pl.Series, values: pl.Series, unit: str) -> pl.Series:
+    """Read again, in another unit, epochs that lie before 1990 or after 2100."""
+    for other, places in UNITS.items():
+        off = ~values.is_between(_FIRST_EPOCH_NS, _LAST_EPOCH_NS) & (values != 0)
+        if other == unit or not off.any():
+            continue
+        again = _nanoseconds(text.cast(pl.String), places)
+        fits = off & again.is_between(_FIRST_EPOCH_NS, _LAST_EPOCH_NS)
+        values = values.zip_with(~fits.fill_null(value=False), again)
+    return values
 
 
 def _nanoseconds(text: pl.Series, places: int) -> pl.Series:
@@ -81,13 +114,38 @@ def _decimals(text: pl.Series, places: int) -> pl.Series:
     )
     rounded = digits.str.slice(places, 1).cast(pl.Int64, strict=False) >= 5
     number = stripped.cast(pl.Float64, strict=False) * float(10**places)
-    number = number.set(~(number.abs() < 9.2e18), None)
+    number = number.set(~(number.abs() < 9.2e18), None).round().cast(pl.Int64)
+    if number.null_count() > text.null_count():
+        number = patched(text, number, lambda rest: _worded(rest, places))
     exact = whole * 10**places + below + rounded.cast(pl.Int64)
     return pl.select(
         pl.when(stripped.str.contains(_DECIMAL))
         .then(pl.when(stripped.str.starts_with("-")).then(-exact).otherwise(exact))
-        .otherwise(number.round().cast(pl.Int64))
+        .otherwise(number)
     ).to_series()
+
+
+def _worded(text: pl.Series, places: int) -> pl.Series:
+    """Read durations with their unit (`1.5s`, `12ms`), as a clock (`0:01:30.5`), and `1,234.5`."""
+    bare = text.str.strip_chars()
+    parts = bare.str.extract_groups(_SUFFIXED).struct.unnest()
+    found = pl.Series([None], dtype=pl.Int64).new_from_index(0, text.len())
+    for suffix, shift in _SUFFIX_NS.items():
+        mine = parts.to_series(1) == suffix
+        if mine.any():
+            read = _nanoseconds(parts.to_series(0), shift)
+            found = found.zip_with(~mine.fill_null(value=False), read)
+    clock = bare.str.extract_groups(_CLOCK).struct.unnest()
+    if clock.to_series(2).count():
+        hours, minutes, seconds, rest = (clock.to_series(n) for n in range(4))
+        whole = hours.fill_null("0").cast(pl.Int64) * 3600 + minutes.cast(pl.Int64) * 60
+        below = _nanoseconds(seconds + rest.fill_null(""), 9)
+        found = pl.select(pl.coalesce(found, whole * 10**9 + below)).to_series()
+    thousands = bare.str.contains(_THOUSANDS).fill_null(value=False)
+    if thousands.any():
+        read = _nanoseconds(bare.str.replace_all(",", "", literal=True), places)
+        found = found.zip_with(~thousands, read)
+    return found
 
 
 def _uniform_datetimes(text: pl.Series) -> tuple[pl.Series, bool]:
@@ -121,14 +179,19 @@ def _to_ns(microseconds: pl.Series) -> pl.Series:
 
 
 def _offset_ns(zone: str) -> int:
-    if zone in ("Z", "UTC"):
+    if zone in ("Z", "z", "UTC", "GMT"):
         return 0
-    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
+    minutes = int(zone[1:3]) * 60 + (int(zone[-2:]) if len(zone) > 3 else 0)
     return (-1 if zone[0] == "-" else 1) * minutes * 60_000_000_000
 
 
 def _patient_datetimes(text: pl.Series) -> tuple[pl.Series, bool]:
-    parts = text.str.strip_chars().str.extract_groups(_ISO_GROUPS).struct.unnest()
+    text = text.str.strip_chars()
+    if text.str.contains(_COMMON_LOG).any():
+        text = text.str.replace(_COMMON_LOG, "${y}-${m}-${d} ${clock}${zone}")
+        for number, month in enumerate(_MONTHS, start=1):
+            text = text.str.replace(f"-{month}-", f"-{number:02}-", literal=True)
+    parts = text.str.extract_groups(_ISO_GROUPS).struct.unnest()
     clock = (parts["day"] + " " + parts["clock"]).str.to_datetime(
         "%Y-%m-%d %H:%M:%S", time_unit="us", strict=False
     )

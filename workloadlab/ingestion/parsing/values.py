@@ -24,6 +24,7 @@ __all__ = [
     "integers",
     "is_number",
     "judged",
+    "missing",
     "outcomes",
     "patched",
     "reals",
@@ -36,21 +37,38 @@ _BOUNDS: dict[pl.DataType, tuple[int, int]] = {
     pl.UInt32(): (0, 2**32 - 1),
     pl.Int16(): (-(2**15), 2**15 - 1),
 }
-MISSING = ("", "-", "null", "NULL", "None", "nan", "NaN", "NA", "N/A")
+MISSING = (
+    "",
+    "-",
+    "\\N",
+    "null",
+    "NULL",
+    "None",
+    "nan",
+    "NaN",
+    "NA",
+    "N/A",
+    "<nil>",
+    "<null>",
+    "undefined",
+)
 
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
+_SYNONYMS = {
+    "ok": ("success", "succeeded", "successful", "completed", "complete", "finished", "true", "stop",
+           "length", "done", "unset", "status_code_ok", "default"),
+    "error": ("failure", "failed", "fail", "errored", "exception", "false", "internal_error",
+              "status_code_error"),
+    "cancelled": ("canceled", "aborted", "abort", "client_disconnected", "disconnected", "499"),
+    "timeout": ("timed_out", "timedout", "deadline_exceeded", "408", "504"),
+    "rejected": ("throttled", "rate_limited", "ratelimited", "shed", "429"),
+    "unfinished": ("incomplete", "in_progress", "running", "pending", "queued"),
+}  # fmt: skip
 _OUTCOME_OF = {name: name for name in OUTCOMES} | {
-    "success": "ok",
-    "succeeded": "ok",
-    "completed": "ok",
-    "failure": "error",
-    "failed": "error",
-    "canceled": "cancelled",
-    "aborted": "cancelled",
-    "abort": "cancelled",
-    "true": "ok",
-    "false": "error",
+    word: outcome for outcome, words in _SYNONYMS.items() for word in words
 }
+_HTTP_STATUS = r"^[1-5]\d\d(\.0)?$"
+_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.0*)?$"
 
 
 class Parsed(NamedTuple):
@@ -60,11 +78,13 @@ class Parsed(NamedTuple):
         values: the values; null where the text is missing or unreadable.
         problem: the reason beside each unreadable text, null elsewhere; None when all is well.
         naive: whether a datetime without a zone was taken as UTC.
+        mixed: epochs in another unit than the others.
     """
 
     values: pl.Series
     problem: pl.Series | None = None
     naive: bool = False
+    mixed: int = 0
 
 
 def is_number(text: str) -> bool:
@@ -100,7 +120,7 @@ def integers(text: pl.Series, dtype: pl.DataType, *, tokens: bool = False) -> Pa
             .then(pl.lit(below))
             .when(wide > high)
             .then(pl.lit(above))
-            .when(wide.is_null() & ~_missing(text))
+            .when(wide.is_null() & ~missing(text))
             .then(pl.lit("not an integer"))
         )
         .to_series()
@@ -125,15 +145,23 @@ def switches(text: pl.Series) -> Parsed:
 
 
 def outcomes(text: pl.Series) -> Parsed:
-    """Read how a request ended, with the usual synonyms of `workloadlab.trace.OUTCOMES`."""
+    """Read how a request ended, with the usual synonyms of `workloadlab.trace.OUTCOMES`.
+
+    Of HTTP statuses, 2xx and 3xx are ok, 429 is rejected, 408 and 504 timeout, 499 cancelled, others
+    error.
+    """
     lower = text.str.strip_chars().str.to_lowercase()
     values = lower.replace_strict(_OUTCOME_OF, default=None, return_dtype=pl.String)
+    if values.null_count() > text.null_count():
+        good = pl.when(lower.str.contains(r"^[1-3]")).then(pl.lit("ok")).otherwise(pl.lit("error"))
+        status = pl.when(lower.str.contains(_HTTP_STATUS)).then(good)
+        values = pl.select(pl.coalesce(values, status)).to_series()
     return judged(text, values, "unknown outcome")
 
 
 def words(text: pl.Series) -> Parsed:
     """Keep text as it is; what stands for a missing value becomes null."""
-    return Parsed(text.set(_missing(text), None))
+    return Parsed(text.set(missing(text), None))
 
 
 def block_lists(lists: pl.Series) -> Parsed:
@@ -164,7 +192,8 @@ def _json_list(text: str | None) -> list[int] | None:
         return None
 
 
-def _missing(text: pl.Series) -> pl.Series:
+def missing(text: pl.Series) -> pl.Series:
+    """Say which texts stand for a missing value."""
     if text.dtype != pl.String:
         return text.is_null()
     return text.is_null() | text.str.strip_chars().is_in(MISSING)
@@ -174,7 +203,7 @@ def judged(text: pl.Series, values: pl.Series, reason: str) -> Parsed:
     """Give `reason` to every text that was there and could not be read."""
     if values.null_count() == text.null_count():
         return Parsed(values)
-    bad = values.is_null() & ~_missing(text)
+    bad = values.is_null() & ~missing(text)
     if not bad.any():
         return Parsed(values)
     return Parsed(values, pl.select(pl.when(bad).then(pl.lit(reason))).to_series())
@@ -191,6 +220,9 @@ def patched(
 
 
 def _patient_integers(text: pl.Series) -> pl.Series:
-    number = text.str.strip_chars().cast(pl.Float64, strict=False)
+    bare = text.str.strip_chars()
+    plain = bare.str.replace_all(",", "", literal=True)
+    bare = pl.select(pl.when(bare.str.contains(_THOUSANDS)).then(plain).otherwise(bare)).to_series()
+    number = bare.cast(pl.Float64, strict=False)
     whole = number.is_finite() & (number == number.round())
     return number.set(~whole, None).clip(-1e18, 1e18).cast(pl.Int64)

@@ -10,9 +10,9 @@ import polars as pl
 from workloadlab.ingestion.sources import record_end
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["PLACES", "REJECTS", "Chunk", "Reading", "chosen", "piecewise", "rejected"]
+__all__ = ["PLACES", "REJECTS", "Chunk", "Reading", "inside", "piecewise", "rejected"]
 
 PATIENT_BYTES = 1 << 16
 
@@ -53,6 +53,14 @@ class Chunk:
         """Rows in the chunk, good, bad or left out."""
         bad = 0 if self.rejects is None else self.rejects.height
         return self.frame.height + bad + self.left_out
+
+    def kept(self, keep: pl.Series) -> Chunk:
+        """Return the chunk with these rows; the others are left out."""
+        if keep.all():
+            return self
+        frame = self.frame.filter(keep)
+        left_out = self.left_out + self.frame.height - frame.height
+        return replace(self, frame=frame, numbers=self.places().filter(keep), left_out=left_out)
 
     def places(self) -> pl.DataFrame:
         """Return `row` and `line` of each row of `frame`."""
@@ -98,15 +106,12 @@ def piecewise(
     ]
 
 
-def chosen(chunk: Chunk, where: Mapping[str, str]) -> Chunk:
-    """Keep the rows whose keys have the values of `where`, as text."""
-    if not where:
-        return chunk
-    asked = [pl.col(key).cast(pl.String).str.strip_chars() == text for key, text in where.items()]
-    keep = chunk.frame.select(pl.all_horizontal(asked).fill_null(value=False)).to_series()
-    frame = chunk.frame.filter(keep)
-    left_out = chunk.frame.height - frame.height
-    return replace(chunk, frame=frame, numbers=chunk.places().filter(keep), left_out=left_out)
+def inside(text: pl.Expr, key: str) -> pl.Expr:
+    """Return what a key of the JSON in a text holds; the whole key may be one name."""
+    steps = key.split(".")
+    ways = [[".".join(steps[:cut]), *steps[cut:]] for cut in range(1, len(steps) + 1)]
+    paths = ["$" + "".join(f"['{step}']" for step in way if step) for way in ways]
+    return pl.coalesce(text.str.json_path_match(path) for path in paths)
 
 
 def rejected(

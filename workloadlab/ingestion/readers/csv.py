@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from workloadlab.ingestion.inspect import fields, is_quoted, raw_fields
-from workloadlab.ingestion.readers.chunk import PLACES, Chunk, Reading, piecewise, rejected
-from workloadlab.ingestion.sources import BOM, opened, text_blocks
+from workloadlab.errors import DataError
+from workloadlab.ingestion.packing import opened
+from workloadlab.ingestion.parsing.fields import records
+from workloadlab.ingestion.readers.chunk import (
+    PLACES,
+    Chunk,
+    Reading,
+    inside,
+    piecewise,
+    rejected,
+)
+from workloadlab.ingestion.sources import BOM, text_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from workloadlab.ingestion.inspect import Head
 
 __all__ = ["read_csv"]
 
-RECORD_LINES = 10_000
-BROKEN = "wrong number of fields"
-UNCLOSED = "unclosed quote"
+HEADER = "a second header"
+_COMMA = r"^(-?\d+),(\d+)$"
+_POINTS = r"^-?\d{1,3}(\.\d{3})+(,\d+)?$"
 
 
 def read_csv(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
@@ -29,16 +39,79 @@ def read_csv(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
     A block in which every line is one record of the right width goes through polars, with numbers
     read as numbers if all of them are; any other block record by record.
     """
-    as_text = dict.fromkeys(wanted, pl.String())
+    whole = {key: dtype for key, dtype in wanted.items() if key in head.keys}
+    cells = {key: _cell(head, key) for key in wanted if key not in head.keys}
+    read = whole | dict.fromkeys((cell for cell, _ in cells.values()), pl.String())
+    as_text = dict.fromkeys(read, pl.String())
 
     def fast(text: bytes) -> Chunk | None:
-        return fast_rows(text, head, wanted) or fast_rows(text, head, as_text)
+        if head.comma:
+            return fast_rows(text, head, as_text)
+        return fast_rows(text, head, read) or fast_rows(text, head, as_text)
+
+    def finished(chunk: Chunk) -> Chunk:
+        chunk = _without_headers(chunk, head, list(whole))
+        if not cells and not head.comma:
+            return chunk
+        columns = [pl.col(key) for key in whole]
+        if head.comma:
+            columns = [_pointed(column) for column in columns]
+        columns += [inside(pl.col(cell), rest).alias(key) for key, (cell, rest) in cells.items()]
+        return replace(chunk, frame=chunk.frame.select(columns))
 
     def parse(text: bytes) -> list[Chunk]:
-        return piecewise(text, fast, lambda part: patient_rows(part, head, wanted), quotes=True)
+        if head.escaped:
+            text = text.replace(b'\\"', b'""')
+        chunks = piecewise(text, fast, lambda part: patient_rows(part, head, read), quotes=True)
+        return [finished(chunk) for chunk in chunks]
 
     lines, size = _header(head)
     return Reading(text_blocks(head.path, quotes=True, skip=size), parse, lines)
+
+
+def _cell(head: Head, key: str) -> tuple[str, str]:
+    """Return the column whose JSON text holds a key, and what is left of the key."""
+    cut = key.find(".")
+    while cut > 0 and key[:cut] not in head.keys:
+        cut = key.find(".", cut + 1)
+    return key[:cut], key[cut + 1 :]
+
+
+def _pointed(text: pl.Expr) -> pl.Expr:
+    """Write numbers with decimal commas with a point; see `english`."""
+    plain = pl.when(text.str.contains(_POINTS)).then(text.str.replace_all(".", "", literal=True))
+    return plain.otherwise(text).str.replace(_COMMA, "$1.$2").name.keep()
+
+
+def _without_headers(chunk: Chunk, head: Head, keys: list[str]) -> Chunk:
+    """Set aside a header in the middle, as `cat *.csv` leaves it.
+
+    Raises:
+        DataError: the columns after it are others, or in another order.
+    """
+    frame = chunk.frame
+    if not keys or any(frame[key].dtype != pl.String for key in keys):
+        return chunk
+    names = pl.all_horizontal(pl.col(key).str.strip_chars().is_in(head.keys) for key in keys)
+    again = frame.select(names.fill_null(value=False)).to_series()
+    if not again.any():
+        return chunk
+    for row in frame.filter(again).select(keys).iter_rows():
+        if [value.strip() for value in row] != keys and len(keys) > 1:
+            raise DataError(
+                "has a second header with its columns in another order, so that the rows after it "
+                "would be read wrong",
+                where=str(head.path),
+                fix="split the file at that header and name both parts",
+            )
+    places = chunk.places()
+    bad = rejected(
+        [(row, line, keys[0], None, HEADER) for row, line in places.filter(again).iter_rows()]
+    )
+    rejects = bad if chunk.rejects is None else pl.concat([chunk.rejects, bad]).sort("row")
+    return replace(
+        chunk, frame=frame.filter(~again), numbers=places.filter(~again), rejects=rejects
+    )
 
 
 def _header(head: Head) -> tuple[int, int]:
@@ -94,8 +167,9 @@ def patient_rows(text: bytes, head: Head, wanted: Mapping[str, pl.DataType]) -> 
     columns: dict[str, list[str | None]] = {key: [] for key in wanted}
     places = {key: head.keys.index(key) for key in wanted}
     good, bad = [], []
-    records = _records(text.decode("utf-8", "replace").split("\n"), head)
-    for row, (line, record) in enumerate(records, start=1):
+    lines = text.decode("utf-8", "replace").split("\n")
+    found = records(lines, len(head.keys), head.separator)
+    for row, (line, record) in enumerate(found, start=1):
         if isinstance(record, str):
             bad.append((row, line, None, None, record))
         else:
@@ -108,44 +182,3 @@ def patient_rows(text: bytes, head: Head, wanted: Mapping[str, pl.DataType]) -> 
         rejected(bad),
         pl.DataFrame(good, schema=PLACES, orient="row"),
     )
-
-
-def _records(lines: list[str], head: Head) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield line number and fields of each record, or the reason why it is none.
-
-    A stray quote must not swallow the rows after it: a record over several lines counts only if it
-    has the right width and properly quoted line breaks; else its first line alone is set aside.
-    """
-    index = 0
-    while index < len(lines):
-        if not lines[index].strip():
-            index += 1
-            continue
-        end = _closing_line(lines, index)
-        text = "\n".join(lines[index:end]).rstrip("\r")
-        record = fields(text, head.separator)
-        if end == index or not _sound_breaks(text, head.separator):
-            yield index + 1, UNCLOSED
-        elif len(record) != len(head.keys):
-            yield index + 1, BROKEN
-        else:
-            yield index + 1, record
-            index = end
-            continue
-        index += 1
-
-
-def _sound_breaks(record: str, separator: str) -> bool:
-    return "\n" not in record or all(
-        is_quoted(text) for text in raw_fields(record, separator) if "\n" in text
-    )
-
-
-def _closing_line(lines: list[str], index: int) -> int:
-    """Return the index after the line that closes the quotes of line `index`, or `index`."""
-    inside = False
-    for end in range(index, min(len(lines), index + RECORD_LINES)):
-        inside ^= lines[end].count('"') % 2 == 1
-        if not inside:
-            return end + 1
-    return index

@@ -1,74 +1,164 @@
-"""JSON lines as chunks of text columns."""
+"""JSON lines and JSON documents as chunks of text columns."""
 
 from __future__ import annotations
 
 import io
 import json
+import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workloadlab.ingestion.inspect import nested, text_of
+from workloadlab.ingestion.inspect import stem
+from workloadlab.ingestion.packing import opened
+from workloadlab.ingestion.parsing.json import Record, looked_up, records, text_of, values
 from workloadlab.ingestion.parsing.values import hashed_block
-from workloadlab.ingestion.readers.chunk import PLACES, Chunk, Reading, piecewise, rejected
+from workloadlab.ingestion.readers.chunk import (
+    PLACES,
+    Chunk,
+    Reading,
+    inside,
+    piecewise,
+    rejected,
+)
+from workloadlab.ingestion.readers.parquet import nested
 from workloadlab.ingestion.sources import text_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from workloadlab.ingestion.inspect import Head
 
-__all__ = ["read_jsonl"]
+__all__ = ["fast_objects", "patient_objects", "read_json", "read_jsonl"]
 
+BATCH = 2_000
 INVALID = "invalid JSON"
 NO_OBJECT = "not a JSON object"
 NO_BLOCKS = "not a list of block ids"
+_NO_NUMBER = re.compile(rb"([:\[,]\s*)(?:-?Infinity|NaN)(?=\s*[,}\]])")
+
+Way = tuple[tuple[str, ...], str]
+"""The way to a key: through objects, and then a key of the JSON in the text there, or ""."""
 
 
 def read_jsonl(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
     """Read the wanted keys of a JSON-lines file as text; blank lines are no rows.
 
-    A block in which every line is an object goes through polars, any other line by line.
+    Where every key lies in plain objects, a block in which every line is an object goes through
+    polars; what that refuses, and any other log, is read line by line.
     """
-    wanted = {
-        key: dtype if isinstance(dtype, pl.List) else pl.String() for key, dtype in wanted.items()
-    }
-    paths = {key: head.paths.get(key, (key,)) for key in wanted}
+    wanted = _types(wanted)
+    walk = _Walk(head, wanted)
+    ways = {key: _way(head, key) for key in wanted}
+    plain = {key: way for key, way in ways.items() if way is not None}
+    if head.walk or head.zipped or len(plain) < len(ways):
+        pieces = _counted(text_blocks(head.path, quotes=False))
+        return Reading(pieces, lambda piece: [walk.lines(piece[1], piece[0])])
 
     def parse(text: bytes) -> list[Chunk]:
         return piecewise(
-            text,
-            lambda part: fast_objects(part, paths, wanted),
-            lambda part: patient_objects(part, paths, wanted),
+            _NO_NUMBER.sub(rb"\1null", text) if b"NaN" in text or b"Infinity" in text else text,
+            lambda part: fast_objects(part, plain, wanted),
+            lambda part: walk.lines(part, 0),
             quotes=False,
         )
 
     return Reading(text_blocks(head.path, quotes=False), parse)
 
 
+def read_json(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
+    """Read the wanted keys of the values of a JSON document, or of several one after another."""
+    walk = _Walk(head, _types(wanted))
+
+    def pieces() -> Iterator[tuple[int, list[Any] | None]]:
+        with opened(head.path) as stream:
+            found, start = values(stream.read), 0
+            while True:
+                batch: list[Any] = []
+                try:
+                    batch.extend(islice(found, BATCH))
+                except ValueError:
+                    yield start, None
+                    return
+                if not batch:
+                    return
+                yield start, batch
+                start += len(batch)
+
+    return Reading(pieces(), lambda piece: [walk.values(piece[1], piece[0])])
+
+
+def _types(wanted: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
+    return {
+        key: dtype if isinstance(dtype, pl.List) else pl.String() for key, dtype in wanted.items()
+    }
+
+
+def _counted(blocks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield each block with the number of lines before it."""
+    line = 0
+    for text in blocks:
+        yield line, text
+        line += text.count(b"\n")
+
+
+def _way(head: Head, key: str) -> Way | None:
+    """Return the way to a key, or None where lists of pairs or what is around a record lie on it.
+
+    A key that the head does not show is taken to lie where its neighbours do.
+    """
+    if key in head.paths:
+        return head.paths[key], ""
+    if key in head.keys or key.startswith("^") or key == "#":
+        return None
+    names = key.split(".")
+    for cut in range(len(names) - 1, 0, -1):
+        start = ".".join(names[:cut])
+        if start in head.keys:
+            if start not in head.paths:
+                return None
+            text = next(iter(head.samples[start]), "{")
+            return (head.paths[start], ".".join(names[cut:])) if text[:1] == "{" else None
+    if any(len(where) > 1 and where[0] == names[0] for where in head.paths.values()):
+        return tuple(names), ""
+    return (key,), ""
+
+
 def fast_objects(
-    text: bytes, paths: Mapping[str, tuple[str, ...]], wanted: Mapping[str, pl.DataType]
+    text: bytes, ways: Mapping[str, Way], wanted: Mapping[str, pl.DataType]
 ) -> Chunk | None:
     """Read a block with polars, or return None if any line of it is not plainly one object."""
     lines = text.count(b"\n") + (not text.endswith(b"\n"))
     try:
-        frame = pl.read_ndjson(io.BytesIO(text), schema=_schema(paths, wanted))
-    except pl.exceptions.PolarsError:
+        frame = pl.read_ndjson(io.BytesIO(text), schema=_schema(ways, wanted))
+        if frame.height != lines:
+            return None
+        return Chunk(frame.select(_expression(ways[key]).alias(key) for key in wanted), lines)
+    except (pl.exceptions.PolarsError, _Crossed):
         return None
-    if frame.height != lines:
-        return None
-    return Chunk(frame.select(nested(paths[key]).alias(key) for key in wanted), lines)
 
 
-def _schema(
-    paths: Mapping[str, tuple[str, ...]], wanted: Mapping[str, pl.DataType]
-) -> dict[str, pl.DataType]:
+class _Crossed(Exception):  # noqa: N818
+    """One key is an object for another."""
+
+
+def _expression(way: Way) -> pl.Expr:
+    where, rest = way
+    return inside(nested(where), rest) if rest else nested(where)
+
+
+def _schema(ways: Mapping[str, Way], wanted: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
     tree: dict[str, Any] = {}
-    for key, dtype in wanted.items():
+    for key, (where, rest) in ways.items():
         branch = tree
-        for name in paths[key][:-1]:
+        for name in where[:-1]:
             branch = branch.setdefault(name, {})
-        branch[paths[key][-1]] = dtype
+            if not isinstance(branch, dict):
+                raise _Crossed(key)
+        leaf = pl.String() if rest else wanted[key]
+        if branch.setdefault(where[-1], leaf) != leaf:
+            raise _Crossed(key)
     return {name: _dtype(branch) for name, branch in tree.items()}
 
 
@@ -78,55 +168,81 @@ def _dtype(branch: Any) -> pl.DataType:
     return pl.Struct({name: _dtype(below) for name, below in branch.items()})
 
 
-def patient_objects(
-    text: bytes, paths: Mapping[str, tuple[str, ...]], wanted: Mapping[str, pl.DataType]
-) -> Chunk:
+def patient_objects(text: bytes, head: Head, wanted: Mapping[str, pl.DataType]) -> Chunk:
     """Read a block line by line and set aside what is no object."""
-    columns: dict[str, list[Any]] = {key: [] for key in wanted}
-    good, bad = [], []
-    row = 0
-    for line, record in enumerate(text.decode("utf-8", "replace").split("\n"), start=1):
-        if not record.strip():
-            continue
-        row += 1
-        values = _values(record, paths, wanted)
-        if isinstance(values, dict):
-            good.append((row, line))
-            for key, value in values.items():
-                columns[key].append(value)
-        else:
-            bad.append((row, line, *values))
-    return Chunk(
-        pl.DataFrame(columns, schema=wanted),
-        text.count(b"\n"),
-        rejected(bad),
-        pl.DataFrame(good, schema=PLACES, orient="row"),
-    )
+    return _Walk(head, wanted).lines(text, 0)
 
 
-def _values(
-    text: str, paths: Mapping[str, tuple[str, ...]], wanted: Mapping[str, pl.DataType]
-) -> dict[str, Any] | tuple[str | None, str | None, str]:
-    """Return the wanted values of one line, or (column, value, reason) of what is wrong with it.
+class _Walk:
+    """Reads JSON values one by one, finds the records in them, and the wanted keys of each."""
 
-    The line itself is never quoted: it may hold a prompt.
-    """
-    try:
-        record = json.loads(text)
-    except ValueError:
-        return None, None, INVALID
-    if not isinstance(record, dict):
-        return None, None, NO_OBJECT
-    values: dict[str, Any] = {}
-    for key, where in paths.items():
-        value: Any = record
-        for name in where:
-            value = value.get(name) if isinstance(value, dict) else None
-        if isinstance(wanted[key], pl.List):
-            try:
-                values[key] = value if value is None else [hashed_block(item) for item in value]
-            except TypeError:
-                return key, None, NO_BLOCKS
-        else:
-            values[key] = text_of(value)
-    return values
+    def __init__(self, head: Head, wanted: Mapping[str, pl.DataType]) -> None:
+        self.head, self.wanted, self.name = head, wanted, stem(head.path)
+
+    def lines(self, text: bytes, start: int) -> Chunk:
+        """Read a block line by line and set aside what is no object."""
+        rows = _Rows(self.wanted)
+        for line, record in enumerate(text.decode("utf-8", "replace").split("\n"), start=1):
+            if record.strip():
+                try:
+                    self._add(json.loads(record), start + line - 1, line, rows)
+                except ValueError:
+                    rows.reject(line, None, INVALID)
+        return rows.chunk(text.count(b"\n"))
+
+    def values(self, found: list[Any] | None, start: int) -> Chunk:
+        """Read values; None stands for what could not be read."""
+        rows = _Rows(self.wanted)
+        if found is None:
+            rows.reject(None, None, INVALID)
+        for index, value in enumerate(found or [], start=start):
+            self._add(value, index, None, rows)
+        return rows.chunk(0)
+
+    def _add(self, value: Any, index: int, line: int | None, rows: _Rows) -> None:
+        if not isinstance(value, dict):
+            rows.reject(line, None, NO_OBJECT)
+            return
+        name = f"{self.name}-{index}" if index else self.name
+        for record in records(value, self.head.walk, self.head.zipped, name):
+            rows.add(line, record)
+
+
+class _Rows:
+    """Columns that grow, and what was set aside."""
+
+    def __init__(self, wanted: Mapping[str, pl.DataType]) -> None:
+        self.wanted = wanted
+        self.columns: dict[str, list[Any]] = {key: [] for key in wanted}
+        self.good: list[tuple[int, int | None]] = []
+        self.bad: list[tuple[int, int | None, str | None, str | None, str]] = []
+
+    def reject(self, line: int | None, key: str | None, reason: str) -> None:
+        """Set a record aside; it is never quoted, for it may hold a prompt."""
+        self.bad.append((len(self.good) + len(self.bad) + 1, line, key, None, reason))
+
+    def add(self, line: int | None, record: Record) -> None:
+        """Take the wanted keys of a record."""
+        values: list[Any] = []
+        for key, dtype in self.wanted.items():
+            value = looked_up(record, key)
+            if isinstance(dtype, pl.List):
+                try:
+                    values.append(value if value is None else [hashed_block(i) for i in value])
+                except TypeError:
+                    self.reject(line, key, NO_BLOCKS)
+                    return
+            else:
+                values.append(text_of(value))
+        for column, value in zip(self.columns.values(), values, strict=True):
+            column.append(value)
+        self.good.append((len(self.good) + len(self.bad) + 1, line))
+
+    def chunk(self, lines: int) -> Chunk:
+        """Return what was taken."""
+        return Chunk(
+            pl.DataFrame(self.columns, schema=dict(self.wanted)),
+            lines,
+            rejected(self.bad),
+            pl.DataFrame(self.good, schema=PLACES, orient="row"),
+        )

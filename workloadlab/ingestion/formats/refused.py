@@ -1,0 +1,178 @@
+"""Files that people take for request logs and that hold no requests: what they are, what to do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workloadlab.errors import DataError
+from workloadlab.ingestion.parsing.values import is_number
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workloadlab.ingestion.inspect import Head
+
+__all__ = ["check", "check_text"]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A kind of file.
+
+    Attributes:
+        what: what it is and why it holds no requests.
+        fix: what to export instead.
+        keys: keys that it has, all of them.
+        without: keys that would make it something else.
+        text: what its text starts with.
+    """
+
+    what: str
+    fix: str
+    keys: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
+    text: str = ""
+
+
+_DETAILS = (
+    "run the benchmark again with --save-result --save-detailed (vLLM) or --output-details (SGLang)"
+)
+REFUSALS = (
+    Refusal(
+        "is Prometheus metrics: sums over all requests, not one row each",
+        "export the gateway's or the engine's request log instead",
+        text=r"# (HELP|TYPE) ",
+    ),
+    Refusal(
+        "is an MLPerf loadgen log: settings and aggregates, not one row a request",
+        "use mlperf_log_accuracy.json's requests with their lengths, or the client's own log",
+        text=r":::MLLOG",
+    ),
+    Refusal(
+        "is an engine's text log: it gives averages, and lines without token counts",
+        "write requests as JSON: sglang --log-requests-format json, vLLM --otlp-traces-endpoint, or "
+        "the gateway's access log",
+        text=r"(\(\w+ pid=\d+\) )?(INFO|WARNING|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d",
+    ),
+    Refusal(
+        "is a ServeGen client: a workload model (rates and distributions by window), not requests",
+        "generate a trace from it with ServeGen, and ingest that",
+        text=r"[\d.]+,[\d.eE+-]*,[\d.eE+-]*,(Gamma|Weibull|Exponential|)?,[\d.eE+-]*,[\d.eE+-]*\r?\n",
+    ),
+    Refusal(
+        "has no header: its first line holds numbers, not names of columns",
+        "put a line with the names of the columns before it",
+        text=r"-?[\d.]+([,;\t|]-?[\d.eE+-]*)+\r?\n",
+    ),
+    Refusal(
+        "is YAML, not a log",
+        "export the JSON of the same results",
+        text=r"(---\r?\n)?[A-Za-z_]\w*:(\s|\r?\n)",
+    ),
+    Refusal(
+        "is HTML, a page and not a log",
+        "fetch the file itself, not the page that shows it",
+        text=r"<(!DOCTYPE|html)",
+    ),
+    Refusal(
+        "is prose (Markdown), not a log",
+        "leave it out",
+        text=r"#{1,3} [^,\n]*\n",
+    ),
+    Refusal(
+        "is OpenAI usage: sums of many requests by bucket of time, not one row each",
+        "log the requests in a gateway; use this for their rate only",
+        frozenset({"object", "data"}),
+    ),
+    Refusal(
+        "is chats in ShareGPT's form: text without token counts or times",
+        "run them through a benchmark client and ingest its records",
+        frozenset({"conversations"}),
+    ),
+    Refusal(
+        "is performance metrics of TensorRT-LLM: times without token counts",
+        "log the requests in the gateway or the client, with usage in the answers",
+        frozenset({"perf_metrics.timing_metrics.arrival_time"}),
+    ),
+    Refusal(
+        "is the summary of a serving benchmark, without its requests",
+        _DETAILS,
+        frozenset({"mean_ttft_ms", "request_throughput"}),
+        frozenset({"input_lens", "ttfts"}),
+    ),
+    Refusal(
+        "is the summary of a genai-perf or AIPerf run: statistics, not requests",
+        "ingest profile_export.jsonl of the same run",
+        frozenset({"request_latency.avg", "request_throughput.avg"}),
+    ),
+    Refusal(
+        "is a genai-perf profile: moments of responses without token counts",
+        "run AIPerf, whose profile_export.jsonl has the lengths",
+        frozenset({"experiments"}),
+    ),
+    Refusal(
+        "is a summary of inference-perf, not its requests",
+        "ingest per_request_lifecycle_metrics.json of the same run",
+        frozenset({"load_summary"}),
+    ),
+    Refusal(
+        "is OpenTelemetry metrics: sums over all requests, not spans",
+        "export traces instead: the file exporter in a traces pipeline",
+        frozenset({"resourceMetrics"}),
+    ),
+    Refusal(
+        "is OpenTelemetry logs, not spans",
+        "export traces instead: the file exporter in a traces pipeline",
+        frozenset({"resourceLogs"}),
+    ),
+    Refusal(
+        "is the input of an OpenAI batch: prompts without token counts or times",
+        "ingest the batch's output file",
+        frozenset({"custom_id", "method", "url"}),
+    ),
+    Refusal(
+        "is a diagnostic log of Azure OpenAI: bytes, not tokens",
+        "log the requests in a gateway that counts tokens",
+        frozenset({"operationName", "properties", "DurationMs"}),
+    ),
+)
+"""Every such kind of file."""
+
+_MANY = re.compile(
+    r"(^|[._])(num_(model_)?requests|n_requests|requests?_count|count_requests|total_requests|"
+    r"api_requests|num_calls)$",
+    re.IGNORECASE,
+)
+
+
+def check(head: Head) -> None:
+    """Refuse a file whose keys show that it holds no requests.
+
+    Raises:
+        DataError: it is one of these.
+    """
+    present = frozenset(head.keys)
+    for refusal in REFUSALS:
+        if refusal.keys and refusal.keys <= present and not refusal.without & present:
+            raise DataError(refusal.what, where=str(head.path), fix=refusal.fix)
+    for key in head.keys:
+        counts = [float(text) for text in head.samples.get(key, []) if is_number(text)]
+        if _MANY.search(key) and any(count > 1 for count in counts):
+            raise DataError(
+                f"has sums of many requests, not requests: {key} is {max(counts):.0f} in one row",
+                where=str(head.path),
+                fix="log the requests one by one; use this for their rate only",
+            )
+
+
+def check_text(path: Path, start: str) -> None:
+    """Refuse a text whose beginning shows that it is no table.
+
+    Raises:
+        DataError: it is one of these.
+    """
+    for refusal in REFUSALS:
+        if refusal.text and re.match(refusal.text, start):
+            raise DataError(refusal.what, where=str(path), fix=refusal.fix)

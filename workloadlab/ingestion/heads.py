@@ -1,0 +1,101 @@
+"""The files of one trace: which are read, by which format, and which are left aside."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workloadlab.errors import DataError, UsageError, WorkloadlabError
+from workloadlab.ingestion.columns import recognise
+from workloadlab.ingestion.inspect import EMPTY, Head, inspect
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from workloadlab.ingestion.formats import Format
+
+__all__ = ["Logs", "read_heads", "sha256"]
+
+
+@dataclass(frozen=True)
+class Logs:
+    """What is read.
+
+    Attributes:
+        heads: the files.
+        log_format: their format.
+        notes: which files were left aside, and why.
+    """
+
+    heads: list[Head]
+    log_format: Format
+    notes: list[str]
+
+
+def read_heads(
+    paths: Sequence[tuple[Path, bool]],
+    log_format: Format | None,
+    mapping: Mapping[str, str],
+    out: Path | None,
+) -> Logs:
+    """Look at the beginning of every file and find their one format.
+
+    Files without rows, and files with the bytes of an earlier one, are left aside; so are files that
+    are no log, where the user named a pattern or a folder and not the file.
+
+    Args:
+        paths: each file, and whether it was found by a pattern or in a folder.
+        log_format: the format if the user said it.
+        mapping: what the user mapped.
+        out: the trace to be written, which must be none of the files.
+
+    Raises:
+        UsageError, DataError: nothing is left, or what is left does not belong together.
+    """
+    heads: list[Head] = []
+    notes: list[str] = []
+    formats: list[Format] = []
+    first_error: WorkloadlabError | None = None
+    for path, found in paths:
+        if out is not None and out.resolve() == path.resolve():
+            raise UsageError(
+                "is a source and would be overwritten", where=str(out), fix="name another output"
+            )
+        if twin := next((head for head in heads if _same(head.path, path)), None):
+            notes.append(f"{path.name} has the bytes of {twin.path.name}: left aside")
+            continue
+        try:
+            head = inspect(path)
+            chosen = log_format or recognise(head, mapping)
+        except (DataError, UsageError) as error:
+            if not (len(paths) > 1 and (error.what in EMPTY or found)):
+                raise
+            first_error = first_error or error
+            notes.append(f"{path.name} {error.what.splitlines()[0]}: left aside")
+            continue
+        heads.append(head.under(chosen))
+        formats.append(chosen)
+    if not heads:
+        raise first_error or UsageError("no source file is named", fix="name at least one log")
+    for head, other in zip(heads, formats, strict=True):
+        if other.name != formats[0].name:
+            raise UsageError(
+                f"is {other.name}, and {heads[0].path} is {formats[0].name}",
+                where=str(head.path),
+                fix="ingest them apart",
+            )
+    if formats[0].note:
+        notes.append(formats[0].note)
+    return Logs(heads, formats[0], notes)
+
+
+def _same(first: Path, second: Path) -> bool:
+    return first.stat().st_size == second.stat().st_size and sha256(first) == sha256(second)
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

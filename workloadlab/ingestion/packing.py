@@ -1,0 +1,84 @@
+"""Open a log for reading, through whatever it is packed in."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import zlib
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+from workloadlab.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+__all__ = ["PACKED", "opened"]
+
+
+def _zstd(raw: IO[bytes]) -> Any:
+    import pyarrow as pa
+
+    return pa.input_stream(raw, compression="zstd")
+
+
+PACKED: dict[bytes, tuple[str, Callable[[IO[bytes]], Any]]] = {
+    b"\x1f\x8b": ("gzip", lambda raw: gzip.GzipFile(fileobj=raw)),
+    b"\x28\xb5\x2f\xfd": ("zstd", _zstd),
+    b"\xfd7zXZ": ("xz", lzma.LZMAFile),
+    b"BZh": ("bzip2", bz2.BZ2File),
+}
+"""First bytes of a packed file, the name of the packing, and what unpacks it."""
+
+
+class _Named:
+    """A stream whose damage is told in a sentence."""
+
+    def __init__(self, stream: Any, kind: str, path: Path) -> None:
+        self.stream, self.kind, self.path = stream, kind, path
+
+    def read(self, size: int) -> bytes:
+        """Read at most `size` bytes."""
+        try:
+            return bytes(self.stream.read(size))
+        except (EOFError, OSError, zlib.error, lzma.LZMAError, ValueError) as error:
+            raise DataError(
+                f"is damaged {self.kind} ({error})",
+                where=str(self.path),
+                fix=f"fetch it again, or unpack what is whole of it with the tools of {self.kind}",
+            ) from error
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield lines."""
+        rest = b""
+        while more := self.read(1 << 16):
+            *lines, rest = (rest + more).split(b"\n")
+            yield from (line + b"\n" for line in lines)
+        if rest:
+            yield rest
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a file for reading bytes, unpacked: gzip, zstd, xz, bzip2 or as it is.
+
+    Raises:
+        UsageError: the file cannot be opened.
+        DataError: what it is packed in is damaged or cut short.
+    """
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise UsageError(
+            f"cannot be read ({error.strerror})", where=str(path), fix="check its permissions"
+        ) from error
+    with raw:
+        start = raw.read(6)
+        raw.seek(0)
+        for magic, (kind, unpack) in PACKED.items():
+            if start.startswith(magic):
+                yield _Named(unpack(raw), kind, path)
+                return
+        yield raw

@@ -1,0 +1,219 @@
+"""JSON values to the records in them, and keys to what they hold.
+
+`values` reads a stream of JSON values, one at a time: an array is read element by element, so that a
+large one never enters memory. `records` finds the requests in a value, `find` a key in a request.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["NOT_JSON", "Record", "find", "leaves", "looked_up", "records", "text_of", "values"]
+
+BLOCK_CHARACTERS = 1 << 20
+NOT_JSON = "invalid JSON"
+_PAIR_KEYS = ({"key", "value"}, {"name", "value"})
+_WRAPPED = {"stringValue", "intValue", "doubleValue", "boolValue", "arrayValue", "kvlistValue"}
+_WHITE = " \t\r\n,\x00\ufeff"
+
+
+class Frame(NamedTuple):
+    """A list element or object: the name of its step, what it is, its number or name."""
+
+    step: str
+    value: Any
+    number: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record and what it lies in.
+
+    Attributes:
+        value: the record.
+        above: what is around it, the outermost first.
+        number: which one it is.
+    """
+
+    value: Any
+    above: tuple[Frame, ...]
+    number: str
+
+
+def values(read: Callable[[int], bytes]) -> Iterator[Any]:
+    """Yield the JSON values of a stream: one after another, or the elements of an array.
+
+    Args:
+        read: gives at most so many bytes, none at the end.
+
+    Raises:
+        ValueError: text that is no JSON; what stood before it was yielded.
+    """
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    decoder, text, place, inside, last = json.JSONDecoder(), "", 0, False, False
+    while True:
+        while place < len(text) and text[place] in _WHITE:
+            place += 1
+        if place < len(text):
+            if text[place] == "[" and not inside:
+                inside, place = True, place + 1
+                continue
+            if text[place] == "]" and inside:
+                inside, place = False, place + 1
+                continue
+            try:
+                value, end = decoder.raw_decode(text, place)
+                if end < len(text) or last:
+                    yield value
+                    place = end
+                    continue
+            except ValueError:
+                if last:
+                    raise
+        elif last:
+            if inside:
+                raise ValueError(NOT_JSON)
+            return
+        more = read(max(BLOCK_CHARACTERS, len(text) - place))
+        last = not more
+        text, place = text[place:] + decode(more, last), 0
+
+
+def records(value: Any, path: str, zipped: tuple[str, ...], name: str) -> Iterator[Record]:
+    """Yield the records of one JSON value.
+
+    Args:
+        value: what was read.
+        path: the way to its records: `a.b[].c.*[]`; `[]` goes into each element, `*` into each value.
+        zipped: keys of parallel lists; record i has element i of each.
+        name: what the value itself is called.
+
+    Example:
+        >>> file = {"run": 7, "ok": [{"n": 1}, {"n": 2}]}
+        >>> [(r.value["n"], looked_up(r, "^.run")) for r in records(file, "ok[]", (), "file")]
+        [(1, 7), (2, 7)]
+    """
+    top = Frame("", value, name)
+    for record in _walked(top, (), [step for step in path.split(".") if step], name):
+        if not zipped:
+            yield record
+        elif isinstance(record.value, dict):
+            lists = {key: each for key in zipped if isinstance(each := record.value.get(key), list)}
+            above = (*record.above, Frame("", record.value, record.number))
+            for index in range(max(map(len, lists.values()), default=0)):
+                values = {key: each[index] for key, each in lists.items() if index < len(each)}
+                yield Record(values, above, f"{record.number}-{index}")
+
+
+def _walked(here: Frame, above: tuple[Frame, ...], steps: list[str], name: str) -> Iterator[Record]:
+    if not steps:
+        yield Record(here.value, above, here.number)
+        return
+    step, rest, each = steps[0].removesuffix("[]"), steps[1:], steps[0].endswith("[]")
+    inner = _opened(here.value)
+    if not isinstance(inner, dict):
+        return
+    for key, branch in inner.items() if step == "*" else [(step, inner.get(step))]:
+        around = (*above, here, *([Frame("*", {}, key)] if step == "*" else []))
+        if not each:
+            yield from _walked(Frame(key, branch, key), around, rest, name)
+        elif isinstance(branch, list):
+            for index, element in enumerate(branch):
+                yield from _walked(Frame(key, element, f"{name}-{index}"), around, rest, name)
+
+
+def looked_up(record: Record, key: str) -> Any:
+    """Return what a key of a record holds, or None."""
+    if key == "#":
+        return record.number
+    if not key.startswith("^"):
+        return find(record.value, key)
+    step, _, rest = key[1:].partition(".")
+    for frame in reversed(record.above):
+        if step and frame.step != step:
+            continue
+        value = frame.number if rest == "#" else find(frame.value, rest)
+        if value is not None:
+            return value
+    return None
+
+
+def find(value: Any, key: str) -> Any:
+    """Return what a key holds: dots go into objects, JSON in text, and lists of pairs.
+
+    Example:
+        >>> find({"meta": '{"a.b": {"c": 1}}'}, "meta.a.b.c")
+        1
+    """
+    if not isinstance(value, dict):
+        return None
+    if key in value:
+        return value[key]
+    cut = key.find(".")
+    while cut > 0:
+        head = key[:cut]
+        if head in value:
+            inner = value[head]
+            if not isinstance(inner, dict):
+                inner = _opened(inner)
+                if isinstance(inner, dict):
+                    value[head] = inner
+            found = find(inner, key[cut + 1 :])
+            if found is not None:
+                return found
+        cut = key.find(".", cut + 1)
+    return None
+
+
+def _opened(value: Any) -> Any:
+    """Return JSON that stands in a text, and a list of pairs, as what they say."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return _opened(json.loads(value))
+        except ValueError:
+            return value
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        names = next((pair for pair in _PAIR_KEYS if pair == value[0].keys()), None)
+        if names:
+            name = min(names - {"value"})
+            return {
+                pair.get(name): _unwrapped(pair.get("value"))
+                for pair in value
+                if isinstance(pair, dict)
+            }
+    return value
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return a value of OpenTelemetry without the name of its type."""
+    if not (isinstance(value, dict) and len(value) == 1 and value.keys() <= _WRAPPED):
+        return value
+    [inner] = value.values()
+    if "arrayValue" in value:
+        return [_unwrapped(each) for each in (inner or {}).get("values", [])]
+    if "kvlistValue" in value:
+        return _opened((inner or {}).get("values", []))
+    return inner
+
+
+def text_of(value: Any) -> str | None:
+    """Return a JSON value as the text that a CSV file would hold."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value)
+
+
+def leaves(record: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the path and value of everything in an object that is no object itself."""
+    for name, value in record.items():
+        inner = _opened(value) if isinstance(value, list) else value
+        if isinstance(inner, dict) and inner:
+            yield from leaves(inner, (*above, name))
+        else:
+            yield (*above, name), value

@@ -1,0 +1,108 @@
+"""Between the passes: rows are joined to requests, judged beside each other, and strays rejected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from workloadlab.errors import DataError
+from workloadlab.ingestion.clean import repaired
+from workloadlab.ingestion.formats import GENERIC
+from workloadlab.ingestion.formats.trees import label
+from workloadlab.ingestion.plausibility import Sampled, check, window
+from workloadlab.ingestion.readers.chunk import REJECTS
+from workloadlab.ingestion.rows import joined_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from workloadlab.ingestion.clean import Rules
+    from workloadlab.ingestion.first_pass import Staged
+    from workloadlab.ingestion.formats import Format
+
+__all__ = ["settle"]
+
+
+def settle(staged: Staged, rules: Sequence[Rules], log_format: Format, where: Path) -> list[str]:
+    """Make requests of the rows, reject what cannot be, and return what is odd.
+
+    Raises:
+        DataError: nothing is left, or it is not clear which rows are wrong.
+        UsageError: a value must mean something else than it was taken for.
+    """
+    if not rules[0].whole:
+        _join(staged, rules[0], log_format, where)
+    _drop_strays(staged, where)
+    return check(
+        staged.sampled,
+        staged.repaired,
+        staged.written,
+        rules[0].columns,
+        naive=staged.naive,
+        guessed=log_format.name == GENERIC.name,
+        where=where,
+    )
+
+
+def _join(staged: Staged, rules: Rules, log_format: Format, where: Path) -> None:
+    rows, left = joined_rows(staged.rows().collect(), log_format)
+    for name in rules.given:
+        missing = (
+            rows[name].is_null()
+            if name in rows.columns
+            else pl.Series([True]).new_from_index(0, rows.height)
+        )
+        if missing.any():
+            key = next((c for c in rules.columns if c.target == name), None)
+            _reject(
+                staged,
+                where,
+                int(missing.sum()),
+                "missing value",
+                label(key.source) if key else name,
+            )
+            rows = rows.filter(~missing)
+    if not rows.height:
+        raise DataError(
+            "has no request with an arrival and a prompt length",
+            where=str(where),
+            fix="check that the log is whole, or name another",
+        )
+    staged.left_out += sum(left.values())
+    rows, counts = repaired(rows, rules.block_size)
+    staged.repaired.update(counts)
+    staged.replace(rows)
+    staged.sampled = Sampled()
+    staged.sampled.add(rows)
+
+
+def _drop_strays(staged: Staged, where: Path) -> None:
+    """Reject rows whose arrival lies years away from all others."""
+    if not staged.far and len(staged.spans) < 2:
+        return
+    believed = window(staged.sampled, where)
+    if believed is None:
+        return
+    low, high = believed
+    arrival = pl.col("arrival_ns")
+    strays = int(staged.rows().select((~arrival.is_between(low, high)).sum()).collect().item() or 0)
+    if not strays:
+        return
+    named = pl.concat(staged.far).filter(~arrival.is_between(low, high)).drop("arrival_ns")
+    staged.rejects = pl.concat([staged.rejects, named])
+    if strays > named.height:
+        _reject(staged, where, strays - named.height, named["reason"][0], "arrival")
+    staged.replace(staged.rows().filter(arrival.is_between(low, high)).collect())
+
+
+def _reject(staged: Staged, where: Path, count: int, reason: str, column: str | None) -> None:
+    """Note rows that can no longer be numbered."""
+    row = dict.fromkeys(REJECTS) | {
+        "file": str(where),
+        "column": column,
+        "reason": reason,
+    }
+    more = pl.DataFrame([row] * count, schema=REJECTS)
+    staged.rejects = pl.concat([staged.rejects, more])

@@ -1,0 +1,180 @@
+"""Settle the unit of every time that is read, and tell moments from durations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from workloadlab.errors import UsageError
+from workloadlab.ingestion.formats import GENERIC, unit_in_name
+from workloadlab.ingestion.formats.trees import keys, label, rebuilt
+from workloadlab.ingestion.formats.words import Key, Minus, Value
+from workloadlab.ingestion.parsing.times import DATETIME, UNITS, is_datetime
+from workloadlab.ingestion.parsing.values import is_number
+from workloadlab.ingestion.units import EPOCH_S, epoch_unit, is_moment, numbers, since, told
+from workloadlab.trace import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import polars as pl
+
+    from workloadlab.ingestion.formats import Column, Format
+    from workloadlab.ingestion.inspect import Head
+
+__all__ = ["settled", "short"]
+
+_ORDER = ("arrival_ns", "output_tokens", "e2e_ns")
+
+
+def settled(
+    head: Head,
+    chosen: Mapping[str, Column],
+    units: Mapping[str, str],
+    log_format: Format,
+    mapping: Mapping[str, str],
+) -> list[Column]:
+    """Settle the units, the arrival's first and e2e before the other durations."""
+    table = head.table({key for column in chosen.values() for key in keys(column.source)})
+    known: dict[str, str] = {}
+    done: dict[str, Column] = {}
+    for target in sorted(chosen, key=lambda t: (_ORDER.index(t) if t in _ORDER else 9, t)):
+        column = chosen[target]
+        if not target.endswith("_ns") or target == "token_offsets_ns":
+            done[target] = column
+            continue
+        guessed = log_format.name == GENERIC.name and target not in mapping
+        try:
+            settled = _timed(column, units.get(target), table, done, known)
+        except UsageError as error:
+            if error.where is None:
+                raise UsageError(error.what, where=str(head.path), fix=error.fix) from None
+            raise
+        if settled is None:
+            if guessed:
+                continue
+            raise UsageError(
+                f"{label(column.source)} is no duration: it looks like a time of another clock than "
+                f"{label(done['arrival_ns'].source)}, and two clocks cannot be subtracted",
+                where=str(head.path),
+                fix=f"map a duration, or leave it out: --map {short(target)}=",
+            )
+        done[target] = settled
+        if settled.unit and not isinstance(settled.source, Minus):
+            known[target] = settled.unit
+    order = (*COLUMNS, *(name for name in done if name not in COLUMNS))
+    return [done[target] for target in order if target in done]
+
+
+def _timed(
+    column: Column,
+    asked: str | None,
+    table: pl.DataFrame,
+    done: Mapping[str, Column],
+    known: dict[str, str],
+) -> Column | None:
+    """Settle the unit of a time; None for a duration that is none."""
+    target, why, units = column.target, column.why, []
+    single = len(keys(column.source)) == 1
+
+    def settle(key: Key) -> Value:
+        nonlocal why
+        values = [v for v in table[key.name].to_list() if v is not None]
+        sample = next((text for text in values if is_number(text) or is_datetime(text)), None)
+        unit, reason, by_size = _unit(key, column, asked, sample)
+        if unit is None:
+            outputs = _output_numbers(table, done)
+            unit, reason = told(target, column.source, numbers(table[key.name]), outputs, known)
+        why = why or reason
+        units.append(unit)
+        return replace(key, unit=unit, by_size=by_size)
+
+    if target != "arrival_ns" and single and not _fixed(column):
+        moment = _moment(column, asked, table, done)
+        if moment is not False:
+            return None if moment is True else moment
+    source = rebuilt(column.source, settle)
+    if target == "arrival_ns" and single and not asked:
+        _check_fractions(column, units[0], table)
+    return replace(column, source=source, unit=units[0] if units else None, why=why)
+
+
+def _check_fractions(column: Column, unit: str, table: pl.DataFrame) -> None:
+    """Ask about fractions where a format counts whole milliseconds, as home-made copies in s have."""
+    name = keys(column.source)[0]
+    found = numbers(table[name]).drop_nulls()
+    if unit != "ms" or unit_in_name(name) or not found.len():
+        return
+    if float((found != found.round()).mean()) > 0.5 and float(found.max()) < EPOCH_S:  # type: ignore[arg-type]
+        raise UsageError(
+            f"{name} has fractions (such as {found[0]:g}), but this format counts whole milliseconds: "
+            "in seconds the same requests come a thousand times more slowly",
+            fix="say which: --unit arrival=s or --unit arrival=ms",
+        )
+
+
+def _fixed(column: Column) -> bool:
+    """Say whether the format itself says the unit."""
+    source = column.source
+    return column.unit is not None or (isinstance(source, Key) and source.unit is not None)
+
+
+def _moment(
+    column: Column, asked: str | None, table: pl.DataFrame, done: Mapping[str, Column]
+) -> Column | bool | None:
+    """Return the time since arrival if the key holds moments; False if it holds durations."""
+    name = keys(column.source)[0]
+    values = [v for v in table[name].to_list() if v is not None]
+    arrival = done.get("arrival_ns")
+    sample = next((text for text in values if is_number(text) or is_datetime(text)), None)
+    if arrival is None or sample is None or len(keys(arrival.source)) != 1:
+        return False
+    if not is_number(sample):
+        return since(column, arrival, DATETIME)
+    started = keys(arrival.source)[0]
+    if arrival.unit == DATETIME:
+        return bool(epoch_unit(_middle(values))) and not asked
+    later, start = numbers(table[name]), numbers(table[started])
+    if is_moment(name, later, start, asked=asked is not None):
+        return since(column, arrival, asked or arrival.unit or "s")
+    unit = asked or unit_in_name(name) or "s"
+    return _middle(values) >= EPOCH_S * 10 ** (9 - UNITS[unit]) and not asked
+
+
+def _middle(values: list[str]) -> float:
+    found = sorted(abs(float(text)) for text in values if is_number(text))
+    return found[len(found) // 2] if found else 0.0
+
+
+def _output_numbers(table: pl.DataFrame, done: Mapping[str, Column]) -> pl.Series | None:
+    column = done.get("output_tokens")
+    return None if column is None else numbers(table[keys(column.source)[0]])
+
+
+def _unit(
+    key: Key, column: Column, asked: str | None, sample: str | None
+) -> tuple[str | None, str, bool]:
+    """Return a unit, how it is known, and whether each value tells its own; None for not at all."""
+    fixed = key.unit or column.unit
+    arrival = column.target == "arrival_ns"
+    if sample is None:
+        return asked or fixed or unit_in_name(key.name) or "s", "no value to tell it by", False
+    if not is_number(sample):
+        return DATETIME, "dates", False
+    if asked:
+        return asked, "as asked", False
+    if fixed and fixed != DATETIME:
+        return fixed, "the format's", False
+    if unit := unit_in_name(key.name):
+        return unit, "its name", arrival and epoch_unit(float(sample)) == unit
+    unit = epoch_unit(float(sample))
+    if unit and (arrival or fixed == DATETIME):
+        return unit, "size of epochs", True
+    if arrival or fixed == DATETIME:
+        return "s", "numbers from a start", False
+    return None, "", False
+
+
+def short(target: str) -> str:
+    """Return a trace column as users may write it: without `_ns`."""
+    return target.removesuffix("_ns")

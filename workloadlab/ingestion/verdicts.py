@@ -1,0 +1,113 @@
+"""What is said of a file that cannot be used: no row is left, or most contradict what was asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from workloadlab.errors import DataError
+from workloadlab.ingestion.formats.trees import label
+from workloadlab.ingestion.formats.words import PRESENT, Only
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workloadlab.ingestion.clean import BlockCounts, Rules
+    from workloadlab.ingestion.inspect import Head
+
+__all__ = ["check_block_size", "check_turns", "first_bad", "nothing_chosen", "nothing_left"]
+
+
+def check_turns(bad: list[pl.DataFrame], rules: Rules, rows: int, head: Head) -> None:
+    """Refuse sessions of which only the first turn has a time: they have no open-loop arrivals."""
+    by_target = {column.target: label(column.source) for column in rules.columns}
+    if not bad or not {"think_ns", "session_id"} <= by_target.keys():
+        return
+    lacking = (
+        pl.concat(bad)
+        .filter(
+            (pl.col("reason") == "missing value")
+            & (pl.col("column") == by_target.get("arrival_ns"))
+        )
+        .height
+    )
+    if lacking * 4 > rows:
+        raise DataError(
+            f"gives {lacking:,} of {rows:,} requests a delay after the answer before instead of a "
+            "time: such a session runs in a closed loop, and its later turns have no arrivals",
+            where=str(head.path),
+            fix="replay it against a server with the tool that wrote it, and ingest that log",
+        )
+
+
+def check_block_size(blocks: BlockCounts, block_size: int, head: Head) -> None:
+    """Refuse a block size that most rows contradict."""
+    if blocks.misfits * 2 <= blocks.rows:
+        return
+    per_id = blocks.tokens / blocks.ids
+    raise DataError(
+        f"block ids do not fit {block_size} tokens per block: {blocks.misfits:,} of "
+        f"{blocks.rows:,} rows disagree; they have about {per_id:.4g} tokens per id",
+        where=str(head.path),
+        fix=f"give the right one: --block-size {1 << max(0, round(per_id) - 1).bit_length()}",
+    )
+
+
+def first_bad(reject: dict[str, Any]) -> DataError:
+    """Return the error that names a bad row."""
+    return DataError(
+        _sentence(reject), where=_place(reject), fix="mend the row, or ingest without --strict"
+    )
+
+
+def nothing_left(head: Head, bad: list[pl.DataFrame], read: int) -> DataError:
+    """Return the error for a file in which every row is bad."""
+    if not bad:
+        return DataError("has a header but no rows", where=str(head.path), fix="name another log")
+    counts = pl.concat(bad).group_by("reason").len().sort("reason")
+    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in counts.iter_rows())
+    first = bad[0].row(0, named=True)
+    return DataError(
+        f"not one of its {read:,} rows can be used ({reasons}); the first: row {first['row']}, "
+        f"{_sentence(first)}",
+        where=str(head.path),
+        fix="check which columns are mapped (--map) and their units (--unit)",
+    )
+
+
+def nothing_chosen(head: Head, rules: Rules, where: Mapping[str, str]) -> DataError:
+    """Return the error for a file in which no row is asked for."""
+    if not where:
+        asked = "; ".join(_condition(condition) for condition in rules.conditions)
+        return DataError(
+            f"has no row that is a request ({asked})",
+            where=str(head.path),
+            fix="name another log, or say how to read it: --format generic with --map",
+        )
+    asked = " and ".join(f"{key} = {value}" for key, value in where.items())
+    seen = "; ".join(
+        f"{key} is {', '.join(sorted(set(head.samples.get(key, [])))[:5]) or 'empty'}"
+        for key in where
+    )
+    return DataError(
+        f"has no row with {asked}", where=str(head.path), fix=f"at its beginning {seen}"
+    )
+
+
+def _condition(asked: Only) -> str:
+    if asked.texts == PRESENT:
+        return f"{label(asked.key)} is there"
+    verb = "is none of" if asked.negated else "is"
+    return f"{label(asked.key)} {verb} {', '.join(asked.texts)}"
+
+
+def _place(reject: dict[str, Any]) -> str:
+    line = f" (line {reject['line']})" if reject["line"] is not None else ""
+    column = f", column {reject['column']}" if reject["column"] is not None else ""
+    return f"{reject['file']}: row {reject['row']}{line}{column}"
+
+
+def _sentence(reject: dict[str, Any]) -> str:
+    value = f": {reject['value']!r}" if reject["value"] is not None else ""
+    return f"{reject['reason']}{value}"
