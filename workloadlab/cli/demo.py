@@ -10,7 +10,7 @@ from workloadlab.cli.common import say, working
 
 MODEL = "rtxpro6000-llama-3.1-8b"
 ROUTERS = ("random", "round_robin", "power_of_two", "least_tokens", "least_requests")
-INSTANCES, KV_BLOCKS, MAX_NUM_SEQS, RATE_SCALE = 4, 20_000, 128, 17.0
+INSTANCES, MAX_NUM_SEQS, RATE_SCALE = 4, 128, 17.0
 SLO_TTFT_S, SLO_TPOT_S = 1.0, 0.05
 
 
@@ -39,7 +39,7 @@ def command(out: Path) -> None:
     profile.save(out / "chat.profile.json")
     say(f"3/5 latency: {MODEL} from the catalogue")
     model = LatencyModel.load(MODEL)
-    cluster = Cluster.uniform(INSTANCES, model, kv_blocks=KV_BLOCKS, max_num_seqs=MAX_NUM_SEQS)
+    cluster = Cluster.uniform(INSTANCES, model, max_num_seqs=MAX_NUM_SEQS)
     say(
         f"4/5 replay: the chat log {RATE_SCALE:g} times as fast on {INSTANCES} instances, "
         f"{len(ROUTERS)} routers"

@@ -162,9 +162,13 @@ def _setting(board: Scoreboard, scale: float) -> tuple[tuple[str, str], ...]:
             for key in ("kv_blocks", "max_num_seqs", "max_num_batched_tokens")
             if pool.get(key) is not None
         ]
-        words = f"{plural(pool['instances'], 'instance')} of {pool['latency']}"
+        engine = f" on {pool['engine']}" if pool.get("engine") else ""
+        words = f"{plural(pool['instances'], 'instance')} of {pool['latency']}{engine}"
+        switches = [
+            key.replace("_", " ") for key in ("prefix_caching", "async_scheduling") if pool.get(key)
+        ]
         label = "Pool" if pool["name"] == "pool" else f"Pool {pool['name']}"
-        pairs.append((label, ", ".join([words, *limits])))
+        pairs.append((label, ", ".join([words, *limits, *switches])))
     if board.cluster.get("signal_interval_s"):
         pairs.append(("Age of signals", f"up to {seconds(board.cluster['signal_interval_s'])}"))
     pairs.append(("Rate scales", ", ".join(f"x{each:g}" for each in scales)))
