@@ -35,7 +35,7 @@ trace: _version errors
 sql: errors resources trace
 
 ingestion: errors trace ingestion/formats ingestion/parsing ingestion/readers
-ingestion/formats: errors ingestion ingestion/parsing ingestion/formats/benchmarks
+ingestion/formats: errors trace ingestion ingestion/parsing ingestion/formats/benchmarks
     ingestion/formats/engines ingestion/formats/gateways ingestion/formats/traces
 ingestion/formats/benchmarks: errors ingestion ingestion/formats ingestion/parsing
 ingestion/formats/engines: errors trace ingestion/formats ingestion/parsing

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -160,13 +160,20 @@ def ingest(
             },
             rows=staged.counts(),
             notes=notes,
-            system=log_format.system(heads[0].path) if log_format.system else {},
+            system=_system(heads, log_format),
         )
         write_trace(frame, path or folder / "trace", provenance.to_dict())
         if target is None:
             return Trace(pl.read_parquet(folder / "trace").lazy(), provenance)
         _publish_rejects(target, staged.rejects)
     return Trace.open(target)
+
+
+def _system(heads: Sequence[Head], log_format: Format) -> dict[str, Any]:
+    """Return what all files of a log say of the engine that served it."""
+    read = log_format.system
+    first, *others = [read(head.path) if read else {} for head in heads]
+    return {name: fact for name, fact in first.items() if all(o.get(name) == fact for o in others)}
 
 
 def _rules(

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from workloadlab.errors import DataError
+from workloadlab.ingestion import ingest
 from workloadlab.ingestion.formats.engine_files import (
     facts_of_aiperf,
     facts_of_guidellm,
@@ -83,3 +84,19 @@ def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "server_metrics_export.json").write_text("{")
     with pytest.raises(DataError, match=r"server_metrics_export\.json: is damaged"):
         facts_of_aiperf(tmp_path / "profile_export.jsonl")
+
+
+def test_ingest_keeps_the_facts_on_which_all_files_agree(tmp_path):
+    run = {
+        "model_id": "m",
+        "input_lens": [5, 6],
+        "output_lens": [2, 2],
+        "ttfts": [0.1, 0.1],
+        "itls": [[0.1], [0.1]],
+        "start_times": [1.0, 2.0],
+        "errors": ["", ""],
+    }
+    one = write(tmp_path / "one.json", run | {"tp": 2})
+    other = write(tmp_path / "other.json", run | {"tp": 4})
+    assert ingest(one).provenance.system == {"model": "m", "tp": 2}
+    assert ingest([one, other]).provenance.system == {"model": "m"}

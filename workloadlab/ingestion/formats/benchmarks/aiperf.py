@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import DataError
+from workloadlab.ingestion.formats.engine_files import facts_of_aiperf
 from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.words import choose, first, gaps, only
 
@@ -78,5 +79,6 @@ AIPERF = Format(
     keys=frozenset({"metadata.request_start_ns", "metadata.request_end_ns"}),
     also=(frozenset({"metadata.request_start_ns", "metadata.benchmark_phase"}),),
     columns=_read,
+    system=facts_of_aiperf,
     clock="client",
 )

@@ -1,5 +1,6 @@
 """`benchmarks.json` of GuideLLM: several benchmarks, each with its requests by how they ended."""
 
+from workloadlab.ingestion.formats.engine_files import facts_of_guidellm
 from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.words import first, minus
 from workloadlab.ingestion.parsing.times import DATETIME
@@ -54,6 +55,7 @@ GUIDELLM = Format(
         Column("outcome", first("info.status", "^*.#")),
         Column("run_id", "^benchmarks.#"),
     ),
+    system=facts_of_guidellm,
     clock="client",
 )
 

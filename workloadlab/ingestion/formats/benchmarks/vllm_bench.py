@@ -1,5 +1,6 @@
 """Detailed results of `vllm bench serve` and of SGLang's `bench_serving`: parallel lists, one a run."""
 
+from workloadlab.ingestion.formats.engine_files import facts_of_vllm_bench
 from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.words import added, choose, gaps, total
 
@@ -24,5 +25,6 @@ VLLM_BENCH = Format(
         Column("run_id", "^.#"),
     ),
     nullable=frozenset({"arrival_ns"}),
+    system=facts_of_vllm_bench,
     clock="client",
 )
