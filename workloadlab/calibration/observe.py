@@ -42,6 +42,7 @@ def observe(
         UsageError: more than one pool, or more instances in the log than in the cluster.
         DataError: too few usable requests, or times that look like another unit.
     """
+    trace.require("arrivals", "a calibration")
     trace.require("lengths", "a calibration")
     trace.require("timings", "a calibration")
     if len(cluster.pools) != 1:

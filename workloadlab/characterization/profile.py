@@ -211,6 +211,7 @@ def characterize(
 
     Raises:
         UsageError: a cache size that is not positive.
+        UnsupportedError: the trace has no arrivals.
 
     Example:
         >>> from workloadlab.trace import Trace
@@ -220,6 +221,8 @@ def characterize(
     """
     if any(size < 1 for size in lru_blocks or ()):
         raise UsageError("a cache size is below 1 block", fix="give sizes of 1 block or more")
+    if trace.requests:
+        trace.require("arrivals", "a characterization")
     study = Study(trace, model, lru_blocks=lru_blocks)
     found: dict[str, Any] = {topic.name: study.find(topic) for topic in TOPICS}
     return Profile(trace=_trace_facts(study), **found)

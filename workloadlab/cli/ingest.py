@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from workloadlab.cli.common import json_option, pairs, print_json, say, working
+
+if TYPE_CHECKING:
+    from workloadlab.trace import Provenance
 
 
 @click.command("ingest")
@@ -97,10 +101,31 @@ def command(
              "provenance": trace.provenance.to_dict()}
         )  # fmt: skip
         return
-    rejected = rows.get("rejected", {})
-    if rejected:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items()))
-        say(f"{sum(rejected.values())} bad rows set aside in {target}.rejects.parquet: {reasons}")
+    _tell(trace.provenance, target)
     click.echo(f"{target}: {trace.requests:,} requests over {trace.span_s:,.1f} s "
                f"({trace.provenance.reader} format)")  # fmt: skip
     click.echo(f"good for: {', '.join(trace.capabilities())}")
+
+
+def _tell(provenance: Provenance, target: Path) -> None:
+    """Say what was read from where, and what was repaired, left out or set aside."""
+    for column, source in provenance.options["mapping"].items():
+        name = column.removesuffix("_ns")
+        unit, why = provenance.units.get(name), provenance.why.get(name)
+        words = ", ".join(word for word in (unit, why) if word)
+        say(f"  {name} <- {source}" + (f" ({words})" if words else ""))
+    if provenance.zone_assumed:
+        say(f"dates without a zone were taken as {provenance.zone_assumed}")
+    rows = provenance.rows
+    for done in ("repaired", "rejected"):
+        if counts := rows.get(done):
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items()))
+            if done == "repaired":
+                say(f"{sum(counts.values()):,} values set to null or read again: {reasons}")
+            else:
+                place = f"{target}.rejects.parquet"
+                say(f"{sum(counts.values())} bad rows set aside in {place}: {reasons}")
+    if rows.get("left_out"):
+        say(f"{rows['left_out']:,} rows left out: no requests, or not asked for")
+    for note in provenance.notes:
+        say(f"note: {note}")

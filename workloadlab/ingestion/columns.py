@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,15 +18,19 @@ from workloadlab.ingestion.units import epoch_unit
 from workloadlab.trace import COLUMNS, GIVEN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from workloadlab.ingestion.inspect import Head
 
-__all__ = ["named_format", "plan", "recognise", "targets"]
+__all__ = ["named_format", "plan", "recognise", "targets", "unused_times"]
 
 _NOT_FROM_LOGS = {
     "row_id", "source_format", "block_size", "dispatch_ns", "preemptions", "flags",
 }  # fmt: skip
+_TIME = re.compile(
+    r"time|latency|duration|elapsed|ttft|tpot|(^|_)itl|e2e|delay|_(at|ts|ms|us|ns|sec|seconds)$",
+    re.IGNORECASE,
+)
 MAPPABLE = tuple(name for name in COLUMNS if name not in _NOT_FROM_LOGS)
 
 
@@ -244,6 +249,23 @@ def _check_units(head: Head, chosen: Mapping[str, Column], units: Mapping[str, s
             raise UsageError(
                 f"--unit {short(target)}={unit}: unknown unit", fix="use s, ms, us or ns"
             )
+
+
+def unused_times(head: Head, columns: Sequence[Column]) -> str | None:
+    """Return a sentence about keys that look like times and are not read."""
+    used = {key for column in columns for key in keys(column.source)}
+    found = [
+        key
+        for key, values in head.samples.items()
+        if key not in used and values and _TIME.search(key.rsplit(".", 1)[-1]) and _time(values[0])
+    ]
+    if not found:
+        return None
+    return f"not read, though they look like times: {listed_keys(tuple(found), 8)}"
+
+
+def _time(text: str) -> bool:
+    return is_datetime(text) or (is_number(text) and float(text) != 0)
 
 
 def listed_keys(keys: tuple[str, ...], most: int = 30) -> str:

@@ -160,7 +160,7 @@ def _token_times(frame: pl.DataFrame, value: Tokens, column: Column) -> Parsed:
         first = _typed(frame, value.first, DURATION, column).values.cast(pl.Float64)
         both = pl.DataFrame({"list": listed, "first": first})
         offsets = both.select(
-            pl.when(pl.col("first").is_not_null()).then(
+            pl.when(pl.col("first") > 0).then(
                 pl.concat_list("first", pl.col("list") * unit).list.eval(pl.element().cum_sum())
             )
         )

@@ -73,7 +73,7 @@ def read_heads(
             if not (len(paths) > 1 and (error.what in EMPTY or found)):
                 raise
             first_error = first_error or error
-            notes.append(f"{path.name} {error.what.splitlines()[0]}: left aside")
+            notes.append(f"{path.name} {error.what.splitlines()[0].rstrip('.')}: left aside")
             continue
         heads.append(head.under(chosen))
         formats.append(chosen)

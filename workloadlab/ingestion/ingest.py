@@ -13,7 +13,7 @@ import polars as pl
 
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.clean import Rules
-from workloadlab.ingestion.columns import named_format, plan, targets
+from workloadlab.ingestion.columns import named_format, plan, targets, unused_times
 from workloadlab.ingestion.first_pass import stage
 from workloadlab.ingestion.formats.trees import label, pruned
 from workloadlab.ingestion.formats.words import Only
@@ -114,7 +114,12 @@ def ingest(
         thread = stack.enter_context(ThreadPoolExecutor(1))
         digests = [thread.submit(sha256, head.path) for head in heads]
         staged = stage(heads, rules, folder, strict=strict, where=asked)
-        notes = [*logs.notes, *settle(staged, rules, log_format, heads[0].path)]
+        unused = unused_times(heads[0], rules[0].columns)
+        notes = [
+            *logs.notes,
+            *settle(staged, rules, log_format, heads[0].path),
+            *([unused] if unused else []),
+        ]
         size = next((each.block_size for each in rules if each.block_size), None)
         frame = finish(
             staged,
@@ -128,7 +133,7 @@ def ingest(
             reader=log_format.name,
             options={
                 "mapping": {
-                    column.target: label(column.source)
+                    column.target: label(pruned(column.source, heads[0].shows) or column.source)
                     for column in columns
                     if column.target in staged.filled
                 },
@@ -197,7 +202,10 @@ def _rules(
                 fix="leave --format out, or use --format generic with --map",
             )
         columns = plan(head, log_format, words, given, block_size=size)
-        kept = tuple(only for only in conditions if pruned(only, head.shows) is not None)
+        kept = conditions
+        if head.container in ("csv", "parquet"):
+            left = (pruned(condition, head.shows) for condition in conditions)
+            kept = tuple(each for each in left if isinstance(each, Only))
         whole = not (log_format.merge_by or log_format.innermost or log_format.rooted)
         rules.append(
             Rules(

@@ -13,7 +13,8 @@ import polars as pl
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.clean import CACHED, MIXED, REASONING
-from workloadlab.ingestion.formats.trees import label
+from workloadlab.ingestion.formats import unit_in_name
+from workloadlab.ingestion.formats.trees import keys, label
 from workloadlab.ingestion.formats.words import Total
 from workloadlab.ingestion.rows import YEAR_NS
 
@@ -29,6 +30,9 @@ SAMPLES = 2_000
 SHARE = 0.01
 ODD_SHARE = 0.25
 SPEED = (0.2, 20_000.0)
+FLOOD = 1e6
+GAP_S = 20.0
+DAY_NS = 86_400 * 10**9
 DST_NS = (20 * 60 * 10**9, 61 * 60 * 10**9)
 
 
@@ -51,7 +55,9 @@ class Sampled:
     def add(self, frame: pl.DataFrame) -> None:
         """Take some rows of a chunk."""
         names = [
-            n for n in ("arrival_ns", "e2e_ns", "ttft_ns", "output_tokens") if n in frame.columns
+            n
+            for n in ("arrival_ns", "e2e_ns", "ttft_ns", "input_tokens", "output_tokens")
+            if n in frame.columns
         ]
         if not frame.height or not names:
             return
@@ -150,6 +156,9 @@ def check(
             )
     notes = []
     table = sampled.table()
+    _check_start(table, written, by_target.get("arrival_ns"), where)
+    _check_rate(table, written, by_target.get("arrival_ns"), where)
+    _check_durations(table, by_target, where)
     if {"e2e_ns", "output_tokens"} <= set(table.columns):
         many = table.filter((pl.col("output_tokens") > 8) & (pl.col("e2e_ns") > 0))
         if many.height >= 5:
@@ -171,7 +180,7 @@ def check(
             f"{sampled.back_rows:,} rows go back in time by up to {sampled.back_ns / 6e10:.0f} minutes "
             "and the dates have no zone: a clock that was set back would look so; sorted as UTC"
         )
-    elif sampled.back_ns > high:
+    elif high < sampled.back_ns < YEAR_NS:
         notes.append(
             f"{sampled.back_rows:,} rows go back in time by up to {sampled.back_ns / 1e9:,.0f} s; sorted"
         )
@@ -183,3 +192,52 @@ def check(
             f"{mixed:,} arrivals are epochs in another unit than the others: each read by size"
         )
     return notes
+
+
+def _check_durations(table: pl.DataFrame, by_target: Mapping[str, Column], where: Path) -> None:
+    """Ask about durations of days."""
+    for name in ("e2e_ns", "ttft_ns"):
+        middle = table[name].median() if name in table.columns else None
+        if middle is not None and float(middle) > DAY_NS:  # type: ignore[arg-type]
+            word = name.removesuffix("_ns")
+            raise UsageError(
+                f"{label(by_target[name].source)} would be {float(middle) / DAY_NS:,.0f} days in the "  # type: ignore[arg-type]
+                f"middle as {word}: it is in another unit, or a time of day",
+                where=str(where),
+                fix=f"say its unit (--unit {word}=ms), map another key, or leave it out: --map {word}=",
+            )
+
+
+def _check_start(table: pl.DataFrame, written: int, arrival: Column | None, where: Path) -> None:
+    """Ask about whole numbers from a start that lie so far apart that they may be milliseconds."""
+    if arrival is None or arrival.why != "numbers from a start" or written < 20:
+        return
+    times = table["arrival_ns"].drop_nulls().sort()
+    gap_s = float(times.diff().median() or 0) / 1e9  # type: ignore[arg-type]
+    every = max(1, written // max(1, times.len()))
+    if (times % 10**9 == 0).all() and gap_s / every >= GAP_S:
+        raise UsageError(
+            f"{label(arrival.source)} counts whole numbers from a start, about {gap_s / every:,.0f} "
+            "apart: seconds, or milliseconds?",
+            where=str(where),
+            fix="say which: --unit arrival=s or --unit arrival=ms",
+        )
+
+
+def _check_rate(table: pl.DataFrame, written: int, arrival: Column | None, where: Path) -> None:
+    """Ask about milliseconds that a format fixes and that make a flood: copies may have seconds."""
+    if arrival is None or arrival.why != "the format's" or arrival.unit != "ms" or written < 20:
+        return
+    if unit_in_name(keys(arrival.source)[0]) or "arrival_ns" not in table.columns:
+        return
+    times = table["arrival_ns"].drop_nulls()
+    span_s = float(times.max() - times.min()) / 1e9  # type: ignore[operator, arg-type]
+    tokens = float(table["input_tokens"].mean() or 0) * written  # type: ignore[arg-type]
+    rate = tokens / span_s if span_s else 0.0
+    if rate > FLOOD:
+        raise UsageError(
+            f"{label(arrival.source)} in milliseconds would make {rate:,.0f} prompt tokens a second: "
+            "are these seconds?",
+            where=str(where),
+            fix="say which: --unit arrival=s or --unit arrival=ms",
+        )

@@ -9,9 +9,18 @@ from workloadlab.errors import UsageError
 from workloadlab.ingestion.formats import GENERIC, unit_in_name
 from workloadlab.ingestion.formats.trees import keys, label, rebuilt
 from workloadlab.ingestion.formats.words import Key, Minus, Value
-from workloadlab.ingestion.parsing.times import DATETIME, UNITS, is_datetime
+from workloadlab.ingestion.parsing.times import DATETIME, UNITS, instants, is_datetime
 from workloadlab.ingestion.parsing.values import is_number
-from workloadlab.ingestion.units import EPOCH_S, epoch_unit, is_moment, numbers, since, told
+from workloadlab.ingestion.units import (
+    EPOCH_S,
+    by_speed,
+    epoch_unit,
+    is_moment,
+    named_moment,
+    numbers,
+    since,
+    told,
+)
 from workloadlab.trace import COLUMNS
 
 if TYPE_CHECKING:
@@ -23,6 +32,8 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.inspect import Head
 
 __all__ = ["settled", "short"]
+
+WEEK_NS = 7 * 86_400 * 10**9
 
 _ORDER = ("arrival_ns", "output_tokens", "e2e_ns")
 
@@ -40,6 +51,8 @@ def settled(
     done: dict[str, Column] = {}
     for target in sorted(chosen, key=lambda t: (_ORDER.index(t) if t in _ORDER else 9, t)):
         column = chosen[target]
+        if target == "token_offsets_ns":
+            column = replace(column, source=_in_unit(column))
         if not target.endswith("_ns") or target == "token_offsets_ns":
             done[target] = column
             continue
@@ -64,6 +77,11 @@ def settled(
             known[target] = settled.unit
     order = (*COLUMNS, *(name for name in done if name not in COLUMNS))
     return [done[target] for target in order if target in done]
+
+
+def _in_unit(column: Column) -> Value:
+    """Give every key the unit of the column."""
+    return rebuilt(column.source, lambda key: replace(key, unit=key.unit or column.unit))
 
 
 def _timed(
@@ -133,12 +151,24 @@ def _moment(
         return since(column, arrival, DATETIME)
     started = keys(arrival.source)[0]
     if arrival.unit == DATETIME:
-        return bool(epoch_unit(_middle(values))) and not asked
+        if (unit := epoch_unit(_middle(values))) and _on_calendar(table, name, unit, started):
+            return since(column, arrival, unit)
+        beside = "e2e_ns" in done or by_speed(numbers(table[name]), _output_numbers(table, done))
+        if unit and asked is None and not beside:
+            return True
+        return named_moment(name) and asked is None and unit_in_name(name) is None
     later, start = numbers(table[name]), numbers(table[started])
     if is_moment(name, later, start, asked=asked is not None):
         return since(column, arrival, asked or arrival.unit or "s")
     unit = asked or unit_in_name(name) or "s"
     return _middle(values) >= EPOCH_S * 10 ** (9 - UNITS[unit]) and not asked
+
+
+def _on_calendar(table: pl.DataFrame, name: str, unit: str, started: str) -> bool:
+    """Say whether epochs lie within a week of the dates beside them."""
+    moments = instants(table[name], unit).values
+    away = (moments - instants(table[started], DATETIME).values).abs().median()
+    return away is not None and float(away) < WEEK_NS  # type: ignore[arg-type]
 
 
 def _middle(values: list[str]) -> float:

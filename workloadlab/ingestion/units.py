@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
     from workloadlab.ingestion.formats import Column
 
-__all__ = ["EPOCH_S", "epoch_unit", "is_moment", "told"]
+__all__ = [
+    "EPOCH_S",
+    "by_speed",
+    "epoch_unit",
+    "is_moment",
+    "named_moment",
+    "numbers",
+    "since",
+    "told",
+]
 
 EPOCH_S = 1e8
 TOKENS_PER_S = (4.0, 700.0)
@@ -34,6 +43,8 @@ _MOMENT = re.compile(
     r"(_?(at|time|ts|timestamp|date))?$|_at$|_ts$|timestamp$",
     re.IGNORECASE,
 )
+
+_SPAN = re.compile(r"time_?to|latency|duration|elapsed|delay", re.IGNORECASE)
 
 
 def epoch_unit(value: float) -> str | None:
@@ -61,13 +72,39 @@ def is_moment(name: str, values: pl.Series, arrivals: pl.Series, *, asked: bool)
     after = later - started
     if epoch_unit(float(later.min())) and epoch_unit(float(started.min())):  # type: ignore[arg-type]
         return True
-    named = bool(_MOMENT.search(name.rsplit(".", 1)[-1]))
+    named = named_moment(name)
     runs = later.len() > 4 and _spread(started) > 0 and _spread(after) * 2 < _spread(later)
     return runs or (named and not asked and float(started.min()) > 0)  # type: ignore[arg-type]
 
 
+def named_moment(name: str) -> bool:
+    """Say whether a name speaks of a moment.
+
+    Example:
+        >>> named_moment("end_time"), named_moment("finished_at"), named_moment("latency")
+        (True, True, False)
+    """
+    last = name.rsplit(".", 1)[-1]
+    return bool(_MOMENT.search(last)) and not _SPAN.search(last)
+
+
 def _spread(values: pl.Series) -> float:
     return float(values.max() - values.min())  # type: ignore[operator, arg-type]
+
+
+def by_speed(numbers: pl.Series, outputs: pl.Series | None) -> tuple[str, str] | None:
+    """Return the unit in which answers come at the speed of an engine, and that speed."""
+    if outputs is None:
+        return None
+    rate = (outputs / numbers).filter((numbers > 0) & (outputs > 8))
+    if not rate.len():
+        return None
+    middle = float(rate.median())  # type: ignore[arg-type]
+    for unit, places in UNITS.items():
+        speed = middle * 10 ** (9 - places)
+        if TOKENS_PER_S[0] <= speed <= TOKENS_PER_S[1]:
+            return unit, f"{speed:.0f} tokens/s an answer"
+    return None
 
 
 def told(
@@ -88,14 +125,8 @@ def told(
     present = numbers.filter(numbers > 0)
     if not present.len():
         return known.get("e2e_ns", "s"), "no value to tell it by"
-    if target == "e2e_ns" and outputs is not None:
-        rate = (outputs / numbers).filter((numbers > 0) & (outputs > 8))
-        if rate.len():
-            middle = float(rate.median())  # type: ignore[arg-type]
-            for unit, places in UNITS.items():
-                speed = middle * 10 ** (9 - places)
-                if TOKENS_PER_S[0] <= speed <= TOKENS_PER_S[1]:
-                    return unit, f"{speed:.0f} tokens/s an answer"
+    if target == "e2e_ns" and (found := by_speed(numbers, outputs)):
+        return found
     if target != "e2e_ns" and "e2e_ns" in known:
         return known["e2e_ns"], "as e2e"
     middle = float(present.median())  # type: ignore[arg-type]

@@ -137,6 +137,7 @@ def workload_of(trace: Trace, *, prefixes: bool = False, sessions: Sessions = "o
     """
     if trace.requests == 0:
         raise UsageError("the trace has no requests, so there is nothing to replay")
+    trace.require("arrivals", "a replay")
     trace.require("lengths", "a replay")
     frame = trace.read(
         "arrival_ns",

@@ -67,7 +67,12 @@ def test_many_chunks_and_spilled_rows_give_the_same_trace(
     from workloadlab.ingestion import sources
 
     rows = [
-        {"timestamp": 7 * k % 101, "input_length": 600, "output_length": k, "hash_ids": [k, k % 7]}
+        {
+            "timestamp": 7000 * k % 101000,
+            "input_length": 600,
+            "output_length": k,
+            "hash_ids": [k, k % 7],
+        }
         for k in range(300)
     ]
     log = jsonl(tmp_path / "log", *rows)

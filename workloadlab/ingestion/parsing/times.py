@@ -67,7 +67,8 @@ def instants(text: pl.Series, unit: str, *, by_size: bool = False) -> Parsed:
         if not by_size:
             return read
         own = _own_units(text, read.values, unit)
-        return read._replace(values=own, mixed=int((own != read.values).sum()))
+        mixed = int((own.is_not_null() & own.ne_missing(read.values)).sum())
+        return judged(text, own, "unparseable time")._replace(mixed=mixed) if mixed else read
     naive: list[bool] = []
 
     def patient(rest: pl.Series) -> pl.Series:
@@ -83,7 +84,8 @@ def instants(text: pl.Series, unit: str, *, by_size: bool = False) -> Parsed:
 def _own_units(text: pl.Series, values: pl.Series, unit: str) -> pl.Series:
     """Read again, in another unit, epochs that lie before 1990 or after 2100."""
     for other, places in UNITS.items():
-        off = ~values.is_between(_FIRST_EPOCH_NS, _LAST_EPOCH_NS) & (values != 0)
+        near = values.is_between(_FIRST_EPOCH_NS, _LAST_EPOCH_NS) | (values == 0)
+        off = ~near.fill_null(value=False) & text.is_not_null()
         if other == unit or not off.any():
             continue
         again = _nanoseconds(text.cast(pl.String), places)
