@@ -53,7 +53,8 @@ def replay_oracles(
     Example:
         >>> from workloadlab import Cluster, LatencyModel, Trace, replay, score
         >>> trace = Trace.of([(0, 10, 30), (0, 10, 2), (0.001, 10, 2)])
-        >>> cluster = Cluster.uniform(2, LatencyModel.linear(constant_s=0.1), max_num_seqs=1)
+        >>> cluster = Cluster.uniform(
+        ...     2, LatencyModel.linear(constant_s=0.1), max_num_seqs=1, async_scheduling=False)
         >>> runs = replay(trace, cluster, routers=["round_robin"])
         >>> board = score(runs + replay_oracles(trace, cluster, ["lookahead"]))
         >>> [(run.router, round(run.e2e_s.mean, 2)) for run in board.runs]
