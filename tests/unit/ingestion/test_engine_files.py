@@ -6,13 +6,15 @@ import json
 
 import pytest
 
-from workloadlab.errors import DataError
+from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion import ingest
 from workloadlab.ingestion.formats.engine_files import (
     facts_of_aiperf,
     facts_of_guidellm,
     facts_of_vllm_bench,
 )
+from workloadlab.latency import LatencyModel
+from workloadlab.simulation import Cluster
 
 LABELS = {
     "block_size": "16",
@@ -100,3 +102,17 @@ def test_ingest_keeps_the_facts_on_which_all_files_agree(tmp_path):
     other = write(tmp_path / "other.json", run | {"tp": 4})
     assert ingest(one).provenance.system == {"model": "m", "tp": 2}
     assert ingest([one, other]).provenance.system == {"model": "m"}
+
+
+def test_a_log_of_sglang_is_served_by_no_engine_whose_defaults_are_known(tmp_path):
+    rows = [
+        {"timestamp": f"2026-09-21T14:13:2{k}.5", "event": f"request.{what}", "rid": "a",
+         "out": {"meta_info": {"e2e_latency": 1.0, "prompt_tokens": 5, "completion_tokens": 2}}}
+        for k, what in enumerate(("received", "finished"))
+    ]  # fmt: skip
+    log = tmp_path / "requests.jsonl"
+    log.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    trace = ingest(log)
+    assert trace.provenance.system == {"engine": "sglang"}
+    with pytest.raises(UsageError, match=r"unknown engine 'sglang'[\s\S]*use vllm"):
+        Cluster.from_trace(trace, LatencyModel.linear(constant_s=0.01))

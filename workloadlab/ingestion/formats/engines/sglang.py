@@ -33,6 +33,7 @@ SGLANG_METRICS = Format(
         Column("finish_reason", "finish_reason.type"),
         Column("outcome", choose("finish_reason.type", _ENDS, "ok")),
     ),
+    system=lambda _: {"engine": "sglang"},
     clock="engine",
 )
 
@@ -59,5 +60,6 @@ SGLANG_REQUESTS = Format(
         ),
     ),
     merge_by="request_id",
+    system=lambda _: {"engine": "sglang"},
     clock="engine",
 )
