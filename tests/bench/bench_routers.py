@@ -12,7 +12,7 @@ from workloadlab.latency import LatencyModel, RequestModel
 from workloadlab.routing import INSTANCE, REQUEST, SHELF, empty_memory, router
 from workloadlab.routing.families.model_predictions import SIGNALS
 from workloadlab.simulation import Cluster
-from workloadlab.simulation.engine.arrays import slots
+from workloadlab.simulation.engine.arrays import queues, slots
 from workloadlab.simulation.engine.lane import run_lane
 from workloadlab.simulation.engine.prefix_index import index_insert, index_match
 from workloadlab.simulation.engine.router_side import refresh_own, tell_cached
@@ -85,7 +85,7 @@ def nanoseconds(policy, count):
 def _asked(lanes, edges, inputs, arrivals):
     """Look every prompt up and, if the router keeps an index, enter it, on the instances in turn."""
     lane = lanes[0]
-    lane.held.head, s = 0, slots(lane)[0]
+    queues(lane)[0].head, s = 0, slots(lane)[0]
     for row in range(len(inputs)):
         s.row, s.input, s.first_block = row, inputs[row], edges[row]
         s.blocks = edges[row + 1] - edges[row]

@@ -74,11 +74,13 @@ def clusters(draw: st.DrawFn) -> Cluster:
     pools = draw(st.lists(POOLS, min_size=1, max_size=2))
     named = [Pool(**{**vars(pool), "name": f"p{i}"}) for i, pool in enumerate(pools)]
     interval = draw(st.sampled_from([0.0, 0.0, 0.05, 0.7]))
+    replicas = draw(st.sampled_from([1, 1, 2, 4]))
     return Cluster(
         pools=named,
         signal_interval_s=interval,
         signal_delay_s=draw(st.sampled_from([0.0, 0.12])) if interval else 0.0,
         request_overhead_s=draw(st.sampled_from([0.0, 0.004])),
-        decision_overhead_s=draw(st.sampled_from([0.0, 0.0, 0.003])),
+        decision_overhead_s=0.0 if replicas > 1 else draw(st.sampled_from([0.0, 0.0, 0.003])),
         max_router_queue=draw(st.sampled_from([None, None, 0, 3])),
+        replicas=replicas,
     )

@@ -109,7 +109,8 @@ def look_ahead(
         row = offers(lane)[0].row
         planned = NONE
         if lane.by_score == 0:
-            planned = choose(lane)(offers(lane)[0], views(lane), params(lane), memory(lane))
+            own = memory(lane)[lane.replica]
+            planned = choose(lane)(offers(lane)[0], views(lane), params(lane), own)
         chosen = planned
         if examined[row] > 0:
             chosen, fewest, least_s = NONE, 0, np.inf

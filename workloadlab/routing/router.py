@@ -56,6 +56,8 @@ class Router:
         index: what it keeps of the prompts that it placed, or None if the engines report their caches.
         model: name of the fitted model that it predicts with; its table stands behind the numbers
             that have names.
+        overwrites: whether a report that arrives makes it forget all that it has sent, also what was
+            sent while the report travelled, of which the report cannot know.
         family, formula, source: documentation, printed by the list of routers.
     """
 
@@ -69,6 +71,7 @@ class Router:
     memory: Any = None
     index: PrefixIndex | None = None
     model: str = ""
+    overwrites: bool = False
     family: str = "user"
     formula: str = ""
     source: str = ""
@@ -244,6 +247,7 @@ def router(  # type: ignore[misc]  # mypy would have each form list the keywords
     name: str | None = None,
     memory: Any = None,
     index: PrefixIndex | None = None,
+    overwrites: bool = False,
     family: str = "user",
     formula: str = "",
     source: str = "",
@@ -261,6 +265,7 @@ def router(  # type: ignore[misc]  # mypy would have each form list the keywords
         memory: the places in its memory that have names: see `memory_slots`.
         index: a PrefixIndex, if it guesses what is cached from what it sent; it then reads
             indexed_tokens.
+        overwrites: a report makes it forget all that it has sent, also while the report travelled.
         family: what it is listed under.
         formula: the score or the choice, in one line.
         source: where the policy comes from.
@@ -293,6 +298,7 @@ def router(  # type: ignore[misc]  # mypy would have each form list the keywords
                 param_names=names,
                 memory=memory,
                 index=index,
+                overwrites=overwrites,
                 family=family,
                 formula=formula,
                 source=source,

@@ -114,7 +114,8 @@ SIGNALS = (
     Signal("index_size_tokens", "i8", "tokens", "prefix",
            "tokens that the router's index holds for the instance"),
     Signal("sent_since_report", "i8", "requests", "own",
-           "requests sent here since the engine last reported; 0 if signals are never stale"),
+           "requests sent here since the report was taken, or was seen if the router overwrites; 0 if "
+           "signals are never stale"),
     Signal("sent_tokens_since_report", "i8", "tokens", "own", "their prompt tokens"),
     Signal("fits", "i8", "", "own",
            "1 if the request can be sent here now, 0 if it would be rejected"),

@@ -23,7 +23,7 @@ STANDARD_BATCH = (32, 32_768)
 """Sequences and context tokens of the decode step by which pools are compared."""
 
 _SECONDS = ("signal_interval_s", "signal_delay_s", "decision_overhead_s", "request_overhead_s")
-_ROUTER_KEYS = (*_SECONDS, "max_router_queue")
+_ROUTER_KEYS = (*_SECONDS, "max_router_queue", "replicas")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,9 @@ class Cluster:
             detokenization. It passes before the decision and counts in every latency.
         max_router_queue: most requests that may wait in the router's own queue, deferred or because
             every instance is at its `max_in_flight`; later ones are rejected. None for no limit.
+        replicas: of the router. Each has a queue, a memory, a prefix index and counters of its own and
+            sees only what it sent itself; reports reach all. A request comes to any of them with equal
+            probability.
         events: what happens to instances at given seconds: see `Event`.
 
     Example:
@@ -55,6 +58,7 @@ class Cluster:
     decision_overhead_s: float = 0.0
     request_overhead_s: float = 0.0
     max_router_queue: int | None = None
+    replicas: int = 1
     events: tuple[Event, ...] = ()
 
     def __post_init__(self) -> None:
@@ -76,6 +80,14 @@ class Cluster:
         most = self.max_router_queue
         if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 0):
             raise UsageError(f"max_router_queue = {most!r}", fix="use a whole number, 0 or more")
+        replicas = self.replicas
+        if not isinstance(replicas, int) or isinstance(replicas, bool) or not 1 <= replicas <= 1000:
+            raise UsageError(f"replicas = {replicas!r}", fix="use a whole number, 1 to 1000")
+        if replicas > 1 and self.decision_overhead_s > 0:
+            raise UsageError(
+                f"decision_overhead_s = {self.decision_overhead_s!r} with replicas = {replicas}",
+                fix="leave one out: replicas that take time for a decision are not simulated",
+            )
         object.__setattr__(self, "events", tuple(self.events))
         event_queue(self.events, self.pools)
 

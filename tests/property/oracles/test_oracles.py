@@ -56,7 +56,7 @@ class LookingAhead(Lane):
         fork = deepcopy(self, {id(fact): fact for fact in facts})
         fork.__class__ = Lane
         fork.expected = sorted(fork.expected)[: self.ahead]
-        assert fork.held.pop(0) == row
+        assert fork.replica.held.pop(0) == row
         fork.send(row, chosen, now)
         fork.offer_held(now)
         fork.run()

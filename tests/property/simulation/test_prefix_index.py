@@ -62,7 +62,7 @@ class Pair:
         self.slow = IndexByDictionary(limits, workload, [160] * instances)
         self.workload = workload
         self.views = self.made.arrays["views"]
-        self.made.lane["held"]["head"] = 0
+        self.made.arrays["queues"]["head"] = 0
 
     def offer(self, row, now):
         """Put a request at the head of the router's queue; return the lane."""
@@ -80,7 +80,7 @@ class Pair:
         index_match(self.offer(row, now))
         for name in ("indexed_tokens", "index_size_tokens"):
             assert self.views[name].tolist() == expected[name].tolist()
-        assert self.made.arrays["index_parts"]["tokens"][-1] == expected.index_size_tokens.sum()
+        assert self.made.arrays["index_parts"]["tokens"][0, -1] == expected.index_size_tokens.sum()
         return expected.indexed_tokens.tolist(), expected.index_size_tokens.tolist()
 
     def insert(self, row, instance, now):

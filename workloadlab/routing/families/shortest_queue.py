@@ -41,6 +41,7 @@ def least_outstanding(request: Any, instance: Any, params: Any) -> float:
 
 @router(
     family=FAMILY,
+    overwrites=True,
     params={"clients": 1},
     formula="score = 4 (waiting + clients x sent_since_report) + running",
     source="vLLM's data-parallel balancer until pull request 49204 (July 2026)",
@@ -49,7 +50,8 @@ def vllm_dp_v1(request: Any, instance: Any, params: Any) -> float:
     """Queue four times as heavy as batch; ties to the lowest index.
 
     The client counts what it sent since the last report (every 100 ms in production: set the cluster's
-    signal_interval_s to 0.1) as waiting, as many times as there are clients.
+    signal_interval_s to 0.1) as waiting, as many times as there are clients. A report overwrites that
+    count, so what was sent while it travelled is forgotten.
     """
     waiting = instance.waiting + params[0] * instance.sent_since_report
     return float(4 * waiting + instance.running)
@@ -70,6 +72,7 @@ _least_in_turn = least(_load_then_turn)
     kind="choose",
     family=FAMILY,
     memory=SEARCH,
+    overwrites=True,
     params={"clients": 1},
     formula="score = max(clients x in_flight, waiting + running) + 6 waiting max(0, kv - 0.5), waiting "
     "with what was sent since the report",
@@ -80,8 +83,8 @@ def vllm_dp_v2(request: Any, instances: Any, params: Any, memory: Any) -> int:
 
     Reads in_flight, waiting, running and KV use. `clients` is the number of API servers that share the
     engines, each knowing its own requests; each takes what it sent since the last report for waiting,
-    as many times as there are clients. Ties go in turn: the search starts one instance further with
-    each decision.
+    as many times as there are clients, until a report overwrites that. Ties go in turn: the search
+    starts one instance further with each decision.
     """
     count = len(instances)
     start = int(memory[SEARCH.start])

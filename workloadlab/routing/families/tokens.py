@@ -38,6 +38,7 @@ def least_kv(request: Any, instance: Any, params: Any) -> float:
 
 @router(
     family=FAMILY,
+    overwrites=True,
     params={"tokens_per_s": 2000, "kv_weight": 0.15},
     formula="score = (queued + sent since report) tokens / tokens_per_s + kv_weight kv / (1 - kv)",
     source="least_load of the SGLang model gateway (smg), commit f8daa8835 (August 2026)",
@@ -46,7 +47,8 @@ def smg_least_load(request: Any, instance: Any, params: Any) -> float:
     """Seconds of queued prompt plus a barrier against a full cache; ties to the lowest index.
 
     Reads queued tokens and KV use as reported (polled every 10 s in production) and the prompt tokens
-    sent since, which keep the requests between two polls from herding. The gateway measures the
+    sent since, which keep the requests between two polls from herding; a report overwrites them, also
+    those sent while it travelled. The gateway measures the
     throughput; here it is its fallback. KV use is clipped at 0.999.
     """
     kv = min(instance.kv_blocks_used / instance.kv_blocks, 0.999)

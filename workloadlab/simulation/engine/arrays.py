@@ -28,6 +28,8 @@ from workloadlab.simulation.engine.record_types import (
     EVENT,
     HEAP_ENTRY,
     INSTANCE_STATE,
+    LEDGER,
+    LIST,
     NONE,
     PART,
     PROMPT,
@@ -267,25 +269,37 @@ snapshots = _array(
     "snapshots", INSTANCE, "depth", "instances", fork=Fork.WHOLE,
     about="a ring of reports on their way to the router",
 )  # fmt: skip
-index_rules = _array("index_rules", RULES, 1, fork=Fork.WHOLE, about="limits of its prefix index")
+queues = _array(
+    "queues", LIST, "replicas", fork=Fork.WHOLE, start={"head": NONE, "tail": NONE},
+    about="requests that wait at each of its replicas",
+)  # fmt: skip
+ledgers = _array(
+    "ledgers", LEDGER, "counting_replicas", "instances", fork=Fork.WHOLE,
+    about="what each replica counts by itself, if there are several",
+)  # fmt: skip
+sent_then = _array(
+    "sent_then", INT, "depth", "counting_replicas", "instances", 2, fork=Fork.WHOLE,
+    about="requests and prompt tokens that each had sent when a report was taken",
+)  # fmt: skip
+index_rules = _array("index_rules", RULES, "replicas", fork=Fork.WHOLE, about="limits of its index")
 index_prompts = _array(
     "index_prompts", PROMPT, "indexed_requests", fork=Fork.WHOLE,
     about="prompts in the index by row",
 )  # fmt: skip
 index_parts = _array(
-    "index_parts", PART, "part_count", fork=Fork.WHOLE,
+    "index_parts", PART, "replicas", "part_count", fork=Fork.WHOLE,
     about="the index by instance, the last one all together",
 )  # fmt: skip
 index_buckets = _array(
-    "index_buckets", INT32, "buckets", fork=Fork.WHOLE, start=NONE,
+    "index_buckets", INT32, "replicas", "buckets", fork=Fork.WHOLE, start=NONE,
     about="first prompt of each bucket of edges, -1 for none",
 )  # fmt: skip
 prefix_bits = _array(
-    "prefix_bits", INT, "prefix_words", "prefix_ids", fork=Fork.PAGES,
-    about="bits of 64 instances that say which of them the router thinks to have a block",
+    "prefix_bits", INT, "bit_rows", "prefix_ids", fork=Fork.PAGES,
+    about="bits of 64 instances that say which of them the router thinks to have a block, by replica",
 )  # fmt: skip
 params = _array("params", FLOAT, "param_count", fork=Fork.READ, about="its parameters")
-memory = _array("memory", FLOAT, "memory_cells", fork=Fork.WHOLE, about="its memory")
+memory = _array("memory", FLOAT, "replicas", "memory_cells", fork=Fork.WHOLE, about="its memory")
 
 # records
 

@@ -21,7 +21,7 @@ from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.linked_list import unlink
 from workloadlab.simulation.engine.prefix_index import forget_instance
 from workloadlab.simulation.engine.record_types import AWAY, GONE, NONE, TICK_S
-from workloadlab.simulation.engine.router_side import reject
+from workloadlab.simulation.engine.replicas import reject, turn_to
 from workloadlab.simulation.event import EVENT_KINDS
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ def _stop(lane: Lane, i: Index, fail: Any) -> None:
     _lose_all(lane, i, engines(lane)[i].waiting, fail == 1.0)
     clear(i, lane)
     if lane.guesses == 1:
-        forget_instance(lane, i)
+        for replica in range(lane.replicas):
+            turn_to(lane, replica)
+            forget_instance(lane, i)
+        turn_to(lane, np.int64(0))
 
 
 @helper

@@ -35,7 +35,8 @@ def _copy_page(lane: Lane, fork: Lane, i: Index, page: Position) -> None:
     for block in range(first, min(last, lane.id_count)):
         cache(fork)[i, block] = cache(lane)[i, block]
     for block in range(first, min(last, lane.prefix_ids)):
-        prefix_bits(fork)[i >> 6, block] = prefix_bits(lane)[i >> 6, block]
+        for word in range(i >> 6, lane.bit_rows, lane.prefix_words):
+            prefix_bits(fork)[word, block] = prefix_bits(lane)[word, block]
 
 
 @helper

@@ -18,6 +18,7 @@ from workloadlab.simulation.engine.arrays import (
     decode_heap,
     domains,
     engines,
+    ledgers,
     results,
     short_steps,
     slots,
@@ -115,6 +116,8 @@ def _finish(i: Index, lane: Lane, q: Slot, computed: Count) -> None:
     release(e, s, lane, i, computed)
     e.blocked = 0
     e.in_flight -= 1
+    if lane.replicas > 1:
+        ledgers(lane)[s.replica, i].in_flight -= 1
     e.predicted_left -= s.predicted - s.output
     lane.finished_tokens += s.output
     lane.finished += 1
@@ -189,6 +192,8 @@ def clear(i: Index, lane: Lane) -> None:
     e.stepping = e.paused = e.chunks = e.partials = e.blocked = e.all_ready = 0
     e.short = e.over = e.over_from = 0
     e.in_flight = e.predicted_left = e.queued_tokens = e.decodes = e.context = e.prefilled = 0
+    for r in range(lane.counting_replicas):
+        ledgers(lane)[r, i].in_flight = 0
     for phase in range(lane.phases):
         blocks_by_phase(lane)[i, phase] = 0
     empty(e, lane, i)

@@ -102,7 +102,7 @@ def _move(lane: Lane, until: Seconds, peek: Count) -> Seconds:
     """Advance all instances, or begin steps and look ahead: see `advance` and `next_end`."""
     every = engines(lane)
     earliest = np.inf
-    lazy = lane.lazy == 1 and peek == 0 and lane.held.count == 0
+    lazy = lane.lazy == 1 and peek == 0 and lane.held == 0
     i = np.int64(0)
     while i < lane.instances and lane.stalled == NONE and lane.full == 0:
         e = every[i]

@@ -22,7 +22,6 @@ from workloadlab.simulation.engine.arrays import (
     cache,
     pages,
     prefix_bits,
-    slots,
     uses,
     views,
 )
@@ -215,14 +214,14 @@ def empty(e: Instance, lane: Lane, i: Index) -> None:
 def set_bit(lane: Lane, i: Index, block: Block) -> None:
     """Say that an instance has a block, and note its page as written."""
     pages(lane)[i, block >> PAGE_BITS] = 1
-    prefix_bits(lane)[i >> 6, block] |= 1 << (i & 63)
+    prefix_bits(lane)[lane.first_word + (i >> 6), block] |= 1 << (i & 63)
 
 
 @helper
 def clear_bit(lane: Lane, i: Index, block: Block) -> None:
     """Say that an instance does not have a block, and note its page as written."""
     pages(lane)[i, block >> PAGE_BITS] = 1
-    prefix_bits(lane)[i >> 6, block] &= ~(1 << (i & 63))
+    prefix_bits(lane)[lane.first_word + (i >> 6), block] &= ~(1 << (i & 63))
 
 
 @helper
@@ -232,12 +231,12 @@ def whole_blocks(lane: Lane, s: Request, tokens: Count) -> Count:
 
 
 @helper
-def tell_indexed(lane: Lane, tokens: Count) -> None:
+def tell_indexed(lane: Lane, s: Request, tokens: Count) -> None:
     """Tell the router how many of the first `tokens` tokens of a request each instance has."""
-    s, shown, ids = slots(lane)[lane.held.head], views(lane), block_ids(lane)
+    shown, ids = views(lane), block_ids(lane)
     whole = whole_blocks(lane, s, tokens)
     for word in range(lane.prefix_words):
-        bits, first, depth = prefix_bits(lane)[word], word << 6, 0
+        bits, first, depth = prefix_bits(lane)[lane.first_word + word], word << 6, 0
         others = lane.instances - first
         alive = -1 if others >= 64 else (1 << others) - 1
         while alive != 0:

@@ -36,14 +36,19 @@ from workloadlab.simulation.engine.by_address import (
 from workloadlab.simulation.engine.instances import advance, next_end
 from workloadlab.simulation.engine.lane_record import LANES_TYPE, part
 from workloadlab.simulation.engine.record_types import NONE, TICK_S
+from workloadlab.simulation.engine.replicas import (
+    drop_overflow,
+    queue,
+    reject_head,
+    turn_to,
+    turn_to_waiting,
+)
 from workloadlab.simulation.engine.router_side import (
     arrivals_due,
-    drop_overflow,
     due_s,
     fill_offer,
     refresh_own,
     refresh_signals,
-    reject_head,
     report,
     send,
     tell_cached,
@@ -81,10 +86,10 @@ def _next_moment(lane: Lane) -> Seconds:
     to step.
     """
     now = min(due_s(lane), lane.event_s)
-    if lane.held.count > 0 or lane.closed == 1:
+    if lane.held > 0 or lane.closed == 1:
         if lane.lazy == 1:
             advance(lane, lane.reached_s)
-        now = min(now, next_end(lane, lane.held.count > 0))
+        now = min(now, next_end(lane, lane.held > 0))
     return now
 
 
@@ -109,23 +114,26 @@ def _reach(lane: Lane) -> Status:
 
 @helper
 def _offer(lane: Lane) -> Flag:
-    """Offer the first request in the router's queue that some instance may take; say if there is one."""
-    while lane.held.count > 0:
-        ever, free = refresh_own(lane)
-        if not ever:
-            reject_head(lane)
-            continue
-        if not free:
-            break
-        if lane.interval_s == 0.0:
-            report(lane)
-        if lane.guesses == 1:
-            index_match(lane)(lane)
-        elif lane.sees_cache == 1:
-            tell_cached(lane)
-        fill_offer(lane)
-        return True
-    drop_overflow(lane)
+    """Offer the first request of a replica's queue that some instance may take; say if there is one."""
+    while lane.replica < lane.replicas:
+        while queue(lane).count > 0:
+            ever, free = refresh_own(lane)
+            if not ever:
+                reject_head(lane)
+                continue
+            if not free:
+                break
+            if lane.interval_s == 0.0:
+                report(lane)
+            if lane.guesses == 1:
+                index_match(lane)(lane)
+            elif lane.sees_cache == 1:
+                tell_cached(lane)
+            fill_offer(lane)
+            return True
+        drop_overflow(lane)
+        turn_to(lane, lane.replica + 1)
+    turn_to(lane, np.int64(0))
     lane.stage = CHOOSE_MOMENT
     return False
 
@@ -139,7 +147,7 @@ def _next_decision(lane: Lane) -> Status:
     """
     while True:
         if lane.stage == CHOOSE_MOMENT:
-            waits = lane.held.count > 0 or lane.event_s < np.inf
+            waits = lane.held > 0 or lane.event_s < np.inf
             if not waits and lane.arrived == lane.requests:
                 lane.stage = DRAIN
                 continue
@@ -149,6 +157,7 @@ def _next_decision(lane: Lane) -> Status:
             if lane.stalled != NONE:
                 return STATUS_STALLED
             if now == np.inf:
+                turn_to_waiting(lane)
                 return STATUS_STUCK
             lane.now_s = now
             lane.stage = REACH_MOMENT
@@ -171,7 +180,7 @@ def _place(lane: Lane, chosen: Index) -> Status:
     """Do what the router chose; -1 keeps the request waiting until the next moment."""
     if chosen == -1:
         drop_overflow(lane)
-        lane.stage = CHOOSE_MOMENT
+        turn_to(lane, lane.replica + 1)
         return STATUS_DONE
     if chosen < 0 or chosen >= lane.instances:
         return STATUS_NO_INSTANCE
@@ -198,7 +207,7 @@ def _record(lane: Lane, chosen: Index) -> None:
     """Write a decision down, with the score of every instance that could be chosen."""
     offer, shown, row = offers(lane)[0], views(lane), lane.recorded_decisions
     d = decisions(lane)[row]
-    d.row, d.at_s, d.chosen, d.held = offer.row, lane.now_s, chosen, lane.held.count
+    d.row, d.at_s, d.chosen, d.held = offer.row, lane.now_s, chosen, queue(lane).count
     d.view_age_s = offer.report_age_s
     for i in range(lane.instances):
         value = np.nan
@@ -222,7 +231,7 @@ def run_lane(lanes: Lanes) -> tuple[Status, Row, Index]:
         if status == STATUS_STALLED:
             return status, slots(lane)[lane.stalled].row, NONE
         if status == STATUS_STUCK:
-            return status, slots(lane)[lane.held.head].row, NONE
+            return status, slots(lane)[queue(lane).head].row, NONE
         if status != STATUS_DECIDE:
             return status, NONE, NONE
         if lane.by_score == 1:
@@ -230,7 +239,9 @@ def run_lane(lanes: Lanes) -> tuple[Status, Row, Index]:
             if chosen < 0:
                 return STATUS_ALL_NAN, offers(lane)[0].row, chosen
         else:
-            chosen = choose(lane)(offers(lane)[0], views(lane), params(lane), memory(lane))
+            chosen = choose(lane)(
+                offers(lane)[0], views(lane), params(lane), memory(lane)[lane.replica]
+            )
         if lane.room_for_decisions > 0:
             _record(lane, chosen)
         status = place(lane)(lane, chosen)

@@ -14,7 +14,7 @@ from numba import from_dtype, types
 from workloadlab.jit import by_address
 from workloadlab.simulation.engine.arrays import ARRAYS, SIZES
 from workloadlab.simulation.engine.by_address import PARTS, ROUTERS
-from workloadlab.simulation.engine.record_types import LIST, NONE, SEQUENCE
+from workloadlab.simulation.engine.record_types import NONE, SEQUENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,8 @@ OPTIONS = {
     "interval_s": "f8",  # between reports of the engines, 0 if they are never stale
     "delay_s": "f8",  # of a report on its way
     "decision_s": "f8",  # that the router takes for a request, 0 for none
+    "overwrites": "i8",  # 1 if a report that arrives makes it forget what it sent before
+    "prefix_words": "i8",  # rows of `prefix_bits` that one replica has
 }
 """Facts of the run and their types."""
 
@@ -64,6 +66,9 @@ CLOCK = {
     "arrived": 0,  # requests
     "decided": 0,  # offers made to the router
     "released": 0,  # length of the heap of releases
+    "replica": 0,  # of the router, whose turn it is
+    "first_word": 0,  # where its rows of `prefix_bits` begin
+    "held": 0,  # requests in the queues of all replicas
     "ended": NONE,  # head of the list of slots whose next turn is due a release
     "finished": 0,  # requests, and their output tokens
     "finished_tokens": 0,
@@ -88,7 +93,6 @@ LANE = np.dtype(
         *((name, "i8") for name in SIZES),
         *OPTIONS.items(),
         *((name, "f8" if isinstance(start, float) else "i8") for name, start in CLOCK.items()),
-        ("held", LIST),  # the router's queue
     ],
     align=True,
 )

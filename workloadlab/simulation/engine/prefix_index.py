@@ -1,5 +1,7 @@
 """A router's own prefix index, compiled: the semantics of `prefix_index.py` without searching.
 
+Each replica of the router has one; functions work on that of the replica whose turn it is.
+
 It is a radix tree for each instance. A prompt that is placed takes the blocks that it shares with others
 over from them, so a block belongs to the last prompt that was sent with it, and what a prompt still has
 is one edge: its blocks from `shared` up to `blocks`. An edge is found by the block that it begins with.
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workloadlab.jit import entry, helper
+from workloadlab.jit import entry, helper, inline
 from workloadlab.simulation.engine.arrays import (
     block_ids,
     first_blocks,
@@ -29,9 +31,11 @@ from workloadlab.simulation.engine.arrays import (
 from workloadlab.simulation.engine.kv_blocks import clear_bit, set_bit, tell_indexed, whole_blocks
 from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.record_types import NONE
+from workloadlab.simulation.engine.replicas import queue
 
 if TYPE_CHECKING:
     from workloadlab.simulation.engine.kinds import (
+        Array,
         Block,
         Count,
         Index,
@@ -46,10 +50,22 @@ if TYPE_CHECKING:
 __all__ = ["forget_instance", "index_insert", "index_match"]
 
 
+@inline
+def _rules(lane: Lane) -> Record:
+    """Return the limits of the index of the replica whose turn it is."""
+    return index_rules(lane)[lane.replica]
+
+
+@inline
+def _parts(lane: Lane) -> Array:
+    """Return the parts of its index."""
+    return index_parts(lane)[lane.replica]
+
+
 @helper
 def _part(lane: Lane, i: Index) -> Position:
     """Return the part that an instance queues in: its own, or that of all."""
-    return lane.instances if index_rules(lane)[0].shared == 1 else i
+    return lane.instances if _rules(lane).shared == 1 else i
 
 
 @helper
@@ -61,7 +77,7 @@ def _bucket(lane: Lane, i: Index, block: Block) -> Position:
 @helper
 def _find(lane: Lane, i: Index, block: Block) -> Row:
     """Return the row of the prompt on an instance whose edge begins with a block, -1 for none."""
-    row = index_buckets(lane)[_bucket(lane, i, block)]
+    row = index_buckets(lane)[lane.replica, _bucket(lane, i, block)]
     while row != NONE:
         p = index_prompts(lane)[row]
         if p.head == block and p.instance == i:
@@ -77,17 +93,17 @@ def _list(lane: Lane, row: Row) -> None:
     if p.shared < p.blocks:
         p.head = block_ids(lane)[first_blocks(lane)[row] + p.shared]
         at = _bucket(lane, p.instance, p.head)
-        p.chained = index_buckets(lane)[at]
-        index_buckets(lane)[at] = row
+        p.chained = index_buckets(lane)[lane.replica, at]
+        index_buckets(lane)[lane.replica, at] = row
 
 
 @helper
 def _unlist(lane: Lane, row: Row) -> None:
     p = index_prompts(lane)[row]
     at = _bucket(lane, p.instance, p.head)
-    before = index_buckets(lane)[at]
+    before = index_buckets(lane)[lane.replica, at]
     if before == row:
-        index_buckets(lane)[at] = p.chained
+        index_buckets(lane)[lane.replica, at] = p.chained
         return
     while index_prompts(lane)[before].chained != row:
         before = index_prompts(lane)[before].chained
@@ -97,7 +113,7 @@ def _unlist(lane: Lane, row: Row) -> None:
 @helper
 def _forget_deepest(lane: Lane, part: Position) -> None:
     """Forget the deepest that is left of a part's oldest prompt, or the prompt if nothing is."""
-    row = index_parts(lane)[part].oldest
+    row = _parts(lane)[part].oldest
     p = index_prompts(lane)[row]
     i, tokens = p.instance, p.rest
     if p.rest > 0:
@@ -109,15 +125,15 @@ def _forget_deepest(lane: Lane, part: Position) -> None:
         if p.shared == p.blocks:
             _unlist(lane, row)
     else:
-        index_parts(lane)[part].oldest = p.newer
-    index_parts(lane)[i].tokens -= tokens
-    index_parts(lane)[lane.instances].tokens -= tokens
+        _parts(lane)[part].oldest = p.newer
+    _parts(lane)[i].tokens -= tokens
+    _parts(lane)[lane.instances].tokens -= tokens
 
 
 @helper
 def _forget_prompt(lane: Lane, row: Row) -> None:
     """Forget all that is left of a prompt."""
-    p, parts, first = index_prompts(lane)[row], index_parts(lane), first_blocks(lane)[row]
+    p, parts, first = index_prompts(lane)[row], _parts(lane), first_blocks(lane)[row]
     if p.shared < p.blocks:
         _unlist(lane, row)
     for k in range(p.shared, p.blocks):
@@ -131,18 +147,18 @@ def _forget_prompt(lane: Lane, row: Row) -> None:
 @helper
 def forget_instance(lane: Lane, i: Index) -> None:
     """Forget all that was sent to an instance, so that its requests may be sent once more."""
-    queue = index_parts(lane)[_part(lane, i)]
-    before, row = NONE, queue.oldest
+    part = _parts(lane)[_part(lane, i)]
+    before, row = NONE, part.oldest
     while row != NONE:
         p = index_prompts(lane)[row]
         if p.instance == i:
             _forget_prompt(lane, row)
             if before == NONE:
-                queue.oldest = p.newer
+                part.oldest = p.newer
             else:
                 index_prompts(lane)[before].newer = p.newer
-            if queue.newest == row:
-                queue.newest = before
+            if part.newest == row:
+                part.newest = before
         else:
             before = row
         row = p.newer
@@ -151,14 +167,14 @@ def forget_instance(lane: Lane, i: Index) -> None:
 @helper
 def _trim(lane: Lane, part: Position) -> None:
     """Enforce the capacity of a part."""
-    while index_parts(lane)[part].tokens > index_parts(lane)[part].capacity:
+    while _parts(lane)[part].tokens > _parts(lane)[part].capacity:
         _forget_deepest(lane, part)
 
 
 @helper
 def _age(lane: Lane, now: Seconds) -> None:
     """Forget what is too old by `now`, and what is too much if a sweep was due."""
-    rules, parts = index_rules(lane)[0], index_parts(lane)
+    rules, parts = _rules(lane), _parts(lane)
     first = _part(lane, np.int64(0))
     last = max(first + 1, lane.instances)
     if rules.ttl_s < np.inf:
@@ -179,8 +195,9 @@ def index_match(lane: Lane) -> None:
     shown = views(lane)
     _age(lane, lane.now_s)
     for i in range(lane.instances):
-        shown[i].index_size_tokens = index_parts(lane)[i].tokens
-    tell_indexed(lane, slots(lane)[lane.held.head].input)
+        shown[i].index_size_tokens = _parts(lane)[i].tokens
+    s = slots(lane)[queue(lane).head]
+    tell_indexed(lane, s, s.input)
 
 
 @helper
@@ -218,7 +235,7 @@ def _queue_up(lane: Lane, part: Record, row: Row) -> None:
 @part("index_insert", entry)
 def index_insert(lane: Lane, s: Request, i: Index) -> None:
     """Remember that a request was sent to instance `i`."""
-    rules, parts, p = index_rules(lane)[0], index_parts(lane), index_prompts(lane)[s.row]
+    rules, parts, p = _rules(lane), _parts(lane), index_prompts(lane)[s.row]
     whole = whole_blocks(lane, s, s.input)
     known = _take_over(lane, s, i, whole)
     p.used_s, p.instance, p.newer = lane.now_s, i, NONE

@@ -14,6 +14,7 @@ __all__ = [
     "GONE",
     "HEAP_ENTRY",
     "INSTANCE_STATE",
+    "LEDGER",
     "LIST",
     "NONE",
     "ORDERS",
@@ -21,6 +22,7 @@ __all__ = [
     "PART",
     "PROMPT",
     "RELEASE",
+    "REPLICA_STREAM",
     "RESULT",
     "RULES",
     "SEQUENCE",
@@ -36,6 +38,9 @@ one jump ends when step after step does but for the last bits, and those must no
 
 ASSUMED_OUTPUT_TOKENS = 256
 """Predicted output length while nothing has finished and the trace predicts nothing."""
+
+REPLICA_STREAM = 0x9FB21C651E98DF25
+"""Sets the draws of the replica that a request comes to apart from other draws of a run."""
 
 PAGE_BITS = 6
 """So many bits of a block id count the ids of a page, which are noted together as written."""
@@ -73,6 +78,7 @@ SEQUENCE = np.dtype(
         ("output", "i8"),  # true output tokens
         ("predicted", "i8"),  # output tokens as predicted when it was sent
         ("priority", "i8"),
+        ("replica", "i8"),  # of the router, that it came to
         ("first_block", "i8"),  # where its prefix blocks begin in `block_ids`
         ("blocks", "i8"),  # how many they are
         ("accepted", "i8"),  # number of its acceptance on the instance
@@ -98,10 +104,23 @@ LIST = np.dtype(
         ("head", "i8"),
         ("tail", "i8"),
         ("count", "i8"),
+        ("settled", "i8"),  # of a queue of the router, the tail before the arrivals of the moment
     ],
     align=True,
 )
 """Slots that are linked from the first to the last, -1 where there are none: see `linked_list`."""
+
+LEDGER = np.dtype(
+    [
+        ("in_flight", "i8"),  # requests that it sent there and that have not ended
+        ("sent", "i8"),  # ever
+        ("sent_tokens", "i8"),  # their prompt tokens
+        ("reported", "i8"),  # those of `sent` that it takes the report to know
+        ("reported_tokens", "i8"),
+    ],
+    align=True,
+)
+"""What one of several replicas of the router counts of an instance."""
 
 INSTANCE_STATE = np.dtype(
     [

@@ -25,6 +25,7 @@ from workloadlab.simulation.engine.kv_blocks import hits
 from workloadlab.simulation.engine.lane import STATUS_DECIDE, STATUS_DONE
 from workloadlab.simulation.engine.lane_record import LANES_TYPE
 from workloadlab.simulation.engine.record_types import NONE
+from workloadlab.simulation.engine.replicas import queue
 
 if TYPE_CHECKING:
     from workloadlab.simulation.engine.kinds import (
@@ -70,7 +71,7 @@ counts in its latencies and lies before its arrival at the router."""
 @inline
 def _inflicted_s(lane: Lane, chosen: Index) -> Seconds:
     """Return the seconds by which the first request in the queue slows those on an instance."""
-    e, s = engines(lane)[chosen], slots(lane)[lane.held.head]
+    e, s = engines(lane)[chosen], slots(lane)[queue(lane).head]
     others = float(min(e.in_flight, e.max_num_seqs - 1))
     if others == 0.0 or views(lane)[chosen].fits == 0:
         return 0.0

@@ -33,9 +33,7 @@ from workloadlab.simulation.engine.arrays import (
 )
 from workloadlab.simulation.engine.arrivals import (
     next_arrival,
-    note_end,
     pop_arrival,
-    release_next_turn,
 )
 from workloadlab.simulation.engine.by_address import index_insert, step_time
 from workloadlab.simulation.engine.decodes import overrun
@@ -48,8 +46,24 @@ from workloadlab.simulation.engine.kv_blocks import (
     tell_indexed,
     whole_blocks,
 )
-from workloadlab.simulation.engine.linked_list import insert, unlink
-from workloadlab.simulation.engine.record_types import ASSUMED_OUTPUT_TOKENS, GONE, NONE, TICK_S
+from workloadlab.simulation.engine.record_types import (
+    ASSUMED_OUTPUT_TOKENS,
+    GONE,
+    NONE,
+    REPLICA_STREAM,
+    TICK_S,
+)
+from workloadlab.simulation.engine.replicas import (
+    count_sent,
+    enqueue,
+    leave,
+    note_report,
+    queue,
+    reject,
+    see_report,
+    settle,
+    show_counts,
+)
 
 if TYPE_CHECKING:
     from workloadlab.simulation.engine.kinds import (
@@ -68,13 +82,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "arrivals_due",
-    "drop_overflow",
     "due_s",
     "fill_offer",
     "refresh_own",
     "refresh_signals",
-    "reject",
-    "reject_head",
     "report",
     "send",
     "tell_cached",
@@ -123,12 +134,14 @@ def report(lane: Lane) -> None:
 
 @inline
 def _show(lane: Lane, seen: Array) -> None:
-    """Show the router a snapshot, with what it has sent since."""
+    """Show the router a snapshot, with what it has sent since, unless the snapshot overwrites that."""
     for i in range(lane.instances):
         e, s, v = engines(lane)[i], seen[i], views(lane)[i]
         _copy_report(v, s)
-        v.sent_since_report = e.sent - s.sent_since_report
-        v.sent_tokens_since_report = e.sent_tokens - s.sent_tokens_since_report
+        v.sent_since_report = v.sent_tokens_since_report = 0
+        if lane.overwrites == 0:
+            v.sent_since_report = e.sent - s.sent_since_report
+            v.sent_tokens_since_report = e.sent_tokens - s.sent_tokens_since_report
 
 
 @inline
@@ -146,10 +159,12 @@ def refresh_signals(lane: Lane, now: Seconds) -> None:
             return
         for i in range(lane.instances):
             _read(i, lane, snapshots(lane)[tick % lane.depth, i])
+        note_report(lane, tick % lane.depth)
         lane.last_tick = tick
     if visible > lane.seen_tick:
         lane.seen_tick = visible
         _show(lane, snapshots(lane)[visible % lane.depth])
+        see_report(lane, visible % lane.depth)
 
 
 @helper
@@ -175,12 +190,12 @@ def _free_slot(lane: Lane) -> Slot:
 
 @inline
 def arrivals_due(lane: Lane, now: Seconds) -> Flag:
-    """Move the requests that are due by `now` into the router's queue, of one moment in order of row.
+    """Move the requests that are due by `now` into the router's queues, of one moment in order of row.
 
     Returns whether there was a slot for each of them.
     """
     live = slots(lane)
-    last = lane.held.tail
+    settle(lane)
     moment_s = now + TICK_S
     while due_s(lane) <= moment_s:
         q = _free_slot(lane)
@@ -188,52 +203,25 @@ def arrivals_due(lane: Lane, now: Seconds) -> Flag:
             return False
         if lane.decision_s > 0.0:
             lane.busy_s = due_s(lane)
-            last = lane.held.tail
+            settle(lane)
         row = pop_arrival(lane)
         lane.now_s = max(lane.now_s, results(lane)[row].arrival_s)
         _fill_slot(lane, live[q], row)
-        before = lane.held.tail
-        while before != last and live[before].row > live[q].row:
-            before = live[before].previous
-        insert(lane.held, live, q, before)
+        enqueue(lane, q)
         lane.arrived += 1
     return True
 
 
 @inline
 def _fill_slot(lane: Lane, s: Request, row: Row) -> None:
-    s.row = row
+    s.row, s.replica = row, 0
+    if lane.replicas > 1:
+        stream = lane.seed ^ np.uint64(REPLICA_STREAM)
+        s.replica = np.int64(uniform_draw(stream, row) * lane.replicas)
     s.input, s.output = inputs(lane)[row], outputs(lane)[row]
     s.priority = priorities(lane)[row]
     s.first_block = first_blocks(lane)[row]
     s.blocks = first_blocks(lane)[row + 1] - s.first_block
-
-
-@helper
-def reject(lane: Lane, q: Slot) -> None:
-    """End a request without service."""
-    row = slots(lane)[q].row
-    note_end(lane, row)
-    release_next_turn(lane, row, lane.now_s)
-    slots(lane)[q].next = lane.free_slot
-    lane.free_slot = q
-
-
-@helper
-def reject_head(lane: Lane) -> None:
-    """Reject the first request in the queue: no instance could ever serve it."""
-    q = lane.held.head
-    unlink(lane.held, slots(lane), q)
-    reject(lane, q)
-
-
-@helper
-def drop_overflow(lane: Lane) -> None:
-    """Reject the newest requests of a queue that is longer than allowed."""
-    while lane.held.count > lane.most_held:
-        q = lane.held.tail
-        unlink(lane.held, slots(lane), q)
-        reject(lane, q)
 
 
 @inline
@@ -242,7 +230,7 @@ def refresh_own(lane: Lane) -> tuple[Flag, Flag]:
 
     Returns (whether any instance could ever serve it, whether any may take it now).
     """
-    s = slots(lane)[lane.held.head]
+    s = slots(lane)[queue(lane).head]
     tokens = s.input + s.output - 1
     name = models(lane)[s.row]
     ever = free = False
@@ -259,15 +247,16 @@ def refresh_own(lane: Lane) -> tuple[Flag, Flag]:
         free = free or able
         v.in_flight = e.in_flight
         v.fits = 1 if able else 0
+    show_counts(lane)
     return ever, free
 
 
 @inline
 def tell_cached(lane: Lane) -> None:
     """Tell the router what every instance has cached of the first request: never its last token."""
-    s, shown = slots(lane)[lane.held.head], views(lane)
+    s, shown = slots(lane)[queue(lane).head], views(lane)
     if lane.keeps_bits == 1:
-        tell_indexed(lane, s.input - 1)
+        tell_indexed(lane, s, s.input - 1)
     else:
         limit = whole_blocks(lane, s, s.input - 1)
         for i in range(lane.instances):
@@ -279,7 +268,7 @@ def tell_cached(lane: Lane) -> None:
 @inline
 def fill_offer(lane: Lane) -> None:
     """Describe the first request in the queue to the router."""
-    r, s = offers(lane)[0], slots(lane)[lane.held.head]
+    r, s = offers(lane)[0], slots(lane)[queue(lane).head]
     row = s.row
     predicted = s.output if lane.oracle == 1 else predictions(lane)[row]
     if predicted < 0:
@@ -292,7 +281,7 @@ def fill_offer(lane: Lane) -> None:
     r.prefix_key = prefix_keys(lane)[row] if lane.prefix == 1 else NONE
     r.session, r.model, r.tenant = sessions(lane)[row], models(lane)[row], tenants(lane)[row]
     r.slo_class, r.priority = slo_classes(lane)[row], s.priority
-    r.queue_length = lane.held.count
+    r.queue_length = queue(lane).count
     r.report_age_s = 0.0
     if lane.interval_s > 0.0:
         r.report_age_s = lane.now_s - max(0, lane.seen_tick) * lane.interval_s
@@ -303,8 +292,8 @@ def fill_offer(lane: Lane) -> None:
 @inline
 def send(lane: Lane, chosen: Index) -> None:
     """Place the first request in the queue on an instance, or reject it if it cannot go there."""
-    q = lane.held.head
-    unlink(lane.held, slots(lane), q)
+    q = queue(lane).head
+    leave(lane, q)
     s, v = slots(lane)[q], views(lane)[chosen]
     result = results(lane)[s.row]
     result.dispatch_s = lane.now_s
@@ -316,5 +305,6 @@ def send(lane: Lane, chosen: Index) -> None:
     accept(chosen, lane, q, lane.now_s, offers(lane)[0].predicted_output_tokens)
     if lane.guesses == 1:
         index_insert(lane)(lane, s, chosen)
+    count_sent(lane, s, chosen)
     v.sent_since_report += 1
     v.sent_tokens_since_report += s.input

@@ -157,12 +157,12 @@ def _instances(cluster: Cluster) -> dict[str, Any]:
 
 
 def _index(settings: PrefixIndex | None, cluster: Cluster) -> dict[str, Any]:
-    """Lay out the limits of a prefix index and its empty parts."""
-    rules = np.zeros(1, RULES)
+    """Lay out the limits of prefix indexes and their empty parts, for each replica of the router."""
+    rules = np.zeros(cluster.replicas, RULES)
     tokens = [
         pool.blocks * pool.block_size for pool in cluster.pools for _ in range(pool.instances)
     ]
-    parts = np.zeros(len(tokens) + 1, PART)
+    parts = np.zeros((cluster.replicas, len(tokens) + 1), PART)
     parts["oldest"] = parts["newest"] = NONE
     if settings is not None:
         rules["ttl_s"] = np.inf if settings.ttl_s is None else settings.ttl_s
@@ -174,13 +174,12 @@ def _index(settings: PrefixIndex | None, cluster: Cluster) -> dict[str, Any]:
 
 def _router(policy: Router, cluster: Cluster, models: tuple[str, ...]) -> dict[str, Any]:
     """Lay out what a router sees at first, and its own."""
+    cells = empty_memory(len(cluster.instance_names)) if policy.kind == "choose" else np.zeros(0)
     return {
         "views": fixed_signals(cluster, models),
         **_index(policy.index, cluster),
         "params": np.array(policy.params, float),
-        "memory": empty_memory(len(cluster.instance_names))
-        if policy.kind == "choose"
-        else np.zeros(0),
+        "memory": np.tile(cells, (cluster.replicas, 1)),
     }
 
 
@@ -212,6 +211,8 @@ def _options(
         "interval_s": cluster.signal_interval_s,
         "delay_s": cluster.signal_delay_s,
         "decision_s": cluster.decision_overhead_s,
+        "overwrites": policy.overwrites,
+        "prefix_words": -(-instances // 64),
     }
 
 
@@ -237,7 +238,8 @@ def _sizes(workload: Workload, cluster: Cluster, options: dict[str, Any]) -> dic
         "depth": depth,
         "indexed_requests": indexed,
         "buckets": 1 << indexed.bit_length() if indexed else 0,
-        "prefix_words": -(-count // 64),
+        "counting_replicas": cluster.replicas if cluster.replicas > 1 else 0,
+        "bit_rows": -(-count // 64) * (cluster.replicas if options["guesses"] else 1),
         "prefix_ids": ids if options["guesses"] or options["keeps_bits"] else 0,
     }
 
@@ -312,5 +314,4 @@ def lane_arrays(
     for name, value in {**sizes, **options, **CLOCK, **_functions(policy, cluster)}.items():
         made.lane[name] = value
     made.lane["event_s"] = min(made.arrays["events"]["at_s"], default=np.inf)
-    made.lane["held"]["head"] = made.lane["held"]["tail"] = NONE
     return made

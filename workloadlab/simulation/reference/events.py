@@ -35,8 +35,9 @@ def stop(lane: Lane, engine: Engine, fail: float, now: float) -> None:
             outcome.dispatch_s[row] = math.nan
             outcome.instance[row] = -1
             lane.expected.append((now, row))
-    if lane.guess is not None:
-        lane.guess.forget(engine.index)
+    for replica in lane.replicas:
+        if replica.index is not None:
+            replica.index.forget(engine.index)
 
 
 def drain(lane: Lane, engine: Engine, value: float, now: float) -> None:  # noqa: ARG001

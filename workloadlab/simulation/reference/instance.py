@@ -40,7 +40,6 @@ class Engine:
     stepping: bool = False
     in_flight: int = 0
     sent: int = 0
-    sent_tokens: int = 0
     steps: int = 0
     outside: int = 0
     finished: list[int] = field(default_factory=list)
@@ -69,7 +68,6 @@ class Engine:
         self.waiting.append(sequence)
         self.in_flight += 1
         self.sent += 1
-        self.sent_tokens += sequence.input
 
     @property
     def has_work(self) -> bool:
@@ -267,5 +265,3 @@ class Engine:
         view.context_tokens = sum(s.computed for s in self.running)
         view.kv_blocks_used = self.pool.blocks - self.store.available
         view.next_decode_s = self.pool.decode_step_s(len(self.running), view.context_tokens)
-        view.sent_since_report = self.sent
-        view.sent_tokens_since_report = self.sent_tokens

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.errors import UsageError
-from workloadlab.routing import DEFER, REQUEST, Router, empty_memory
-from workloadlab.simulation.engine.record_types import TICK_S
+from workloadlab.routing import DEFER, REQUEST, Router
+from workloadlab.simulation.engine.record_types import REPLICA_STREAM, TICK_S
 from workloadlab.simulation.event import Entry, presence
 from workloadlab.simulation.fixed_signals import fixed_signals
 from workloadlab.simulation.outcome import Outcome
 from workloadlab.simulation.reference.events import handle_events
 from workloadlab.simulation.reference.instance import Engine, uniform_draw
 from workloadlab.simulation.reference.kv_blocks import Sequence
-from workloadlab.simulation.reference.prefix_index import IndexByDictionary
+from workloadlab.simulation.reference.replicas import Replica
 from workloadlab.simulation.reference.router_side import choose, refresh_signals, report
 from workloadlab.simulation.workload import Workload, prefix_keys, seed_state
 
@@ -59,7 +59,8 @@ class Lane:
     engines: list[Engine] = field(default_factory=list)
     groups: list[list[Engine]] = field(default_factory=list)
     expected: list[tuple[float, int]] = field(default_factory=list)
-    held: list[int] = field(default_factory=list)
+    replicas: list[Replica] = field(default_factory=list)
+    turn: int = 0
     events: list[Entry] = field(init=False)
     snapshots: dict[int, Any] = field(default_factory=dict)
     busy_s: float = 0.0
@@ -84,12 +85,10 @@ class Lane:
             engine.takes_requests, engine.starts_left = not absent, starts
         self.views = self.blank_views()
         self.offer = np.zeros(1, REQUEST).view(np.recarray)
-        self.params, self.memory = np.array(self.policy.params), empty_memory(len(self.engines))
+        self.params = np.array(self.policy.params)
         self.keys = prefix_keys(workload)
-        self.guess = None
-        if self.policy.index is not None:
-            tokens = [engine.pool.blocks * engine.pool.block_size for engine in self.engines]
-            self.guess = IndexByDictionary(self.policy.index, workload, tokens)
+        tokens = [engine.pool.blocks * engine.pool.block_size for engine in self.engines]
+        self.replicas = [Replica.of(self.policy, workload, tokens) for _ in range(cluster.replicas)]
         self.expected = [
             (float(workload.arrival_s[row] + cluster.request_overhead_s), int(row))
             for row in workload.starts
@@ -173,8 +172,23 @@ class Lane:
         spent_s = self.cluster.decision_overhead_s
         return max(at_s, self.busy_s) + spent_s if spent_s else at_s
 
+    def replica_of(self, row: int) -> int:
+        """Return the number of the replica that a request comes to."""
+        count = len(self.replicas)
+        return int(uniform_draw(self.state ^ REPLICA_STREAM, row) * count) if count > 1 else 0
+
+    @property
+    def replica(self) -> Replica:
+        """The replica whose turn it is."""
+        return self.replicas[self.turn]
+
+    def in_flight(self, engine: Engine) -> int:
+        """Count the requests on an instance that the replica whose turn it is has sent there."""
+        there = engine.waiting + engine.running
+        return sum(self.replica_of(sequence.row) == self.turn for sequence in there)
+
     def arrive(self, now: float) -> float:
-        """Move what is due into the router's queue, of one moment in order of row; return the moment."""
+        """Move what is due into the queues, of one moment in order of row; return the moment."""
         due = []
         moment_s = now + TICK_S
         while self.expected and self.due_s() <= moment_s:
@@ -187,7 +201,8 @@ class Lane:
                 self.outcome.arrival_s[row] = moment
             due.append(row)
             now = max(now, moment)
-        self.held += due if self.cluster.decision_overhead_s else sorted(due)
+        for row in due if self.cluster.decision_overhead_s else sorted(due):
+            self.replicas[self.replica_of(row)].held.append(row)
         return now
 
     def release_after(self, row: int, ended_s: float) -> None:
@@ -203,11 +218,18 @@ class Lane:
         return choose(self, row, now)
 
     def offer_held(self, now: float) -> None:
-        """Offer what waits in the router's queue, first come first, until the router defers."""
-        while self.held:
-            row = self.held[0]
+        """Let the replicas decide, one after the other, from the one whose turn it is on."""
+        while self.turn < len(self.replicas):
+            self.offer_queue(self.replica.held, now)
+            self.turn += 1
+        self.turn = 0
+
+    def offer_queue(self, held: list[int], now: float) -> None:
+        """Offer what waits in a replica's queue, first come first, until the router defers."""
+        while held:
+            row = held[0]
             if self.hopeless(row):
-                self.held.pop(0)
+                held.pop(0)
                 self.release_after(row, now)
                 continue
             if not any(self.open(row)):
@@ -219,10 +241,10 @@ class Lane:
                 break
             if not 0 <= chosen < len(self.engines):
                 raise UsageError(f"router {self.policy.name!r} chose instance {chosen}")
-            self.held.pop(0)
+            held.pop(0)
             self.send(row, chosen, now)
-        while len(self.held) > self.cluster.most_held:
-            self.release_after(self.held.pop(), now)
+        while len(held) > self.cluster.most_held:
+            self.release_after(held.pop(), now)
 
     def send(self, row: int, chosen: int, now: float) -> None:
         workload, view = self.workload, self.views[chosen]
@@ -241,25 +263,29 @@ class Lane:
         self.engines[chosen].accept(
             Sequence(row, input_tokens, output_tokens, predicted, priority, ids=ids), now
         )
-        if self.guess is not None:
-            self.guess.insert(row, chosen, now)
-        view.sent_since_report += 1
-        view.sent_tokens_since_report += input_tokens
+        if self.replica.index is not None:
+            self.replica.index.insert(row, chosen, now)
+        self.replica.count(chosen, input_tokens)
+
+    @property
+    def waiting(self) -> list[int]:
+        """The requests in the queues of all replicas."""
+        return [row for replica in self.replicas for row in replica.held]
 
     def goes_on(self) -> bool:
         """Say whether the router may still have to act."""
-        if self.expected or self.held or self.events:
+        if self.expected or self.waiting or self.events:
             return True
         return self.closed and self.next_step_end() < math.inf
 
     def run(self) -> Outcome:
         while self.goes_on():
             now = min(self.due_s(), self.events[0].at_s if self.events else math.inf)
-            if self.held or self.closed:
+            if self.waiting or self.closed:
                 now = min(now, self.next_step_end())
                 if now == math.inf:
                     name = self.policy.name
-                    raise UsageError(f"router {name!r} defers request {self.held[0]} for ever")
+                    raise UsageError(f"router {name!r} defers request {self.waiting[0]} for ever")
             if self.cluster.signal_interval_s > 0:
                 refresh_signals(self, now)
             self.advance(now)

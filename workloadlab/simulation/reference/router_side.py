@@ -36,15 +36,15 @@ def refresh_signals(lane: Lane, now: float) -> None:
         lane.snapshots[tick] = lane.blank_views()
         for engine, view in zip(lane.engines, lane.snapshots[tick], strict=True):
             engine.report(view)
+        for replica in lane.replicas:
+            replica.then[tick] = list(replica.sent)
     if visible > lane.seen_tick:
         lane.seen_tick = visible
-        for view, seen, engine in zip(
-            lane.views, lane.snapshots[visible], lane.engines, strict=True
-        ):
+        for view, seen in zip(lane.views, lane.snapshots[visible], strict=True):
             for name in REPORTED_FIELDS:
                 view[name] = seen[name]
-            view.sent_since_report = engine.sent - seen.sent_since_report
-            view.sent_tokens_since_report = engine.sent_tokens - seen.sent_tokens_since_report
+        for replica in lane.replicas:
+            replica.told = list(replica.sent if lane.policy.overwrites else replica.then[visible])
 
 
 def _report_age_s(lane: Lane, now: float) -> float:
@@ -57,22 +57,24 @@ def report(lane: Lane) -> None:
     """Show the router the instances as they are."""
     for view, engine in zip(lane.views, lane.engines, strict=True):
         engine.report(view)
-        view.sent_since_report = view.sent_tokens_since_report = 0
+    for replica in lane.replicas:
+        replica.told = list(replica.sent)
 
 
 def choose(lane: Lane, row: int, now: float) -> int:
     """Describe the request and the instances to the router; return its choice."""
-    workload, policy, views = lane.workload, lane.policy, lane.views
+    workload, policy, views, replica = lane.workload, lane.policy, lane.views, lane.replica
     input_tokens = int(workload.input_tokens[row])
     for view, engine, fits in zip(views, lane.engines, lane.open(row), strict=True):
-        view.in_flight = engine.in_flight
+        view.in_flight = lane.in_flight(engine)
+        view.sent_since_report, view.sent_tokens_since_report = replica.since_report(engine.index)
         view.fits = fits
-        if "prefix" in policy.reads and lane.guess is None and engine.pool.prefix_caching:
+        if "prefix" in policy.reads and replica.index is None and engine.pool.prefix_caching:
             whole = lane.named(row)[: (input_tokens - 1) // engine.pool.block_size]
             view.cached_tokens = engine.store.hits(whole) * engine.pool.block_size
             view.indexed_tokens = view.cached_tokens
-    if lane.guess is not None:
-        lane.guess.match(views, row, now)
+    if replica.index is not None:
+        replica.index.match(views, row, now)
     request = lane.offer[0]
     request.row, request.arrival_s, request.now_s = row, lane.outcome.arrival_s[row], now
     request.input_tokens, request.predicted_output_tokens = input_tokens, predict(lane, row)
@@ -81,12 +83,12 @@ def choose(lane: Lane, row: int, now: float) -> int:
     request.prefix_key = lane.keys[row] if "prefix" in policy.reads else -1
     for name in ("session", "model", "tenant", "slo_class", "priority"):
         request[name] = getattr(workload, name)[row]
-    request.queue_length = len(lane.held)
+    request.queue_length = len(replica.held)
     request.report_age_s = _report_age_s(lane, now)
     request.draw = uniform_draw(lane.state, lane.decisions)
     lane.decisions += 1
     if policy.kind == "choose":
-        return int(policy.interpreted(request, views, lane.params, lane.memory))
+        return int(policy.interpreted(request, views, lane.params, replica.memory))
     best, best_score = -1, math.inf
     for index in range(len(lane.engines)):
         if views[index].fits:
