@@ -8,8 +8,8 @@ import numpy as np
 from numba import types
 
 from workloadlab.jit import entry
+from workloadlab.oracles.fork_kernel import copy_lane
 from workloadlab.simulation.engine.arrays import results
-from workloadlab.simulation.engine.fork import copy_lane
 from workloadlab.simulation.engine.lane import RUN_LANE, STATUS_DONE
 from workloadlab.simulation.engine.lane_record import LANES_TYPE
 from workloadlab.simulation.engine.record_types import NONE

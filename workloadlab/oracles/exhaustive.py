@@ -13,7 +13,7 @@ import numpy.typing as npt
 from workloadlab.errors import UsageError
 from workloadlab.oracles.look_ahead import follow, planned
 from workloadlab.oracles.oracle import Oracle
-from workloadlab.simulation.engine.run import lane_problem
+from workloadlab.simulation.engine.verdict import lane_problem
 from workloadlab.simulation.event import refuse_events
 from workloadlab.simulation.preparation import workload_and_cluster
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.routing import router
-from workloadlab.simulation.engine.run import blame, lane_problem, outcome_of
+from workloadlab.simulation.engine.run import blame
+from workloadlab.simulation.engine.verdict import lane_problem, outcome_of
 
 if TYPE_CHECKING:
     from workloadlab.routing import Router

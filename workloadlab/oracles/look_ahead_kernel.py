@@ -11,6 +11,7 @@ import numpy as np
 from numba import types
 
 from workloadlab.jit import entry, inline
+from workloadlab.oracles.fork_kernel import copy_lane
 from workloadlab.simulation.engine.arrays import (
     memory,
     offers,
@@ -20,7 +21,6 @@ from workloadlab.simulation.engine.arrays import (
     views,
 )
 from workloadlab.simulation.engine.by_address import choose, next_decision, place
-from workloadlab.simulation.engine.fork import copy_lane
 from workloadlab.simulation.engine.lane import (
     RUN_LANE,
     STATUS_DECIDE,

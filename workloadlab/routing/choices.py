@@ -34,6 +34,7 @@ __all__ = [
     "least",
     "least_among",
     "least_at_random",
+    "least_cell",
     "least_in_flight",
     "least_of_drawn",
     "lowest_and_highest",
@@ -112,6 +113,18 @@ def least(number: Number) -> Callable[..., int]:
         return best
 
     return least_of
+
+
+def least_cell(instances: Any, cells: Any) -> int:
+    """Return the instance whose own cell of a column of the memory is least; -1 if none can serve.
+
+    By position: `least` of `cells[instance.index]` is the same, at some 3 ns more for 8 instances.
+    """
+    best = -1
+    for i in range(len(instances)):
+        if instances[i].fits == 1 and (best < 0 or cells[i] < cells[best]):
+            best = i
+    return best
 
 
 def least_among(allowed: Number, number: Number) -> Callable[..., int]:

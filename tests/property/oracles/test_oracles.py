@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from numba import njit
 
 from workloadlab.latency import LatencyModel
+from workloadlab.oracles.fork_kernel import copy_lane
 from workloadlab.oracles.forked import forked_lane
 from workloadlab.oracles.look_ahead import look_ahead
 from workloadlab.routing import SHELF, PrefixIndex, router
 from workloadlab.simulation import Cluster, Pool
 from workloadlab.simulation.engine import setup as layout
-from workloadlab.simulation.engine.fork import copy_lane
 from workloadlab.simulation.engine.lane import STATUS_DECIDE, run_lane
 from workloadlab.simulation.engine.record_types import PAGE_BITS, TICK_S
 from workloadlab.simulation.engine.rewards import (

@@ -18,7 +18,8 @@ from workloadlab.latency.estimators.registry import estimator_named
 from workloadlab.routing import SHELF
 from workloadlab.simulation import Cluster, Event, replay
 from workloadlab.simulation.engine import setup as layout
-from workloadlab.simulation.engine.run import outcome_of, replay_lane
+from workloadlab.simulation.engine.run import replay_lane
+from workloadlab.simulation.engine.verdict import outcome_of
 from workloadlab.simulation.recording import recorder_for
 from workloadlab.simulation.reference.lane import Lane
 from workloadlab.trace import Runs, Trace

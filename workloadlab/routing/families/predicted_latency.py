@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from workloadlab.routing.choices import least, least_among
+from workloadlab.routing.choices import least_among, least_cell
 from workloadlab.routing.families.scorers import LLMD_INDEX
 from workloadlab.routing.memory import memory_slots, per_instance
 from workloadlab.routing.prompts import context_with, prompts_ahead, unindexed_tokens
@@ -97,7 +97,7 @@ def load_gradient(instances: Any, params: Any, memory: Any) -> int:
     ttft_s = memory[per_instance(PREDICTED.ttft_s, instances)]
     tpot_s = memory[per_instance(PREDICTED.tpot_s, instances)]
     best = _fullest_that_meets(instances, ttft_s, tpot_s, params)
-    return best if best >= 0 else _least_own_cell(instances, ttft_s)
+    return best if best >= 0 else least_cell(instances, ttft_s)
 
 
 def _meets(v: Any, ttft_s: Any, tpot_s: Any, params: Any) -> bool:
@@ -108,12 +108,7 @@ def _minus_load(v: Any, ttft_s: Any, tpot_s: Any, params: Any) -> Any:
     return -v.in_flight
 
 
-def _own_cell(v: Any, cells: Any) -> Any:
-    return cells[v.index]
-
-
 _fullest_that_meets = least_among(_meets, _minus_load)
-_least_own_cell = least(_own_cell)
 
 
 @router(

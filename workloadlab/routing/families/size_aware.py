@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workloadlab.routing.choices import least
+from workloadlab.routing.choices import least, least_cell
 from workloadlab.routing.memory import memory_slots, per_instance
 from workloadlab.routing.prompts import prompts_ahead, uncached_tokens
 from workloadlab.routing.router import router
@@ -18,17 +18,12 @@ ASSIGNED = memory_slots(assigned="instance")
 CLOCKS = memory_slots(ready_s="instance")
 
 
-def _own_cell(instance: Any, cells: Any) -> Any:
-    return cells[instance.index]
-
-
 def _work_s(instance: Any, request: Any, params: Any, errors: Any) -> float:
     prompt = prompts_ahead(instance) + uncached_tokens(request, instance)
     output = max(0.0, instance.output_tokens_left + errors[instance.index])
     return float(params[0] * prompt + params[1] * output)
 
 
-_least_own_cell = least(_own_cell)
 _least_work = least(_work_s)
 
 
@@ -75,7 +70,7 @@ def least_work_left(request: Any, instances: Any, params: Any, memory: Any) -> i
 def decode_balancer(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Balance the running sum of assigned output tokens, finished or not; ties to the lowest index."""
     assigned = memory[per_instance(ASSIGNED.assigned, instances)]
-    best = _least_own_cell(instances, assigned)
+    best = least_cell(instances, assigned)
     assigned[best] += request.output_tokens
     return best
 

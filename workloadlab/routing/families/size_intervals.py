@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from workloadlab.routing.choices import count_able, least, lowest_and_highest, nth_able
+from workloadlab.routing.choices import count_able, least_cell, lowest_and_highest, nth_able
 from workloadlab.routing.memory import memory_slots, per_instance
 from workloadlab.routing.router import router
 
@@ -30,7 +30,6 @@ def _own_cell(instance: Any, cells: Any) -> Any:
 
 _range_of_cached = lowest_and_highest(_cached)
 _range_of_own_cells = lowest_and_highest(_own_cell)
-_least_own_cell = least(_own_cell)
 
 
 def _least_in_band(instances: Any, first: Any, end: Any, spill: Any) -> int:
@@ -178,7 +177,7 @@ def smg_bucket(request: Any, instances: Any, params: Any, memory: Any) -> int:
     length = 4.0 * request.input_tokens
     chosen = -1
     if high - low > params[3] and high > params[4] * low:
-        chosen = _least_own_cell(instances, sent)
+        chosen = least_cell(instances, sent)
     else:
         for i in range(count):
             if instances[i].fits == 1 and (chosen < 0 or ends[chosen] < length):

@@ -23,9 +23,9 @@ from workloadlab.simulation.engine.lane import (
 )
 from workloadlab.simulation.engine.lane_record import ADDRESSES, LANE, LaneArrays
 from workloadlab.simulation.engine.record_types import SEQUENCE
-from workloadlab.simulation.engine.run import lane_problem, outcome_of
 from workloadlab.simulation.engine.setup import lane_arrays
 from workloadlab.simulation.engine.threads import LaneThreads
+from workloadlab.simulation.engine.verdict import lane_problem, outcome_of
 from workloadlab.simulation.workload import seed_state
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ import pytest
 from numba import njit
 
 from workloadlab.latency import LatencyModel
+from workloadlab.oracles.fork_kernel import copy_lane
 from workloadlab.oracles.forked import forked_lane
 from workloadlab.routing import PrefixIndex, router
 from workloadlab.simulation import Cluster, Event
 from workloadlab.simulation.engine import arrays as table
 from workloadlab.simulation.engine import setup as layout
 from workloadlab.simulation.engine.arrays import ARRAYS, SIZES, Fork
-from workloadlab.simulation.engine.fork import copy_lane
 from workloadlab.simulation.engine.lane import STATUS_DECIDE, run_lane
 from workloadlab.simulation.engine.lane_record import ADDRESSES, COMPILED_PARTS, LANE, PARTS
 from workloadlab.simulation.engine.record_types import PAGE_BITS
@@ -63,11 +63,11 @@ def crowd(*, closed=False):
 
 
 def cluster(**pool):
-    """Instances that must evict and preempt, with reports on their way."""
+    """Instances that must evict and preempt, with reports on their way to two routers."""
     model = LatencyModel.linear(constant_s=0.1, prefill_token_s=1e-2, decode_seq_s=1e-2)
     return Cluster.uniform(
         3, model, kv_blocks=20, block_size=2, prefix_caching=True,
-        signal_interval_s=0.3, signal_delay_s=0.7, **pool,
+        signal_interval_s=0.3, signal_delay_s=0.7, replicas=2, **pool,
     )  # fmt: skip
 
 
