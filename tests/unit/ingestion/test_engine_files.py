@@ -69,7 +69,12 @@ def test_a_vllm_benchmark_names_its_model_and_what_its_user_added(tmp_path):
     head = {"backend": "openai", "model_id": "m", "tokenizer_id": "t", "ttfts": [0.1]}
     added = {"tensor_parallel_size": "2", "vllm_version": "0.19.1"}
     one = write(tmp_path / "bench.json", head | added)
-    assert facts_of_vllm_bench(one) == {"engine_version": "0.19.1", "model": "m", "tp": 2}
+    assert facts_of_vllm_bench(one) == {
+        "engine": "vllm",
+        "engine_version": "0.19.1",
+        "model": "m",
+        "tp": 2,
+    }
     lines = tmp_path / "bench.jsonl"
     lines.write_text(f"{json.dumps(head)}\n{json.dumps(head | {'model_id': 'n'})}\n")
     assert facts_of_vllm_bench(lines) == {"model": "m"}

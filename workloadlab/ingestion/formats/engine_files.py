@@ -42,7 +42,9 @@ def facts_of_aiperf(log: Path) -> dict[str, Any]:
 
 def facts_of_vllm_bench(log: Path) -> dict[str, Any]:
     """Read the model, and the facts that a user gave with `--metadata`, from the head of a result."""
-    return engine_facts(_scalars(_first_json(log)), where=str(log))
+    found = _scalars(_first_json(log))
+    engine = {"engine": "vllm"} if "vllm_version" in found else {}
+    return engine_facts({**engine, **found}, where=str(log))
 
 
 def facts_of_guidellm(log: Path) -> dict[str, Any]:
