@@ -54,6 +54,11 @@ if TYPE_CHECKING:
 @click.option("--block-size", type=int, help="Tokens per prefix block, where the log does not say.")
 @click.option("--keep-ids", is_flag=True, help="Keep ids as they are instead of renumbering them.")
 @click.option(
+    "--share",
+    is_flag=True,
+    help="For others' eyes: rare and long labels become ordinals, dates are dropped.",
+)
+@click.option(
     "--strict", is_flag=True, help="Fail on the first bad row instead of setting it aside."
 )
 @json_option
@@ -67,6 +72,7 @@ def command(
     where: tuple[str, ...],
     block_size: int | None,
     keep_ids: bool,
+    share: bool,
     strict: bool,
     as_json: bool,
 ) -> None:
@@ -92,6 +98,7 @@ def command(
             block_size=block_size,
             keep_ids=keep_ids,
             where=pairs(where, "--where"),
+            share=share,
         )
     rows = trace.provenance.rows
     if as_json:

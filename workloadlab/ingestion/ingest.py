@@ -22,6 +22,7 @@ from workloadlab.ingestion.mapping_file import mapping_file
 from workloadlab.ingestion.parsing.json import text_of
 from workloadlab.ingestion.second_pass import finish
 from workloadlab.ingestion.settle import settle
+from workloadlab.ingestion.share import shareable
 from workloadlab.ingestion.sources import find
 from workloadlab.trace import GIVEN, Provenance, Trace, write_atomically
 from workloadlab.trace.store import write_trace
@@ -33,13 +34,15 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.formats import Column, Format
     from workloadlab.ingestion.inspect import Head
 
+    Frame = Any
+
 __all__ = ["ingest"]
 
 _YEAR_1973_NS = 100_000_000_000_000_000
 
 
 def ingest(
-    sources: str | Path | Sequence[str | Path],
+    sources: str | Path | Sequence[str | Path] | Frame,
     out: str | Path | None = None,
     *,
     format: str | None = None,  # noqa: A002
@@ -49,6 +52,7 @@ def ingest(
     block_size: int | None = None,
     keep_ids: bool = False,
     where: Mapping[str, object] | None = None,
+    share: bool = False,
 ) -> Trace:
     r"""Read request logs and return them as one trace in arrival order.
 
@@ -63,20 +67,26 @@ def ingest(
     the same logs give the same bytes. Prompt text is never read into a trace.
 
     Args:
-        sources: a file, a glob pattern, or a list of them. CSV and JSON lines (gzip or not), Parquet.
+        sources: a file, a glob pattern, a folder, `-` for standard input, a list of them, or a frame
+            of polars or pandas. CSV, JSON lines and JSON (packed or not), Parquet.
         out: the trace to write, atomically; None for a trace in memory.
-        format: azure, mooncake, llmservingsim, vllm_multiturn, inferencex, aiperf or generic; by
-            default found from the columns.
-        mapping: trace column to log column, such as `{"input_tokens": "prompt_len", "arrival": "ts"}`.
-            Times may be written without `_ns`; nested JSON keys with dots.
+        format: one of `workloadlab.ingestion.FORMATS`, such as azure or litellm; by default found
+            from the columns.
+        mapping: trace column to log column, such as `{"input_tokens": "prompt_len", "arrival": "ts"}`,
+            or the path of a mapping file. Times may be written without `_ns`; nested JSON keys with
+            dots; `a+b` and `a-b` add and subtract; "" leaves a column out.
         units: unit of a numeric time, such as `{"arrival": "ms"}`: s, ms, us or ns. By default what
-            the column's name ends in (`latency_ms`), else seconds; an arrival's magnitude tells epoch
-            seconds from ms, us and ns. ISO datetimes need none; without a zone they are UTC.
+            the column's name ends in (`latency_ms`); an arrival's magnitude tells epoch seconds from
+            ms, us and ns, and a duration is told by the tokens beside it, or asked for. ISO datetimes
+            need none; without a zone they are UTC.
         strict: refuse the logs at the first bad row and write nothing.
         block_size: tokens per block id; 512 for mooncake.
         keep_ids: keep ids as they are in the log.
         where: log columns and the value that a row must have in each, such as `{"run": "b200"}`: for
             files that hold several runs. The other rows are counted as `left_out`.
+        share: make a trace that may leave the house: names of models, tasks, classes and finish
+            reasons that fewer than five requests have, or that are long, become ordinals, and the date
+            is dropped.
 
     Returns:
         The trace, opened from `out` or held in memory.
@@ -98,6 +108,8 @@ def ingest(
         >>> trace.provenance.rows["rejected"]
         {'not an integer': 1}
     """
+    if share and keep_ids:
+        raise UsageError("--share keeps ids nowhere", fix="leave out --keep-ids")
     with ExitStack() as stack:
         target = None if out is None else Path(out)
         path = stack.enter_context(write_atomically(target)) if target else None
@@ -128,6 +140,8 @@ def ingest(
             keep_ids=keep_ids,
             clock=log_format.clock,
         )
+        if share:
+            frame = shareable(frame)
         columns = rules[0].columns
         provenance = Provenance(
             reader=log_format.name,
@@ -141,17 +155,18 @@ def ingest(
                 "keep_ids": keep_ids,
                 "strict": strict,
                 **({"where": asked} if asked else {}),
+                **({"share": True} if share else {}),
             },
             sources=[
                 {
-                    "path": head.path.name,
+                    "path": "" if share else head.path.name,
                     "bytes": head.path.stat().st_size,
                     "sha256": digest.result(),
                     "rows": rows,
                 }
                 for head, digest, rows in zip(heads, digests, staged.rows_by_file, strict=True)
             ],
-            t0_unix_ns=_t0(staged),
+            t0_unix_ns=None if share else _t0(staged),
             zone_assumed="UTC" if staged.naive else None,
             units={
                 c.target.removesuffix("_ns"): c.unit
@@ -164,7 +179,7 @@ def ingest(
                 if c.why and c.target in staged.filled
             },
             rows=staged.counts(),
-            notes=notes,
+            notes=[] if share else notes,
             system=_system(heads, log_format),
         )
         write_trace(frame, path or folder / "trace", provenance.to_dict())

@@ -89,18 +89,17 @@ def far_rows(
 
 def scoped_blocks(frame: pl.DataFrame) -> pl.DataFrame:
     """Make block ids that are local to a session different from those of every other session."""
+    import pyarrow as pa
+
+    blocks = frame["block_ids"]
     scope = frame["session_id"].hash(seed=0).to_numpy()
-    lists = frame["block_ids"].to_arrow()
-    flat = lists.flatten().to_numpy(zero_copy_only=False)
-    lengths = frame["block_ids"].list.len().fill_null(0).to_numpy()
+    flat = blocks.explode(empty_as_null=False, keep_nulls=False).to_numpy()
+    lengths = blocks.list.len().fill_null(0).to_numpy()
     mixed = flat * _ODD + np.repeat(scope, lengths)
-    again = pl.Series(mixed ^ (mixed >> np.uint64(32)), dtype=pl.UInt64)
-    rows = pl.DataFrame({"row": np.repeat(np.arange(frame.height, dtype=np.uint32), lengths),
-                         "block_ids": again})  # fmt: skip
-    grouped = rows.group_by("row", maintain_order=True).agg("block_ids")
-    index = pl.DataFrame({"row": np.arange(frame.height, dtype=np.uint32)})
-    joined = index.join(grouped, on="row", how="left", maintain_order="left")["block_ids"]
-    empty = pl.Series([[]], dtype=pl.List(pl.UInt64))
-    none = frame["block_ids"].is_null()
-    filled = pl.select(pl.when(joined.is_null() & ~none).then(empty.first()).otherwise(joined))
-    return frame.with_columns(filled.to_series().alias("block_ids"))
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    lists = pa.LargeListArray.from_arrays(
+        pa.array(offsets),
+        pa.array(mixed ^ (mixed >> np.uint64(32))),
+        mask=pa.array(blocks.is_null().to_numpy()),
+    )
+    return frame.with_columns(pl.Series("block_ids", pl.from_arrow(lists)))

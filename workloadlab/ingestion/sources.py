@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.packing import opened
@@ -33,12 +33,14 @@ def find(sources: str | Path | Sequence[str | Path], folder: Path) -> list[tuple
     Globs and folders are read in name order; `-` is stdin.
 
     Args:
-        sources: what the user named.
+        sources: what the user named: a path, a pattern, a list of them, or a frame.
         folder: where stdin is kept while it is read.
 
     Raises:
         UsageError: nothing there, or a file named twice.
     """
+    if type(sources).__module__.partition(".")[0] in ("polars", "pandas"):
+        return [(_written(sources, folder), False)]
     named = [sources] if isinstance(sources, str | Path) else list(sources)
     if not named:
         raise UsageError("no source file is named", fix="name at least one log file")
@@ -51,6 +53,18 @@ def find(sources: str | Path | Sequence[str | Path], folder: Path) -> list[tuple
             raise UsageError("is named twice", where=str(path), fix="name each file once")
         seen.add(path.resolve())
     return paths
+
+
+def _written(frame: Any, folder: Path) -> Path:
+    """Write a frame where it can be read like a log."""
+    import polars as pl
+
+    path = folder / "frame.parquet"
+    if isinstance(frame, pl.LazyFrame):
+        frame = frame.collect()
+    made = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame)
+    made.write_parquet(path)
+    return path
 
 
 def _expanded(name: str, folder: Path) -> list[Path]:

@@ -35,6 +35,9 @@ __all__ = ["settled", "short"]
 
 WEEK_NS = 7 * 86_400 * 10**9
 
+_OPTIONAL = {"queue_ns", "last_token_ns", "think_ns"}
+"""Times that are left unread, rather than asked for, where nothing tells their unit."""
+
 _ORDER = ("arrival_ns", "output_tokens", "e2e_ns")
 
 
@@ -60,6 +63,8 @@ def settled(
         try:
             settled = _timed(column, units.get(target), table, done, known)
         except UsageError as error:
+            if guessed and target in _OPTIONAL:
+                continue
             if error.where is None:
                 raise UsageError(error.what, where=str(head.path), fix=error.fix) from None
             raise

@@ -22,13 +22,12 @@ __all__ = ["check_block_size", "check_turns", "first_bad", "nothing_chosen", "no
 def check_turns(bad: list[pl.DataFrame], rules: Rules, rows: int, head: Head) -> None:
     """Refuse sessions of which only the first turn has a time: they have no open-loop arrivals."""
     by_target = {column.target: label(column.source) for column in rules.columns}
-    if not bad or not {"think_ns", "session_id"} <= by_target.keys():
+    if not bad or not {"arrival_ns", "think_ns", "session_id"} <= by_target.keys():
         return
     lacking = (
         pl.concat(bad)
         .filter(
-            (pl.col("reason") == "missing value")
-            & (pl.col("column") == by_target.get("arrival_ns"))
+            (pl.col("reason") == "missing value") & (pl.col("column") == by_target["arrival_ns"])
         )
         .height
     )

@@ -263,6 +263,13 @@ LOGS = {
         otlp({"id": "a", "at": 0, "attributes": CHAT}).replace("resourceSpans", "batches"),
         {"output_tokens": [30], "e2e_ns": [2 * S]}, T0,
     ),
+    "otel_collected": Log(
+        json.dumps({"trace_id": "x", "span_count": 1, "spans": [
+            {"trace_id": "x", "span_id": "a", "parent_span_id": None,
+             "start_time": "2026-09-21T14:13:20.000000", "end_time": "2026-09-21T14:13:22.500000",
+             "attributes": CHAT}]}),
+        {"input_tokens": [120], "e2e_ns": [2_500 * MS], "outcome": ["ok"]}, T0,
+    ),
     "otel_console": Log(
         json.dumps({"name": "chat", "context": {"trace_id": "0x0", "span_id": "0x1"},
                     "parent_id": None, "start_time": "2026-09-21T14:13:20.000000Z",

@@ -263,7 +263,7 @@ def test_a_folder_leaves_aside_what_is_no_log(tmp_path: Path) -> None:
     assert [note.split(" ")[0] for note in trace.provenance.notes] == [
         "README.md", "c.csv", "d.csv", "e.csv",
     ]  # fmt: skip
-    with pytest.raises(wl.WorkloadlabError, match="prose"):
+    with pytest.raises(wl.WorkloadlabError, match="like a heading"):
         wl.ingest(tmp_path / "logs" / "README.md")
 
 
@@ -280,6 +280,16 @@ def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     ("text", "words"),
     [
         ("# HELP a b\n# TYPE a counter\na 1\n", "is Prometheus metrics"),
+        (
+            "\x1b[0;36m(APIServer pid=8)\x1b[0;0m INFO 02-04 09:49:17 [a]\nx\n",
+            "is an engine's text log",
+        ),
+        (json.dumps({"0": {"input_tokens": "{}", "output_tokens": "{}"}}), "a workload model"),
+        (
+            json.dumps({"load_summary": {"count": 60}, "successes": {}}),
+            "a summary of inference-perf",
+        ),
+        ("batch_size,input_len,output_len,ttft,e2e_time\n1,2,3,0.5,0.6\n", "looks like arrival"),
         ("INFO 02-04 09:53:30 [logger.py:43] Received request a\nx\n", "is an engine's text log"),
         ("0,0.5,1.2,Gamma,0.69,2.88\n600,,,,,\n", "is a ServeGen client: a workload model"),
         ("1790000000,5,6\n1790000001,5,6\n", "has no header"),
@@ -345,3 +355,22 @@ def test_a_mapping_file_says_a_format(tmp_path: Path) -> None:
                         (MAPPING.replace("e2e", "e3e"), "is no column of a trace")):  # fmt: skip
         with pytest.raises(wl.WorkloadlabError, match=words):
             wl.ingest(log, mapping=_written(tmp_path / "bad.toml", text))
+
+
+def test_a_frame_is_read_like_a_log(tmp_path: Path) -> None:
+    frame = pl.DataFrame(ROWS)
+    assert wl.ingest(frame).read("input_tokens")["input_tokens"].to_list()[0] == 100
+    assert wl.ingest(frame.lazy(), tmp_path / "out.trace").requests == 12
+
+
+def test_what_is_shared_names_nobody(tmp_path: Path) -> None:
+    rows = [row | {"model": "m" if n < 9 else f"acme-{n}"} for n, row in enumerate(ROWS)]
+    log = _written(tmp_path / "acme.jsonl", lines(rows))
+    wl.ingest(log, tmp_path / "out.trace", share=True)
+    trace = Trace.open(tmp_path / "out.trace")
+    labels = ["m"] * 9 + ["model-1", "model-2", "model-3"]
+    assert trace.read("model")["model"].to_list() == labels
+    assert trace.provenance.t0_unix_ns is None
+    assert b"acme" not in (tmp_path / "out.trace").read_bytes()
+    with pytest.raises(wl.WorkloadlabError, match="keeps ids nowhere"):
+        wl.ingest(log, share=True, keep_ids=True)

@@ -39,6 +39,10 @@ class Refusal:
 _DETAILS = (
     "run the benchmark again with --save-result --save-detailed (vLLM) or --output-details (SGLang)"
 )
+_SERVEGEN = (
+    "is a ServeGen client: a workload model (rates and distributions by window), not requests"
+)
+_GENERATE = "generate a trace from it with ServeGen, and ingest that"
 REFUSALS = (
     Refusal(
         "is Prometheus metrics: sums over all requests, not one row each",
@@ -57,8 +61,8 @@ REFUSALS = (
         text=r"(\(\w+ pid=\d+\) )?(INFO|WARNING|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d",
     ),
     Refusal(
-        "is a ServeGen client: a workload model (rates and distributions by window), not requests",
-        "generate a trace from it with ServeGen, and ingest that",
+        _SERVEGEN,
+        _GENERATE,
         text=r"[\d.]+,[\d.eE+-]*,[\d.eE+-]*,(Gamma|Weibull|Exponential|)?,[\d.eE+-]*,[\d.eE+-]*\r?\n",
     ),
     Refusal(
@@ -77,7 +81,7 @@ REFUSALS = (
         text=r"<(!DOCTYPE|html)",
     ),
     Refusal(
-        "is prose (Markdown), not a log",
+        "begins with # like a heading or a comment, not like a log",
         "leave it out",
         text=r"#{1,3} [^,\n]*\n",
     ),
@@ -86,6 +90,7 @@ REFUSALS = (
         "log the requests in a gateway; use this for their rate only",
         frozenset({"object", "data"}),
     ),
+    Refusal(_SERVEGEN, _GENERATE, frozenset({"window_start_s", "rate_rps", "cv"})),
     Refusal(
         "is chats in ShareGPT's form: text without token counts or times",
         "run them through a benchmark client and ingest its records",
@@ -140,6 +145,8 @@ REFUSALS = (
 )
 """Every such kind of file."""
 
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
+_WINDOWS = re.compile(r"\d+\.(input|output|image|audio|video|reason)\w*")
 _MANY = re.compile(
     r"(^|[._])(num_(model_)?requests|n_requests|requests?_count|count_requests|total_requests|"
     r"api_requests|num_calls)$",
@@ -153,10 +160,12 @@ def check(head: Head) -> None:
     Raises:
         DataError: it is one of these.
     """
-    present = frozenset(head.keys)
+    present = set(head.keys) | {key.split(".")[0] for key in head.keys}
     for refusal in REFUSALS:
         if refusal.keys and refusal.keys <= present and not refusal.without & present:
             raise DataError(refusal.what, where=str(head.path), fix=refusal.fix)
+    if head.keys and all(_WINDOWS.fullmatch(key) for key in head.keys):
+        raise DataError(_SERVEGEN, where=str(head.path), fix=_GENERATE)
     for key in head.keys:
         counts = [float(text) for text in head.samples.get(key, []) if is_number(text)]
         if _MANY.search(key) and any(count > 1 for count in counts):
@@ -173,6 +182,7 @@ def check_text(path: Path, start: str) -> None:
     Raises:
         DataError: it is one of these.
     """
+    plain = _COLOURS.sub("", start)
     for refusal in REFUSALS:
-        if refusal.text and re.match(refusal.text, start):
+        if refusal.text and re.match(refusal.text, plain):
             raise DataError(refusal.what, where=str(path), fix=refusal.fix)

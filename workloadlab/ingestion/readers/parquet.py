@@ -79,8 +79,10 @@ def _blocks(value: pl.Expr, dtype: pl.DataType, head: Head, key: str) -> pl.Expr
             where=f"{head.path}: column {key}",
             fix="map a column with one list of block ids per request",
         )
-    wrapped = pl.element().cast(pl.Int128) % 2**64
-    return value.list.eval(wrapped.cast(pl.UInt64))
+    inner = dtype.inner
+    if inner in (pl.UInt64(), pl.UInt32(), pl.UInt16(), pl.UInt8()):
+        return value.cast(pl.List(pl.UInt64))
+    return value.list.eval(pl.element().cast(pl.Int64).reinterpret(signed=False))
 
 
 def as_text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:

@@ -15,7 +15,7 @@ from workloadlab.ingestion.formats.gateways.langfuse import LANGFUSE
 from workloadlab.ingestion.formats.gateways.litellm import LITELLM
 from workloadlab.ingestion.formats.gateways.openai_batch import OPENAI_BATCH
 from workloadlab.ingestion.formats.gateways.openrouter import OPENROUTER, OPENROUTER_DATA
-from workloadlab.ingestion.formats.gateways.otel import CONSOLE, OTLP, TEMPO
+from workloadlab.ingestion.formats.gateways.otel import COLLECTED, CONSOLE, OTLP, TEMPO
 from workloadlab.ingestion.formats.gateways.portkey import PORTKEY
 from workloadlab.ingestion.formats.gateways.transcripts import CLAUDE_CODE, CODEX
 
@@ -25,6 +25,7 @@ FORMATS = (
     OTLP,
     TEMPO,
     CONSOLE,
+    COLLECTED,
     LITELLM,
     LANGFUSE,
     HELICONE,

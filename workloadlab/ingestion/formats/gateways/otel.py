@@ -14,7 +14,7 @@ from workloadlab.ingestion.formats.words import (
 )
 from workloadlab.ingestion.parsing.times import DATETIME
 
-__all__ = ["CONSOLE", "OTLP", "TEMPO"]
+__all__ = ["COLLECTED", "CONSOLE", "OTLP", "TEMPO"]
 
 _OTHER_OPERATIONS = (
     "embeddings", "execute_tool", "invoke_agent", "create_agent", "invoke_workflow", "retrieval",
@@ -106,6 +106,18 @@ TEMPO = Format(
     where=_WHERE,
     innermost=True,
 )
+
+COLLECTED = Format(
+    name="otel_collected",
+    title="OpenTelemetry spans of one trace in a list",
+    containers=("jsonl", "json"),
+    keys=frozenset({"trace_id", "spans"}),
+    records="spans[]",
+    columns=_columns("start_time", "end_time", DATETIME, "trace_id", "span_id", "parent_span_id",
+                     "status.status_code"),
+    where=_WHERE,
+    innermost=True,
+)  # fmt: skip
 
 CONSOLE = Format(
     name="otel_console",

@@ -1,14 +1,14 @@
 """WEKA's agent sessions (kv-cache-tester), one JSON per session or one request per line."""
 
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.words import choose, has
+from workloadlab.ingestion.formats.words import choose, first, has
 
 __all__ = ["WEKA", "WEKA_FLAT"]
 
 _COLUMNS = (
     Column("arrival_ns", "t", "s"),
-    Column("input_tokens", "in"),
-    Column("output_tokens", "out"),
+    Column("input_tokens", first("in", "in_tokens")),
+    Column("output_tokens", first("out", "out_tokens")),
     Column("block_ids", "hash_ids"),
     Column("e2e_ns", "api_time", "s"),
     Column("ttft_ns", "ttft", "s"),
@@ -23,8 +23,9 @@ WEKA_FLAT = Format(
     title="WEKA agent sessions, one request a line",
     containers=("jsonl", "parquet"),
     keys=frozenset({"trace_id", "t", "in", "out", "api_time"}),
+    also=(frozenset({"trace_id", "t", "in_tokens", "out_tokens", "api_time"}),),
     columns=(*_COLUMNS, Column("session_id", "trace_id")),
-    where=(has("in"),),
+    where=(has(first("in", "in_tokens")),),
     block_size=64,
     local_blocks=True,
     clock="client",
@@ -38,7 +39,7 @@ WEKA = Format(
     keys=frozenset({"id", "block_size", "hash_id_scope", "requests"}),
     records="requests[]",
     columns=(*_COLUMNS, Column("session_id", "^.id")),
-    where=(has("in"),),
+    where=(has(first("in", "in_tokens")),),
     block_size="^.block_size",
     local_blocks=True,
     clock="client",
