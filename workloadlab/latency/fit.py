@@ -21,6 +21,7 @@ from workloadlab.latency.intervals import Intervals
 from workloadlab.latency.model import LatencyModel
 from workloadlab.latency.samples import check_samples, read_samples
 from workloadlab.latency.step import FEATURES, kind_of
+from workloadlab.latency.step_terms import NO_TERMS
 
 if TYPE_CHECKING:
     from workloadlab.latency.estimators.estimator import Estimator
@@ -31,6 +32,9 @@ __all__ = ["fit"]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
+
+UNMEASURED = "composed from kernels; whole steps not measured"
+"""Said by the card of a model that adds terms to kernels, which no whole step has confirmed."""
 
 _FEWEST_GROUPS = 5
 _INTERVAL_FOLDS = 5
@@ -87,6 +91,7 @@ def fit(
     if not 0 <= holdout <= 0.9:
         raise UsageError(f"holdout is {holdout}", fix="give a share from 0 to 0.9")
     samples, facts, where = _load(source, choice)
+    terms = facts.get("terms", NO_TERMS)
     features = samples.select(FEATURES).to_numpy().astype(np.float64)
     seconds = samples["latency_ns"].to_numpy() / 1e9
     _check_sizes(features, where)
@@ -105,7 +110,7 @@ def fit(
         features[judged],
         seconds[judged],
         chosen.predict(features[judged], chosen.table(coefficients)),
-        split=split,
+        split=split if terms == NO_TERMS else f"{split}; {UNMEASURED}",
         fitted_rows=int(fitted.sum()),
     )
     if held_out.any():
@@ -116,6 +121,7 @@ def fit(
         name=name or _default_name(gpu, served, tp, facts["system"]),
         estimator=estimator,
         coefficients=coefficients,
+        terms=terms,
         domain=Domain.of(features),
         card=card,
         intervals=_intervals(features, seconds, groups, estimator, seed) if intervals else None,

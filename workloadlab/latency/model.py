@@ -16,6 +16,13 @@ from workloadlab.latency.estimators.registry import ESTIMATORS, estimator_named
 from workloadlab.latency.features import feature_rows
 from workloadlab.latency.model_file import json_text, parse_model
 from workloadlab.latency.model_text import model_html, model_text
+from workloadlab.latency.step_terms import NO_TERMS, StepTerms
+from workloadlab.latency.step_terms_kernel import (
+    CAPTURED_TOKENS,
+    captured_tokens,
+    terms_of_steps,
+    terms_s,
+)
 from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT_VERSION", "LatencyModel"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
@@ -49,6 +56,8 @@ class LatencyModel:
         estimator: the reader of `coefficients`: a name of `workloadlab.latency.ESTIMATORS`.
         coefficients: numbers and lists of numbers by name; of the linear estimator seconds per unit
             of each term of `workloadlab.latency.estimators.linear.TERMS`.
+        terms: what a step takes beyond the steps that were fitted: of a model that is composed of kernels
+            what a sum of those leaves out, else nothing.
         domain: the steps that the fit saw, or None for a model made by hand.
         card: held-out errors, or None for a model made by hand.
         intervals: spread of held-out steps around predictions, if the fit was asked for it.
@@ -70,6 +79,7 @@ class LatencyModel:
     name: str
     estimator: str = "linear"
     coefficients: dict[str, Any]
+    terms: StepTerms = NO_TERMS
     domain: Domain | None = None
     card: ErrorCard | None = None
     intervals: Intervals | None = None
@@ -121,7 +131,9 @@ class LatencyModel:
         return cls(name=name, coefficients=coefficients, provenance={"source": "made by hand"})
 
     @classmethod
-    def of_table(cls, table: Floats, *, estimator: str = "linear") -> LatencyModel:
+    def of_table(
+        cls, table: Floats, *, estimator: str = "linear", terms: StepTerms = NO_TERMS
+    ) -> LatencyModel:
         """Make a model by the table that `kernel` returns: it predicts and replays, and is not saved.
 
         Made in microseconds, for a search that tries many.
@@ -131,7 +143,7 @@ class LatencyModel:
             >>> LatencyModel.of_table(2 * table).step_time_s(decode_seqs=1)
             0.02
         """
-        model = cls(name="of a table", estimator=estimator, coefficients={})
+        model = cls(name="of a table", estimator=estimator, coefficients={}, terms=terms)
         vars(model)["_table"] = table  # instead of being laid out from coefficients
         return model
 
@@ -148,7 +160,8 @@ class LatencyModel:
                 f"{self.name} is a {self.estimator} model, and only {kinds} models can be scaled",
                 fix=f"start from a {kinds} model, or from none",
             )
-        return replace(self, coefficients=scaled(self.coefficients, factor, more_s))
+        coefficients = scaled(self.coefficients, factor, more_s)
+        return replace(self, coefficients=coefficients, terms=self.terms.scaled(factor))
 
     @cached_property
     def _estimator(self) -> Estimator:
@@ -158,13 +171,17 @@ class LatencyModel:
     def _table(self) -> Floats:
         return self._estimator.table(self.coefficients)
 
+    @cached_property
+    def _terms(self) -> Floats:
+        return self.terms.table()
+
     def kernel(self) -> tuple[Callable[..., float], Floats]:
         """Return the compiled evaluation and its table.
 
         Returns:
             `step_time(prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens,
             table) -> seconds`, compiled by numba for five float64 arguments, and a copy of the
-            table. `step_time.py_func` gives the same bits in plain Python.
+            table. `step_time.py_func` gives the same bits in plain Python. The terms are not in it.
         """
         return self._estimator.step_time, self._table.copy()
 
@@ -175,10 +192,29 @@ class LatencyModel:
         prefill_context_tokens: float = 0,
         decode_seqs: float = 0,
         decode_context_tokens: float = 0,
+        longest_context_tokens: float = 0,
+        max_cudagraph_capture_size: int = CAPTURED_TOKENS,
+        fullest_batch_tokens: int = 0,
     ) -> float:
-        """Seconds of one step."""
-        features = (prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens)
-        return float(self._estimator.step_time(*map(float, features), self._table))
+        """Seconds of one step, the terms included.
+
+        Args:
+            prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens: the step.
+            longest_context_tokens: cached tokens of the decode that has most; 0 if all have as many.
+            max_cudagraph_capture_size: tokens up to which steps replay a captured graph. Those are padded
+                to its size, where the model has terms.
+            fullest_batch_tokens: of the ranks that step together, to whose batch all are padded.
+        """
+        p, x, n, c = map(
+            float, (prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens)
+        )
+        most = max_cudagraph_capture_size if self.terms != NO_TERMS else 0
+        size = captured_tokens(max(int(p + n), fullest_batch_tokens), most)
+        mean = c / n if n else 0.0
+        more = terms_s(p, n, mean, float(longest_context_tokens), size > 0, self._terms)
+        padding = max(0.0, size - p - n)
+        p, n = (p + padding, n) if p else (p, n + padding)
+        return max(0.0, float(self._estimator.step_time(p, x, n, c, self._table)) + more)
 
     def predict(self, steps: pl.DataFrame | Mapping[str, Any]) -> Floats:
         """Seconds of each step.
@@ -190,7 +226,14 @@ class LatencyModel:
             UsageError: a frame lacks a column, or a column is unknown or of another length.
             DataError: a value is negative or not a number.
         """
-        return self._estimator.predict(feature_rows(steps), self._table)
+        return self._predict(feature_rows(steps))
+
+    def _predict(self, features: Floats) -> Floats:
+        if self.terms == NO_TERMS:
+            return self._estimator.predict(features, self._table)
+        more, padded = terms_of_steps(features, CAPTURED_TOKENS, self._terms)
+        seconds: Floats = np.maximum(0.0, self._estimator.predict(padded, self._table) + more)
+        return seconds
 
     def predict_interval(
         self, steps: pl.DataFrame | Mapping[str, Any], *, level: float = 0.9
@@ -203,7 +246,7 @@ class LatencyModel:
         if self.intervals is None:
             raise UsageError(f"{self.name} has no intervals", fix="fit with intervals=True")
         features = feature_rows(steps)
-        predicted = self._estimator.predict(features, self._table)
+        predicted = self._predict(features)
         return self.intervals.around(features, predicted, level)
 
     def in_domain(self, steps: pl.DataFrame | Mapping[str, Any]) -> Bools:
@@ -244,6 +287,7 @@ class LatencyModel:
             "card": self.card.to_dict() if self.card else None,
             "domain": self.domain.boxes if self.domain else None,
             **{name: value for name, value in optional.items() if value is not None},
+            **({"terms": self.terms.to_dict()} if self.terms != NO_TERMS else {}),
             "coefficients": self.coefficients,
         }
 
@@ -254,7 +298,7 @@ class LatencyModel:
         Raises:
             DataError: another format version, or a field is missing, unknown or invalid.
         """
-        return cls(**parse_model(facts, version=FORMAT_VERSION, where=where))
+        return cls(**parse_model(facts, versions=range(1, FORMAT_VERSION + 1), where=where))
 
     def save(self, path: str | Path) -> None:
         """Write the model as JSON, atomically."""

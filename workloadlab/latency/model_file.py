@@ -12,14 +12,17 @@ from workloadlab.latency.estimators.registry import ESTIMATORS
 from workloadlab.latency.fields import Fields, is_number
 from workloadlab.latency.intervals import Intervals
 from workloadlab.latency.step import KINDS
+from workloadlab.latency.step_terms import NO_TERMS, parse_terms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 __all__ = ["json_text", "parse_card", "parse_model"]
 
 
-def parse_model(facts: Mapping[str, Any], *, version: int, where: str) -> dict[str, Any]:
+def parse_model(
+    facts: Mapping[str, Any], *, versions: Collection[int], where: str
+) -> dict[str, Any]:
     """Return the arguments of `LatencyModel` from its JSON form.
 
     Raises:
@@ -27,9 +30,10 @@ def parse_model(facts: Mapping[str, Any], *, version: int, where: str) -> dict[s
     """
     if not isinstance(facts, dict) or facts.get("format") != "workloadlab latency model":
         raise DataError("is not a latency model", where=where, fix="make one: workloadlab fit")
-    if facts.get("format_version") != version:
+    if facts.get("format_version") not in versions:
         raise DataError(
-            f"has format version {facts.get('format_version')}; this version reads {version}",
+            f"has format version {facts.get('format_version')}; this version reads "
+            f"{' and '.join(map(str, versions))}",
             where=where,
             fix="fit the samples again with this version",
         )
@@ -52,6 +56,7 @@ def parse_model(facts: Mapping[str, Any], *, version: int, where: str) -> dict[s
         "card": parse_card(take("card", (dict, type(None))), take),
         "domain": _domain(take("domain", (dict, type(None))), take),
         "intervals": _intervals(take) if facts.get("intervals") is not None else None,
+        "terms": parse_terms(take.inside("terms")) if "terms" in facts else NO_TERMS,
         "coefficients": ESTIMATORS[estimator].parse(take.inside("coefficients")),
     }
 

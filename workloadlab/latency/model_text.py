@@ -9,6 +9,7 @@ from workloadlab.latency.card import TITLES
 
 if TYPE_CHECKING:
     from workloadlab.latency.model import LatencyModel
+    from workloadlab.latency.step_terms import Term
 
 __all__ = ["model_html", "model_text"]
 
@@ -34,9 +35,15 @@ def _facts(model: LatencyModel) -> list[tuple[str, str]]:
     facts = [("gpu", f"{model.tp} x {model.gpu}"), ("model", model.model)]
     facts += [("dtype", model.dtype)] if model.dtype else []
     facts += [("estimator", model.estimator), *model.provenance.items()]
+    facts += [(name.replace("_", " "), str(term)) for name, term in _added(model)]
     if model.domain:
         facts += [(f"{kind} steps", _box_text(box)) for kind, box in model.domain.boxes.items()]
     return facts
+
+
+def _added(model: LatencyModel) -> list[tuple[str, Term]]:
+    """Return the terms that the model adds, or could."""
+    return [(name, term) for name, term in model.terms.named() if term.source != "not added"]
 
 
 def _table(rows: list[Any]) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 from workloadlab.errors import UsageError
 from workloadlab.latency import LatencyModel
 from workloadlab.latency.hardware.gpus import DTYPE_BYTES, plain_dtype
+from workloadlab.latency.step_terms import NO_TERMS
+from workloadlab.latency.step_terms_kernel import CAPTURED_TOKENS
 from workloadlab.simulation.engine.record_types import BATCHINGS, ORDERS
 from workloadlab.simulation.engines import ENTRY_POINTS, engine_named, shipped
 from workloadlab.simulation.memory import AUTO, blocks_that_fit, refuse_more_than_memory
@@ -24,7 +26,8 @@ UNLIMITED = 1 << 40
 
 _COUNTS = ("instances", "kv_blocks", "block_size", "max_num_seqs", "max_num_batched_tokens",
            "max_in_flight")  # fmt: skip
-_OPTIONAL = ("kv_blocks", "max_in_flight")
+_FROM_NONE = ("long_prefill_token_threshold", "max_cudagraph_capture_size")
+_OPTIONAL = ("kv_blocks", "max_in_flight", "max_cudagraph_capture_size")
 _SWITCHES = ("reserve_full_isl", "prefix_caching", "async_scheduling", "step_together")
 _CHOICES = {"queue_order": ORDERS, "batching": BATCHINGS, "entry_point": ENTRY_POINTS}
 
@@ -71,6 +74,10 @@ class Pool:
             the router's queue. None for no limit.
         step_overhead_s: CPU time per step outside the kernels, added to the model's time; left out it is
             1 ms, or 0 for a model that was fitted on whole steps and so holds it already.
+        sequence_overhead_s: CPU time per step for each sequence in it, added to `step_overhead_s`.
+        max_cudagraph_capture_size: tokens up to which steps replay a captured graph, padded to its size
+            (vLLM's name); None for vLLM's own, 2 x `max_num_seqs` but 512 at most; 0 where every step
+            runs eager. It matters where the latency model has terms for it.
         async_scheduling: prepare the next step while one runs (vLLM's `async_scheduling`): a step takes
             the longer of the model's time and the overhead instead of their sum, and a request that
             comes during a step waits for the end of the next.
@@ -110,6 +117,8 @@ class Pool:
     prefix_caching: bool = None  # type: ignore[assignment]
     max_in_flight: int | None = None
     step_overhead_s: float = None  # type: ignore[assignment]  # known after __post_init__
+    sequence_overhead_s: float = 0.0
+    max_cudagraph_capture_size: int | None = None
     async_scheduling: bool = None  # type: ignore[assignment]
     attention_slots: float | None = None
     step_noise: float = 0.0
@@ -125,7 +134,7 @@ class Pool:
             if getattr(self, key) not in known:
                 raise self._wrong(key, f"use {', '.join(known)}")
         self._fill_in()
-        for key in (*_COUNTS, "long_prefill_token_threshold"):
+        for key in (*_COUNTS, *_FROM_NONE):
             self._check_count(key, 1 if key in _COUNTS else 0)
         for key in _SWITCHES:
             if not isinstance(getattr(self, key), bool):
@@ -136,6 +145,7 @@ class Pool:
         object.__setattr__(self, "models", tuple(models))
         self._check_number("watermark", 1, "use 0 to 1")
         self._check_number("step_overhead_s", 60, "use seconds, 0 to 60")
+        self._check_number("sequence_overhead_s", 1, "use seconds, 0 to 1")
         self._check_number("step_noise", 1, "use 0 to 1, such as 0.05")
         if self.attention_slots is not None:
             self._check_number("attention_slots", math.inf, "use sequences, 1 or more")
@@ -201,6 +211,14 @@ class Pool:
         return 0.0 if self.async_scheduling else self.step_overhead_s
 
     @property
+    def captured_tokens(self) -> int:
+        """Most tokens of a step that replays a captured graph; 0 if the latency model knows of none."""
+        if self.latency.terms == NO_TERMS:
+            return 0
+        most = self.max_cudagraph_capture_size
+        return min(2 * self.max_num_seqs, CAPTURED_TOKENS) if most is None else most
+
+    @property
     def log_noise(self) -> float:
         """Standard deviation of the logarithm of a step's noise factor."""
         return math.sqrt(math.log1p(self.step_noise**2))
@@ -208,7 +226,7 @@ class Pool:
     def decode_step_s(self, seqs: int, context_tokens: int) -> float:
         """Return the seconds of a step that only decodes, the overhead included; 0 without sequences.
 
-        Attention counts as shared out evenly, and noise as 1.
+        Contexts count as equal, attention as shared out evenly, and noise as 1.
 
         Args:
             seqs: sequences in the batch.
@@ -216,10 +234,13 @@ class Pool:
         """
         if seqs == 0:
             return 0.0
-        seconds = self.latency.step_time_s(decode_seqs=seqs, decode_context_tokens=context_tokens)
-        if self.async_scheduling:
-            return max(seconds, self.step_overhead_s)
-        return seconds + self.step_overhead_s
+        seconds = self.latency.step_time_s(
+            decode_seqs=seqs,
+            decode_context_tokens=context_tokens,
+            max_cudagraph_capture_size=self.captured_tokens,
+        )
+        overhead_s = self.step_overhead_s + self.sequence_overhead_s * seqs
+        return max(seconds, overhead_s) if self.async_scheduling else seconds + overhead_s
 
     def in_blocks_of(self, tokens: int) -> Pool:
         """Return the pool with KV blocks of `tokens` tokens and as much memory, rounded down.

@@ -34,6 +34,7 @@ class Gpu:
         memory_bytes_s: memory bandwidth, bytes/s.
         memory_bytes: memory that the driver lets programs see, bytes.
         link_bytes_s: bandwidth to the other GPUs of the machine, one direction, bytes/s.
+        multiprocessors: streaming multiprocessors (compute units) that it has; 0 if it has none such.
         link: the kind of that link; `nvlink` and the like, `pcie`, or `pcie through the host` if the
             driver keeps cards from each other's memory.
         source: the publication of the figures.
@@ -44,6 +45,7 @@ class Gpu:
     flops: dict[str, float]
     memory_bytes_s: float
     memory_bytes: float
+    multiprocessors: int
     link_bytes_s: float
     link: str
     source: str
@@ -55,6 +57,7 @@ def _gpu(
     tflops: dict[str, float],
     gb_s: float,
     gib: float,
+    multiprocessors: int,
     link: tuple[str, float],
     source: str,
     *aliases: str,
@@ -64,6 +67,7 @@ def _gpu(
         flops={dtype: value * 1e12 for dtype, value in tflops.items()},
         memory_bytes_s=gb_s * 1e9,
         memory_bytes=gib * GIB,
+        multiprocessors=multiprocessors,
         link_bytes_s=link[1] * 1e9,
         link=link[0],
         source=source,
@@ -81,29 +85,39 @@ _ADA = "NVIDIA Ada GPU architecture whitepaper, 2023"
 
 _HOST = ("pcie through the host", 32.0)
 
-# Dense TFLOP/s, GB/s of memory, GiB visible to CUDA, GB/s of the link in one direction.
+# Dense TFLOP/s, GB/s of memory, GiB visible to CUDA, multiprocessors, GB/s of the link in one direction.
 GPUS: tuple[Gpu, ...] = (
-    _gpu("A100-40GB", _half(312, int8=624), 1555, 39.4, ("nvlink", 300), _AMPERE),
+    _gpu("A100-40GB", _half(312, int8=624), 1555, 39.4, 108, ("nvlink", 300), _AMPERE),
     _gpu(
-        "A100-80GB", _half(312, int8=624), 2039, 79.2, ("nvlink", 300), _AMPERE, "A100", "A100 SXM"
+        "A100-80GB",
+        _half(312, int8=624),
+        2039,
+        79.2,
+        108,
+        ("nvlink", 300),
+        _AMPERE,
+        "A100",
+        "A100 SXM",
     ),
     _gpu(
         "H100-SXM",
         _half(989, fp8=1979, int8=1979),
         3350,
         79.2,
+        132,
         ("nvlink", 450),
         _HOPPER,
         "H100",
         "H100 80GB",
         "H100 80GB HBM3",
     ),
-    _gpu("H100-PCIe", _half(756, fp8=1513, int8=1513), 2000, 79.2, ("pcie", 64), _HOPPER),
+    _gpu("H100-PCIe", _half(756, fp8=1513, int8=1513), 2000, 79.2, 114, ("pcie", 64), _HOPPER),
     _gpu(
         "GH200",
         _half(989, fp8=1979, int8=1979),
         4000,
         94.5,
+        132,
         ("nvlink", 450),
         "NVIDIA GH200 datasheet, 2023",
     ),
@@ -112,6 +126,7 @@ GPUS: tuple[Gpu, ...] = (
         _half(989, fp8=1979, int8=1979),
         4800,
         139.8,
+        132,
         ("nvlink", 450),
         "NVIDIA H200 datasheet, 2024",
         "H200 SXM",
@@ -121,6 +136,7 @@ GPUS: tuple[Gpu, ...] = (
         _half(2250, fp8=4500, int8=4500, fp4=9000),
         8000,
         178.4,
+        148,
         ("nvlink", 900),
         "NVIDIA HGX B200 datasheet, 2025",
         "B200 SXM",
@@ -130,36 +146,48 @@ GPUS: tuple[Gpu, ...] = (
         _half(362, fp8=733, int8=733),
         864,
         44.4,
+        142,
         ("pcie", 32),
         "NVIDIA L40S datasheet, 2023",
     ),
-    _gpu("L4", _half(121, fp8=242, int8=242), 300, 22.0, ("pcie", 32), "NVIDIA L4 datasheet, 2023"),
+    _gpu(
+        "L4",
+        _half(121, fp8=242, int8=242),
+        300,
+        22.0,
+        58,
+        ("pcie", 32),
+        "NVIDIA L4 datasheet, 2023",
+    ),
     _gpu(
         "A6000",
         _half(154.8, int8=309.7),
         768,
         47.5,
+        84,
         ("pcie", 32),
         "NVIDIA RTX A6000 datasheet, 2021",
         "RTX A6000",
     ),
-    _gpu("A30", _half(165, int8=330), 933, 23.5, ("nvlink", 100), "NVIDIA A30 datasheet, 2021"),
-    _gpu("A10", _half(125, int8=250), 600, 22.0, ("pcie", 32), "NVIDIA A10 datasheet, 2021"),
+    _gpu("A30", _half(165, int8=330), 933, 23.5, 56, ("nvlink", 100), "NVIDIA A30 datasheet, 2021"),
+    _gpu("A10", _half(125, int8=250), 600, 22.0, 72, ("pcie", 32), "NVIDIA A10 datasheet, 2021"),
     _gpu(
         "V100",
         {"fp16": 125},
         900,
         31.7,
+        80,
         ("nvlink", 150),
         "NVIDIA V100 datasheet (SXM2, 32 GB), 2018",
     ),
-    _gpu("RTX 3090", _half(71, int8=284), 936, 23.6, _HOST, "NVIDIA GA102 whitepaper, 2021"),
-    _gpu("RTX 4090", _half(165.2, fp8=330.3, int8=660.6), 1008, 23.5, _HOST, _ADA),
+    _gpu("RTX 3090", _half(71, int8=284), 936, 23.6, 82, _HOST, "NVIDIA GA102 whitepaper, 2021"),
+    _gpu("RTX 4090", _half(165.2, fp8=330.3, int8=660.6), 1008, 23.5, 128, _HOST, _ADA),
     _gpu(
         "RTX PRO 6000",
         _half(503.8, fp8=1007.6, int8=1007.6, fp4=2015.2),
         1792,
         94.97,
+        188,
         ("pcie", 64),
         "NVIDIA RTX Blackwell PRO architecture whitepaper, 2025 (workstation edition; "
         "the server edition is specified at 1597 GB/s)",
@@ -172,6 +200,7 @@ GPUS: tuple[Gpu, ...] = (
         _half(1307.4, fp8=2614.9, int8=2614.9),
         5300,
         191.7,
+        304,
         ("infinity fabric", 448),
         "AMD Instinct MI300X datasheet, 2023",
     ),
@@ -180,6 +209,7 @@ GPUS: tuple[Gpu, ...] = (
         _half(918, int8=1836),
         1640,
         31.2,
+        0,
         ("ici", 224),
         "Google Cloud TPU v6e documentation, 2024",
         "TPU v6e-1",

@@ -85,7 +85,7 @@ def read_aiconfigurator(
         attention=measured_attention(folder, gpu.name, geometry, tp),
         exchanges=tensor_parallel(folder, gpu.name, tp) if tp > 1 else None,
     )
-    return costs.frame(gpu.name), _facts(costs, folder, dtype)
+    return costs.frame(gpu.name), _facts(costs, folder, dtype, gpu.name)
 
 
 def _model(folder: Path, model: str | None) -> ModelGeometry:
@@ -101,7 +101,7 @@ def _model(folder: Path, model: str | None) -> ModelGeometry:
     return ModelGeometry.named(model)
 
 
-def _facts(costs: StepCosts, folder: Path, dtype: str) -> Facts:
+def _facts(costs: StepCosts, folder: Path, dtype: str, gpu: str) -> Facts:
     system, engine = folder.parts[-2:]
     notes = [
         "composed from kernel times, interpolated in tokens, n and k",
@@ -124,6 +124,7 @@ def _facts(costs: StepCosts, folder: Path, dtype: str) -> Facts:
             "layers": costs.geometry.layers,
             "kv_bytes_per_token": costs.geometry.kv_bytes_per_token(),
         },
+        "terms": costs.terms(gpu),
     }
 
 

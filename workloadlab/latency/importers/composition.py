@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from workloadlab.latency.hardware.beyond_kernels import terms_beyond_kernels
 from workloadlab.latency.step import kind_of
 
 if TYPE_CHECKING:
     from workloadlab.latency.hardware.collectives import Exchanges
     from workloadlab.latency.hardware.geometry import ModelGeometry
     from workloadlab.latency.importers.attention import Attention
+    from workloadlab.latency.step_terms import StepTerms
 
 __all__ = ["MAX_CONTEXT", "StepCosts", "step_frame", "steps_to_compose"]
 
@@ -73,6 +75,11 @@ class StepCosts:
             once = once + self.exchanges.step_us(self.geometry, total, sampled)
         ns: Floats = (self.geometry.layers * layer + once) * _MICROSECOND
         return ns
+
+    def terms(self, gpu: str) -> StepTerms:
+        """Return what these kernels leave out of a step; of layers with experts none is counted as dense."""
+        layer = self.layer_us if not self.geometry.experts else np.zeros(len(self.tokens))
+        return terms_beyond_kernels(gpu, self.geometry, self.tp, self.tokens, layer)
 
     def frame(self, gpu: str) -> pl.DataFrame:
         """Compose the step table."""

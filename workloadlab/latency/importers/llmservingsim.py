@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.errors import UsageError
+from workloadlab.latency.hardware.beyond_kernels import terms_beyond_kernels
 from workloadlab.latency.importers.composition import step_frame, steps_to_compose
 from workloadlab.latency.importers.operator_tables import AXES, SHAPE, OperatorTables, table_file
 from workloadlab.latency.importers.selection import licence_of
@@ -124,6 +125,14 @@ def _model_facts(tables: OperatorTables) -> Facts:
             "notes": notes,
         },
         "system": {key: value for key, value in system.items() if value is not None},
+        "terms": terms_beyond_kernels(
+            facts["hardware"],
+            tables.geometry,
+            tables.tp,
+            tables.tokens,
+            tables.dense_us,
+            eager=True,
+        ),
     }
 
 

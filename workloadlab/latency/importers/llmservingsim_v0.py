@@ -97,6 +97,7 @@ def read_llmservingsim_v0(path: str | Path, *, tp: int | None = None) -> tuple[p
             "layers": costs.geometry.layers,
             "kv_bytes_per_token": costs.geometry.kv_bytes_per_token(),
         },
+        "terms": costs.terms(gpu),
     }
     return costs.frame(gpu), facts
 

@@ -67,7 +67,8 @@ class OperatorTables:
         ranks: number of those that share the experts; 1 if every GPU has its part of all.
         facts: scalars of `meta.yaml`.
         tokens: profiled token counts.
-        layer_us: all dense operators (and experts) of one layer at `tokens`.
+        dense_us: all dense operators of one layer at `tokens`.
+        layer_us: those and the experts.
         step_us: operators that run once per step, at `tokens`.
         sequences: profiled sequence counts.
         sequence_us: lm_head and sampler at `sequences`.
@@ -80,6 +81,7 @@ class OperatorTables:
     ranks: int
     facts: dict[str, str]
     tokens: Floats
+    dense_us: Floats
     layer_us: Floats
     step_us: Floats
     sequences: Floats
@@ -106,10 +108,11 @@ class OperatorTables:
         per_layer = _ATTENTION_BLOCK | ({} if geometry.experts else _FEED_FORWARD)
         per_layer |= {name: n for name, n in _OPTIONAL.items() if name in dense["layer"]}
         _check_operators(dense, (*per_layer, *_PER_STEP), folder)
-        tokens, layer_us = _summed(dense, "tokens", per_layer)
+        tokens, dense_us = _summed(dense, "tokens", per_layer)
+        layer_us = dense_us
         step_us = _summed(dense, "tokens", _PER_STEP)[1]
         if geometry.experts:
-            layer_us = layer_us + _experts_us(folder, geometry, tokens, ranks)
+            layer_us = dense_us + _experts_us(folder, geometry, tokens, ranks)
         by_sequence = _read(folder, "per_sequence", ("layer", "sequences"))
         _check_operators(by_sequence, tuple(_PER_SEQUENCE), folder)
         sequences, sequence_us = _summed(by_sequence, "sequences", _PER_SEQUENCE)
@@ -119,6 +122,7 @@ class OperatorTables:
             ranks=ranks,
             facts=facts,
             tokens=tokens,
+            dense_us=dense_us,
             layer_us=layer_us,
             step_us=step_us,
             sequences=sequences,

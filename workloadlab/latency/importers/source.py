@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     import polars as pl
+
+    from workloadlab.latency.step_terms import StepTerms
 
 __all__ = ["Facts", "Source"]
 
@@ -21,11 +23,13 @@ class Facts(TypedDict):
         dtype: of the weights, None if the source does not say.
         provenance: source, url, licence and notes.
         system: engine facts, such as `includes_step_overhead`.
+        terms: of steps that are composed from kernels, what those leave out; absent from measured steps.
     """
 
     dtype: str | None
     provenance: dict[str, str]
     system: dict[str, Any]
+    terms: NotRequired[StepTerms]
 
 
 @dataclass(frozen=True)

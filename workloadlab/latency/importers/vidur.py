@@ -109,6 +109,7 @@ def read_vidur(path: str | Path, *, tp: int | None = None) -> tuple[pl.DataFrame
             "layers": geometry.layers,
             "kv_bytes_per_token": geometry.kv_bytes_per_token(),
         },
+        "terms": costs.terms(gpu),
     }
     return costs.frame(gpu), facts
 

@@ -37,6 +37,7 @@ __all__ = [
     "drop_decode",
     "end_overrun",
     "expect_overrun",
+    "longest_context",
     "overrun",
     "pop_decode",
     "steps_with_blocks",
@@ -92,6 +93,8 @@ def add_decode(
     s.decoding = 1
     s.base = s.computed - e.steps
     by_phase[i, -s.base % e.block_size] += 1
+    if e.decodes == 0 or s.base >= e.longest:
+        e.longest, e.longest_left = s.base, 0
     entry = heap[i, e.decodes]
     entry.step, entry.order, entry.slot = e.steps + left, s.order, q
     _rise(heap, i, e.decodes)
@@ -104,6 +107,8 @@ def _leave(e: Instance, s: Request, by_phase: Array, i: Index) -> Count:
     """Count one decode less; return its computed tokens."""
     computed = s.base + e.steps
     by_phase[i, -s.base % e.block_size] -= 1
+    if s.base == e.longest:
+        e.longest_left = 1
     e.decodes -= 1
     e.context -= computed
     s.decoding = 0
@@ -128,6 +133,16 @@ def drop_decode(e: Instance, s: Request, by_phase: Array, heap: Array, i: Index,
         at += 1
     _remove(heap, i, e.decodes, at)
     return _leave(e, s, by_phase, i)
+
+
+@helper
+def longest_context(e: Instance, slots: Array, heap: Array, i: Index) -> Count:
+    """Return the computed tokens of the decode that has most, of which there is one."""
+    if e.longest_left == 1:
+        e.longest, e.longest_left = slots[heap[i, 0].slot].base, 0
+        for k in range(1, e.decodes):
+            e.longest = max(e.longest, slots[heap[i, k].slot].base)
+    return e.longest + e.steps
 
 
 @helper

@@ -13,6 +13,7 @@ import numpy as np
 
 from workloadlab.jit import entry, helper, inline
 from workloadlab.latency.domain_kernel import inside_domain
+from workloadlab.latency.step_terms_kernel import captured_tokens, terms_s
 from workloadlab.simulation.engine.arrays import (
     blocks_by_phase,
     decode_heap,
@@ -24,6 +25,7 @@ from workloadlab.simulation.engine.arrays import (
     slots,
     steps,
     tables,
+    terms,
 )
 from workloadlab.simulation.engine.arrivals import note_end
 from workloadlab.simulation.engine.by_address import decode_line, schedule, step_time
@@ -32,6 +34,7 @@ from workloadlab.simulation.engine.decodes import (
     blocks_of_run,
     end_overrun,
     expect_overrun,
+    longest_context,
     pop_decode,
     steps_with_blocks,
 )
@@ -57,6 +60,7 @@ __all__ = [
     "begin_step",
     "clear",
     "complete",
+    "form_batch",
     "only_decodes",
     "quiet_until",
     "run_decodes",
@@ -200,12 +204,11 @@ def clear(i: Index, lane: Lane) -> None:
 
 
 @helper
-def _attended(i: Index, lane: Lane) -> tuple[Number, Number]:
+def _attended(e: Instance, longest: Number) -> tuple[Number, Number]:
     """Return (context tokens that decode attention takes as long as, more of them after a step).
 
     Both of the next step, and with one in flight of the step after it; see `Pool.attention_slots`.
     """
-    e = engines(lane)[i]
     d, wide = float(e.decodes), e.attention_slots
     context = float(e.context + e.stepping * e.decodes)
     if wide == np.inf:
@@ -213,31 +216,57 @@ def _attended(i: Index, lane: Lane) -> tuple[Number, Number]:
     if d < wide:
         uneven = wide / (wide - 0.5 * d)
         return context * uneven, d * uneven
-    longest = slots(lane)[decode_heap(lane)[i, 0].slot].base
-    for k in range(1, e.decodes):
-        longest = max(longest, slots(lane)[decode_heap(lane)[i, k].slot].base)
-    return context + wide * float(longest + e.steps + e.stepping), d + wide
+    return context + wide * longest, d + wide
 
 
-@inline
-def begin_step(i: Index, lane: Lane) -> Seconds:
-    """Schedule a batch and return how long its step takes, the overhead included."""
+@helper
+def _longest(i: Index, lane: Lane) -> Number:
+    """Return the longest context that decodes in the next step, or in the step after one in flight."""
     e = engines(lane)[i]
-    prefill, prefill_context, decodes = schedule(lane)(i, lane)
-    if prefill + decodes == 0 and e.running.count + e.waiting.count > 0:
+    return float(longest_context(e, slots(lane), decode_heap(lane), i) + e.stepping)
+
+
+@helper
+def form_batch(i: Index, lane: Lane) -> Count:
+    """Schedule the batch of the next step and return its tokens; without any the lane stalls."""
+    e = engines(lane)[i]
+    e.chunk_tokens, e.chunk_context, e.served = schedule(lane)(i, lane)
+    if e.chunk_tokens + e.served == 0:
         lane.stalled = e.running.head if e.running.count > 0 else e.waiting.head
-        return np.inf
-    p, x, d = float(prefill), prefill_context, float(decodes)
-    c = float(e.context) if decodes > 0 else 0.0
-    attended = _attended(i, lane)[0] if decodes > 0 else 0.0
+    return e.chunk_tokens + e.served
+
+
+@helper
+def begin_step(i: Index, lane: Lane, fullest: Count) -> Seconds:
+    """Return how long the step of the batch takes, the overhead included.
+
+    Args:
+        i: the instance.
+        lane: its lane.
+        fullest: tokens of the fullest batch among the ranks that step together.
+    """
+    e = engines(lane)[i]
+    p, x, d = float(e.chunk_tokens), e.chunk_context, float(e.served)
+    c = attended = longest = 0.0
+    if e.served > 0:
+        c, longest = float(e.context), _longest(i, lane)
+        attended = _attended(e, longest)[0]
     if not inside_domain(p, x, d, c, domains(lane)[e.pool]):
         e.outside += 1
-    seconds = step_time(e)(p, x, d, attended, tables(lane)[e.pool])
+    size = captured_tokens(fullest, e.captured)
+    more = terms_s(p, d, attended / d if d > 0.0 else 0.0, longest, size > 0, terms(lane)[e.pool])
+    padding = max(0.0, float(size) - p - d)
+    if p > 0.0:
+        p += padding
+    else:
+        d += padding
+    seconds = max(0.0, step_time(e)(p, x, d, attended, tables(lane)[e.pool]) + more)
     if e.noise > 0.0:
         seconds *= _noise(e, i, lane.seed)
-    seconds = max(seconds, e.overhead_s) if e.overlapped == 1 else seconds + e.overhead_s
+    overhead_s = e.overhead_s + e.sequence_overhead_s * float(e.served + e.chunks)
+    seconds = max(seconds, overhead_s) if e.overlapped == 1 else seconds + overhead_s
     if lane.room_for_steps > 0:
-        _record(i, lane, e.now_s, prefill, x, decodes, c)
+        _record(i, lane, e.now_s, e.chunk_tokens, x, e.served, c)
     return seconds
 
 
@@ -274,19 +303,26 @@ def _line(i: Index, lane: Lane, most: Count) -> tuple[Seconds, Seconds, Count]:
     Of the next step, and with one in flight of the step after it.
     """
     e = engines(lane)[i]
-    context, more = _attended(i, lane)
-    seconds, slope, edge = decode_line(e)(float(e.decodes), context, tables(lane)[e.pool])
+    d, longest = float(e.decodes), _longest(i, lane)
+    context, more = _attended(e, longest)
+    size = captured_tokens(e.decodes, e.captured)
+    padded = max(d, float(size))
+    seconds, slope, edge = decode_line(e)(padded, context, tables(lane)[e.pool])
+    # Mean and longest context grow alike, so what they add is the same in all of these steps.
+    added = terms_s(0.0, d, context / d, longest, size > 0, terms(lane)[e.pool])
+    seconds = max(0.0, seconds + added)
+    overhead_s = e.overhead_s + e.sequence_overhead_s * d
     growth = slope * more
     count = most
     if edge < context + more * most:
         count = min(most, max(1, int((edge - context) / more) + 1))
     if e.overlapped == 0:
-        return seconds + e.overhead_s, growth, count
-    if seconds >= e.overhead_s:
+        return seconds + overhead_s, growth, count
+    if seconds >= overhead_s:
         return seconds, growth, count
-    if growth * count > e.overhead_s - seconds:
-        count = max(1, int((e.overhead_s - seconds) / growth))
-    return e.overhead_s, 0.0, count
+    if growth * count > overhead_s - seconds:
+        count = max(1, int((overhead_s - seconds) / growth))
+    return overhead_s, 0.0, count
 
 
 @helper

@@ -16,6 +16,7 @@ from workloadlab.simulation.engine.by_address import advance_group
 from workloadlab.simulation.engine.instance import (
     begin_step,
     complete,
+    form_batch,
     only_decodes,
     quiet_until,
     run_decodes,
@@ -50,17 +51,21 @@ def _begin(first: Index, lane: Lane) -> Flag:
     if lane.room_for_steps > 0 and lane.recorded_steps + last - first > lane.room_for_steps:
         lane.full = 1
         return False
-    now, seconds, recorded = 0.0, 0.0, lane.recorded_steps
+    now, seconds, recorded, fullest = 0.0, 0.0, lane.recorded_steps, 0
     for i in range(first, last):  # no rank begins before the last one has ended or got work
         now = max(now, every[i].now_s)
     for i in range(first, last):
         e = every[i]
         e.now_s = now
         e.chunks = e.paused = 0
+        e.chunk_tokens = e.served = 0
         if e.running.count + e.waiting.count > 0:
-            seconds = max(seconds, begin_step(i, lane))
+            fullest = max(fullest, form_batch(i, lane))
     if lane.stalled != NONE:
         return False
+    for i in range(first, last):
+        if every[i].chunk_tokens + every[i].served > 0:
+            seconds = max(seconds, begin_step(i, lane, fullest))
     for i in range(first, last):
         every[i].now_s = now + seconds
         every[i].stepping = 1

@@ -141,6 +141,8 @@ INSTANCE_STATE = np.dtype(
         ("most_now", "i8"),  # the same while it takes requests, else AWAY or GONE
         ("starts_left", "i8"),  # starts that are still to come
         ("overhead_s", "f8"),  # of a step
+        ("sequence_overhead_s", "f8"),  # more of it for each sequence in the batch
+        ("captured", "i8"),  # most tokens of a captured graph, 0 where the model knows of none
         ("noise", "f8"),  # deviation of the logarithm of a step's time
         ("attention_slots", "f8"),  # infinite where attention is shared out evenly
         ("overlapped", "i8"),  # 1 if a batch is prepared while the step before runs
@@ -170,12 +172,17 @@ INSTANCE_STATE = np.dtype(
         # sequences that run
         ("decodes", "i8"),  # decoding ones
         ("context", "i8"),  # their computed tokens
+        ("longest", "i8"),  # largest `base` of theirs, unless it has left
+        ("longest_left", "i8"),  # 1 if it has, so that it must be looked for
         ("prefilled", "i8"),  # computed tokens of the others
         ("short", "i8"),  # decodes whose prediction will run out before they end
         ("over", "i8"),  # those of which it has run out
         ("over_from", "i8"),  # tokens beyond predictions are `over` x `steps` less this
         ("partials", "i8"),  # those amid their prompts
         ("chunks", "i8"),  # prefills of the current step
+        ("chunk_tokens", "i8"),  # their prompt tokens
+        ("chunk_context", "f8"),  # sum of a chunk's tokens times those cached before it
+        ("served", "i8"),  # decodes of the current step
         # the queue
         ("blocked", "i8"),  # 1 if it cannot move before blocks come back
         ("all_ready", "i8"),  # step from which on all that wait may be admitted

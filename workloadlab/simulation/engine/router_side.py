@@ -8,6 +8,7 @@ import numpy as np
 from numba import from_dtype
 
 from workloadlab.jit import helper, inline
+from workloadlab.latency.step_terms_kernel import captured_tokens, terms_s
 from workloadlab.routing.signals import INSTANCE, REPORTED_FIELDS
 from workloadlab.simulation.engine.arrays import (
     copier,
@@ -29,6 +30,7 @@ from workloadlab.simulation.engine.arrays import (
     snapshots,
     tables,
     tenants,
+    terms,
     views,
 )
 from workloadlab.simulation.engine.arrivals import (
@@ -100,8 +102,12 @@ def _decode_step_s(lane: Lane, e: Instance, seqs: Any, context: Number) -> Any:
     """Return the seconds of a step that only decodes; see `Pool.decode_step_s`."""
     if seqs == 0:
         return 0.0
-    seconds = step_time(e)(0.0, 0.0, float(seqs), float(context), tables(lane)[e.pool])
-    return max(seconds, e.overhead_s) if e.overlapped == 1 else seconds + e.overhead_s
+    d, c = float(seqs), float(context)
+    size = captured_tokens(seqs, e.captured)
+    seconds = step_time(e)(0.0, 0.0, max(d, float(size)), c, tables(lane)[e.pool])
+    seconds = max(0.0, seconds + terms_s(0.0, d, c / d, 0.0, size > 0, terms(lane)[e.pool]))
+    overhead_s = e.overhead_s + e.sequence_overhead_s * d
+    return max(seconds, overhead_s) if e.overlapped == 1 else seconds + overhead_s
 
 
 @inline

@@ -114,6 +114,8 @@ def _engines(cluster: Cluster) -> Any:
         rows["spare"] = pool.spare_blocks
         rows["most_in_flight"] = rows["most_now"] = pool.most_in_flight
         rows["overhead_s"] = pool.step_overhead_s
+        rows["sequence_overhead_s"] = pool.sequence_overhead_s
+        rows["captured"] = pool.captured_tokens
         rows["noise"] = pool.log_noise
         rows["attention_slots"] = pool.attention_slots or np.inf
         rows["overlapped"] = pool.async_scheduling
@@ -130,9 +132,8 @@ def _engines(cluster: Cluster) -> Any:
     return engines
 
 
-def _tables(cluster: Cluster) -> Any:
-    """Return the table of the latency model of every pool, (pools, cells), with zeros behind."""
-    tables = [pool.latency.kernel()[1] for pool in cluster.pools]
+def _stacked(tables: list[Any]) -> Any:
+    """Return one table for every pool, (pools, cells), with zeros behind."""
     padded = np.zeros((len(tables), max(map(len, tables))))
     for row, table in zip(padded, tables, strict=True):
         row[: len(table)] = table
@@ -150,7 +151,8 @@ def _instances(cluster: Cluster) -> dict[str, Any]:
     """Lay out the instances and the latency models of their pools."""
     return {
         "engines": _engines(cluster),
-        "tables": _tables(cluster),
+        "tables": _stacked([pool.latency.kernel()[1] for pool in cluster.pools]),
+        "terms": _stacked([pool.latency.terms.table() for pool in cluster.pools]),
         "domains": np.stack([_bounds(pool.latency) for pool in cluster.pools]),
         "events": np.array(cluster.event_queue, ARRAYS["events"].element),
     }

@@ -73,9 +73,12 @@ class Engine:
     def has_work(self) -> bool:
         return bool(self.running or self.waiting)
 
-    def begin(self) -> float:
-        """Form a batch and return how long its step takes, the overhead included."""
-        self.schedule()
+    def begin(self, fullest: int) -> float:
+        """Return how long the step of the batch takes, the overhead included.
+
+        Args:
+            fullest: tokens of the fullest batch among the ranks that step together.
+        """
         prefills = [(s, n) for s, n in self.batch if not s.decoding]
         decodes = [s for s, _ in self.batch if s.decoding]
         shape = {
@@ -85,12 +88,22 @@ class Engine:
             "decode_context_tokens": sum(s.computed for s in decodes),
         }
         self.outside += not self.pool.latency.in_domain(shape)[0]
-        attended = {"decode_context_tokens": self.attended([s.computed for s in decodes])}
-        seconds = self.pool.latency.step_time_s(**{**shape, **attended}) * self.noise()
+        contexts = [s.computed for s in decodes]
+        seconds = self.noise() * self.pool.latency.step_time_s(
+            **{**shape, "decode_context_tokens": self.attended(contexts)},
+            longest_context_tokens=max(contexts, default=0),
+            max_cudagraph_capture_size=self.pool.captured_tokens,
+            fullest_batch_tokens=fullest,
+        )
         used = self.pool.blocks - self.store.available
         self.log.append({**shape, "waiting": len(self.waiting), "kv_blocks_used": used})
-        overhead_s = self.pool.step_overhead_s
+        overhead_s = self.pool.step_overhead_s + self.pool.sequence_overhead_s * len(self.batch)
         return max(seconds, overhead_s) if self.pool.async_scheduling else seconds + overhead_s
+
+    @property
+    def batch_tokens(self) -> int:
+        """Count the tokens of the batch."""
+        return sum(tokens for _, tokens in self.batch)
 
     def attended(self, contexts: list[int]) -> float:
         """Return the context tokens that decode attention takes as long as."""

@@ -105,10 +105,13 @@ class Lane:
         now = max(engine.now for engine in group)
         for engine in group:
             engine.now = now
-        seconds = max(engine.begin() if engine.has_work else 0.0 for engine in group)
+            if engine.has_work:
+                engine.schedule()
+                if not engine.batch:
+                    raise UsageError(f"instance {engine.index} can never go on")
+        fullest = max(engine.batch_tokens for engine in group)
+        seconds = max(engine.begin(fullest) for engine in group if engine.batch)
         for engine in group:
-            if engine.has_work and not engine.batch:
-                raise UsageError(f"instance {engine.index} can never go on")
             engine.now = now + seconds
             engine.stepping = True
 
