@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from support.latency_models import fitted_on_small_steps
 from workloadlab.latency import ESTIMATORS, LatencyModel
+from workloadlab.latency.step_terms import StepTerms, Term
 from workloadlab.simulation import Cluster, Pool
 from workloadlab.simulation.engine.record_types import BATCHINGS, ORDERS
 
@@ -42,7 +43,25 @@ BY_HAND = st.builds(
 )
 FITTED = st.sampled_from([fitted_on_small_steps(name) for name in sorted(ESTIMATORS)])
 """Fitted here and not in a draw: a fit takes random numbers that hypothesis does not know of."""
-MODELS = st.one_of(BY_HAND, BY_HAND, FITTED)
+
+
+def exact(value: float) -> Term:
+    """Return a term that is known."""
+    return Term(value, value, value, "drawn")
+
+
+TERMS = st.builds(
+    StepTerms,
+    graph_saving_s=st.sampled_from([0.0, 0.002]).map(exact),
+    longest_context_s=st.sampled_from([0.0, 1e-4]).map(exact),
+    whole_context_seqs=st.sampled_from([0.0, 2.0, 3.5]).map(exact),
+    dense_factor=st.sampled_from([1.0, 1.2]).map(exact),
+    decode_beside_prompt_s=st.sampled_from([0.0, 0.003]).map(exact),
+    dense_tokens=st.just((200.0, 500.0, 900.0)),
+    dense_s=st.just((0.01, 0.03, 0.04)),
+)
+COMPOSED = st.builds(replace, st.one_of(BY_HAND, FITTED), terms=TERMS)
+MODELS = st.one_of(BY_HAND, BY_HAND, FITTED, COMPOSED)
 
 POOLS = st.builds(
     Pool,
@@ -65,6 +84,8 @@ POOLS = st.builds(
     step_noise=st.sampled_from([0.0, 0.0, 0.0, 0.2]),
     step_together=st.sampled_from([False, False, True]),
     step_overhead_s=st.sampled_from([0.0, 0.001]),
+    sequence_overhead_s=st.sampled_from([0.0, 0.0, 0.002]),
+    max_cudagraph_capture_size=st.sampled_from([None, 0, 2, 6, 300]),
 )
 
 

@@ -16,13 +16,8 @@ from workloadlab.latency.estimators.registry import ESTIMATORS, estimator_named
 from workloadlab.latency.features import feature_rows
 from workloadlab.latency.model_file import json_text, parse_model
 from workloadlab.latency.model_text import model_html, model_text
+from workloadlab.latency.step import CAPTURED_TOKENS
 from workloadlab.latency.step_terms import NO_TERMS, StepTerms
-from workloadlab.latency.step_terms_kernel import (
-    CAPTURED_TOKENS,
-    captured_tokens,
-    terms_of_steps,
-    terms_s,
-)
 from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:
@@ -56,8 +51,7 @@ class LatencyModel:
         estimator: the reader of `coefficients`: a name of `workloadlab.latency.ESTIMATORS`.
         coefficients: numbers and lists of numbers by name; of the linear estimator seconds per unit
             of each term of `workloadlab.latency.estimators.linear.TERMS`.
-        terms: what a step takes beyond the steps that were fitted: of a model that is composed of kernels
-            what a sum of those leaves out, else nothing.
+        terms: what a sum of kernels leaves out of a step, of a model that was fitted on such sums.
         domain: the steps that the fit saw, or None for a model made by hand.
         card: held-out errors, or None for a model made by hand.
         intervals: spread of held-out steps around predictions, if the fit was asked for it.
@@ -171,10 +165,6 @@ class LatencyModel:
     def _table(self) -> Floats:
         return self._estimator.table(self.coefficients)
 
-    @cached_property
-    def _terms(self) -> Floats:
-        return self.terms.table()
-
     def kernel(self) -> tuple[Callable[..., float], Floats]:
         """Return the compiled evaluation and its table.
 
@@ -199,20 +189,22 @@ class LatencyModel:
         """Seconds of one step, the terms included.
 
         Args:
-            prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens: the step.
-            longest_context_tokens: cached tokens of the decode that has most; 0 if all have as many.
-            max_cudagraph_capture_size: tokens up to which steps replay a captured graph. Those are padded
-                to its size, where the model has terms.
-            fullest_batch_tokens: of the ranks that step together, to whose batch all are padded.
+            prefill_tokens: prompt tokens computed in it.
+            prefill_context_tokens: sum of a chunk's tokens times those cached before it.
+            decode_seqs: sequences that decode.
+            decode_context_tokens: cached tokens of those.
+            longest_context_tokens: of the decode that has most; 0 if all have as many.
+            max_cudagraph_capture_size: tokens up to which steps replay a captured graph.
+            fullest_batch_tokens: of the ranks that step together, to which all are padded.
         """
-        p, x, n, c = map(
-            float, (prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens)
+        step = (prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens)
+        p, x, n, c = map(float, step)
+        more, padding = self.terms.added(
+            (p, x, n, c),
+            longest_context=longest_context_tokens,
+            most_captured=max_cudagraph_capture_size,
+            fullest_batch_tokens=fullest_batch_tokens,
         )
-        most = max_cudagraph_capture_size if self.terms != NO_TERMS else 0
-        size = captured_tokens(max(int(p + n), fullest_batch_tokens), most)
-        mean = c / n if n else 0.0
-        more = terms_s(p, n, mean, float(longest_context_tokens), size > 0, self._terms)
-        padding = max(0.0, size - p - n)
         p, n = (p + padding, n) if p else (p, n + padding)
         return max(0.0, float(self._estimator.step_time(p, x, n, c, self._table)) + more)
 
@@ -231,7 +223,9 @@ class LatencyModel:
     def _predict(self, features: Floats) -> Floats:
         if self.terms == NO_TERMS:
             return self._estimator.predict(features, self._table)
-        more, padded = terms_of_steps(features, CAPTURED_TOKENS, self._terms)
+        from workloadlab.latency.step_terms_kernel import terms_of_steps
+
+        more, padded = terms_of_steps(features, CAPTURED_TOKENS, self.terms.table)
         seconds: Floats = np.maximum(0.0, self._estimator.predict(padded, self._table) + more)
         return seconds
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FEATURES", "KINDS", "kind_of"]
+__all__ = ["CAPTURED_TOKENS", "FEATURES", "KINDS", "LARGE_TOKENS", "TILE_TOKENS", "kind_of"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -20,6 +20,15 @@ FEATURES = (
 
 KINDS = ("decode", "prefill", "mixed")
 """Kinds of step: decodes only, prefill only, both."""
+
+CAPTURED_TOKENS = 512
+"""The largest batch of which vLLM captures a graph, if it runs at least half as many sequences."""
+
+LARGE_TOKENS = 256
+"""Beyond so many tokens a step computes for long enough to compute more slowly."""
+
+TILE_TOKENS = 128
+"""Queries that an attention kernel made for prompts works on at a time."""
 
 
 def kind_of(features: Array) -> Array:

@@ -8,11 +8,12 @@ batch, and computes more slowly when it computes for long. `step_terms_kernel` a
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.latency.step_terms_kernel import LARGE_TOKENS, TERM_CELLS, TILE_TOKENS
+from workloadlab.latency.step import CAPTURED_TOKENS, LARGE_TOKENS, TILE_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,8 +83,8 @@ class StepTerms:
 
     Example:
         >>> terms = StepTerms(longest_context_s=Term(1e-6, 1e-6, 1e-6, "by hand"))
-        >>> round(terms.step_s(decode_seqs=2, mean_context=500, longest_context=900), 6)
-        0.0004
+        >>> terms.added((0, 0, 2, 1000), longest_context=900)
+        (0.0004, 0.0)
     """
 
     graph_saving_s: Term = _NONE
@@ -94,20 +95,31 @@ class StepTerms:
     dense_tokens: tuple[float, ...] = ()
     dense_s: tuple[float, ...] = ()
 
-    def step_s(
+    def added(
         self,
+        shape: tuple[float, float, float, float],
         *,
-        prefill_tokens: float = 0,
-        decode_seqs: float = 0,
-        mean_context: float = 0,
         longest_context: float = 0,
-        captured: bool = False,
-    ) -> float:
-        """Return the seconds that they add to a step together; fewer than 0 where they save some."""
-        from workloadlab.latency.step_terms_kernel import terms_s
+        most_captured: int = CAPTURED_TOKENS,
+        fullest_batch_tokens: int = 0,
+    ) -> tuple[float, float]:
+        """Return the seconds that a step takes beyond its kernels, and the tokens that pad it.
 
-        shape = map(float, (prefill_tokens, decode_seqs, mean_context, longest_context))
-        return float(terms_s(*shape, captured, self.table()))
+        Args:
+            shape: (p, x, n, c), see `workloadlab.latency.FEATURES`.
+            longest_context: cached tokens of the decode that has most; 0 if all have as many.
+            most_captured: tokens up to which steps are padded to a captured graph, and replay it.
+            fullest_batch_tokens: of the ranks that step together, to which all are padded.
+        """
+        if self == NO_TERMS:
+            return 0.0, 0.0
+        from workloadlab.latency.step_terms_kernel import captured_tokens, terms_s
+
+        p, _, n, c = shape
+        own = p + n
+        size = captured_tokens(max(int(own), fullest_batch_tokens), most_captured)
+        more = terms_s(p, n, c / n if n else 0.0, float(longest_context), size > 0, self.table)
+        return more, max(0.0, size - own)
 
     def named(self) -> Iterator[tuple[str, Term]]:
         """Return the terms with their names."""
@@ -115,16 +127,17 @@ class StepTerms:
 
     def scaled(self, factor: float) -> StepTerms:
         """Return those of a model whose steps take `factor` times as long."""
-        seconds = {name: term.times(factor) for name, term in self.named() if name.endswith("_s")}
-        return replace(self, **seconds, dense_s=tuple(factor * value for value in self.dense_s))
+        dense_s = tuple(factor * value for value in self.dense_s)
+        seconds = ((name, term) for name, term in self.named() if name.endswith("_s"))
+        longer: dict[str, Any] = {name: term.times(factor) for name, term in seconds}
+        return replace(self, dense_s=dense_s, **longer)
 
+    @cached_property
     def table(self) -> Floats:
-        """Lay them out for `terms_s`."""
-        table = np.zeros(TERM_CELLS + 2 * len(self.dense_s))
-        table[: len(TERM_TEXTS)] = [term.value for _, term in self.named()]
-        table[TERM_CELLS - 1] = len(self.dense_s)
-        table[TERM_CELLS:] = (*self.dense_tokens, *self.dense_s)
-        return table
+        """The terms as the kernel reads them."""
+        values = [term.value for _, term in self.named()]
+        curve = [len(self.dense_s), *self.dense_tokens, *self.dense_s]
+        return np.array([*values, *curve], np.float64)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -154,11 +167,11 @@ def parse_terms(take: Fields) -> StepTerms:
             raise take.wrong(name, numbers, "write low <= value <= high")
         terms[name] = Term(**numbers, source=one("source", str))
     if "dense" in take.facts:
-        dense = take.inside("dense")
-        dense.only(("tokens", "seconds"))
-        tokens = dense.numbers("tokens", low=0.0, rising=True)
+        curve = take.inside("dense")
+        curve.only(("tokens", "seconds"))
+        tokens = curve.numbers("tokens", low=0.0, rising=True)
+        if len(tokens) < 2:
+            raise curve.wrong("tokens", tokens, "write at least two")
         terms["dense_tokens"] = tuple(tokens)
-        terms["dense_s"] = tuple(dense.numbers("seconds", count=len(tokens), low=0.0))
-    if len(terms.get("dense_s", (0, 0))) < 2:
-        raise take.wrong("dense", take.facts["dense"], "write at least two points")
+        terms["dense_s"] = tuple(curve.numbers("seconds", count=len(tokens), low=0.0))
     return StepTerms(**terms)

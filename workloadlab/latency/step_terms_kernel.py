@@ -1,4 +1,8 @@
-"""The compiled sum of the terms beyond the kernels; see `step_terms`, which lays out its table."""
+"""The compiled sum of the terms beyond the kernels; see `step_terms`, which lays out their table.
+
+A table begins with the terms by name, then the number of points of a curve, that of dense operators:
+tokens, then seconds.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +11,22 @@ from typing import Any
 import numpy as np
 
 from workloadlab.jit import entry, helper
+from workloadlab.latency.step import LARGE_TOKENS, TILE_TOKENS
 
-__all__ = [
-    "CAPTURED_TOKENS",
-    "LARGE_TOKENS",
-    "TERM_CELLS",
-    "TILE_TOKENS",
-    "captured_tokens",
-    "terms_of_steps",
-    "terms_s",
-]
+__all__ = ["LONGEST", "captured_tokens", "terms_of_steps", "terms_s"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-CAPTURED_TOKENS = 512
-"""The largest batch of which vLLM captures a graph, if it runs at least half as many sequences."""
-
-LARGE_TOKENS = 256
-"""Beyond so many tokens a step computes for long enough to compute more slowly."""
-
-TILE_TOKENS = 128
-"""Queries that an attention kernel made for prompts works on at a time."""
-
-TERM_CELLS = 6
-"""Cells before the dense curve: the terms, then the number of its points."""
+LONGEST, _POINTS, _CURVE = 1, 5, 6
 
 
 @helper
 def _dense_s(tokens: float, table: Floats) -> float:
-    """Seconds of the dense operators, linear between the points and beyond the last two."""
-    count = int(table[TERM_CELLS - 1])
+    """Seconds of dense operators, linear between the points of their curve and beyond the last two."""
+    count = int(table[_POINTS])
     if count == 0:
         return 0.0
-    low, high = TERM_CELLS, TERM_CELLS + count - 1
+    low, high = _CURVE, _CURVE + count - 1
     while high - low > 1:
         middle = (low + high) >> 1
         if tokens >= table[middle]:
@@ -65,7 +52,7 @@ def terms_s(
         seconds -= table[0]
     whole = prefill_tokens > 0.0 or decode_seqs >= table[2]
     if whole and longest_context > mean_context:
-        seconds += table[1] * (longest_context - mean_context)
+        seconds += table[LONGEST] * (longest_context - mean_context)
     total = prefill_tokens + decode_seqs
     if total > LARGE_TOKENS:
         seconds += (table[3] - 1.0) * _dense_s(total, table)

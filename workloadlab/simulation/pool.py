@@ -10,8 +10,8 @@ from typing import Any
 from workloadlab.errors import UsageError
 from workloadlab.latency import LatencyModel
 from workloadlab.latency.hardware.gpus import DTYPE_BYTES, plain_dtype
+from workloadlab.latency.step import CAPTURED_TOKENS
 from workloadlab.latency.step_terms import NO_TERMS
-from workloadlab.latency.step_terms_kernel import CAPTURED_TOKENS
 from workloadlab.simulation.engine.record_types import BATCHINGS, ORDERS
 from workloadlab.simulation.engines import ENTRY_POINTS, engine_named, shipped
 from workloadlab.simulation.memory import AUTO, blocks_that_fit, refuse_more_than_memory
@@ -87,7 +87,8 @@ class Pool:
             more it cuts none, and a step waits for the longest, L. The C context tokens of a batch
             then take as long as C S / (S - n / 2), and as C + S L (Graham's bound of list
             scheduling). None where work is shared out evenly: kernels differ. vLLM 0.15 with FlashInfer
-            on B200 GPUs waits for the longest, vLLM 0.19 on an RTX PRO 6000 does not.
+            on B200 GPUs waits for the longest. It is for models of whole steps, and takes the place of a
+            model's own term for the longest context.
         step_noise: standard deviation of a factor on the model's time, relative to its mean of 1
             (lognormal, drawn by seed for every step); 0 for none.
         step_together: the instances are data-parallel ranks of one engine, which share experts: all

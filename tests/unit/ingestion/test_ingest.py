@@ -417,17 +417,33 @@ def test_bailian_is_not_taken_for_mooncake(tmp_path: Path) -> None:
     assert trace.read("session_id", "turn").rows() == [("s0", 0), ("s0", 1), ("s1", 1)]
 
 
-def test_a_vllm_run_counts_from_its_queue_and_reads_its_meta(tmp_path: Path) -> None:
+def test_a_vllm_run_counts_from_its_queue_where_the_log_has_no_other_time(tmp_path: Path) -> None:
     log = jsonl(
         tmp_path / "requests.jsonl",
-        {"request_id": "q", "input_toks": 7, "output_toks": 3, "arrival_time": 1790000000.0,
+        {"request_id": "q", "input_toks": 7, "output_toks": 3, "arrival_time": None,
          "queued_ts": 479748.340626232, "scheduled_ts": 479748.34067238,
          "first_token_ts": 479748.510151426, "last_token_ts": 479764.054028055},
     )  # fmt: skip
     times = ("queue_ns", "ttft_ns", "last_token_ns", "e2e_ns")
+    rows = wl.ingest(log).read(*times).rows()
+    assert rows == [(46_148, 169_525_194, 15_713_401_823, 15_713_401_823)]
+
+
+def test_a_vllm_run_counts_from_arrivals_and_reads_its_meta(tmp_path: Path) -> None:
+    """The second request waited 0.1 s for a step before the engine put it into its queue."""
+    row = {"input_toks": 7, "output_toks": 3, "arrival_time": 1790000000.0,
+           "queued_ts": 500.0, "scheduled_ts": 500.25, "first_token_ts": 501.0,
+           "last_token_ts": 503.0}  # fmt: skip
+    late = {key: value + 2.0 + 0.1 * key.endswith("_ts") for key, value in row.items()}
+    log = jsonl(tmp_path / "requests.jsonl", row, late | {"input_toks": 7, "output_toks": 3})
+    times = ("arrival_ns", "queue_ns", "ttft_ns", "e2e_ns")
     trace = wl.ingest(log)
     assert trace.provenance.reader == "llmservingsim"
-    assert trace.read(*times).rows() == [(46_148, 169_525_194, 15_713_401_823, 15_713_401_823)]
+    assert trace.provenance.t0_unix_ns == 1_790_000_000_000_000_000
+    first, second = trace.read(*times).rows()
+    assert first == (0, 250_000_000, 1_000_000_000, 3_000_000_000)
+    waited = (2_000_000_000, 350_000_000, 1_100_000_000, 3_100_000_000)
+    assert second == pytest.approx(waited, abs=1000)
     assert trace.provenance.system == {}
     (tmp_path / "meta.json").write_text(
         '{"vllm_version": "0.19.0", "model": "m", "engine_kwargs": {"tensor_parallel_size": 2, '

@@ -1,8 +1,8 @@
 """Measured terms beyond the kernels, by GPU: a step's time that no profile of single kernels shows.
 
-`../shared/data` names below are those of the public tables: LLMServingSim's `perf` and `steps`, and
-Dynamo's planner. None of the numbers was fitted to a replay. Where a GPU was not measured its kernels are
-taken as they are, and the interval says how far the measured ones lie from theirs.
+They come from public tables: LLMServingSim's `perf` and `steps`, and those of Dynamo's planner. None was
+fitted to a replay. Where a GPU was not measured its kernels are taken as they are, and the interval says
+how far the measured ones lie from theirs.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.latency.hardware.gpus import find_gpu
+from workloadlab.latency.step import LARGE_TOKENS
 from workloadlab.latency.step_terms import StepTerms, Term
-from workloadlab.latency.step_terms_kernel import LARGE_TOKENS
 
 if TYPE_CHECKING:
     from workloadlab.latency.hardware.geometry import ModelGeometry
@@ -24,9 +24,15 @@ __all__ = ["terms_beyond_kernels"]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 _EAGER_GAP_S = Term(
-    17e-6, 8e-6, 23e-6, "LLMServingSim steps, eager less captured: 31 shapes on an RTX PRO 6000"
+    1.7e-6, 0.8e-6, 2.3e-6, "LLMServingSim steps, eager less captured: 31 shapes on an RTX PRO 6000"
 )
-"""Seconds per layer between kernels that are launched one by one, which a captured graph has not."""
+"""Seconds between two kernels that are launched one by one, which a captured graph has not: 17 us for a
+layer of Llama."""
+
+_KERNELS = {"a layer": 7, "normed heads": 2, "a feed-forward block": 3, "experts": 8}
+"""How many kernels a layer launches. Seven: two norms, the projection in, rotary embedding, cache write,
+attention, the projection out. Three: up, activation, down. Eight, of experts: router, top k, alignment,
+two products, activation, sum and scatter."""
 
 _SPLITS_BELOW = 0.8
 """Of the thread blocks that a GPU holds, two on each multiprocessor, FlashAttention 2 fills so many by
@@ -67,6 +73,7 @@ def terms_beyond_kernels(
     dense_us: Floats,
     *,
     eager: bool = False,
+    normed: bool = False,
 ) -> StepTerms:
     """Return what a step of a model on a GPU takes beyond its kernels.
 
@@ -77,6 +84,7 @@ def terms_beyond_kernels(
         tokens: totals of tokens at which dense operators were measured, rising.
         dense_us: microseconds of those of one layer, experts and attention left out.
         eager: the kernels were launched one by one, with the gaps between them.
+        normed: queries and keys are normed.
 
     Example:
         >>> from workloadlab.latency import ModelGeometry
@@ -93,9 +101,11 @@ def terms_beyond_kernels(
     except UsageError:
         return StepTerms(dense_factor=_DENSE_UNKNOWN)
     walk, onset = _longest(known.name, known.multiprocessors, geometry, tp)
+    block = "experts" if geometry.experts else "a feed-forward block"
+    kernels = _KERNELS["a layer"] + _KERNELS[block] + normed * _KERNELS["normed heads"]
     kept = _thinned(tokens)
     return StepTerms(
-        graph_saving_s=_EAGER_GAP_S.times(geometry.layers) if eager else _NOT_EAGER,
+        graph_saving_s=_EAGER_GAP_S.times(geometry.layers * kernels) if eager else _NOT_EAGER,
         longest_context_s=walk.times(geometry.layers),
         whole_context_seqs=onset,
         dense_factor=_DENSE.get(known.name, _DENSE_UNKNOWN),
@@ -112,9 +122,9 @@ def _longest(gpu: str, multiprocessors: int, geometry: ModelGeometry, tp: int) -
     """Return seconds per token and layer of the longest context, and from how many sequences on."""
     if gpu in _EVENLY_SHARED:
         return _SHARED, _SHARED
-    onset = _SPLITS_BELOW * 2 * multiprocessors / max(1.0, geometry.kv_heads / tp)
+    onset = _rounded(_SPLITS_BELOW * 2 * multiprocessors / max(1.0, geometry.kv_heads / tp))
     rule = f"{_SPLITS_BELOW} x 2 x {multiprocessors} multiprocessors / KV heads of a GPU"
-    return _WALK_S.get(gpu, _WALK_UNKNOWN_S), Term(*[_rounded(onset)] * 3, rule)
+    return _WALK_S.get(gpu, _WALK_UNKNOWN_S), Term(onset, onset, onset, rule)
 
 
 def _thinned(tokens: Floats) -> list[int]:

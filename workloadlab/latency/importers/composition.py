@@ -77,7 +77,7 @@ class StepCosts:
         return ns
 
     def terms(self, gpu: str) -> StepTerms:
-        """Return what these kernels leave out of a step; of layers with experts none is counted as dense."""
+        """Return what these kernels leave out; of layers with experts none is counted as dense."""
         layer = self.layer_us if not self.geometry.experts else np.zeros(len(self.tokens))
         return terms_beyond_kernels(gpu, self.geometry, self.tp, self.tokens, layer)
 

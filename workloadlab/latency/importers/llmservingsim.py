@@ -132,6 +132,7 @@ def _model_facts(tables: OperatorTables) -> Facts:
             tables.tokens,
             tables.dense_us,
             eager=True,
+            normed=tables.normed,
         ),
     }
 

@@ -69,6 +69,7 @@ class OperatorTables:
         tokens: profiled token counts.
         dense_us: all dense operators of one layer at `tokens`.
         layer_us: those and the experts.
+        normed: queries and keys are normed.
         step_us: operators that run once per step, at `tokens`.
         sequences: profiled sequence counts.
         sequence_us: lm_head and sampler at `sequences`.
@@ -83,6 +84,7 @@ class OperatorTables:
     tokens: Floats
     dense_us: Floats
     layer_us: Floats
+    normed: bool
     step_us: Floats
     sequences: Floats
     sequence_us: Floats
@@ -124,6 +126,7 @@ class OperatorTables:
             tokens=tokens,
             dense_us=dense_us,
             layer_us=layer_us,
+            normed="qk_norm" in per_layer,
             step_us=step_us,
             sequences=sequences,
             sequence_us=sequence_us,

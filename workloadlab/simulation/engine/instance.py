@@ -13,7 +13,7 @@ import numpy as np
 
 from workloadlab.jit import entry, helper, inline
 from workloadlab.latency.domain_kernel import inside_domain
-from workloadlab.latency.step_terms_kernel import captured_tokens, terms_s
+from workloadlab.latency.step_terms_kernel import LONGEST, captured_tokens, terms_s
 from workloadlab.simulation.engine.arrays import (
     blocks_by_phase,
     decode_heap,
@@ -204,26 +204,24 @@ def clear(i: Index, lane: Lane) -> None:
 
 
 @helper
-def _attended(e: Instance, longest: Number) -> tuple[Number, Number]:
-    """Return (context tokens that decode attention takes as long as, more of them after a step).
+def _contexts(i: Index, lane: Lane) -> tuple[Number, Number, Number]:
+    """Return (context tokens that decode attention takes as long as, more after a step, the longest).
 
-    Both of the next step, and with one in flight of the step after it; see `Pool.attention_slots`.
+    Of the next step, and with one in flight of the step after it; see `Pool.attention_slots`. The
+    longest is 0 where it is counted already, or adds nothing.
     """
+    e = engines(lane)[i]
     d, wide = float(e.decodes), e.attention_slots
     context = float(e.context + e.stepping * e.decodes)
-    if wide == np.inf:
-        return context, d
-    if d < wide:
+    if d < wide and wide < np.inf:
         uneven = wide / (wide - 0.5 * d)
-        return context * uneven, d * uneven
-    return context + wide * longest, d + wide
-
-
-@helper
-def _longest(i: Index, lane: Lane) -> Number:
-    """Return the longest context that decodes in the next step, or in the step after one in flight."""
-    e = engines(lane)[i]
-    return float(longest_context(e, slots(lane), decode_heap(lane), i) + e.stepping)
+        return context * uneven, d * uneven, 0.0
+    if wide == np.inf and terms(lane)[e.pool, LONGEST] == 0.0:
+        return context, d, 0.0
+    longest = float(longest_context(e, slots(lane), decode_heap(lane), i) + e.stepping)
+    if wide == np.inf:
+        return context, d, longest
+    return context + wide * longest, d + wide, 0.0
 
 
 @helper
@@ -249,13 +247,13 @@ def begin_step(i: Index, lane: Lane, fullest: Count) -> Seconds:
     p, x, d = float(e.chunk_tokens), e.chunk_context, float(e.served)
     c = attended = longest = 0.0
     if e.served > 0:
-        c, longest = float(e.context), _longest(i, lane)
-        attended = _attended(e, longest)[0]
+        c = float(e.context)
+        attended, _, longest = _contexts(i, lane)
     if not inside_domain(p, x, d, c, domains(lane)[e.pool]):
         e.outside += 1
     size = captured_tokens(fullest, e.captured)
     more = terms_s(p, d, attended / d if d > 0.0 else 0.0, longest, size > 0, terms(lane)[e.pool])
-    padding = max(0.0, float(size) - p - d)
+    padding = max(0.0, float(size) - (p + d))
     if p > 0.0:
         p += padding
     else:
@@ -303,15 +301,16 @@ def _line(i: Index, lane: Lane, most: Count) -> tuple[Seconds, Seconds, Count]:
     Of the next step, and with one in flight of the step after it.
     """
     e = engines(lane)[i]
-    d, longest = float(e.decodes), _longest(i, lane)
-    context, more = _attended(e, longest)
+    d = float(e.decodes)
+    context, more, longest = _contexts(i, lane)
     size = captured_tokens(e.decodes, e.captured)
     padded = max(d, float(size))
     seconds, slope, edge = decode_line(e)(padded, context, tables(lane)[e.pool])
     # Mean and longest context grow alike, so what they add is the same in all of these steps.
-    added = terms_s(0.0, d, context / d, longest, size > 0, terms(lane)[e.pool])
-    seconds = max(0.0, seconds + added)
+    seconds += terms_s(0.0, d, context / d, longest, size > 0, terms(lane)[e.pool])
     overhead_s = e.overhead_s + e.sequence_overhead_s * d
+    if seconds <= 0.0:
+        return overhead_s, 0.0, 1
     growth = slope * more
     count = most
     if edge < context + more * most:

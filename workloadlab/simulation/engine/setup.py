@@ -152,7 +152,7 @@ def _instances(cluster: Cluster) -> dict[str, Any]:
     return {
         "engines": _engines(cluster),
         "tables": _stacked([pool.latency.kernel()[1] for pool in cluster.pools]),
-        "terms": _stacked([pool.latency.terms.table() for pool in cluster.pools]),
+        "terms": _stacked([pool.latency.terms.table for pool in cluster.pools]),
         "domains": np.stack([_bounds(pool.latency) for pool in cluster.pools]),
         "events": np.array(cluster.event_queue, ARRAYS["events"].element),
     }

@@ -91,7 +91,7 @@ class Engine:
         contexts = [s.computed for s in decodes]
         seconds = self.noise() * self.pool.latency.step_time_s(
             **{**shape, "decode_context_tokens": self.attended(contexts)},
-            longest_context_tokens=max(contexts, default=0),
+            longest_context_tokens=0 if self.pool.attention_slots else max(contexts, default=0),
             max_cudagraph_capture_size=self.pool.captured_tokens,
             fullest_batch_tokens=fullest,
         )
