@@ -186,27 +186,15 @@ class LatencyModel:
         max_cudagraph_capture_size: int = CAPTURED_TOKENS,
         fullest_batch_tokens: int = 0,
     ) -> float:
-        """Seconds of one step, the terms included.
-
-        Args:
-            prefill_tokens: prompt tokens computed in it.
-            prefill_context_tokens: sum of a chunk's tokens times those cached before it.
-            decode_seqs: sequences that decode.
-            decode_context_tokens: cached tokens of those.
-            longest_context_tokens: of the decode that has most; 0 if all have as many.
-            max_cudagraph_capture_size: tokens up to which steps replay a captured graph.
-            fullest_batch_tokens: of the ranks that step together, to which all are padded.
-        """
+        """Seconds of one step of these features, its terms included; see `StepTerms.added`."""
         step = (prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens)
-        p, x, n, c = map(float, step)
-        more, padding = self.terms.added(
-            (p, x, n, c),
+        more, padded = self.terms.added(
+            step,
             longest_context=longest_context_tokens,
             most_captured=max_cudagraph_capture_size,
             fullest_batch_tokens=fullest_batch_tokens,
         )
-        p, n = (p + padding, n) if p else (p, n + padding)
-        return max(0.0, float(self._estimator.step_time(p, x, n, c, self._table)) + more)
+        return max(0.0, float(self._estimator.step_time(*padded, self._table)) + more)
 
     def predict(self, steps: pl.DataFrame | Mapping[str, Any]) -> Floats:
         """Seconds of each step.
@@ -221,11 +209,10 @@ class LatencyModel:
         return self._predict(feature_rows(steps))
 
     def _predict(self, features: Floats) -> Floats:
-        if self.terms == NO_TERMS:
-            return self._estimator.predict(features, self._table)
         from workloadlab.latency.step_terms_kernel import terms_of_steps
 
-        more, padded = terms_of_steps(features, CAPTURED_TOKENS, self.terms.table)
+        most = CAPTURED_TOKENS if self.terms != NO_TERMS else 0
+        more, padded = terms_of_steps(features, most, self.terms.table)
         seconds: Floats = np.maximum(0.0, self._estimator.predict(padded, self._table) + more)
         return seconds
 
@@ -240,8 +227,7 @@ class LatencyModel:
         if self.intervals is None:
             raise UsageError(f"{self.name} has no intervals", fix="fit with intervals=True")
         features = feature_rows(steps)
-        predicted = self._predict(features)
-        return self.intervals.around(features, predicted, level)
+        return self.intervals.around(features, self._predict(features), level)
 
     def in_domain(self, steps: pl.DataFrame | Mapping[str, Any]) -> Bools:
         """Say for each step whether the fit saw such steps; true for any if made by hand."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["NO_TERMS", "TERM_TEXTS", "StepTerms", "Term", "parse_terms"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+Shape = tuple[float, float, float, float]
 
 TERM_TEXTS = {
     "graph_saving_s": "seconds that the replay of a captured graph saves in a step",
@@ -84,7 +85,7 @@ class StepTerms:
     Example:
         >>> terms = StepTerms(longest_context_s=Term(1e-6, 1e-6, 1e-6, "by hand"))
         >>> terms.added((0, 0, 2, 1000), longest_context=900)
-        (0.0004, 0.0)
+        (0.0004, (0.0, 0.0, 2.0, 1000.0))
     """
 
     graph_saving_s: Term = _NONE
@@ -97,13 +98,13 @@ class StepTerms:
 
     def added(
         self,
-        shape: tuple[float, float, float, float],
+        shape: Shape,
         *,
         longest_context: float = 0,
         most_captured: int = CAPTURED_TOKENS,
         fullest_batch_tokens: int = 0,
-    ) -> tuple[float, float]:
-        """Return the seconds that a step takes beyond its kernels, and the tokens that pad it.
+    ) -> tuple[float, Shape]:
+        """Return the seconds that a step takes beyond its kernels, and the shape to which it is padded.
 
         Args:
             shape: (p, x, n, c), see `workloadlab.latency.FEATURES`.
@@ -111,15 +112,15 @@ class StepTerms:
             most_captured: tokens up to which steps are padded to a captured graph, and replay it.
             fullest_batch_tokens: of the ranks that step together, to which all are padded.
         """
+        p, x, n, c = map(float, shape)
         if self == NO_TERMS:
-            return 0.0, 0.0
+            return 0.0, (p, x, n, c)
         from workloadlab.latency.step_terms_kernel import captured_tokens, terms_s
 
-        p, _, n, c = shape
-        own = p + n
-        size = captured_tokens(max(int(own), fullest_batch_tokens), most_captured)
+        size = captured_tokens(max(int(p + n), fullest_batch_tokens), most_captured)
         more = terms_s(p, n, c / n if n else 0.0, float(longest_context), size > 0, self.table)
-        return more, max(0.0, size - own)
+        padding = max(0.0, size - (p + n))
+        return more, (p + padding, x, n, c) if p else (p, x, n + padding, c)
 
     def named(self) -> Iterator[tuple[str, Term]]:
         """Return the terms with their names."""

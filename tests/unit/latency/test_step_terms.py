@@ -9,7 +9,7 @@ import pytest
 
 from workloadlab.errors import DataError
 from workloadlab.latency import LatencyModel, ModelGeometry
-from workloadlab.latency.hardware.beyond_kernels import terms_beyond_kernels
+from workloadlab.latency.importers.beyond_kernels import terms_beyond_kernels
 from workloadlab.latency.step_terms import NO_TERMS, StepTerms, Term
 from workloadlab.latency.step_terms_kernel import captured_tokens
 

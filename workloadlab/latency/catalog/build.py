@@ -94,7 +94,7 @@ def build(data: Path, out: Path, names: Iterable[str] = MODELS) -> list[LatencyM
         path = data / recipe.path
         if not path.is_dir():
             raise UsageError("no such folder", where=str(path), fix="see what DATA_FOLDER holds")
-        model = fit(path, estimator="linear", name=name, **recipe.options)
+        model = fit(path, estimator="table", name=name, **recipe.options)
         provenance = model.provenance | {"commit": _commits(model.provenance)}
         models.append(replace(model, provenance=dict(sorted(provenance.items()))))
         models[-1].save(out / f"{name}.json")

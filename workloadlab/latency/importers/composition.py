@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from workloadlab.latency.hardware.beyond_kernels import terms_beyond_kernels
+from workloadlab.latency.importers.beyond_kernels import terms_beyond_kernels
 from workloadlab.latency.step import kind_of
 
 if TYPE_CHECKING:

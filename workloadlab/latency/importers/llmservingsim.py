@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.errors import UsageError
-from workloadlab.latency.hardware.beyond_kernels import terms_beyond_kernels
+from workloadlab.latency.importers.beyond_kernels import terms_beyond_kernels
 from workloadlab.latency.importers.composition import step_frame, steps_to_compose
 from workloadlab.latency.importers.operator_tables import AXES, SHAPE, OperatorTables, table_file
 from workloadlab.latency.importers.selection import licence_of

@@ -60,6 +60,7 @@ __all__ = [
     "begin_step",
     "clear",
     "complete",
+    "decode_step_s",
     "form_batch",
     "only_decodes",
     "quiet_until",
@@ -222,6 +223,19 @@ def _contexts(i: Index, lane: Lane) -> tuple[Number, Number, Number]:
     if wide == np.inf:
         return context, d, longest
     return context + wide * longest, d + wide, 0.0
+
+
+@helper
+def decode_step_s(lane: Lane, e: Instance, seqs: Count, context: Count) -> Seconds:
+    """Return the seconds of a step that only decodes; see `Pool.decode_step_s`."""
+    if seqs == 0:
+        return 0.0
+    d, c = float(seqs), float(context)
+    size = captured_tokens(seqs, e.captured)
+    seconds = step_time(e)(0.0, 0.0, max(d, float(size)), c, tables(lane)[e.pool])
+    seconds = max(0.0, seconds + terms_s(0.0, d, c / d, 0.0, size > 0, terms(lane)[e.pool]))
+    overhead_s = e.overhead_s + e.sequence_overhead_s * d
+    return max(seconds, overhead_s) if e.overlapped == 1 else seconds + overhead_s
 
 
 @helper

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import from_dtype
 
 from workloadlab.jit import helper, inline
-from workloadlab.latency.step_terms_kernel import captured_tokens, terms_s
 from workloadlab.routing.signals import INSTANCE, REPORTED_FIELDS
 from workloadlab.simulation.engine.arrays import (
     copier,
@@ -28,18 +27,16 @@ from workloadlab.simulation.engine.arrays import (
     slo_classes,
     slots,
     snapshots,
-    tables,
     tenants,
-    terms,
     views,
 )
 from workloadlab.simulation.engine.arrivals import (
     next_arrival,
     pop_arrival,
 )
-from workloadlab.simulation.engine.by_address import index_insert, step_time
+from workloadlab.simulation.engine.by_address import index_insert
 from workloadlab.simulation.engine.decodes import overrun
-from workloadlab.simulation.engine.instance import accept, uniform_draw
+from workloadlab.simulation.engine.instance import accept, decode_step_s, uniform_draw
 from workloadlab.simulation.engine.instances import advance, catch_up
 from workloadlab.simulation.engine.kv_blocks import (
     available,
@@ -72,9 +69,7 @@ if TYPE_CHECKING:
         Array,
         Flag,
         Index,
-        Instance,
         Lane,
-        Number,
         Request,
         Row,
         Seconds,
@@ -97,19 +92,6 @@ __all__ = [
 _copy_report = copier(from_dtype(INSTANCE), REPORTED_FIELDS)
 
 
-@helper
-def _decode_step_s(lane: Lane, e: Instance, seqs: Any, context: Number) -> Any:
-    """Return the seconds of a step that only decodes; see `Pool.decode_step_s`."""
-    if seqs == 0:
-        return 0.0
-    d, c = float(seqs), float(context)
-    size = captured_tokens(seqs, e.captured)
-    seconds = step_time(e)(0.0, 0.0, max(d, float(size)), c, tables(lane)[e.pool])
-    seconds = max(0.0, seconds + terms_s(0.0, d, c / d, 0.0, size > 0, terms(lane)[e.pool]))
-    overhead_s = e.overhead_s + e.sequence_overhead_s * d
-    return max(seconds, overhead_s) if e.overlapped == 1 else seconds + overhead_s
-
-
 @inline
 def _read(i: Index, lane: Lane, v: View) -> None:
     """Write what an engine reports about itself."""
@@ -123,7 +105,7 @@ def _read(i: Index, lane: Lane, v: View) -> None:
     v.context_tokens = e.context + e.prefilled
     v.kv_blocks_used = e.kv_blocks - available(e)
     if lane.foresees == 1:
-        v.next_decode_s = _decode_step_s(lane, e, v.running, v.context_tokens)
+        v.next_decode_s = decode_step_s(lane, e, v.running, v.context_tokens)
     v.sent_since_report = e.sent
     v.sent_tokens_since_report = e.sent_tokens
 
