@@ -80,21 +80,28 @@ class Parameters:
         return self.values(shares).get(_OUTSIDE, given_s)
 
     @cached_property
-    def _tables(self) -> Floats:
-        """Kernel tables of the parameters at 1 each; the table of a model is their sum."""
+    def _tables(self) -> tuple[Floats, Floats]:
+        """Kernel tables of no parameter, and of what each adds at 1; that of a model is their sum."""
         if self.start is None:
+            none = LatencyModel.linear()
             models = [
                 LatencyModel.linear(name=name, **({} if name == _OUTSIDE else {name: 1.0}))
                 for name in self.names
             ]
         else:
+            none = self.start.scaled(0.0, 0.0)
             models = [self.start.scaled(1.0, 0.0), self.start.scaled(0.0, 1.0)]
-        return np.stack([model.kernel()[1] for model in models])
+        table = none.kernel()[1]
+        return table, np.stack([model.kernel()[1] for model in models]) - table
 
     def trial(self, shares: Floats) -> LatencyModel:
         """Return a model that replays like `model(shares)` and is made in microseconds."""
-        estimator = self.start.estimator if self.start is not None else "linear"
-        return LatencyModel.of_table((shares * self.whole) @ self._tables, estimator=estimator)
+        none, each = self._tables
+        table = none + (shares * self.whole) @ each
+        if self.start is None:
+            return LatencyModel.of_table(table)
+        terms = self.start.terms.scaled(float(shares[0] * self.whole[0]))
+        return LatencyModel.of_table(table, estimator=self.start.estimator, terms=terms)
 
 
 def from_scratch(

@@ -38,6 +38,18 @@ if TYPE_CHECKING:
     metavar="RANKS",
     help="Data-parallel ranks that share the experts of SOURCE and step together.",
 )
+@click.option(
+    "--link-latency-s",
+    type=float,
+    metavar="S",
+    help="Seconds of a collective between GPUs whatever it sends, such as 20e-6.",
+)
+@click.option(
+    "--link-bytes-s",
+    type=float,
+    metavar="B",
+    help="Bytes per second of its traffic, such as 16e9.",
+)
 @click.option("--requests", is_flag=True, help="Fit TTFT and TPOT on rows of router features.")
 @click.option("--list", "list_models", is_flag=True, help="List the models that ship.")
 @json_option

@@ -67,7 +67,8 @@ def fit(
         seed: which groups are held out.
         intervals: also cross-validate the spread that `LatencyModel.predict_interval` needs.
         choice: model, gpu, tp or dtype, for published profiles of several; expert_parallel, the
-            data-parallel ranks that share the experts, for LLMServingSim tables with experts.
+            data-parallel ranks that share the experts, for LLMServingSim tables with experts;
+            link_latency_s and link_bytes_s, of a collective between GPUs (`hardware.links`).
 
     Raises:
         UsageError: an unknown estimator, a share outside 0 to 0.9, no such source, or a choice that

@@ -66,16 +66,17 @@ _NONE = Term(0.0, 0.0, 0.0, "not added")
 
 @dataclass(frozen=True, kw_only=True)
 class StepTerms:
-    """Seconds of a step beyond its kernels; p prompt tokens and n decodes whose contexts have a mean.
+    """Seconds of a step (p, x, n, c) beyond its kernels; the mean context is c / n.
 
         step = kernels - graph_saving_s (if the step is captured)
                + longest_context_s x (longest - mean context)
-                 (if p > 0 or n >= whole_context_seqs: contexts are walked whole)
+                 (if n >= whole_context_seqs, or longer than the prompt's own p + x / p tokens)
                + (dense_factor - 1) x dense_s(p + n) (if p + n > 256)
                + decode_beside_prompt_s x n (if p >= 128)
 
     A FlashAttention 2 kernel cuts contexts into parts that run side by side only while
-    sequences x KV heads < 0.8 x 2 x multiprocessors, and never beside a prompt.
+    sequences x KV heads < 0.8 x 2 x multiprocessors, and never beside a prompt. The last block of that
+    walks the prompt and what is cached of it, so a decode that walks less is not waited for.
 
     Attributes:
         graph_saving_s: see `TERM_TEXTS`; so are the four that follow.
@@ -118,7 +119,7 @@ class StepTerms:
         from workloadlab.latency.step_terms_kernel import captured_tokens, terms_s
 
         size = captured_tokens(max(int(p + n), fullest_batch_tokens), most_captured)
-        more = terms_s(p, n, c / n if n else 0.0, float(longest_context), size > 0, self.table)
+        more = terms_s(p, x, n, c / n if n else 0.0, float(longest_context), size > 0, self.table)
         padding = max(0.0, size - (p + n))
         return more, (p + padding, x, n, c) if p else (p, x, n + padding, c)
 

@@ -37,9 +37,10 @@ def _dense_s(tokens: float, table: Floats) -> float:
     return float(table[low + count] + share * (table[high + count] - table[low + count]))
 
 
-@entry("float64(float64, float64, float64, float64, boolean, float64[::1])")
+@entry("float64(float64, float64, float64, float64, float64, boolean, float64[::1])")
 def terms_s(
     prefill_tokens: float,
+    prefill_context_tokens: float,
     decode_seqs: float,
     mean_context: float,
     longest_context: float,
@@ -50,7 +51,10 @@ def terms_s(
     seconds = 0.0
     if captured:
         seconds -= table[0]
-    whole = prefill_tokens > 0.0 or decode_seqs >= table[2]
+    if prefill_tokens > 0.0:
+        whole = longest_context > prefill_tokens + prefill_context_tokens / prefill_tokens
+    else:
+        whole = decode_seqs >= table[2]
     if whole and longest_context > mean_context:
         seconds += table[LONGEST] * (longest_context - mean_context)
     total = prefill_tokens + decode_seqs
@@ -89,8 +93,8 @@ def terms_of_steps(features: Floats, most: int, table: Floats) -> tuple[Floats, 
     """
     seconds, padded = np.empty(len(features)), features.copy()
     for row in range(len(features)):
-        p, n, c = features[row, 0], features[row, 2], features[row, 3]
+        p, x, n, c = features[row]
         size = captured_tokens(int(p + n), most)
-        seconds[row] = terms_s(p, n, c / n if n > 0.0 else 0.0, 0.0, size > 0, table)
+        seconds[row] = terms_s(p, x, n, c / n if n > 0.0 else 0.0, 0.0, size > 0, table)
         padded[row, 0 if p > 0.0 else 2] += max(0.0, float(size) - p - n)
     return seconds, padded

@@ -48,9 +48,10 @@ def test_a_step_waits_for_the_longest_context_where_contexts_are_walked_whole():
 
     assert longer(decode_seqs=8, decode_context_tokens=800) == 0.0  # cut into parts
     assert longer(decode_seqs=10, decode_context_tokens=1000) == pytest.approx(800e-6)
-    assert longer(prefill_tokens=16, decode_seqs=8, decode_context_tokens=800) == pytest.approx(
-        8e-4
-    )
+    beside = {"prefill_tokens": 16, "decode_seqs": 8, "decode_context_tokens": 800}
+    assert longer(**beside) == pytest.approx(8e-4)
+    assert longer(**beside, prefill_context_tokens=16 * 883) == pytest.approx(8e-4)
+    assert longer(**beside, prefill_context_tokens=16 * 884) == 0.0  # the prompt's walk is as long
     assert longer(decode_seqs=10, decode_context_tokens=9500) == 0.0  # as long as the mean or less
 
 

@@ -38,10 +38,12 @@ class Recipe:
     Attributes:
         path: below the data folder.
         options: of `read_source`.
+        estimator: tables, as the kernels are, unless their errors are larger than those of a line.
     """
 
     path: str
     options: dict[str, Any] = field(default_factory=dict)
+    estimator: str = "table"
 
 
 _PERF = "llmservingsim/perf"
@@ -53,7 +55,9 @@ MODELS = {
     "a100-llama-3-70b-tp4": Recipe(f"{_A100}/meta-llama__Meta-Llama-3-70B", {"tp": 4}),
     "a100-llama-3-8b": Recipe(f"{_A100}/meta-llama__Meta-Llama-3-8B", {"tp": 1}),
     "a100-llama-3.1-8b": Recipe("aiconfigurator/a100_sxm", {"model": "Llama-3.1-8B"}),
-    "a6000-llama-3.1-8b": Recipe("llmservingsim/perf_v0/A6000/meta-llama/Llama-3.1-8B/tp1"),
+    "a6000-llama-3.1-8b": Recipe(
+        "llmservingsim/perf_v0/A6000/meta-llama/Llama-3.1-8B/tp1", estimator="linear"
+    ),
     "h100-codellama-34b-tp2": Recipe(f"{_H100}/codellama__CodeLlama-34b-Instruct-hf", {"tp": 2}),
     "h100-llama-2-7b": Recipe(f"{_H100}/meta-llama__Llama-2-7b-hf", {"tp": 1}),
     "h100-llama-3-70b-tp4": Recipe("aiconfigurator/h100_sxm", {"model": "Llama-3-70B", "tp": 4}),
@@ -94,7 +98,7 @@ def build(data: Path, out: Path, names: Iterable[str] = MODELS) -> list[LatencyM
         path = data / recipe.path
         if not path.is_dir():
             raise UsageError("no such folder", where=str(path), fix="see what DATA_FOLDER holds")
-        model = fit(path, estimator="table", name=name, **recipe.options)
+        model = fit(path, estimator=recipe.estimator, name=name, **recipe.options)
         provenance = model.provenance | {"commit": _commits(model.provenance)}
         models.append(replace(model, provenance=dict(sorted(provenance.items()))))
         models[-1].save(out / f"{name}.json")

@@ -44,8 +44,8 @@ class Estimator:
         efficiencies: (coefficients, model, gpu, dtype, tp) -> share of the GPU's peak by name; None
             if the coefficients are no rates of hardware.
         scaled: (coefficients, factor, more_s) -> coefficients of a model whose steps take factor
-            times as long and more_s longer. Its table is the sum of factor times one table and more_s
-            times another. None if there are no such coefficients.
+            times as long and more_s longer. Every cell of its table is linear in both. None if there are
+            no such coefficients.
 
     Example:
         >>> from workloadlab.latency import ESTIMATORS

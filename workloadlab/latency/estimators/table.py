@@ -18,21 +18,18 @@ import numpy as np
 from workloadlab.latency.estimators import linear, linear_kernel
 from workloadlab.latency.estimators.estimator import Estimator
 from workloadlab.latency.estimators.evaluate import evaluate
+from workloadlab.latency.estimators.table_file import AXES, parse_coefficients
 from workloadlab.latency.estimators.table_kernel import BASE, decode_line, step_time
 from workloadlab.latency.step import KINDS, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workloadlab.latency.fields import Fields
 
 __all__ = ["AXES", "ESTIMATOR", "coordinates", "fit_coefficients", "parse_coefficients"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-
-AXES = {"decode": (2, 3), "prefill": (0, 1), "mixed": (0, 1, 2, 3)}
-"""Kind of step -> the axes of its grid: 0 chunk, 1 mean cached, 2 sequences, 3 mean context."""
 
 _LEAST = (1.0, 0.0, 1.0, 0.0)
 _MOST_NODES = 16_384
@@ -250,40 +247,6 @@ def _monotone(values: Floats) -> Floats:
     return (above + below) / 2
 
 
-def parse_coefficients(take: Fields) -> dict[str, Any]:
-    """Read fallback, curve and grids from JSON."""
-    tokens = take.numbers("curve_tokens", rising=True)
-    for index, knot in enumerate(tokens):
-        if knot not in linear_kernel.CURVE_EDGES:
-            raise take.wrong(f"curve_tokens[{index}]", knot)
-    if not tokens:
-        raise take.wrong("curve_tokens", tokens)
-    coefficients: dict[str, Any] = {
-        "fallback": linear.parse_coefficients(take.inside("fallback")),
-        "curve_tokens": tokens,
-        "curve_s": take.numbers("curve_s", count=len(tokens)),
-        "grids": {},
-    }
-    take.only(coefficients)
-    grids = take.inside("grids")
-    grids.only(KINDS)
-    for kind in grids.facts:
-        grid = grids.inside(kind)
-        grid.only(("nodes", "seconds"))
-        nodes = grid("nodes", list)
-        if len(nodes) != len(AXES[kind]):
-            raise grid.wrong("nodes", nodes, f"write {len(AXES[kind])} axes")
-        axes = [
-            grid.checked(f"nodes[{index}]", axis, low=0.0, rising=True)
-            for index, axis in enumerate(nodes)
-        ]
-        if any(len(axis) < 2 for axis in axes):
-            raise grid.wrong("nodes", nodes, "write at least two nodes for every axis")
-        seconds = grid.numbers("seconds", count=int(np.prod([len(axis) for axis in axes])))
-        coefficients["grids"][kind] = {"nodes": axes, "seconds": seconds}
-    return coefficients
-
-
 def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
     """Lay curve and grids out for `step_time`; the same coefficients give the same bits.
 
@@ -307,6 +270,20 @@ def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
     return np.concatenate([base, starts, np.array(cells, np.float64)])
 
 
+def scaled(coefficients: Mapping[str, Any], factor: float, more_s: float) -> dict[str, Any]:
+    """Return the coefficients of steps that take `factor` times as long, and `more_s` longer."""
+    grids = {
+        kind: {**grid, "seconds": [factor * value + more_s for value in grid["seconds"]]}
+        for kind, grid in coefficients["grids"].items()
+    }
+    return {
+        "fallback": linear.scaled(coefficients["fallback"], factor, more_s),
+        "curve_tokens": coefficients["curve_tokens"],
+        "curve_s": [factor * value for value in coefficients["curve_s"]],
+        "grids": grids,
+    }
+
+
 ESTIMATOR = Estimator(
     name="table",
     about="curve of total tokens plus monotone log-spaced grids of attention",
@@ -316,4 +293,5 @@ ESTIMATOR = Estimator(
     step_time=step_time,
     decode_line=decode_line,
     libraries=("scipy.optimize", "scipy.sparse.linalg"),
+    scaled=scaled,
 )

@@ -10,6 +10,7 @@ import polars as pl
 
 from workloadlab.errors import DataError
 from workloadlab.latency.hardware.gpus import find_gpu
+from workloadlab.latency.hardware.links import UNKNOWN, GivenLink, link_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,19 +29,6 @@ __all__ = [
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-# Microseconds to start with, and the share of the link's bandwidth that is reached.
-#
-# NVLink: 4.2 to 5.2 us and 0.52 to 0.73 in the published tables of A100, H100 and H200.
-#
-# PCIe between cards that reach each other's memory. An all-reduce between two of them is vLLM's own
-# kernel, which reads the peer (up to 8 MB; `custom_all_reduce.py` allows PCIe for exactly two GPUs): a
-# peer is read at 43 and written at 45 GB/s of 64 (vLLM issue 56128, RTX PRO 6000), and such kernels
-# take 4 to 8 us at a few kB (FlashInfer pull request 5023; rtx6kpro, pcie-bandwidth.md). All else is
-# NCCL: 24 us up to 64 kB and 28 us at 256 kB (rtx6kpro), 35 GB/s at 17 MB (FlashInfer 5023). The
-# expert-parallel run of LLMServingSim agrees: 20 to 30 us a collective from 0.1 to 0.3 MB.
-#
-# GeForce cards cannot reach each other's memory over PCIe: NCCL goes through the host.
-_NVLINK, _PEER, _NCCL, _HOST = (5.0, 0.6), (8.0, 0.6), (24.0, 0.55), (20.0, 0.25)
 _VALUE_BYTES = 2  # activations travel as bf16
 
 # GPU -> folder of aiconfigurator, folder of Vidur, in the layout that both projects publish.
@@ -108,57 +96,54 @@ class Exchanges:
         return f"{said}; logits gathered, {self.logits.source}" if self.logits else said
 
 
-def tensor_parallel(path: Path, gpu: str, tp: int) -> Exchanges:
+def tensor_parallel(path: Path, gpu: str, tp: int, link: GivenLink = UNKNOWN) -> Exchanges:
     """Return two all-reduces per layer and the gathering of the logits.
 
     Args:
         path: where `find_all_reduce` looks for a measured table.
         gpu: the accelerator.
         tp: number of GPUs.
+        link: what is known of the link between them.
 
     Raises:
         UsageError: no table and no figures for the GPU.
         DataError: a table is there and cannot be read.
     """
     return Exchanges(
-        find_all_reduce(path, gpu, tp), exchange_default(gpu, tp), names="2 all-reduces"
+        find_all_reduce(path, gpu, tp, link), exchange_default(gpu, tp, link), names="2 all-reduces"
     )
 
 
-def expert_parallel(gpu: str, ranks: int) -> Exchanges:
+def expert_parallel(gpu: str, ranks: int, link: GivenLink = UNKNOWN) -> Exchanges:
     """Return an all-gather before and a reduce-scatter after the experts of every layer.
 
     Raises:
         UsageError: no figures for the GPU.
     """
-    return Exchanges(exchange_default(gpu, ranks), None, names="an all-gather and a reduce-scatter")
+    collective = exchange_default(gpu, ranks, link)
+    return Exchanges(collective, None, names="an all-gather and a reduce-scatter")
 
 
-def all_reduce_default(gpu: str, tp: int) -> Collective:
-    """Estimate an all-reduce from the GPU's link where none was measured.
+def all_reduce_default(gpu: str, tp: int, link: GivenLink = UNKNOWN) -> Collective:
+    """Estimate an all-reduce from the GPU's link where none was measured; `links` has its figures.
 
-    us = latency + 2 (tp - 1) / tp x bytes / (share x link bandwidth), the traffic of a ring. Latency
-    and share: NVLink 5 us and 0.6; PCIe 8 us and 0.6 between two GPUs, 24 us and 0.55 between more,
-    20 us and 0.25 where messages go through the host.
+    us = latency + 2 (tp - 1) / tp x bytes / (bytes per us), the traffic of a ring.
 
     Example:
         >>> pcie = all_reduce_default("RTX PRO 6000", 2)
-        >>> float(np.interp(21e6, pcie.message_bytes, pcie.us).round())
-        555.0
+        >>> float(np.interp(16e6, pcie.message_bytes, pcie.us).round())
+        1020.0
 
     Raises:
         UsageError: no figures for the GPU.
     """
-    link = find_gpu(gpu).link
-    figures = {"pcie": _PEER if tp == 2 else _NCCL, "pcie through the host": _HOST}
-    return _estimated(gpu, tp, 2 * (tp - 1) / tp, figures.get(link, _NVLINK))
+    return _estimated(gpu, tp, 2 * (tp - 1) / tp, "all-reduce", link)
 
 
-def exchange_default(gpu: str, ranks: int) -> Collective:
+def exchange_default(gpu: str, ranks: int, link: GivenLink = UNKNOWN) -> Collective:
     """Estimate an all-gather or a reduce-scatter between GPUs from their link.
 
-    us = latency + (ranks - 1) x bytes of a rank / (share x link bandwidth). Latency and share are those
-    of NCCL: 24 us and 0.55 over PCIe, otherwise as for `all_reduce_default`.
+    us = latency + (ranks - 1) x bytes of a rank / (bytes per us).
 
     Example:
         >>> pcie = exchange_default("RTX PRO 6000", 2)
@@ -168,31 +153,30 @@ def exchange_default(gpu: str, ranks: int) -> Collective:
     Raises:
         UsageError: no figures for the GPU.
     """
-    figures = {"pcie": _NCCL, "pcie through the host": _HOST}
-    return _estimated(gpu, ranks, ranks - 1, figures.get(find_gpu(gpu).link, _NVLINK))
+    return _estimated(gpu, ranks, ranks - 1, "exchange", link)
 
 
-def _estimated(gpu: str, ranks: int, traffic: float, figures: tuple[float, float]) -> Collective:
+def _estimated(
+    gpu: str, ranks: int, traffic: float, operation: str, given: GivenLink
+) -> Collective:
     """Return a straight line: a start, then so many messages over the link."""
-    (latency, share), card = figures, find_gpu(gpu)
+    found = link_of(gpu, operation, ranks).but(given)
     sizes = np.array([0.0, 1e9])
-    source = (
-        f"estimated: {latency:g} us + ring traffic at {share:.0%} of "
-        f"{card.link_bytes_s / 1e9:g} GB/s ({card.link}) between {card.name}s"
-    )
-    us = latency + traffic / (share * card.link_bytes_s) * 1e6 * sizes
-    return Collective(ranks, sizes, us, source)
+    us = 1e6 * (found.latency_s + traffic / found.bytes_s * sizes)
+    return Collective(ranks, sizes, us, f"{found} between {find_gpu(gpu).name}s")
 
 
-def find_all_reduce(path: Path, gpu: str, tp: int) -> Collective:
+def find_all_reduce(path: Path, gpu: str, tp: int, link: GivenLink = UNKNOWN) -> Collective:
     """Return the measured table of this GPU from the data folders around `path`, else the default.
+
+    A link that is given is another than the measured one.
 
     Raises:
         UsageError: no table and no figures for the GPU.
         DataError: a table is there and cannot be read.
     """
     name = find_gpu(gpu).name
-    if name in _MEASURED:
+    if name in _MEASURED and link == UNKNOWN:
         aiconfigurator, vidur = _MEASURED[name]
         for place in (path, *path.resolve().parents):
             for table in sorted((place / aiconfigurator).glob("*/custom_allreduce_perf.parquet")):
@@ -203,7 +187,7 @@ def find_all_reduce(path: Path, gpu: str, tp: int) -> Collective:
             found = _vidur(table, tp) if vidur and table.is_file() else None
             if found:
                 return found
-    return all_reduce_default(gpu, tp)
+    return all_reduce_default(gpu, tp, link)
 
 
 def _aiconfigurator(table: Path, tp: int) -> Collective | None:

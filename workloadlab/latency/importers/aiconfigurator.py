@@ -18,6 +18,7 @@ from workloadlab.errors import UsageError
 from workloadlab.latency.hardware.collectives import tensor_parallel
 from workloadlab.latency.hardware.geometry import ModelGeometry
 from workloadlab.latency.hardware.gpus import Gpu, find_gpu
+from workloadlab.latency.hardware.links import GivenLink
 from workloadlab.latency.importers.aiconfigurator_attention import MOST_TOKENS, measured_attention
 from workloadlab.latency.importers.attention import mixed_note
 from workloadlab.latency.importers.composition import StepCosts
@@ -43,7 +44,13 @@ def is_aiconfigurator(path: str | Path) -> bool:
 
 
 def read_aiconfigurator(
-    path: str | Path, *, model: str | None = None, tp: int | None = None, dtype: str = "bf16"
+    path: str | Path,
+    *,
+    model: str | None = None,
+    tp: int | None = None,
+    dtype: str = "bf16",
+    link_latency_s: float | None = None,
+    link_bytes_s: float | None = None,
 ) -> tuple[pl.DataFrame, Facts]:
     """Compose a step table of a model from the kernel tables in a folder, or the only one below it.
 
@@ -52,6 +59,8 @@ def read_aiconfigurator(
         model: the model's name; a `config.json` in the folder otherwise.
         tp: tensor-parallel degree, 1 otherwise.
         dtype: of the weights, `bf16` or `fp8`; the output head stays bf16.
+        link_latency_s: seconds of a collective between the GPUs, whatever it sends; by default measured.
+        link_bytes_s: bytes per second of its traffic; the same.
 
     Returns:
         The step table, and the facts `dtype`, `provenance` and `system` of the model to fit.
@@ -68,6 +77,7 @@ def read_aiconfigurator(
         raise UsageError(f"dtype {dtype!r} is not read", fix=f"use {' or '.join(_GEMM_DTYPES)}")
     geometry = _model(folder, model)
     gpu = find_gpu(folder.parent.name.removesuffix("_sxm"))
+    link = GivenLink(link_latency_s, link_bytes_s)
     products = _Products(folder, dtype)
     measured = products.rows[products.rows <= MOST_TOKENS]
     tokens = np.union1d(measured, np.array(_TOKENS, float))
@@ -83,7 +93,7 @@ def read_aiconfigurator(
         head_us=heads(sequences, geometry.vocab / tp, geometry.hidden)
         + _stream_us(gpu, sequences * geometry.vocab * 4 * 3, kernels=3),
         attention=measured_attention(folder, gpu.name, geometry, tp),
-        exchanges=tensor_parallel(folder, gpu.name, tp) if tp > 1 else None,
+        exchanges=tensor_parallel(folder, gpu.name, tp, link) if tp > 1 else None,
     )
     return costs.frame(gpu.name), _facts(costs, folder, dtype, gpu.name)
 

@@ -24,15 +24,9 @@ __all__ = ["terms_beyond_kernels"]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 _EAGER_GAP_S = Term(
-    1.7e-6, 0.8e-6, 2.3e-6, "LLMServingSim steps, eager less captured: 31 shapes on an RTX PRO 6000"
+    17e-6, 8e-6, 23e-6, "LLMServingSim steps, eager less captured: 31 shapes on an RTX PRO 6000"
 )
-"""Seconds between two kernels that are launched one by one, which a captured graph has not: 17 us for a
-layer of Llama."""
-
-_KERNELS = {"a layer": 7, "normed heads": 2, "a feed-forward block": 3, "experts": 8}
-"""How many kernels a layer launches. Seven: two norms, the projection in, rotary embedding, cache write,
-attention, the projection out. Three: up, activation, down. Eight, of experts: router, top k, alignment,
-two products, activation, sum and scatter."""
+"""Seconds per layer between kernels that are launched one by one, which a captured graph has not."""
 
 _SPLITS_BELOW = 0.8
 """Of the thread blocks that a GPU holds, two on each multiprocessor, FlashAttention 2 fills so many by
@@ -73,7 +67,6 @@ def terms_beyond_kernels(
     dense_us: Floats,
     *,
     eager: bool = False,
-    normed: bool = False,
 ) -> StepTerms:
     """Return what a step of a model on a GPU takes beyond its kernels.
 
@@ -84,7 +77,6 @@ def terms_beyond_kernels(
         tokens: totals of tokens at which dense operators were measured, rising.
         dense_us: microseconds of those of one layer, experts and attention left out.
         eager: the kernels were launched one by one, with the gaps between them.
-        normed: queries and keys are normed.
 
     Example:
         >>> from workloadlab.latency import ModelGeometry
@@ -101,11 +93,9 @@ def terms_beyond_kernels(
     except UsageError:
         return StepTerms(dense_factor=_DENSE_UNKNOWN)
     walk, onset = _longest(known.name, known.multiprocessors, geometry, tp)
-    block = "experts" if geometry.experts else "a feed-forward block"
-    kernels = _KERNELS["a layer"] + _KERNELS[block] + normed * _KERNELS["normed heads"]
     kept = _thinned(tokens)
     return StepTerms(
-        graph_saving_s=_EAGER_GAP_S.times(geometry.layers * kernels) if eager else _NOT_EAGER,
+        graph_saving_s=_EAGER_GAP_S.times(geometry.layers) if eager else _NOT_EAGER,
         longest_context_s=walk.times(geometry.layers),
         whole_context_seqs=onset,
         dense_factor=_DENSE.get(known.name, _DENSE_UNKNOWN),

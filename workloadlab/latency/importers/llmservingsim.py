@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.errors import UsageError
+from workloadlab.latency.hardware.links import GivenLink
 from workloadlab.latency.importers.beyond_kernels import terms_beyond_kernels
 from workloadlab.latency.importers.composition import step_frame, steps_to_compose
 from workloadlab.latency.importers.operator_tables import AXES, SHAPE, OperatorTables, table_file
@@ -27,7 +28,13 @@ def is_llmservingsim(path: str | Path) -> bool:
     return Path(path).is_dir() and bool(_table_folders(Path(path)))
 
 
-def read_llmservingsim(path: str | Path, *, expert_parallel: int = 1) -> tuple[pl.DataFrame, Facts]:
+def read_llmservingsim(
+    path: str | Path,
+    *,
+    expert_parallel: int = 1,
+    link_latency_s: float | None = None,
+    link_bytes_s: float | None = None,
+) -> tuple[pl.DataFrame, Facts]:
     """Compose a step table from the tables in a folder, or in the only such folder below it.
 
     The rows are what engines visit rather than the profiler's grid: decode batches of 1 to 256
@@ -38,6 +45,9 @@ def read_llmservingsim(path: str | Path, *, expert_parallel: int = 1) -> tuple[p
         path: the folder.
         expert_parallel: data-parallel ranks that share the experts; the steps are those of one rank
             beside others as full, so the pool that steps together waits for the fullest.
+        link_latency_s: seconds of a collective between the GPUs, whatever it sends; by default that of
+            `workloadlab.latency.hardware.links`.
+        link_bytes_s: bytes per second of its traffic; the same.
 
     Returns:
         The step table, and the facts `dtype`, `provenance` and `system` of the model to fit.
@@ -47,7 +57,9 @@ def read_llmservingsim(path: str | Path, *, expert_parallel: int = 1) -> tuple[p
             that so many ranks cannot share.
         DataError: a table lacks a column, a value, a profiled shape or an operator.
     """
-    tables = OperatorTables.read(_only_table_folder(Path(path)), ranks=expert_parallel)
+    link = GivenLink(link_latency_s, link_bytes_s)
+    folder = _only_table_folder(Path(path))
+    tables = OperatorTables.read(folder, ranks=expert_parallel, link=link)
     steps = _steps_to_compose(tables)
     frame = step_frame(
         steps,
@@ -132,7 +144,6 @@ def _model_facts(tables: OperatorTables) -> Facts:
             tables.tokens,
             tables.dense_us,
             eager=True,
-            normed=tables.normed,
         ),
     }
 

@@ -30,6 +30,7 @@ import polars as pl
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency.hardware.collectives import Exchanges, expert_parallel, tensor_parallel
+from workloadlab.latency.hardware.links import UNKNOWN, GivenLink
 from workloadlab.latency.importers.selection import geometry_of
 from workloadlab.latency.step import kind_of
 
@@ -69,7 +70,6 @@ class OperatorTables:
         tokens: profiled token counts.
         dense_us: all dense operators of one layer at `tokens`.
         layer_us: those and the experts.
-        normed: queries and keys are normed.
         step_us: operators that run once per step, at `tokens`.
         sequences: profiled sequence counts.
         sequence_us: lm_head and sampler at `sequences`.
@@ -84,7 +84,6 @@ class OperatorTables:
     tokens: Floats
     dense_us: Floats
     layer_us: Floats
-    normed: bool
     step_us: Floats
     sequences: Floats
     sequence_us: Floats
@@ -92,7 +91,7 @@ class OperatorTables:
     exchanges: Exchanges | None = None
 
     @classmethod
-    def read(cls, folder: Path, *, ranks: int = 1) -> OperatorTables:
+    def read(cls, folder: Path, *, ranks: int = 1, link: GivenLink = UNKNOWN) -> OperatorTables:
         """Read a folder `tpN`.
 
         The layer count comes from a `config.json` in the folder or up to two above it, else from
@@ -126,12 +125,11 @@ class OperatorTables:
             tokens=tokens,
             dense_us=dense_us,
             layer_us=layer_us,
-            normed="qk_norm" in per_layer,
             step_us=step_us,
             sequences=sequences,
             sequence_us=sequence_us,
             attention=_attention(_read(folder, "attention", SHAPE), folder),
-            exchanges=_exchanges(folder, facts["hardware"], tp, ranks),
+            exchanges=_exchanges(folder, facts["hardware"], tp, ranks, link),
         )
 
     def step_ns(self, steps: Floats) -> Floats:
@@ -274,10 +272,10 @@ def _meta(folder: Path) -> dict[str, str]:
     return facts
 
 
-def _exchanges(folder: Path, gpu: str, tp: int, ranks: int) -> Exchanges | None:
+def _exchanges(folder: Path, gpu: str, tp: int, ranks: int, link: GivenLink) -> Exchanges | None:
     try:
         if ranks > 1:
-            return expert_parallel(gpu, ranks)
-        return tensor_parallel(folder, gpu, tp) if tp > 1 else None
+            return expert_parallel(gpu, ranks, link)
+        return tensor_parallel(folder, gpu, tp, link) if tp > 1 else None
     except UsageError:  # a GPU without published figures
         return None

@@ -49,6 +49,8 @@ def read_source(
     tp: int | None = None,
     dtype: str | None = None,
     expert_parallel: int | None = None,
+    link_latency_s: float | None = None,
+    link_bytes_s: float | None = None,
 ) -> tuple[pl.DataFrame, Facts]:
     """Read step samples from whichever published layout `path` is of.
 
@@ -59,6 +61,8 @@ def read_source(
         tp: tensor-parallel degree, for sources of several.
         dtype: of the weights, for sources of several.
         expert_parallel: data-parallel ranks that share the experts, for kernels of experts.
+        link_latency_s: seconds of a collective between GPUs, for sources that compose steps on several.
+        link_bytes_s: bytes per second of its traffic, for the same.
 
     Returns:
         The step table, and the facts `dtype`, `provenance` and `system` of the model to fit.
@@ -82,15 +86,25 @@ def read_source(
         )
     given = {
         "model": model, "gpu": gpu, "tp": tp, "dtype": dtype, "expert_parallel": expert_parallel,
+        "link_latency_s": link_latency_s, "link_bytes_s": link_bytes_s,
     }  # fmt: skip
+    for name in ("link_latency_s", "link_bytes_s"):
+        value = given[name]
+        if value is not None and not (isinstance(value, int | float) and 0 < value < float("inf")):
+            raise UsageError(
+                f"{name} = {value!r}", fix="give seconds, or bytes per second, above 0"
+            )
     options = {name: value for name, value in given.items() if value is not None}
     takes = signature(source.read).parameters
     for name in options:
         if name not in takes:
+            problem = {
+                "expert_parallel": f"{source.layout} is not composed for expert-parallel ranks",
+                "link_latency_s": f"{source.layout} is not composed with a link that is given",
+                "link_bytes_s": f"{source.layout} is not composed with a link that is given",
+            }
             raise UsageError(
-                f"{name} cannot be chosen: {source.layout} holds one"
-                if name != "expert_parallel"
-                else f"{source.layout} is not composed for expert-parallel ranks",
+                problem.get(name, f"{name} cannot be chosen: {source.layout} holds one"),
                 where=str(path),
                 fix=f"leave {name} out",
             )

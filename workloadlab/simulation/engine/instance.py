@@ -233,7 +233,7 @@ def decode_step_s(lane: Lane, e: Instance, seqs: Count, context: Count) -> Secon
     d, c = float(seqs), float(context)
     size = captured_tokens(seqs, e.captured)
     seconds = step_time(e)(0.0, 0.0, max(d, float(size)), c, tables(lane)[e.pool])
-    seconds = max(0.0, seconds + terms_s(0.0, d, c / d, 0.0, size > 0, terms(lane)[e.pool]))
+    seconds = max(0.0, seconds + terms_s(0.0, 0.0, d, c / d, 0.0, size > 0, terms(lane)[e.pool]))
     overhead_s = e.overhead_s + e.sequence_overhead_s * d
     return max(seconds, overhead_s) if e.overlapped == 1 else seconds + overhead_s
 
@@ -266,7 +266,9 @@ def begin_step(i: Index, lane: Lane, fullest: Count) -> Seconds:
     if not inside_domain(p, x, d, c, domains(lane)[e.pool]):
         e.outside += 1
     size = captured_tokens(fullest, e.captured)
-    more = terms_s(p, d, attended / d if d > 0.0 else 0.0, longest, size > 0, terms(lane)[e.pool])
+    more = terms_s(
+        p, x, d, attended / d if d > 0.0 else 0.0, longest, size > 0, terms(lane)[e.pool]
+    )
     padding = max(0.0, float(size) - (p + d))
     if p > 0.0:
         p += padding
@@ -321,7 +323,7 @@ def _line(i: Index, lane: Lane, most: Count) -> tuple[Seconds, Seconds, Count]:
     padded = max(d, float(size))
     seconds, slope, edge = decode_line(e)(padded, context, tables(lane)[e.pool])
     # Mean and longest context grow alike, so what they add is the same in all of these steps.
-    seconds += terms_s(0.0, d, context / d, longest, size > 0, terms(lane)[e.pool])
+    seconds += terms_s(0.0, 0.0, d, context / d, longest, size > 0, terms(lane)[e.pool])
     overhead_s = e.overhead_s + e.sequence_overhead_s * d
     if seconds <= 0.0:
         return overhead_s, 0.0, 1

@@ -17,6 +17,7 @@ from workloadlab.latency.hardware.collectives import (
     find_all_reduce,
     tensor_parallel,
 )
+from workloadlab.latency.hardware.links import GivenLink, link_of
 
 LLAMA = ModelGeometry.named("Llama-3.1-8B")
 
@@ -37,8 +38,9 @@ def test_a_step_sums_two_per_layer() -> None:
 
 def test_what_is_exchanged_is_said(tmp_path) -> None:
     said = str(tensor_parallel(tmp_path, "RTX PRO 6000", 2))
-    assert said.startswith("2 all-reduces per layer, estimated: 8 us")
-    assert "logits gathered, estimated: 24 us" in said
+    assert said.startswith("2 all-reduces per layer, 20 us + ring traffic at 16 GB/s")
+    assert "from 8 us + ring traffic at 38.4 GB/s to 24 us + ring traffic at 12.8 GB/s" in said
+    assert "logits gathered, 24 us + ring traffic at 35.2 GB/s" in said
     assert str(expert_parallel("H200", 4)).startswith(
         "an all-gather and a reduce-scatter per layer"
     )
@@ -47,7 +49,7 @@ def test_what_is_exchanged_is_said(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("gpu", "tp", "latency", "bytes_s"),
     [
-        ("RTX PRO 6000", 2, 8.0, 38.4e9),
+        ("RTX PRO 6000", 2, 20.0, 16e9),
         ("A6000", 4, 24.0, 17.6e9),
         ("RTX 4090", 2, 20.0, 8e9),
         ("H200", 8, 5.0, 270e9),
@@ -56,7 +58,7 @@ def test_what_is_exchanged_is_said(tmp_path) -> None:
 def test_the_default_is_ring_traffic_over_the_link(tmp_path, gpu, tp, latency, bytes_s) -> None:
     found = find_all_reduce(tmp_path, gpu, tp)
     assert found.source == all_reduce_default(gpu, tp).source
-    assert "estimated" in found.source
+    assert "ring traffic" in found.source
     us = np.interp([0.0, 1e6], found.message_bytes, found.us)
     assert us == pytest.approx([latency, latency + 2 * (tp - 1) / tp * 1e6 / bytes_s * 1e6])
 
@@ -70,6 +72,26 @@ def test_an_exchange_sends_every_ranks_message_to_all_others(gpu, latency, bytes
         found = exchange_default(gpu, ranks)
         us = np.interp([0.0, 1e6], found.message_bytes, found.us)
         assert us == pytest.approx([latency, latency + (ranks - 1) * 1e6 / bytes_s * 1e6])
+
+
+def test_a_link_that_is_known_takes_the_place_of_the_table(tmp_path) -> None:
+    known = GivenLink(latency_s=7e-6, bytes_s=10e9)
+    found = find_all_reduce(tmp_path, "H200", 2, known)
+    assert np.interp([0.0, 1e6], found.message_bytes, found.us) == pytest.approx([7.0, 107.0])
+    assert found.source == "7 us + ring traffic at 10 GB/s (given) between H200s"
+    part = exchange_default("RTX PRO 6000", 2, GivenLink(latency_s=7e-6))
+    assert np.interp([0.0, 1e6], part.message_bytes, part.us) == pytest.approx(
+        [7.0, 7 + 1e3 / 35.2]
+    )
+
+
+@pytest.mark.parametrize("gpu", ["RTX PRO 6000", "A6000", "RTX 4090", "H200"])
+@pytest.mark.parametrize("operation", ["all-reduce", "exchange"])
+def test_every_link_has_a_source_and_an_interval(gpu, operation) -> None:
+    link = link_of(gpu, operation, 2)
+    assert link.fastest[0] <= link.latency_s <= link.slowest[0]
+    assert link.fastest[1] >= link.bytes_s >= link.slowest[1]
+    assert link.source.split(":")[0].split()[0] in ("measured", "published", "stated", "guessed")
 
 
 def test_an_unknown_gpu_has_no_default(tmp_path) -> None:
@@ -112,7 +134,7 @@ def test_measured_tables_are_found_from_below(tmp_path) -> None:
     found = find_all_reduce(inside, "a100", 2)
     assert found.source == "measured: aiconfigurator a100_sxm/vllm-1"
     assert found.us == pytest.approx([4.0, 6.0])
-    assert "estimated" in find_all_reduce(inside, "a100", 8).source
+    assert "ring traffic" in find_all_reduce(inside, "a100", 8).source
 
 
 def test_a_broken_table_is_named(tmp_path) -> None:
