@@ -38,7 +38,7 @@ ingestion: errors trace ingestion/formats ingestion/parsing ingestion/readers
 ingestion/formats: errors trace ingestion ingestion/parsing ingestion/formats/benchmarks
     ingestion/formats/engines ingestion/formats/gateways ingestion/formats/traces
 ingestion/formats/benchmarks: errors ingestion ingestion/formats ingestion/parsing
-ingestion/formats/engines: errors trace ingestion/formats ingestion/parsing
+ingestion/formats/engines: errors trace ingestion/formats ingestion/parsing ingestion
 ingestion/formats/gateways: ingestion/formats ingestion/parsing
 ingestion/formats/traces: ingestion/formats ingestion/parsing
 ingestion/parsing: trace
