@@ -194,10 +194,7 @@ pages = _array(
 tables = _array(
     "tables", FLOAT, "pools", "table_cells", fork=Fork.READ, about="latency models, zeros behind"
 )
-terms = _array(
-    "terms", FLOAT, "pools", "term_cells", fork=Fork.READ,
-    about="what latency models add to kernels, zeros behind",
-)  # fmt: skip
+terms = _array("terms", FLOAT, "pools", "term_cells", fork=Fork.READ, about="their terms, too")
 domains = _array(
     "domains", FLOAT, "pools", 3, 5, 2, fork=Fork.READ,
     about="where latency models were fitted: (kind of step, feature, low and high)",

@@ -66,13 +66,18 @@ def test_a_model_is_scaled_or_refuses(name) -> None:
     model = model_of(name)
     step = {"prefill_tokens": 100.0, "decode_seqs": 5.0, "decode_context_tokens": 900.0}
     if ESTIMATORS[name].scaled is None:
-        with pytest.raises(UnsupportedError, match=f"m is a {name} model, and only linear models"):
+        with pytest.raises(
+            UnsupportedError, match=f"m is a {name} model, and only linear or table"
+        ):
             model.scaled(2.0, 0.5)
         return
     wanted = pytest.approx(2.0 * model.step_time_s(**step) + 0.5, rel=1e-12)
     assert model.scaled(2.0, 0.5).step_time_s(**step) == wanted
-    once, more = (model.scaled(*by).kernel()[1] for by in ((1.0, 0.0), (0.0, 1.0)))
-    summed = LatencyModel.of_table(2.0 * once + 0.5 * more, estimator=name)
+    none, once, more = (
+        model.scaled(*by).kernel()[1] for by in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))
+    )
+    table = none + 2.0 * (once - none) + 0.5 * (more - none)
+    summed = LatencyModel.of_table(table, estimator=name)
     assert summed.step_time_s(**step) == wanted
 
 
