@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 
 import numpy as np
@@ -755,6 +756,11 @@ def test_routers_document_themselves(name):
     assert policy.source
     assert policy.family != "user"
     assert "ties" in policy.function.__doc__.lower()
+    products = (
+        "smg|vLLM|production-stack|Ray Serve|AIBrix|llm-d|Dynamo|KubeAI|Vidur|Llumnix|LMetric"
+    )
+    if re.search(products, policy.source):  # code that changes, so the source says of when it is
+        assert re.search(r"\b20\d\d\b", policy.source), policy.source
 
 
 def rank(key, index):

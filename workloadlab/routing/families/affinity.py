@@ -117,7 +117,7 @@ def ray_consistent_hash(request: Any, instances: Any, params: Any, memory: Any) 
     params={"factor": 1.25, "balance_abs": 10},
     formula="hash(first 256 tokens) unless its in_flight > 1.25 mean and > mean + 10, mean being "
     "(total + 1) / n: then the least loaded",
-    source="prefix_hash of the SGLang model gateway (smg) since pull request 2150, checked at f8daa8835 "
+    source="prefix_hash of the SGLang model gateway (smg) since pull request 2150, commit f8daa8835 "
     "(August 2026)",
 )
 def prefix_hash(request: Any, instances: Any, params: Any, memory: Any) -> int:

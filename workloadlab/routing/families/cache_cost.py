@@ -82,7 +82,7 @@ def _soft_choice(
     params={"overlap": 1, "decay": 0, "prefill_scale": 1, "request_weight": 0, "temperature": 0},
     formula="argmin prefill_scale max(0, (pending + input) / block - overlap decay_i hit blocks) + "
     "blocks in use + input blocks + request_weight in_flight",
-    source="KV router of NVIDIA Dynamo, 2026 form (credit), device tier only",
+    source="KV router of NVIDIA Dynamo (November 2026: the form with a credit), device tier only",
 )
 def dynamo_kv(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Blocks to prefill plus blocks to decode over; ties at random.
@@ -109,7 +109,7 @@ dynamo_kv_approx = replace(
     name="dynamo_kv_approx",
     index=PrefixIndex(capacity_tokens=2**20 * 16, ttl_s=120, shared=True),
     formula="as dynamo_kv, hits by the router's own index",
-    source="KV router of NVIDIA Dynamo with --no-kv-events; table, 120 s to live, 2^20 blocks",
+    source="KV router of NVIDIA Dynamo with --no-kv-events (2026); table, 120 s to live, 2^20 blocks",
 )
 
 

@@ -11,7 +11,7 @@ from workloadlab.routing.router import router
 __all__ = ["power_of_d", "power_of_two"]
 
 FAMILY = "power of d"
-SOURCE = "Mitzenmacher 2001; Vvedenskaya et al. 1996; Ray Serve, SGLang and AIBrix"
+SOURCE = "Mitzenmacher 2001; Vvedenskaya et al. 1996; Ray Serve, smg and AIBrix (2026)"
 
 
 def _load(instance: Any, signal: Any) -> float:

@@ -133,7 +133,8 @@ def predicted_latency(request: Any, instance: Any, params: Any) -> float:
     index=LLMD_INDEX,
     formula="instances that meet both targets: least (or most) headroom 0.8 TTFT + 0.2 TPOT, each "
     "scaled min to max; if none does: idle ones, then the smallest violation",
-    source="latency scorer of the llm-d router, its best pick where llm-d draws by weight",
+    source="latency scorer of the llm-d router, commit ebab68792 (November 2026), its best pick where "
+    "llm-d draws by weight",
 )
 def llmd_latency(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Pack where both targets still hold (most = 1: spread); ties to the lowest index.

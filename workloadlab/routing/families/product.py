@@ -30,7 +30,7 @@ def lmetric(request: Any, instance: Any, params: Any) -> float:
     family="product",
     uses={"prefix"},
     formula="score = max(1, input - cached) x (running + waiting + sent + 1)",
-    source="LMetric as often ported, without the queued prompts",
+    source="LMetric (2026) as often ported, without the queued prompts",
 )
 def lmetric_no_queue(request: Any, instance: Any, params: Any) -> float:
     """LMetric blind to the prompts ahead; ties to the lowest index.

@@ -18,7 +18,7 @@ SEARCH = memory_slots(start=1)
 @router(
     family=FAMILY,
     formula="score = in_flight",
-    source="classic JSQ; least-request of Envoy, AIBrix and others",
+    source="classic JSQ; least-request of Envoy, AIBrix (commit e3e10f9e, 2026) and others",
 )
 def least_requests(request: Any, instance: Any, params: Any) -> float:
     """Fewest requests in flight by the router's own count; ties to the lowest index."""
@@ -28,7 +28,7 @@ def least_requests(request: Any, instance: Any, params: Any) -> float:
 @router(
     family=FAMILY,
     formula="score = waiting + running",
-    source="least outstanding requests; Vidur's `lor` scheduler",
+    source="least outstanding requests; Vidur's `lor` scheduler (2024)",
 )
 def least_outstanding(request: Any, instance: Any, params: Any) -> float:
     """Fewest requests by the engines' own reports, as old as those are; ties to the lowest index.

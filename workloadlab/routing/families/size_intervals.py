@@ -105,7 +105,7 @@ def dedicated_small_large(request: Any, instances: Any, params: Any, memory: Any
     params={"small": 1024, "large": 8192, "small_share": 0.5, "spill": 0.85},
     formula="bands of uncached prompt below 1024, below 8192 and above; the first share of instances "
     "serves the small band; a band whose KV use passes `spill` everywhere spills",
-    source="NVIDIA Dynamo's SITA selector (opt-in), reconstructed from its documented settings",
+    source="NVIDIA Dynamo's SITA selector (opt-in, 2026), reconstructed from its documented settings",
 )
 def dynamo_sita(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Bands of uncached prompt tokens; in a band the fewest in flight, ties to the lowest index.
@@ -149,7 +149,8 @@ def _recut(chars: Any, sent: Any, ends: Any) -> None:
     params={"longest": 4096, "recut_s": 5, "moved": 2, "spread": 32, "ratio": 1.0001},
     formula="each instance serves a range of prompt lengths, re-cut every 5 s to equal characters; "
     "min-load when max - min > 32 and max > 1.0001 min",
-    source="bucket policy of the SGLang model gateway (smg), 4 characters per token",
+    source="bucket policy of the SGLang model gateway (smg), commit f8daa8835 (August 2026), 4 "
+    "characters per token",
 )
 def smg_bucket(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Ranges of prompt lengths in characters; a length on a boundary goes to the lower range.

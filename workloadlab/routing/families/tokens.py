@@ -75,7 +75,7 @@ def llumnix_freeness(request: Any, instance: Any, params: Any) -> float:
 @router(
     family=FAMILY,
     formula="score = -free blocks / max(1, running + waiting)",
-    source="Llumnix without its virtual usage, as its ablation",
+    source="Llumnix (OSDI 2024) without its virtual usage, as its ablation",
 )
 def llumnix_minus(request: Any, instance: Any, params: Any) -> float:
     """Most free blocks per request, blind to what the queue wants; ties to the lowest index."""

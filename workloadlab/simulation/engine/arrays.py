@@ -274,6 +274,7 @@ queues = _array(
     "queues", LIST, "replicas", fork=Fork.WHOLE, start={"head": NONE, "tail": NONE},
     about="requests that wait at each of its replicas",
 )  # fmt: skip
+settled = _array("settled", INT, "replicas", fork=Fork.WHOLE, about="their tails before arrivals")
 ledgers = _array(
     "ledgers", LEDGER, "counting_replicas", "instances", fork=Fork.WHOLE,
     about="what each replica counts by itself, if there are several",

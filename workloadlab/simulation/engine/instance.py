@@ -40,7 +40,7 @@ from workloadlab.simulation.engine.decodes import (
 )
 from workloadlab.simulation.engine.kv_blocks import available, empty, release, take
 from workloadlab.simulation.engine.linked_list import append, unlink
-from workloadlab.simulation.engine.record_types import BATCHINGS, TICK_S
+from workloadlab.simulation.engine.record_types import BATCHINGS, REPLICA_STREAM, TICK_S
 
 if TYPE_CHECKING:
     from workloadlab.simulation.engine.kinds import (
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
         Instance,
         Lane,
         Number,
+        Position,
+        Row,
         Seconds,
         Slot,
     )
@@ -64,6 +66,7 @@ __all__ = [
     "form_batch",
     "only_decodes",
     "quiet_until",
+    "replica_of",
     "run_decodes",
     "uniform_draw",
 ]
@@ -78,6 +81,15 @@ def uniform_draw(state: Number, count: Count) -> Number:
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
+
+
+@helper
+def replica_of(lane: Lane, row: Row) -> Position:
+    """Return the number of the replica of the router that a request comes to."""
+    if lane.replicas == 1:
+        return 0
+    stream = lane.seed ^ np.uint64(REPLICA_STREAM)
+    return np.int64(uniform_draw(stream, row) * lane.replicas)
 
 
 @inline
@@ -122,7 +134,7 @@ def _finish(i: Index, lane: Lane, q: Slot, computed: Count) -> None:
     e.blocked = 0
     e.in_flight -= 1
     if lane.replicas > 1:
-        ledgers(lane)[s.replica, i].in_flight -= 1
+        ledgers(lane)[replica_of(lane, s.row), i].in_flight -= 1
     e.predicted_left -= s.predicted - s.output
     lane.finished_tokens += s.output
     lane.finished += 1

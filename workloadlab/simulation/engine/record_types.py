@@ -78,7 +78,6 @@ SEQUENCE = np.dtype(
         ("output", "i8"),  # true output tokens
         ("predicted", "i8"),  # output tokens as predicted when it was sent
         ("priority", "i8"),
-        ("replica", "i8"),  # of the router, that it came to
         ("first_block", "i8"),  # where its prefix blocks begin in `block_ids`
         ("blocks", "i8"),  # how many they are
         ("accepted", "i8"),  # number of its acceptance on the instance
@@ -104,7 +103,6 @@ LIST = np.dtype(
         ("head", "i8"),
         ("tail", "i8"),
         ("count", "i8"),
-        ("settled", "i8"),  # of a queue of the router, the tail before the arrivals of the moment
     ],
     align=True,
 )

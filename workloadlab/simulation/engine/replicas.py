@@ -14,10 +14,12 @@ from workloadlab.simulation.engine.arrays import (
     ledgers,
     queues,
     sent_then,
+    settled,
     slots,
     views,
 )
 from workloadlab.simulation.engine.arrivals import note_end, release_next_turn
+from workloadlab.simulation.engine.instance import replica_of
 from workloadlab.simulation.engine.linked_list import insert, unlink
 
 if TYPE_CHECKING:
@@ -67,18 +69,18 @@ def turn_to_waiting(lane: Lane) -> None:
 def settle(lane: Lane) -> None:
     """Note where the queues end before the arrivals of a moment."""
     for r in range(lane.replicas):
-        queues(lane)[r].settled = queues(lane)[r].tail
+        settled(lane)[r] = queues(lane)[r].tail
 
 
 @inline
 def enqueue(lane: Lane, q: Slot) -> None:
     """Put an arrival into the queue of its replica, of one moment in order of row."""
     live = slots(lane)
-    own = queues(lane)[live[q].replica]
-    before = own.tail
-    while before != own.settled and live[before].row > live[q].row:
+    r = replica_of(lane, live[q].row)
+    before = queues(lane)[r].tail
+    while before != settled(lane)[r] and live[before].row > live[q].row:
         before = live[before].previous
-    insert(own, live, q, before)
+    insert(queues(lane)[r], live, q, before)
     lane.held += 1
 
 

@@ -49,7 +49,6 @@ from workloadlab.simulation.engine.record_types import (
     ASSUMED_OUTPUT_TOKENS,
     GONE,
     NONE,
-    REPLICA_STREAM,
     TICK_S,
 )
 from workloadlab.simulation.engine.replicas import (
@@ -202,10 +201,7 @@ def arrivals_due(lane: Lane, now: Seconds) -> Flag:
 
 @inline
 def _fill_slot(lane: Lane, s: Request, row: Row) -> None:
-    s.row, s.replica = row, 0
-    if lane.replicas > 1:
-        stream = lane.seed ^ np.uint64(REPLICA_STREAM)
-        s.replica = np.int64(uniform_draw(stream, row) * lane.replicas)
+    s.row = row
     s.input, s.output = inputs(lane)[row], outputs(lane)[row]
     s.priority = priorities(lane)[row]
     s.first_block = first_blocks(lane)[row]
