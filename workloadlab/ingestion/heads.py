@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from workloadlab.errors import DataError, UsageError, WorkloadlabError
 from workloadlab.ingestion.columns import recognise
+from workloadlab.ingestion.formats import refused
 from workloadlab.ingestion.inspect import EMPTY, Head, inspect
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def read_heads(
             head = inspect(path)
             chosen = log_format or recognise(head, mapping)
         except (DataError, UsageError) as error:
-            if not (len(paths) > 1 and (error.what in EMPTY or found)):
+            if not (len(paths) > 1 and (error.what in (*EMPTY, *refused.ASIDE) or found)):
                 raise
             first_error = first_error or error
             notes.append(f"{path.name} {error.what.splitlines()[0].rstrip('.')}: left aside")

@@ -66,6 +66,16 @@ class Head:
     zipped: tuple[str, ...] = ()
 
     @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The keys, and those of the JSON that stands in texts."""
+        inner: dict[str, None] = {}
+        for row in self.rows:
+            for key, text in row.items():
+                if text is not None and text[:1] == "{":
+                    inner |= dict.fromkeys(f"{key}.{name}" for name in _inner_names(text))
+        return (*self.keys, *(name for name in inner if name not in self.keys))
+
+    @cached_property
     def samples(self) -> dict[str, list[str]]:
         """The first values by key, as text; only those present."""
         found: dict[str, list[str]] = {key: [] for key in self.keys}
@@ -120,6 +130,14 @@ class Head:
         return replace(_of_records(self.path, self.container, found), paths={}, **walk)  # type: ignore[arg-type]
 
 
+def _inner_names(text: str) -> list[str]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return []
+    return [".".join(where) for where, _ in leaves(found)]
+
+
 def inspect(path: Path) -> Head:
     """Read the beginning of a log file.
 
@@ -165,6 +183,8 @@ def _csv_head(path: Path) -> Head:
     found = [record for _, record in islice(records(body, len(keys), separator), SAMPLE_ROWS)]
     if not found:
         raise _no_rows(path)
+    if len(keys) == 1 and " " in keys[0]:
+        raise DataError(refused.NO_COLUMNS, where=str(path), fix="name a table, or leave it out")
     escaped = False
     if any('\\"' in line for line in body) and any(isinstance(each, str) for each in found):
         unescaped = "\n".join(body).replace('\\"', '""').split("\n")
@@ -217,7 +237,7 @@ def _first_records(path: Path, kind: str) -> Iterator[Record]:
 
 def _lines(stream: Any) -> Iterator[Any]:
     for line in stream:
-        text = line.replace(b"\0", b"").removeprefix(BOM).strip()
+        text = line.replace(b"\0", b"").removeprefix(BOM).strip().rstrip(b",")
         if text:
             try:
                 yield json.loads(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
 
 from workloadlab.ingestion.packing import opened
@@ -18,7 +17,7 @@ __all__ = ["late_records"]
 PROBES = 32
 PROBE_BYTES = 1 << 16
 WHOLE_BYTES = 16 << 20
-_KEY = re.compile(rb'"([^"\\]{1,80})"\s*:')
+LONGEST = 80
 
 
 def late_records(path: Path, first: tuple[Record, ...], number: str) -> Iterator[Record]:
@@ -30,7 +29,7 @@ def late_records(path: Path, first: tuple[Record, ...], number: str) -> Iterator
         name.encode() for record in first for where, _ in leaves(record.value) for name in where
     }
     for text in _stretches(path):
-        for name in set(_KEY.findall(text)) - known:
+        for name in _names(text) - known:
             known.add(name)
             at = text.find(b'"' + name + b'"')
             start, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
@@ -40,6 +39,12 @@ def late_records(path: Path, first: tuple[Record, ...], number: str) -> Iterator
                 continue
             if isinstance(value, dict):
                 yield Record(value, (), number)
+
+
+def _names(text: bytes) -> set[bytes]:
+    """Return what stands between quotes before a colon."""
+    names = {piece[piece.rfind(b'"') + 1 :] for piece in text.split(b'":')[:-1]}
+    return {name for name in names if len(name) <= LONGEST and b"\\" not in name}
 
 
 def _stretches(path: Path) -> Iterator[bytes]:

@@ -111,11 +111,7 @@ def _dense_blocks(ordered: pl.LazyFrame) -> pl.Expr:
     """Renumber block ids from 0 in order of first appearance."""
     dense = (
         ordered.select(pl.col("block_ids").explode(empty_as_null=False, keep_nulls=False))
-        .with_row_index(_POSITION)
-        .group_by("block_ids")
-        .agg(pl.col(_POSITION).min())
-        .sort(_POSITION)
-        .select("block_ids")
+        .unique(maintain_order=True)
         .collect()
         .to_series()
     )

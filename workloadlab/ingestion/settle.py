@@ -86,6 +86,9 @@ def _drop_strays(staged: Staged, where: Path) -> None:
     if believed is None:
         return
     low, high = believed
+    first, last = staged.first_ns, staged.sampled.latest_ns
+    if first is None or last is None or (low <= first and last <= high):
+        return
     arrival = pl.col("arrival_ns")
     strays = int(staged.rows().select((~arrival.is_between(low, high)).sum()).collect().item() or 0)
     if not strays:

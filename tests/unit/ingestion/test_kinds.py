@@ -263,6 +263,8 @@ def test_a_folder_leaves_aside_what_is_no_log(tmp_path: Path) -> None:
     assert [note.split(" ")[0] for note in trace.provenance.notes] == [
         "README.md", "c.csv", "d.csv", "e.csv",
     ]  # fmt: skip
+    named = sorted((tmp_path / "logs").iterdir())
+    assert wl.ingest(named).provenance.notes == trace.provenance.notes
     with pytest.raises(wl.WorkloadlabError, match="like a heading"):
         wl.ingest(tmp_path / "logs" / "README.md")
 
@@ -374,3 +376,16 @@ def test_what_is_shared_names_nobody(tmp_path: Path) -> None:
     assert b"acme" not in (tmp_path / "out.trace").read_bytes()
     with pytest.raises(wl.WorkloadlabError, match="keeps ids nowhere"):
         wl.ingest(log, share=True, keep_ids=True)
+
+
+def test_json_in_a_cell_is_seen(tmp_path: Path) -> None:
+    usage = json.dumps({"prompt_tokens": 5, "details": {"cached_tokens": 3}})
+    cell = usage.replace('"', '""')
+    table = f'start_time,usage\n2026-09-21 14:13:20,"{cell}"\n'
+    rows = lines([{"start_time": "2026-09-21 14:13:20", "usage": usage, "completion_tokens": 2}])
+    for text in (table, rows):
+        assert read(tmp_path, text).read("input_tokens", "cached_tokens").rows() == [(5, 3)]
+
+
+def test_lines_of_an_array_without_its_brackets(tmp_path: Path) -> None:
+    assert read(tmp_path, lines(ROWS).replace("}\n", "},\n")).requests == 12

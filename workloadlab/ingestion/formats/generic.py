@@ -111,14 +111,14 @@ def _forms(key: str) -> set[str]:
 
 def _read(head: Head) -> tuple[Column, ...]:
     """Propose the first key that goes by the likeliest name of each trace column."""
-    forms = {key: _forms(key) for key in head.keys}
+    forms = {key: _forms(key) for key in head.names}
     columns: dict[str, Column] = {}
     for target, aliases in ALIASES.items():
         found = next(
             (
                 key
                 for alias in aliases
-                for key in head.keys
+                for key in head.names
                 if alias in forms[key] and _holds(target, head.samples.get(key, []))
             ),
             None,
@@ -151,7 +151,7 @@ def _counted_apart(head: Head, columns: dict[str, Column]) -> Value | None:
     parts = [
         key
         for word in ("cache_read_input_tokens", "cache_creation_input_tokens")
-        if (key := f"{start}{word}") in head.keys
+        if (key := f"{start}{word}") in head.names
     ]
     if name or not parts or "cache_creation" not in parts[-1]:
         return None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from workloadlab.ingestion.inspect import Head
 
-__all__ = ["check", "check_text"]
+__all__ = ["ASIDE", "NO_COLUMNS", "check", "check_text"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,12 @@ class Refusal:
 _DETAILS = (
     "run the benchmark again with --save-result --save-detailed (vLLM) or --output-details (SGLang)"
 )
+NO_COLUMNS = "is text without columns, not a log"
+_HEADING = "begins with # like a heading or a comment, not like a log"
+_YAML = "is YAML, not a log"
+ASIDE = {NO_COLUMNS, _HEADING, _YAML}
+"""What is left aside when it is named together with logs, as a shell's pattern names it."""
+
 _SERVEGEN = (
     "is a ServeGen client: a workload model (rates and distributions by window), not requests"
 )
@@ -71,7 +77,7 @@ REFUSALS = (
         text=r"-?[\d.]+([,;\t|]-?[\d.eE+-]*)+\r?\n",
     ),
     Refusal(
-        "is YAML, not a log",
+        _YAML,
         "export the JSON of the same results",
         text=r"(---\r?\n)?[A-Za-z_]\w*:(\s|\r?\n)",
     ),
@@ -81,7 +87,7 @@ REFUSALS = (
         text=r"<(!DOCTYPE|html)",
     ),
     Refusal(
-        "begins with # like a heading or a comment, not like a log",
+        _HEADING,
         "leave it out",
         text=r"#{1,3} [^,\n]*\n",
     ),
@@ -149,7 +155,7 @@ _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _WINDOWS = re.compile(r"\d+\.(input|output|image|audio|video|reason)\w*")
 _MANY = re.compile(
     r"(^|[._])(num_(model_)?requests|n_requests|requests?_count|count_requests|total_requests|"
-    r"api_requests|num_calls)$",
+    r"api_requests|num_calls)$|^(requests|calls|invocations|count)$",
     re.IGNORECASE,
 )
 

@@ -50,6 +50,8 @@ MISSING = (
     "N/A",
     "<nil>",
     "<null>",
+    "<NA>",
+    "NaT",
     "undefined",
 )
 

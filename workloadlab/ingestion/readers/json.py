@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +35,8 @@ BATCH = 2_000
 INVALID = "invalid JSON"
 NO_OBJECT = "not a JSON object"
 NO_BLOCKS = "not a list of block ids"
-_NO_NUMBER = re.compile(rb"([:\[,]\s*)(?:-?Infinity|NaN)(?=\s*[,}\]])")
+
+_BEFORE, _AFTER = {b":", b",", b"["}, {b",", b"}", b"]"}
 
 Way = tuple[tuple[str, ...], str]
 """The way to a key: through objects, and then a key of the JSON in the text there, or ""."""
@@ -58,7 +58,7 @@ def read_jsonl(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
 
     def parse(text: bytes) -> list[Chunk]:
         return piecewise(
-            _NO_NUMBER.sub(rb"\1null", text) if b"NaN" in text or b"Infinity" in text else text,
+            _numbers_only(text),
             lambda part: fast_objects(part, plain, wanted),
             lambda part: walk.lines(part, 0),
             quotes=False,
@@ -103,6 +103,30 @@ def _counted(blocks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
         line += text.count(b"\n")
 
 
+def _numbers_only(text: bytes) -> bytes:
+    """Write null for NaN and Infinity, which Python writes and JSON does not know."""
+    for word in (b"NaN", b"Infinity"):
+        if word in text:
+            text = b"".join(_nulled(text.split(word), word))
+    return text
+
+
+def _nulled(pieces: list[bytes], word: bytes) -> list[bytes]:
+    """Put null between the pieces where a number stood, and the word itself where it was text."""
+    made = pieces[:1]
+    for after in pieces[1:]:
+        before = made[-1]
+        sign = before.endswith(b"-")
+        start = before[-4:].rstrip(b"- ")[-1:]
+        if start in _BEFORE and after[:2].lstrip()[:1] in _AFTER:
+            made[-1] = before[:-1] if sign else before
+            made.append(b"null")
+        else:
+            made.append(word)
+        made.append(after)
+    return made
+
+
 def _way(head: Head, key: str) -> Way | None:
     """Return the way to a key, or None where lists of pairs or what is around a record lie on it.
 
@@ -110,16 +134,16 @@ def _way(head: Head, key: str) -> Way | None:
     """
     if key in head.paths:
         return head.paths[key], ""
-    if key in head.keys or key.startswith("^") or key == "#":
+    if key.startswith("^") or key == "#":
         return None
     names = key.split(".")
     for cut in range(len(names) - 1, 0, -1):
         start = ".".join(names[:cut])
-        if start in head.keys:
-            if start not in head.paths:
-                return None
+        if start in head.paths:
             text = next(iter(head.samples[start]), "{")
             return (head.paths[start], ".".join(names[cut:])) if text[:1] == "{" else None
+    if key in head.keys or any(".".join(names[:cut]) in head.keys for cut in range(1, len(names))):
+        return None
     if any(len(where) > 1 and where[0] == names[0] for where in head.paths.values()):
         return tuple(names), ""
     return (key,), ""
@@ -185,7 +209,8 @@ class _Walk:
         for line, record in enumerate(text.decode("utf-8", "replace").split("\n"), start=1):
             if record.strip():
                 try:
-                    self._add(json.loads(record), start + line - 1, line, rows)
+                    whole = json.loads(record.rstrip().rstrip(","))
+                    self._add(whole, start + line - 1, line, rows)
                 except ValueError:
                     rows.reject(line, None, INVALID)
         return rows.chunk(text.count(b"\n"))

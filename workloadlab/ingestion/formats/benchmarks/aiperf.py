@@ -29,7 +29,7 @@ def _read(head: Head) -> tuple[Column, ...]:
     """
     ttft = _unit(head, "time_to_first_token")
     return (
-        Column("arrival_ns", "metadata.request_start_ns", "ns"),
+        Column("arrival_ns", first("metadata.request_start_ns", "metadata.timestamp_ns"), "ns"),
         Column(
             "input_tokens",
             first("metrics.input_sequence_length.value", "metrics.error_isl.value"),
@@ -77,7 +77,11 @@ AIPERF = Format(
     title="AIPerf profile export, JSON lines",
     containers=("jsonl", "json"),
     keys=frozenset({"metadata.request_start_ns", "metadata.request_end_ns"}),
-    also=(frozenset({"metadata.request_start_ns", "metadata.benchmark_phase"}),),
+    also=(
+        frozenset({"metadata.request_start_ns", "metadata.benchmark_phase"}),
+        frozenset({"metadata.request_start_ns", "metadata.worker_id"}),
+        frozenset({"metadata.timestamp_ns", "metadata.worker_id"}),
+    ),
     columns=_read,
     system=facts_of_aiperf,
     clock="client",

@@ -40,7 +40,11 @@ LANGFUSE = Format(
     title="Langfuse observations, JSON lines, JSON, CSV or Parquet",
     containers=("jsonl", "json", "csv", "parquet"),
     keys=frozenset({"type", "start_time", "end_time", "completion_start_time"}),
-    also=(frozenset({"type", "startTime", "endTime", "completionStartTime"}),),
+    also=(
+        frozenset({"type", "startTime", "endTime", "completionStartTime"}),
+        frozenset({"type", "startTime", "endTime", "traceId"}),
+        frozenset({"type", "start_time", "end_time", "trace_id"}),
+    ),
     where=(has("type", "GENERATION"), has(_INPUT)),
     # parts of the usage are counted apart, unless input and output make the total without them
     columns=(
