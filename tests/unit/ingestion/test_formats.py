@@ -204,6 +204,7 @@ LOGS = {
                "queued_ts": 100.0, "scheduled_ts": 100.25, "first_token_ts": 100.5,
                "last_token_ts": 101.0}),
         {"queue_ns": [250 * MS], "ttft_ns": [500 * MS], "e2e_ns": [S]},
+        T0,
     ),
     "llmservingsim_workload": Log(
         lines({"input_toks": 10, "output_toks": 5, "arrival_time_ns": 7}), {"output_tokens": [5]}
