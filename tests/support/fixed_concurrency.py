@@ -23,7 +23,6 @@ import polars as pl
 from support.traces import requests_at_ns
 from workloadlab.latency import ModelGeometry, fit
 from workloadlab.latency.hardware.limits import kv_blocks
-from workloadlab.latency.importers import read_source
 from workloadlab.simulation import Cluster, replay
 
 if TYPE_CHECKING:
@@ -83,10 +82,9 @@ def errors_of(data: Path, rows: list[Row]) -> pl.DataFrame:
     errors = []
     for row in rows:
         if row[:4] not in models:
-            samples, _ = read_source(
-                data / FOLDER / row.gpu, model=row.model, tp=row.tp, dtype=row.dtype
-            )
-            models[row[:4]] = fit(samples, estimator="linear", holdout=0)
+            choice = {"model": row.model, "tp": row.tp, "dtype": row.dtype}
+            folder = data / FOLDER / row.gpu
+            models[row[:4]] = fit(folder, estimator="table", holdout=0, **choice)
         ttft_ms, tpot_ms = _means_ms(row, models[row[:4]])
         errors.append((*row, ttft_ms / row.ttft_ms - 1, tpot_ms / row.tpot_ms - 1))
     return pl.DataFrame(errors, [*Row._fields, "ttft", "tpot"], orient="row")

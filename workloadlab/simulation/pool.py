@@ -16,10 +16,14 @@ from workloadlab.simulation.engine.record_types import BATCHINGS, ORDERS
 from workloadlab.simulation.engines import ENTRY_POINTS, engine_named, shipped
 from workloadlab.simulation.memory import AUTO, blocks_that_fit, refuse_more_than_memory
 
-__all__ = ["DEFAULT_STEP_OVERHEAD_S", "UNLIMITED", "Pool"]
+__all__ = ["DEFAULT_SEQUENCE_OVERHEAD_S", "DEFAULT_STEP_OVERHEAD_S", "UNLIMITED", "Pool"]
 
 DEFAULT_STEP_OVERHEAD_S = 0.001
 """CPU time per step outside the kernels: scheduling, input preparation, sampling, detokenization."""
+
+DEFAULT_SEQUENCE_OVERHEAD_S = 7e-6
+"""And more of it for each sequence: 5 to 10 us under vLLM 0.11 on a host with an H100 (rate sweeps of
+inference-perf), 18 us under Dynamo on one with an H200."""
 
 UNLIMITED = 1 << 40
 """Blocks, or requests in flight, where there is no limit."""
@@ -74,7 +78,8 @@ class Pool:
             the router's queue. None for no limit.
         step_overhead_s: CPU time per step outside the kernels, added to the model's time; left out it is
             1 ms, or 0 for a model that was fitted on whole steps and so holds it already.
-        sequence_overhead_s: CPU time per step for each sequence in it, added to `step_overhead_s`.
+        sequence_overhead_s: CPU time per step for each sequence in it, added to `step_overhead_s`; left
+            out it is 7 us for a model that is composed of kernels, else 0.
         max_cudagraph_capture_size: tokens up to which steps replay a captured graph, padded to its size
             (vLLM's name); None for vLLM's own, 2 x `max_num_seqs` but 512 at most; 0 where every step
             runs eager. It matters where the latency model has terms for it.
@@ -118,7 +123,7 @@ class Pool:
     prefix_caching: bool = None  # type: ignore[assignment]
     max_in_flight: int | None = None
     step_overhead_s: float = None  # type: ignore[assignment]  # known after __post_init__
-    sequence_overhead_s: float = 0.0
+    sequence_overhead_s: float = None  # type: ignore[assignment]
     max_cudagraph_capture_size: int | None = None
     async_scheduling: bool = None  # type: ignore[assignment]
     attention_slots: float | None = None
@@ -168,6 +173,11 @@ class Pool:
         if asked is None:
             whole = self.latency.system.get("includes_step_overhead", False)
             object.__setattr__(self, "step_overhead_s", 0.0 if whole else DEFAULT_STEP_OVERHEAD_S)
+        each: float | None = self.sequence_overhead_s
+        if each is None:
+            composed = self.latency.terms != NO_TERMS
+            each = DEFAULT_SEQUENCE_OVERHEAD_S if composed else 0.0
+            object.__setattr__(self, "sequence_overhead_s", each)
         if self.kv_blocks is None:
             object.__setattr__(self, "kv_blocks", blocks_that_fit(self))
 

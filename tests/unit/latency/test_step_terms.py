@@ -152,3 +152,13 @@ def test_only_kernels_that_were_launched_one_by_one_have_gaps_to_save():
     eager = terms_beyond_kernels("RTX PRO 6000", LLAMA, 1, TOKENS, TOKENS, eager=True)
     assert timed.graph_saving_s.value == 0.0
     assert eager.graph_saving_s.value == pytest.approx(32 * 17e-6)
+
+
+def test_decodes_fill_tiles_where_the_kernel_is_that_of_hopper():
+    hopper, ada = (
+        terms_beyond_kernels(gpu, LLAMA, 1, TOKENS, TOKENS).decode_beside_prompt_s
+        for gpu in ("H100", "RTX 4090")
+    )
+    assert hopper.value == pytest.approx(12e-6)
+    assert hopper.low == 0.0
+    assert ada.value == 0.0

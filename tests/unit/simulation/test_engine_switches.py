@@ -197,3 +197,22 @@ def test_values_that_no_engine_runs_with_are_refused(key, value, said):
     with pytest.raises(UsageError, match=key) as caught:
         Cluster.uniform(1, SECOND, **{key: value})
     assert said in str(caught.value)
+
+
+def test_the_host_takes_time_for_each_sequence():
+    """Two prompts take a step of 2 x 0.25 s more, then both decode, then one does."""
+    load = requests([0, 0], [10, 30], [2, 3])
+    model = LatencyModel.linear(constant_s=1.0)
+    cluster = Cluster.uniform(
+        1, model, step_overhead_s=0.0, sequence_overhead_s=0.25, async_scheduling=False
+    )
+    assert both(load, cluster).end_s.tolist() == pytest.approx([3.0, 4.25])
+    beside = Cluster.uniform(
+        1, model, step_overhead_s=0.0, sequence_overhead_s=0.75, async_scheduling=True
+    )
+    assert both(load, beside).end_s.tolist() == pytest.approx([3.0, 4.0])
+
+
+def test_only_models_of_kernels_need_the_time_that_the_host_takes_for_a_sequence():
+    assert Cluster.uniform(1, LatencyModel.linear()).pools[0].sequence_overhead_s == 0.0
+    assert Cluster.uniform(1, "h100-llama-3.1-8b").pools[0].sequence_overhead_s == 7e-6

@@ -55,6 +55,16 @@ _DENSE = {
 
 _DENSE_UNKNOWN = Term(1.0, 1.0, 1.11, "not measured on this GPU: as its kernels say")
 
+_TILED = ("H100-SXM", "H100-PCIe", "GH200", "H200")
+_TILE_S = Term(
+    0.375e-6,
+    0.0,
+    0.47e-6,
+    "inference-perf rate sweeps of an H100: 10 to 15 us at 32 layers; not apart",
+)
+"""Seconds per layer and decode that FlashAttention 3 takes longer beside a prompt, where a decode fills
+a tile made for many queries."""
+
 _CURVE_RATIO = 1.1
 """Points of the dense curve are at least so far apart."""
 
@@ -93,18 +103,21 @@ def terms_beyond_kernels(
     except UsageError:
         return StepTerms(dense_factor=_DENSE_UNKNOWN)
     walk, onset = _longest(known.name, known.multiprocessors, geometry, tp)
+    tiled = _TILE_S.times(geometry.layers) if known.name in _TILED else _UNTILED
     kept = _thinned(tokens)
     return StepTerms(
         graph_saving_s=_EAGER_GAP_S.times(geometry.layers) if eager else _NOT_EAGER,
         longest_context_s=walk.times(geometry.layers),
         whole_context_seqs=onset,
         dense_factor=_DENSE.get(known.name, _DENSE_UNKNOWN),
+        decode_beside_prompt_s=tiled,
         dense_tokens=tuple(tokens[kept].tolist()),
         dense_s=tuple(_rounded(value) for value in geometry.layers * dense_us[kept] * 1e-6),
     )
 
 
 _NOT_EAGER = Term(0.0, 0.0, 0.0, "the kernels were timed without gaps")
+_UNTILED = Term(0.0, 0.0, 0.0, "its kernel takes decodes as they are, and was timed beside prompts")
 _SHARED = Term(0.0, 0.0, 0.0, "its attention kernels share contexts out evenly")
 
 
