@@ -69,7 +69,9 @@ def test_the_chain_from_log_to_scores(run, log, tmp_path):
         "ingest", log, "-o", "log.trace", "--map", "arrival=t,input_tokens=prompt_len",
         "--map", "output_tokens=out", "--unit", "arrival=ms",
     )  # fmt: skip
-    assert (code, err) == (0, "")
+    assert code == 0
+    read = ["arrival <- t (ms, as asked)", "input_tokens <- prompt_len", "output_tokens <- out"]
+    assert [line.strip() for line in err.splitlines()] == read
     assert "400 requests over 60.0 s (generic format)" in out
 
     code, out, _ = run("characterize", "log.trace", "--json", "-o", "profile.json")
