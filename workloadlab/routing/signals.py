@@ -15,6 +15,7 @@ import numpy as np
 
 __all__ = [
     "DECODING_FIELDS",
+    "ENDED_FIELDS",
     "INSTANCE",
     "INSTANCE_FIELDS",
     "ORACLE_FIELDS",
@@ -97,6 +98,13 @@ SIGNALS = (
     Signal("next_decode_s", "f8", "s", "reported",
            "predicted time of a decode step of `running` requests over `context_tokens`; 0 if idle",
            decoding=True),
+    Signal("ended", "i8", "requests", "reported", "requests that it has served to their end"),
+    Signal("ended_input_tokens", "i8", "tokens", "reported", "their prompt tokens"),
+    Signal("ended_output_tokens", "i8", "tokens", "reported", "their output tokens"),
+    Signal("prefill_total_s", "f8", "s", "reported",
+           "seconds from their first step to their first token, added up"),
+    Signal("decode_total_s", "f8", "s", "reported",
+           "seconds from their first token to their last, added up"),
     Signal("kv_blocks", "i8", "blocks", "fixed", "KV blocks of the instance"),
     Signal("block_size", "i8", "tokens", "fixed", "tokens per KV block"),
     Signal("max_num_seqs", "i8", "requests", "fixed", "most requests that may run together"),
@@ -141,6 +149,11 @@ REPORTED_FIELDS = tuple(s.name for s in _rows("instance") if s.kind == "reported
 
 DECODING_FIELDS = frozenset(signal.name for signal in SIGNALS if signal.decoding)
 """Fields of an instance that change while it only decodes."""
+
+ENDED_FIELDS = (
+    "ended", "ended_input_tokens", "ended_output_tokens", "prefill_total_s", "decode_total_s"
+)  # fmt: skip
+"""Fields of an instance that say how long the requests took that ended."""
 
 ORACLE_FIELDS = frozenset(signal.name for signal in SIGNALS if signal.oracle)
 

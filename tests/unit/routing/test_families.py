@@ -69,6 +69,7 @@ def decide(name, count, params=None, memory=None, **words):
     return taken[1][0], cells_by_name(taken[1][1], policy.memory or (), count)
 
 
+ENDED = {"ended": 2, "ended_input_tokens": 200, "ended_output_tokens": 20}
 EXACT = {"prefill_token_s": 1, "decode_token_s": 5}
 STEPS = {"constant_s": 0, "prefill_token_s": 1, "decode_seq_s": 1, "decode_context_s": 0}
 EXACT_MIX = {"alpha": 0.5, "prefill_token_s": 1, "decode_seq_s": 0, "decode_context_s": 0}
@@ -689,6 +690,16 @@ SCENES = {
         (0, 2, {"params": STEPS, "indexed_tokens": [64, 0], "running": [6, 0]}),  # 106 against 110
         (1, 2, {"params": STEPS, "sent_tokens_since_report": [1, 0]}),
         (0, 1, {"kv_blocks_used": [100]}),
+    ],
+    "aibrix_least_latency": [
+        (1, 2, {}),
+        (0, 2, {"ended": [0, 1], "ended_input_tokens": [0, 9], "prefill_total_s": [0, 1]}),
+        (0, 2, {**ENDED, "prefill_total_s": [1, 2]}),
+        (1, 2, {**ENDED, "prefill_total_s": [2, 1]}),
+        (1, 2, {**ENDED, "prefill_total_s": [1, 2], "decode_total_s": [3, 1]}),
+        (1, 2, {**ENDED, "ended_input_tokens": [100, 400], "prefill_total_s": [1, 3]}),
+        (0, 2, {**ENDED, "prefill_total_s": [2, 1], "fits": [1, 0]}),
+        (0, 1, {"queued_tokens": [5]}),
     ],
     "llmd_latency": [
         (0, 2, {}),

@@ -15,13 +15,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from workloadlab.routing.choices import least_among, least_cell
+from workloadlab.routing.choices import least_among, least_cell, total
 from workloadlab.routing.families.scorers import LLMD_INDEX
 from workloadlab.routing.memory import memory_slots, per_instance
 from workloadlab.routing.prompts import context_with, prompts_ahead, unindexed_tokens
 from workloadlab.routing.router import router
 
-__all__ = ["llmd_latency", "polyserve", "predicted_latency"]
+__all__ = ["aibrix_least_latency", "llmd_latency", "polyserve", "predicted_latency"]
 
 FAMILY = "predicted latency"
 STEP = {"constant_s": 6e-3, "prefill_token_s": 6e-5, "decode_seq_s": 3e-5, "decode_context_s": 8e-8}
@@ -160,3 +160,50 @@ def polyserve(request: Any, instances: Any, params: Any, memory: Any) -> int:
     """Highest load that still meets the targets; ties to the lowest index."""
     predict(request, instances, params[2:], memory)
     return load_gradient(instances, params, memory)
+
+
+def _prompt_tokens(instance: Any) -> float:
+    """Return the mean prompt of those that ended on an instance; 0 if none has."""
+    return float(instance.ended_input_tokens / max(1, instance.ended))
+
+
+def _output_tokens(instance: Any) -> float:
+    return float(instance.ended_output_tokens / max(1, instance.ended))
+
+
+def _has_ended(instance: Any) -> int:
+    return int(instance.ended > 0)
+
+
+_total_prompt_tokens = total(_prompt_tokens)
+_total_output_tokens = total(_output_tokens)
+_with_ends = total(_has_ended)
+
+
+@router(
+    kind="choose",
+    family=FAMILY,
+    formula="argmin prefill seconds per prompt token x mean prompt + decode seconds per output token x "
+    "mean output, of what ended there; the means over all instances",
+    source="least-latency of AIBrix, commit 0338af7d5 (2026)",
+)
+def aibrix_least_latency(request: Any, instances: Any, params: Any, memory: Any) -> int:
+    """Take the instance on which requests took least time so far; ties to the highest index.
+
+    The request itself is not looked at, and an instance on which nothing has ended counts as 0 s.
+    AIBrix would add the time in the queue, but reads a histogram as a plain number, which is 0.
+    """
+    known = max(1, _with_ends(instances))
+    prompt, output = (
+        _total_prompt_tokens(instances) / known,
+        _total_output_tokens(instances) / known,
+    )
+    best, least_s = -1, math.inf
+    for i in range(len(instances)):
+        v = instances[i]
+        if v.fits == 1:
+            taken_s = v.prefill_total_s / max(1, v.ended_input_tokens) * prompt
+            taken_s += v.decode_total_s / max(1, v.ended_output_tokens) * output
+            if taken_s <= least_s:
+                best, least_s = i, taken_s
+    return best

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
         Lane,
         Number,
         Position,
+        Record,
+        Request,
         Row,
         Seconds,
         Slot,
@@ -122,6 +124,16 @@ def accept(i: Index, lane: Lane, q: Slot, now: Seconds, predicted: Count) -> Non
     e.queued_tokens += s.input
 
 
+@inline
+def _add_up(e: Instance, s: Request, r: Record) -> None:
+    """Add the times of a request that ended to those of its instance."""
+    e.ended += 1
+    e.ended_input += s.input
+    e.ended_output += s.output
+    e.prefill_s += r.first_token_s - r.scheduled_s
+    e.decode_s += r.end_s - r.first_token_s
+
+
 @helper
 def _finish(i: Index, lane: Lane, q: Slot, computed: Count) -> None:
     """End a sequence whose last token is out: its blocks go back, its outcome is written."""
@@ -136,6 +148,8 @@ def _finish(i: Index, lane: Lane, q: Slot, computed: Count) -> None:
     if lane.replicas > 1:
         ledgers(lane)[replica_of(lane, s.row), i].in_flight -= 1
     e.predicted_left -= s.predicted - s.output
+    if lane.tells_ended == 1:
+        _add_up(e, s, results(lane)[s.row])
     lane.finished_tokens += s.output
     lane.finished += 1
     if lane.closed == 1:
@@ -208,6 +222,8 @@ def clear(i: Index, lane: Lane) -> None:
     e.now_s = lane.now_s
     e.stepping = e.paused = e.chunks = e.partials = e.blocked = e.all_ready = 0
     e.short = e.over = e.over_from = 0
+    e.ended = e.ended_input = e.ended_output = 0
+    e.prefill_s = e.decode_s = 0.0
     e.in_flight = e.predicted_left = e.queued_tokens = e.decodes = e.context = e.prefilled = 0
     for r in range(lane.counting_replicas):
         ledgers(lane)[r, i].in_flight = 0

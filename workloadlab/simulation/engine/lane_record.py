@@ -48,6 +48,7 @@ OPTIONS = {
     "keeps_bits": "i8",  # 1 if engines note that in `prefix_bits`
     "foresees": "i8",  # 1 if it is told how long the next decode steps take
     "tells_left": "i8",  # 1 if it is told how many output tokens are left
+    "tells_ended": "i8",  # 1 if it is told how long those took that ended
     "closed": "i8",  # 1 if the end of a turn releases the next
     "stepwise": "i8",  # 1 if runs of steps are not taken in one jump
     "interval_s": "f8",  # between reports of the engines, 0 if they are never stale

@@ -167,6 +167,12 @@ INSTANCE_STATE = np.dtype(
         ("sent_tokens", "i8"),  # their prompt tokens
         ("predicted_left", "i8"),  # output tokens predicted less those generated
         ("queued_tokens", "i8"),  # prompt tokens not yet computed
+        # requests that ended, where the router sees that
+        ("ended", "i8"),
+        ("ended_input", "i8"),  # their tokens
+        ("ended_output", "i8"),
+        ("prefill_s", "f8"),  # their times, added up
+        ("decode_s", "f8"),
         # sequences that run
         ("decodes", "i8"),  # decoding ones
         ("context", "i8"),  # their computed tokens

@@ -105,6 +105,13 @@ def _read(i: Index, lane: Lane, v: View) -> None:
     v.kv_blocks_used = e.kv_blocks - available(e)
     if lane.foresees == 1:
         v.next_decode_s = decode_step_s(lane, e, v.running, v.context_tokens)
+    if lane.tells_ended == 1:
+        v.ended, v.ended_input_tokens, v.ended_output_tokens = (
+            e.ended,
+            e.ended_input,
+            e.ended_output,
+        )
+        v.prefill_total_s, v.decode_total_s = e.prefill_s, e.decode_s
     v.sent_since_report = e.sent
     v.sent_tokens_since_report = e.sent_tokens
 

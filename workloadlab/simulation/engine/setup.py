@@ -9,6 +9,7 @@ import numpy as np
 
 from workloadlab.latency.estimators.registry import estimator_named
 from workloadlab.routing import empty_memory
+from workloadlab.routing.signals import ENDED_FIELDS
 from workloadlab.simulation.engine import lane  # noqa: F401  it compiles the parts of the engine
 from workloadlab.simulation.engine.arrays import ARRAYS
 from workloadlab.simulation.engine.by_address import DECODE_LINE, PARTS, ROUTERS, STEP_TIME
@@ -190,9 +191,8 @@ def _options(
 ) -> dict[str, Any]:
     """Return the facts of a run; `stepwise` if every step must be seen."""
     instances = sum(pool.instances for pool in cluster.pools)
-    caching = any(pool.prefix_caching for pool in cluster.pools)
-    guesses = policy.index is not None
-    sees_cache = caching and "prefix" in policy.reads and not guesses
+    told, guesses = "prefix" in policy.reads, policy.index is not None
+    sees_cache = told and not guesses and any(pool.prefix_caching for pool in cluster.pools)
     stepwise = stepwise or any(pool.step_noise > 0 for pool in cluster.pools)
     fresh = cluster.signal_interval_s == 0 and not closed and not stepwise
     return {
@@ -201,9 +201,10 @@ def _options(
         "by_score": policy.kind == "score",
         "foresees": policy.may_see("next_decode_s"),
         "tells_left": policy.may_see("output_tokens_left"),
+        "tells_ended": policy.may_see(*ENDED_FIELDS),
         "lazy": fresh and not policy.sees_decoding,
         "oracle": "oracle" in policy.reads,
-        "prefix": "prefix" in policy.reads,
+        "prefix": told,
         "block_tokens": workload.block_size,
         "guesses": guesses,
         "sees_cache": sees_cache,

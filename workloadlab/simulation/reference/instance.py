@@ -43,6 +43,7 @@ class Engine:
     steps: int = 0
     outside: int = 0
     finished: list[int] = field(default_factory=list)
+    served: list[Sequence] = field(default_factory=list)
     ended: list[tuple[int, float]] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
     takes_requests: bool = True
@@ -253,6 +254,7 @@ class Engine:
                 self.outcome.end_s[sequence.row] = self.now
                 self.in_flight -= 1
                 self.finished.append(sequence.output)
+                self.served.append(sequence)
                 self.ended.append((sequence.row, self.now))
         self.batch = []
 
@@ -262,6 +264,7 @@ class Engine:
         self.running, self.waiting, self.batch = [], [], []
         self.now, self.stepping = now, False
         self.in_flight = 0
+        self.served = []
         self.store = BlockStore(self.pool.blocks)
         return rows
 
@@ -277,4 +280,12 @@ class Engine:
         )
         view.context_tokens = sum(s.computed for s in self.running)
         view.kv_blocks_used = self.pool.blocks - self.store.available
+        view.ended = len(self.served)
+        view.ended_input_tokens = sum(s.input for s in self.served)
+        view.ended_output_tokens = sum(s.output for s in self.served)
+        view.prefill_total_s = view.decode_total_s = 0.0
+        outcome = self.outcome
+        for row in (s.row for s in self.served):
+            view.prefill_total_s += outcome.first_token_s[row] - outcome.scheduled_s[row]
+            view.decode_total_s += outcome.end_s[row] - outcome.first_token_s[row]
         view.next_decode_s = self.pool.decode_step_s(len(self.running), view.context_tokens)
