@@ -21,8 +21,7 @@ import numpy as np
 import polars as pl
 
 from support.traces import requests_at_ns
-from workloadlab.latency import ModelGeometry, fit
-from workloadlab.latency.hardware.limits import kv_blocks
+from workloadlab.latency import fit
 from workloadlab.simulation import Cluster, replay
 
 if TYPE_CHECKING:
@@ -36,6 +35,8 @@ __all__ = ["Row", "dense_rows", "errors_of"]
 FOLDER = "aiconfigurator"
 DENSE = ("Qwen/Qwen3-32B", "meta-llama/Llama-3.1-70B")
 ROUNDS, SPREAD = 10, 0.2
+ENGINE = "vllm-0.12"
+"""The version that the rows name, where they name one."""
 CLIENT_S = 0.014
 """What client and HTTP take of a request, measured at one request a second on an H100: client TTFT less
 the server's own."""
@@ -91,11 +92,7 @@ def errors_of(data: Path, rows: list[Row]) -> pl.DataFrame:
 
 
 def _means_ms(row: Row, latency: LatencyModel) -> tuple[float, float]:
-    cluster = Cluster.uniform(
-        1, latency, request_overhead_s=CLIENT_S, max_num_seqs=1024, max_num_batched_tokens=8192,
-        async_scheduling=False,
-        kv_blocks=kv_blocks(ModelGeometry.named(row.model), row.gpu, dtype=row.dtype, tp=row.tp),
-    )  # fmt: skip
+    cluster = Cluster.uniform(1, latency, engine=ENGINE, request_overhead_s=CLIENT_S)
     outcome = replay(_load(row), cluster, routers=["round_robin"], sessions="closed").traces[0]
     frame = outcome.read("ttft_ns", "e2e_ns", "output_tokens")
     tpot = (frame["e2e_ns"] - frame["ttft_ns"]) / (frame["output_tokens"] - 1)

@@ -1,0 +1,1 @@
+"""The accuracy page: real runs, replayed, and what each replay missed."""

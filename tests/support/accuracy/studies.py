@@ -1,0 +1,65 @@
+"""Every study of the accuracy page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from support.accuracy.engine_logs import cells_of_engine_logs
+from support.accuracy.page import Study
+from support.accuracy.sweeps import cells_of_sweeps
+from support.fixed_concurrency import dense_rows, errors_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["studies"]
+
+
+def studies(data: Path) -> list[Study]:
+    """Replay every real run in reach."""
+    return [
+        Study(
+            "Logs of whole runs",
+            "300 requests each under vLLM 0.19, ten a second, deep in overload; published with "
+            "LLMServingSim (casys-kaist/LLMServingSim 5daddb2, MIT).",
+            "both runs. The terms of a step beyond its kernels were measured apart (kernels, whole "
+            "steps, decode-only seconds of these logs); none was fitted to a replay.",
+            tuple(cells_of_engine_logs(data)),
+        ),
+        Study(
+            "Rate sweeps",
+            "One H100 under vLLM 0.11, seven rates of a minute each, with and without prefix caching; "
+            "means of the client (kubernetes-sigs/inference-perf 7de5ef2, Apache-2.0).",
+            "the sweep without prefix caching.",
+            tuple(cells_of_sweeps(data)),
+        ),
+        Study(
+            "Serving runs at a fixed concurrency",
+            "158 rows of vLLM serving Qwen3-32B and Llama-3.1-70B on H100 and H200 GPUs, from "
+            "AIConfigurator's silicon_sample.csv (ai-dynamo/aiconfigurator 095f58a), replayed "
+            "with models of kernels alone. The rows name clients and lengths and little of the engine: "
+            "`tests/support/fixed_concurrency.py` says what is assumed, and which 22 rows are left out.",
+            "all rows, to learn how such a benchmark loads its engine; no time was fitted.",
+            summary=_by_clients(errors_of(data, dense_rows(data))),
+        ),
+    ]
+
+
+def _by_clients(errors: pl.DataFrame) -> str:
+    tpot, ttft = pl.col("tpot").abs(), pl.col("ttft").abs()
+    parts = [
+        errors.group_by(pl.col("clients").cast(pl.String)).agg(
+            pl.len(), tpot.mean(), ttft.median()
+        ),
+        errors.select(pl.lit("all").alias("clients"), pl.len(), tpot.mean(), ttft.median()).head(1),
+    ]
+    order = pl.col("clients").cast(pl.Int64, strict=False)
+    lines = ["| clients | rows | mean absolute error of TPOT | median absolute error of TTFT |",
+             "|---|---:|---:|---:|"]  # fmt: skip
+    for clients, rows, of_tpot, of_ttft in (
+        pl.concat(parts).sort(order, nulls_last=True).iter_rows()
+    ):
+        lines.append(f"| {clients} | {rows} | {of_tpot:.1%} | {of_ttft:.1%} |".replace("%", " %"))
+    return "\n".join(lines) + "\n"
