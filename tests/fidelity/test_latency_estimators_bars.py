@@ -14,6 +14,7 @@ from workloadlab.latency import fit, fit_requests
 from workloadlab.latency.estimators.registry import estimator_named, fit_estimator
 from workloadlab.latency.estimators.table import coordinates
 from workloadlab.latency.importers.operator_tables import SHAPE, OperatorTables
+from workloadlab.latency.requests.rows import read_request_rows
 from workloadlab.scoring import score
 from workloadlab.simulation import Cluster, replay
 
@@ -121,6 +122,28 @@ def test_request_predictors_on_real_rows(shared_data, name, ttft, tpot) -> None:
     for target in ("ttft_s", "tpot_s"):
         assert model.coverage[f"{target} 0.9"] == pytest.approx(0.9, abs=0.05)
         assert model.coverage[f"{target} 0.5"] == pytest.approx(0.5, abs=0.06)
+
+
+def test_a_request_predictor_says_where_it_knows_nothing(shared_data) -> None:
+    """Chats of short prompts and of long ones on one cluster: of one, the other is foreign ground."""
+    names = ("sharegpt-h200", "chatbot-synthetic-h200")
+    mixes = {
+        name: read_request_rows(shared_data / "llmd_latency_predictor" / f"{name}.jsonl.gz")
+        for name in names
+    }
+    both = fit_requests(mixes)
+    print(f"\n{both}")
+    for target in ("ttft_s", "tpot_s"):
+        blocks = both.card.find(target).mape
+        assert all(both.card.find(f"{target} by left-out mix", n).mape > 2 * blocks for n in names)
+    short, long = mixes.values()
+    held = pl.int_range(pl.len()) // 50 % 5 == 0
+    model = fit_requests(short.filter(~held))
+    known = model.predict(short.filter(held))["in_domain"].mean()
+    foreign = model.predict(long)["in_domain"].mean()
+    print(f"inside the domain: {known:.1%} of held-out short prompts, {foreign:.1%} of long ones")
+    assert known > 0.95
+    assert foreign < 0.05
 
 
 @pytest.mark.parametrize("estimator", ["linear", "auto"])

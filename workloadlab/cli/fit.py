@@ -50,7 +50,12 @@ if TYPE_CHECKING:
     metavar="B",
     help="Bytes per second of its traffic, such as 16e9.",
 )
-@click.option("--requests", is_flag=True, help="Fit TTFT and TPOT on rows of router features.")
+@click.option(
+    "--requests",
+    is_flag=True,
+    help="Fit TTFT and TPOT on rows of router features; of a "
+    "folder each file is a mix, and the card judges each by a fit of the others.",
+)
 @click.option("--list", "list_models", is_flag=True, help="List the models that ship.")
 @json_option
 def command(

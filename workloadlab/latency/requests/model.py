@@ -22,6 +22,7 @@ from workloadlab.latency.estimators.trees import parse_trees, tree_table
 from workloadlab.latency.fields import Fields
 from workloadlab.latency.model import LatencyModel
 from workloadlab.latency.model_file import json_text, parse_card
+from workloadlab.latency.requests.domain import RequestDomain
 from workloadlab.latency.requests.request_time import request_time
 from workloadlab.latency.requests.rows import REQUEST_FEATURES, REQUEST_TARGETS
 from workloadlab.trace import write_atomically
@@ -47,7 +48,8 @@ class RequestModel:
         name: the model's name.
         features: columns that it reads, among `REQUEST_FEATURES`, in the order of the kernel.
         coefficients: target -> quantile, such as "0.5" -> `constant` and `trees`.
-        card: held-out relative errors of the medians.
+        card: held-out relative errors of the medians; by left-out mix if it was fitted on several.
+        domain: the rows that the fit saw; None if a file of an older version does not say.
         coverage: "ttft_s 0.9" and the like -> share of held-out requests that took no longer.
         provenance: source and notes.
     """
@@ -56,6 +58,7 @@ class RequestModel:
     features: tuple[str, ...]
     coefficients: dict[str, dict[str, Any]]
     card: ErrorCard | None = None
+    domain: RequestDomain | None = None
     coverage: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, str] = field(default_factory=dict)
 
@@ -83,7 +86,9 @@ class RequestModel:
         """Predict every target at every quantile.
 
         Returns:
-            Columns such as `ttft_s_0.5`; a higher quantile is never below a lower one.
+            Columns such as `ttft_s_0.5`; a higher quantile is never below a lower one. Then `in_domain`:
+            whether the fit saw rows like it. Where it did not, trees answer as for the nearest that
+            they saw, and the errors of the card say nothing.
 
         Raises:
             UsageError: a feature is missing.
@@ -99,13 +104,15 @@ class RequestModel:
             row, column = (int(i) for i in np.argwhere(~(inputs >= 0) | np.isinf(inputs))[0])
             where = f"row {row + 1}, column {self.features[column]}: {inputs[row, column]}"
             raise DataError("is not a number of 0 or more", where=where)
-        columns_out: dict[str, Floats] = {}
+        columns_out: dict[str, Any] = {}
         for target, quantiles in self.coefficients.items():
             floor = np.zeros(len(inputs))
             for quantile in sorted(quantiles, key=float):
                 table = self._tables[target, quantile]
                 floor = np.maximum(floor, [request_time(row, table) for row in inputs])
                 columns_out[f"{target}_{quantile}"] = floor
+        seen = self.domain.contains(inputs) if self.domain else np.ones(len(inputs), bool)
+        columns_out["in_domain"] = seen
         return pl.DataFrame(columns_out)
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,6 +124,7 @@ class RequestModel:
             "features": list(self.features),
             "provenance": self.provenance,
             "card": self.card.to_dict() if self.card else None,
+            "domain": self.domain.to_dict() if self.domain else None,
             "coverage": self.coverage,
             "coefficients": self.coefficients,
         }
@@ -152,6 +160,7 @@ class RequestModel:
             features=tuple(features),
             provenance=take("provenance", dict),
             card=parse_card(take("card", (dict, type(None))), take),
+            domain=_parse_domain(take, tuple(features)) if facts.get("domain") else None,
             coverage={name: coverage.number(name, low=0.0) for name in coverage.facts},
             coefficients=coefficients,
         )
@@ -188,6 +197,14 @@ class RequestModel:
     def __repr__(self) -> str:
         error = f", held-out MAPE {self.card.overall.mape:.1%}" if self.card else ""
         return f"<RequestModel {self.name}: {', '.join(self.coefficients)}{error}>"
+
+
+def _parse_domain(take: Fields, features: tuple[str, ...]) -> RequestDomain:
+    inside = take.inside("domain")
+    inside.only(("low", "high", "cells"))
+    low, high = (inside.numbers(name, count=len(features)) for name in ("low", "high"))
+    cells = inside.whole_numbers("cells", low=0, below=1 << 62)
+    return RequestDomain(features=features, low=tuple(low), high=tuple(high), cells=tuple(cells))
 
 
 def _parse_part(take: Fields, features: int) -> dict[str, Any]:

@@ -37,7 +37,9 @@ def model() -> RequestModel:
 def test_quantiles_are_learnt_and_hold_on_new_requests(model) -> None:
     new = rows(seed=1)
     predicted = model.predict(new)
-    assert predicted.columns == ["ttft_s_0.5", "ttft_s_0.9", "tpot_s_0.5", "tpot_s_0.9"]
+    quantiles = ["ttft_s_0.5", "ttft_s_0.9", "tpot_s_0.5", "tpot_s_0.9"]
+    assert predicted.columns == [*quantiles, "in_domain"]
+    assert predicted["in_domain"].mean() > 0.99
     for column, share in (("ttft_s_0.5", 0.5), ("ttft_s_0.9", 0.9)):
         assert (new["ttft_s"] <= predicted[column]).mean() == pytest.approx(share, abs=0.04)
         assert model.coverage[column.replace("_s_", "_s ")] == pytest.approx(share, abs=0.08)
@@ -64,6 +66,55 @@ def test_a_saved_model_is_the_same_model(model, tmp_path) -> None:
     assert RequestModel.load(path) == model
     assert "TTFT" not in str(model)
     assert "held-out MAPE" in repr(model)
+
+
+def mix(tokens: tuple[int, int], waiting: int, factor: float, seed: int) -> pl.DataFrame:
+    """Prompts of one kind, which take `factor` times as long as their tokens say."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(*tokens, 300)
+    return pl.DataFrame(
+        {
+            "input_tokens": drawn,
+            "waiting": rng.integers(0, waiting + 1, 300),
+            "ttft_s": factor * (0.02 + 1e-5 * drawn) * np.exp(rng.normal(0, 0.05, 300)),
+        }
+    )
+
+
+MIXES = {"short": mix((10, 100), 0, 1.0, 1), "long": mix((8000, 12000), 30, 3.0, 2)}
+THIRD = mix((900, 2000), 30, 2.0, 3)
+"""Between the two, within their box, and in none of their cells."""
+
+
+def test_each_mix_is_judged_by_a_fit_of_the_others_and_a_third_is_flagged() -> None:
+    model = fit_requests(MIXES)
+    left_out = [part for part in model.card.slices if part.by == "ttft_s by left-out mix"]
+    assert [part.slice for part in left_out] == ["long", "short"]
+    assert model.card.find("ttft_s").mape < 0.1
+    assert min(part.mape for part in left_out) > 0.5
+    assert "left-out mix" in str(model)
+    assert not model.predict(THIRD)["in_domain"].any()
+    for rows_of_mix in MIXES.values():
+        assert model.predict(rows_of_mix)["in_domain"].all()
+
+
+def test_each_file_of_a_folder_is_a_mix(tmp_path) -> None:
+    for name, rows_of_mix in MIXES.items():
+        rows_of_mix.write_parquet(tmp_path / f"{name}.parquet")
+    names = [part.slice for part in fit_requests(tmp_path).card.slices if "mix" in part.by]
+    assert names == ["long", "short"]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UsageError, match="holds no rows"):
+        fit_requests(tmp_path / "none")
+    with pytest.raises(DataError, match="share no feature"):
+        fit_requests({"a": MIXES["short"].drop("waiting"), "b": MIXES["long"].drop("input_tokens")})
+
+
+def test_a_model_of_an_older_file_flags_nothing(model) -> None:
+    facts = json.loads(json.dumps(model.to_dict()))
+    del facts["domain"]
+    old = RequestModel.from_dict(facts)
+    assert old.predict({"input_tokens": [9e9], "waiting": [0.0]})["in_domain"].all()
 
 
 def test_rows_of_a_trace_and_of_a_predictor_mean_the_same(tmp_path) -> None:
@@ -132,6 +183,7 @@ def test_bad_questions(model) -> None:
             r"trees.feature\[0\] is 2",
         ),
         (lambda f: f["card"].pop("split"), "field card is"),
+        (lambda f: f["domain"].update(low=[0]), "field domain.low is"),
     ],
 )
 def test_a_hand_edited_file_names_the_field(model, change, message) -> None:
