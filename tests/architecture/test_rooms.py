@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLOORS = """
-errors _version jit statistics resources execution tables
+errors _version jit statistics resources execution tables words
 trace
 ingestion latency routing scoring sql
 characterization
@@ -31,6 +31,7 @@ statistics:
 resources:
 execution:
 tables:
+words: tables
 trace: _version errors
 sql: errors resources trace
 
@@ -56,7 +57,7 @@ latency/requests: errors jit trace latency latency/catalog latency/estimators
 routing: errors jit trace routing/families
 routing/families: errors routing
 
-scoring: errors statistics tables trace
+scoring: errors statistics tables trace words
 
 characterization: errors tables trace latency characterization/statistics characterization/topics
 characterization/statistics: errors jit statistics tables trace latency characterization
@@ -70,8 +71,11 @@ oracles: errors execution jit trace routing simulation simulation/engine
 
 calibration: errors execution tables trace latency routing simulation simulation/engine
 
-reporting: _version errors tables trace latency scoring characterization reporting/latency_model
-    reporting/routers reporting/workload
+planning: errors execution tables trace words latency latency/hardware routing scoring simulation
+
+reporting: _version errors tables trace words latency scoring characterization
+    planning reporting/capacity reporting/latency_model reporting/routers reporting/workload
+reporting/capacity: tables planning scoring reporting
 reporting/latency_model: errors latency latency/hardware reporting
 reporting/routers: statistics trace scoring reporting
 reporting/workload: tables characterization characterization/statistics characterization/topics
@@ -82,7 +86,7 @@ reporting/workload/prefix: characterization characterization/statistics reportin
 reporting/workload/sessions: characterization characterization/topics reporting reporting/workload
 
 cli: _version errors resources tables trace ingestion latency latency/estimators latency/measurement
-    routing scoring sql characterization simulation oracles calibration reporting
+    routing scoring sql characterization simulation oracles calibration planning reporting
 __main__: cli
 """
 """Per folder, the folders that its files import from, beside itself: each of them, and no other."""
