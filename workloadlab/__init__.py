@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from workloadlab.ingestion import ingest as ingest
     from workloadlab.latency import LatencyModel as LatencyModel
     from workloadlab.latency import fit as fit
+    from workloadlab.learning import LengthPredictor as LengthPredictor
+    from workloadlab.learning import time_blocks as time_blocks
+    from workloadlab.learning.train import train as train
+    from workloadlab.oracles import oracle_labels as oracle_labels
     from workloadlab.oracles import replay_oracles as replay_oracles
     from workloadlab.oracles.registry import oracle as oracle
     from workloadlab.planning import Plan as Plan
@@ -35,7 +39,9 @@ if TYPE_CHECKING:
     from workloadlab.simulation import Cluster as Cluster
     from workloadlab.simulation import Environment as Environment
     from workloadlab.simulation import Pool as Pool
+    from workloadlab.simulation.metrics import replay_metrics as replay_metrics
     from workloadlab.simulation.replay import replay as replay
+    from workloadlab.simulation.saturation import saturation as saturation
     from workloadlab.sql import query as query
     from workloadlab.trace import Runs as Runs
     from workloadlab.trace import Trace as Trace
@@ -44,6 +50,7 @@ _HOMES = {
     "Cluster": "simulation",
     "Environment": "simulation",
     "LatencyModel": "latency",
+    "LengthPredictor": "learning",
     "Plan": "planning",
     "Pool": "simulation",
     "PrefixIndex": "routing",
@@ -59,13 +66,18 @@ _HOMES = {
     "fit": "latency",
     "ingest": "ingestion",
     "oracle": "oracles",
+    "oracle_labels": "oracles",
     "plan": "planning",
     "query": "sql",
     "replay": "simulation",
+    "replay_metrics": "simulation",
     "replay_oracles": "oracles",
     "report": "reporting",
     "router": "routing",
+    "saturation": "simulation",
     "score": "scoring",
+    "time_blocks": "learning",
+    "train": "learning",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
