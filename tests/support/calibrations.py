@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation import Cluster
     from workloadlab.trace import Trace
 
-__all__ = ["TRUTH", "parameters_of", "simulated"]
+__all__ = ["TRUTH", "noisy", "parameters_of", "simulated"]
 
 TRUTH = {
     "constant_s": 0.008,
@@ -44,6 +45,40 @@ def simulated(
     )
     cluster = wl.Cluster.uniform(instances, wl.LatencyModel.linear(**TRUTH), **SYNCHRONOUS | pool)
     return wl.replay(log, cluster, routers=["least_requests"]).traces[0], cluster
+
+
+def noisy(
+    seed: int, load: float, *, requests: int = 140, noise: float = 0.03
+) -> tuple[Trace, Cluster]:
+    """Return a log of one engine with TRUTH and noisy steps, and its cluster without the noise.
+
+    Args:
+        seed: of arrivals, lengths and noise.
+        load: rate over the rate that 64 sequences at a time can serve; over 1 the queue grows.
+        requests: in the log.
+        noise: `Pool.step_noise` of the engine.
+    """
+    rng = np.random.default_rng(seed)
+    inputs, outputs = rng.integers(50, 4000, requests), rng.integers(50, 300, requests)
+    engine = wl.Cluster.uniform(
+        1,
+        wl.LatencyModel.linear(**TRUTH),
+        max_num_seqs=64,
+        max_num_batched_tokens=2048,
+        async_scheduling=False,
+        prefix_caching=False,
+    )
+    context = 64 * int(inputs.mean() + outputs.mean() / 2)
+    each = outputs.mean() * engine.pools[0].decode_step_s(64, context) / 64
+    each += inputs.mean() * TRUTH["prefill_token_s"]
+    log = requests_at_ns(
+        (rng.exponential(each / load, requests).cumsum() * 1e9).astype(int),
+        input_tokens=inputs,
+        output_tokens=outputs,
+    )
+    shaking = replace(engine, pools=(replace(engine.pools[0], step_noise=noise),))
+    runs = wl.replay(log, shaking, routers=["round_robin"], seeds=seed + 1)
+    return runs.traces[seed], engine
 
 
 def parameters_of(model: LatencyModel) -> dict[str, dict[str, Any]]:

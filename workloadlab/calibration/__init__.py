@@ -3,9 +3,10 @@
 Start with `calibrate.py`, the whole way. `observe.py` reads a log into the arrays of `observed.py`;
 `reconstruction.py` reads first values off its overlapping requests; `parameters.py` says what
 moves. `problem.py` replays the log with given values and returns the distance to it, `optimizer.py`
-brings that to zero, and `task.py` decides which searches are needed. `findings.py` reports:
-parameters with intervals, errors on later requests. To add a parameter, add its row to
-`parameters.py`.
+brings that to zero, and `task.py` decides which searches are needed. `findings.py` reports
+the parameters, with intervals that know the noise of the engine's steps (`noise.py`), `held_out.py` the
+errors on later requests, and `limits.py` the limits of the cluster that the log contradicts. To
+add a parameter, add its row to `parameters.py`.
 """
 
 from workloadlab.calibration.calibrate import calibrate

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from workloadlab.calibration.findings import card_of, errors_of, parameter_table
+from workloadlab.calibration.findings import parameter_table
+from workloadlab.calibration.held_out import CutErrors, card_of, errors_of, worst_of
+from workloadlab.calibration.limits import likely_causes, occupancy_of
 from workloadlab.calibration.observe import observe
 from workloadlab.calibration.observed import together
 from workloadlab.calibration.parameters import EXTRA
-from workloadlab.calibration.task import Task, first_half
+from workloadlab.calibration.task import CUTS, Task
 from workloadlab.errors import UsageError
 from workloadlab.latency import Domain, LatencyModel
 from workloadlab.routing import SHELF, Router, resolve
+from workloadlab.simulation import contradictions
 from workloadlab.simulation.event import refuse_events
 from workloadlab.trace import Trace
 
@@ -41,8 +44,10 @@ def calibrate(
     From scratch five parameters move, those of `LatencyModel.linear`. Their first values come from
     the batches that the log's overlapping requests imply; then the simulator runs inside a
     Gauss-Newton search for the values at which simulated TTFT, TPOT and e2e agree with the log's,
-    request by request and over windows. The model's card holds the errors on the later half of the
-    log of a fit that used the timings of the first half only; the model itself is fitted on all.
+    request by request and over windows. The model's card holds errors on the rest of the log of fits
+    that used the timings of its first 30, 40, 50, 60 and 70 % only, of each latency the worst; the
+    model itself is fitted on all. Limits of the cluster that the log contradicts stand there too: with a
+    wrong `max_num_seqs` or KV size no step time explains a queue.
 
     Time per step outside the kernels is part of the model, beyond the `step_overhead_s` of the
     cluster, which is taken as given: replay the model with the same `step_overhead_s` (a cluster that
@@ -101,16 +106,24 @@ def calibrate(
     observed = together(
         [observe(one, cluster, routed=router is not None, sessions=sessions) for one in traces]
     )
+    given = cluster
     if block := observed.lanes[0].stopped.block_size:
         pools = tuple(pool.in_blocks_of(block) for pool in cluster.pools)
         cluster = replace(cluster, pools=pools)
     task = Task(observed, cluster, policy, base, moving)
     found = task.best()
     problem, fit = found.problem, found.fit
-    early = first_half(observed)
-    held = task.fitted(early, continued=problem.continued, kv_blocks=problem.kv_blocks, trials=36)
-    held_out = errors_of(held.problem, held.fit.shares, observed.scored & ~early)
-    report = {
+    cuts: list[CutErrors] = []
+    spent = found.simulations
+    for (early, held), share in zip(task.cuts(found), CUTS, strict=True):
+        errors = errors_of(held.problem, held.fit.shares, observed.scored & ~early)
+        cuts.append({"share": share, "fitted": int(early.sum()), "held_out": errors})
+        spent += held.simulations
+    causes = [
+        *likely_causes(occupancy_of(observed, cluster.pools[0].block_size), cluster.pools[0]),
+        *(said for one in traces for said in contradictions(given.pools, one)),
+    ]
+    report: dict[str, Any] = {
         "requests": len(observed),
         "fitted_requests": int(observed.scored.sum()),
         "instances": observed.instances,
@@ -118,10 +131,12 @@ def calibrate(
         "start": base.name if base is not None else None,
         "traffic_after_log": "continued" if problem.continued else "stopped",
         "sessions": sessions,
-        "simulations": found.simulations + held.simulations,
+        "simulations": spent,
         "parameters": parameter_table(problem, found.target, fit),
         "fit": errors_of(problem, fit.shares, observed.scored),
-        "held_out": held_out,
+        "held_out": worst_of(cuts),
+        "cuts": cuts,
+        "likely_causes": list(dict.fromkeys(causes)),
         "notes": [*observed.notes, *found.notes],
     }
     pool = cluster.pools[0]
@@ -131,7 +146,7 @@ def calibrate(
         problem.parameters.model(fit.shares),
         name=name or f"calibrated-{base.name if base else known.get('model', pool.name)}",
         domain=Domain.of(task.shapes),
-        card=card_of(held_out, int(early.sum())),
+        card=card_of(cuts, report["likely_causes"]),
         gpu=str(known.get("gpu") or (base.gpu if base else "unknown")),
         model=str(known.get("model") or (base.model if base else "unknown")),
         tp=int(known.get("tp") or (base.tp if base else 1)),

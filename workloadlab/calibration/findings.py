@@ -1,4 +1,4 @@
-"""Findings of a calibration: parameters that it knows or does not, and errors on later requests."""
+"""Findings of a calibration: parameters that it knows or does not, and the report as text."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from workloadlab.calibration.optimizer import normal_matrix, silent, steady_pair, weights_of
-from workloadlab.calibration.problem import LATENCIES
-from workloadlab.latency.card import ErrorCard, ErrorSlice
+from workloadlab.calibration.held_out import rounded
+from workloadlab.calibration.noise import noisy_moves, steady_inverse
+from workloadlab.calibration.optimizer import silent, steady_pair, weights_of
 from workloadlab.tables import Table
 
 if TYPE_CHECKING:
@@ -17,14 +17,7 @@ if TYPE_CHECKING:
     from workloadlab.calibration.problem import Problem
     from workloadlab.latency import LatencyModel
 
-__all__ = [
-    "LatencyErrors",
-    "ParameterFacts",
-    "card_of",
-    "describe",
-    "errors_of",
-    "parameter_table",
-]
+__all__ = ["ParameterFacts", "describe", "parameter_table"]
 
 Floats = Any
 
@@ -53,22 +46,13 @@ class ParameterFacts(TypedDict):
     why: str
 
 
-class LatencyErrors(TypedDict):
-    """Errors of one latency over some requests: of the mean, of the p99, and request by request."""
-
-    requests: int
-    mean_error: float
-    p99_error: float
-    mape: float
-    bias: float
-    p95: float
-
-
 def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[ParameterFacts]:
     """Return each parameter with its 95 % interval and whether the log identifies it.
 
-    The interval comes from a block bootstrap: consecutive twentieths of the log are drawn with
-    replacement, and each draw moves the parameters by one Gauss-Newton step. It is widened to the
+    The interval has two parts. The noise of each request comes from a block bootstrap: consecutive
+    twentieths of the log are drawn with replacement, and each draw moves the parameters by one
+    Gauss-Newton step. The noise that all of them share comes from logs that an engine with noisy steps
+    made, each fitted again; see `noise.py`. The interval is widened to the
     other points of the search that explain the log about as well: in a long valley, or where
     preemption makes the simulation erratic, there are many. And it is widened to the end of a second
     search, also where that one explains less.
@@ -98,10 +82,10 @@ def parameter_table(problem: Problem, target: Target, fit: Fit) -> list[Paramete
             {
                 "name": name,
                 "unit": parameters.units[name],
-                "estimate": _rounded(shares[index] * whole),
-                "low": _rounded(max(low[index], 0.0) * whole),
-                "high": _rounded(high[index] * whole),
-                "share": _rounded(shares[index]),
+                "estimate": rounded(shares[index] * whole),
+                "low": rounded(max(low[index], 0.0) * whole),
+                "high": rounded(high[index] * whole),
+                "share": rounded(shares[index]),
                 "identifiable": not doubt,
                 "why": doubt,
             }
@@ -189,52 +173,23 @@ def _draws(problem: Problem, target: Target, fit: Fit) -> tuple[Floats, Floats]:
     weight = weights_of(target, fit.residuals)
     pair = steady_pair(target, fit.shares)
     jacobian = (pair[0] + pair[1]) / 2
-    inverse = np.linalg.inv(normal_matrix(pair, weight))
+    inverse = steady_inverse(pair, weight)
     pull = jacobian * (weight * fit.residuals)[:, None]
     block = np.minimum((problem.moments * _BLOCKS).astype(int), _BLOCKS - 1)
     sums = np.column_stack([np.bincount(block, column, _BLOCKS) for column in pull.T])
     drawn = rng.multinomial(_BLOCKS, np.full(_BLOCKS, 1 / _BLOCKS), _DRAWS) - 1.0
     moves = -(drawn @ sums) @ inverse
     unseen = jacobian * (weight * _UNSEEN)[:, None]
-    root = np.linalg.cholesky(unseen.T @ unseen + 1e-12 * np.eye(len(inverse)))
-    return moves + rng.standard_normal((_DRAWS, len(inverse))) @ root.T @ inverse, jacobian
+    moves += _normal(rng, unseen.T @ unseen) @ inverse
+    noise, noisy = noisy_moves(problem, target, fit, pair)
+    tail = np.sqrt(noise.freedom / rng.chisquare(noise.freedom, (_DRAWS, 1)))
+    return moves + _normal(rng, noisy.T @ noisy / len(noisy)) * tail, jacobian
 
 
-def errors_of(problem: Problem, shares: Floats, rows: Floats) -> dict[str, LatencyErrors]:
-    """Compare the simulation with the log over some requests, per latency."""
-    simulated = problem.simulate(shares)
-    result: dict[str, LatencyErrors] = {}
-    for name in LATENCIES:
-        ours, truth = getattr(simulated, name)[rows], getattr(problem.observed, name)[rows]
-        use = np.isfinite(ours) & np.isfinite(truth) & (truth > 0)
-        if not use.any():
-            continue
-        ours, truth = ours[use], truth[use]
-        ratio = ours / truth - 1
-        result[name] = {
-            "requests": int(use.sum()),
-            "mean_error": _rounded(ours.mean() / truth.mean() - 1),
-            "p99_error": _rounded(np.quantile(ours, 0.99) / np.quantile(truth, 0.99) - 1),
-            "mape": _rounded(np.abs(ratio).mean()),
-            "bias": _rounded(ratio.mean()),
-            "p95": _rounded(np.quantile(np.abs(ratio), 0.95)),
-        }
-    return result
-
-
-def card_of(held_out: dict[str, LatencyErrors], fitted: int) -> ErrorCard:
-    """Return the error card of later requests: e2e first, then TPOT and TTFT."""
-    slices = tuple(
-        ErrorSlice(by="requests", slice=name, rows=facts["requests"],
-                   mape=facts["mape"], bias=facts["bias"], p95=facts["p95"])
-        for name in reversed(LATENCIES) if (facts := held_out.get(name))
-    )  # fmt: skip
-    return ErrorCard(
-        split="latencies of the later half of the requests, replayed with a fit of the first half",
-        fitted_rows=fitted,
-        judged_rows=max(facts["requests"] for facts in held_out.values()),
-        slices=slices,
-    )
+def _normal(rng: np.random.Generator, covariance: Floats) -> Floats:
+    """Draw rows with a covariance."""
+    root = np.linalg.cholesky(covariance + 1e-12 * np.eye(len(covariance)))
+    return rng.standard_normal((_DRAWS, len(covariance))) @ root.T
 
 
 def describe(model: LatencyModel) -> str:
@@ -248,21 +203,19 @@ def describe(model: LatencyModel) -> str:
         for row in found["parameters"]
     ]  # fmt: skip
     head = ["parameter", "estimate", "95 % interval", "of busy time", "identified"]
+    shares = [f"after {cut['share']:.0%}" for cut in found["cuts"]]
     errors = [
-        [name.removesuffix("_s"), facts["requests"], f"{facts['mean_error']:+.1%}",
+        [name.removesuffix("_s"),
+         *(f"{cut['held_out'][name]['mean_error']:+.1%}" for cut in found["cuts"]),
          f"{facts['p99_error']:+.1%}", f"{facts['mape']:.1%}"]
         for name, facts in found["held_out"].items()
     ]  # fmt: skip
-    later = ["latency", "requests", "error of the mean", "of the p99", "per request"]
+    later = ["error of the mean", *shares, "p99 at the worst", "per request"]
     return "\n".join(
         [
             Table("Parameters (s per unit; step overhead apart)", head, rows).text(),
-            Table("Later half, replayed with a fit of the first half", later, errors).text(),
+            Table("Rest of the log, replayed with a fit of its beginning", later, errors).text(),
+            *(f"Likely cause of errors: {cause}" for cause in found["likely_causes"]),
             *found["notes"],
         ]
     )
-
-
-def _rounded(value: float) -> float:
-    """Four significant digits: more is noise, and a file is the same on every machine."""
-    return float(f"{value:.3e}")

@@ -62,13 +62,20 @@ class Problem:
     continued: bool = False
     kv_blocks: int | None = None
 
-    def simulate(self, shares: Floats) -> Simulated:
-        """Replay every lane with the model that the shares mean."""
-        pool = replace(self.cluster.pools[0], latency=self.parameters.trial(shares))
+    def simulate(self, shares: Floats, *, noise: float = 0.0, seed: int = 0) -> Simulated:
+        """Replay every lane with the model that the shares mean.
+
+        Args:
+            shares: of the parameters.
+            noise: `Pool.step_noise` of the engine.
+            seed: of that noise.
+        """
+        latency = self.parameters.trial(shares)
+        pool = replace(self.cluster.pools[0], latency=latency, step_noise=noise)
         if self.kv_blocks is not None:
             pool = replace(pool, kv_blocks=self.kv_blocks)
         arrival, first, end, preemptions = [], [], [], []
-        for lane in self.observed.lanes:
+        for number, lane in enumerate(self.observed.lanes):
             served = replace(
                 self.cluster,
                 pools=(replace(pool, instances=lane.instances),),
@@ -77,7 +84,8 @@ class Problem:
                 ),
             )
             workload = lane.continued if self.continued else lane.stopped
-            outcome = replay_lane(workload, served, self.router, 0)
+            of_lane = seed * len(self.observed.lanes) + number
+            outcome = replay_lane(workload, served, self.router, of_lane)
             arrival.append(outcome.arrival_s[: len(lane.stopped)])
             first.append(outcome.first_token_s[: len(lane.stopped)])
             end.append(outcome.end_s[: len(lane.stopped)])
@@ -142,10 +150,14 @@ class Problem:
 
     def residuals(self, shares: Floats) -> Floats:
         """Log ratios simulated/observed, request by request and for means of windows."""
-        simulated = self.simulate(shares)
+        return self.distance(self.simulate(shares), self.observed)
+
+    def distance(self, simulated: Simulated, served: Observed | Simulated) -> Floats:
+        """Residuals of a simulation against the log, or against another simulation of it."""
         requests, windows = [], []
-        for name, rows, truth, starts in self._timings:
-            ours = getattr(simulated, name)[rows]
+        for name, rows, _, starts in self._timings:
+            ours, truth = getattr(simulated, name)[rows], getattr(served, name)[rows]
+            truth = np.where(np.isfinite(truth) & (truth > 0), truth, 1.0)
             ours = np.where(np.isfinite(ours) & (ours > 0), ours, truth * np.exp(_FAR))
             if name != "e2e_s":
                 requests.append(np.log(ours / truth))

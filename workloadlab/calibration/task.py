@@ -14,14 +14,19 @@ from workloadlab.calibration.problem import Problem
 from workloadlab.calibration.reconstruction import reconstruct
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from workloadlab.calibration.observed import Observed
     from workloadlab.latency import LatencyModel
     from workloadlab.routing import Router
     from workloadlab.simulation import Cluster
 
-__all__ = ["Found", "Task", "first_half"]
+__all__ = ["CUTS", "Found", "Task", "first_part", "target_of"]
 
 Floats = Any
+
+CUTS = (0.3, 0.4, 0.5, 0.6, 0.7)
+"""Shares of a log that are fitted, to judge the rest by each fit."""
 
 _FEW = 5000
 """Below so many requests a simulation is too short to gain from threads, and many cost little."""
@@ -87,7 +92,7 @@ class Task:
             rows: a mark of the requests whose timings count.
             continued: traffic went on after the log.
             kv_blocks: KV blocks instead of the cluster's.
-            near: a search to start from, instead of the reconstruction.
+            near: a search to start from, instead of the reconstruction; it saw no other timings.
             trials: of the evolution, for each entry of its covariance; see `search`.
         """
         pool = self.cluster.pools[0]
@@ -101,9 +106,12 @@ class Task:
         problem = Problem(
             self.observed, self.cluster, self.router, parameters, scored, continued, kv_blocks
         )
-        target = _target(problem)
+        target = target_of(problem)
         trials *= len(parameters.names) ** 2
-        starts = parameters.starts if near is None else (near.fit.shares, *near.fit.others)
+        starts = parameters.starts
+        if near is not None:
+            scale = near.problem.parameters.whole / parameters.whole
+            starts = tuple(scale * shares for shares in (near.fit.shares, *near.fit.others))
         if self.observed.closed:
             starts, trials = starts[:1], 0
         elif len(self.observed) >= _FEW:
@@ -113,6 +121,28 @@ class Task:
         # A parameter that no residual depends on is not known to cost anything.
         fit = replace(fit, shares=np.where(silent(fit.pair[0]), 0.0, fit.shares), ends=ends)
         return Found(problem, target, fit, fit.evaluations)
+
+    def cuts(self, best: Found) -> Iterator[tuple[Floats, Found]]:
+        """Search on the timings of a growing first part of the log, under the assumptions of the best.
+
+        Each search starts where the one on a smaller part ended, so none has seen a later timing.
+
+        Yields:
+            A mark of the part, and the search.
+        """
+        found = None
+        for share in CUTS:
+            early = first_part(self.observed, share)
+            problem = best.problem
+            found = self.fitted(
+                early,
+                continued=problem.continued,
+                kv_blocks=problem.kv_blocks,
+                near=found,
+                trials=0,
+            )
+            found = replace(found, fit=replace(found.fit, others=()))
+            yield early, found
 
     def best(self) -> Found:
         """Search on all timings, under the assumptions about the unseen that explain them best."""
@@ -185,17 +215,22 @@ class Task:
         return replace(best, simulations=spent)
 
 
-def first_half(observed: Observed) -> Floats:
-    """Mark the earlier half of the scored requests of each log."""
+def first_part(observed: Observed, share: float) -> Floats:
+    """Mark the earliest share of the scored requests of each log.
+
+    Args:
+        observed: the logs.
+        share: over 0, under 1; 0.5 marks the first half.
+    """
     early = np.zeros(len(observed), bool)
     for log in range(observed.logs):
         rows = np.flatnonzero(observed.scored & (observed.log == log))
         order = rows[np.argsort(observed.arrival_s[rows], kind="stable")]
-        early[order[: len(order) // 2]] = True
+        early[order[: int(share * len(order))]] = True
     return early
 
 
-def _target(problem: Problem) -> Target:
+def target_of(problem: Problem) -> Target:
     """Let requests count once by TTFT and once by TPOT, and windows of them half as much."""
     requests = float(problem.scored.sum())
     emphasis = requests * np.array([1.0, 1.0, 0.5, 0.5, 0.5])

@@ -48,14 +48,19 @@ def test_the_model_replays_the_log(served, model):
 
 
 def test_card_and_report_judge_later_requests(model):
-    held_out = model.system["calibration"]["held_out"]
-    assert {facts["requests"] for facts in held_out.values()} == {70}
-    assert all(abs(facts["mean_error"]) < 0.05 for facts in held_out.values())
+    report = model.system["calibration"]
+    assert [(cut["share"], cut["fitted"]) for cut in report["cuts"]] == [
+        (0.3, 42), (0.4, 56), (0.5, 70), (0.6, 84), (0.7, 98)
+    ]  # fmt: skip
+    for name, worst in report["held_out"].items():
+        errors = [cut["held_out"][name]["mean_error"] for cut in report["cuts"]]
+        assert abs(worst["mean_error"]) == max(map(abs, errors)) < 0.05
+    assert report["likely_causes"] == []
     assert model.card.overall.slice == "e2e_s"
-    assert model.card.fitted_rows == 70
+    assert model.card.fitted_rows == 42
     text = describe(model)
     assert "constant_s" in text
-    assert "Later half" in text
+    assert "after 30%" in text
     assert describe(wl.LatencyModel.linear(constant_s=1.0)) == ""
 
 
