@@ -113,6 +113,7 @@ def calibrate(
     task = Task(observed, cluster, policy, base, moving)
     found = task.best()
     problem, fit = found.problem, found.fit
+    domain = Domain.of(task.shapes)
     cuts: list[CutErrors] = []
     spent = found.simulations
     for (early, held), share in zip(task.cuts(found), CUTS, strict=True):
@@ -137,7 +138,7 @@ def calibrate(
         "held_out": worst_of(cuts),
         "cuts": cuts,
         "likely_causes": list(dict.fromkeys(causes)),
-        "notes": [*observed.notes, *found.notes],
+        "notes": [*observed.notes, *found.notes, *_visited(domain)],
     }
     pool = cluster.pools[0]
     known = traces[0].provenance.system
@@ -145,7 +146,7 @@ def calibrate(
     return replace(
         problem.parameters.model(fit.shares),
         name=name or f"calibrated-{base.name if base else known.get('model', pool.name)}",
-        domain=Domain.of(task.shapes),
+        domain=domain,
         card=card_of(cuts, report["likely_causes"]),
         gpu=str(known.get("gpu") or (base.gpu if base else "unknown")),
         model=str(known.get("model") or (base.model if base else "unknown")),
@@ -167,6 +168,21 @@ def calibrate(
             "calibration": report,
         },
     )
+
+
+def _visited(domain: Domain) -> list[str]:
+    """Say which batches the log ran: of others a line through these says little."""
+    if "decode" not in domain.boxes:
+        return []
+    seqs, context = (
+        domain.boxes["decode"][name] for name in ("decode_seqs", "decode_context_tokens")
+    )
+    sentence = (
+        f"the log decoded batches of {seqs[0]:,.0f} to {seqs[1]:,.0f} sequences with up to "
+        f"{context[1]:,.0f} tokens of context; what larger ones take is extrapolated, and a replay "
+        "counts such steps as outside the model's domain"
+    )
+    return [sentence]
 
 
 def _known(extra: Iterable[str], *, scaled: bool) -> tuple[str, ...]:

@@ -64,6 +64,11 @@ def command(
 
     Several traces are runs of one engine, such as the levels of a load test. Replay the model with the
     step_overhead_s of the cluster file: the model holds the rest.
+
+    Printed are the parameters with 95 % intervals, which allow for noise in the engine's steps; errors
+    on the rest of the log after fits of its first 30, 40, 50, 60 and 70 %; limits of the cluster file
+    that the log contradicts, as likely causes of errors; and the batches that the log ran, beyond
+    which the model extrapolates.
     """
     from workloadlab.calibration import calibrate, describe
     from workloadlab.trace import Trace

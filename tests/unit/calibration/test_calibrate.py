@@ -80,6 +80,7 @@ def test_same_log_same_model():
 
 
 def test_domain_holds_the_steps_of_the_log_only(model):
+    assert "the log decoded batches of 1 to " in describe(model)
     inside, outside = model.in_domain(
         {"decode_seqs": [2, 5000], "decode_context_tokens": [9000, 30_000_000]}
     )
