@@ -14,7 +14,7 @@ from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.formats import refused
 from workloadlab.ingestion.late import late_records
 from workloadlab.ingestion.packing import opened
-from workloadlab.ingestion.parsing.fields import COMMA_NUMBER, english, fields, records
+from workloadlab.ingestion.parsing import fields as cells
 from workloadlab.ingestion.parsing.json import Record, leaves, looked_up, text_of, values
 from workloadlab.ingestion.parsing.json import records as records_of
 from workloadlab.ingestion.sources import BOM, container, record_end
@@ -175,12 +175,18 @@ def _csv_head(path: Path) -> Head:
         if stream.read(1):
             start = start[: record_end(start, quotes=True) or len(start)]
     lines = start.decode("utf-8", "replace").split("\n")
-    first = next(index for index, line in enumerate(lines) if line.strip())
+    first = next(i for i, line in enumerate(lines) if line.strip() and not cells.is_preamble(line))
+    if '{"' in lines[first]:
+        raise DataError(
+            "has something before the JSON of each line, as a container's log has",
+            where=str(path),
+            fix="strip it: sed 's/^[^{]*//' FILE > FILE.jsonl",
+        )
     refused.check_text(path, "\n".join(lines[first : first + 2]))
     title, body = lines[first].strip("\r"), lines[first + 1 :]
     separator = max(_SEPARATORS, key=title.count)
-    keys = tuple(name.strip() for name in fields(title, separator))
-    found = [record for _, record in islice(records(body, len(keys), separator), SAMPLE_ROWS)]
+    keys = tuple(name.strip() for name in cells.fields(title, separator))
+    found = [record for _, record in islice(cells.records(body, len(keys), separator), SAMPLE_ROWS)]
     if not found:
         raise _no_rows(path)
     if len(keys) == 1 and " " in keys[0]:
@@ -188,14 +194,16 @@ def _csv_head(path: Path) -> Head:
     escaped = False
     if any('\\"' in line for line in body) and any(isinstance(each, str) for each in found):
         unescaped = "\n".join(body).replace('\\"', '""').split("\n")
-        again = [r for _, r in islice(records(unescaped, len(keys), separator), SAMPLE_ROWS)]
+        again = [r for _, r in islice(cells.records(unescaped, len(keys), separator), SAMPLE_ROWS)]
         escaped = sum(isinstance(r, str) for r in again) < sum(isinstance(r, str) for r in found)
         found = again if escaped else found
     rows = [each for each in found if not isinstance(each, str)]
-    comma = separator == ";" and any(COMMA_NUMBER.fullmatch(text) for row in rows for text in row)
+    comma = separator == ";" and any(
+        cells.COMMA_NUMBER.fullmatch(text) for row in rows for text in row
+    )
     texts = (
         {
-            key: (english(text.strip()) if comma else text.strip()) or None
+            key: (cells.english(text.strip()) if comma else text.strip()) or None
             for key, text in zip(keys, row, strict=True)
         }
         for row in rows

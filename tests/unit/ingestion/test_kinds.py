@@ -389,3 +389,15 @@ def test_json_in_a_cell_is_seen(tmp_path: Path) -> None:
 
 def test_lines_of_an_array_without_its_brackets(tmp_path: Path) -> None:
     assert read(tmp_path, lines(ROWS).replace("}\n", "},\n")).requests == 12
+
+
+def test_excels_line_about_the_separator_is_no_header(tmp_path: Path) -> None:
+    trace = read(tmp_path, "sep=;\nstart_time;prompt_tokens\n2026-09-21 14:13:20;5\n")
+    assert trace.read("input_tokens").item() == 5
+
+
+def test_json_behind_a_prefix_says_how_to_strip_it(tmp_path: Path) -> None:
+    prefixed = "".join(
+        f"2026-09-21T14:13:20Z stdout F {line}\n" for line in lines(ROWS).splitlines()
+    )
+    assert "sed 's/^[^{]*//'" in refusal(tmp_path, prefixed)

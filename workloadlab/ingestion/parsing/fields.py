@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BROKEN", "UNCLOSED", "english", "fields", "raw_fields", "records"]
+__all__ = ["BROKEN", "UNCLOSED", "english", "fields", "is_preamble", "raw_fields", "records"]
 
 RECORD_LINES = 10_000
 BROKEN = "wrong number of fields"
@@ -48,6 +48,11 @@ def raw_fields(record: str, separator: str) -> list[str]:
 def is_quoted(text: str) -> bool:
     """Say whether a raw field stands between quotes."""
     return len(text) > 1 and text[0] == text[-1] == '"'
+
+
+def is_preamble(line: str) -> bool:
+    """Say whether a line tells Excel the separator (`sep=;`) and is no header."""
+    return line.strip()[:4].lower() == "sep=" and len(line.strip()) <= 5
 
 
 def english(text: str) -> str:

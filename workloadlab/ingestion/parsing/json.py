@@ -183,9 +183,9 @@ def _opened(value: Any) -> Any:
         if names:
             name = min(names - {"value"})
             return {
-                pair.get(name): _unwrapped(pair.get("value"))
+                pair[name]: _unwrapped(pair.get("value"))
                 for pair in value
-                if isinstance(pair, dict)
+                if isinstance(pair, dict) and isinstance(pair.get(name), str)
             }
     return value
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from workloadlab.errors import DataError
 from workloadlab.ingestion.packing import opened
-from workloadlab.ingestion.parsing.fields import records
+from workloadlab.ingestion.parsing.fields import is_preamble, records
 from workloadlab.ingestion.readers.chunk import (
     PLACES,
     Chunk,
@@ -120,7 +120,8 @@ def _header(head: Head) -> tuple[int, int]:
     with opened(head.path) as stream:
         for line in stream:
             lines, size = lines + 1, size + len(line)
-            if line.removeprefix(BOM).strip():
+            text = line.removeprefix(BOM).strip()
+            if text and not is_preamble(text.decode("utf-8", "replace")):
                 break
     return lines, size
 
