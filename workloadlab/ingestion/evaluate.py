@@ -164,8 +164,11 @@ def _token_times(frame: pl.DataFrame, value: Tokens, column: Column) -> Parsed:
                 pl.concat_list("first", pl.col("list") * unit).list.eval(pl.element().cum_sum())
             )
         )
-    rounded = offsets.to_series().list.eval(pl.element().round().cast(pl.Int64))
-    return Parsed(rounded.cast(pl.List(pl.Int64)))
+    whole = pl.element().round().cast(pl.Int64, strict=False)
+    times = offsets.to_series().alias("times").list.eval(whole).cast(pl.List(pl.Int64))
+    given, least = pl.col("times").list.drop_nulls().list.len(), pl.col("times").list.min()
+    sound = (given == pl.col("times").list.len()) & (least >= 0).fill_null(value=True)
+    return Parsed(times.to_frame().select(pl.when(sound).then("times")).to_series())
 
 
 def text_of_value(frame: pl.DataFrame, value: Value) -> pl.Series:

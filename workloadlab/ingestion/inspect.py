@@ -175,14 +175,16 @@ def _csv_head(path: Path) -> Head:
         if stream.read(1):
             start = start[: record_end(start, quotes=True) or len(start)]
     lines = start.decode("utf-8", "replace").split("\n")
-    first = next(i for i, line in enumerate(lines) if line.strip() and not cells.is_preamble(line))
+    said = (i for i, line in enumerate(lines) if line.strip() and not cells.is_preamble(line))
+    if (first := next(said, None)) is None:
+        raise _no_rows(path)
+    refused.check_text(path, "\n".join(lines[first : first + 2]))
     if '{"' in lines[first]:
         raise DataError(
             "has something before the JSON of each line, as a container's log has",
             where=str(path),
             fix="strip it: sed 's/^[^{]*//' FILE > FILE.jsonl",
         )
-    refused.check_text(path, "\n".join(lines[first : first + 2]))
     title, body = lines[first].strip("\r"), lines[first + 1 :]
     separator = max(_SEPARATORS, key=title.count)
     keys = tuple(name.strip() for name in cells.fields(title, separator))

@@ -401,3 +401,14 @@ def test_json_behind_a_prefix_says_how_to_strip_it(tmp_path: Path) -> None:
         f"2026-09-21T14:13:20Z stdout F {line}\n" for line in lines(ROWS).splitlines()
     )
     assert "sed 's/^[^{]*//'" in refusal(tmp_path, prefixed)
+
+
+def test_token_times_that_cannot_be_are_none(tmp_path: Path) -> None:
+    head = "user_id,request_idx,ttlt,output_tokens_actual,input_tokens,success,request_start_time"
+    rows = "".join(
+        f'u,{n},1.5,2,5,True,1790000000,"[{first}, 1790000001]"\n'
+        for n, first in enumerate(("1790000000.5", "1e30", "5", "NaN"))
+    )
+    trace = read(tmp_path, f"{head},token_timestamps\n{rows}")
+    assert trace.read("token_offsets_ns")["token_offsets_ns"].to_list()[1:3] == [None, None]
+    assert trace.read("token_offsets_ns")["token_offsets_ns"][0].to_list() == [S // 2, S]
