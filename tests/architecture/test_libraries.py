@@ -35,7 +35,7 @@ AT_A_CALL = {
     "numba": {"routing"},
     "pyarrow": {"ingestion"},
     "rich": {"cli"},
-    "scipy": {"calibration", "characterization", "latency", "reporting"},
+    "scipy": {"calibration", "characterization", "latency", "reporting", "scoring"},
     "sklearn": {"latency"},
     "threadpoolctl": {"latency"},
     "torch": {"latency/measurement"},

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLOORS = """
-errors _version jit statistics resources execution tables
+errors _version jit statistics resources execution tables words
 trace
 ingestion latency routing scoring sql
 characterization
@@ -31,6 +31,7 @@ statistics:
 resources:
 execution:
 tables:
+words: tables
 trace: _version errors
 sql: errors resources trace
 
@@ -56,7 +57,7 @@ latency/requests: errors jit trace latency latency/catalog latency/estimators
 routing: errors jit trace routing/families
 routing/families: errors routing
 
-scoring: errors statistics tables trace
+scoring: errors statistics tables trace words
 
 characterization: errors tables trace latency characterization/statistics characterization/topics
 characterization/statistics: errors jit statistics tables trace latency characterization
@@ -70,8 +71,8 @@ oracles: errors execution jit trace routing simulation simulation/engine
 
 calibration: errors execution tables trace latency routing simulation simulation/engine
 
-reporting: _version errors tables trace latency scoring characterization reporting/latency_model
-    reporting/routers reporting/workload
+reporting: _version errors tables trace words latency scoring characterization
+    reporting/latency_model reporting/routers reporting/workload
 reporting/latency_model: errors latency latency/hardware reporting
 reporting/routers: statistics trace scoring reporting
 reporting/workload: tables characterization characterization/statistics characterization/topics

@@ -18,7 +18,7 @@ from workloadlab.reporting.canvas import (
     time_axis,
 )
 from workloadlab.reporting.facts import REFERENCE, Key, Plot
-from workloadlab.reporting.routers.ranking import between, routers_of
+from workloadlab.reporting.routers.ranking import between
 from workloadlab.reporting.words import seconds, share
 from workloadlab.scoring.timings import Timings, read_timings
 from workloadlab.statistics import quantiles
@@ -109,7 +109,7 @@ def timings_of(board: Scoreboard, runs: Runs, scale: float) -> dict[str, list[Ti
             for info, trace in runs
             if (info.router, info.rate_scale) == (router, scale)
         ]
-        for router in routers_of(board)
+        for router in board.routers
     }
 
 
@@ -130,7 +130,7 @@ def plot_latency(
     values = {router: known for router, known in values.items() if len(known)}
     if not values:
         return Plot(id=plot_id, title=title, reading="No run records it.")
-    names = routers_of(board)
+    names = board.routers
     curves = tuple(
         LatencyCurve(router, names.index(router), _points(known))
         for router, known in values.items()

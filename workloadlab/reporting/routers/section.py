@@ -10,7 +10,7 @@ from workloadlab.reporting.routers.differences import plot_differences
 from workloadlab.reporting.routers.grid import router_grid
 from workloadlab.reporting.routers.latency import plot_latency, timings_of
 from workloadlab.reporting.routers.load import plot_slo_by_load, plot_ttft_by_load
-from workloadlab.reporting.routers.ranking import focal_scale, routers_of, scales_of, standing
+from workloadlab.reporting.routers.ranking import focal_scale, standing
 from workloadlab.reporting.words import grid_of, listed, plural, seconds, share
 from workloadlab.scoring import OUTSIDE_WORTH_A_WARNING
 from workloadlab.scoring.metrics import HEADLINES, METRICS, metric_named
@@ -28,7 +28,7 @@ __all__ = ["router_section"]
 
 def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Section:
     """Summarise a scoreboard; the runs it scored add the latency distributions."""
-    scales = scales_of(board)
+    scales = board.scales
     scale = focal_scale(scales)
     grids = [router_grid(board, each, note=each == scales[-1]) for each in scales]
     tables = [grid_of(table) for table in board.tables()]
@@ -53,16 +53,16 @@ def _plots(
     """Yield the figures; distributions at one rate scale and only where the runs are given."""
     timings = timings_of(board, runs, scale) if runs else None
     for metric in METRICS:
-        if metric.paired:
+        if metric.parts and metric.paired:
             yield plot_latency(metric, board, timings, section_id) if timings else None
             yield plot_differences(metric, board, scale, section_id)
-    if len(scales_of(board)) > 1:
+    if len(board.scales) > 1:
         yield plot_ttft_by_load(board, section_id)
         yield plot_slo_by_load(board, section_id)
 
 
 def _summary(board: Scoreboard, scale: float) -> str:
-    names = routers_of(board)
+    names = board.routers
     where = _cluster_words(board.cluster)
     said = [
         f"{plural(len(names), 'router')} replayed {board.runs[0].requests:,} requests"
@@ -154,7 +154,7 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
 
 
 def _setting(board: Scoreboard, scale: float) -> tuple[tuple[str, str], ...]:
-    scales, seeds = scales_of(board), {run.seed for run in board.runs}
+    scales, seeds = board.scales, {run.seed for run in board.runs}
     pairs = [("Requests per run", f"{board.runs[0].requests:,}")]
     for pool in board.cluster.get("pool", []):
         limits = [
