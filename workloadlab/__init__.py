@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from workloadlab.latency import fit as fit
     from workloadlab.oracles import replay_oracles as replay_oracles
     from workloadlab.oracles.registry import oracle as oracle
+    from workloadlab.planning import Plan as Plan
+    from workloadlab.planning import plan as plan
     from workloadlab.reporting import report as report
     from workloadlab.routing import PrefixIndex as PrefixIndex
     from workloadlab.routing.router import router as router
@@ -42,6 +44,7 @@ _HOMES = {
     "Cluster": "simulation",
     "Environment": "simulation",
     "LatencyModel": "latency",
+    "Plan": "planning",
     "Pool": "simulation",
     "PrefixIndex": "routing",
     "Profile": "characterization",
@@ -56,6 +59,7 @@ _HOMES = {
     "fit": "latency",
     "ingest": "ingestion",
     "oracle": "oracles",
+    "plan": "planning",
     "query": "sql",
     "replay": "simulation",
     "replay_oracles": "oracles",

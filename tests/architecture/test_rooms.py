@@ -71,6 +71,8 @@ oracles: errors execution jit trace routing simulation simulation/engine
 
 calibration: errors execution tables trace latency routing simulation simulation/engine
 
+planning: errors execution tables trace words latency latency/hardware routing scoring simulation
+
 reporting: _version errors tables trace words latency scoring characterization
     reporting/latency_model reporting/routers reporting/workload
 reporting/latency_model: errors latency latency/hardware reporting
@@ -83,7 +85,7 @@ reporting/workload/prefix: characterization characterization/statistics reportin
 reporting/workload/sessions: characterization characterization/topics reporting reporting/workload
 
 cli: _version errors resources tables trace ingestion latency latency/estimators latency/measurement
-    routing scoring sql characterization simulation oracles calibration reporting
+    routing scoring sql characterization simulation oracles calibration planning reporting
 __main__: cli
 """
 """Per folder, the folders that its files import from, beside itself: each of them, and no other."""

@@ -23,6 +23,7 @@ VERBS = {
     "cluster": "trace -> the cluster that served it, for a replay",
     "replay": "trace x cluster x routers -> outcome traces",
     "score": "outcome traces -> scoreboard",
+    "plan": "trace x cluster x targets -> how many instances, at what cost",
     "report": "profile, model and runs -> one HTML page",
     "query": "named SQL over a trace",
 }

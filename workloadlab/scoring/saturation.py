@@ -37,7 +37,8 @@ class Saturation:
         offered_rps: arrivals.
         served_rps: requests that ended well, from when the cluster has filled.
         served_share: of the requests offered in that time.
-        drift_rps: growth of the requests in flight, waiting ones among them.
+        drift_rps: growth of the requests in flight, waiting ones among them; of those that wait for
+            their first token where the time is too short for the first requests to have ended.
         drift_low_rps, drift_high_rps: interval of the drift.
         steady: whether the drift's interval reaches 2 % of the offered rate or less.
 
@@ -77,7 +78,9 @@ def saturation(timings: Timings) -> Saturation | None:
 
     The time from the first arrival to the last is cut into 20 windows, the first four left out. In each,
     the net flow is arrivals less ends over its width; their mean is the drift, with Student's interval
-    (batch means). A request that was not served leaves when it ends, or when it came.
+    (batch means). A request that was not served leaves when it ends, or when it came. Where one of ten
+    early requests takes longer than the windows left out, the cluster is still filling with requests
+    that run, and only those that wait for their first token count.
 
     Args:
         timings: of a run, or of a log.
@@ -92,6 +95,10 @@ def saturation(timings: Timings) -> Saturation | None:
         _counts(moments, edges) / width_s
         for moments in (arrivals_s, ends_s, ends_s[timings.served])
     )
+    early = timings.served & (timings.arrival_s < edges[1])
+    if early.any() and np.nanquantile(timings.e2e_s[early], 0.9) > FILLING * width_s:
+        begun_s = np.where(timings.served, timings.arrival_s + timings.ttft_s, ends_s)
+        left = _counts(begun_s, edges) / width_s
     drift, margin = _mean(came - left)
     offered = float(came.mean())
     offered_then, served_then = float(came[FILLING:].mean()), float(served[FILLING:].mean())

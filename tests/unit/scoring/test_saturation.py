@@ -57,6 +57,14 @@ def test_rejected_requests_are_no_backlog():
     assert found.served_share == pytest.approx(0.5, abs=0.03)
 
 
+def test_a_log_shorter_than_its_requests_fills_and_is_no_overload():
+    short = {"ttft_ns": SECOND // 20, "e2e_ns": 4 * SECOND, "instance_id": "a"}
+    assert saturation(read_timings(requests_at(np.arange(300) / 100, **short))).steady
+    waits = (np.arange(300) / 100 * 2 * SECOND).astype(int)
+    waiting = {"ttft_ns": waits, "e2e_ns": waits + 4 * SECOND, "instance_id": "a"}
+    assert not saturation(read_timings(requests_at(np.arange(300) / 100, **waiting))).steady
+
+
 def test_too_few_requests_say_nothing():
     assert saturation(read_timings(served_at(48, 104, 99))) is None
     assert wl.score(runs_of(outcome_of([None] * 200, [None] * 200))).runs[0].steady
