@@ -74,7 +74,8 @@ calibration: errors execution tables trace latency routing simulation simulation
 planning: errors execution tables trace words latency latency/hardware routing scoring simulation
 
 reporting: _version errors tables trace words latency scoring characterization
-    reporting/latency_model reporting/routers reporting/workload
+    planning reporting/capacity reporting/latency_model reporting/routers reporting/workload
+reporting/capacity: tables planning scoring reporting
 reporting/latency_model: errors latency latency/hardware reporting
 reporting/routers: statistics trace scoring reporting
 reporting/workload: tables characterization characterization/statistics characterization/topics

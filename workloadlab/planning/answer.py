@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.errors import DataError, UsageError
+from workloadlab.planning.prices import Price
+from workloadlab.planning.question import Trial
 from workloadlab.scoring.verdict import targets_words
 from workloadlab.tables import Cell, Table, duration
 from workloadlab.words import listed, plural, share, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from workloadlab.planning.prices import Price
-    from workloadlab.planning.question import Trial
 
 __all__ = ["HourPlan", "Plan", "RouterPlan", "WhatIf"]
 
@@ -286,6 +287,36 @@ class Plan:
         """Return `to_dict` as JSON text; never NaN."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False)
 
+    @classmethod
+    def load(cls, path: str | Path) -> Plan:
+        """Read what `to_json` wrote.
+
+        Raises:
+            UsageError: no such file.
+            DataError: no plan, or one of another version.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise UsageError("no such plan", where=str(path), fix="workloadlab plan --json")
+        try:
+            facts = json.loads(path.read_text())
+            given = {key.name: facts[key.name] for key in fields(cls)}
+            return cls(
+                **given
+                | {
+                    "peak": HourPlan(**given["peak"]),
+                    "routers": tuple(_router_plan(each) for each in given["routers"]),
+                    "hours": tuple(HourPlan(**each) for each in given["hours"]),
+                    "growth": tuple(WhatIf(**each) for each in given["growth"]),
+                    "error": given["error"] and WhatIf(**given["error"]),
+                    "price": given["price"] and Price(**given["price"]),
+                }
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                "is no plan", where=str(path), fix="write one with workloadlab plan --json"
+            ) from error
+
     def text(self) -> str:
         """Return tables and sentences as lines of 80 columns."""
         parts = [table.text() for table in self.tables()]
@@ -301,6 +332,10 @@ class Plan:
 
     def _repr_html_(self) -> str:
         return "".join(table.html() for table in self.tables())
+
+
+def _router_plan(facts: dict[str, Any]) -> RouterPlan:
+    return RouterPlan(**facts | {"trials": tuple(Trial(**trial) for trial in facts["trials"])})
 
 
 def _plain(value: Any) -> Any:

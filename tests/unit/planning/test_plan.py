@@ -10,8 +10,8 @@ import pytest
 from support.traces import requests_at
 
 import workloadlab as wl
-from workloadlab.errors import UsageError
-from workloadlab.planning import load_prices, plan
+from workloadlab.errors import DataError, UsageError
+from workloadlab.planning import Plan, load_prices, plan
 from workloadlab.planning.search import least_passing
 
 STEP_S = 0.01
@@ -145,7 +145,7 @@ def test_hours_are_planned_one_by_one_and_bound_an_autoscaler():
     assert "A perfect autoscaler" in str(found)
 
 
-def test_the_answer_has_words_tables_json_and_a_price():
+def test_the_answer_has_words_tables_json_and_a_price(tmp_path):
     model = wl.LatencyModel.linear(constant_s=STEP_S)
     from dataclasses import replace
 
@@ -159,6 +159,11 @@ def test_the_answer_has_words_tables_json_and_a_price():
     assert facts["instances"] == found.instances
     assert facts["routers"][0]["trials"][0]["instances"] >= 1
     assert "is lost" in str(found)
+    (tmp_path / "plan.json").write_text(found.to_json())
+    assert Plan.load(tmp_path / "plan.json") == found
+    (tmp_path / "plan.json").write_text("{}")
+    with pytest.raises(DataError, match="is no plan"):
+        Plan.load(tmp_path / "plan.json")
     assert max(map(len, str(found).splitlines())) <= 80
 
 

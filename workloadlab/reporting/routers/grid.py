@@ -23,7 +23,7 @@ def router_grid(board: Scoreboard, scale: float, *, note: bool = True) -> Grid:
     routers = board.routers
     groups: list[tuple[str, int]] = [("", 1)]
     header = ["router"]
-    columns: list[list[Cell]] = [[Cell(router) for router in routers]]
+    columns: list[list[Cell]] = [[Cell(r if board.steady(r, scale) else f"{r} !") for r in routers]]
     for metric in METRICS:
         if metric.reported and metric.parts:
             unit, found = _latency_columns(board, scale, metric)
@@ -64,7 +64,14 @@ def _latency_columns(
         part: [board.mean(router, scale, metric.name, part) for router in board.routers]
         for part in metric.parts
     }
-    unit, factor = time_unit([value for column in values.values() for value in column])
+    steady = [board.steady(router, scale) for router in board.routers]
+    scaling = [
+        value
+        for column in values.values()
+        for value, counts in zip(column, steady, strict=True)
+        if counts or not any(steady)
+    ]
+    unit, factor = time_unit(scaling)
     return unit, [
         _means(board, scale, metric, texts_of(column, factor))
         if part == "mean" and metric.paired
@@ -102,6 +109,8 @@ def _extreme(values: Sequence[float | None], metric: Metric, factor: float) -> l
 def _note(board: Scoreboard) -> str:
     seeds = len({run.seed for run in board.runs})
     said = [f"Each number is the mean over {plural(seeds, 'seed')}."] if seeds > 1 else []
+    if not all(run.steady for run in board.runs):
+        said.append("! No steady state: latencies depend on how long the log lasts.")
     if board.pairs:
         said.append(
             "Shaded: the lowest mean, its paired 95% interval against every other router excluding "

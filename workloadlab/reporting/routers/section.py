@@ -54,7 +54,7 @@ def _plots(
     timings = timings_of(board, runs, scale) if runs else None
     for metric in METRICS:
         if metric.parts and metric.paired:
-            yield plot_latency(metric, board, timings, section_id) if timings else None
+            yield plot_latency(metric, board, timings, scale, section_id) if timings else None
             yield plot_differences(metric, board, scale, section_id)
     if len(board.scales) > 1:
         yield plot_ttft_by_load(board, section_id)
@@ -69,10 +69,12 @@ def _summary(board: Scoreboard, scale: float) -> str:
         + (f" on {where}" if where else "")
         + f" at {_rate(scale)}."
     ]
-    for metric in HEADLINES:
-        ranked = standing(board, scale, metric)
-        if ranked:
-            said.append(_verdict(ranked, metric))
+    if any(board.steady(name, scale) for name in names):
+        ranks = [(standing(board, scale, metric), metric) for metric in HEADLINES]
+        said += [_verdict(ranked, metric) for ranked, metric in ranks if ranked]
+    else:
+        verdict = next(each for each in board.verdicts() if each.rate_scale == scale)
+        said = [verdict.sentence, *said]
     if board.slo:
         said.append(_slo_verdict(board, scale))
     return " ".join(said)
@@ -125,7 +127,7 @@ def _cluster_words(cluster: dict[str, Any]) -> str:
 
 
 def _findings(board: Scoreboard, scale: float) -> list[Finding]:
-    found = []
+    found = [*_unsteady(board), *_uneven(board)]
     lost = {run.run_id: run.requests - run.served for run in board.runs}
     if any(lost.values()):
         most = max(lost, key=lambda run_id: lost[run_id])
@@ -151,6 +153,28 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
                     f"{listed(ranked.tied)}: the order among these is not evidence.")
         )  # fmt: skip
     return found
+
+
+def _unsteady(board: Scoreboard) -> Iterator[Finding]:
+    """Say at which rates which routers do not hold the load."""
+    for scale in board.scales:
+        off = [router for router in board.routers if not board.steady(router, scale)]
+        states = [run.saturation for r in off if (run := board.worst(r, scale)) and run.saturation]
+        if off:
+            state = max(states, key=lambda each: each.served_share)
+            yield Finding("warning", "Routers",
+                          f"No steady state with {listed(off)} at {_rate(scale)}: {state}. Their "
+                          "latencies depend on how long the log lasts; figures are scaled without "
+                          "them.")  # fmt: skip
+
+
+def _uneven(board: Scoreboard) -> Iterator[Finding]:
+    """Name the routers that leave instances idle, once each."""
+    for router in board.routers:
+        uneven = next((run.imbalance for run in board.runs
+                       if run.router == router and run.imbalance), None)  # fmt: skip
+        if uneven:
+            yield Finding("warning", "Routers", f"With {router}, {uneven}.")
 
 
 def _setting(board: Scoreboard, scale: float) -> tuple[tuple[str, str], ...]:
