@@ -6,7 +6,8 @@ cuts the trace into hours, `prices.py` reads `prices.toml`, and `answer.py` hold
 words, tables and JSON. To add a GPU's price, add its row to `prices.toml`.
 """
 
-from workloadlab.planning.answer import HourPlan, Plan, RouterPlan, WhatIf
+from workloadlab.planning.answer import Plan
+from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf
 from workloadlab.planning.plan import plan
 from workloadlab.planning.prices import Price, load_prices
 from workloadlab.planning.question import Trial

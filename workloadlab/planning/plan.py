@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
 from workloadlab.execution import run_lanes
-from workloadlab.planning.answer import HourPlan, Plan, RouterPlan, WhatIf
+from workloadlab.planning.answer import Plan
+from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf
 from workloadlab.planning.prices import load_prices, price_of
 from workloadlab.planning.question import Question
 from workloadlab.planning.search import least_instances
