@@ -26,9 +26,6 @@ __all__ = ["EQUAL", "Key", "PairedDifference", "difference", "distinct_runs", "p
 EQUAL = 0.01
 """A difference surely within this share of the other's number is none that matters."""
 
-LARGEST = 20.0
-"""Of the logarithm of a ratio: a margin beyond it says only that nothing is known."""
-
 Key = tuple[str, float]
 """A router and a rate scale."""
 
@@ -189,7 +186,9 @@ def _compared(
     if error.margin and told:
         wider = max(1.0, abs(found) * test.margin / abs(told) / error.margin)
     margin = wider * error.margin
-    effect, effect_low, effect_high = _effect(mean, base, up, down, wider)
+    effect, effect_low, effect_high = (
+        (each / base if base > 0 else None) for each in (found, found - margin, found + margin)
+    )
     return PairedDifference(
         router=one[0],
         other=other[0],
@@ -219,22 +218,6 @@ def _matched(a: list[Timings], b: list[Timings]) -> list[tuple[Timings, Timings]
     """Pair seeds; a router that no seed changes stands beside every seed of the other."""
     seeds = max(len(a), len(b)) if 1 in (len(a), len(b)) else min(len(a), len(b))
     return [(a[s % len(a)], b[s % len(b)]) for s in range(seeds)]
-
-
-def _effect(
-    mean: float,
-    base: float,
-    up: NDArray[np.float64],
-    down: NDArray[np.float64],
-    wider: float,
-) -> tuple[float, float, float] | tuple[None, None, None]:
-    """Return mean / base - 1 with its interval: the delta method on the logarithm of the ratio."""
-    if mean <= 0 or base <= 0:
-        return None, None, None
-    error = standard_error(up / mean - down / base)
-    margin = min(wider * error.margin, LARGEST) if error else 0.0
-    ratio = mean / base
-    return ratio - 1, ratio * float(np.exp(-margin)) - 1, ratio * float(np.exp(margin)) - 1
 
 
 def _holm(family: list[PairedDifference]) -> list[PairedDifference]:

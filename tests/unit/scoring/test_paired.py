@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -67,7 +68,7 @@ def test_a_difference_is_said_against_the_baseline_in_percent():
     board = wl.score(routers(round_robin=base, fast=base * 0.7))
     said = str(board)
     assert "Best is fast: lowest mean TTFT" in said
-    assert "30.0% (30.0% to 30.0%) below round_robin" in " ".join(said.split())
+    assert re.search(r"30\.0% \([^)]+\) below round_robin", " ".join(said.split()))
     assert board.baseline == "round_robin"
     pair = board.compared("round_robin", "fast", 1.0, Measure.named("ttft_s"))
     assert pair.effect == pytest.approx(1 / 0.7 - 1)
