@@ -149,8 +149,7 @@ class Lane:
         """Say which instances serve the request's model and have room for it when empty."""
         workload = self.workload
         input_tokens, output_tokens = (
-            int(workload.input_tokens[row]),
-            int(workload.output_tokens[row]),
+            int(tokens[row]) for tokens in (workload.input_tokens, workload.output_tokens)
         )
         name = workload.models[workload.model[row]] if workload.model[row] >= 0 else None
         return [
@@ -218,8 +217,6 @@ class Lane:
             think_s = self.workload.think_s[following] + self.cluster.request_overhead_s
             self.expected.append((ended_s + think_s, following))
 
-    # Router
-
     def choose(self, row: int, now: float) -> int:
         """Ask the router where the first request in its queue goes."""
         return choose(self, row, now)
@@ -261,15 +258,13 @@ class Lane:
             return
         self.outcome.instance[row] = chosen
         input_tokens, output_tokens = (
-            int(workload.input_tokens[row]),
-            int(workload.output_tokens[row]),
+            int(tokens[row]) for tokens in (workload.input_tokens, workload.output_tokens)
         )
         ids = self.named(row) if self.engines[chosen].pool.prefix_caching else []
         predicted = int(self.offer[0].predicted_output_tokens)
         priority = int(workload.priority[row])
-        self.engines[chosen].accept(
-            Sequence(row, input_tokens, output_tokens, predicted, priority, ids=ids), now
-        )
+        sequence = Sequence(row, input_tokens, output_tokens, predicted, priority, ids=ids)
+        self.engines[chosen].accept(sequence, now)
         if self.replica.index is not None:
             self.replica.index.insert(row, chosen, now)
         self.replica.count(chosen, input_tokens)
