@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from workloadlab.ingestion import ingest as ingest
     from workloadlab.latency import LatencyModel as LatencyModel
     from workloadlab.latency import fit as fit
+    from workloadlab.learning import time_blocks as time_blocks
+    from workloadlab.learning.train import train as train
     from workloadlab.oracles import replay_oracles as replay_oracles
     from workloadlab.oracles.registry import oracle as oracle
     from workloadlab.reporting import report as report
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from workloadlab.simulation import Cluster as Cluster
     from workloadlab.simulation import Environment as Environment
     from workloadlab.simulation import Pool as Pool
+    from workloadlab.simulation.metrics import replay_metrics as replay_metrics
     from workloadlab.simulation.replay import replay as replay
+    from workloadlab.simulation.saturation import saturation as saturation
     from workloadlab.sql import query as query
     from workloadlab.trace import Runs as Runs
     from workloadlab.trace import Trace as Trace
@@ -58,10 +62,14 @@ _HOMES = {
     "oracle": "oracles",
     "query": "sql",
     "replay": "simulation",
+    "replay_metrics": "simulation",
     "replay_oracles": "oracles",
     "report": "reporting",
     "router": "routing",
+    "saturation": "simulation",
     "score": "scoring",
+    "time_blocks": "learning",
+    "train": "learning",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604

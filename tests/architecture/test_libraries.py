@@ -26,6 +26,7 @@ AT_THE_TOP = {
 """Per library, the rooms or folders whose files import it as they are imported."""
 
 AT_A_CALL = {
+    "cma": {"learning"},
     "duckdb": {"sql"},
     "gymnasium": {"simulation"},
     "jinja2": {"reporting"},

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLOORS = """
-errors _version jit statistics resources execution tables
+errors fields _version jit statistics resources execution tables
 trace
 ingestion latency routing scoring sql
 characterization
@@ -25,6 +25,7 @@ cli
 
 ALLOWED = """
 errors:
+fields: errors
 _version:
 jit:
 statistics:
@@ -44,17 +45,18 @@ ingestion/formats/traces: ingestion/formats ingestion/parsing
 ingestion/parsing: trace
 ingestion/readers: errors ingestion ingestion/parsing
 
-latency: errors jit trace latency/catalog latency/estimators latency/hardware latency/importers
+latency: errors fields jit trace latency/catalog latency/estimators latency/hardware latency/importers
     latency/requests
 latency/catalog: errors latency
-latency/estimators: errors jit latency latency/hardware
+latency/estimators: errors fields jit latency latency/hardware
 latency/hardware: errors
 latency/importers: errors latency latency/hardware
 latency/measurement: errors latency latency/estimators latency/hardware
-latency/requests: errors jit trace latency latency/catalog latency/estimators
+latency/requests: errors fields jit trace latency latency/catalog latency/estimators
 
-routing: errors jit trace routing/families
+routing: errors jit trace routing/families routing/learned
 routing/families: errors routing
+routing/learned: errors fields routing
 
 scoring: errors statistics tables trace
 
@@ -62,13 +64,16 @@ characterization: errors tables trace latency characterization/statistics charac
 characterization/statistics: errors jit statistics tables trace latency characterization
 characterization/topics: statistics tables trace scoring characterization characterization/statistics
 
-simulation: errors execution trace latency latency/hardware routing simulation/engine
+simulation: errors execution statistics trace latency latency/hardware routing simulation/engine
 simulation/engine: errors jit latency latency/estimators routing simulation
 simulation/reference: errors routing simulation simulation/engine
 
 oracles: errors execution jit trace routing simulation simulation/engine
 
 calibration: errors execution tables trace latency routing simulation simulation/engine
+
+learning: _version errors execution tables trace latency routing routing/learned simulation
+    simulation/engine
 
 reporting: _version errors tables trace latency scoring characterization reporting/latency_model
     reporting/routers reporting/workload
@@ -82,7 +87,8 @@ reporting/workload/prefix: characterization characterization/statistics reportin
 reporting/workload/sessions: characterization characterization/topics reporting reporting/workload
 
 cli: _version errors resources tables trace ingestion latency latency/estimators latency/measurement
-    routing scoring sql characterization simulation oracles calibration reporting
+    routing routing/learned scoring sql characterization simulation oracles calibration learning
+    reporting
 __main__: cli
 """
 """Per folder, the folders that its files import from, beside itself: each of them, and no other."""

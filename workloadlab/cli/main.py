@@ -22,6 +22,7 @@ VERBS = {
     "calibrate": "request timings -> latency model of the engine that served them",
     "cluster": "trace -> the cluster that served it, for a replay",
     "replay": "trace x cluster x routers -> outcome traces",
+    "train": "trace x cluster -> a router that beats the best heuristic, or its name",
     "score": "outcome traces -> scoreboard",
     "report": "profile, model and runs -> one HTML page",
     "query": "named SQL over a trace",

@@ -6,10 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError
+from workloadlab.fields import Fields, is_number
 from workloadlab.latency.card import POINT, ErrorCard, ErrorSlice
 from workloadlab.latency.domain import DOMAIN_FEATURES, Domain
 from workloadlab.latency.estimators.registry import ESTIMATORS
-from workloadlab.latency.fields import Fields, is_number
 from workloadlab.latency.intervals import Intervals
 from workloadlab.latency.step import KINDS
 from workloadlab.latency.step_terms import NO_TERMS, parse_terms

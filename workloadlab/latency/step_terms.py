@@ -18,7 +18,7 @@ from workloadlab.latency.step import CAPTURED_TOKENS, LARGE_TOKENS, TILE_TOKENS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workloadlab.latency.fields import Fields
+    from workloadlab.fields import Fields
 
 __all__ = ["NO_TERMS", "TERM_TEXTS", "StepTerms", "Term", "parse_terms"]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from workloadlab.routing.batch import Chooser, batch_router
 from workloadlab.routing.families.model_predictions import predicting_with
+from workloadlab.routing.learned.artefact import LearnedRouter, load_learned
 from workloadlab.routing.registry import built_in
 from workloadlab.routing.router import Router
 from workloadlab.routing.router import router as decorated
@@ -44,33 +45,42 @@ def named(
 
 
 def resolve(
-    spec: str | Router | Chooser | Callable[..., Any],
+    spec: str | Router | LearnedRouter | Chooser | Callable[..., Any],
     *,
     load: Callable[[str], StepModel | RequestPredictor] | None = None,
 ) -> Router:
-    """Return the router that a name, `name=model`, `file.py:name`, function, Router or chooser means.
+    """Return the router that a word, a function, a chooser or a router of any kind means.
 
     Args:
         spec: the word, or a function, a Router, or an object with `choose(batch)`; `name=model` is a
-            router that predicts latency, on a fitted model.
+            router that predicts latency, on a fitted model; `file.py:name` one of a user's file; and
+            `router.json` one that was trained.
         load: returns the model that such a word names.
 
     Raises:
         UsageError: unknown name (with the nearest ones), or a file without such a router.
+        DataError: a trained router that is damaged, or of another version.
     """
     if isinstance(spec, Router):
         return spec
+    if isinstance(spec, LearnedRouter):
+        return spec.router()
     if isinstance(spec, Chooser):
         return batch_router(spec)
     if callable(spec):
         return decorated(spec)
+    return _by_word(spec, load)
+
+
+def _by_word(spec: str, load: Callable[[str], StepModel | RequestPredictor] | None) -> Router:
+    """Return the router that a word of the command line means."""
     path, _, name = spec.rpartition(":")
     if path.endswith(".py") or spec.endswith(".py"):
         return from_file(path, name) if path.endswith(".py") else from_file(spec)
     name, equals, model = spec.partition("=")
     if equals and load:
         return named(name, model=load(model))
-    return built_in(spec)
+    return load_learned(spec).router() if spec.endswith(".json") else built_in(spec)
 
 
 class RouterMaker:

@@ -13,6 +13,17 @@ from workloadlab.simulation.cluster import Cluster, Pool
 from workloadlab.simulation.environment import Environment
 from workloadlab.simulation.event import Event
 from workloadlab.simulation.log_facts import contradictions
+from workloadlab.simulation.metrics import replay_metrics
 from workloadlab.simulation.replay import replay
+from workloadlab.simulation.saturation import saturation
 
-__all__ = ["Cluster", "Environment", "Event", "Pool", "contradictions", "replay"]
+__all__ = [
+    "Cluster",
+    "Environment",
+    "Event",
+    "Pool",
+    "contradictions",
+    "replay",
+    "replay_metrics",
+    "saturation",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +39,7 @@ class Outcome:
         preemptions: how often it was preempted.
         cached_tokens: prompt tokens found in the prefix cache when it was first scheduled.
         steps, steps_outside: engine steps in all, and those outside the latency model's domain.
+        memory: what the router remembered at the end; empty if it remembers nothing.
     """
 
     arrival_s: Floats
@@ -51,6 +52,7 @@ class Outcome:
     cached_tokens: Ints
     steps: int
     steps_outside: int
+    memory: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 def outcome_trace(

@@ -12,7 +12,7 @@ from workloadlab.latency.estimators.evaluate import evaluate
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from workloadlab.latency.fields import Fields
+    from workloadlab.fields import Fields
     from workloadlab.latency.hardware.geometry import ModelGeometry
     from workloadlab.latency.hardware.gpus import Gpu
 

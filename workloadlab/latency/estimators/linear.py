@@ -25,7 +25,7 @@ from workloadlab.latency.estimators.linear_kernel import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workloadlab.latency.fields import Fields
+    from workloadlab.fields import Fields
 
 __all__ = [
     "ESTIMATOR",

@@ -26,7 +26,7 @@ from workloadlab.latency.step import kind_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workloadlab.latency.fields import Fields
+    from workloadlab.fields import Fields
     from workloadlab.latency.hardware.geometry import ModelGeometry
     from workloadlab.latency.hardware.gpus import Gpu
 

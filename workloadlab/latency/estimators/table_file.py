@@ -10,7 +10,7 @@ from workloadlab.latency.estimators import linear, linear_kernel
 from workloadlab.latency.step import KINDS
 
 if TYPE_CHECKING:
-    from workloadlab.latency.fields import Fields
+    from workloadlab.fields import Fields
 
 __all__ = ["AXES", "parse_coefficients"]
 

@@ -24,7 +24,7 @@ from workloadlab.latency.step import KINDS, kind_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workloadlab.latency.fields import Fields
+    from workloadlab.fields import Fields
 
 __all__ = [
     "FEATURE_COUNT",

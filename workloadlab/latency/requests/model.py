@@ -17,9 +17,9 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
+from workloadlab.fields import Fields
 from workloadlab.latency import catalog
 from workloadlab.latency.estimators.trees import parse_trees, tree_table
-from workloadlab.latency.fields import Fields
 from workloadlab.latency.model import LatencyModel
 from workloadlab.latency.model_file import json_text, parse_card
 from workloadlab.latency.requests.domain import RequestDomain

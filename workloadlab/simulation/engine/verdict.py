@@ -29,6 +29,7 @@ def outcome_of(made: LaneArrays, request_overhead_s: float) -> Outcome:
         cached_tokens=results["cached"],
         steps=int(engines["taken_steps"].sum()),
         steps_outside=int(engines["outside"].sum()),
+        memory=made.arrays["memory"],
     )
 
 

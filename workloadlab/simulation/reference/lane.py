@@ -305,6 +305,7 @@ class Lane:
                 "arrival_s": self.outcome.arrival_s - self.cluster.request_overhead_s,
                 "steps": sum(engine.steps for engine in self.engines),
                 "steps_outside": sum(engine.outside for engine in self.engines),
+                "memory": self.memory if self.policy.kind == "choose" else np.zeros(0),
             }
         )
 

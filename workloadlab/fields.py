@@ -9,9 +9,9 @@ from workloadlab.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Fields"]
+__all__ = ["Fields", "is_number"]
 
-_SAVE_AGAIN = "undo the edit, or fit and save the model again"
+_SAVE_AGAIN = "undo the edit, or make and save the file again"
 
 
 class Fields:

@@ -1,0 +1,174 @@
+"""Training: what is learned, what is refused, and what cannot be trained at all."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from support.learning import mixed_trace, two_speeds
+from support.traces import requests_every
+
+import workloadlab as wl
+from workloadlab.errors import UnsupportedError, UsageError
+from workloadlab.learning import time_blocks
+from workloadlab.learning.cells import MOST, at_load, drawn_cells, with_instances
+from workloadlab.learning.objective import UNSERVED, loss, objective_named
+from workloadlab.simulation.metrics import Metrics
+from workloadlab.simulation.workload import workload_of
+
+QUICK = {"loads": [0.9], "seeds": 1, "generations": 4}
+
+
+@pytest.fixture(scope="module")
+def trained():
+    said = []
+    trace = mixed_trace()
+    return trace, wl.train(trace, two_speeds(), say=said.append, **QUICK), said
+
+
+def test_it_beats_the_shelf_where_there_is_something_to_learn(trained):
+    trace, router, said = trained
+    assert router.form == "linear"
+    assert router.verdict.startswith(f"beats {router.provenance['rival']}")
+    assert any("generation 4 of 4" in line for line in said)
+    test = time_blocks(trace).test
+    scale = 0.9 * wl.saturation(test, two_speeds()) * test.span_s / test.requests
+    names = ["round_robin", router.provenance["rival"], router]
+    means = wl.replay_metrics(test, two_speeds(), routers=names, rate_scale=scale)
+    mean = dict(zip(means["router"], means["ttft_mean_s"], strict=True))
+    assert mean["learned"] < mean[router.provenance["rival"]] <= mean["round_robin"]
+
+
+def test_the_card_has_every_cell_and_rival(trained):
+    _, router, _ = trained
+    cells = {(row["instances"], row["load"], row["signal_age_s"]) for row in router.card}
+    assert cells == {(4, 0.9, 0.0), (8, 0.9, 0.0), (4, 0.9, 0.1), (4, 0.9, 1.0)}
+    for cell in cells:
+        rows = [r for r in router.card if (r["instances"], r["load"], r["signal_age_s"]) == cell]
+        assert [row["as"] for row in rows] == [
+            "learned",
+            "round_robin",
+            "selected",
+            "hindsight_best",
+        ]
+        for row in rows[1:]:
+            change, low, high = row["change"]
+            assert low <= change <= high
+            assert change == pytest.approx(rows[0]["e2e_mean_s"] / row["e2e_mean_s"] - 1, abs=1e-4)
+        assert rows[3]["e2e_mean_s"] <= rows[2]["e2e_mean_s"]
+
+
+def test_the_same_training_gives_the_same_router(trained):
+    trace, router, _ = trained
+    again = wl.train(trace, two_speeds(), threads=1, **QUICK)
+    assert again.to_dict() == router.to_dict()
+
+
+def test_where_nothing_can_be_gained_the_heuristic_is_returned_by_name():
+    trace = requests_every(0.2, 400, input_tokens=10, output_tokens=2)
+    cluster = wl.Cluster.uniform(2, wl.LatencyModel.linear(constant_s=0.01), max_num_seqs=4)
+    router = wl.train(trace, cluster, name="mine", loads=[0.5], seeds=1, generations=1)
+    rival = router.provenance["rival"]
+    assert router.verdict.startswith("refused: ")
+    assert router.verdict.endswith(f"use {rival}")
+    assert (router.form, router.body) == ("heuristic", {"router": rival})
+    runs = wl.replay(trace, cluster, routers=[router, rival])
+    outcomes = [runs.outcomes(router=name).read("instance_id") for name in ("mine", rival)]
+    assert outcomes[0].equals(outcomes[1])
+
+
+def test_an_interrupted_training_goes_on(tmp_path):
+    trace, cluster = mixed_trace(400), two_speeds()
+    options = {"loads": [0.9], "seeds": 2, "generations": 2, "folder": tmp_path / "run"}
+    whole = wl.train(trace, cluster, **options)
+    (tmp_path / "run" / "seed-1.json").unlink()
+    said = []
+    again = wl.train(trace, cluster, say=said.append, **options)
+    assert again.to_dict() == whole.to_dict()
+    assert not any("seed 0" in line for line in said)
+    assert any("seed 1" in line for line in said)
+    assert json.loads((tmp_path / "run" / "configuration.json").read_text())["seeds"] == 2
+    with pytest.raises(UsageError, match="another configuration"):
+        wl.train(trace, cluster, **{**options, "generations": 3})
+
+
+BAD = {
+    "no output lengths": (
+        lambda: (wl.Trace.of([(k, 9, None) for k in range(400)]), two_speeds(), {}),
+        "needs output_tokens"),
+    "too short": (
+        lambda: (mixed_trace(300), two_speeds(), {}), "too few for a training, a selection and a test"),
+    "an unknown method": (lambda: (mixed_trace(400), two_speeds(), {"method": "magic"}), "no method"),
+    "an unknown objective": (
+        lambda: (mixed_trace(400), two_speeds(), {"objective": "joy"}), "no objective"),
+    "goodput without targets": (
+        lambda: (mixed_trace(400), two_speeds(), {"objective": "goodput"}), "goodput without targets"),
+    "a load that is none": (lambda: (mixed_trace(400), two_speeds(), {"loads": [0.0]}), "loads"),
+    "no seeds": (lambda: (mixed_trace(400), two_speeds(), {"seeds": 0}), "nothing to train"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "said"), BAD.values(), ids=BAD)
+def test_what_cannot_be_trained_is_refused_in_a_sentence(case, said):
+    trace, cluster, options = case()
+    with pytest.raises((UsageError, UnsupportedError), match=said):
+        wl.train(trace, cluster, **options)
+
+
+def test_one_instance_and_pools_that_cannot_serve_are_refused():
+    trace, model = mixed_trace(400), wl.LatencyModel.linear(constant_s=0.01)
+    with pytest.raises(UsageError, match="one instance leaves a router nothing to choose"):
+        wl.train(trace, wl.Cluster.uniform(1, model))
+    with pytest.raises(UsageError, match="its smallest request needs"):
+        wl.train(trace, wl.Cluster.uniform(2, model, kv_blocks=1))
+
+
+def test_blocks_keep_every_request_and_no_moment_is_cut():
+    trace = requests_every(0.5, 1000, input_tokens=5, output_tokens=2)
+    blocks = time_blocks(trace)
+    assert [block.requests for block in blocks] == [500, 250, 250]
+    rows = np.concatenate([block.read("row_id")["row_id"].to_numpy() for block in blocks])
+    assert rows.tolist() == list(range(1000))
+    crowded = wl.Trace.of([(k // 100, 5, 2) for k in range(950)])
+    sizes = [block.requests for block in time_blocks(crowded)]
+    assert sum(sizes) == 950
+    assert all(size % 50 == 0 for size in sizes)
+
+
+def test_training_cells_differ_and_selection_cells_do_not_change_the_model():
+    workload, cluster = workload_of(mixed_trace()), two_speeds()
+    cells = drawn_cells(workload, cluster, [0.7, 0.9], seed=1)
+    assert [cell.load for cell in cells] == [0.7, 0.9, 0.9]
+    assert [cell.instances for cell in cells] == [4, 4, 8]
+    constants = [cell.cluster.pools[0].latency.coefficients["prefill_tokens"] for cell in cells]
+    assert constants[0] == 5e-5
+    assert len(set(constants)) == 3
+    assert all(0.8 <= c / 5e-5 <= 1.25 for c in constants)
+    assert len(cells[0].workload) == min(MOST, len(workload))
+
+
+def test_load_is_relative_to_saturation():
+    workload = workload_of(requests_every(0.5, 101, input_tokens=5, output_tokens=2))
+    moved = at_load(workload, 0.5, 8.0)
+    assert len(moved) / (moved.arrival_s[-1] - moved.arrival_s[0]) == pytest.approx(4.0)
+    assert len(with_instances(two_speeds(4), 10).instance_names) == 10
+
+
+def metrics(**changed):
+    values = dict.fromkeys(Metrics.__dataclass_fields__, 1.0) | {"requests": 10, "served": 10}
+    return Metrics(**(values | changed))
+
+
+def test_the_loss_counts_ratios_tails_the_worst_cell_and_who_is_left_out():
+    base, weights = metrics(), objective_named("e2e")
+    assert loss([base], [base], weights) == 0.0
+    better = metrics(e2e_mean_s=0.9)
+    assert loss([better, better], [base, base], weights) == pytest.approx(np.log(0.9))
+    worse = metrics(e2e_mean_s=1.1)
+    mean = (np.log(0.9) + np.log(1.1)) / 2
+    assert loss([better, worse], [base, base], weights) == pytest.approx(mean + 0.5 * np.log(1.1))
+    tailed = metrics(e2e_mean_s=0.9, ttft_p99_s=1.5)
+    assert loss([tailed], [base], weights) > loss([better], [base], weights) + 0.3
+    assert loss([metrics(served=9)], [base], weights) >= UNSERVED
+    assert loss([metrics(goodput_rps=2.0)], [base], objective_named("goodput")) < -0.6

@@ -1,0 +1,131 @@
+"""`workloadlab train`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from workloadlab.cli.common import json_option, parse_slo, print_json, say, slo_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workloadlab.routing.learned.artefact import LearnedRouter
+
+
+@click.command("train")
+@click.argument("trace", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--cluster", "cluster_file", type=click.Path(path_type=Path), help="Cluster file (TOML)."
+)
+@click.option("--method", default="es", show_default=True, metavar="NAME", help="es.")
+@click.option(
+    "--objective",
+    default="balanced",
+    show_default=True,
+    metavar="NAME",
+    help="balanced (mean and p99 of TTFT and end to end), e2e, ttft, or goodput with --slo.",
+)
+@click.option(
+    "--load",
+    "loads",
+    type=float,
+    multiple=True,
+    metavar="X",
+    help="Arrival rate over saturation; repeat for several; default 0.7, 0.9 and 1.05.",
+)
+@click.option("--seeds", type=int, default=3, show_default=True, help="Number of searches.")
+@click.option("--generations", type=int, help="Of one search; default as the method takes.")
+@slo_option
+@click.option(
+    "--folder", type=click.Path(path_type=Path),
+    help="Folder for configuration, seeds and curves; an interrupted training goes on there.",
+)  # fmt: skip
+@click.option("--threads", type=int, help="Replays at a time; default one per core.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Router JSON to write.")
+@click.option(
+    "--explain",
+    type=click.Path(path_type=Path),
+    metavar="ROUTER",
+    help="Instead of training: print the score of a router JSON as a formula.",
+)
+@json_option
+def command(
+    trace: Path | None,
+    cluster_file: Path | None,
+    method: str,
+    objective: str,
+    loads: tuple[float, ...],
+    seeds: int,
+    generations: int | None,
+    slo_targets: tuple[str, ...],
+    folder: Path | None,
+    threads: int | None,
+    out: Path | None,
+    explain: Path | None,
+    as_json: bool,
+) -> None:
+    """Train a router on TRACE and a cluster; replay it with --router router.json.
+
+    It learns on the first half of the trace, is chosen on the next quarter and tested on the last. If
+    it does not beat the best heuristic of the shelf, it is refused and the file names the heuristic.
+    """
+    from workloadlab.errors import UsageError
+    from workloadlab.learning import LOADS, train
+    from workloadlab.routing.learned.artefact import load_learned
+    from workloadlab.simulation import Cluster
+    from workloadlab.trace import Trace
+
+    if explain is not None:
+        click.echo(load_learned(explain).explain())
+        return
+    if trace is None or cluster_file is None:
+        raise UsageError(
+            "nothing to train on", fix="give a TRACE and --cluster FILE, or --explain ROUTER"
+        )
+    slo = parse_slo(slo_targets)
+    targets = slo.to_dict() if slo else {}
+    router = train(
+        Trace.open(trace),
+        Cluster.load(cluster_file),
+        method=method,
+        objective=objective,
+        loads=loads or LOADS,
+        seeds=seeds,
+        generations=generations,
+        ttft_s=targets.get("ttft_s"),
+        tpot_s=targets.get("tpot_s"),
+        name=_name(out),
+        folder=folder,
+        say=_progress(),
+        threads=threads,
+    )
+    if out:
+        router.save(out)
+        say(f"router written to {out}; replay it with --router {out}")
+    if as_json:
+        print_json(router.to_dict())
+    else:
+        click.echo(_text(router))
+
+
+def _name(out: Path | None) -> str:
+    """Return the router's name: that of its file."""
+    return re.sub(r"[^A-Za-z0-9_.\-]", "_", out.stem) if out else "learned"
+
+
+def _progress() -> Callable[[str], None]:
+    """Return what shows one line that changes, on a terminal only."""
+    if not sys.stderr.isatty():
+        return lambda _: None
+    return lambda line: click.echo(f"\r\033[K{line}", err=True, nl=False)
+
+
+def _text(router: LearnedRouter) -> str:
+    from workloadlab.learning import card_table
+
+    return "\n".join([router.verdict, "", router.explain(), "", card_table(router.card)])

@@ -1,0 +1,69 @@
+"""What training minimizes: log-ratios to a rival, cell by cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workloadlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workloadlab.simulation.metrics import Metrics
+
+__all__ = ["OBJECTIVES", "log_ratios", "loss", "objective_named"]
+
+OBJECTIVES: dict[str, dict[str, float]] = {
+    "balanced": {"e2e_mean_s": 0.35, "e2e_p99_s": 0.15, "ttft_mean_s": 0.25, "ttft_p99_s": 0.25},
+    "e2e": {"e2e_mean_s": 1.0},
+    "ttft": {"ttft_mean_s": 0.5, "ttft_p99_s": 0.5},
+    "goodput": {"goodput_rps": -1.0},
+}
+"""Weights of the logarithms of metrics, by the name of the objective."""
+
+WORST = 0.5
+"""Weight of the worst cell beside the mean of all."""
+
+TAIL, TAIL_ALLOWED = 1.0, 0.03
+"""Weight of a p99 TTFT that is worse than the rival's by more than so much, in logarithms."""
+
+UNSERVED = 10.0
+"""What a cell costs in which a request goes unserved that the rival serves."""
+
+_LEAST = 1e-9
+
+
+def objective_named(name: str) -> dict[str, float]:
+    """Return the weights of an objective.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in OBJECTIVES:
+        raise UsageError(f"no objective is called {name!r}", fix=f"use {', '.join(OBJECTIVES)}")
+    return OBJECTIVES[name]
+
+
+def log_ratios(found: Sequence[Metrics], rival: Sequence[Metrics], metric: str) -> np.ndarray:
+    """Return ln(found / rival) of one metric in every cell; below 0 is lower than the rival."""
+    ours = np.array([max(getattr(one, metric), _LEAST) for one in found])
+    theirs = np.array([max(getattr(one, metric), _LEAST) for one in rival])
+    ratios: np.ndarray = np.log(ours / theirs)
+    return ratios
+
+
+def loss(found: Sequence[Metrics], rival: Sequence[Metrics], weights: dict[str, float]) -> float:
+    """Return what to minimize: the mean over cells, with a penalty on the worst and on long tails.
+
+    A cell costs the weighted log-ratios of its metrics to the rival's, and a hinge on its p99 TTFT
+    beyond +3 %. 0.0 is as good as the rival; -0.1 is some 10 % better.
+    """
+    each = sum(weight * log_ratios(found, rival, name) for name, weight in weights.items())
+    tail = np.maximum(0.0, log_ratios(found, rival, "ttft_p99_s") - TAIL_ALLOWED)
+    unserved = np.array(
+        [one.served < other.served for one, other in zip(found, rival, strict=True)]
+    )
+    each = np.nan_to_num(each + TAIL * tail, nan=UNSERVED) + UNSERVED * unserved
+    return float(each.mean() + WORST * max(0.0, float(each.max())))

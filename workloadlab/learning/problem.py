@@ -1,0 +1,128 @@
+"""What a router is trained for: cells of a trace on a cluster, an objective, and a rival to beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from workloadlab.errors import UsageError
+from workloadlab.learning.blocks import blocks_of
+from workloadlab.learning.cells import Cell, cells_at, drawn_cells, play
+from workloadlab.learning.objective import loss, objective_named
+from workloadlab.learning.rivals import Rival, candidates, choose_rival
+from workloadlab.simulation.preparation import workload_and_cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from workloadlab.routing import Router
+    from workloadlab.routing.learned.artefact import LearnedRouter
+    from workloadlab.simulation import Cluster
+    from workloadlab.simulation.metrics import Metrics, Targets
+    from workloadlab.simulation.workload import Workload
+    from workloadlab.trace import Trace
+
+__all__ = ["LOADS", "Problem", "silent", "stated"]
+
+LOADS = (0.7, 0.9, 1.05)
+"""Arrival rates over saturation: below, near and above it."""
+
+
+def silent(_: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What training works on.
+
+    Attributes:
+        cluster: with KV blocks of the trace where it caches.
+        objective: its name.
+        weights: of the metrics in it.
+        loads: arrival rates over saturation.
+        training, selection: cells of the two blocks.
+        test: requests of the third block, which nothing is chosen by.
+        shelf: the heuristics that could run.
+        rival: the best of them.
+        needs: what a router trained here must have of a trace.
+        targets: of goodput.
+        say: told of progress.
+        threads: lanes at a time.
+    """
+
+    cluster: Cluster
+    objective: str
+    weights: dict[str, float]
+    loads: tuple[float, ...]
+    training: list[Cell]
+    selection: list[Cell]
+    test: Workload
+    shelf: list[Router]
+    rival: Rival
+    needs: frozenset[str]
+    targets: Targets
+    say: Callable[[str], None] = field(default=silent)
+    threads: int | None = None
+
+    def training_losses(self, routers: Sequence[LearnedRouter]) -> list[float]:
+        """Return the loss of each on the training cells; below 0 beats the rival."""
+        return self._losses(routers, self.training, self.rival.training)
+
+    def selection_losses(self, routers: Sequence[LearnedRouter]) -> list[float]:
+        """Return the loss of each on the selection cells."""
+        return self._losses(routers, self.selection, self.rival.selection)
+
+    def _losses(
+        self, routers: Sequence[LearnedRouter], cells: list[Cell], rival: list[Metrics]
+    ) -> list[float]:
+        played = play([one.router() for one in routers], cells, threads=self.threads)
+        return [loss(found, rival, self.weights) for found in played]
+
+
+def stated(
+    trace: Trace,
+    cluster: Cluster,
+    *,
+    objective: str,
+    loads: Sequence[float],
+    targets: Targets,
+    say: Callable[[str], None] = silent,
+    threads: int | None = None,
+) -> Problem:
+    """State the problem, and find the rival.
+
+    Raises:
+        UnsupportedError: the trace has no output lengths, or the cluster has events.
+        UsageError: one instance, a trace too short for three blocks, loads that are none, a goodput
+            without targets, or a pool that cannot serve the trace.
+    """
+    weights = objective_named(objective)
+    _check(cluster, loads, objective, targets)
+    workload, there = workload_and_cluster(trace, cluster, (), "open")
+    caching = any(pool.prefix_caching for pool in there.pools)
+    train, select, test = blocks_of(workload)
+    training = drawn_cells(train, there, loads, targets=targets)
+    selection = cells_at(select, there, loads, targets=targets)
+    shelf = candidates(trace, prefix_caching=caching)
+    say(f"playing {len(shelf)} heuristics in {len(training) + len(selection)} cells")
+    rival = choose_rival(shelf, training, selection, weights, threads=threads)
+    say(f"the rival is {rival.policy.name}")
+    needs = {"predicted_output"} if trace.supports("predicted_output") else set()
+    return Problem(
+        there, objective, weights, tuple(loads), training, selection, test, shelf, rival,
+        frozenset(needs | ({"prefix"} if caching else set())), targets, say, threads,
+    )  # fmt: skip
+
+
+def _check(cluster: Cluster, loads: Sequence[float], objective: str, targets: Targets) -> None:
+    if len(cluster.instance_names) < 2:
+        raise UsageError(
+            "one instance leaves a router nothing to choose", fix="use a cluster of at least 2"
+        )
+    if cluster.events:
+        raise UsageError("training on a cluster with events", fix="leave the events out")
+    if not loads or not all(0 < load < 10 for load in loads):
+        raise UsageError(f"loads {loads!r}", fix="use rates relative to saturation, such as 0.9")
+    if objective == "goodput" and targets == type(targets)():
+        raise UsageError("goodput without targets", fix="give --slo ttft=1 or ttft_s=1.0")

@@ -1,0 +1,157 @@
+"""A trace and a cluster become a router that beats every heuristic there, or the best of these."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workloadlab._version import __version__
+from workloadlab.errors import UsageError
+from workloadlab.learning.card import card_of
+from workloadlab.learning.es import GENERATIONS, evolve
+from workloadlab.learning.found import RunFolder
+from workloadlab.learning.problem import LOADS, silent, stated
+from workloadlab.routing.learned.artefact import LearnedRouter
+from workloadlab.routing.learned.rules import DOMAIN, NOTES
+from workloadlab.simulation.engine.run import replay_lane
+from workloadlab.simulation.metrics import Targets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from workloadlab.learning.found import Found
+    from workloadlab.learning.problem import Problem
+    from workloadlab.simulation import Cluster
+    from workloadlab.trace import Trace
+
+__all__ = ["METHODS", "train"]
+
+METHODS: dict[str, tuple[Callable[..., Found], int]] = {"es": (evolve, GENERATIONS)}
+"""What searches with one seed, and how many generations or rounds it takes unless told otherwise."""
+
+MARGIN = 0.01
+"""How much lower than the rival's the loss on the selection block must be: some 1 %."""
+
+
+def train(
+    trace: Trace,
+    cluster: Cluster,
+    *,
+    method: str = "es",
+    objective: str = "balanced",
+    loads: Sequence[float] = LOADS,
+    seeds: int = 3,
+    generations: int | None = None,
+    ttft_s: float | None = None,
+    tpot_s: float | None = None,
+    name: str = "learned",
+    folder: str | Path | None = None,
+    say: Callable[[str], None] = silent,
+    threads: int | None = None,
+) -> LearnedRouter:
+    """Train a router on the first half of a trace, choose on the next quarter, test on the last.
+
+    The rival is the best heuristic of the whole shelf by the objective, over training and selection.
+    What does not beat it by 1 % on the selection block is refused, and the heuristic is returned by
+    name: `router.verdict` says which, and why.
+
+    Args:
+        trace: needs arrivals and output lengths; at least 400 requests.
+        cluster: what to route to; at least two instances.
+        method: "es".
+        objective: "balanced" over mean and p99 of TTFT and e2e, "e2e", "ttft", or "goodput".
+        loads: arrival rates over saturation.
+        seeds: number of searches; the best by the selection block counts.
+        generations: of one search; None for as many as the method takes.
+        ttft_s: targets that goodput counts.
+        tpot_s: the same of the time per later token.
+        name: of the router.
+        folder: where to keep configuration, seeds and curves; a training goes on there if it was
+            interrupted.
+        say: told of progress, a sentence at a time.
+        threads: lanes at a time; the outcome does not depend on it.
+
+    Returns:
+        The router, for `wl.replay(..., routers=[router])`, with its card; `router.save("router.json")`.
+
+    Raises:
+        UnsupportedError: the trace has no output lengths, or a package is missing.
+        UsageError: an unknown method or objective, one instance, too short a trace, a pool that cannot
+            serve it, or a folder with another training.
+
+    Example:
+        >>> from workloadlab import Cluster, LatencyModel, Trace
+        >>> trace = Trace.of([(0.1 * k, 100 + 900 * (k % 5 == 0), 20) for k in range(400)])
+        >>> cluster = Cluster.uniform(2, LatencyModel.linear(constant_s=0.01, prefill_token_s=1e-4))
+        >>> router = train(trace, cluster, loads=[0.9], seeds=1, generations=2)
+        >>> router.form in ("linear", "heuristic")
+        True
+    """
+    if method not in METHODS:
+        raise UsageError(f"no method is called {method!r}", fix=f"use {', '.join(METHODS)}")
+    if seeds < 1 or (generations is not None and generations < 1):
+        raise UsageError("nothing to train", fix="use at least 1 seed and 1 generation")
+    search, usual = METHODS[method]
+    generations = generations or usual
+    targets = Targets(np.inf if ttft_s is None else ttft_s, np.inf if tpot_s is None else tpot_s)
+    problem = stated(
+        trace, cluster, objective=objective, loads=loads, targets=targets, say=say, threads=threads
+    )
+    facts = {
+        "method": method,
+        "objective": objective,
+        "loads": list(loads),
+        "seeds": seeds,
+        "generations": generations,
+        "instances": len(cluster.instance_names),
+        "requests": trace.requests,
+        "rival": problem.rival.policy.name,
+        "version": __version__,
+    }
+    kept = RunFolder(None if folder is None else Path(folder))
+    kept.begin(facts | {"targets": [str(ttft_s), str(tpot_s)], "cluster": cluster.to_dict()})
+    found = []
+    for seed in range(seeds):
+        one = kept.found(seed) or search(problem, generations=generations, seed=seed)
+        kept.keep(one)
+        found.append(one)
+    return _chosen(problem, found, name, facts)
+
+
+def _chosen(
+    problem: Problem, found: Sequence[Found], name: str, facts: dict[str, Any]
+) -> LearnedRouter:
+    """Return the best by the selection block if it beats the rival, else the rival."""
+    best = min(found, key=lambda one: one.selection)
+    rival = problem.rival.policy.name
+    losses = [float(f"{one.selection:.4g}") for one in found]
+    facts = {**facts, "selection_losses": losses}
+    if best.selection > -MARGIN:
+        facts["verdict"] = (
+            f"refused: the best of {len(found)} seeds is {best.selection:+.3f} to {rival} in the "
+            f"objective on the selection block, and must be below {-MARGIN:+.2f}; use {rival}"
+        )
+        router = LearnedRouter(name=name, form="heuristic", body={"router": rival})
+    else:
+        facts["verdict"] = (
+            f"beats {rival}, the best heuristic, by {best.selection:+.3f} in the objective on the "
+            "selection block"
+        )
+        router = replace(best.router, name=name, needs=problem.needs, domain=_domain(problem, best))
+    problem.say("testing on the last block")
+    card = card_of(router.router(), problem)
+    return replace(router, card=card, provenance=facts)
+
+
+def _domain(problem: Problem, best: Found) -> dict[str, tuple[float, float]]:
+    """Return the range of what the router met in the training cells."""
+    ranges = []
+    for cell in problem.training:
+        outcome = replay_lane(cell.workload, cell.cluster, best.router.router(), cell.seed)
+        ranges.append(outcome.memory[NOTES.lowest : NOTES.highest + len(DOMAIN)])
+    met = np.array(ranges).reshape(len(ranges), 2, len(DOMAIN))
+    low, high = met[:, 0].min(axis=0), met[:, 1].max(axis=0)
+    return {name: (float(a), float(b)) for name, a, b in zip(DOMAIN, low, high, strict=True)}

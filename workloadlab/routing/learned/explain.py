@@ -1,0 +1,57 @@
+"""A learned router in words: its score as a formula, with numbers in place of names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workloadlab.routing.learned.terms import GRADIENTS, TERMS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["formula_of"]
+
+_SHARE = 1e-3
+"""Weights below this share of the largest are left out."""
+
+
+def formula_of(form: str, rules: Mapping[str, float], body: Mapping[str, Any]) -> str:
+    """Return the score, then each cost in numbers, then the cap and the hold rule where there is one."""
+    lines = _sum_of(body) if form == "linear" else _trees_of(body)
+    counted = [name for name in TERMS if form != "linear" or name in lines[0].split()]
+    speed = rules["speed"]
+    power = "" if speed == 1 else f"^{speed:.3g}"
+    first = f"score = ({lines[0].strip()}) / speed{power}" if form == "linear" else lines[0]
+    cap = rules["cap_weight"]
+    if cap > 0:
+        first += f" + {cap:.3g} max(0, wait - longest)"
+    text = [first, *(f"  {name} = {_in_numbers(TERMS[name], rules)}" for name in counted)]
+    if cap > 0:
+        text.append(
+            f"  longest = {rules['cap_times']:.3g} x the fleet's mean wait + "
+            f"{rules['cap_floor_s']:.3g} s"
+        )
+    if rules["hold_ratio"] >= 0:
+        text.append(
+            f"  hold the request while no instance has free - {1 + rules['hold_ratio']:.3g} "
+            f"(ahead + input) / block_size >= {rules['hold_share']:.3g} kv_blocks"
+        )
+    return "\n".join(text)
+
+
+def _sum_of(weights: Mapping[str, Any]) -> list[str]:
+    most = max((abs(value) for value in weights.values()), default=0.0)
+    counted = {name: value for name, value in weights.items() if abs(value) > _SHARE * most}
+    words = [name if value == 1 else f"{value:.3g} {name}" for name, value in counted.items()]
+    return [" " + " + ".join(words or ["0"]) + " "]
+
+
+def _trees_of(body: Mapping[str, Any]) -> list[str]:
+    trees = len(body["leaf"]) >> body["levels"]
+    return [f"score = sum of {trees} trees of {body['levels']} levels over costs and the request"]
+
+
+def _in_numbers(formula: str, rules: Mapping[str, float]) -> str:
+    for k, name in enumerate(GRADIENTS):
+        formula = formula.replace(f"g{k}", f"{rules[name]:.3g}")
+    return formula
