@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workloadlab.latency import fit as fit
     from workloadlab.learning import time_blocks as time_blocks
     from workloadlab.learning.train import train as train
+    from workloadlab.oracles import oracle_labels as oracle_labels
     from workloadlab.oracles import replay_oracles as replay_oracles
     from workloadlab.oracles.registry import oracle as oracle
     from workloadlab.reporting import report as report
@@ -60,6 +61,7 @@ _HOMES = {
     "fit": "latency",
     "ingest": "ingestion",
     "oracle": "oracles",
+    "oracle_labels": "oracles",
     "query": "sql",
     "replay": "simulation",
     "replay_metrics": "simulation",

@@ -37,7 +37,7 @@ AT_A_CALL = {
     "pyarrow": {"ingestion"},
     "rich": {"cli"},
     "scipy": {"calibration", "characterization", "latency", "reporting"},
-    "sklearn": {"latency"},
+    "sklearn": {"latency", "learning"},
     "threadpoolctl": {"latency"},
     "torch": {"latency/measurement"},
 }

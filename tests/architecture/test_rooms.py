@@ -73,7 +73,7 @@ oracles: errors execution jit trace routing simulation simulation/engine
 calibration: errors execution tables trace latency routing simulation simulation/engine
 
 learning: _version errors execution tables trace latency routing routing/learned simulation
-    simulation/engine
+    simulation/engine oracles
 
 reporting: _version errors tables trace latency scoring characterization reporting/latency_model
     reporting/routers reporting/workload

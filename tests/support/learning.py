@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from support.traces import requests_at
 
 import workloadlab as wl
+from support.traces import requests_at
 
 __all__ = ["mixed_trace", "two_speeds"]
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.option(
     "--cluster", "cluster_file", type=click.Path(path_type=Path), help="Cluster file (TOML)."
 )
-@click.option("--method", default="es", show_default=True, metavar="NAME", help="es.")
+@click.option(
+    "--method", default="es", show_default=True, metavar="NAME", help="es, imitation or auto."
+)
 @click.option(
     "--objective",
     default="balanced",

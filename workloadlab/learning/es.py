@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-__all__ = ["GENERATIONS", "STARTS", "evolve", "router_at", "start_of"]
+__all__ = ["STARTS", "evolve", "router_at", "start_of"]
 
 STARTS: dict[str, tuple[str, ...]] = {
     "mixing_seconds": ("wait", "prefill", "context", "stall", "slow_batch", "slow_context"),
@@ -75,7 +75,7 @@ def router_at(point: Floats, gradients: Sequence[float], *, holds: bool) -> Lear
     )
 
 
-def evolve(problem: Problem, *, generations: int, seed: int) -> Found:
+def evolve(problem: Problem, *, generations: int | None, seed: int) -> Found:
     """Search the numbers that beat the rival on the training cells; keep the best by the selection.
 
     It begins at the best of the heuristics that the form holds, with or without the hold rule.
@@ -91,7 +91,7 @@ def evolve(problem: Problem, *, generations: int, seed: int) -> Found:
         raise UnsupportedError(
             "training by evolution needs the package cma", fix="pip install 'workloadlab[learn]'"
         ) from error
-    gradients = gradients_of(problem.cluster)
+    gradients, generations = gradients_of(problem.cluster), generations or GENERATIONS
 
     starts = [(start_of(name), holds) for name in STARTS for holds in (False, True)]
     begun = [router_at(start, gradients, holds=holds) for start, holds in starts]

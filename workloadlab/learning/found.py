@@ -45,6 +45,10 @@ class RunFolder:
 
     path: Path | None
 
+    def inside(self, name: str) -> RunFolder:
+        """Return a folder in this one."""
+        return RunFolder(None if self.path is None else self.path / name)
+
     def begin(self, configuration: dict[str, Any]) -> None:
         """Write the configuration, or find the same one.
 
@@ -83,6 +87,7 @@ class RunFolder:
             "curve": [list(pair) for pair in found.curve],
         }
         router = found.router
+        self.path.mkdir(parents=True, exist_ok=True)
         kept = LearnedRouter(
             name=router.name,
             form=router.form,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
 from workloadlab.learning.blocks import blocks_of
 from workloadlab.learning.cells import Cell, cells_at, drawn_cells, play
 from workloadlab.learning.objective import loss, objective_named
-from workloadlab.learning.rivals import Rival, candidates, choose_rival
+from workloadlab.learning.rivals import Played, Rival, candidates, play_shelf
 from workloadlab.simulation.preparation import workload_and_cluster
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Problem:
         loads: arrival rates over saturation.
         training, selection: cells of the two blocks.
         test: requests of the third block, which nothing is chosen by.
-        shelf: the heuristics that could run.
+        played: the heuristics that could run, in the cells of both blocks.
         rival: the best of them.
         needs: what a router trained here must have of a trace.
         targets: of goodput.
@@ -58,12 +58,33 @@ class Problem:
     training: list[Cell]
     selection: list[Cell]
     test: Workload
-    shelf: list[Router]
+    played: Played
     rival: Rival
     needs: frozenset[str]
     targets: Targets
     say: Callable[[str], None] = field(default=silent)
     threads: int | None = None
+
+    @property
+    def shelf(self) -> list[Router]:
+        """The heuristics that could run."""
+        return self.played.policies
+
+    def at_load(self, load: float, among: Callable[[Router], bool]) -> Problem:
+        """Return the part of the problem at one load, with the best heuristic there as rival."""
+        places = [
+            [k for k, cell in enumerate(cells) if cell.load == load]
+            for cells in (self.training, self.selection)
+        ]
+        played = self.played.at(*places)
+        return replace(
+            self,
+            loads=(load,),
+            training=[self.training[k] for k in places[0]],
+            selection=[self.selection[k] for k in places[1]],
+            played=played,
+            rival=played.best(self.weights, among),
+        )
 
     def training_losses(self, routers: Sequence[LearnedRouter]) -> list[float]:
         """Return the loss of each on the training cells; below 0 beats the rival."""
@@ -106,11 +127,12 @@ def stated(
     selection = cells_at(select, there, loads, targets=targets)
     shelf = candidates(trace, prefix_caching=caching)
     say(f"playing {len(shelf)} heuristics in {len(training) + len(selection)} cells")
-    rival = choose_rival(shelf, training, selection, weights, threads=threads)
+    played = play_shelf(shelf, training, selection, threads=threads)
+    rival = played.best(weights)
     say(f"the rival is {rival.policy.name}")
     needs = {"predicted_output"} if trace.supports("predicted_output") else set()
     return Problem(
-        there, objective, weights, tuple(loads), training, selection, test, shelf, rival,
+        there, objective, weights, tuple(loads), training, selection, test, played, rival,
         frozenset(needs | ({"prefix"} if caching else set())), targets, say, threads,
     )  # fmt: skip
 

@@ -12,14 +12,14 @@ from workloadlab.learning.objective import log_ratios
 from workloadlab.routing import compatible_routers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from workloadlab.learning.cells import Cell
     from workloadlab.routing import Router
     from workloadlab.simulation.metrics import Metrics
     from workloadlab.trace import Trace
 
-__all__ = ["BASE", "Rival", "candidates", "choose_rival"]
+__all__ = ["BASE", "Played", "Rival", "candidates", "play_shelf"]
 
 BASE = "least_requests"
 """What candidates are compared with, metric by metric."""
@@ -39,32 +39,61 @@ class Rival:
     selection: list[Metrics]
 
 
+@dataclass(frozen=True)
+class Played:
+    """Every heuristic in every cell of the training and the selection block."""
+
+    policies: list[Router]
+    training: list[list[Metrics]]
+    selection: list[list[Metrics]]
+
+    def best(
+        self, weights: dict[str, float], among: Callable[[Router], bool] = lambda _: True
+    ) -> Rival:
+        """Return the best by the objective, over the training and the selection cells together.
+
+        Both, because one block alone picks the wrong one more often: its regret to the best in
+        hindsight is then twice as large.
+
+        Args:
+            weights: of the logarithms of metrics.
+            among: says which may be chosen.
+        """
+        whole = [a + b for a, b in zip(self.training, self.selection, strict=True)]
+        base = whole[[policy.name for policy in self.policies].index(BASE)]
+        scores = [
+            _score(found, base, weights) if among(policy) else np.inf
+            for policy, found in zip(self.policies, whole, strict=True)
+        ]
+        k = int(np.argmin(scores))
+        return Rival(self.policies[k], self.training[k], self.selection[k])
+
+    def at(self, training: Sequence[int], selection: Sequence[int]) -> Played:
+        """Return the same in some of the cells, by their places."""
+        return Played(
+            self.policies,
+            [[found[k] for k in training] for found in self.training],
+            [[found[k] for k in selection] for found in self.selection],
+        )
+
+
 def candidates(trace: Trace, *, prefix_caching: bool) -> list[Router]:
     """Return the routers of the shelf that the trace can serve, those that know the truth left out."""
     able, _ = compatible_routers(trace, prefix_caching=prefix_caching)
     return [policy for policy in able if "oracle" not in policy.needs]
 
 
-def choose_rival(
+def play_shelf(
     policies: Sequence[Router],
     training: Sequence[Cell],
     selection: Sequence[Cell],
-    weights: dict[str, float],
     *,
     threads: int | None = None,
-) -> Rival:
-    """Return the best router by the objective, over the training and the selection cells together.
-
-    Both, because one block alone picks the wrong one more often: its regret to the best in hindsight is
-    then twice as large.
-    """
-    cells = [*training, *selection]
-    found = play(policies, cells, threads=threads)
-    base = found[[policy.name for policy in policies].index(BASE)]
-    scores = [_score(one, base, weights) for one in found]
-    best = int(np.argmin(scores))
-    mine = found[best]
-    return Rival(policies[best], mine[: len(training)], mine[len(training) :])
+) -> Played:
+    """Play every router in every cell."""
+    found = play(policies, [*training, *selection], threads=threads)
+    split = len(training)
+    return Played(list(policies), [one[:split] for one in found], [one[split:] for one in found])
 
 
 def _score(found: Sequence[Metrics], base: Sequence[Metrics], weights: dict[str, float]) -> float:

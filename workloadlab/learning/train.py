@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workloadlab._version import __version__
 from workloadlab.errors import UsageError
+from workloadlab.learning.auto import auto
 from workloadlab.learning.card import card_of
-from workloadlab.learning.es import GENERATIONS, evolve
+from workloadlab.learning.es import evolve
 from workloadlab.learning.found import RunFolder
+from workloadlab.learning.imitation import imitate
 from workloadlab.learning.problem import LOADS, silent, stated
-from workloadlab.routing.learned.artefact import LearnedRouter
+from workloadlab.learning.seeds import best_of_seeds
+from workloadlab.routing.learned.artefact import HEURISTIC, LearnedRouter
 from workloadlab.routing.learned.rules import DOMAIN, NOTES
 from workloadlab.simulation.engine.run import replay_lane
 from workloadlab.simulation.metrics import Targets
@@ -22,18 +26,19 @@ from workloadlab.simulation.metrics import Targets
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from workloadlab.learning.found import Found
     from workloadlab.learning.problem import Problem
+    from workloadlab.learning.seeds import Method
     from workloadlab.simulation import Cluster
     from workloadlab.trace import Trace
 
 __all__ = ["METHODS", "train"]
 
-METHODS: dict[str, tuple[Callable[..., Found], int]] = {"es": (evolve, GENERATIONS)}
-"""What searches with one seed, and how many generations or rounds it takes unless told otherwise."""
-
-MARGIN = 0.01
-"""How much lower than the rival's the loss on the selection block must be: some 1 %."""
+METHODS: dict[str, Method] = {
+    "es": partial(best_of_seeds, evolve),
+    "imitation": partial(best_of_seeds, imitate),
+    "auto": auto,
+}
+"""What trains on a problem, by name."""
 
 
 def train(
@@ -61,7 +66,9 @@ def train(
     Args:
         trace: needs arrivals and output lengths; at least 400 requests.
         cluster: what to route to; at least two instances.
-        method: "es".
+        method: "es"; "imitation", boosted trees on what each choice would have cost; "auto", by band of
+            load the best heuristic, or what "es" finds if every seed of it is better there without a
+            longer tail.
         objective: "balanced" over mean and p99 of TTFT and e2e, "e2e", "ttft", or "goodput".
         loads: arrival rates over saturation.
         seeds: number of searches; the best by the selection block counts.
@@ -94,8 +101,6 @@ def train(
         raise UsageError(f"no method is called {method!r}", fix=f"use {', '.join(METHODS)}")
     if seeds < 1 or (generations is not None and generations < 1):
         raise UsageError("nothing to train", fix="use at least 1 seed and 1 generation")
-    search, usual = METHODS[method]
-    generations = generations or usual
     targets = Targets(np.inf if ttft_s is None else ttft_s, np.inf if tpot_s is None else tpot_s)
     problem = stated(
         trace, cluster, objective=objective, loads=loads, targets=targets, say=say, threads=threads
@@ -113,45 +118,29 @@ def train(
     }
     kept = RunFolder(None if folder is None else Path(folder))
     kept.begin(facts | {"targets": [str(ttft_s), str(tpot_s)], "cluster": cluster.to_dict()})
-    found = []
-    for seed in range(seeds):
-        one = kept.found(seed) or search(problem, generations=generations, seed=seed)
-        kept.keep(one)
-        found.append(one)
-    return _chosen(problem, found, name, facts)
-
-
-def _chosen(
-    problem: Problem, found: Sequence[Found], name: str, facts: dict[str, Any]
-) -> LearnedRouter:
-    """Return the best by the selection block if it beats the rival, else the rival."""
-    best = min(found, key=lambda one: one.selection)
+    trained = METHODS[method](problem, seeds=seeds, generations=generations, kept=kept)
     rival = problem.rival.policy.name
-    losses = [float(f"{one.selection:.4g}") for one in found]
-    facts = {**facts, "selection_losses": losses}
-    if best.selection > -MARGIN:
-        facts["verdict"] = (
-            f"refused: the best of {len(found)} seeds is {best.selection:+.3f} to {rival} in the "
-            f"objective on the selection block, and must be below {-MARGIN:+.2f}; use {rival}"
-        )
-        router = LearnedRouter(name=name, form="heuristic", body={"router": rival})
+    facts |= {"verdict": trained.verdict, **trained.facts}
+    if trained.router is None:
+        router = LearnedRouter(name=name, form=HEURISTIC, body={"router": rival})
     else:
-        facts["verdict"] = (
-            f"beats {rival}, the best heuristic, by {best.selection:+.3f} in the objective on the "
-            "selection block"
-        )
-        router = replace(best.router, name=name, needs=problem.needs, domain=_domain(problem, best))
-    problem.say("testing on the last block")
-    card = card_of(router.router(), problem)
-    return replace(router, card=card, provenance=facts)
+        domain = _domain(problem, trained.router)
+        router = replace(trained.router, name=name, needs=problem.needs, domain=domain)
+    say("testing on the last block")
+    return replace(router, card=card_of(router.router(), problem), provenance=facts)
 
 
-def _domain(problem: Problem, best: Found) -> dict[str, tuple[float, float]]:
-    """Return the range of what the router met in the training cells."""
-    ranges = []
-    for cell in problem.training:
-        outcome = replay_lane(cell.workload, cell.cluster, best.router.router(), cell.seed)
-        ranges.append(outcome.memory[NOTES.lowest : NOTES.highest + len(DOMAIN)])
+def _domain(problem: Problem, router: LearnedRouter) -> dict[str, tuple[float, float]]:
+    """Return the range of what the router met in the training cells, if it notes that."""
+    policy = router.router()
+    if policy.memory is not NOTES:
+        return {}
+    ranges = [
+        replay_lane(cell.workload, cell.cluster, policy, cell.seed).memory[
+            NOTES.lowest : NOTES.highest + len(DOMAIN)
+        ]
+        for cell in problem.training
+    ]
     met = np.array(ranges).reshape(len(ranges), 2, len(DOMAIN))
     low, high = met[:, 0].min(axis=0), met[:, 1].max(axis=0)
     return {name: (float(a), float(b)) for name, a, b in zip(DOMAIN, low, high, strict=True)}

@@ -19,7 +19,7 @@ from workloadlab.simulation.event import refuse_events
 from workloadlab.simulation.preparation import workload_and_cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from workloadlab.routing import Router
     from workloadlab.simulation import Cluster
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation.workload import Workload
     from workloadlab.trace import Trace
 
-__all__ = ["STARTS", "Headroom", "headroom", "hindsight"]
+__all__ = ["STARTS", "Headroom", "headroom", "hindsight", "plan_of"]
 
 STARTS = ("least_requests", "least_tokens", "round_robin")
 TRIALS = 20_000
@@ -195,6 +195,18 @@ def _search(
         trials=tried,
         outcome=best,
     )
+
+
+def plan_of(
+    starts: Sequence[Router],
+    workload: Workload,
+    cluster: Cluster,
+    trials: int,
+    ahead: int,
+    seed: int,
+) -> Ints:
+    """Return the best assignment that the search finds, an instance for each request."""
+    return _search(tuple(starts), trials, ahead, workload, cluster, seed).instance
 
 
 def _kick(plan: Ints, window: int, instances: int, rng: np.random.Generator) -> tuple[Ints, Ints]:

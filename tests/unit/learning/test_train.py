@@ -6,15 +6,24 @@ import json
 
 import numpy as np
 import pytest
+from support.learned import RULED, costs_of, walked
 from support.learning import mixed_trace, two_speeds
 from support.traces import requests_every
 
 import workloadlab as wl
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.learning import time_blocks
+from workloadlab.learning.auto import is_safe
 from workloadlab.learning.cells import MOST, at_load, drawn_cells, with_instances
+from workloadlab.learning.found import Found
+from workloadlab.learning.imitation import features_of, trees_of
 from workloadlab.learning.objective import UNSERVED, loss, objective_named
-from workloadlab.simulation.metrics import Metrics
+from workloadlab.learning.problem import stated
+from workloadlab.oracles.labels import labels_of
+from workloadlab.routing.learned.artefact import LearnedRouter
+from workloadlab.routing.learned.terms import TERMS
+from workloadlab.routing.learned.trees import FEATURES
+from workloadlab.simulation.metrics import Metrics, Targets
 from workloadlab.simulation.workload import workload_of
 
 QUICK = {"loads": [0.9], "seeds": 1, "generations": 4}
@@ -172,3 +181,66 @@ def test_the_loss_counts_ratios_tails_the_worst_cell_and_who_is_left_out():
     assert loss([tailed], [base], weights) > loss([better], [base], weights) + 0.3
     assert loss([metrics(served=9)], [base], weights) >= UNSERVED
     assert loss([metrics(goodput_rps=2.0)], [base], objective_named("goodput")) < -0.6
+
+
+def test_trees_learn_what_choices_cost():
+    trace = mixed_trace(500)
+    router = wl.train(trace, two_speeds(), method="imitation", **{**QUICK, "generations": 2})
+    assert router.verdict.startswith("beats ")
+    changes = [row["change"][0] for row in router.card if row["as"] == "selected"]
+    assert np.mean(changes) < 0
+
+
+def test_imitation_learns_from_the_features_that_the_router_sees():
+    student = LearnedRouter(rules={**RULED, "speed": 1.3}, body={"wait": 1.0, "prefill": 1.0})
+    workload = workload_of(mixed_trace(150))
+    labels = labels_of(
+        workload, two_speeds(), student.router(), student.router(), ahead=4, share=1.0
+    )
+    seen = features_of(student.rules, labels)
+    assert seen.shape == (len(labels), 4, len(FEATURES))
+    for k in range(0, len(labels), 10):
+        for i in range(4):
+            costs = list(
+                costs_of(labels.requests[k], labels.instances[k, i], student.rules).values()
+            )
+            np.testing.assert_allclose(seen[k, i, : len(costs)], costs, rtol=1e-9)
+    above = seen[:, :, len(TERMS) : 2 * len(TERMS)]
+    assert (above.min(axis=1) == 0).all()
+    assert seen[5, 2, -3] == labels.requests["input_tokens"][5]
+
+
+def test_laid_out_trees_are_those_that_were_fitted():
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    rng = np.random.default_rng(0)
+    inputs = rng.exponential(1, (900, len(FEATURES)))
+    targets = inputs[:, 0] * (inputs[:, 5] > 1) + 0.1 * inputs[:, -1]
+    body = trees_of(inputs, targets, 0)
+    fitted = HistGradientBoostingRegressor(
+        max_iter=40, max_depth=4, max_leaf_nodes=16, learning_rate=0.15, min_samples_leaf=20,
+        early_stopping=False, random_state=0,
+    )  # fmt: skip
+    most = np.quantile(targets, 0.98)
+    fitted.fit(inputs, np.minimum(targets, most) / most)
+    ours = [walked(body, dict(zip(FEATURES, row, strict=True))) for row in inputs[:50]]
+    np.testing.assert_allclose(ours, fitted.predict(inputs[:50]), atol=1e-12)
+
+
+def test_auto_takes_what_is_safe_by_band_of_load():
+    trace = mixed_trace(500)
+    router = wl.train(trace, two_speeds(), method="auto", loads=[0.6, 1.0], seeds=1, generations=4)
+    assert "at load 0.6" in router.verdict
+    assert "at load 1" in router.verdict
+    assert router.provenance["bands"]
+
+
+def test_what_one_seed_does_not_reach_is_not_safe():
+    trace, cluster = mixed_trace(400), two_speeds()
+    problem = stated(trace, cluster, objective="e2e", loads=[0.9], targets=Targets())
+    worse = Found(LearnedRouter(form="heuristic", body={"router": "random"}), 0, 0, [], 0)
+    assert not is_safe(problem, [worse])
+    rival = Found(
+        LearnedRouter(form="heuristic", body={"router": problem.rival.policy.name}), 0, 0, [], 0
+    )
+    assert not is_safe(problem, [rival])  # as good is not better

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from support.learned import RULED, costs_of, walked
 from support.traces import requests_every
 
 import workloadlab as wl
@@ -17,11 +18,6 @@ from workloadlab.routing.learned.rules import DOMAIN, HEAD, NOTES, RULES
 from workloadlab.routing.learned.terms import TERMS
 from workloadlab.routing.learned.trees import FEATURES
 
-RULED = {
-    "step_s": 0.01, "prefill_token_s": 6e-5, "decode_seq_s": 1e-5, "decode_context_s": 8e-8,
-    "speed": 1.2, "cap_weight": 0.7, "cap_times": 1.5, "cap_floor_s": 0.02,
-    "hold_ratio": 0.5, "hold_share": 0.1,
-}  # fmt: skip
 rng = np.random.default_rng(5)
 WEIGHTS = {name: float(weight) for name, weight in zip(TERMS, rng.uniform(0.1, 2, len(TERMS)))}  # noqa: B905
 
@@ -61,45 +57,6 @@ def scene(seed, count=5):
     offers["predicted_output_tokens"] = rng.integers(1, 400)
     offers["queue_length"] = rng.integers(1, 5)
     return offers[0], views
-
-
-def costs_of(request, v, rules):
-    """The costs as `TERMS` words them."""
-    names = {
-        "g0": rules["step_s"], "g1": rules["prefill_token_s"], "g2": rules["decode_seq_s"],
-        "g3": rules["decode_context_s"], "running": v["running"], "context": v["context_tokens"],
-        "waiting": v["waiting"] + v["sent_since_report"], "input": request["input_tokens"],
-        "ahead": v["queued_tokens"] + v["sent_tokens_since_report"],
-        "uncached": request["input_tokens"] - v["cached_tokens"],
-        "output": request["predicted_output_tokens"], "output_tokens_left": v["output_tokens_left"],
-    }  # fmt: skip
-    names["used"] = min(1.0, (v["kv_blocks_used"] + names["ahead"] / 16) / v["kv_blocks"])
-    known = sorted(names, key=len, reverse=True)
-    costs = {}
-    for name, formula in TERMS.items():
-        text = formula.replace("^", "**")
-        for word in known:
-            text = text.replace(word, f"@{known.index(word)}@")
-        for k, word in enumerate(known):
-            text = text.replace(f"@{k}@", f"({float(names[word])!r})")
-        text = text.replace(") (", ") * (")
-        costs[name] = eval(text) / v["relative_speed"] ** rules["speed"]
-    return costs
-
-
-def walked(body, features):
-    """Sum the trees, one step after the other."""
-    levels = body["levels"]
-    inner, leaves = 2**levels - 1, 2**levels
-    total = body["constant"]
-    for tree in range(len(body["leaf"]) // leaves):
-        node = 0
-        while node < inner:
-            at = tree * inner + node
-            value = features[body["features"][body["feature"][at]]]
-            node = 2 * node + (1 if value <= body["threshold"][at] else 2)
-        total += body["leaf"][tree * leaves + node - inner]
-    return total
 
 
 def choice_of(learned, request, views):
@@ -244,14 +201,14 @@ def test_a_heuristic_by_name_is_that_heuristic(tmp_path):
     named.save(tmp_path / "best.json")
     assert resolve(str(tmp_path / "best.json")).function is resolve("lmetric").function
     assert named.explain().startswith("as lmetric: ")
-    with pytest.raises(DataError, match="body.router"):
+    with pytest.raises(DataError, match=r"body\.router"):
         resolve(str(edited(tmp_path, lambda f: f["body"].update(router="lmetrik"), named)))
 
 
 def test_it_notes_what_it_met_and_what_lies_outside():
     learned = LearnedRouter(
         body={"wait": 1.0},
-        domain={name: (0.0, 1e9) for name in DOMAIN} | {"input_tokens": (10.0, 60.0)},
+        domain=dict.fromkeys(DOMAIN, (0.0, 1000000000.0)) | {"input_tokens": (10.0, 60.0)},
     )
     policy, memory = learned.router(), empty_memory(2)
     views = np.zeros(2, INSTANCE)

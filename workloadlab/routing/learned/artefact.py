@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.fields import Fields
+from workloadlab.routing.learned.bands import banded, can_be_banded
 from workloadlab.routing.learned.explain import formula_of
 from workloadlab.routing.learned.forms import FORMS
 from workloadlab.routing.learned.rules import BOUNDS, DOMAIN, NOTES, RULES
@@ -20,11 +21,11 @@ from workloadlab.routing.router import NEEDS, Router
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FORMAT_VERSION", "HEURISTIC", "LearnedRouter", "load_learned"]
+__all__ = ["BANDS", "FORMAT_VERSION", "HEURISTIC", "LearnedRouter", "load_learned"]
 
 FORMAT = "workloadlab router"
 FORMAT_VERSION = 1
-HEURISTIC = "heuristic"
+HEURISTIC, BANDS = "heuristic", "bands"
 
 _AGAIN = "undo the edit, or train it again: workloadlab train"
 
@@ -35,10 +36,11 @@ class LearnedRouter:
 
     Attributes:
         name: what the scoreboard calls it.
-        form: how it scores: "linear" or "trees", see `FORMS`; or "heuristic", the name of one, where
-            nothing learned was better.
+        form: how it scores: "linear" or "trees", see `FORMS`; "heuristic", the name of one, where
+            nothing learned was better; or "bands", a router for each band of load.
         rules: gradients, speed, cap and hold rule, by the names of `RULES`.
-        body: what the form adds: the weights by cost, the trees, or {"router": name}.
+        body: what the form adds: the weights by cost, the trees, {"router": name}, or the
+            edges, members and `saturation_rps` (of one instance of the fastest pool) of bands.
         domain: lowest and highest of each of `DOMAIN` that it met in training; a router without one is
             nowhere outside.
         needs: what a trace must have: "predicted_output" if it was trained with predictions, "prefix" if
@@ -72,6 +74,8 @@ class LearnedRouter:
         """Return what `wl.replay` takes: compiled code over flat arrays, with the same decisions."""
         if self.form == HEURISTIC:
             return replace(built_in(self.body["router"]), name=self.name)
+        if self.form == BANDS:
+            return self._banded()
         form = FORMS[self.form]
         bounds = {name: math.inf if name.startswith("high") else -math.inf for name in BOUNDS}
         for name, (low, high) in self.domain.items():
@@ -90,8 +94,28 @@ class LearnedRouter:
             source=str(self.provenance.get("method", "trained")),
         )
 
+    def _banded(self) -> Router:
+        members = [_parsed(facts, self.name).router() for facts in self.body["members"]]
+        function, numbers = banded(members, self.body["edges"], self.body["saturation_rps"])
+        return Router(
+            name=self.name,
+            function=function,
+            kind="choose",
+            needs=self.needs.union(*(member.needs for member in members)),
+            uses=frozenset().union(*(member.uses for member in members)),
+            params=numbers,
+            family="learned",
+            formula="by load: " + "; ".join(member.formula for member in members),
+            source=str(self.provenance.get("method", "trained")),
+        )
+
     def explain(self) -> str:
         """Return the score as a formula that another router could carry."""
+        if self.form == BANDS:
+            edges = [f"below load {edge:.3g}" for edge in self.body["edges"]]
+            parts = [_parsed(facts, self.name).explain() for facts in self.body["members"]]
+            words = zip([*edges, "above"], parts, strict=True)
+            return "\n".join(f"{where}: {part}" for where, part in words)
         if self.form == HEURISTIC:
             return f"as {self.body['router']}: {built_in(self.body['router']).formula}"
         return formula_of(self.form, self.rules, self.body)
@@ -157,8 +181,8 @@ def _parsed(facts: Mapping[str, Any], where: str) -> LearnedRouter:
         )
     take = Fields(facts, where)
     form = take("form", str)
-    if form not in (HEURISTIC, *FORMS):
-        raise take.wrong("form", form, f"write {HEURISTIC} or {', '.join(FORMS)}")
+    if form not in (HEURISTIC, BANDS, *FORMS):
+        raise take.wrong("form", form, f"write {HEURISTIC}, {BANDS} or {', '.join(FORMS)}")
     needs = take("needs", list)
     if not set(map(str, needs)) <= set(NEEDS):
         raise take.wrong("needs", needs, f"use {', '.join(NEEDS)}")
@@ -169,14 +193,33 @@ def _parsed(facts: Mapping[str, Any], where: str) -> LearnedRouter:
         name=take("name", str),
         form=form,
         rules={name: rules.number(name) for name in RULES},
-        body=_heuristic(take.inside("body"))
-        if form == HEURISTIC
-        else FORMS[form].parse(take.inside("body")),
+        body=_body(form, take.inside("body")),
         domain={name: _pair(domain, name) for name in DOMAIN if name in domain.facts},
         needs=frozenset(needs),
         card=take("card", list),
         provenance=take("provenance", dict),
     )
+
+
+def _body(form: str, take: Fields) -> dict[str, Any]:
+    if form in FORMS:
+        return FORMS[form].parse(take)
+    return _heuristic(take) if form == HEURISTIC else _bands(take)
+
+
+def _bands(take: Fields) -> dict[str, Any]:
+    take.only(("saturation_rps", "edges", "members"))
+    members = take("members", list)
+    for k, facts in enumerate(members):
+        member = _parsed(facts, f"{take.where}, member {k}")
+        if member.form == BANDS:
+            raise take.wrong(f"members[{k}].form", BANDS)
+        if member.form == HEURISTIC and not can_be_banded(member.router()):
+            raise take.wrong(f"members[{k}]", member.body, "name a heuristic without a memory")
+    edges = take.numbers("edges", count=len(members) - 1, rising=True)
+    return {
+        "saturation_rps": take.number("saturation_rps", low=0.0), "edges": edges, "members": members
+    }  # fmt: skip
 
 
 def _heuristic(take: Fields) -> dict[str, Any]:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.workload import Workload
 
-__all__ = ["lane_arrays"]
+__all__ = ["address_of", "lane_arrays"]
 
 FIRST_SLOTS = 4096
 
@@ -52,7 +52,7 @@ instances, 7 % and 1 % less on 32, 13 % and 3 % less on 64."""
 
 
 @cache
-def _address_of(function: Any, signature: Any) -> int:
+def address_of(function: Any, signature: Any) -> int:
     """Return where the code of a compiled function is; remembered, so the function lives on."""
     compiled = function.get_compile_result(signature)
     return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
@@ -102,8 +102,8 @@ def _engines(cluster: Cluster) -> Any:
         rows = engines[first : first + pool.instances]
         first += pool.instances
         estimator = estimator_named(pool.latency.estimator)
-        rows["step_time"] = _address_of(estimator.step_time, STEP_TIME)
-        rows["decode_line"] = _address_of(estimator.decode_line, DECODE_LINE)
+        rows["step_time"] = address_of(estimator.step_time, STEP_TIME)
+        rows["decode_line"] = address_of(estimator.decode_line, DECODE_LINE)
         rows["kv_blocks"] = pool.blocks
         rows["block_size"] = pool.block_size
         rows["max_num_seqs"] = pool.max_num_seqs
@@ -271,7 +271,7 @@ def _parts(*, events: bool) -> dict[str, int]:
         from workloadlab.simulation.engine import events as handlers  # noqa: F401  it compiles them
     else:
         needed.remove("handle_events")
-    return {name: _address_of(COMPILED_PARTS[name], signature_of(name)) for name in sorted(needed)}
+    return {name: address_of(COMPILED_PARTS[name], signature_of(name)) for name in sorted(needed)}
 
 
 def _functions(policy: Router, cluster: Cluster) -> dict[str, int]:
@@ -279,7 +279,7 @@ def _functions(policy: Router, cluster: Cluster) -> dict[str, int]:
     parts = _parts(events=bool(cluster.events))
     if policy.kind not in ROUTERS:
         return parts
-    return {**parts, policy.kind: _address_of(policy.compiled, ROUTERS[policy.kind])}
+    return {**parts, policy.kind: address_of(policy.compiled, ROUTERS[policy.kind])}
 
 
 def lane_arrays(

@@ -1,0 +1,84 @@
+"""Several searches that differ by their seed, and the best of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workloadlab.learning.found import Found, RunFolder
+    from workloadlab.learning.problem import Problem
+    from workloadlab.routing.learned.artefact import LearnedRouter
+
+__all__ = ["MARGIN", "Method", "Trained", "all_seeds", "best_of_seeds"]
+
+MARGIN = 0.01
+"""How much lower than the rival's the loss on the selection block must be: some 1 %."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a method came to.
+
+    Attributes:
+        router: that beats the rival, or None.
+        verdict: which of the two, and by how much, in a sentence.
+        facts: for the provenance.
+    """
+
+    router: LearnedRouter | None
+    verdict: str
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Method(Protocol):
+    """A way to train."""
+
+    def __call__(
+        self, problem: Problem, *, seeds: int, generations: int | None, kept: RunFolder
+    ) -> Trained:
+        """Train with so many seeds."""
+
+
+def all_seeds(
+    search: Callable[..., Found],
+    problem: Problem,
+    *,
+    seeds: int,
+    generations: int | None,
+    kept: RunFolder,
+) -> list[Found]:
+    """Search with every seed that has not ended before."""
+    found = []
+    for seed in range(seeds):
+        one = kept.found(seed) or search(problem, generations=generations, seed=seed)
+        kept.keep(one)
+        found.append(one)
+    return found
+
+
+def best_of_seeds(
+    search: Callable[..., Found],
+    problem: Problem,
+    *,
+    seeds: int,
+    generations: int | None,
+    kept: RunFolder,
+) -> Trained:
+    """Return the best of the seeds by the selection block, if it beats the rival."""
+    found = all_seeds(search, problem, seeds=seeds, generations=generations, kept=kept)
+    best, rival = min(found, key=lambda one: one.selection), problem.rival.policy.name
+    facts = {"selection_losses": [float(f"{one.selection:.4g}") for one in found]}
+    if best.selection > -MARGIN:
+        verdict = (
+            f"refused: the best of {seeds} seeds is {best.selection:+.3f} to {rival} in the objective "
+            f"on the selection block, and must be below {-MARGIN:+.2f}; use {rival}"
+        )
+        return Trained(None, verdict, facts)
+    verdict = (
+        f"beats {rival}, the best heuristic, by {best.selection:+.3f} in the objective on the "
+        "selection block"
+    )
+    return Trained(best.router, verdict, facts)
