@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workloadlab.ingestion import ingest as ingest
     from workloadlab.latency import LatencyModel as LatencyModel
     from workloadlab.latency import fit as fit
+    from workloadlab.learning import LengthPredictor as LengthPredictor
     from workloadlab.learning import time_blocks as time_blocks
     from workloadlab.learning.train import train as train
     from workloadlab.oracles import oracle_labels as oracle_labels
@@ -47,6 +48,7 @@ _HOMES = {
     "Cluster": "simulation",
     "Environment": "simulation",
     "LatencyModel": "latency",
+    "LengthPredictor": "learning",
     "Pool": "simulation",
     "PrefixIndex": "routing",
     "Profile": "characterization",

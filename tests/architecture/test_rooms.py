@@ -56,7 +56,7 @@ latency/requests: errors fields jit trace latency latency/catalog latency/estima
 
 routing: errors jit trace routing/families routing/learned
 routing/families: errors routing
-routing/learned: errors fields routing
+routing/learned: errors fields trace routing
 
 scoring: errors statistics tables trace
 
@@ -73,7 +73,8 @@ oracles: errors execution jit trace routing simulation simulation/engine
 calibration: errors execution tables trace latency routing simulation simulation/engine
 
 learning: _version errors execution tables trace latency routing routing/learned simulation
-    simulation/engine oracles
+    simulation/engine oracles learning/lengths
+learning/lengths: _version errors fields trace learning
 
 reporting: _version errors tables trace latency scoring characterization reporting/latency_model
     reporting/routers reporting/workload
@@ -88,7 +89,7 @@ reporting/workload/sessions: characterization characterization/topics reporting 
 
 cli: _version errors resources tables trace ingestion latency latency/estimators latency/measurement
     routing routing/learned scoring sql characterization simulation oracles calibration learning
-    reporting
+    learning/lengths reporting
 __main__: cli
 """
 """Per folder, the folders that its files import from, beside itself: each of them, and no other."""

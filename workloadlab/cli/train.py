@@ -15,12 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workloadlab.routing.learned.artefact import LearnedRouter
+    from workloadlab.trace import Trace
 
 
 @click.command("train")
 @click.argument("trace", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--cluster", "cluster_file", type=click.Path(path_type=Path), help="Cluster file (TOML)."
+)
+@click.option(
+    "--target",
+    type=click.Choice(["router", "output-length"]),
+    default="router",
+    show_default=True,
+    help="output-length: predict lengths, from what the trace records beside them; needs no cluster.",
 )
 @click.option(
     "--method", default="es", show_default=True, metavar="NAME", help="es, imitation or auto."
@@ -59,6 +67,7 @@ if TYPE_CHECKING:
 def command(
     trace: Path | None,
     cluster_file: Path | None,
+    target: str,
     method: str,
     objective: str,
     loads: tuple[float, ...],
@@ -84,6 +93,9 @@ def command(
 
     if explain is not None:
         click.echo(load_learned(explain).explain())
+        return
+    if target == "output-length" and trace is not None:
+        _lengths(Trace.open(trace), out, as_json)
         return
     if trace is None or cluster_file is None:
         raise UsageError(
@@ -113,6 +125,33 @@ def command(
         print_json(router.to_dict())
     else:
         click.echo(_text(router))
+
+
+def _lengths(trace: Trace, out: Path | None, as_json: bool) -> None:
+    """Train a predictor of output lengths, and say how good it is."""
+    from workloadlab.learning.lengths.train import train_lengths
+
+    predictor = train_lengths(trace)
+    if out:
+        predictor.save(out)
+        say(f"predictor written to {out}; fill a trace in: wl.LengthPredictor.load({str(out)!r})")
+    if as_json:
+        print_json(predictor.card)
+        return
+    click.echo(predictor.verdict)
+    for name in ("quartiles", "paper"):
+        facts = predictor.card[name]
+        edges = ", ".join(f"{edge:g}" for edge in facts["edges"])
+        click.echo(
+            f"  {name} (edges {edges}): accuracy {facts['accuracy']:.3f}, majority "
+            f"{facts['majority']:.3f}"
+        )
+    below = predictor.card["below"]
+    click.echo(
+        f"  error of the median: {predictor.card['mae_tokens']:.4g} tokens, that of one number for all "
+        f"{predictor.card['mae_of_the_median']:.4g}; below q50 {below['q50']:.3f}, q90 "
+        f"{below['q90']:.3f}"
+    )
 
 
 def _name(out: Path | None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from workloadlab.routing.learned.forms import FORMS
 from workloadlab.routing.learned.rules import BOUNDS, DOMAIN, NOTES, RULES
 from workloadlab.routing.registry import built_in
 from workloadlab.routing.router import NEEDS, Router
+from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,15 +142,9 @@ class LearnedRouter:
 
     def save(self, path: str | Path) -> None:
         """Write the router as JSON, at once or not at all."""
-        path = Path(path)
         text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
+        with write_atomically(Path(path)) as beside:
             beside.write_text(text, "utf-8")
-            beside.replace(path)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise UsageError(f"cannot write: {error.strerror}", where=str(path)) from error
 
 
 def load_learned(path: str | Path) -> LearnedRouter:

@@ -1,0 +1,1 @@
+"""Output lengths, predicted from what a trace records beside them."""
