@@ -9,7 +9,7 @@ CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench accuracy clean
+.PHONY: help demo test check format bench accuracy paper clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ bench: $(DEV)  ## measure speed; prints a table and writes bench.json
 
 accuracy: $(DEV)  ## replay the real runs in reach and write docs/accuracy.md
 	@PYTHONPATH=tests $(BIN)/python tests/bench/accuracy.py
+
+paper: $(DEV)  ## the study of the founding paper: routers by KV size, with intervals
+	@$(BIN)/python tests/bench/paper_table.py
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) demo-out bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -135,11 +135,12 @@ def _domain(problem: Problem, router: LearnedRouter) -> dict[str, tuple[float, f
     policy = router.router()
     if policy.memory is not NOTES:
         return {}
+    outcomes = [replay_lane(c.workload, c.cluster, policy, c.seed) for c in problem.training]
     ranges = [
-        replay_lane(cell.workload, cell.cluster, policy, cell.seed).memory[
-            NOTES.lowest : NOTES.highest + len(DOMAIN)
-        ]
-        for cell in problem.training
+        own[NOTES.lowest : NOTES.highest + len(DOMAIN)]
+        for outcome in outcomes
+        for own in outcome.memory
+        if own[NOTES.decisions] > 0
     ]
     met = np.array(ranges).reshape(len(ranges), 2, len(DOMAIN))
     low, high = met[:, 0].min(axis=0), met[:, 1].max(axis=0)

@@ -8,6 +8,7 @@ import numpy as np
 from numba import from_dtype, types
 
 from workloadlab.jit import entry, inline
+from workloadlab.oracles.fork_kernel import copy_lane
 from workloadlab.routing.signals import INSTANCE, REQUEST
 from workloadlab.simulation.engine.arrays import (
     memory,
@@ -19,7 +20,6 @@ from workloadlab.simulation.engine.arrays import (
     views,
 )
 from workloadlab.simulation.engine.by_address import choose, next_decision, place
-from workloadlab.simulation.engine.fork import copy_lane
 from workloadlab.simulation.engine.lane import (
     RUN_LANE,
     STATUS_DECIDE,
@@ -119,7 +119,8 @@ def label_decisions(
         if status != STATUS_DECIDE:
             return status, NONE, NONE
         row = offers(lane)[0].row
-        own = choose(lane)(offers(lane)[0], views(lane), params(lane), memory(lane))
+        mine = memory(lane)[lane.replica]
+        own = choose(lane)(offers(lane)[0], views(lane), params(lane), mine)
         at = label[row]
         if at >= 0:
             label[row] = NONE

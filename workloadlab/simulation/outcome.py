@@ -39,7 +39,7 @@ class Outcome:
         preemptions: how often it was preempted.
         cached_tokens: prompt tokens found in the prefix cache when it was first scheduled.
         steps, steps_outside: engine steps in all, and those outside the latency model's domain.
-        memory: what the router remembered at the end; empty if it remembers nothing.
+        memory: what each replica of the router remembered at the end, (replicas, cells).
     """
 
     arrival_s: Floats
@@ -52,7 +52,7 @@ class Outcome:
     cached_tokens: Ints
     steps: int
     steps_outside: int
-    memory: Floats = field(default_factory=lambda: np.zeros(0))
+    memory: Floats = field(default_factory=lambda: np.zeros((1, 0)))
 
 
 def outcome_trace(

@@ -10,7 +10,7 @@ from support.traces import requests_at
 
 import workloadlab as wl
 from workloadlab.errors import DataError, UnsupportedError, UsageError
-from workloadlab.learning.lengths.features import FEATURES, encodings_of, features_of
+from workloadlab.learning.lengths.features import FEATURES, encodings_of, features_of, for_fitting
 from workloadlab.learning.lengths.predictor import TARGETS, LengthPredictor, fit_lengths
 from workloadlab.learning.lengths.train import degraded, train_lengths
 
@@ -68,7 +68,7 @@ def test_the_file_predicts_as_what_was_fitted(tmp_path):
         fitted = HistGradientBoostingRegressor(
             **loss, max_iter=80, max_leaf_nodes=31, learning_rate=0.1, min_samples_leaf=30,
             early_stopping=False, random_state=0,
-        ).fit(inputs, tokens)  # fmt: skip
+        ).fit(for_fitting(inputs), tokens)  # fmt: skip
         np.testing.assert_allclose(
             again.predict(trace, name), np.maximum(1, fitted.predict(inputs)), atol=1e-9
         )

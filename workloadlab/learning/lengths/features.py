@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-__all__ = ["FEATURES", "PARTIES", "encodings_of", "features_of"]
+__all__ = ["FEATURES", "PARTIES", "encodings_of", "features_of", "for_fitting"]
 
 PARTIES = ("model", "task", "tenant_id", "client_id", "slo_class")
 """Columns of names; each becomes the mean output of that name in training."""
@@ -85,3 +85,9 @@ def features_of(trace: Trace, encodings: Mapping[str, Mapping[str, float]]) -> F
         ]
     numbers: Floats = frame.select(columns).to_numpy().astype(np.float64)
     return np.where(np.isfinite(numbers), numbers, np.nan)
+
+
+def for_fitting(inputs: Floats) -> Floats:
+    """Return features with 0 in the columns that nothing records, which a fit cannot bin."""
+    recorded = np.isfinite(inputs).any(axis=0)
+    return np.where(recorded, inputs, 0.0)

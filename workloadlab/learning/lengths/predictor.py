@@ -13,7 +13,7 @@ import polars as pl
 from workloadlab._version import __version__
 from workloadlab.errors import DataError, UsageError
 from workloadlab.fields import Fields
-from workloadlab.learning.lengths.features import FEATURES, encodings_of, features_of
+from workloadlab.learning.lengths.features import FEATURES, encodings_of, features_of, for_fitting
 from workloadlab.trace import Provenance, Trace, write_atomically
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def fit_lengths(trace: Trace) -> LengthPredictor:
         fitted = HistGradientBoostingRegressor(
             **loss, max_iter=_TREES, max_leaf_nodes=_LEAVES, learning_rate=_RATE,
             min_samples_leaf=30, early_stopping=False, random_state=0,
-        ).fit(inputs[known], tokens[known])  # fmt: skip
+        ).fit(for_fitting(inputs[known]), tokens[known])  # fmt: skip
         trees[name] = {
             "constant": float(fitted._baseline_prediction.ravel()[0]),
             "trees": [_flat(predictor.nodes) for (predictor,) in fitted._predictors],

@@ -10,7 +10,7 @@ import polars as pl
 
 from workloadlab.errors import UsageError
 from workloadlab.learning.blocks import time_blocks
-from workloadlab.learning.lengths.features import FEATURES, features_of
+from workloadlab.learning.lengths.features import FEATURES, features_of, for_fitting
 from workloadlab.learning.lengths.predictor import LengthPredictor, fit_lengths
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _classes(
     inputs, later = (features_of(part, predictor.encodings) for part in (train, test))
     fitted = HistGradientBoostingClassifier(
         max_iter=60, max_leaf_nodes=31, min_samples_leaf=30, early_stopping=False, random_state=0
-    ).fit(inputs[seen], ours)
+    ).fit(for_fitting(inputs[seen]), ours)
     return {**facts, "accuracy": _figure((fitted.predict(later[known]) == theirs).mean())}
 
 

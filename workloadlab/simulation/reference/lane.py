@@ -305,9 +305,15 @@ class Lane:
                 "arrival_s": self.outcome.arrival_s - self.cluster.request_overhead_s,
                 "steps": sum(engine.steps for engine in self.engines),
                 "steps_outside": sum(engine.outside for engine in self.engines),
-                "memory": self.memory if self.policy.kind == "choose" else np.zeros(0),
+                "memory": self._memories(),
             }
         )
+
+    def _memories(self) -> Any:
+        """Return what each replica remembers, (replicas, cells); one that scores has no cells."""
+        if self.policy.kind != "choose":
+            return np.zeros((len(self.replicas), 0))
+        return np.array([replica.memory for replica in self.replicas])
 
 
 def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: int) -> Outcome:
