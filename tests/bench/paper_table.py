@@ -1,6 +1,6 @@
 """The founding paper's study (arXiv 2408.13510): `make paper` prints the table.
 
-Its mix of five tasks, 2,000 requests at 20/s on 4 instances like a V100 with Llama-2-7B, whose KV cache is
+Its mix of five tasks, 2,000 requests at 20/s on 4 instances like a V100 with Llama-2-7B; the KV cache is
 swept, because that decides whether routing can matter. Change to round robin over 20 episodes, with
 95 % intervals; the learned router has seen other episodes only.
 """

@@ -62,7 +62,8 @@ class LengthPredictor:
         total = np.full(len(inputs), self.trees[target]["constant"])
         for tree in self.trees[target]["trees"]:
             total += _walk(tree, inputs)
-        return np.maximum(1.0, total)
+        tokens: Floats = np.maximum(1.0, total)
+        return tokens
 
     def apply(self, trace: Trace, target: str = "mean") -> Trace:
         """Return the trace with `predicted_output_tokens` filled in, for routers that need it."""
@@ -189,7 +190,7 @@ def _parsed(take: Fields) -> dict[str, Any]:
         )
         value = one.numbers("value")
         size = len(value)
-        tree = {
+        tree: dict[str, list[Any]] = {
             "feature": one.whole_numbers("feature", low=-1, below=len(FEATURES)),
             "threshold": one.numbers("threshold", count=size),
             "left": one.whole_numbers("left", low=0, below=size),

@@ -27,7 +27,7 @@ from workloadlab.simulation.outcome import Outcome
 from workloadlab.simulation.reference.events import handle_events
 from workloadlab.simulation.reference.instance import Engine, uniform_draw
 from workloadlab.simulation.reference.kv_blocks import Sequence
-from workloadlab.simulation.reference.replicas import Replica
+from workloadlab.simulation.reference.replicas import Replica, memories_of
 from workloadlab.simulation.reference.router_side import choose, refresh_signals, report
 from workloadlab.simulation.workload import Workload, prefix_keys, seed_state
 
@@ -305,15 +305,9 @@ class Lane:
                 "arrival_s": self.outcome.arrival_s - self.cluster.request_overhead_s,
                 "steps": sum(engine.steps for engine in self.engines),
                 "steps_outside": sum(engine.outside for engine in self.engines),
-                "memory": self._memories(),
+                "memory": memories_of(self.replicas, self.policy),
             }
         )
-
-    def _memories(self) -> Any:
-        """Return what each replica remembers, (replicas, cells); one that scores has no cells."""
-        if self.policy.kind != "choose":
-            return np.zeros((len(self.replicas), 0))
-        return np.array([replica.memory for replica in self.replicas])
 
 
 def replay_by_steps(workload: Workload, cluster: Cluster, policy: Router, seed: int) -> Outcome:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from workloadlab.routing import empty_memory
 from workloadlab.simulation.reference.prefix_index import IndexByDictionary
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from workloadlab.routing import Router
     from workloadlab.simulation.workload import Workload
 
-__all__ = ["Replica"]
+__all__ = ["Replica", "memories_of"]
 
 
 @dataclass
@@ -50,3 +52,10 @@ class Replica:
         """Return the requests and tokens that it sent to an instance since the report."""
         (requests, tokens), (known, known_tokens) = self.sent[instance], self.told[instance]
         return requests - known, tokens - known_tokens
+
+
+def memories_of(replicas: list[Replica], policy: Router) -> Any:
+    """Return what each replica remembers, (replicas, cells); one that scores has no cells."""
+    if policy.kind != "choose":
+        return np.zeros((len(replicas), 0))
+    return np.array([replica.memory for replica in replicas])
