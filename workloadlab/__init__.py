@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from workloadlab.oracles import oracle_labels as oracle_labels
     from workloadlab.oracles import replay_oracles as replay_oracles
     from workloadlab.oracles.registry import oracle as oracle
+    from workloadlab.planning import Plan as Plan
+    from workloadlab.planning import plan as plan
     from workloadlab.reporting import report as report
     from workloadlab.routing import PrefixIndex as PrefixIndex
     from workloadlab.routing.router import router as router
@@ -49,6 +51,7 @@ _HOMES = {
     "Environment": "simulation",
     "LatencyModel": "latency",
     "LengthPredictor": "learning",
+    "Plan": "planning",
     "Pool": "simulation",
     "PrefixIndex": "routing",
     "Profile": "characterization",
@@ -64,6 +67,7 @@ _HOMES = {
     "ingest": "ingestion",
     "oracle": "oracles",
     "oracle_labels": "oracles",
+    "plan": "planning",
     "query": "sql",
     "replay": "simulation",
     "replay_metrics": "simulation",

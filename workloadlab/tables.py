@@ -55,7 +55,7 @@ def duration(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """A title, a header and rows; the first column holds names, the others numbers.
+    """A title, a header and rows, the first column of names, the others of numbers; and notes below.
 
     Example:
         >>> print(Table("Lengths", ["tokens", "p50"], [["input", 1020], ["output", None]]).text())
@@ -68,11 +68,25 @@ class Table:
     title: str
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    notes: Sequence[str] = ()
+
+    @property
+    def width(self) -> int:
+        """Columns of a terminal that its widest row takes."""
+        return 2 + sum(self._widths) + 2 * (len(self.header) - 1)
+
+    @property
+    def _lines(self) -> list[list[str]]:
+        return [list(self.header), *([figure(cell) for cell in row] for row in self.rows)]
+
+    @property
+    def _widths(self) -> list[int]:
+        lines = self._lines
+        return [max(len(line[i]) for line in lines) for i in range(len(self.header))]
 
     def text(self) -> str:
         """Return the table as aligned lines, two spaces in."""
-        lines = [list(self.header), *([figure(cell) for cell in row] for row in self.rows)]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(self.header))]
+        lines, widths = self._lines, self._widths
         body = [
             "  ".join(
                 cell.rjust(width) if i else cell.ljust(width)
@@ -80,7 +94,7 @@ class Table:
             ).rstrip()
             for line in lines
         ]
-        return "\n".join([self.title, *(f"  {line}" for line in body)])
+        return "\n".join([self.title, *(f"  {line}" for line in (*body, *self.notes))])
 
     def html(self) -> str:
         """Return the table as HTML with every cell escaped."""

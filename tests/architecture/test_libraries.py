@@ -36,7 +36,7 @@ AT_A_CALL = {
     "numba": {"routing"},
     "pyarrow": {"ingestion"},
     "rich": {"cli"},
-    "scipy": {"calibration", "characterization", "latency", "reporting"},
+    "scipy": {"calibration", "characterization", "latency", "reporting", "scoring"},
     "sklearn": {"latency", "learning"},
     "threadpoolctl": {"latency"},
     "torch": {"latency/measurement"},

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLOORS = """
-errors fields _version jit statistics resources execution tables
+errors fields _version jit statistics resources execution tables words
 trace
 ingestion latency routing scoring sql
 characterization
@@ -32,6 +32,7 @@ statistics:
 resources:
 execution:
 tables:
+words: tables
 trace: _version errors
 sql: errors resources trace
 
@@ -58,7 +59,7 @@ routing: errors jit trace routing/families routing/learned
 routing/families: errors routing
 routing/learned: errors fields trace routing
 
-scoring: errors statistics tables trace
+scoring: errors statistics tables trace words
 
 characterization: errors tables trace latency characterization/statistics characterization/topics
 characterization/statistics: errors jit statistics tables trace latency characterization
@@ -76,8 +77,11 @@ learning: _version errors execution tables trace latency routing routing/learned
     simulation/engine oracles learning/lengths
 learning/lengths: _version errors fields trace learning
 
-reporting: _version errors tables trace latency scoring characterization reporting/latency_model
-    reporting/routers reporting/workload
+planning: errors execution tables trace words latency latency/hardware routing scoring simulation
+
+reporting: _version errors tables trace words latency scoring characterization
+    planning reporting/capacity reporting/latency_model reporting/routers reporting/workload
+reporting/capacity: tables planning scoring reporting
 reporting/latency_model: errors latency latency/hardware reporting
 reporting/routers: statistics trace scoring reporting
 reporting/workload: tables characterization characterization/statistics characterization/topics
@@ -89,7 +93,7 @@ reporting/workload/sessions: characterization characterization/topics reporting 
 
 cli: _version errors resources tables trace ingestion latency latency/estimators latency/measurement
     routing routing/learned scoring sql characterization simulation oracles calibration learning
-    learning/lengths reporting
+    learning/lengths planning reporting
 __main__: cli
 """
 """Per folder, the folders that its files import from, beside itself: each of them, and no other."""

@@ -73,7 +73,7 @@ def command(
     from workloadlab.calibration import calibrate, describe
     from workloadlab.trace import Trace
 
-    cluster = _cluster(cluster_file)
+    cluster = cluster_to_calibrate(cluster_file)
     with working("Calibrating (thousands of simulations)"):
         model = calibrate(
             [Trace.open(trace) for trace in traces],
@@ -98,7 +98,7 @@ def command(
         click.echo(describe(model))
 
 
-def _cluster(path: Path) -> Cluster:
+def cluster_to_calibrate(path: Path) -> Cluster:
     """Read the cluster; one pool without a latency model is fine, that is what is sought."""
     from workloadlab.errors import DataError, UsageError
     from workloadlab.latency import LatencyModel

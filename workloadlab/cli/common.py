@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
     from workloadlab.scoring import SLO
 
-__all__ = ["json_option", "pairs", "parse_slo", "print_json", "say", "slo_option", "working"]
+__all__ = [
+    "by_option",
+    "json_option",
+    "pairs",
+    "pairs_option",
+    "parse_slo",
+    "print_json",
+    "say",
+    "slo_option",
+    "working",
+]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 slo_option: Callable[..., Any] = click.option(
@@ -25,6 +35,18 @@ slo_option: Callable[..., Any] = click.option(
     multiple=True,
     metavar="ttft=S",
     help="Service-level target in seconds: ttft=1, tpot=0.05 or e2e=30; repeat for several.",
+)
+by_option: Callable[..., Any] = click.option(
+    "--by",
+    default="mean ttft_s",
+    show_default=True,
+    metavar="MEASURE",
+    help="Sort and compare routers by it: p99 ttft_s, goodput_rps, ...; see score --list-metrics.",
+)
+pairs_option: Callable[..., Any] = click.option(
+    "--all-pairs",
+    is_flag=True,
+    help="Compare every router with every other, not only with the baseline and the best.",
 )
 
 

@@ -51,5 +51,5 @@ def command(out: Path) -> None:
     say("5/5 report")
     page = out / "report.html"
     report(page, profile, model, board, runs)
-    click.echo(board.tables()[0].text())
+    click.echo(str(board))
     click.echo(f"\nreport: {page.resolve()}")

@@ -24,6 +24,7 @@ VERBS = {
     "replay": "trace x cluster x routers -> outcome traces",
     "train": "trace x cluster -> a router that beats the best heuristic, or its name",
     "score": "outcome traces -> scoreboard",
+    "plan": "trace x cluster x targets -> how many instances, at what cost",
     "report": "profile, model and runs -> one HTML page",
     "query": "named SQL over a trace",
 }

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from workloadlab.cli.common import json_option, print_json, say, working
+from workloadlab.cli.common import (
+    by_option,
+    json_option,
+    pairs_option,
+    parse_slo,
+    print_json,
+    say,
+    slo_option,
+    working,
+)
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,6 +94,9 @@ FROM_LOG = "from-log"
 )
 @click.option("--threads", type=int, help="Runs at a time; default one per core.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the outcome traces.")
+@slo_option
+@by_option
+@pairs_option
 @click.option("--list-routers", is_flag=True, help="List the routers that ship.")
 @click.option("--list-signals", is_flag=True, help="List what a router sees.")
 @json_option
@@ -98,12 +110,15 @@ def command(
     records: tuple[str, ...],
     threads: int | None,
     out: Path | None,
+    slo_targets: tuple[str, ...],
+    by: str,
+    all_pairs: bool,
     list_routers: bool,
     list_signals: bool,
     as_json: bool,
     **options: str | float | None,
 ) -> None:
-    """Replay TRACE on a cluster through routers; write the outcomes and print their scores."""
+    """Replay TRACE on a cluster through routers; write the outcomes, print scores and a verdict."""
     if list_routers:
         _list_routers(as_json)
         return
@@ -114,9 +129,11 @@ def command(
         raise UsageError("--record without a place to write to", fix="name a folder with -o")
     if trace is None:
         raise UsageError("no trace to replay", fix="workloadlab replay TRACE --cluster FILE")
-    from workloadlab.scoring import score
+    from workloadlab.scoring import Measure, score
     from workloadlab.trace import Trace
 
+    Measure.named(by)
+    targets = parse_slo(slo_targets)
     opened = Trace.open(trace)
     cluster = _cluster(cluster_file, opened, options)
     setting: dict[str, Any] = {
@@ -130,11 +147,11 @@ def command(
     if out:
         runs.save(out)
         say(f"{len(runs)} runs written to {out}")
-    board = score(runs)
+    board = score(runs, slo=targets)
     for run in board.runs:
         for words in _warnings(run, cluster):
             say(f"warning: {run.run_id}: {words}")
-    click.echo(board.to_json() if as_json else str(board))
+    click.echo(board.to_json() if as_json else board.text(by, all_pairs=all_pairs))
 
 
 def _against_the_log(trace: Trace, cluster: Cluster) -> list[str]:

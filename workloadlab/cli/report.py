@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,23 @@ from workloadlab.errors import UsageError
 @click.option(
     "--profile", type=click.Path(path_type=Path), help="Profile JSON, instead of --trace."
 )
-@click.option("--model", help="Latency model: catalogue name or JSON.")
-@click.option("--runs", type=click.Path(path_type=Path), help="Folder of runs.")
+@click.option(
+    "--model",
+    help="Latency model: catalogue name or JSON; with --trace also for phases and demand.",
+)
+@click.option(
+    "--runs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Folder of runs, or a trace with timings; repeat for several boards.",
+)
+@click.option(
+    "--plan",
+    "plans",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Plan JSON, from workloadlab plan --json; repeat for several.",
+)
 @click.option(
     "--observed",
     type=click.Path(path_type=Path),
@@ -30,32 +46,36 @@ def command(
     trace: Path | None,
     profile: Path | None,
     model: str | None,
-    runs: Path | None,
+    runs: tuple[Path, ...],
+    plans: tuple[Path, ...],
     observed: Path | None,
     slo_targets: tuple[str, ...],
 ) -> None:
-    """Write one self-contained HTML page OUT about a trace, a latency model and runs."""
+    """Write one self-contained HTML page OUT about a trace, a latency model, plans and runs."""
     from workloadlab.characterization import Profile, characterize
     from workloadlab.latency import LatencyModel
+    from workloadlab.planning import Plan
     from workloadlab.reporting import report
-    from workloadlab.scoring import score
-    from workloadlab.trace import Runs, Trace
+    from workloadlab.scoring import open_runs, score
+    from workloadlab.trace import Trace
 
     if trace and profile:
         raise UsageError("--trace and --profile exclude each other")
+    if not (trace or profile or model or runs or plans):
+        raise UsageError("nothing to report", fix="give --trace, --model, --plan or --runs")
     parts: list[Any] = []
     with working("Writing the report"):
+        known = LatencyModel.load(model) if model else None
         if trace:
-            parts.append(characterize(Trace.open(trace)))
+            parts.append(characterize(Trace.open(trace), known))
         if profile:
             parts.append(Profile.load(profile))
-        if model:
-            parts.append(LatencyModel.load(model))
-        if runs:
-            opened = Runs.open(runs)
-            truth = Trace.open(observed) if observed else None
+        if known:
+            parts.append(known)
+        parts += [Plan.load(path) for path in plans]
+        truth = Trace.open(observed) if observed else None
+        for folder in runs:
+            opened = open_runs(folder)
             parts += [score(opened, slo=parse_slo(slo_targets), observed=truth), opened]
-        if not parts:
-            raise UsageError("nothing to report", fix="give --trace, --model or --runs")
-        report(out, *parts)
+        report(out, *parts, date=f"{datetime.now(UTC):%Y-%m-%d}")
     say(f"report written to {out}")

@@ -6,13 +6,34 @@ from pathlib import Path
 
 import click
 
-from workloadlab.cli.common import json_option, parse_slo, print_json, say, slo_option
+from workloadlab.cli.common import (
+    by_option,
+    json_option,
+    pairs_option,
+    parse_slo,
+    print_json,
+    say,
+    slo_option,
+)
 from workloadlab.errors import UsageError
 
 
 @click.command("score")
 @click.argument("runs", required=False, type=click.Path(path_type=Path))
 @slo_option
+@by_option
+@pairs_option
+@click.option(
+    "--baseline", metavar="ROUTER", help="Compare with it; default round_robin, else the first."
+)
+@click.option(
+    "--fail-on",
+    "gates",
+    multiple=True,
+    metavar="GATE",
+    help="Exit with 1 if a router is beyond it: 'p99 ttft_s > +5% vs round_robin', or "
+    "'slo_attainment < 0.99'; repeat for several.",
+)
 @click.option(
     "--observed",
     type=click.Path(path_type=Path),
@@ -28,23 +49,29 @@ from workloadlab.errors import UsageError
 def command(
     runs: Path | None,
     slo_targets: tuple[str, ...],
+    by: str,
+    all_pairs: bool,
+    baseline: str | None,
+    gates: tuple[str, ...],
     observed: Path | None,
     per_request: Path | None,
     list_metrics: bool,
     as_json: bool,
 ) -> None:
-    """Score the outcome traces in the folder RUNS."""
+    """Score the outcome traces in the folder RUNS, or a trace with timings."""
     if list_metrics:
         _list_metrics(as_json)
         return
     if runs is None:
         raise UsageError("no runs to score", fix="workloadlab score FOLDER")
-    from workloadlab.scoring import request_errors, score
-    from workloadlab.trace import Runs, Trace, write_atomically
+    from workloadlab.scoring import Gate, Measure, open_runs, request_errors, score
+    from workloadlab.trace import Trace, write_atomically
 
-    opened = Runs.open(runs)
+    Measure.named(by)
+    limits = [Gate.of(words) for words in gates]
+    opened = open_runs(runs)
     truth = Trace.open(observed) if observed else None
-    board = score(opened, slo=parse_slo(slo_targets), observed=truth)
+    board = score(opened, slo=parse_slo(slo_targets), observed=truth, baseline=baseline)
     if per_request:
         if truth is None or len(opened) != 1:
             raise UsageError("--per-request needs --observed and a folder with one run")
@@ -52,7 +79,12 @@ def command(
         with write_atomically(per_request) as temporary:
             errors.write_parquet(temporary)
         say(f"errors of {len(errors):,} requests written to {per_request}")
-    click.echo(board.to_json() if as_json else str(board))
+    failures = [said for gate in limits for said in gate.failures(board)]
+    click.echo(board.to_json() if as_json else board.text(by, all_pairs=all_pairs))
+    for said in failures:
+        say(f"gate failed: {said}")
+    if failures:
+        click.get_current_context().exit(1)
 
 
 def _list_metrics(as_json: bool) -> None:

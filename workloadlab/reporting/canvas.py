@@ -48,12 +48,15 @@ __all__ = [
 ]
 
 INK, MUTED, GRID = "#1a1f26", "#66707c", "#dfe3e8"
-SERIES = ("#0b68ad", "#c54a08", "#0a7a5c", "#a0468a", "#8a6508", "#4d5a8c")
+SERIES = (
+    "#0b68ad", "#c54a08", "#0a7a5c", "#a0468a", "#8a6508", "#4d5a8c",
+    "#b3122f", "#2b8a8a", "#6a3fb5", "#5c7a0a", "#8c4a2f", "#c23b86",
+)  # fmt: skip
 VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid"} | {
     colour: f"series-{number}" for number, colour in enumerate(SERIES)
 }
 DASHES = ((), (5, 2), (1.5, 1.5), (7, 2, 1.5, 2))
-"""Dash patterns in points; with six colours, twelve lines look different without colour alone."""
+"""Dash patterns in points; with twelve colours, lines look different without colour alone."""
 
 LINE_WIDTH = 1.7
 WIDTH, HEIGHT = 520, 290

@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["render", "report"]
 
 
-def report(path: str | Path, *parts: Any) -> Path:
+def report(path: str | Path, *parts: Any, date: str = "") -> Path:
     """Write one self-contained HTML page about a workload, a latency model and routers.
 
-    The page needs no network and no script: figures are inline SVG, and the facts behind them can be
-    saved from it as JSON. The same parts give the same bytes.
+    The page needs no network: figures are inline SVG, and the facts behind them can be saved from it
+    as JSON. A few lines of script sort its tables, which read without. The same parts give the same
+    bytes.
 
     Args:
         path: the file to write; an existing one is replaced whole or not at all.
-        *parts: Profile, LatencyModel, Scoreboard and Runs objects, in any order and number.
+        *parts: Profile, LatencyModel, Scoreboard, Runs and Plan objects, in any order and number.
+        date: of the page, for its footer.
 
     Returns:
         The path.
@@ -43,11 +45,11 @@ def report(path: str | Path, *parts: Any) -> Path:
     """
     path = Path(path)
     with write_atomically(path) as temporary:
-        temporary.write_text(render(summary_of(*parts)), encoding="utf-8")
+        temporary.write_text(render(summary_of(*parts), date), encoding="utf-8")
     return path
 
 
-def render(summary: Summary) -> str:
+def render(summary: Summary, date: str = "") -> str:
     """Return the page of what `summary_of` returned."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -77,6 +79,7 @@ def render(summary: Summary) -> str:
     document = json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return environment.get_template("page.html.jinja").render(
         facts=facts,
+        date=date,
         drawings=drawings,
         document=base64.b64encode(document.encode()).decode("ascii"),
     )

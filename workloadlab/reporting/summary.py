@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from workloadlab._version import __version__
 from workloadlab.errors import UsageError
+from workloadlab.reporting.answers import answers_of
+from workloadlab.reporting.capacity.section import capacity_section
 from workloadlab.reporting.latency_model.section import model_section
+from workloadlab.reporting.routers.decision import decision_grid
 from workloadlab.reporting.routers.section import router_section
 from workloadlab.reporting.words import listed
 from workloadlab.reporting.workload.section import workload_name, workload_section
@@ -15,7 +19,9 @@ from workloadlab.reporting.workload.section import workload_name, workload_secti
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workloadlab.reporting.facts import Finding, Section
+    from workloadlab.characterization import Profile
+    from workloadlab.reporting.answers import Answer
+    from workloadlab.reporting.facts import Finding, Grid, Section
     from workloadlab.scoring import Scoreboard
     from workloadlab.trace import Runs
 
@@ -31,14 +37,20 @@ class Summary:
     Attributes:
         title: heading of the page.
         reading: the summaries of all sections.
+        answers: the questions of the first screen, each with its sentence.
+        at_a_glance: the small tables below them, one per scoreboard.
         findings: those of all sections, warnings first.
-        sections: workloads, then latency models, then routers.
+        sections: workloads, then capacity, routers and latency models.
+        provenance: what the page was made from, a clause each.
     """
 
     title: str
     reading: str
+    answers: tuple[Answer, ...]
+    at_a_glance: tuple[Grid, ...]
     findings: tuple[Finding, ...]
     sections: tuple[Section, ...]
+    provenance: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data: one key per attribute, and the versions it was written by."""
@@ -47,6 +59,9 @@ class Summary:
             "tool_version": __version__,
             "title": self.title,
             "reading": self.reading,
+            "answers": [asdict(answer) for answer in self.answers],
+            "at_a_glance": [asdict(grid) for grid in self.at_a_glance],
+            "provenance": list(self.provenance),
             "findings": [asdict(finding) for finding in self.findings],
             "sections": [section.to_dict() for section in self.sections],
         }
@@ -56,12 +71,13 @@ def summarise(*parts: Any) -> dict[str, Any]:
     """Return everything that a report of `parts` says, as plain JSON data.
 
     Args:
-        *parts: profiles, latency models, scoreboards and runs, in any order and number. Runs belong
-            to the scoreboard of the same run ids and cluster; without one they are scored here.
+        *parts: profiles, latency models, scoreboards, runs and plans, in any order and number.
+            Runs belong to the scoreboard of the same run ids and cluster; without one they are
+            scored here.
 
     Returns:
-        `schema_version`, `tool_version`, `title`, `reading`, `findings` (warnings first) and
-        `sections`: workloads, then latency models, then routers.
+        `schema_version`, `tool_version`, `title`, `reading`, `answers`, `at_a_glance`, `provenance`,
+        `findings` (warnings first) and `sections`: workloads, capacity, routers, latency models.
 
     Raises:
         UsageError: no parts, or a part that is none of these.
@@ -77,40 +93,80 @@ def summarise(*parts: Any) -> dict[str, Any]:
 
 def summary_of(*parts: Any) -> Summary:
     """Return what `summarise` returns before it is plain data: figures that can be drawn."""
-    sections = tuple(_sections(parts))
+    from workloadlab.characterization import Profile
+    from workloadlab.planning import Plan
+
+    _check(parts)
+    boards = _boards(parts)
+    profiles = [part for part in parts if isinstance(part, Profile)]
+    plans = [part for part in parts if isinstance(part, Plan)]
+    sections = tuple(_sections(parts, boards))
+    scored = [board for board, _ in boards]
     findings = [finding for section in sections for finding in section.findings]
     return Summary(
         title=_title(sections, parts),
         reading=" ".join(section.summary for section in sections),
+        answers=answers_of(sections, profiles, scored, plans),
+        at_a_glance=tuple(decision_grid(board) for board in scored),
         findings=tuple(sorted(findings, key=lambda finding: finding.severity != "warning")),
         sections=sections,
+        provenance=tuple(_provenance(profiles)),
     )
 
 
-def _sections(parts: tuple[Any, ...]) -> Iterator[Section]:
+def _check(parts: tuple[Any, ...]) -> None:
     from workloadlab.characterization import Profile
     from workloadlab.latency import LatencyModel
+    from workloadlab.planning import Plan
     from workloadlab.scoring import Scoreboard
     from workloadlab.trace import Runs
 
-    kinds = (Profile, LatencyModel, Scoreboard, Runs)
+    kinds = (Profile, LatencyModel, Scoreboard, Runs, Plan)
     if not parts:
         raise UsageError("nothing to report", fix="give a profile, a latency model or a scoreboard")
     for part in parts:
         if not isinstance(part, kinds):
             raise UsageError(
                 f"a report has no part of type {type(part).__name__}",
-                fix="give Profile, LatencyModel, Scoreboard or Runs objects; "
+                fix="give Profile, LatencyModel, Scoreboard, Runs or Plan objects; "
                 "of a trace, give characterize(trace)",
             )
-    for number, profile in enumerate((p for p in parts if isinstance(p, Profile)), 1):
-        yield workload_section(profile, f"workload-{number}")
-    for number, model in enumerate((p for p in parts if isinstance(p, LatencyModel)), 1):
-        yield model_section(model, f"model-{number}")
+
+
+def _boards(parts: tuple[Any, ...]) -> list[tuple[Scoreboard, Runs | None]]:
+    from workloadlab.scoring import Scoreboard
+    from workloadlab.trace import Runs
+
     boards = [part for part in parts if isinstance(part, Scoreboard)]
     replays = [part for part in parts if isinstance(part, Runs)]
-    for number, (board, runs) in enumerate(_matched(boards, replays), 1):
+    return list(_matched(boards, replays))
+
+
+def _sections(
+    parts: tuple[Any, ...], boards: list[tuple[Scoreboard, Runs | None]]
+) -> Iterator[Section]:
+    from workloadlab.characterization import Profile
+    from workloadlab.latency import LatencyModel
+    from workloadlab.planning import Plan
+
+    for number, profile in enumerate((p for p in parts if isinstance(p, Profile)), 1):
+        yield workload_section(profile, f"workload-{number}")
+    for number, plan in enumerate((p for p in parts if isinstance(p, Plan)), 1):
+        yield capacity_section(plan, f"capacity-{number}")
+    for number, (board, runs) in enumerate(boards, 1):
         yield router_section(board, runs, f"routers-{number}")
+    for number, model in enumerate((p for p in parts if isinstance(p, LatencyModel)), 1):
+        yield model_section(model, f"model-{number}")
+
+
+def _provenance(profiles: list[Profile]) -> Iterator[str]:
+    """Name the files that the workloads were read from, with their digests."""
+    for profile in profiles:
+        for source in profile.trace.sources:
+            if source.get("path"):
+                name = PurePath(str(source["path"]).replace("\\", "/")).name
+                digest = f", sha256 {str(source['sha256'])[:12]}" if source.get("sha256") else ""
+                yield f"{name}{digest}"
 
 
 def _matched(
@@ -137,7 +193,8 @@ def _matched(
 def _title(sections: tuple[Section, ...], parts: tuple[Any, ...]) -> str:
     from workloadlab.characterization import Profile
 
-    nouns = {"workload": "workload", "model": "latency model", "routers": "routers"}
+    nouns = {"workload": "workload", "capacity": "capacity", "model": "latency model",
+             "routers": "routers"}  # fmt: skip
     kinds = [nouns[section.id.partition("-")[0]] for section in sections]
     said = listed(list(dict.fromkeys(kinds))).capitalize()
     profiles = [part for part in parts if isinstance(part, Profile)]

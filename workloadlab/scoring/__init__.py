@@ -1,34 +1,50 @@
 """Outcome traces to a scoreboard: the metrics of each run, and what separates one router from another.
 
-Start with `metrics.py`, the list of what is computed, each a value of `metric.py`; then
-`scoreboard.py`, which scores every run of a replay: one `run_score.py` each; then `paired.py`, the
-interval of a difference over the same windows and seeds. `timings.py` reads any trace, simulated or
-observed; `fidelity.py` compares the two; `tables.py` is what people read. `service_level.py` holds
-targets, and `occupancy.py` averages what a server's gauges would show. To add a metric, add its row
-to `metrics.py`: header, row, JSON and the table of the report follow.
+Start with `metrics.py`, the list of what is computed, each a value of `metric.py`; then `score.py`,
+which makes a `scoreboard.py` of one `run_score.py` per run; then `verdict.py`, what it means in words.
+`saturation.py` and `imbalance.py` come before any comparison; `windows.py`, `intervals.py` and
+`paired.py` say how sure a number or a difference is; `timings.py` reads any trace, simulated or
+observed. To add a metric, add its row to `metrics.py`: header, JSON and the report's table follow.
 """
 
 from workloadlab.scoring.fidelity import fidelity, request_errors
+from workloadlab.scoring.gate import Gate
+from workloadlab.scoring.imbalance import Imbalance, imbalance
+from workloadlab.scoring.intervals import Interval
+from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.metric import LatencySummary, Metric
 from workloadlab.scoring.metrics import METRICS
 from workloadlab.scoring.occupancy import Occupancy, occupancy
 from workloadlab.scoring.paired import PairedDifference
 from workloadlab.scoring.run_score import OUTSIDE_WORTH_A_WARNING, RunScore
-from workloadlab.scoring.scoreboard import Scoreboard, score
+from workloadlab.scoring.saturation import Saturation, saturation
+from workloadlab.scoring.score import open_runs, score
+from workloadlab.scoring.scoreboard import BY, Scoreboard
 from workloadlab.scoring.service_level import SLO
+from workloadlab.scoring.verdict import Verdict
 
 __all__ = [
+    "BY",
     "METRICS",
     "OUTSIDE_WORTH_A_WARNING",
     "SLO",
+    "Gate",
+    "Imbalance",
+    "Interval",
     "LatencySummary",
+    "Measure",
     "Metric",
     "Occupancy",
     "PairedDifference",
     "RunScore",
+    "Saturation",
     "Scoreboard",
+    "Verdict",
     "fidelity",
+    "imbalance",
     "occupancy",
+    "open_runs",
     "request_errors",
+    "saturation",
     "score",
 ]

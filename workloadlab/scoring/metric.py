@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from workloadlab.scoring.service_level import SLO
     from workloadlab.scoring.timings import Timings
 
-__all__ = ["Context", "LatencySummary", "Metric", "Value", "summarize"]
+__all__ = ["PERCENTILES", "Context", "LatencySummary", "Metric", "Value", "summarize"]
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
@@ -79,10 +79,13 @@ class Metric:
         compute: the value of a run; None where the run cannot give it.
         label: heading of its column.
         noun: its name inside a sentence, where that is not the label.
-        parts: for a latency, which parts of its summary the tables show.
-        printed: whether the table of `str(board)` shows it.
+        parts: for a latency, which parts of its summary the tables show; empty for a plain number.
+        printed: parts that the table of `str(board)` shows, "" for a plain number; the table is 80
+            columns wide, so they are few.
         reported: whether the table of the report shows it.
-        paired: whether routers are compared in it request by request.
+        values: what it averages, by request in order of arrival, NaN where a request has none; its
+            intervals and its differences between routers come from these. None where it is no average.
+        paired: parts in which routers are compared, "" for the number itself.
         needs_slo: whether it has no value without targets.
     """
 
@@ -94,7 +97,8 @@ class Metric:
     label: str
     noun: str = ""
     parts: tuple[str, ...] = ()
-    printed: bool = True
+    printed: tuple[str, ...] = ()
     reported: bool = True
-    paired: bool = False
+    values: Callable[[Timings, Context], NDArray[np.float64] | None] | None = None
+    paired: tuple[str, ...] = ()
     needs_slo: bool = False

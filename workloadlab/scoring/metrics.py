@@ -13,6 +13,8 @@ from workloadlab.scoring.metric import Context, LatencySummary, Metric, Value, s
 from workloadlab.statistics import finite
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from workloadlab.scoring.timings import Timings
 
 __all__ = ["HEADLINES", "METRICS", "metric_named", "run_metrics"]
@@ -67,6 +69,16 @@ def _met(timings: Timings, context: Context) -> int | None:
     return int(targets.met(timings).sum()) if targets and targets.to_dict() else None
 
 
+def _met_or_not(timings: Timings, context: Context) -> NDArray[np.float64] | None:
+    targets = context.slo
+    return targets.met(timings).astype(np.float64) if targets and targets.to_dict() else None
+
+
+def _met_per_second(timings: Timings, context: Context) -> NDArray[np.float64] | None:
+    met, makespan_s = _met_or_not(timings, context), _makespan_s(timings, context)
+    return met * (len(met) / makespan_s) if met is not None and makespan_s else None
+
+
 def _slo_attainment(timings: Timings, context: Context) -> float | None:
     met = _met(timings, context)
     return met / len(timings) if met is not None and len(timings) else None
@@ -97,32 +109,38 @@ def _load_cv(timings: Timings, context: Context) -> float | None:
 def _latency(name: str, about: str, **shown: Any) -> Metric:
     """Return the metric that summarizes one latency of `Timings`."""
 
-    def compute(timings: Timings, _: Context) -> LatencySummary:
-        return summarize(getattr(timings, name))
+    def values(timings: Timings, _: Context) -> NDArray[np.float64]:
+        found: NDArray[np.float64] = getattr(timings, name)
+        return found
 
-    return Metric(name=name, unit="s", better="lower", about=about, compute=compute, **shown)
+    def compute(timings: Timings, context: Context) -> LatencySummary:
+        return summarize(values(timings, context))
+
+    return Metric(
+        name=name, unit="s", better="lower", about=about, compute=compute, values=values, **shown
+    )
 
 
 METRICS: tuple[Metric, ...] = (
     Metric(
         name="requests", unit="requests", better=None, label="requests",
         about="Requests of the run, warm-up left out.",
-        compute=_requests, printed=False, reported=False,
+        compute=_requests, reported=False,
     ),
     Metric(
         name="served", unit="requests", better="higher", label="served",
         about="Requests that ended well.",
-        compute=_served, printed=False, reported=False,
+        compute=_served, reported=False,
     ),
     Metric(
         name="makespan_s", unit="s", better=None, label="makespan",
         about="First arrival to last end.",
-        compute=_makespan_s, printed=False, reported=False,
+        compute=_makespan_s, reported=False,
     ),
     Metric(
         name="throughput_rps", unit="requests/s", better=None, label="requests/s",
         about="Requests that ended well, over the makespan.",
-        compute=_throughput_rps,
+        compute=_throughput_rps, printed=("",),
     ),
     Metric(
         name="output_tokens_per_s", unit="tokens/s", better=None, label="tokens/s",
@@ -131,16 +149,19 @@ METRICS: tuple[Metric, ...] = (
     ),
     _latency(
         "ttft_s", "Time to first token, from arrival.",
-        label="TTFT", noun="TTFT", parts=("mean", "p50", "p99"), paired=True,
+        label="TTFT", noun="TTFT", parts=("mean", "p50", "p99"), printed=("mean", "p99"),
+        paired=("mean", "p99"),
     ),
     _latency(
         "tpot_s",
         "Time per output token after the first: (e2e - TTFT) / (output tokens - 1).",
-        label="TPOT", noun="TPOT", parts=("mean", "p50", "p99"), paired=True,
+        label="TPOT", noun="TPOT", parts=("mean", "p50", "p99"), printed=("p99",),
+        paired=("mean", "p99"),
     ),
     _latency(
         "e2e_s", "Arrival to last token.",
-        label="End to end", noun="end-to-end latency", parts=("mean", "p50", "p99"), paired=True,
+        label="End to end", noun="end-to-end latency", parts=("mean", "p50", "p99"),
+        printed=("p99",), paired=("mean", "p99"),
     ),
     _latency(
         "queue_s", "Arrival until an engine first schedules the request.",
@@ -149,17 +170,19 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="slo_attainment", unit="share", better="higher", label="SLO met",
         about="Requests that meet every target, of all.",
-        compute=_slo_attainment, needs_slo=True,
+        compute=_slo_attainment, values=_met_or_not, paired=("",), printed=("",),
+        noun="share within the SLO", needs_slo=True,
     ),
     Metric(
         name="goodput_rps", unit="requests/s", better="higher", label="goodput/s",
         about="Requests that meet every target, over the makespan.",
-        compute=_goodput_rps, needs_slo=True,
+        compute=_goodput_rps, values=_met_per_second, paired=("",), printed=("",),
+        noun="goodput", needs_slo=True,
     ),
     Metric(
         name="cache_hit_ratio", unit="share", better="higher", label="cache hit",
         about="Prompt tokens found in a cache, of all prompt tokens.",
-        compute=_cache_hit_ratio, printed=False,
+        compute=_cache_hit_ratio,
     ),
     Metric(
         name="preemptions", unit="preemptions", better="lower", label="preempted",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.scoring.metric import LatencySummary
 
 if TYPE_CHECKING:
+    from workloadlab.scoring.imbalance import Imbalance
+    from workloadlab.scoring.intervals import Interval
     from workloadlab.scoring.metric import Value
+    from workloadlab.scoring.saturation import Saturation
 
 __all__ = ["OUTSIDE_WORTH_A_WARNING", "RunScore"]
 
@@ -23,6 +26,10 @@ class RunScore:
     Attributes:
         run_id, router, rate_scale, seed: of the run, see `RunInfo`.
         metrics: value by name, in the order of `METRICS`.
+        intervals: 95 % interval of every metric that averages over requests, by `p99 ttft_s`,
+            `slo_attainment`, ...
+        saturation: whether the cluster holds the load; None where that cannot be told.
+        imbalance: the few instances that take nearly all of the work; None where many share it.
         steps: engine steps simulated.
         steps_outside_domain: steps whose batch lay outside the latency model's fitted domain.
         fidelity: errors against observed timings by latency, see `fidelity`; None where none were
@@ -43,6 +50,9 @@ class RunScore:
     steps: int
     steps_outside_domain: int
     fidelity: dict[str, Any] | None = None
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    saturation: Saturation | None = None
+    imbalance: Imbalance | None = None
 
     def __getattr__(self, name: str) -> Any:
         """Return the metric of that name."""
@@ -50,6 +60,11 @@ class RunScore:
         if name not in metrics:
             raise AttributeError(f"a run has no {name!r}; its metrics are {', '.join(metrics)}")
         return metrics[name]
+
+    @property
+    def steady(self) -> bool:
+        """Whether nothing says that the backlog grows."""
+        return self.saturation is None or self.saturation.steady
 
     @property
     def outside_share(self) -> float:
@@ -80,16 +95,26 @@ class RunScore:
             },
             "steps": self.steps,
             "steps_outside_domain": self.steps_outside_domain,
+            "saturation": self.saturation and asdict(self.saturation),
+            "imbalance": self.imbalance and asdict(self.imbalance),
+            "intervals": {name: asdict(found) for name, found in self.intervals.items()},
             **({} if self.fidelity is None else {"fidelity": self.fidelity}),
         }
 
     def flat(self) -> dict[str, Any]:
-        """Return `to_dict` in one level: `ttft_s_p99`, `ttft_s_mean_error`."""
+        """Return `to_dict` in one level: `ttft_s_p99`, `ttft_s_p99_low`, `saturation_drift_rps`."""
         found: dict[str, Any] = {}
         for key, value in self.to_dict().items():
             nested = {}
             if key == "fidelity":
                 nested = value
+            elif key == "intervals":
+                nested = {
+                    "_".join(reversed(name.split())): {"low": one["low"], "high": one["high"]}
+                    for name, one in value.items()
+                }
+            elif value is None and key in ("saturation", "imbalance"):
+                continue
             elif isinstance(value, dict):
                 nested = {key: value}
             else:

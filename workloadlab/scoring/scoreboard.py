@@ -8,23 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workloadlab.errors import UsageError
-from workloadlab.scoring.fidelity import fidelity
-from workloadlab.scoring.metric import Context
-from workloadlab.scoring.metrics import run_metrics
-from workloadlab.scoring.paired import PairedDifference, paired_differences
-from workloadlab.scoring.run_score import RunScore
-from workloadlab.scoring.tables import comparisons_table, errors_table, routers_table
-from workloadlab.scoring.timings import read_timings
+from workloadlab.scoring.intervals import Interval
+from workloadlab.scoring.measure import Measure
+from workloadlab.scoring.tables import (
+    against_table,
+    all_pairs_table,
+    errors_table,
+    routers_table,
+)
+from workloadlab.scoring.verdict import verdicts
 
 if TYPE_CHECKING:
-    from workloadlab.scoring.service_level import SLO
+    from workloadlab.scoring.paired import PairedDifference
+    from workloadlab.scoring.run_score import RunScore
+    from workloadlab.scoring.verdict import Verdict
     from workloadlab.tables import Table
-    from workloadlab.trace import Runs, Trace
 
-__all__ = ["Scoreboard", "score"]
+__all__ = ["BY", "Scoreboard"]
 
 SCHEMA_VERSION = 1
+
+BY = "mean ttft_s"
+"""The measure by which routers are ranked where nobody names another."""
 
 
 @dataclass(frozen=True)
@@ -36,17 +41,98 @@ class Scoreboard:
         pairs: paired differences between routers.
         slo: the targets used, by latency.
         cluster: the cluster as plain data.
+        baseline: the router that others are compared with: round_robin, else the first.
     """
 
     runs: list[RunScore]
     pairs: list[PairedDifference] = field(default_factory=list)
     slo: dict[str, float] = field(default_factory=dict)
     cluster: dict[str, Any] = field(default_factory=dict)
+    baseline: str = ""
 
     @property
     def frame(self) -> pl.DataFrame:
         """One row per run, latencies flattened to columns such as `ttft_s_p99`."""
         return pl.DataFrame([run.flat() for run in self.runs], infer_schema_length=None)
+
+    @property
+    def routers(self) -> list[str]:
+        """Names of the routers in the order of the runs."""
+        return list(dict.fromkeys(run.router for run in self.runs))
+
+    @property
+    def scales(self) -> list[float]:
+        """Rate scales, ascending."""
+        return sorted({run.rate_scale for run in self.runs})
+
+    def of(self, router: str, scale: float) -> list[RunScore]:
+        """Return the runs of a router at a rate scale, one per seed."""
+        return [run for run in self.runs if (run.router, run.rate_scale) == (router, scale)]
+
+    def worst(self, router: str, scale: float) -> RunScore | None:
+        """Return the run with the fastest growing backlog over the seeds; None where none ran."""
+        runs = self.of(router, scale)
+        return max(
+            runs, key=lambda run: run.saturation.drift_rps if run.saturation else 0.0, default=None
+        )
+
+    def steady(self, router: str, scale: float) -> bool:
+        """Whether no seed's backlog grows."""
+        return all(run.steady for run in self.of(router, scale))
+
+    def mean(self, router: str, scale: float, metric: str, part: str = "") -> float | None:
+        """Return a metric of a router at a rate scale: its mean over the seeds, None where one lacks it.
+
+        Args:
+            router: as named on the board.
+            scale: as on the board.
+            metric: its name.
+            part: of a latency's summary, such as "p99".
+        """
+        values = [run.value(metric, part) for run in self.of(router, scale)]
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if known and len(known) == len(values) else None
+
+    def interval(self, router: str, scale: float, measure: Measure) -> Interval | None:
+        """Return the interval of a measure, its bounds averaged over the seeds; None without one.
+
+        Seeds replay the same requests, so that they do not narrow it.
+        """
+        found = [run.intervals.get(measure.name) for run in self.of(router, scale)]
+        known = [(one.low, one.high) for one in found if one and one.low is not None]
+        if not known or len(known) < len(found):
+            return next((one for one in found if one), None)
+        low, high = (
+            sum(bound or 0.0 for bound in each) / len(known) for each in zip(*known, strict=True)
+        )
+        return Interval(low, high, sum(one.requests for one in found if one))
+
+    def compared(
+        self, router: str, other: str, scale: float, measure: Measure
+    ) -> PairedDifference | None:
+        """Return how a router differs from another; None where the board holds no such pair."""
+        name = (scale, measure.metric.name, measure.part)
+        for pair in self.pairs:
+            if (pair.rate_scale, pair.metric, pair.part) == name:
+                if (pair.router, pair.other) == (router, other):
+                    return pair
+                if (pair.other, pair.router) == (router, other):
+                    return pair.turned()
+        return None
+
+    def ranked(self, scale: float, measure: Measure) -> list[str]:
+        """Return the routers that have a measure at a rate, best first, steady ones before others."""
+        values = {
+            router: self.mean(router, scale, measure.metric.name, measure.part)
+            for router in self.routers
+        }
+        sign = -1.0 if measure.metric.better == "higher" else 1.0
+        known = [router for router in self.routers if values[router] is not None]
+        return sorted(known, key=lambda r: (not self.steady(r, scale), sign * (values[r] or 0.0)))
+
+    def verdicts(self, by: str = BY) -> list[Verdict]:
+        """Return what to conclude at each rate, in words."""
+        return verdicts(self, Measure.named(by))
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return one dict per run, see `RunScore.to_dict`."""
@@ -60,66 +146,39 @@ class Scoreboard:
             "pairs": [asdict(pair) for pair in self.pairs],
             "slo": dict(self.slo),
             "cluster": self.cluster,
+            "baseline": self.baseline,
+            "verdicts": [asdict(verdict) for verdict in self.verdicts()],
         }
 
     def to_json(self) -> str:
         """Return `to_dict` as JSON text; never NaN."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False)
 
-    def tables(self) -> list[Table]:
-        """Return what people read: routers, comparisons and, when observed, errors."""
-        found = [routers_table(self.runs, self.slo)]
-        if self.pairs:
-            found.append(comparisons_table(self.pairs))
+    def tables(self, by: str = BY, *, all_pairs: bool = False) -> list[Table]:
+        """Return what people read: routers, comparisons and, when observed, errors.
+
+        Args:
+            by: the measure that sorts the routers and in which they are compared.
+            all_pairs: compare every router with every other, not only with the baseline and the best.
+        """
+        measure = Measure.named(by)
+        found = [routers_table(self, measure)]
+        if any((p.metric, p.part) == (measure.metric.name, measure.part) for p in self.pairs):
+            found.append((all_pairs_table if all_pairs else against_table)(self, measure))
         if any(run.fidelity is not None for run in self.runs):
             found.append(errors_table(self.runs))
         return found
 
+    def text(self, by: str = BY, *, all_pairs: bool = False) -> str:
+        """Return tables and verdict as lines of at most 80 columns, names permitting."""
+        parts = [table.text() for table in self.tables(by, all_pairs=all_pairs)]
+        return "\n\n".join([*parts, *(v.text() for v in self.verdicts(by))])
+
     def __str__(self) -> str:
-        return "\n\n".join(table.text() for table in self.tables())
+        return self.text()
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self) -> str:
         return "".join(table.html() for table in self.tables())
-
-
-def score(runs: Runs, *, slo: SLO | None = None, observed: Trace | None = None) -> Scoreboard:
-    """Score every run of a replay.
-
-    Args:
-        runs: from `replay`, or `Runs.open(folder)`.
-        slo: targets for attainment and goodput.
-        observed: a trace with observed timings of the same requests; adds `fidelity` to each run.
-
-    Raises:
-        UsageError: no runs, or `observed` holds other requests.
-        UnsupportedError: `observed` has no timings.
-
-    Example:
-        >>> from workloadlab import SLO, Cluster, LatencyModel, Trace, replay
-        >>> trace = Trace.of([(0, 10, 3), (0, 10, 3)])
-        >>> cluster = Cluster.uniform(1, LatencyModel.linear(constant_s=0.5), step_overhead_s=0.0)
-        >>> board = score(replay(trace, cluster, routers=["random"]), slo=SLO(ttft_s=1.0))
-        >>> run = board.runs[0]
-        >>> run.ttft_s.mean, run.tpot_s.p99, run.slo_attainment
-        (0.5, 0.5, 1.0)
-    """
-    if not len(runs):
-        raise UsageError("there are no runs to score")
-    read = [(info, read_timings(trace)) for info, trace in runs]
-    scores = [
-        RunScore(
-            run_id=info.run_id,
-            router=info.router,
-            rate_scale=info.rate_scale,
-            seed=info.seed,
-            metrics=run_metrics(timings, Context(slo=slo, instances=info.instances)),
-            steps=info.steps,
-            steps_outside_domain=info.steps_outside_domain,
-            fidelity=None if observed is None else fidelity(trace, observed),
-        )
-        for (info, timings), trace in zip(read, runs.traces, strict=True)
-    ]
-    return Scoreboard(scores, paired_differences(read), slo.to_dict() if slo else {}, runs.cluster)

@@ -4,72 +4,184 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloadlab.scoring.metrics import HEADLINES, METRICS
+from workloadlab.scoring.measure import Measure
+from workloadlab.scoring.metric import PERCENTILES
+from workloadlab.scoring.metrics import METRICS
+from workloadlab.scoring.verdict import targets_words
 from workloadlab.tables import Cell, Table
+from workloadlab.words import column, share, three, time_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from workloadlab.scoring.metric import Metric
     from workloadlab.scoring.paired import PairedDifference
     from workloadlab.scoring.run_score import RunScore
+    from workloadlab.scoring.scoreboard import Scoreboard
 
-__all__ = ["comparisons_table", "errors_table", "routers_table"]
+__all__ = ["against_table", "all_pairs_table", "errors_table", "printed_measures", "routers_table"]
 
 ERRORS = {"mean_error": "mean", "p50_error": "p50", "p90_error": "p90", "p99_error": "p99",
           "request_error": "per request, |error|"}  # fmt: skip
 
+UNSTEADY = "!"
 
-def routers_table(runs: Sequence[RunScore], slo: Mapping[str, float]) -> Table:
-    """Return one row per run; rates, seeds and targets only where there are several, or any."""
-    keys = ["rate"] if len({run.rate_scale for run in runs}) > 1 else []
-    keys += ["seed"] if len({run.seed for run in runs}) > 1 else []
-    shown = [metric for metric in METRICS if metric.printed and (slo or not metric.needs_slo)]
-    header = ["router", *keys, *(label for metric in shown for label in _labels(metric))]
-    rows: list[list[Cell]] = []
-    for run in runs:
-        key_cells: dict[str, Cell] = {"rate": f"x{run.rate_scale:g}", "seed": run.seed}
-        cells = [cell for metric in shown for cell in _cells(run, metric)]
-        rows.append([run.router, *(key_cells[key] for key in keys), *cells])
-    targets = ", ".join(f"{_short(name)} <= {value:g} s" for name, value in slo.items())
-    return Table(f"Routers (seconds{f'; SLO {targets}' if targets else ''})", header, rows)
+COLUMNS, FEWEST_COLUMNS = 80, 4
+
+MULTIPLE = 3.0
+"""An effect from here on is said as a multiple: x4.5 instead of +350 %."""
+
+Row = tuple[str, float]
+"""A router and a rate scale."""
 
 
-def _labels(metric: Metric) -> list[str]:
-    if not metric.parts:
-        return [metric.label]
-    return [f"{_short(metric.name)} {metric.parts[0]}", *metric.parts[1:]]
+def printed_measures(*, targets: bool, by: Measure) -> list[Measure]:
+    """Return the columns of the table: the chosen measure first, then what the rows of METRICS print.
+
+    Args:
+        targets: whether there is an SLO; goodput then stands for the rate of requests.
+        by: the chosen measure.
+    """
+    metrics = [m for m in METRICS if targets or not m.needs_slo]
+    found = [by]
+    for metric in sorted(metrics, key=lambda m: (not m.needs_slo, not m.parts)):
+        if not (targets and metric.name == "throughput_rps"):
+            found += [Measure(metric, part) for part in metric.printed]
+    return list(dict.fromkeys(found))
 
 
-def _cells(run: RunScore, metric: Metric) -> list[Cell]:
-    values = [run.value(metric.name, part) for part in metric.parts or ("",)]
+def routers_table(board: Scoreboard, by: Measure) -> Table:
+    """Return one row per router and rate, means over the seeds, best first; as wide as a terminal."""
+    rows = [(router, scale) for scale in board.scales for router in board.ranked(scale, by)]
+    rows += [(router, scale) for scale in board.scales for router in board.routers
+             if (router, scale) not in rows and board.of(router, scale)]  # fmt: skip
+    shown = {"router": [_marked(board, row) for row in rows]}
+    if len(board.scales) > 1:
+        shown["rate"] = [f"x{scale:g}" for _, scale in rows]
+    for measure in printed_measures(targets=bool(board.slo), by=by):
+        label, texts = _column(board, rows, measure)
+        shown[label] = texts
+        if measure == by and measure.metric.values:
+            shown["±"] = _margins(board, rows, measure)
+    seeds = max(len(board.of(*row)) for row in rows)
+    said = [f"by {by.noun}"]
+    said += [f"means over {seeds} seeds"] if seeds > 1 else []
+    title = f"Routers, {'; '.join(said)}"
+    table = Table(title, [*shown], list(zip(*shown.values(), strict=True)), _notes(board, rows))
+    while table.width > COLUMNS and len(shown) > FEWEST_COLUMNS:
+        shown.popitem()
+        rows_shown = list(zip(*shown.values(), strict=True))
+        table = Table(title, [*shown], rows_shown, table.notes)
+    return table
+
+
+def _notes(board: Scoreboard, rows: Sequence[Row]) -> list[str]:
+    notes = [f"SLO: {targets_words(board.slo)}"] if board.slo else []
+    if any(not board.steady(*row) for row in rows):
+        notes.append(f"{UNSTEADY} no steady state: latencies depend on how long the log lasts")
+    fewest = min(board.of(*row)[0].requests for row in rows)
+    if fewest * (1 - PERCENTILES["p99"]) < 1 - 1e-9:
+        notes.append(f"p99 of {fewest:,} requests is their maximum, so it is left out")
+    return notes
+
+
+def _marked(board: Scoreboard, row: Row) -> str:
+    return row[0] if board.steady(*row) else f"{row[0]} {UNSTEADY}"
+
+
+def _column(board: Scoreboard, rows: Sequence[Row], measure: Measure) -> tuple[str, list[str]]:
+    """Return a column's label and cells: three digits, in one unit."""
+    metric = measure.metric
+    name = f"{metric.name.removesuffix('_s')} {measure.part}" if metric.parts else metric.label
+    values = [_shown(board, row, measure) for row in rows]
     if metric.unit == "share":
-        return [None if value is None else f"{value:.1%}" for value in values]
-    return [*values]
+        return name, ["-" if value is None else share(value) for value in values]
+    if metric.unit == "s":
+        unit, factor = _unit(board, rows, measure)
+        return f"{name}, {unit}", column(values, factor)
+    return name, column(values)
 
 
-def _short(name: str) -> str:
-    return name.removesuffix("_s")
+def _unit(board: Scoreboard, rows: Sequence[Row], measure: Measure) -> tuple[str, float]:
+    """Choose the unit of a column by its runs in a steady state, if there are any."""
+    steady = [row for row in rows if board.steady(*row)]
+    return time_unit([_shown(board, row, measure) for row in steady or rows])
 
 
-def comparisons_table(pairs: Sequence[PairedDifference]) -> Table:
-    """Return one row per rate scale, pair of routers and headline latency."""
+def _shown(board: Scoreboard, row: Row, measure: Measure) -> float | None:
+    """Return a cell's number; None for a percentile that is only the largest value."""
+    level = PERCENTILES.get(measure.part)
+    if level is not None and board.of(*row)[0].requests * (1 - level) < 1 - 1e-9:
+        return None
+    return board.mean(*row, measure.metric.name, measure.part)
+
+
+def _margins(board: Scoreboard, rows: Sequence[Row], measure: Measure) -> list[str]:
+    """Return half the width of each interval, in the unit of the column before."""
+    found = [board.interval(*row, measure) for row in rows]
+    halves = [None if one is None or one.low is None or one.high is None
+              else (one.high - one.low) / 2 for one in found]  # fmt: skip
+    if measure.metric.unit == "share":
+        return ["-" if half is None else share(half) for half in halves]
+    factor = 1.0
+    if measure.metric.unit == "s":
+        _, factor = _unit(board, rows, measure)
+    return ["-" if half is None else three(float(f"{half * factor:.2g}")) for half in halves]
+
+
+def against_table(board: Scoreboard, by: Measure) -> Table:
+    """Return, per rate and router, the effect against the baseline and against the best, in percent."""
     rows: list[list[Cell]] = []
-    for pair in pairs:
-        if pair.metric not in HEADLINES:
-            continue
-        verdict = "no clear difference"
-        if pair.significant:
-            faster = pair.router if pair.mean_difference < 0 else pair.other
-            verdict = f"{faster} is faster"
-        rows.append(
-            [f"{pair.router} - {pair.other}", f"x{pair.rate_scale:g}", _short(pair.metric),
-             pair.mean_difference, pair.low, pair.high, verdict]
-        )  # fmt: skip
+    for scale in board.scales:
+        ranked = board.ranked(scale, by)
+        for router in ranked:
+            cells = [
+                "baseline" if router == board.baseline
+                else _effect_cell(board.compared(router, board.baseline, scale, by)),
+                "best" if router == ranked[0]
+                else _effect_cell(board.compared(router, ranked[0], scale, by)),
+            ]  # fmt: skip
+            rate = [f"x{scale:g}"] if len(board.scales) > 1 else []
+            rows.append([_marked(board, (router, scale)), *rate, *cells])
+    rate_header = ["rate"] if len(board.scales) > 1 else []
     return Table(
-        "Paired differences of the mean on the same requests (seconds, 95 % interval)",
-        ["routers", "rate", "latency", "difference", "low", "high", "verdict"],
+        f"{by.noun[0].upper()}{by.noun[1:]}, difference in % (95 % interval)",
+        ["router", *rate_header, f"against {board.baseline}", "against the best"],
         rows,
+        ["= within 1 %: no difference that matters; ~ not separated (Holm)"],
+    )
+
+
+def _effect_cell(pair: PairedDifference | None) -> str:
+    if pair is None or pair.effect is None:
+        return "-"
+    if not pair.steady:
+        return "no steady state"
+    effect, low, high = (
+        _percent(each or 0.0) for each in (pair.effect, pair.effect_low, pair.effect_high)
+    )
+    mark = " =" if pair.equal else "  " if pair.significant else " ~"
+    return f"{effect} ({low} to {high}){mark}"
+
+
+def _percent(effect: float) -> str:
+    """Return an effect in percent, a large one as a multiple."""
+    if effect >= MULTIPLE:
+        return f"x{1 + effect:,.3g}" if effect < 1e3 else "over x1,000"
+    return f"{effect * 100:+.3g}" if effect else "0"
+
+
+def all_pairs_table(board: Scoreboard, by: Measure) -> Table:
+    """Return one row per rate scale and pair of routers."""
+    rows = [
+        [f"{pair.router} - {pair.other}", f"x{pair.rate_scale:g}", _effect_cell(pair)]
+        for pair in board.pairs
+        if (pair.metric, pair.part) == (by.metric.name, by.part)
+    ]
+    return Table(
+        f"{by.noun[0].upper()}{by.noun[1:]} on the same requests, difference in % (95 % interval)",
+        ["routers", "rate", "difference"],
+        rows,
+        ["= within 1 %: no difference that matters; ~ not separated (Holm)"],
     )
 
 
@@ -81,7 +193,7 @@ def errors_table(runs: Sequence[RunScore]) -> Table:
             if errors is not None:
                 values = [errors[key] for key in ERRORS]
                 cells = [None if value is None else f"{value:+.1%}" for value in values]
-                rows.append([run.router, _short(name), *cells])
+                rows.append([run.router, name.removesuffix("_s"), *cells])
     return Table(
         "Simulated against observed (simulated / observed - 1)",
         ["router", "latency", *ERRORS.values()],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workloadlab.reporting.words import (
-    aligned,
+    column,
     grid_of,
     listed,
     plural,
@@ -60,12 +60,13 @@ def test_share(value, said):
     assert share(value) == said
 
 
-def test_a_column_has_one_unit_and_one_number_of_decimals():
+def test_a_column_has_one_unit_and_three_digits():
     unit, factor = time_unit([0.0589, None, 1.9])
-    assert (unit, aligned([0.0589, None, 1.9], factor)) == ("ms", ["59", "-", "1,900"])
-    assert time_unit([0.1, 2.0]) == ("s", 1.0)
+    assert (unit, column([0.0589, None, 1.9], factor)) == ("ms", ["58.9", "-", "1,900"])
+    assert time_unit([0.1, 0.2, 60.0]) == ("ms", 1000.0), "one outlier does not decide"
+    assert time_unit([0.1, 2.0, 3.0]) == ("s", 1.0)
     assert time_unit([None, 0.0]) == ("s", 1.0)
-    assert aligned([0.0, None]) == ["0", "-"]
+    assert column([0.0, None]) == ["0", "-"]
 
 
 def test_sentences():

@@ -80,7 +80,8 @@ def test_paired_differences_find_a_small_constant_gain_in_noise():
     rng = np.random.default_rng(1)
     noise = rng.exponential(5, 2000)
     slow, fast = outcome_of(noise + 1, noise + 2), outcome_of(noise + 0.9, noise + 1.8)
-    pairs = {pair.metric: pair for pair in wl.score(runs_of(slow, fast)).pairs}
+    found = wl.score(runs_of(slow, fast)).pairs
+    pairs = {pair.metric: pair for pair in found if pair.part == "mean"}
     assert pairs["ttft_s"].mean_difference == pytest.approx(0.1)
     assert pairs["ttft_s"].significant
     assert pairs["e2e_s"].low <= pairs["e2e_s"].mean_difference <= pairs["e2e_s"].high

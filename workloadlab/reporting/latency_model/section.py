@@ -97,17 +97,16 @@ def _value(value: object) -> str:
 
 def _card(card: ErrorCard) -> Grid:
     parts = card.slices
-    above = ["", *(part.by for part in parts)]
     rows = tuple(
         (
-            Cell("" if part.by == above[row] else part.by.replace("_", " ")),
+            Cell(part.by.replace("_", " ")),
             Cell(part.slice),
             Cell(f"{part.rows:,}"),
             Cell(f"{part.mape:.2%}"),
             Cell(f"{part.bias:+.2%}"),
             Cell(f"{part.p95:.2%}"),
         )
-        for row, part in enumerate(parts)
+        for part in parts
     )
     return Grid(
         caption="Held-out error by region",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from workloadlab.reporting.canvas import HEIGHT, MUTED, canvas, series, time_axis
 from workloadlab.reporting.facts import Plot
-from workloadlab.reporting.routers.ranking import routers_of, standing
+from workloadlab.reporting.routers.ranking import standing
 from workloadlab.reporting.words import listed, plural, seconds
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def plot_differences(metric: Metric, board: Scoreboard, scale: float, section: s
     ranked = standing(board, scale, metric.name)
     if ranked is None or not ranked.windows:
         return None
-    names = routers_of(board)
+    names = board.routers
     rivals = [rival for rival in ranked.rivals if rival.difference_s is not None]
     return Plot(
         id=f"{section}-{metric.name.removesuffix('_s')}-pairs",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workloadlab.reporting.facts import Cell, Grid
-from workloadlab.reporting.routers.ranking import mean_of, routers_of, standing
-from workloadlab.reporting.words import aligned, plural, three, time_unit
+from workloadlab.reporting.routers.ranking import standing
+from workloadlab.reporting.words import column as texts_of
+from workloadlab.reporting.words import plural, three, time_unit
 from workloadlab.scoring import METRICS
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ __all__ = ["router_grid"]
 
 def router_grid(board: Scoreboard, scale: float, *, note: bool = True) -> Grid:
     """Return one row per router: means over the seeds, the best of each column marked."""
-    routers = routers_of(board)
+    routers = board.routers
     groups: list[tuple[str, int]] = [("", 1)]
     header = ["router"]
-    columns: list[list[Cell]] = [[Cell(router) for router in routers]]
+    columns: list[list[Cell]] = [[Cell(r if board.steady(r, scale) else f"{r} !") for r in routers]]
     for metric in METRICS:
         if metric.reported and metric.parts:
             unit, found = _latency_columns(board, scale, metric)
@@ -31,8 +32,7 @@ def router_grid(board: Scoreboard, scale: float, *, note: bool = True) -> Grid:
             columns += found
     numbers = [metric for metric in METRICS if metric.reported and not metric.parts]
     values = {
-        metric: [mean_of(board, router, scale, metric.name) for router in routers]
-        for metric in numbers
+        metric: [board.mean(router, scale, metric.name) for router in routers] for metric in numbers
     }
     told = [metric for metric in numbers if _tells(metric, values[metric])]
     groups.append(("", len(told)))
@@ -61,12 +61,19 @@ def _latency_columns(
 ) -> tuple[str, list[list[Cell]]]:
     """Return the unit of a latency's columns, and the columns."""
     values = {
-        part: [mean_of(board, router, scale, metric.name, part) for router in routers_of(board)]
+        part: [board.mean(router, scale, metric.name, part) for router in board.routers]
         for part in metric.parts
     }
-    unit, factor = time_unit([value for column in values.values() for value in column])
+    steady = [board.steady(router, scale) for router in board.routers]
+    scaling = [
+        value
+        for column in values.values()
+        for value, counts in zip(column, steady, strict=True)
+        if counts or not any(steady)
+    ]
+    unit, factor = time_unit(scaling)
     return unit, [
-        _means(board, scale, metric, aligned(column, factor))
+        _means(board, scale, metric, texts_of(column, factor))
         if part == "mean" and metric.paired
         else _extreme(column, metric, factor)
         for part, column in values.items()
@@ -75,7 +82,7 @@ def _latency_columns(
 
 def _means(board: Scoreboard, scale: float, metric: Metric, texts: Sequence[str]) -> list[Cell]:
     """Mark the leader of a column of means, and the routers that are not separated from it."""
-    routers, ranked = routers_of(board), standing(board, scale, metric.name)
+    routers, ranked = board.routers, standing(board, scale, metric.name)
     if ranked is None:
         return [Cell(text) for text in texts]
     tied = {ranked.leader, *ranked.tied} if ranked.tied else set()
@@ -87,7 +94,7 @@ def _means(board: Scoreboard, scale: float, metric: Metric, texts: Sequence[str]
 
 def _extreme(values: Sequence[float | None], metric: Metric, factor: float) -> list[Cell]:
     """Mark the best number to three digits, unless all are the same."""
-    texts = aligned(values, factor)
+    texts = texts_of(values, factor)
     rounded = [None if value is None else three(value) for value in values]
     known = [value for value in values if value is not None]
     if metric.better is None or not known or len(set(rounded)) == 1:
@@ -102,6 +109,8 @@ def _extreme(values: Sequence[float | None], metric: Metric, factor: float) -> l
 def _note(board: Scoreboard) -> str:
     seeds = len({run.seed for run in board.runs})
     said = [f"Each number is the mean over {plural(seeds, 'seed')}."] if seeds > 1 else []
+    if not all(run.steady for run in board.runs):
+        said.append("! No steady state: latencies depend on how long the log lasts.")
     if board.pairs:
         said.append(
             "Shaded: the lowest mean, its paired 95% interval against every other router excluding "

@@ -18,8 +18,8 @@ from workloadlab.reporting.canvas import (
     time_axis,
 )
 from workloadlab.reporting.facts import REFERENCE, Key, Plot
-from workloadlab.reporting.routers.ranking import between, routers_of
-from workloadlab.reporting.words import seconds, share
+from workloadlab.reporting.routers.ranking import between
+from workloadlab.reporting.words import listed, seconds, share
 from workloadlab.scoring.timings import Timings, read_timings
 from workloadlab.statistics import quantiles
 
@@ -61,20 +61,23 @@ class LatencyCurve:
 
 @dataclass(frozen=True)
 class Latency:
-    """Curves of the routers, and the target where it is in sight."""
+    """Curves of the routers, the target where it is in sight, and who does not set the scale."""
 
     kind: ClassVar = "latency"
 
     curves: tuple[LatencyCurve, ...]
     target_s: float | None
+    beyond: tuple[str, ...] = ()
 
     def draw(self) -> Figure:
         """Draw the curves over an axis of shares that gives every further nine the same height."""
         figure, axes = canvas()
         several = [np.array(curve.points) for curve in self.curves]
+        scaling = [points for curve, points in zip(self.curves, several, strict=True)
+                   if curve.label not in self.beyond]  # fmt: skip
         low, high = (
-            min(points[0, 0] for points in several),
-            max(points[-1, 0] for points in several),
+            min(points[0, 0] for points in scaling),
+            max(points[-1, 0] for points in scaling),
         )
         if self.target_s is not None:
             axes.axvline(self.target_s, color=MUTED, linewidth=1.2, dashes=(4, 2))
@@ -109,12 +112,16 @@ def timings_of(board: Scoreboard, runs: Runs, scale: float) -> dict[str, list[Ti
             for info, trace in runs
             if (info.router, info.rate_scale) == (router, scale)
         ]
-        for router in routers_of(board)
+        for router in board.routers
     }
 
 
 def plot_latency(
-    metric: Metric, board: Scoreboard, timings: Mapping[str, Sequence[Timings]], section: str
+    metric: Metric,
+    board: Scoreboard,
+    timings: Mapping[str, Sequence[Timings]],
+    scale: float,
+    section: str,
 ) -> Plot:
     """Say the range of median and tail over the routers, and who meets the target.
 
@@ -122,6 +129,7 @@ def plot_latency(
         metric: a latency.
         board: the scoreboard.
         timings: by router, one per seed.
+        scale: rate scale of the timings.
         section: id of the section.
     """
     plot_id = f"{section}-{metric.name.removesuffix('_s')}"
@@ -130,21 +138,25 @@ def plot_latency(
     values = {router: known for router, known in values.items() if len(known)}
     if not values:
         return Plot(id=plot_id, title=title, reading="No run records it.")
-    names = routers_of(board)
+    names = board.routers
     curves = tuple(
         LatencyCurve(router, names.index(router), _points(known))
         for router, known in values.items()
     )
     target = board.slo.get(metric.name)
-    longest = max(curve.points[-1][0] for curve in curves)
+    steady = [router for router in values if board.steady(router, scale)]
+    beyond = tuple(router for router in values if steady and router not in steady)
+    longest = max(curve.points[-1][0] for curve in curves if curve.label not in beyond)
     shown = target is not None and target <= TARGET_IN_SIGHT * longest
     legend = [Key(curve.label, curve.style) for curve in curves]
-    said = _reading(curves)
+    said = _reading([curve for curve in curves if curve.label not in beyond])
+    if beyond:
+        said += f" The axis is cut for {listed(beyond)}, which has no steady state."
     if target is not None:
         within = {router: float(np.mean(known <= target)) for router, known in values.items()}
         said += f" The target of {seconds(target)} is met by {between(within, share)}."
-        beyond = "" if shown else ", beyond the axis"
-        legend.append(Key(f"target, {seconds(target)}{beyond}", REFERENCE))
+        outside = "" if shown else ", beyond the axis"
+        legend.append(Key(f"target, {seconds(target)}{outside}", REFERENCE))
     return Plot(
         id=plot_id,
         title=f"{title} by router",
@@ -152,7 +164,7 @@ def plot_latency(
         definition=f"{metric.about} Cumulative share of the requests that have one, warm-up left "
         "out, seeds pooled; the axis of shares is stretched towards 100% so that tails can be read.",
         n="; ".join(sorted({f"{len(known):,} requests per router" for known in values.values()})),
-        drawing=Latency(curves, target if shown else None),
+        drawing=Latency(curves, target if shown else None, beyond),
         legend=tuple(legend),
     )
 

@@ -17,7 +17,7 @@ from workloadlab.reporting.canvas import (
     time_axis,
 )
 from workloadlab.reporting.facts import Key, Plot
-from workloadlab.reporting.routers.ranking import between, mean_of, routers_of, scales_of
+from workloadlab.reporting.routers.ranking import between
 from workloadlab.reporting.words import plural, seconds, share
 
 if TYPE_CHECKING:
@@ -86,18 +86,16 @@ def plot_slo_by_load(board: Scoreboard, section: str) -> Plot | None:
 
 
 def _load(board: Scoreboard, metric: str, part: str, unit: Literal["seconds", "share"]) -> Load:
-    scales = scales_of(board)
+    scales = board.scales
     curves = (
-        LoadCurve(
-            router, style, tuple((s, mean_of(board, router, s, metric, part)) for s in scales)
-        )
-        for style, router in enumerate(routers_of(board))
+        LoadCurve(router, style, tuple((s, board.mean(router, s, metric, part)) for s in scales))
+        for style, router in enumerate(board.routers)
     )
     return Load(tuple(curves), unit)
 
 
 def _plot(load: Load, board: Scoreboard, plot_id: str, title: str) -> Plot | None:
-    highest = scales_of(board)[-1]
+    highest = board.scales[-1]
     last = {curve.label: curve.points[-1][1] for curve in load.curves}
     known = {router: value for router, value in last.items() if value is not None}
     if not known:

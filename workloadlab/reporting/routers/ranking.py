@@ -18,9 +18,6 @@ __all__ = [
     "Standing",
     "between",
     "focal_scale",
-    "mean_of",
-    "routers_of",
-    "scales_of",
     "standing",
 ]
 
@@ -68,16 +65,6 @@ class Standing:
         return tuple(rival.router for rival in self.rivals if not rival.separated)
 
 
-def routers_of(board: Scoreboard) -> list[str]:
-    """Names of the routers in the order of the board."""
-    return list(dict.fromkeys(run.router for run in board.runs))
-
-
-def scales_of(board: Scoreboard) -> list[float]:
-    """Rate scales of the board, ascending."""
-    return sorted({run.rate_scale for run in board.runs})
-
-
 def focal_scale(scales: list[float]) -> float:
     """Return the scale that is nearest to the recorded rate, the higher of two equally near.
 
@@ -86,27 +73,6 @@ def focal_scale(scales: list[float]) -> float:
         (1.0, 2.0)
     """
     return min(scales, key=lambda scale: (abs(math.log(scale)), -scale))
-
-
-def mean_of(
-    board: Scoreboard, router: str, scale: float, metric: str, part: str = ""
-) -> float | None:
-    """Return a metric of a router at a rate scale: its mean over the seeds, None where one lacks it.
-
-    Args:
-        board: the scoreboard.
-        router: as named on the board.
-        scale: as on the board.
-        metric: its name.
-        part: of a latency's summary, such as "p99".
-    """
-    values = [
-        run.value(metric, part)
-        for run in board.runs
-        if (run.router, run.rate_scale) == (router, scale)
-    ]
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def between(values: Mapping[str, float], words: Callable[[float], str] = seconds) -> str:
@@ -125,18 +91,23 @@ def between(values: Mapping[str, float], words: Callable[[float], str] = seconds
 def standing(board: Scoreboard, scale: float, metric: str) -> Standing | None:
     """Rank the routers by the mean of a latency; None where fewer than two have one.
 
+    Routers without a steady state are left out, unless no other is there.
+
     The leader is picked by its mean, and each rival has its own 95 % interval: nothing is corrected
     for comparing several.
     """
-    means = {router: mean_of(board, router, scale, metric, "mean") for router in routers_of(board)}
+    means = {router: board.mean(router, scale, metric, "mean") for router in board.routers}
     known = {router: mean for router, mean in means.items() if mean is not None}
+    steady = {router: mean for router, mean in known.items() if board.steady(router, scale)}
+    known = steady or known
     if len(known) < 2:
         return None
     leader = min(known, key=lambda router: known[router])
     pairs = [
         pair
         for pair in board.pairs
-        if (pair.rate_scale, pair.metric) == (scale, metric) and leader in (pair.router, pair.other)
+        if (pair.rate_scale, pair.metric, pair.part) == (scale, metric, "mean")
+        and leader in (pair.router, pair.other)
     ]
     rivals = {router: Rival(router, None, None, None, separated=False) for router in known}
     del rivals[leader]

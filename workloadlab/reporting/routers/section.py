@@ -10,7 +10,7 @@ from workloadlab.reporting.routers.differences import plot_differences
 from workloadlab.reporting.routers.grid import router_grid
 from workloadlab.reporting.routers.latency import plot_latency, timings_of
 from workloadlab.reporting.routers.load import plot_slo_by_load, plot_ttft_by_load
-from workloadlab.reporting.routers.ranking import focal_scale, routers_of, scales_of, standing
+from workloadlab.reporting.routers.ranking import focal_scale, standing
 from workloadlab.reporting.words import grid_of, listed, plural, seconds, share
 from workloadlab.scoring import OUTSIDE_WORTH_A_WARNING
 from workloadlab.scoring.metrics import HEADLINES, METRICS, metric_named
@@ -28,7 +28,7 @@ __all__ = ["router_section"]
 
 def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Section:
     """Summarise a scoreboard; the runs it scored add the latency distributions."""
-    scales = scales_of(board)
+    scales = board.scales
     scale = focal_scale(scales)
     grids = [router_grid(board, each, note=each == scales[-1]) for each in scales]
     tables = [grid_of(table) for table in board.tables()]
@@ -53,26 +53,28 @@ def _plots(
     """Yield the figures; distributions at one rate scale and only where the runs are given."""
     timings = timings_of(board, runs, scale) if runs else None
     for metric in METRICS:
-        if metric.paired:
-            yield plot_latency(metric, board, timings, section_id) if timings else None
+        if metric.parts and metric.paired:
+            yield plot_latency(metric, board, timings, scale, section_id) if timings else None
             yield plot_differences(metric, board, scale, section_id)
-    if len(scales_of(board)) > 1:
+    if len(board.scales) > 1:
         yield plot_ttft_by_load(board, section_id)
         yield plot_slo_by_load(board, section_id)
 
 
 def _summary(board: Scoreboard, scale: float) -> str:
-    names = routers_of(board)
+    names = board.routers
     where = _cluster_words(board.cluster)
     said = [
         f"{plural(len(names), 'router')} replayed {board.runs[0].requests:,} requests"
         + (f" on {where}" if where else "")
         + f" at {_rate(scale)}."
     ]
-    for metric in HEADLINES:
-        ranked = standing(board, scale, metric)
-        if ranked:
-            said.append(_verdict(ranked, metric))
+    if any(board.steady(name, scale) for name in names):
+        ranks = [(standing(board, scale, metric), metric) for metric in HEADLINES]
+        said += [_verdict(ranked, metric) for ranked, metric in ranks if ranked]
+    else:
+        verdict = next(each for each in board.verdicts() if each.rate_scale == scale)
+        said = [verdict.sentence, *said]
     if board.slo:
         said.append(_slo_verdict(board, scale))
     return " ".join(said)
@@ -125,7 +127,7 @@ def _cluster_words(cluster: dict[str, Any]) -> str:
 
 
 def _findings(board: Scoreboard, scale: float) -> list[Finding]:
-    found = []
+    found = [*_unsteady(board), *_uneven(board)]
     lost = {run.run_id: run.requests - run.served for run in board.runs}
     if any(lost.values()):
         most = max(lost, key=lambda run_id: lost[run_id])
@@ -153,8 +155,30 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
     return found
 
 
+def _unsteady(board: Scoreboard) -> Iterator[Finding]:
+    """Say at which rates which routers do not hold the load."""
+    for scale in board.scales:
+        off = [router for router in board.routers if not board.steady(router, scale)]
+        states = [run.saturation for r in off if (run := board.worst(r, scale)) and run.saturation]
+        if off:
+            state = max(states, key=lambda each: each.served_share)
+            yield Finding("warning", "Routers",
+                          f"No steady state with {listed(off)} at {_rate(scale)}: {state}. Their "
+                          "latencies depend on how long the log lasts; figures are scaled without "
+                          "them.")  # fmt: skip
+
+
+def _uneven(board: Scoreboard) -> Iterator[Finding]:
+    """Name the routers that leave instances idle, once each."""
+    for router in board.routers:
+        uneven = next((run.imbalance for run in board.runs
+                       if run.router == router and run.imbalance), None)  # fmt: skip
+        if uneven:
+            yield Finding("warning", "Routers", f"With {router}, {uneven}.")
+
+
 def _setting(board: Scoreboard, scale: float) -> tuple[tuple[str, str], ...]:
-    scales, seeds = scales_of(board), {run.seed for run in board.runs}
+    scales, seeds = board.scales, {run.seed for run in board.runs}
     pairs = [("Requests per run", f"{board.runs[0].requests:,}")]
     for pool in board.cluster.get("pool", []):
         limits = [

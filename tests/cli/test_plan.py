@@ -1,0 +1,49 @@
+"""What `plan` prints, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.traces import requests_every
+
+CLUSTER = '[[pool]]\nlatency = "rtxpro6000-llama-3.1-8b"\nmax_num_seqs = 16\n'
+
+
+@pytest.fixture
+def files(tmp_path):
+    requests_every(0.1, 300, output_tokens=50).save(tmp_path / "log.trace")
+    (tmp_path / "c.toml").write_text(CLUSTER)
+    (tmp_path / "prices.toml").write_text('["RTX PRO 6000"]\nusd_per_hour = 2.0\n')
+    return tmp_path
+
+
+def test_a_plan_ends_with_its_sentence(run, files):
+    words = ("plan", "log.trace", "--cluster", "c.toml", "--slo", "ttft=1,tpot=0.05")
+    code, out, _ = run(
+        *words, "--router", "random,least_requests", "--growth", "2,30", "--prices", "prices.toml"
+    )
+    assert code == 0
+    assert "Instances for the peak" in out
+    assert "1 GPU, $2.00 per hour" in out
+    assert "99% of the requests within TTFT ≤ 1 s and TPOT ≤ 50 ms" in " ".join(out.split())
+    code, out, _ = run(*words, "--json", "--growth", "")
+    facts = json.loads(out)
+    assert (code, facts["schema_version"], facts["instances"]) == (0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("", 2, "a plan needs targets"),
+        ("--slo ttft=1 --attain 2", 2, "attain = 2.0"),
+        ("--slo ttft=1 --growth fast", 2, "--growth 'fast'"),
+        ("--slo ttft=1 --prices none.toml", 2, "no such price file"),
+        ("--slo ttft=1 --prices c.toml", 3, "is no price"),
+        ("--slo ttft=1 --from-log", 2, "needs ttft_ns and e2e_ns"),
+    ],
+)
+def test_mistakes_get_a_sentence(run, files, words, code, said):
+    got, out, err = run("plan", "log.trace", "--cluster", "c.toml", *words.split())
+    assert (got, out) == (code, "")
+    assert said in err

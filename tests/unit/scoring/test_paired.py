@@ -1,0 +1,167 @@
+"""Comparisons: equal routers, planted effects, several at once, seeds, and gates."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.runs import outcome_of, run_info, runs_of
+
+import workloadlab as wl
+from workloadlab.errors import UsageError
+from workloadlab.scoring import Gate
+from workloadlab.scoring.measure import Measure
+from workloadlab.scoring.windows import standard_error
+
+REQUESTS = 1200
+
+
+def latencies(seed, scale=1.0, n=REQUESTS):
+    """Return waits that neighbours share and work that they do not, in seconds."""
+    rng = np.random.default_rng(seed)
+    shared = np.repeat(rng.gamma(2, 0.05, n // 10), 10)
+    return (shared + rng.gamma(4, 0.02, n)) * scale
+
+
+def routers(**ttft):
+    infos = tuple(run_info(name) for name in ttft)
+    outcomes = tuple(outcome_of(values, values + 1) for values in ttft.values())
+    return wl.Runs(infos, outcomes)
+
+
+def test_a_router_against_itself_differs_in_one_comparison_of_twenty():
+    mean = Measure.named("ttft_s")
+    found = 0
+    for seed in range(400):
+        contrast = mean.contrast(latencies(2 * seed), latencies(2 * seed + 1))
+        found += standard_error(contrast).p_value(contrast.sum()) < 0.05
+    assert 0.03 * 400 <= found <= 0.07 * 400
+
+
+def test_a_planted_effect_is_found_as_often_as_stated():
+    """Where the stated least detectable effect is 3 %, 3 % are found four times of five."""
+    rng, found, stated = np.random.default_rng(0), 0, []
+    for seed in range(100):
+        base = latencies(seed)
+        other = base * (1.03 + rng.normal(0, 0.277, REQUESTS))
+        (pair,) = [p for p in wl.score(routers(a=other, b=base)).pairs
+                   if (p.metric, p.part) == ("ttft_s", "mean")]  # fmt: skip
+        found += pair.significant
+        stated.append(pair.least_detectable / base.mean())
+    assert np.mean(stated) == pytest.approx(0.03, rel=0.25)
+    assert 0.65 <= found / 100 <= 0.92
+
+
+def test_routers_within_one_percent_are_called_equal():
+    base = latencies(0)
+    noise = np.random.default_rng(1).normal(0, 0.001, REQUESTS)
+    board = wl.score(routers(a=base, b=base + noise - noise.mean()))
+    assert board.pairs[0].equal
+    assert "No difference that matters" in str(board)
+    assert "the same within 1%" in str(board)
+
+
+def test_a_difference_is_said_against_the_baseline_in_percent():
+    base = latencies(0)
+    board = wl.score(routers(round_robin=base, fast=base * 0.7))
+    said = str(board)
+    assert "Best is fast: lowest mean TTFT" in said
+    assert re.search(r"30\.0% \([^)]+\) below round_robin", " ".join(said.split()))
+    assert board.baseline == "round_robin"
+    pair = board.compared("round_robin", "fast", 1.0, Measure.named("ttft_s"))
+    assert pair.effect == pytest.approx(1 / 0.7 - 1)
+
+
+def test_what_cannot_be_separated_comes_with_what_would_have_been_found():
+    board = wl.score(routers(a=latencies(0), b=latencies(1)))
+    assert "No router is separated from" in str(board)
+    assert "would have been found with a chance of 80%" in str(board).replace("\n  ", " ")
+
+
+def test_holm_raises_the_p_values_of_many_comparisons():
+    board = wl.score(routers(**{f"r{seed}": latencies(seed) for seed in range(5)}))
+    family = [p for p in board.pairs if (p.metric, p.part) == ("ttft_s", "mean")]
+    assert len(family) == 10
+    least = min(family, key=lambda pair: pair.p_value)
+    assert least.p_adjusted == pytest.approx(min(1, 10 * least.p_value))
+    assert all(pair.p_adjusted >= pair.p_value for pair in family)
+
+
+def test_a_router_that_no_seed_changes_counts_once():
+    base, other = latencies(0), [latencies(seed) for seed in (1, 2)]
+    infos = [run_info("fixed", seed=s) for s in (0, 1)] + [
+        run_info("drawn", seed=s) for s in (0, 1)
+    ]
+    outcomes = [outcome_of(v, v + 1) for v in (base, base, *other)]
+    board = wl.score(wl.Runs(tuple(infos), tuple(outcomes)))
+    pair = board.pairs[0]
+    assert pair.requests == 2 * REQUESTS
+    assert pair.mean_difference == pytest.approx(base.mean() - np.mean(other), abs=1e-6)
+    once = wl.score(wl.Runs(tuple(infos[1:]), tuple(outcomes[1:])))
+    assert once.pairs[0] == pair
+
+
+def test_tables_average_over_seeds_and_fit_a_terminal():
+    infos = tuple(run_info(name, rate_scale=scale, seed=seed)
+                  for name in ("round_robin", "least_requests") for scale in (0.5, 1.0)
+                  for seed in (0, 1))  # fmt: skip
+    outcomes = tuple(outcome_of(latencies(n), latencies(n) + 1) for n in range(len(infos)))
+    board = wl.score(wl.Runs(infos, outcomes), slo=wl.SLO(ttft_s=0.2, tpot_s=0.05))
+    table = board.tables()[0]
+    assert len(table.rows) == 4
+    assert "means over 2 seeds" in table.title
+    assert max(map(len, str(board).splitlines())) <= 80
+    assert "round_robin - least_requests" in board.text(all_pairs=True)
+
+
+GATES = {
+    "mean ttft_s > +5% vs round_robin": ["slow"],
+    "ttft_s > +5% vs round_robin": ["slow"],
+    "p99 ttft_s > +5% vs round_robin": ["slow"],
+    "ttft_s > 60% vs round_robin": [],
+    "ttft_s < -5% vs slow": ["round_robin"],
+    "slo_attainment < 0.999": ["round_robin", "slow"],
+    "p50 e2e_s > 10": [],
+}
+
+
+@pytest.mark.parametrize("text", GATES)
+def test_a_gate_fails_who_is_beyond_it(text):
+    base = latencies(0, n=4000)
+    board = wl.score(routers(round_robin=base, slow=base * 1.5), slo=wl.SLO(ttft_s=0.2))
+    assert [said.split()[0] for said in Gate.of(text).failures(board)] == GATES[text]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ttft_s", "is no gate"),
+        ("ttft_s > 5 vs a", "is no gate"),
+        ("ttft_s > 5%", "is no gate"),
+        ("speed > 5% vs a", "no metric is called 'speed'"),
+        ("p42 ttft_s > 5% vs a", "ttft_s has no p42"),
+        ("ttft_s > 5% vs nobody", "no router is called 'nobody'"),
+        ("load_cv > 5% vs a", "no two runs can be compared in load_cv"),
+        ("slo_attainment < 0.9", "no run has a share within the SLO"),
+    ],
+)
+def test_a_gate_that_says_nothing_is_refused(text, said):
+    board = wl.score(routers(a=latencies(0), b=latencies(1)))
+    with pytest.raises(UsageError, match=said):
+        Gate.of(text).failures(board)
+
+
+def test_an_effect_that_is_not_separated_passes():
+    board = wl.score(routers(a=latencies(0), b=latencies(1) * 1.01))
+    pair = board.compared("b", "a", 1.0, Measure.named("ttft_s"))
+    assert not pair.significant
+    assert Gate.of(f"ttft_s > {pair.effect * 50:.3f}% vs a").failures(board) == []
+    certain = replace(board, pairs=[replace(p, significant=True) for p in board.pairs])
+    assert (pair.effect > 0) == bool(Gate.of("ttft_s > 0% vs a").failures(certain))
+
+
+def test_no_such_baseline():
+    with pytest.raises(UsageError, match="no router is called 'best'"):
+        wl.score(runs_of(outcome_of([1], [2])), baseline="best")

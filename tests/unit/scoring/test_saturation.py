@@ -1,0 +1,106 @@
+"""Runs that do not hold their load say so first, and so do routers that leave instances idle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.runs import outcome_of, run_info, runs_of
+from support.traces import requests_at
+
+import workloadlab as wl
+from workloadlab.scoring import saturation
+from workloadlab.scoring.timings import read_timings
+
+SECOND = 10**9
+
+
+def served_at(rate_rps, offered_rps, n=2000, **columns):
+    """Return requests of which so many end per second, in order, each after at least 0.5 s."""
+    arrival = np.cumsum(np.random.default_rng(0).exponential(1 / offered_rps, n))
+    end, last = np.zeros(n), 0.0
+    for row, moment in enumerate(arrival):
+        last = max(last + 1 / rate_rps, moment + 0.5)
+        end[row] = last
+    lasted = ((end - arrival) * SECOND).astype(int)
+    return requests_at(arrival, ttft_ns=lasted, e2e_ns=lasted, **{"instance_id": "a", **columns})
+
+
+def test_an_overload_has_no_steady_state():
+    found = saturation(read_timings(served_at(48, 104)))
+    assert not found.steady
+    assert found.served_share == pytest.approx(48 / 104, rel=0.03)
+    assert found.drift_low_rps < 104 - 48 < found.drift_high_rps
+    said = str(wl.score(runs_of(served_at(48, 104))))
+    assert "At the recorded rate: No steady state" in said
+    assert "r0 !" in said
+
+
+@pytest.mark.parametrize("rate", [60, 90])
+def test_a_load_that_is_held_is_steady(rate):
+    found = saturation(read_timings(served_at(100, rate)))
+    assert found.steady
+    assert found.served_share == pytest.approx(1, abs=0.02)
+    assert "teady" not in str(wl.score(runs_of(served_at(100, rate))))
+
+
+def test_a_slow_rise_of_the_load_is_no_overload():
+    arrival = np.sort(np.random.default_rng(0).triangular(0, 1000, 1000, 20_000))
+    trace = requests_at(arrival, ttft_ns=SECOND, e2e_ns=5 * SECOND)
+    assert saturation(read_timings(trace)).steady
+
+
+def test_rejected_requests_are_no_backlog():
+    outcomes = ["ok", "rejected"] * 500
+    trace = served_at(100, 90, 1000, outcome=outcomes)
+    found = saturation(read_timings(trace))
+    assert found.steady
+    assert found.served_share == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_log_shorter_than_its_requests_fills_and_is_no_overload():
+    short = {"ttft_ns": SECOND // 20, "e2e_ns": 4 * SECOND, "instance_id": "a"}
+    assert saturation(read_timings(requests_at(np.arange(300) / 100, **short))).steady
+    waits = (np.arange(300) / 100 * 2 * SECOND).astype(int)
+    waiting = {"ttft_ns": waits, "e2e_ns": waits + 4 * SECOND, "instance_id": "a"}
+    assert not saturation(read_timings(requests_at(np.arange(300) / 100, **waiting))).steady
+
+
+def test_too_few_requests_say_nothing():
+    assert saturation(read_timings(served_at(48, 104, 99))) is None
+    assert wl.score(runs_of(outcome_of([None] * 200, [None] * 200))).runs[0].steady
+
+
+def test_a_log_with_timings_is_scored_by_its_path(tmp_path):
+    path = served_at(48, 104).save(tmp_path / "prod.trace").path
+    board = wl.score(path)
+    assert board.routers == ["observed"]
+    assert "No steady state" in str(board)
+
+
+def one_of_sixteen(share):
+    n = 1000
+    busy = round(share * n)
+    names = ["i0"] * busy + [f"i{1 + row % 15}" for row in range(n - busy)]
+    return outcome_of([0.1] * n, [0.2] * n, instance_id=names)
+
+
+def test_a_router_that_uses_one_instance_gets_its_sentence():
+    board = wl.score(runs_of(one_of_sixteen(0.96), instances=16))
+    assert "With r0, one of 16 instances takes 96% of the tokens." in str(board)
+    assert board.to_dict()["runs"][0]["imbalance"]["busy"] == 1
+
+
+def test_an_even_router_gets_none():
+    names = [f"i{row % 16}" for row in range(1600)]
+    even = outcome_of([0.1] * 1600, [0.2] * 1600, instance_id=names)
+    assert wl.score(runs_of(even, instances=16)).runs[0].imbalance is None
+
+
+def test_an_overloaded_router_does_not_set_the_unit_of_a_column():
+    rng = np.random.default_rng(0)
+    fine = outcome_of(rng.gamma(4, 0.025, 400), rng.gamma(4, 0.025, 400) + 0.2)
+    lost = served_at(0.3, 1, 400)
+    runs = wl.Runs((run_info("fine"), run_info("lost")), (fine, lost))
+    table = wl.score(runs).tables()[0]
+    assert "ttft mean, ms" in table.header
+    assert [row[0] for row in table.rows] == ["fine", "lost !"]

@@ -1,0 +1,288 @@
+"""What a plan says: in words, tables and JSON."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workloadlab.errors import DataError, UsageError
+from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf
+from workloadlab.planning.prices import Price
+from workloadlab.planning.question import Trial
+from workloadlab.scoring.verdict import targets_words
+from workloadlab.tables import Cell, Table, duration
+from workloadlab.words import listed, plural, share, three
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Plan"]
+
+SCHEMA_VERSION = 1
+COLUMNS = 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How many instances a trace needs for a service level.
+
+    Attributes:
+        trace: its name.
+        requests: of the whole trace.
+        span_s: of its arrivals.
+        peak: the window with the most work per second, with what it needs.
+        slo: targets, by latency.
+        attain: share of the requests that must meet them.
+        pool, latency_model, gpu: what is counted.
+        gpus_per_instance: of one instance.
+        router: the one that needs the fewest instances; "" if none holds the load.
+        routers: every router at the peak, the fewest instances first.
+        hours: every window of the trace with the best router; empty for a single one.
+        growth: the peak at higher rates.
+        error: the peak if the latency model is too fast by its held-out error, else by 10 %.
+        start_up_s: of an instance, for the bound of an autoscaler.
+        price: of one GPU; None where unknown.
+    """
+
+    trace: str
+    requests: int
+    span_s: float
+    peak: HourPlan
+    slo: dict[str, float]
+    attain: float
+    pool: str
+    latency_model: str
+    gpu: str
+    gpus_per_instance: int
+    router: str
+    routers: tuple[RouterPlan, ...]
+    hours: tuple[HourPlan, ...]
+    growth: tuple[WhatIf, ...]
+    error: WhatIf | None
+    start_up_s: float
+    price: Price | None
+
+    @property
+    def instances(self) -> int | None:
+        """Fewest instances that hold every window with the best router; None if no number does."""
+        needed = [self.peak.instances, *(hour.instances for hour in self.hours)]
+        known = [count for count in needed if count is not None]
+        return max(known) if len(known) == len(needed) else None
+
+    @property
+    def lost(self) -> Trial | None:
+        """The peak with one instance fewer than it needs; None if it needs one."""
+        best = self.routers[0]
+        return best.trial(best.instances - 1) if best.instances else None
+
+    @property
+    def gpu_hours(self) -> float | None:
+        """Of the whole trace with a fixed number of instances."""
+        if self.instances is None:
+            return None
+        return self.instances * self.gpus_per_instance * self.span_s / 3600
+
+    def autoscaled_gpu_hours(self, *, start_up: bool) -> float | None:
+        """Return the GPU-hours of an autoscaler that knows the future; no real one takes fewer.
+
+        Each window has the fewest instances that hold it. With start-up, an instance that a window has
+        beyond the one before runs `start_up_s` longer, so that it is ready in time.
+        """
+        counts = [hour.instances for hour in self.hours]
+        if not self.hours or None in counts:
+            return None
+        known = [count or 0 for count in counts]
+        busy_s = sum(n * hour.length_s for n, hour in zip(known, self.hours, strict=True))
+        rises = sum(max(0, now - before) for before, now in zip([0, *known], known, strict=False))
+        waits_s = rises * self.start_up_s if start_up else 0.0
+        return (busy_s + waits_s) * self.gpus_per_instance / 3600
+
+    def usd_per_hour(self, instances: int) -> float | None:
+        """Return the rent of so many instances; None without a price."""
+        gpus = instances * self.gpus_per_instance
+        return None if self.price is None else gpus * self.price.usd_per_hour
+
+    @property
+    def sentence(self) -> str:
+        """The answer."""
+        part, targets = f"{self.attain * 100:.4g}%", targets_words(self.slo)
+        rate = f"{three(self.peak.rate_rps)} requests/s"
+        if not self.router or self.instances is None:
+            most = max((t.met for r in self.routers for t in r.trials), default=0.0)
+            return (
+                f"No number of instances of {self.latency_model} serves {part} of the requests within "
+                f"{targets}: at the peak of {rate} at most {share(most)} are, however many there are."
+            )
+        usd = self.usd_per_hour(self.instances)
+        gpus = self.instances * self.gpus_per_instance
+        cost = f", {plural(gpus, 'GPU')}" + (f", ${usd:,.2f} per hour" if usd is not None else "")
+        holds = "holds" if self.instances == 1 else "hold"
+        return (
+            f"{plural(self.instances, 'instance')} of {self.latency_model}{self._around}{cost}, "
+            f"{holds} the peak of {rate} with {self.router}, {part} of the requests within {targets}."
+        )
+
+    @property
+    def _around(self) -> str:
+        best = self.routers[0]
+        if (best.low, best.high) == (best.instances, best.instances):
+            return ""
+        if best.high is None:
+            return f" ({best.low:,} or more within the interval)"
+        return f" ({best.low:,} to {best.high:,} within the interval)"
+
+    @property
+    def more(self) -> tuple[str, ...]:
+        """What else a decision rests on, a sentence each."""
+        return tuple(self._sentences())
+
+    def _sentences(self) -> Iterator[str]:
+        if self.instances is None:
+            return
+        others = [r for r in self.routers if r.router != self.router]
+        if others:
+            same = [r.router for r in others if r.instances == self.routers[0].instances]
+            said = [f"{r.router} needs {r.instances:,}" if r.instances else
+                    f"with {r.router} no number is enough" for r in others
+                    if r.router not in same]  # fmt: skip
+            said += (
+                [f"{listed(same)} {'needs' if len(same) == 1 else 'need'} as many"] if same else []
+            )
+            yield f"Of the other routers, {listed(said)}."
+        if self.lost:
+            yield (
+                f"If one of {self.lost.instances + 1:,} instances is lost, "
+                f"{share(self.lost.met)} of the requests meet the targets"
+                + ("" if self.lost.steady else ", and the backlog grows")
+                + f"; {self.instances + 1:,} survive the loss of one."
+            )
+        if self.growth and {w.instances for w in self.growth} == {self.peak.instances}:
+            yield f"Up to {self.growth[-1].change} as many are enough."
+        elif self.growth:
+            said = [f"{w.instances:,} at {w.change}" if w.instances else f"no number at {w.change}"
+                    for w in self.growth]  # fmt: skip
+            yield f"If traffic grows: {listed(said)}."
+        if self.error:
+            count = f"{self.error.instances:,}" if self.error.instances else "no number"
+            yield f"If {self.error.change}, it takes {count}."
+        yield from self._autoscaler()
+
+    def _autoscaler(self) -> Iterator[str]:
+        fixed = self.gpu_hours
+        perfect = self.autoscaled_gpu_hours(start_up=False)
+        started = self.autoscaled_gpu_hours(start_up=True)
+        if fixed and perfect is not None and started is not None:
+            width = duration(self.hours[0].length_s)
+            yield (
+                f"A perfect autoscaler with steps of {width} takes {three(perfect)} of "
+                f"{three(fixed)} GPU-hours ({share(max(0.0, 1 - perfect / fixed))} less), or "
+                f"{three(started)} if an instance takes {duration(self.start_up_s)} to start; no real "
+                "one takes fewer."
+            )
+
+    def tables(self) -> list[Table]:
+        """Return what people read: routers, what-ifs, and the windows."""
+        usd = self.price is not None
+        rows: list[list[Cell]] = []
+        for found in self.routers:
+            trial = found.trial(found.instances) if found.instances else None
+            cost = self.usd_per_hour(found.instances) if found.instances else None
+            rows.append(
+                [found.router, found.instances, found.low, found.high,
+                 None if trial is None else share(trial.met),
+                 *([None if cost is None else f"{cost:,.2f}"] if usd else [])]
+            )  # fmt: skip
+        header = ["router", "instances", "low", "high", "SLO met", *(["$/hour"] if usd else [])]
+        start, length = duration(self.peak.start_s), duration(self.peak.length_s)
+        tables = [Table(f"Instances for the peak: {length} from {start} on", header, rows)]
+        ifs = [*self.growth, *([self.error] if self.error else [])]
+        if ifs:
+            changed: list[list[Cell]] = [[each.change, each.instances] for each in ifs]
+            tables.append(Table(f"What if, with {self.router}", ["change", "instances"], changed))
+        if self.hours:
+            tables.append(
+                Table(
+                    f"By window, with {self.router}",
+                    ["from", "requests", "requests/s", "instances"],
+                    [[duration(h.start_s) if h.start_s else "0 s", h.requests, three(h.rate_rps),
+                      h.instances] for h in self.hours],
+                )
+            )  # fmt: skip
+        return tables
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data, the sentences among them."""
+        facts = {key: value for key, value in vars(self).items()}  # noqa: C416
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "instances": self.instances,
+            "sentence": self.sentence,
+            "more": list(self.more),
+            "gpu_hours": self.gpu_hours,
+            "autoscaled_gpu_hours": self.autoscaled_gpu_hours(start_up=False),
+            "autoscaled_gpu_hours_with_start_up": self.autoscaled_gpu_hours(start_up=True),
+            **{key: _plain(value) for key, value in facts.items()},
+        }
+
+    def to_json(self) -> str:
+        """Return `to_dict` as JSON text; never NaN."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Plan:
+        """Read what `to_json` wrote.
+
+        Raises:
+            UsageError: no such file.
+            DataError: no plan, or one of another version.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise UsageError("no such plan", where=str(path), fix="workloadlab plan --json")
+        try:
+            facts = json.loads(path.read_text())
+            given = {key.name: facts[key.name] for key in fields(cls)}
+            return cls(
+                **given
+                | {
+                    "peak": HourPlan(**given["peak"]),
+                    "routers": tuple(_router_plan(each) for each in given["routers"]),
+                    "hours": tuple(HourPlan(**each) for each in given["hours"]),
+                    "growth": tuple(WhatIf(**each) for each in given["growth"]),
+                    "error": given["error"] and WhatIf(**given["error"]),
+                    "price": given["price"] and Price(**given["price"]),
+                }
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                "is no plan", where=str(path), fix="write one with workloadlab plan --json"
+            ) from error
+
+    def text(self) -> str:
+        """Return tables and sentences as lines of 80 columns."""
+        parts = [table.text() for table in self.tables()]
+        said = [textwrap.fill(words, COLUMNS, subsequent_indent="  ") for words in
+                (self.sentence, *self.more)]  # fmt: skip
+        return "\n\n".join([*parts, "\n".join(said)])
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        return "".join(table.html() for table in self.tables())
+
+
+def _router_plan(facts: dict[str, Any]) -> RouterPlan:
+    return RouterPlan(**facts | {"trials": tuple(Trial(**trial) for trial in facts["trials"])})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return asdict(value) if hasattr(value, "__dataclass_fields__") else value

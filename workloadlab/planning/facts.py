@@ -1,0 +1,68 @@
+"""What a plan holds: a router, a window of the trace, and a change, each with what it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workloadlab.planning.question import Trial
+
+__all__ = ["HourPlan", "RouterPlan", "WhatIf"]
+
+
+@dataclass(frozen=True)
+class RouterPlan:
+    """What one router needs at the peak.
+
+    Attributes:
+        router: its name.
+        instances: least number that holds the peak; None if no number does.
+        low, high: least numbers at which the upper and the lower end of the attainment's interval
+            reach the goal; None if no number does.
+        trials: every number that was tried, ascending.
+    """
+
+    router: str
+    instances: int | None
+    low: int | None
+    high: int | None
+    trials: tuple[Trial, ...]
+
+    def trial(self, instances: int) -> Trial | None:
+        """Return what was found with so many instances; None if that was not tried."""
+        return next((each for each in self.trials if each.instances == instances), None)
+
+
+@dataclass(frozen=True)
+class HourPlan:
+    """What one window of the trace needs.
+
+    Attributes:
+        start_s: since the first arrival.
+        length_s: of the window.
+        requests: that arrive in it.
+        rate_rps: arrivals per second.
+        instances: least number that holds it; None if no number does.
+    """
+
+    start_s: float
+    length_s: float
+    requests: int
+    rate_rps: float
+    instances: int | None
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """What the peak needs if something differs.
+
+    Attributes:
+        change: in words.
+        factor: on the arrival rate, or on the time of every step.
+        instances: least number that holds it; None if no number does.
+    """
+
+    change: str
+    factor: float
+    instances: int | None

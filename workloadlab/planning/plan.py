@@ -1,0 +1,223 @@
+"""`plan`: how many instances a trace needs for a service level, with which router, at what cost."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from workloadlab.errors import UsageError
+from workloadlab.execution import run_lanes
+from workloadlab.planning.answer import Plan
+from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf
+from workloadlab.planning.prices import load_prices, price_of
+from workloadlab.planning.question import Question
+from workloadlab.planning.search import least_instances
+from workloadlab.planning.windows import windows_of
+from workloadlab.routing import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
+
+    from workloadlab.latency import LatencyModel
+    from workloadlab.planning.prices import Price
+    from workloadlab.planning.windows import Window
+    from workloadlab.routing import Router
+    from workloadlab.scoring import SLO
+    from workloadlab.simulation import Cluster
+    from workloadlab.trace import Trace
+
+__all__ = ["plan"]
+
+HOUR_S = 3600.0
+GROWTH = (1.1, 1.25, 1.5, 2.0)
+UNMEASURED_ERROR = 0.1
+"""Of the step time of a model that was never held against measurements."""
+
+BUSY = 0.7
+"""Share of its time that an instance works at the first guess."""
+
+
+def plan(
+    trace: Trace,
+    cluster: Cluster,
+    *,
+    slo: SLO,
+    attain: float = 0.99,
+    routers: Iterable[str | Router | Callable[..., Any]] = ("round_robin", "least_requests"),
+    pool: str | None = None,
+    window_s: float | None = None,
+    growth: Sequence[float] = GROWTH,
+    start_up_s: float = 120.0,
+    prices: dict[str, Price] | None = None,
+    threads: int | None = None,
+) -> Plan:
+    """Find the least number of instances that serves a trace at a service level, by simulating it.
+
+    The trace is cut into hours. The one with the most work per second is the peak: for each router the
+    number of instances is doubled until the share of requests that meet the targets reaches `attain`
+    in a steady state, then bisected. With the best router each hour is searched too. More instances
+    are taken to serve no worse, which a router may break by a little.
+
+    Args:
+        trace: needs arrivals and lengths.
+        cluster: the pool's engine; its number of instances does not matter.
+        slo: targets; see `SLO`.
+        attain: share of the requests that must meet them.
+        routers: as for `replay`.
+        pool: name of the pool that is planned; the others stay as they are. None for the only one.
+        window_s: width of a window; None for an hour, or the whole of a trace under two hours.
+        growth: factors on the peak's rate to plan for besides.
+        start_up_s: until a new instance serves, for the bound of an autoscaler.
+        prices: by GPU; None for those that ship.
+        threads: searches at a time; None for one per core. The answer does not depend on it.
+
+    Raises:
+        UsageError: no targets, a share out of range, several pools and none named, or events.
+        UnsupportedError: the trace lacks what a replay or a router needs.
+
+    Example:
+        >>> from workloadlab import SLO, Cluster, LatencyModel, Trace
+        >>> trace = Trace.of([(number * 0.1, 10, 10) for number in range(600)])
+        >>> cluster = Cluster.uniform(
+        ...     1, LatencyModel.linear(constant_s=0.05), max_num_seqs=2, step_overhead_s=0.0)
+        >>> found = plan(trace, cluster, slo=SLO(ttft_s=0.3), routers=["round_robin"], growth=[2])
+        >>> found.instances, found.growth[0].instances
+        (3, 5)
+    """
+    index = _pool_index(cluster, pool)
+    if not slo.to_dict():
+        raise UsageError("a plan needs targets", fix="give slo=SLO(ttft_s=1.0), or --slo ttft=1")
+    if not 0 < attain <= 1:
+        raise UsageError(f"attain = {attain}", fix="use a share of the requests, such as 0.99")
+    if cluster.events:
+        raise UsageError("a plan takes no events", fix="remove [[event]] from the cluster")
+    trace.require("lengths", "a plan")
+    if trace.requests == 0:
+        raise UsageError("the trace has no requests, so there is nothing to plan for")
+    policies = _resolved(routers)
+    model = cluster.pools[index].latency
+    if window_s is None and trace.span_s >= 2 * HOUR_S:
+        window_s = HOUR_S
+    windows = windows_of(trace, model, window_s)
+    peak = max(windows, key=lambda window: window.work_s / max(window.length_s, 1e-9))
+
+    def question(window: Window, policy: Router) -> Question:
+        return Question(window.trace, cluster, index, policy, slo)
+
+    asked = [question(peak, policy) for policy in policies]
+    found = run_lanes(
+        lambda each: _router_plan(each, attain, _guess(peak)),
+        [(each,) for each in asked],
+        threads=threads,
+    )
+    ranked = sorted(zip(found, asked, strict=True), key=lambda pair: _order(pair[0]))
+    best, base = ranked[0]
+    count = best.instances
+    hours: list[HourPlan] = []
+    changes: list[WhatIf] = []
+    error = None
+    if count is not None:
+        if len(windows) > 1:
+            hours = run_lanes(
+                lambda window: _hour(
+                    window, question(window, base.router), attain, _share(count, window, peak)
+                ),
+                [(window,) for window in windows],
+                threads=threads,
+            )
+        changes = run_lanes(
+            lambda factor: WhatIf(
+                f"{factor:g} times the traffic",
+                factor,
+                least_instances(base.at(rate_scale=factor), attain, math.ceil(count * factor)),
+            ),
+            [(float(factor),) for factor in growth],
+            threads=threads,
+        )
+        error = _error(base, model, attain, count)
+    return Plan(
+        trace=trace.path.name if trace.path else trace.provenance.reader,
+        requests=trace.requests,
+        span_s=trace.span_s,
+        peak=HourPlan(peak.start_s, peak.length_s, peak.requests, peak.rate_rps, count),
+        slo=slo.to_dict(),
+        attain=attain,
+        pool=cluster.pools[index].name,
+        latency_model=model.name,
+        gpu=model.gpu,
+        gpus_per_instance=model.tp,
+        router=best.router if count is not None else "",
+        routers=tuple(each for each, _ in ranked),
+        hours=tuple(hours),
+        growth=tuple(changes),
+        error=error,
+        start_up_s=start_up_s,
+        price=price_of(model.gpu, load_prices() if prices is None else prices),
+    )
+
+
+def _pool_index(cluster: Cluster, name: str | None) -> int:
+    names = [pool.name for pool in cluster.pools]
+    if name is None and len(names) == 1:
+        return 0
+    if name not in names:
+        said = "the cluster has several pools" if name is None else f"no pool is called {name!r}"
+        raise UsageError(said, fix=f"name one of {', '.join(names)}")
+    return names.index(name)
+
+
+def _resolved(routers: Iterable[str | Router | Callable[..., Any]]) -> list[Router]:
+    from workloadlab.latency import load_predictor
+
+    policies = [resolve(each, load=load_predictor) for each in routers]
+    if not policies:
+        raise UsageError("a plan needs a router", fix="name one, such as least_requests")
+    for policy in policies:
+        if policy.kind != "batch":
+            policy.compiled  # noqa: B018  compiled once, before the threads ask for it
+    return policies
+
+
+def _guess(window: Window) -> int:
+    """Return how many instances the window's work would keep busy."""
+    return max(1, math.ceil(window.work_s / max(window.length_s, 1e-9) / BUSY))
+
+
+def _share(count: int, window: Window, peak: Window) -> int:
+    """Guess a window's need from the peak's, in proportion to their work."""
+    part = _guess(window) / _guess(peak)
+    return max(1, min(count, math.ceil(count * part)))
+
+
+def _router_plan(question: Question, attain: float, guess: int) -> RouterPlan:
+    count = least_instances(question, attain, guess)
+    near = count or guess
+    low = least_instances(question, attain, near, lambda trial: trial.high) if count else None
+    high = least_instances(question, attain, near, lambda trial: trial.low) if count else None
+    if count and count > 1:
+        question.trial(count - 1)
+    trials = tuple(question.trials[n] for n in sorted(question.trials))
+    return RouterPlan(question.router.name, count, low, high, trials)
+
+
+def _order(found: RouterPlan) -> tuple[float, float]:
+    trial = found.trial(found.instances) if found.instances else None
+    return (found.instances or math.inf, -trial.met if trial else 0.0)
+
+
+def _hour(window: Window, question: Question, attain: float, guess: int) -> HourPlan:
+    count = least_instances(question, attain, guess)
+    return HourPlan(window.start_s, window.length_s, window.requests, window.rate_rps, count)
+
+
+def _error(question: Question, model: LatencyModel, attain: float, count: int) -> WhatIf:
+    """Ask what the peak needs if every step takes longer by the model's error."""
+    measured = model.card.overall.mape if model.card else None
+    by = UNMEASURED_ERROR if measured is None else measured
+    whose = "as a guess" if measured is None else "its held-out error"
+    return WhatIf(
+        f"steps take {by:.1%} longer ({whose})",
+        1 + by,
+        least_instances(question.at(slower=1 + by), attain, count),
+    )

@@ -1,0 +1,1 @@
+"""A plan as a section: the answer, its tables, and two figures."""

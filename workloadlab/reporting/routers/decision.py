@@ -1,0 +1,73 @@
+"""The small table of the first screen: one row per rate, with the best router at it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workloadlab.reporting.facts import Cell, Grid
+from workloadlab.reporting.words import column, seconds, share, three
+from workloadlab.scoring import BY, Measure
+
+if TYPE_CHECKING:
+    from workloadlab.scoring import Scoreboard
+
+__all__ = ["decision_grid", "lost_at"]
+
+GOAL = 0.99
+"""Share of the requests below which a router has lost its service level."""
+
+
+def decision_grid(board: Scoreboard) -> Grid:
+    """Return, per rate, the best router with what a manager asks of it."""
+    by = Measure.named(BY)
+    header = ["rate", "best router", *(["SLO met", "goodput/s"] if board.slo else []),
+              "p99 TTFT", f"mean TTFT against {board.baseline}"]  # fmt: skip
+    rows = []
+    for scale in board.scales:
+        ranked = board.ranked(scale, by)
+        if not ranked:
+            continue
+        best = ranked[0]
+        steady = board.steady(best, scale)
+        cells = [f"x{scale:g}", best if steady else "no steady state"]
+        if board.slo:
+            met = board.mean(best, scale, "slo_attainment")
+            goodput = board.mean(best, scale, "goodput_rps")
+            cells += ["-" if met is None else share(met), *column([goodput])]
+        p99 = board.mean(best, scale, "ttft_s", "p99")
+        cells += ["-" if p99 is None else seconds(p99), _against(board, best, scale, by)]
+        rows.append(tuple(Cell(text) for text in cells))
+    return Grid(caption="At a glance", header=tuple(header), rows=tuple(rows), names=2)
+
+
+def _against(board: Scoreboard, best: str, scale: float, by: Measure) -> str:
+    if best == board.baseline:
+        return "is the best"
+    pair = board.compared(best, board.baseline, scale, by)
+    if pair is None or pair.effect is None:
+        return "-"
+    if not pair.steady:
+        return "no steady state"
+    if pair.equal:
+        return "no practical difference"
+    said = f"{'+' if pair.effect > 0 else '-'}{three(abs(float(f'{pair.effect * 100:.3g}')))}%"
+    return said if pair.significant else f"{said}, not separated"
+
+
+def lost_at(board: Scoreboard, router: str) -> float | None:
+    """Return the rate at which a router's attainment falls below 99 %, on a line between two rates.
+
+    None where it holds at every rate tried.
+    """
+    before: tuple[float, float] | None = None
+    for scale in board.scales:
+        met = board.mean(router, scale, "slo_attainment")
+        if met is None:
+            continue
+        if met < GOAL:
+            if before is None or before[1] <= met:
+                return scale
+            part = (before[1] - GOAL) / (before[1] - met)
+            return before[0] + part * (scale - before[0])
+        before = scale, met
+    return None

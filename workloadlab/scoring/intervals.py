@@ -1,0 +1,157 @@
+"""Intervals of means, percentiles and shares of one run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workloadlab.scoring.windows import LEVEL, standard_error
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Interval", "mean_interval", "percentile_interval", "requests_needed", "wilson_interval"]
+
+SURELY = 0.95
+"""Windows count as dependent once their variance exceeds this quantile of independent ones'."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What holds the true value with a chance of 95 %.
+
+    Attributes:
+        low, high: None where the requests are too few.
+        requests: that the number was computed from.
+        why: why a bound is missing, as a sentence; else "".
+    """
+
+    low: float | None
+    high: float | None
+    requests: int
+    why: str = ""
+
+
+def mean_interval(values: NDArray[np.float64]) -> Interval:
+    """Return Student's interval of a mean over windows of consecutive arrivals; NaN is left out.
+
+    Example:
+        >>> mean_interval(np.array([1.0])).why
+        'one request has no spread.'
+    """
+    known = np.isfinite(values)
+    n = int(known.sum())
+    if n < 2:
+        return Interval(None, None, n, "one request has no spread." if n else "no request has it.")
+    mean = float(values[known].mean())
+    error = standard_error(np.where(known, values - mean, 0.0) / n)
+    if error is None:
+        return Interval(None, None, n, "one request has no spread.")
+    return Interval(mean - error.margin, mean + error.margin, n)
+
+
+def percentile_interval(values: NDArray[np.float64], level: float) -> Interval:
+    """Return the interval of a quantile between two order statistics, NaN left out.
+
+    The k-th smallest of n lies below the quantile with the chance that n draws have k below it; solved
+    for a fractional k, and read between neighbours (Hutson, J. Appl. Stat. 26, 1999). Where the
+    requests of one window share their fate, n counts only as many as would vary as much.
+
+    Args:
+        values: in order of arrival.
+        level: such as 0.99.
+
+    Example:
+        >>> found = percentile_interval(np.arange(71.0), 0.99)
+        >>> found.high, found.why
+        (None, 'p99 of 71 requests is their maximum; an interval needs 368.')
+    """
+    known = np.isfinite(values)
+    n = int(known.sum())
+    needed = requests_needed(level)
+    if n < needed:
+        what = "their maximum" if n * (1 - level) < 1 else "too near their maximum"
+        why = f"p{level * 100:g} of {n:,} requests is {what}; an interval needs {needed:,}."
+        return Interval(None, None, n, why if n else "no request has it.")
+    found = np.sort(values[known])
+    quantile = float(np.quantile(found, level, method="linear"))
+    effective = _effective(np.where(known, values <= quantile, np.nan))
+    if effective < needed:
+        why = (
+            f"the {n:,} requests vary together as {effective:,.0f} would; an interval of "
+            f"p{level * 100:g} needs {needed:,}."
+        )
+        return Interval(None, None, n, why)
+    low, high = (
+        _at_rank(found, _rank(effective, level, chance) * (n + 1) / (effective + 1))
+        for chance in ((1 + LEVEL) / 2, (1 - LEVEL) / 2)
+    )
+    return Interval(low, high, n)
+
+
+def requests_needed(level: float) -> int:
+    """Return the fewest requests whose extremes hold a quantile: 368 for p99, 72 for p95.
+
+    Example:
+        >>> requests_needed(0.99), requests_needed(0.5)
+        (368, 6)
+    """
+    tail = (1 - LEVEL) / 2
+    return math.ceil(math.log(tail) / math.log(max(level, 1 - level)))
+
+
+def wilson_interval(met: NDArray[np.float64]) -> Interval:
+    """Return Wilson's interval of a share (JASA 22, 1927), for requests in order of arrival.
+
+    Example:
+        >>> found = wilson_interval(np.repeat([1.0, 0.0], [98, 2]))
+        >>> round(found.low, 3), round(found.high, 3)
+        (0.93, 0.994)
+    """
+    from scipy.special import ndtri
+
+    n = len(met)
+    if not n:
+        return Interval(None, None, 0, "no request has it.")
+    share, z = float(met.mean()), float(ndtri((1 + LEVEL) / 2))
+    trials = _effective(met)
+    middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
+    margin = z / (1 + z * z / trials) * math.sqrt(
+        share * (1 - share) / trials + z * z / (4 * trials * trials)
+    )  # fmt: skip
+    return Interval(max(0.0, middle - margin), min(1.0, middle + margin), n)
+
+
+def _effective(marks: NDArray[np.float64]) -> float:
+    """Return how many independent marks of 0 or 1 would vary as much; NaN is none."""
+    from scipy.special import chdtri
+
+    known = np.isfinite(marks)
+    n = int(known.sum())
+    share = float(marks[known].mean())
+    if not 0 < share < 1:
+        return float(n)
+    error = standard_error(np.where(known, marks - share, 0.0) / n)
+    if error is None:
+        return float(n)
+    ratio = error.se**2 / (share * (1 - share) / n)
+    freedom = error.windows - 1
+    return n / ratio if ratio > float(chdtri(freedom, 1 - SURELY)) / freedom else float(n)
+
+
+def _rank(n: float, level: float, chance: float) -> float:
+    """Return the rank k, from 1 to n, at which k of n draws lie below the quantile with a chance."""
+    from scipy.optimize import brentq
+    from scipy.special import betainc
+
+    def excess(rank: float) -> float:
+        return float(betainc(rank, n + 1 - rank, level)) - chance
+
+    return float(brentq(excess, 1e-9, n + 1 - 1e-9))
+
+
+def _at_rank(ordered: NDArray[np.float64], rank: float) -> float:
+    return float(np.interp(rank, np.arange(1, len(ordered) + 1), ordered))

@@ -1,0 +1,114 @@
+"""`score`: runs, or a log, to a scoreboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workloadlab.errors import UsageError
+from workloadlab.scoring.fidelity import fidelity
+from workloadlab.scoring.imbalance import imbalance
+from workloadlab.scoring.measure import run_intervals
+from workloadlab.scoring.metric import Context
+from workloadlab.scoring.metrics import run_metrics
+from workloadlab.scoring.paired import paired_differences
+from workloadlab.scoring.run_score import RunScore
+from workloadlab.scoring.saturation import saturation
+from workloadlab.scoring.scoreboard import Scoreboard
+from workloadlab.scoring.timings import read_timings
+from workloadlab.trace import RunInfo, Runs, Trace
+
+if TYPE_CHECKING:
+    from workloadlab.scoring.service_level import SLO
+
+__all__ = ["open_runs", "score"]
+
+USUAL_BASELINE = "round_robin"
+
+
+def score(
+    runs: Runs | Trace | str | Path,
+    *,
+    slo: SLO | None = None,
+    observed: Trace | None = None,
+    baseline: str | None = None,
+) -> Scoreboard:
+    """Score every run of a replay, or a log with timings.
+
+    Args:
+        runs: from `replay`, the path of a folder of runs, or a trace with timings or its path.
+        slo: targets for attainment and goodput.
+        observed: a trace with observed timings of the same requests; adds `fidelity` to each run.
+        baseline: the router that the others are compared with; None for round_robin, or the first.
+
+    Raises:
+        UsageError: no runs, no such baseline, or `observed` holds other requests.
+        UnsupportedError: `observed`, or a trace that is scored, has no timings.
+
+    Example:
+        >>> from workloadlab import SLO, Cluster, LatencyModel, Trace, replay
+        >>> trace = Trace.of([(0, 10, 3), (0, 10, 3)])
+        >>> cluster = Cluster.uniform(1, LatencyModel.linear(constant_s=0.5), step_overhead_s=0.0)
+        >>> board = score(replay(trace, cluster, routers=["random"]), slo=SLO(ttft_s=1.0))
+        >>> run = board.runs[0]
+        >>> run.ttft_s.mean, run.tpot_s.p99, run.slo_attainment
+        (0.5, 0.5, 1.0)
+    """
+    runs = open_runs(runs)
+    if not len(runs):
+        raise UsageError("there are no runs to score")
+    read = [(info, read_timings(trace)) for info, trace in runs]
+    scores = []
+    for (info, timings), trace in zip(read, runs.traces, strict=True):
+        context = Context(slo=slo, instances=info.instances)
+        scores.append(
+            RunScore(
+                run_id=info.run_id,
+                router=info.router,
+                rate_scale=info.rate_scale,
+                seed=info.seed,
+                metrics=run_metrics(timings, context),
+                steps=info.steps,
+                steps_outside_domain=info.steps_outside_domain,
+                fidelity=None if observed is None else fidelity(trace, observed),
+                intervals=run_intervals(timings, context),
+                saturation=saturation(timings),
+                imbalance=imbalance(timings, info.instances),
+            )
+        )
+    unsteady = {(run.router, run.rate_scale) for run in scores if not run.steady}
+    return Scoreboard(
+        scores,
+        paired_differences(read, Context(slo=slo), unsteady),
+        slo.to_dict() if slo else {},
+        runs.cluster,
+        _baseline(list(dict.fromkeys(info.router for info in runs.infos)), baseline),
+    )
+
+
+def open_runs(runs: Runs | Trace | str | Path) -> Runs:
+    """Return runs as they are, opened from a folder, or made of one log with timings.
+
+    Raises:
+        UsageError: no such folder or file.
+        UnsupportedError: a log without timings.
+    """
+    if isinstance(runs, str | Path):
+        path = Path(runs)
+        runs = Trace.open(path) if path.is_file() else Runs.open(path)
+    if isinstance(runs, Runs):
+        return runs
+    runs.require("timings", "a score")
+    instances = int(runs.read("instance_id")["instance_id"].drop_nulls().n_unique())
+    info = RunInfo(
+        run_id="observed", router="observed", rate_scale=1.0, seed=0, instances=instances
+    )
+    return Runs((info,), (runs,))
+
+
+def _baseline(routers: list[str], asked: str | None) -> str:
+    if asked is None:
+        return USUAL_BASELINE if USUAL_BASELINE in routers else routers[0]
+    if asked not in routers:
+        raise UsageError(f"no router is called {asked!r}", fix=f"use one of {', '.join(routers)}")
+    return asked

@@ -1,0 +1,193 @@
+"""What to conclude from a scoreboard, in words: one verdict per rate."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workloadlab.words import listed, seconds, share, three
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from workloadlab.scoring.measure import Measure
+    from workloadlab.scoring.paired import PairedDifference
+    from workloadlab.scoring.scoreboard import Scoreboard
+
+__all__ = ["Verdict", "effect_words", "rate_words", "targets_words", "value_words", "verdicts"]
+
+COLUMNS = 80
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to conclude at one rate.
+
+    Attributes:
+        rate_scale: relative to the recorded rate.
+        sentence: the conclusion.
+        more: what it rests on, and what limits it.
+    """
+
+    rate_scale: float
+    sentence: str
+    more: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """Return the verdict as lines of 80 columns."""
+        lines = [f"At {rate_words(self.rate_scale)}: {self.sentence}", *self.more]
+        return "\n".join(
+            textwrap.fill(line, COLUMNS, initial_indent=indent, subsequent_indent="  ")
+            for line, indent in zip(lines, ["", *(["  "] * len(self.more))], strict=True)
+        )
+
+
+def verdicts(board: Scoreboard, measure: Measure) -> list[Verdict]:
+    """Return the verdict at each rate: whether the cluster holds the load, and with which router.
+
+    Args:
+        board: the scoreboard.
+        measure: by which the routers are ranked.
+    """
+    found = []
+    for scale in board.scales:
+        said = list(_sentences(board, scale, measure))
+        found.append(Verdict(scale, said[0], tuple(said[1:])))
+    return found
+
+
+def _sentences(board: Scoreboard, scale: float, measure: Measure) -> Iterator[str]:
+    ran = [router for router in board.routers if board.of(router, scale)]
+    steady = [router for router in ran if board.steady(router, scale)]
+    unsteady = [router for router in ran if router not in steady]
+    if steady:
+        yield from _ranking(board, scale, measure, steady)
+    if unsteady:
+        yield _no_steady_state(board, scale, unsteady, alone=not steady)
+    if not steady:
+        yield (
+            "Latencies then depend on how long the log lasts and do not tell routers apart. Add "
+            "instances, or lower the rate, and replay again."
+        )
+    for router in ran:
+        uneven = next((run.imbalance for run in board.of(router, scale) if run.imbalance), None)
+        if uneven:
+            yield f"With {router}, {uneven}."
+    if board.slo:
+        yield from _service_level(board, scale, ran)
+
+
+def _no_steady_state(board: Scoreboard, scale: float, routers: list[str], *, alone: bool) -> str:
+    states = {router: board.worst(router, scale) for router in routers}
+    known = {router: run.saturation for router, run in states.items() if run and run.saturation}
+    best = max(known, key=lambda router: known[router].served_share)
+    if alone and len(routers) == 1:
+        return f"No steady state: {known[best]}."
+    if alone:
+        return f"No steady state with any router; with {best}, the nearest to one, {known[best]}."
+    return f"No steady state with {listed(routers)}: {known[best]}."
+
+
+def _ranking(board: Scoreboard, scale: float, measure: Measure, steady: list[str]) -> Iterator[str]:
+    ranked = [router for router in board.ranked(scale, measure) if router in steady]
+    if not ranked:
+        yield f"No run records the {measure.noun}."
+        return
+    best, rest = ranked[0], ranked[1:]
+    value = _with_interval(board, best, scale, measure)
+    noun = measure.noun
+    if not rest:
+        yield f"The {noun} of {best} is {value}."
+        return
+    pairs = {router: board.compared(router, best, scale, measure) for router in rest}
+    equal = [r for r, pair in pairs.items() if pair and pair.equal]
+    apart = [r for r, pair in pairs.items() if pair and pair.significant and not pair.equal]
+    unclear = [r for r in rest if r not in equal and r not in apart]
+    superlative = "highest" if measure.metric.better == "higher" else "lowest"
+    if len(equal) == len(rest):
+        yield (
+            f"No difference that matters: the {noun} of {listed([best, *equal])} is the same within "
+            f"1%, {value}."
+        )
+        return
+    if not apart:
+        yield f"No router is separated from {best}: {superlative} {noun}, {value}."
+        limits = [pair.least_detectable for pair in pairs.values() if pair and not pair.equal]
+        base = board.mean(best, scale, measure.metric.name, measure.part)
+        if limits and base:
+            yield (
+                f"A difference of {share(max(limits) / base)} would have been found with a chance of "
+                "80%; more requests or seeds find smaller ones."
+            )
+    else:
+        ahead = _ahead(board, scale, measure, best, apart)
+        yield f"Best is {best}: {superlative} {noun}, {value}{ahead}."
+        if unclear:
+            yield f"Not separated from it: {listed(unclear)}."
+    if equal:
+        yield f"The same within 1%: {listed(equal)}."
+
+
+def _ahead(board: Scoreboard, scale: float, measure: Measure, best: str, apart: list[str]) -> str:
+    """Say by how much the best is ahead of the baseline, else of the next that is separated."""
+    other = board.baseline if board.baseline in apart else apart[0]
+    pair = board.compared(best, other, scale, measure)
+    return f", {effect_words(pair)} {other}" if pair and pair.effect is not None else ""
+
+
+def effect_words(pair: PairedDifference) -> str:
+    """Say an effect with its interval: `29% (21% to 38%) below`."""
+    effect, low, high = (
+        abs(each or 0.0) for each in (pair.effect, pair.effect_low, pair.effect_high)
+    )
+    direction = "below" if (pair.effect or 0.0) < 0 else "above"
+    if (pair.effect_low or 0.0) * (pair.effect_high or 0.0) < 0:
+        low, high = pair.effect_low or 0.0, pair.effect_high or 0.0
+        return f"{share(effect)} {direction} ({low:+.1%} to {high:+.1%})"
+    return f"{share(effect)} ({share(min(low, high))} to {share(max(low, high))}) {direction}"
+
+
+def _service_level(board: Scoreboard, scale: float, ran: list[str]) -> Iterator[str]:
+    met = {router: board.mean(router, scale, "slo_attainment") for router in ran}
+    known = {router: value for router, value in met.items() if value is not None}
+    if not known:
+        return
+    best, worst = max(known, key=lambda r: known[r]), min(known, key=lambda r: known[r])
+    targets = targets_words(board.slo)
+    if share(known[best]) == share(known[worst]):
+        yield f"The targets {targets} are met by {share(known[best])} of the requests."
+    else:
+        yield (
+            f"The targets {targets} are met by {share(known[best])} of the requests with {best}, by "
+            f"{share(known[worst])} with {worst}."
+        )
+
+
+def targets_words(slo: dict[str, float]) -> str:
+    """Return the targets as words: `TTFT ≤ 1 s and TPOT ≤ 50 ms`."""
+    return listed([f"{name[:-2].upper()} ≤ {seconds(target)}" for name, target in slo.items()])
+
+
+def rate_words(scale: float) -> str:
+    """Return a rate scale as words."""
+    return "the recorded rate" if scale == 1 else f"{three(scale)} times the recorded rate"
+
+
+def value_words(measure: Measure, value: float) -> str:
+    """Return a measure's value with its unit."""
+    unit = measure.metric.unit
+    if unit == "s":
+        return seconds(value)
+    return (
+        share(value) if unit == "share" else f"{three(value)} {unit if unit != '1' else ''}".strip()
+    )
+
+
+def _with_interval(board: Scoreboard, router: str, scale: float, measure: Measure) -> str:
+    value = board.mean(router, scale, measure.metric.name, measure.part) or 0.0
+    found = board.interval(router, scale, measure)
+    said = value_words(measure, value)
+    if found is None or found.low is None or found.high is None:
+        return said
+    return f"{said} ({value_words(measure, found.low)} to {value_words(measure, found.high)})"

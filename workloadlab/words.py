@@ -1,0 +1,120 @@
+"""Numbers, names and sentences as people read them, in tables, on terminals and on pages."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from workloadlab.tables import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "column",
+    "listed",
+    "plural",
+    "seconds",
+    "sentence",
+    "share",
+    "three",
+    "time_unit",
+]
+
+
+def three(value: float, *, whole: bool = True) -> str:
+    """Return three significant digits, never an exponent.
+
+    Args:
+        value: the number.
+        whole: leave whole numbers as they are: 10, not 10.0.
+
+    Example:
+        >>> three(0.04342), three(5.53042), three(1020.4), three(10.0), three(10.0, whole=False)
+        ('0.0434', '5.53', '1,020', '10', '10.0')
+    """
+    if value == 0 or (whole and value == int(value)):
+        return f"{int(value):,}"
+    rounded = abs(float(f"{value:.3g}"))
+    decimals = max(0, 2 - math.floor(math.log10(rounded)))
+    return f"{value:,.{min(decimals, 9)}f}"
+
+
+def seconds(value: float) -> str:
+    """Return a time in the unit that suits its size.
+
+    Example:
+        >>> seconds(0.0000123), seconds(0.0589), seconds(4.3146), seconds(3501.7), seconds(-0.0589)
+        ('12.3 µs', '58.9 ms', '4.31 s', '58 min 22 s', '-58.9 ms')
+    """
+    size, sign = abs(value), "-" if value < 0 else ""
+    if size >= 120:
+        return sign + duration(size)
+    if size >= 1 or size == 0:
+        return f"{three(value)} s"
+    return f"{three(value * 1e3)} ms" if size >= 1e-3 else f"{three(value * 1e6)} µs"
+
+
+def share(value: float) -> str:
+    """Return a fraction as a percentage with the digits that matter near 0 and 1.
+
+    Example:
+        >>> share(0.0434), share(0.5), share(0.99982), share(1.0), share(1e-6)
+        ('4.3%', '50%', '99.98%', '100%', 'under 0.01%')
+    """
+    if value > 1:
+        return f"{value:.0%}"
+    if 0 < value < 5e-5:
+        return "under 0.01%"
+    if 1 - 5e-5 < value < 1:
+        return "over 99.99%"
+    far = min(value, 1 - value)
+    decimals = 0 if far in (0, 0.5) else 1 if far >= 1e-3 else 2
+    return f"{value:.{decimals}%}"
+
+
+def sentence(words: str) -> str:
+    """Return words as a sentence: a capital first, a full stop last."""
+    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: `1 router`, `5 routers`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Join names as a sentence does: `a`, `a and b`, `a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def time_unit(values: Sequence[float | None]) -> tuple[str, float]:
+    """Choose one unit for a column of seconds: its name and how many make a second.
+
+    The median decides, so that one overloaded run does not turn all others into 0.
+
+    Example:
+        >>> time_unit([0.0589, 0.2, 61.0]), time_unit([0.5, 12.0, 13.0])
+        (('ms', 1000.0), ('s', 1.0))
+    """
+    sizes = sorted(abs(value) for value in values if value)
+    return ("ms", 1e3) if sizes and sizes[(len(sizes) - 1) // 2] < 2 else ("s", 1.0)
+
+
+def column(values: Sequence[float | None], scale: float = 1.0) -> list[str]:
+    """Return numbers times `scale` with three significant digits each; None as a dash.
+
+    Example:
+        >>> column([0.05897, 0.2242, 61.268, 0.0, None], 1000)
+        ['59.0', '224', '61,300', '0', '-']
+    """
+    scaled = [None if value is None else value * scale for value in values]
+    whole = all(value is None or value == int(value) for value in scaled)
+    return [
+        "-"
+        if value is None
+        else three(value)
+        if whole
+        else three(float(f"{value:.3g}"), whole=False)
+        for value in scaled
+    ]
