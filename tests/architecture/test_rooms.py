@@ -73,11 +73,11 @@ oracles: errors execution jit trace routing simulation simulation/engine
 
 calibration: errors execution tables trace latency routing simulation simulation/engine
 
-planning: errors execution tables trace words latency latency/hardware routing scoring simulation
-
 learning: _version errors execution tables trace latency routing routing/learned simulation
     simulation/engine oracles learning/lengths
 learning/lengths: _version errors fields trace learning
+
+planning: errors execution tables trace words latency latency/hardware routing scoring simulation
 
 reporting: _version errors tables trace words latency scoring characterization
     planning reporting/capacity reporting/latency_model reporting/routers reporting/workload

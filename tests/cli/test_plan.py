@@ -25,7 +25,7 @@ def test_a_plan_ends_with_its_sentence(run, files):
     )
     assert code == 0
     assert "Instances for the peak" in out
-    assert "1 GPU, $2.00 per hour" in out
+    assert "1 GPU, $2.00 per hour" in " ".join(out.split())
     assert "99% of the requests within TTFT ≤ 1 s and TPOT ≤ 50 ms" in " ".join(out.split())
     code, out, _ = run(*words, "--json", "--growth", "")
     facts = json.loads(out)
