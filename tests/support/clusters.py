@@ -11,7 +11,7 @@ from support.latency_models import fitted_on_small_steps
 from workloadlab.latency import ESTIMATORS, LatencyModel
 from workloadlab.latency.step_terms import StepTerms, Term
 from workloadlab.simulation import Cluster, Pool
-from workloadlab.simulation.engine.record_types import BATCHINGS, ORDERS
+from workloadlab.simulation.engine.record_types import BATCHINGS, ENDS, ORDERS
 
 __all__ = ["SYNCHRONOUS", "clusters", "in_blocks_of", "uniform_cluster"]
 
@@ -63,18 +63,51 @@ TERMS = st.builds(
 COMPOSED = st.builds(replace, st.one_of(BY_HAND, FITTED), terms=TERMS)
 MODELS = st.one_of(BY_HAND, BY_HAND, FITTED, COMPOSED)
 
+BATCHES = st.sampled_from(
+    [
+        (1, 1),
+        (1, 2),
+        (1, 5),
+        (2, 2),
+        (2, 7),
+        (3, 5),
+        (3, 64),
+        (8, 8),
+        (8, 64),
+        (256, 256),
+        (256, 2048),
+    ]
+)
+"""Sequences and tokens of a step: each of these has room for a token of each of those."""
+
+
+def _pool(batch: tuple[int, int], **options: Any) -> Pool:
+    """Make a pool; of settings that exclude each other the one that is rarer gives way."""
+    seqs, tokens = batch
+    if options["batching"] != "chunked":
+        options["prefill_schedule_interval"] = 1
+    active = options.pop("max_num_active_seqs")
+    options["max_num_active_seqs"] = active and min(active, seqs)
+    return Pool(max_num_seqs=seqs, max_num_batched_tokens=tokens, **options)
+
+
 POOLS = st.builds(
-    Pool,
+    _pool,
+    batch=BATCHES,
     instances=st.integers(1, 3),
     latency=MODELS,
     kv_blocks=st.one_of(st.none(), st.integers(1, 12), st.integers(13, 400)),
     block_size=st.sampled_from([1, 2, 3, 16]),
-    max_num_seqs=st.sampled_from([1, 2, 3, 8, 256]),
-    max_num_batched_tokens=st.sampled_from([1, 2, 5, 7, 64, 2048]),
+    max_num_active_seqs=st.sampled_from([None, None, 1, 2]),
+    max_model_len=st.sampled_from([None, None, None, 30, 200]),
+    prefill_schedule_interval=st.sampled_from([1, 1, 2, 3]),
+    max_num_queued_reqs=st.sampled_from([None, None, None, 0, 5]),
+    max_num_queued_tokens=st.sampled_from([None, None, None, 0, 60]),
     prefix_caching=st.booleans(),
     reserve_full_isl=st.booleans(),
     watermark=st.sampled_from([0.0, 0.0, 0.1, 0.5]),
     async_scheduling=st.booleans(),
+    ends=st.sampled_from(ENDS),
     models=st.sampled_from([(), (), ("a",), ("a", "b")]),
     long_prefill_token_threshold=st.sampled_from([0, 0, 1, 3, 20]),
     batching=st.sampled_from(["chunked", "chunked", *BATCHINGS]),

@@ -51,6 +51,12 @@ FROM_LOG = "from-log"
 )
 @click.option("--step-overhead-s", type=float, help="With --latency; default 0.001.")
 @click.option(
+    "--ends",
+    type=click.Choice(["max_tokens", "eos"]),
+    help="With --latency: what ends an output; with asynchronous scheduling eos costs a decode in vain. "
+    "Default max_tokens.",
+)
+@click.option(
     "--router",
     "routers",
     multiple=True,

@@ -18,6 +18,7 @@ from workloadlab.simulation.engine.arrays import (
     pages,
     prefix_bits,
     results,
+    run_places,
     slots,
     uses,
 )
@@ -32,8 +33,11 @@ __all__ = ["copy_lane"]
 @helper
 def _copy_page(lane: Lane, fork: Lane, i: Index, page: Position) -> None:
     first, last = page << PAGE_BITS, (page + 1) << PAGE_BITS
-    for block in range(first, min(last, lane.id_count)):
-        cache(fork)[i, block] = cache(lane)[i, block]
+    for cell in range(first, min(last, lane.cell_count)):
+        cache(fork)[i, cell] = cache(lane)[i, cell]
+        if cell >= lane.id_count:
+            spare = cell - lane.id_count
+            run_places(fork)[i, spare] = run_places(lane)[i, spare]
     for block in range(first, min(last, lane.prefix_ids)):
         for word in range(i >> 6, lane.bit_rows, lane.prefix_words):
             prefix_bits(fork)[word, block] = prefix_bits(lane)[word, block]

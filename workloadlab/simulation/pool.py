@@ -12,7 +12,7 @@ from workloadlab.latency import LatencyModel
 from workloadlab.latency.hardware.gpus import DTYPE_BYTES, plain_dtype
 from workloadlab.latency.step import CAPTURED_TOKENS
 from workloadlab.latency.step_terms import NO_TERMS
-from workloadlab.simulation.engine.record_types import BATCHINGS, ORDERS
+from workloadlab.simulation.engine.record_types import BATCHINGS, ENDS, ORDERS
 from workloadlab.simulation.engines import ENTRY_POINTS, engine_named, shipped
 from workloadlab.simulation.memory import AUTO, blocks_that_fit, refuse_more_than_memory
 
@@ -29,11 +29,19 @@ UNLIMITED = 1 << 40
 """Blocks, or requests in flight, where there is no limit."""
 
 _COUNTS = ("instances", "kv_blocks", "block_size", "max_num_seqs", "max_num_batched_tokens",
+           "max_num_active_seqs", "max_model_len", "prefill_schedule_interval",
            "max_in_flight")  # fmt: skip
-_FROM_NONE = ("long_prefill_token_threshold", "max_cudagraph_capture_size")
-_OPTIONAL = ("kv_blocks", "max_in_flight", "max_cudagraph_capture_size")
+_FROM_NONE = ("long_prefill_token_threshold", "max_num_queued_reqs", "max_num_queued_tokens",
+              "max_cudagraph_capture_size")  # fmt: skip
+_OPTIONAL = ("kv_blocks", "max_num_active_seqs", "max_model_len", "max_num_queued_reqs",
+             "max_num_queued_tokens", "max_in_flight", "max_cudagraph_capture_size")  # fmt: skip
 _SWITCHES = ("reserve_full_isl", "prefix_caching", "async_scheduling", "step_together")
-_CHOICES = {"queue_order": ORDERS, "batching": BATCHINGS, "entry_point": ENTRY_POINTS}
+_CHOICES = {
+    "queue_order": ORDERS,
+    "batching": BATCHINGS,
+    "ends": ENDS,
+    "entry_point": ENTRY_POINTS,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +65,12 @@ class Pool:
         gpu_memory_utilization: share of a GPU's memory that the engine takes; decides `kv_blocks`.
         kv_cache_dtype: number format of the KV cache, "auto" for 16 bits; decides `kv_blocks`.
         max_num_seqs: most sequences in a batch.
-        max_num_batched_tokens: token budget of a step.
-        long_prefill_token_threshold: most prompt tokens of one sequence in a step; 0 for no limit but
-            the budget, as in vLLM.
+        max_num_batched_tokens: token budget of a step, at least one for each of them.
+        max_num_active_seqs: most sequences that run, where that is less than an engine has room for.
+        max_model_len: most tokens of a request. A longer prompt is rejected, and one that leaves no
+            token for the output; the output ends where it is reached. None for no limit.
+        long_prefill_token_threshold: most prompt tokens of one sequence in a step, unless it is the only
+            request; 0 for no limit but the budget, as in vLLM.
         batching: "chunked" serves the running first and fills the budget with chunks of prompts (vLLM
             V1); "prefill_first" runs whole waiting prompts in steps of their own before any decode (its
             older behaviour); "static" does so only once the whole batch before has ended. Beyond
@@ -70,10 +81,19 @@ class Pool:
             arrival at the instance. Preemption otherwise hits the last admitted.
         reserve_full_isl: admit a request only if blocks for its whole prompt are free, not only for its
             first chunk (vLLM's `scheduler_reserve_full_isl`).
-        watermark: share of the blocks that an admission must leave free.
-        prefix_caching: keep the KV blocks of prefixes that end, and reuse them by block id; blocks
-            are those of the trace, so its block size must be a multiple of a `block_size` that is
-            not the engine's. Requests of a trace without block ids share nothing.
+        watermark: share of the blocks that an admission beside running requests must leave free;
+            rounded down over `kv_blocks` + 1, as vLLM counts a block that it never gives away.
+        prefix_caching: keep full KV blocks after their requests, and reuse them by the trace's block
+            ids; blocks are then those of the trace, so its block size must be a multiple of a
+            `block_size` that is not the engine's. A block that the trace does not name is found again
+            only by its own request, after a preemption.
+        prefill_schedule_interval: prompts are computed in one of so many steps, and between these only
+            decodes go on, unless prompts would pile up. Data-parallel ranks count the steps together,
+            another engine counts from its last prompt; 1 for prompts in every step.
+        max_num_queued_reqs: most requests that an engine has, running or not; one more is rejected
+            (HTTP 503). Data-parallel ranks count together. None for no limit.
+        max_num_queued_tokens: prompt tokens of those without their first token; from so many on a
+            request is rejected (HTTP 503). None for no limit.
         max_in_flight: most requests that the router may have on one instance; the others wait in
             the router's queue. None for no limit.
         step_overhead_s: CPU time per step outside the kernels, added to the model's time; left out it is
@@ -85,7 +105,12 @@ class Pool:
             runs eager. It matters where the latency model has terms for it.
         async_scheduling: prepare the next step while one runs (vLLM's `async_scheduling`): a step takes
             the longer of the model's time and the overhead instead of their sum, and a request that
-            comes during a step waits for the end of the next.
+            comes during a step waits for the end of the next, and what ends in a step keeps its seat
+            and its blocks while the next one is formed.
+        ends: what ends an output: "max_tokens", which the engine knows beforehand, or "eos", a token
+            that it reads when the step is over. With asynchronous scheduling the next step has begun by
+            then, and decodes once more in vain. "max_tokens" is the default: benchmarks, against which
+            a replay is held, ask for a length and ignore the token. Chat traffic mostly ends by "eos".
         attention_slots: sequences whose decode attention a GPU works on side by side: the thread blocks
             that it holds over its KV heads, such as 2 x 148 / 8 for a B200 with 8 of them. With
             n < S sequences a kernel cuts contexts into chunks of one length that all run at once; with
@@ -115,17 +140,23 @@ class Pool:
     kv_cache_dtype: str = AUTO
     max_num_seqs: int = None  # type: ignore[assignment]
     max_num_batched_tokens: int = None  # type: ignore[assignment]
+    max_num_active_seqs: int | None = None
+    max_model_len: int | None = None
     long_prefill_token_threshold: int = 0
+    prefill_schedule_interval: int = 1
     batching: str = "chunked"
     queue_order: str = "fcfs"
     reserve_full_isl: bool = None  # type: ignore[assignment]
     watermark: float = 0.0
     prefix_caching: bool = None  # type: ignore[assignment]
+    max_num_queued_reqs: int | None = None
+    max_num_queued_tokens: int | None = None
     max_in_flight: int | None = None
     step_overhead_s: float = None  # type: ignore[assignment]  # known after __post_init__
     sequence_overhead_s: float = None  # type: ignore[assignment]
     max_cudagraph_capture_size: int | None = None
     async_scheduling: bool = None  # type: ignore[assignment]
+    ends: str = "max_tokens"
     attention_slots: float | None = None
     step_noise: float = 0.0
     step_together: bool = False
@@ -142,6 +173,7 @@ class Pool:
         self._fill_in()
         for key in (*_COUNTS, *_FROM_NONE):
             self._check_count(key, 1 if key in _COUNTS else 0)
+        self._check_sizes()
         for key in _SWITCHES:
             if not isinstance(getattr(self, key), bool):
                 raise self._wrong(key, "use true or false")
@@ -191,6 +223,19 @@ class Pool:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise self._wrong(key, f"use a whole number of at least {least}")
 
+    def _check_sizes(self) -> None:
+        """Refuse what the engine refuses of settings that are fine each by itself."""
+        if self.max_num_batched_tokens < self.max_num_seqs:
+            raise self._wrong(
+                "max_num_batched_tokens", f"use at least max_num_seqs, which is {self.max_num_seqs}"
+            )
+        if (self.max_num_active_seqs or 0) > self.max_num_seqs:
+            raise self._wrong(
+                "max_num_active_seqs", f"use at most max_num_seqs, which is {self.max_num_seqs}"
+            )
+        if self.prefill_schedule_interval > 1 and self.batching != "chunked":
+            raise self._wrong("prefill_schedule_interval", 'use 1, or batching = "chunked"')
+
     def _check_number(self, key: str, below: float, fix: str) -> None:
         value = getattr(self, key)
         if not isinstance(value, int | float) or not 0 <= value < below:
@@ -209,12 +254,32 @@ class Pool:
     @property
     def spare_blocks(self) -> int:
         """Blocks that an admission beside running requests must leave free."""
-        return math.ceil(self.watermark * self.blocks) if self.limited else 0
+        return int(self.watermark * (self.blocks + 1)) if self.limited else 0
+
+    @property
+    def seats(self) -> int:
+        """Most sequences that run."""
+        return self.max_num_active_seqs or self.max_num_seqs
+
+    @property
+    def most_tokens(self) -> int:
+        """Most tokens of a request, a very large number where there is no limit."""
+        return self.max_model_len or UNLIMITED
 
     @property
     def most_in_flight(self) -> int:
         """Most requests in flight on one instance, a very large number where there is no limit."""
         return UNLIMITED if self.max_in_flight is None else self.max_in_flight
+
+    @property
+    def ranks(self) -> int:
+        """Instances that step together."""
+        return self.instances if self.step_together else 1
+
+    @property
+    def decodes_in_vain(self) -> bool:
+        """Whether what has ended is in the next step too: see `ends`."""
+        return self.async_scheduling and self.ends == "eos"
 
     @property
     def added_overhead_s(self) -> float:

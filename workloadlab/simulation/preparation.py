@@ -55,15 +55,10 @@ def workload_and_cluster(
 
 
 def _caching_by(cluster: Cluster, workload: Workload) -> Cluster:
-    """Return the cluster with the blocks of a workload; without any there is nothing to share."""
+    """Return the cluster with the blocks of a workload; without any nobody shares one."""
     size = workload.block_size
     pools = tuple(
-        pool
-        if not pool.prefix_caching
-        else pool.in_blocks_of(size)
-        if size
-        else replace(pool, prefix_caching=False)
-        for pool in cluster.pools
+        pool.in_blocks_of(size) if size and pool.prefix_caching else pool for pool in cluster.pools
     )
     return replace(cluster, pools=pools)
 
@@ -80,7 +75,14 @@ def _check_pools(cluster: Cluster, workload: Workload) -> None:
                 f"pool {pool.name!r} serves {', '.join(pool.models)}, which no request asks for",
                 fix=f"the trace asks for {', '.join(workload.models)}",
             )
-        least = -(-int(workload.kv_tokens[served].min()) // pool.block_size)
+        shortest = int(workload.input_tokens[served].min())
+        if shortest >= pool.most_tokens:
+            raise UsageError(
+                f"pool {pool.name!r} takes requests of up to {pool.most_tokens:,} tokens, and the "
+                f"shortest prompt has {shortest:,}",
+                fix="give it a larger max_model_len",
+            )
+        least = -(-min(int(workload.kv_tokens[served].min()), pool.most_tokens) // pool.block_size)
         if least > pool.blocks:
             raise UsageError(
                 f"pool {pool.name!r} has {pool.blocks:,} KV blocks of {pool.block_size} tokens, and its "

@@ -5,8 +5,10 @@ Whoever plays lanes, a router or an oracle, starts and ends here, so that their 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.simulation.outcome import REPLAYED, outcome_trace
@@ -66,6 +68,15 @@ def lanes_of(
     return [(p, float(scale), seed) for p in policies for scale in scales for seed in range(seeds)]
 
 
+def _as_given(workload: Workload, outcome: Outcome, cluster: Cluster) -> Workload:
+    """Return the workload with outputs as long as the instances let them be: see `max_model_len`."""
+    each = [pool.most_tokens for pool in cluster.pools for _ in range(pool.instances)]
+    most = np.array(each)[outcome.instance] - workload.input_tokens
+    placed = outcome.instance >= 0
+    given = np.where(placed, np.minimum(workload.output_tokens, most), workload.output_tokens)
+    return replace(workload, output_tokens=given)
+
+
 def runs_of(trace: Trace, cluster: Cluster, played: Sequence[Played], sessions: Sessions) -> Runs:
     """Lay the outcomes of lanes beside the trace.
 
@@ -101,7 +112,7 @@ def runs_of(trace: Trace, cluster: Cluster, played: Sequence[Played], sessions: 
         }
         traces.append(
             outcome_trace(
-                trace, base, lane.workload, lane.outcome,
+                trace, base, _as_given(lane.workload, lane.outcome, cluster), lane.outcome,
                 run_id=info.run_id, names=names, options=options,
             )
         )  # fmt: skip

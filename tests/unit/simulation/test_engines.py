@@ -96,8 +96,10 @@ def test_what_is_given_wins_and_a_small_budget_limits_the_batch():
     assert (pool.max_num_batched_tokens, pool.max_num_seqs) == (512, 512)
     assert not pool.async_scheduling
     assert pool.prefix_caching
-    both = Pool(latency=on("H100"), max_num_batched_tokens=512, max_num_seqs=600)
-    assert both.max_num_seqs == 600
+    both = Pool(latency=on("H100"), max_num_batched_tokens=512, max_num_seqs=300)
+    assert both.max_num_seqs == 300
+    with pytest.raises(UsageError, match="use at least max_num_seqs, which is 600"):
+        Pool(latency=on("H100"), max_num_batched_tokens=512, max_num_seqs=600)
 
 
 def test_kv_blocks_are_what_is_left_beside_the_weights():

@@ -36,6 +36,7 @@ from workloadlab.simulation.engine.record_types import (
     RELEASE,
     RESULT,
     RULES,
+    RUN_PLACE,
     SEQUENCE,
     STEP,
 )
@@ -182,10 +183,18 @@ short_steps = _array(
     "short_steps", INT, "instances", "short_room", fork=Fork.WHOLE,
     about="steps at which predictions of decodes, too short, run out, the next one last",
 )  # fmt: skip
+fill_heap = _array(
+    "fill_heap", HEAP_ENTRY, "instances", "fill_room", fork=Fork.WHOLE,
+    about="a heap of decodes by (step that fills their next block with an id, admission)",
+)  # fmt: skip
 cache = _array(
-    "cache", CACHED, "instances", "id_count", fork=Fork.PAGES,
-    start={"users": NONE, "older": NONE, "newer": NONE},
-    about="residency of every block id",
+    "cache", CACHED, "instances", "cell_count", fork=Fork.PAGES,
+    start={"users": NONE, "older": NONE, "newer": NONE, "copies": NONE},
+    about="what every block id is on an instance, and cells for further copies and for runs",
+)  # fmt: skip
+run_places = _array(
+    "run_places", RUN_PLACE, "instances", "spare_count", fork=Fork.PAGES,
+    about="where the runs among those cells belong",
 )  # fmt: skip
 pages = _array(
     "pages", BYTE, "instances", "page_count", fork=Fork.NOTES,
@@ -210,8 +219,8 @@ results = _array(
     about="outcome of every request",
 )  # fmt: skip
 uses = _array(
-    "uses", BYTE, "cacheable_blocks", fork=Fork.LIVE,
-    about="1 if a request uses the resident block of that place in `block_ids`",
+    "uses", INT32, "cacheable_blocks", fork=Fork.LIVE,
+    about="cell that a request uses for the block of that place in `block_ids`, -1 if it has none",
 )  # fmt: skip
 releases = _array(
     "releases", RELEASE, "release_room", fork=Fork.NOTHING,

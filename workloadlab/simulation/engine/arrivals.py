@@ -12,7 +12,6 @@ from workloadlab.simulation.engine.arrays import (
     next_turns,
     releases,
     results,
-    slots,
     starts,
     thinks,
 )
@@ -34,7 +33,6 @@ __all__ = [
     "note_end",
     "pop_arrival",
     "release",
-    "release_ended",
     "release_next_turn",
 ]
 
@@ -81,18 +79,6 @@ def note_end(lane: Lane, row: Row) -> None:
     """Put a request that ended or was rejected in front of those before it."""
     results(lane)[row].ended_before = lane.last_ended
     lane.last_ended = row
-
-
-@inline
-def release_ended(lane: Lane) -> None:
-    """Release the turns after those that ended, and free their slots."""
-    while lane.ended != NONE:
-        q = lane.ended
-        lane.ended = slots(lane)[q].next
-        row = slots(lane)[q].row
-        release_next_turn(lane, row, results(lane)[row].end_s)
-        slots(lane)[q].next = lane.free_slot
-        lane.free_slot = q
 
 
 @helper

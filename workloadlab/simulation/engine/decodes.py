@@ -8,6 +8,8 @@ of a ring of counters.
 Output tokens that are predicted and left are counted alike, where a router may ask. Tokens of decodes
 beyond their predictions grow by `over` a step, the number of those decodes. A decode that will go beyond
 its prediction has the step at which it does in a sorted list, until the tokens are asked for.
+
+A decode whose next block has an id has the step that fills it in a heap, until the cache is looked at.
 """
 
 from __future__ import annotations
@@ -35,9 +37,12 @@ __all__ = [
     "add_decode",
     "blocks_of_run",
     "drop_decode",
+    "drop_fill",
     "end_overrun",
+    "expect_fill",
     "expect_overrun",
     "longest_context",
+    "next_fill",
     "overrun",
     "pop_decode",
     "steps_with_blocks",
@@ -143,6 +148,40 @@ def longest_context(e: Instance, slots: Array, heap: Array, i: Index) -> Count:
         for k in range(1, e.decodes):
             e.longest = max(e.longest, slots[heap[i, k].slot].base)
     return e.longest + e.steps
+
+
+@helper
+def expect_fill(e: Instance, s: Request, heap: Array, i: Index, q: Slot) -> None:
+    """Note when a decode that just began fills its next block, which has an id.
+
+    The batch that fills it caches it; one formed before the token is known leaves it to the next.
+    """
+    entry = heap[i, e.fills]
+    entry.step = (s.cached_blocks + 1) * e.block_size - 1 - s.base + e.overlapped
+    entry.order, entry.slot = s.order, q
+    _rise(heap, i, e.fills)
+    e.fills += 1
+
+
+@helper
+def next_fill(e: Instance, s: Request, heap: Array, i: Index) -> None:
+    """Turn from the block that was filled first to the next of the same decode, if that has an id."""
+    _remove(heap, i, e.fills, np.int64(0))  # what is removed stands behind the others
+    e.fills -= 1
+    if s.cached_blocks < s.blocks:
+        heap[i, e.fills].step += e.block_size
+        _rise(heap, i, e.fills)
+        e.fills += 1
+
+
+@helper
+def drop_fill(e: Instance, heap: Array, i: Index, q: Slot) -> None:
+    """Forget the next block with an id of a decode that ends or is preempted, if there is one."""
+    for at in range(e.fills):
+        if heap[i, at].slot == q:
+            _remove(heap, i, e.fills, np.int64(at))
+            e.fills -= 1
+            return
 
 
 @helper

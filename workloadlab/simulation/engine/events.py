@@ -14,7 +14,7 @@ import numpy as np
 from workloadlab.jit import helper
 from workloadlab.simulation.engine.arrays import engines, events, results, slots
 from workloadlab.simulation.engine.arrivals import release
-from workloadlab.simulation.engine.instance import clear
+from workloadlab.simulation.engine.instance import clear, let_go
 from workloadlab.simulation.engine.instances import catch_up
 from workloadlab.simulation.engine.kv_blocks import lose
 from workloadlab.simulation.engine.lane_record import part
@@ -61,6 +61,7 @@ def _lose_all(lane: Lane, i: Index, queue: Any, fail: Any) -> None:
 @helper
 def _stop(lane: Lane, i: Index, fail: Any) -> None:
     _drain(lane, i, fail)
+    let_go(i, lane)
     _lose_all(lane, i, engines(lane)[i].running, fail == 1.0)
     _lose_all(lane, i, engines(lane)[i].waiting, fail == 1.0)
     clear(i, lane)

@@ -19,6 +19,7 @@ from workloadlab.simulation.engine.arrays import (
     decode_heap,
     domains,
     engines,
+    fill_heap,
     ledgers,
     results,
     short_steps,
@@ -27,20 +28,28 @@ from workloadlab.simulation.engine.arrays import (
     tables,
     terms,
 )
-from workloadlab.simulation.engine.arrivals import note_end
+from workloadlab.simulation.engine.arrivals import note_end, release_next_turn
 from workloadlab.simulation.engine.by_address import decode_line, schedule, step_time
 from workloadlab.simulation.engine.decodes import (
     add_decode,
     blocks_of_run,
+    drop_fill,
     end_overrun,
+    expect_fill,
     expect_overrun,
     longest_context,
     pop_decode,
     steps_with_blocks,
 )
-from workloadlab.simulation.engine.kv_blocks import available, empty, release, take
+from workloadlab.simulation.engine.kv_blocks import (
+    available,
+    empty,
+    enter_filled,
+    release,
+    take,
+)
 from workloadlab.simulation.engine.linked_list import append, unlink
-from workloadlab.simulation.engine.record_types import BATCHINGS, REPLICA_STREAM, TICK_S
+from workloadlab.simulation.engine.record_types import BATCHINGS, NONE, REPLICA_STREAM, TICK_S
 
 if TYPE_CHECKING:
     from workloadlab.simulation.engine.kinds import (
@@ -66,6 +75,8 @@ __all__ = [
     "complete",
     "decode_step_s",
     "form_batch",
+    "in_vain",
+    "let_go",
     "only_decodes",
     "quiet_until",
     "replica_of",
@@ -110,10 +121,11 @@ def accept(i: Index, lane: Lane, q: Slot, now: Seconds, predicted: Count) -> Non
     if e.stepping == 0 and e.now_s < now:
         e.now_s = now
     s.predicted, s.target = predicted, s.input
-    s.generated = s.computed = s.chunk = s.decoding = s.cached_blocks = s.step_blocks = 0
+    s.generated = s.computed = s.chunk = s.cached_blocks = s.step_blocks = 0
+    s.decoding = s.ended = 0
     e.accepted += 1
     s.accepted = e.accepted
-    s.ready = e.taken_steps + 2 if e.overlapped == 1 and e.stepping == 1 else 0
+    s.ready = e.taken_steps + 1 + e.stepping if e.overlapped == 1 else 0
     e.all_ready = max(e.all_ready, s.ready)
     append(e.waiting, slots(lane), q)
     e.blocked = 0
@@ -122,6 +134,8 @@ def accept(i: Index, lane: Lane, q: Slot, now: Seconds, predicted: Count) -> Non
     e.sent_tokens += s.input
     e.predicted_left += predicted
     e.queued_tokens += s.input
+    e.backlog += s.input
+    s.output = min(s.output, e.most_tokens - s.input)
 
 
 @inline
@@ -136,14 +150,13 @@ def _add_up(e: Instance, s: Request, r: Record) -> None:
 
 @helper
 def _finish(i: Index, lane: Lane, q: Slot, computed: Count) -> None:
-    """End a sequence whose last token is out: its blocks go back, its outcome is written."""
+    """End a sequence whose last token is out: its outcome is written, its blocks go back in time."""
     e, s = engines(lane)[i], slots(lane)[q]
     results(lane)[s.row].end_s = e.now_s
     note_end(lane, s.row)
+    release_next_turn(lane, s.row, e.now_s)
     unlink(e.running, slots(lane), q)
     s.step_blocks = 0
-    release(e, s, lane, i, computed)
-    e.blocked = 0
     e.in_flight -= 1
     if lane.replicas > 1:
         ledgers(lane)[replica_of(lane, s.row), i].in_flight -= 1
@@ -152,12 +165,38 @@ def _finish(i: Index, lane: Lane, q: Slot, computed: Count) -> None:
         _add_up(e, s, results(lane)[s.row])
     lane.finished_tokens += s.output
     lane.finished += 1
-    if lane.closed == 1:
-        s.next = lane.ended
-        lane.ended = q
-    else:
-        s.next = lane.free_slot
-        lane.free_slot = q
+    if e.overlapped == 0:
+        _release_ended(i, lane, q, computed)
+        return
+    append(e.leaving, slots(lane), q)
+    s.computed, s.chunk, s.decoding, s.ended = computed, 0, 1, 1
+    if s.cached_blocks < s.blocks and not in_vain(e, s):
+        drop_fill(e, fill_heap(lane), i, q)
+
+
+@inline
+def in_vain(e: Instance, s: Request) -> Flag:
+    """Say whether a sequence that has ended is in the next batch: its engine learns of it too late."""
+    return e.vain == 1 and s.computed + 1 < e.most_tokens
+
+
+@helper
+def _release_ended(i: Index, lane: Lane, q: Slot, computed: Count) -> None:
+    e = engines(lane)[i]
+    release(lane, i, q, computed, computed // e.block_size, 0)
+    slots(lane)[q].next = lane.free_slot
+    lane.free_slot = q
+    e.blocked = 0
+
+
+@helper
+def let_go(i: Index, lane: Lane) -> None:
+    """Give back the seats and the blocks of the sequences that have ended."""
+    e, live = engines(lane)[i], slots(lane)
+    while e.leaving.count > 0:
+        q = e.leaving.head
+        unlink(e.leaving, live, q)
+        _release_ended(i, lane, q, live[q].computed)
 
 
 @helper
@@ -184,7 +223,9 @@ def complete(i: Index, lane: Lane) -> None:
             e.phase = 0
         e.context += e.decodes
         e.predicted_left -= e.decodes
-    e.partials = 0
+    if e.fills > 0:
+        enter_filled(i, lane, e.steps, NONE)
+    e.partials = e.vain_decodes = e.vain_context = e.vain_longest = 0
     for k in range(e.chunks):
         q = heap[i, k].chunk
         s = live[q]
@@ -203,16 +244,25 @@ def complete(i: Index, lane: Lane) -> None:
         e.prefilled -= s.computed
         if np.isnan(results(lane)[s.row].first_token_s):
             results(lane)[s.row].first_token_s = e.now_s
+            e.backlog -= s.input
         if s.generated == s.output:
             e.over_from += max(0, s.output - 1 - s.predicted)  # if it was preempted beyond that
             _finish(i, lane, q, s.computed)
         else:
             add_decode(e, s, blocks_by_phase(lane), heap, i, q, s.output - s.generated)
+            if e.caching == 1 and s.cached_blocks < s.blocks:
+                expect_fill(e, s, fill_heap(lane), i, q)
             if lane.tells_left == 1 and s.predicted < s.output:
                 expect_overrun(e, s, short_steps(lane)[i])
     while e.decodes > 0 and heap[i, 0].step == e.steps:
         _end_decode(i, lane)
     e.chunks = 0
+    if e.leaving.count > 0 and e.running.count + e.waiting.count == 0:
+        q = e.leaving.head
+        while q != NONE and not in_vain(e, live[q]):
+            q = live[q].next
+        if q == NONE:
+            let_go(i, lane)
 
 
 @helper
@@ -224,6 +274,7 @@ def clear(i: Index, lane: Lane) -> None:
     e.short = e.over = e.over_from = 0
     e.ended = e.ended_input = e.ended_output = 0
     e.prefill_s = e.decode_s = 0.0
+    e.saturated = e.wave = e.backlog = 0
     e.in_flight = e.predicted_left = e.queued_tokens = e.decodes = e.context = e.prefilled = 0
     for r in range(lane.counting_replicas):
         ledgers(lane)[r, i].in_flight = 0
@@ -233,21 +284,26 @@ def clear(i: Index, lane: Lane) -> None:
 
 
 @helper
-def _contexts(i: Index, lane: Lane) -> tuple[Number, Number, Number]:
+def _contexts(
+    i: Index, lane: Lane, vain: Count, vain_context: Count, vain_longest: Count
+) -> tuple[Number, Number, Number]:
     """Return (context tokens that decode attention takes as long as, more after a step, the longest).
 
     Of the next step, and with one in flight of the step after it; see `Pool.attention_slots`. The
-    longest is 0 where it is counted already, or adds nothing.
+    longest is 0 where it is counted already, or adds nothing. Decodes in vain come to the others.
     """
     e = engines(lane)[i]
-    d, wide = float(e.decodes), e.attention_slots
-    context = float(e.context + e.stepping * e.decodes)
+    d, wide = float(e.decodes + vain), e.attention_slots
+    context = float(e.context + vain_context + e.stepping * e.decodes)
     if d < wide and wide < np.inf:
         uneven = wide / (wide - 0.5 * d)
         return context * uneven, d * uneven, 0.0
     if wide == np.inf and terms(lane)[e.pool, LONGEST] == 0.0:
         return context, d, 0.0
-    longest = float(longest_context(e, slots(lane), decode_heap(lane), i) + e.stepping)
+    longest = float(vain_longest)
+    if e.decodes > 0:
+        own = longest_context(e, slots(lane), decode_heap(lane), i) + e.stepping
+        longest = max(longest, float(own))
     if wide == np.inf:
         return context, d, longest
     return context + wide * longest, d + wide, 0.0
@@ -289,8 +345,8 @@ def begin_step(i: Index, lane: Lane, fullest: Count) -> Seconds:
     p, x, d = float(e.chunk_tokens), e.chunk_context, float(e.served)
     c = attended = longest = 0.0
     if e.served > 0:
-        c = float(e.context)
-        attended, _, longest = _contexts(i, lane)
+        c = float(e.context + e.vain_context)
+        attended, _, longest = _contexts(i, lane, e.vain_decodes, e.vain_context, e.vain_longest)
     if not inside_domain(p, x, d, c, domains(lane)[e.pool]):
         e.outside += 1
     size = captured_tokens(fullest, e.captured)
@@ -305,7 +361,9 @@ def begin_step(i: Index, lane: Lane, fullest: Count) -> Seconds:
     seconds = max(0.0, step_time(e)(p, x, d, attended, tables(lane)[e.pool]) + more)
     if e.noise > 0.0:
         seconds *= _noise(e, i, lane.seed)
-    overhead_s = e.overhead_s + e.sequence_overhead_s * float(e.served + e.chunks)
+    overhead_s = e.overhead_s + e.sequence_overhead_s * float(
+        e.served + e.chunks - e.holds * e.partials
+    )
     seconds = max(seconds, overhead_s) if e.overlapped == 1 else seconds + overhead_s
     if lane.room_for_steps > 0:
         _record(i, lane, e.now_s, e.chunk_tokens, x, e.served, c)
@@ -332,10 +390,14 @@ def only_decodes(e: Instance) -> Flag:
     queue_stands = (
         e.waiting.count == 0
         or e.running.count >= e.max_num_seqs
-        or e.blocked == 1
+        or (e.blocked == 1 and e.fills == 0)  # a block that is filled may be a hit of who waits
         or (e.batching == STATIC)
     )
-    return e.decodes > 0 and e.partials == 0 and queue_stands
+    if e.interval > 1 and e.waiting.count > 0:
+        return False
+    # Whoever leaves does so behind the first step, which `run_decodes` knows how to do.
+    leaves = e.leaving.count > 0 and (e.waiting.count > 0 or e.vain == 1 or e.fills > 0)
+    return e.decodes > 0 and e.partials == 0 and queue_stands and not leaves
 
 
 @helper
@@ -346,7 +408,7 @@ def _line(i: Index, lane: Lane, most: Count) -> tuple[Seconds, Seconds, Count]:
     """
     e = engines(lane)[i]
     d = float(e.decodes)
-    context, more, longest = _contexts(i, lane)
+    context, more, longest = _contexts(i, lane, 0, 0, 0)
     size = captured_tokens(e.decodes, e.captured)
     padded = max(d, float(size))
     seconds, slope, edge = decode_line(e)(padded, context, tables(lane)[e.pool])
@@ -414,23 +476,36 @@ def run_decodes(i: Index, lane: Lane, until: Seconds) -> None:
     bounds = domains(lane)[e.pool]
     # The head of the heap ends first. Its last step gives blocks back, so that one is not taken here.
     left = decode_heap(lane)[i, 0].step - e.steps - 1
+    paid = 0
     while left > 0 and e.now_s < until - TICK_S:
+        if (
+            e.leaving.count > 0
+        ):  # the batch of the first step is formed before they give blocks back
+            paid = blocks_by_phase(lane)[i, e.phase]
+            if paid > available(e):
+                return
+            take(e, lane, i, paid)
+            let_go(i, lane)
         first, growth, most = _line(i, lane, left)
         taken = _steps_within(first, growth, most, until + TICK_S - e.now_s)
         end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
         flies = taken < most and end < until - TICK_S
         # The step in flight has its blocks too; `complete` counts it when it ends.
-        needed = blocks_of_run(e, blocks_by_phase(lane), i, taken + flies)
+        needed = blocks_of_run(e, blocks_by_phase(lane), i, taken + flies) - paid
         short = needed > available(e)
         if short:
-            taken, flies = steps_with_blocks(e, blocks_by_phase(lane), i, available(e)), False
+            most = available(e) + paid
+            taken, flies = steps_with_blocks(e, blocks_by_phase(lane), i, most), False
             end = e.now_s + (taken * first + growth * (0.5 * taken * (taken - 1)))
-            needed = blocks_of_run(e, blocks_by_phase(lane), i, taken)
+            needed = blocks_of_run(e, blocks_by_phase(lane), i, taken) - paid
         take(e, lane, i, needed)
+        paid = 0
         e.outside += _outside(e.decodes, e.context, taken + flies, bounds)
         e.now_s = end
         e.steps += taken
         e.taken_steps += taken
+        e.executed += taken + flies
+        e.saturated = 0  # nobody waits behind these steps, or the interval is one
         e.phase += taken
         if e.phase >= e.block_size:
             e.phase %= e.block_size

@@ -37,9 +37,9 @@ SEQUENCES, STEPS = 1, 2
 def _work(first: Index, lane: Lane) -> Count:
     """Count the sequences on the ranks from `first` on."""
     every = engines(lane)
-    total = every[first].running.count + every[first].waiting.count
-    for i in range(first + 1, first + every[first].ranks):
-        total += every[i].running.count + every[i].waiting.count
+    total = 0
+    for i in range(first, first + every[first].ranks):
+        total += every[i].running.count + every[i].waiting.count + every[i].leaving.count
     return total
 
 
@@ -59,7 +59,7 @@ def _begin(first: Index, lane: Lane) -> Flag:
         e.now_s = now
         e.chunks = e.paused = 0
         e.chunk_tokens = e.served = 0
-        if e.running.count + e.waiting.count > 0:
+        if e.running.count + e.waiting.count + e.leaving.count > 0:
             fullest = max(fullest, form_batch(i, lane))
     if lane.stalled != NONE:
         return False
@@ -69,6 +69,7 @@ def _begin(first: Index, lane: Lane) -> Flag:
     for i in range(first, last):
         every[i].now_s = now + seconds
         every[i].stepping = 1
+        every[i].wave += 1
     for k in range(recorded, lane.recorded_steps):
         steps(lane)[k].end_s = now + seconds
     return True
@@ -96,9 +97,13 @@ def _advance_group(first: Index, lane: Lane, until: Seconds, begin: Flag) -> Non
         now = leader.now_s
         for i in range(first + 1, first + leader.ranks):
             now = max(now, every[i].now_s)
+        if _work(first, lane) == 0:
+            for i in range(first, first + leader.ranks):
+                every[i].wave = 0
+            return
         if now >= until - TICK_S and not begin:
             return
-        if _work(first, lane) == 0 or not _begin(first, lane):
+        if not _begin(first, lane):
             return
 
 

@@ -20,6 +20,7 @@ Index = Any  # number of an instance
 Slot = Any  # number of an element of `slots`
 Row = Any  # number of a request in the workload
 Block = Any  # id of a block
+Cell = Any  # number of an element of `cache`
 
 Position = Any  # place in an array
 Count = Any  # number of tokens, blocks, steps and the like

@@ -24,7 +24,6 @@ from workloadlab.simulation.engine.arrays import (
     slots,
     views,
 )
-from workloadlab.simulation.engine.arrivals import release_ended
 from workloadlab.simulation.engine.by_address import (
     choose,
     handle_events,
@@ -105,8 +104,6 @@ def _reach(lane: Lane) -> Status:
         return STATUS_STALLED
     if lane.full == 1:
         return STATUS_RECORD_FULL
-    if lane.closed == 1:
-        release_ended(lane)
     if lane.event_s <= lane.now_s + TICK_S:
         handle_events(lane)(lane)
     return STATUS_DECIDE if arrivals_due(lane, lane.now_s) else STATUS_SLOTS_FULL

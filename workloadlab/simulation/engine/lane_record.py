@@ -43,6 +43,7 @@ OPTIONS = {
     "oracle": "i8",  # 1 if it sees true output lengths
     "prefix": "i8",  # 1 if it sees prefix keys
     "block_tokens": "i8",  # tokens of a block of `block_ids`
+    "id_count": "i8",  # cells of an instance that are of block ids, the first ones
     "guesses": "i8",  # 1 if it keeps a prefix index
     "sees_cache": "i8",  # 1 if it is told what is really cached
     "keeps_bits": "i8",  # 1 if engines note that in `prefix_bits`
@@ -70,7 +71,6 @@ CLOCK = {
     "replica": 0,  # of the router, whose turn it is
     "first_word": 0,  # where its rows of `prefix_bits` begin
     "held": 0,  # requests in the queues of all replicas
-    "ended": NONE,  # head of the list of slots whose next turn is due a release
     "finished": 0,  # requests, and their output tokens
     "finished_tokens": 0,
     "free_slot": NONE,  # head of the list of slots that were used before

@@ -10,6 +10,7 @@ __all__ = [
     "BATCHINGS",
     "CACHED",
     "DECISION",
+    "ENDS",
     "EVENT",
     "GONE",
     "HEAP_ENTRY",
@@ -25,12 +26,18 @@ __all__ = [
     "REPLICA_STREAM",
     "RESULT",
     "RULES",
+    "RUN",
+    "RUN_PLACE",
     "SEQUENCE",
     "STEP",
     "TICK_S",
 ]
 
 NONE = -1
+
+RUN = -2
+"""`users` of a run of blocks that a request which ended had for itself; of a preempted one `RUN` - 1
+less its slot."""
 
 TICK_S = 1e-9
 """Moments closer than a nanosecond, the clock of a trace, are the same moment. A run of steps taken in
@@ -47,6 +54,7 @@ PAGE_BITS = 6
 
 ORDERS = ("fcfs", "priority", "least_work_left", "bin_packing")
 BATCHINGS = ("chunked", "prefill_first", "static")
+ENDS = ("max_tokens", "eos")
 """Names of the codes in `INSTANCE_STATE`."""
 
 AWAY, GONE = 0, -1
@@ -88,7 +96,9 @@ SEQUENCE = np.dtype(
         ("chunk", "i8"),  # prompt tokens that the current step computes
         ("base", "i8"),  # tokens computed minus steps of the instance, while it decodes
         ("decoding", "i8"),  # 1 or 0
-        ("cached_blocks", "i8"),  # leading blocks that went through the prefix cache
+        ("ended", "i8"),  # 1 once its last token is out
+        ("cached_blocks", "i8"),  # leading blocks with ids that are cached
+        ("runs", "i8"),  # the first of the runs that hold its other blocks, -1 if there is none
         ("step_blocks", "i8"),  # blocks that it got in this step, where blocks are short
         ("order", "i8"),  # number of its last admission
         ("next", "i8"),  # slots beside it in the list that it is in
@@ -128,13 +138,21 @@ INSTANCE_STATE = np.dtype(
         # limits and switches of its pool
         ("kv_blocks", "i8"),
         ("block_size", "i8"),  # tokens
-        ("max_num_seqs", "i8"),
+        ("max_num_seqs", "i8"),  # that run
+        ("most_tokens", "i8"),  # of a request
+        ("most_requests", "i8"),  # that it has
+        (
+            "most_backlog",
+            "i8",
+        ),  # from so many prompt tokens without a first token on it takes no more
+        ("interval", "i8"),  # steps from one in which prompts are computed to the next
         ("budget", "i8"),  # tokens of a step
         ("threshold", "i8"),  # most prompt tokens of one request in a step, 0 for no limit
+        ("most_prompt", "i8"),  # the same for the next step, in which a request alone has no limit
         ("queue_order", "i8"),  # in ORDERS
         ("batching", "i8"),  # in BATCHINGS
         ("reserve", "i8"),  # 1 if a prompt is admitted only where all of it has blocks
-        ("spare", "i8"),  # blocks that admissions beside others leave free
+        ("headroom", "i8"),  # blocks that admissions beside others leave free
         ("most_in_flight", "i8"),  # requests that the router may have here
         ("most_now", "i8"),  # the same while it takes requests, else AWAY or GONE
         ("starts_left", "i8"),  # starts that are still to come
@@ -144,6 +162,7 @@ INSTANCE_STATE = np.dtype(
         ("noise", "f8"),  # deviation of the logarithm of a step's time
         ("attention_slots", "f8"),  # infinite where attention is shared out evenly
         ("overlapped", "i8"),  # 1 if a batch is prepared while the step before runs
+        ("vain", "i8"),  # 1 if what has ended is in that batch too
         ("pool", "i8"),
         ("caching", "i8"),  # 1 if prefixes stay
         ("ranks", "i8"),  # instances that step together, from this one on
@@ -158,13 +177,16 @@ INSTANCE_STATE = np.dtype(
         ("outside", "i8"),  # steps outside the domain of the latency model
         # blocks
         ("free", "i8"),  # that hold nothing
-        ("idle", "i8"),  # that hold cached prefixes which nobody uses
-        ("oldest", "i8"),  # ends of the list of idle ones, by block id
+        ("idle", "i8"),  # that are cached and used by nobody
+        ("oldest", "i8"),  # ends of the list of idle ones, by cell
         ("newest", "i8"),
+        ("spare", "i8"),  # head of the list of cells without id that were used before, -1 for none
+        ("spares", "i8"),  # cells without id that were ever used
         # requests, as the router counts them
         ("in_flight", "i8"),
         ("sent", "i8"),  # ever
         ("sent_tokens", "i8"),  # their prompt tokens
+        ("backlog", "i8"),  # prompt tokens of requests without a token
         ("predicted_left", "i8"),  # output tokens predicted less those generated
         ("queued_tokens", "i8"),  # prompt tokens not yet computed
         # requests that ended, where the router sees that
@@ -187,6 +209,16 @@ INSTANCE_STATE = np.dtype(
         ("chunk_tokens", "i8"),  # their prompt tokens
         ("chunk_context", "f8"),  # sum of a chunk's tokens times those cached before it
         ("served", "i8"),  # decodes of the current step
+        ("holds", "i8"),  # 1 if prompts wait in it
+        ("carries", "i8"),  # 1 if they do not and there are some
+        ("saturated", "i8"),  # 1 if requests waited behind the last step that took prompts
+        ("executed", "i8"),  # batches, ever
+        ("last_prefill", "i8"),  # number of the last one with prompts
+        ("wave", "i8"),  # steps since the ranks were idle
+        ("fills", "i8"),  # decodes that will fill blocks which have ids
+        ("vain_decodes", "i8"),  # sequences that have ended and are in the current step
+        ("vain_context", "i8"),  # their computed tokens
+        ("vain_longest", "i8"),
         # the queue
         ("blocked", "i8"),  # 1 if it cannot move before blocks come back
         ("all_ready", "i8"),  # step from which on all that wait may be admitted
@@ -194,6 +226,7 @@ INSTANCE_STATE = np.dtype(
         ("waiting", LIST),
         ("admitted", "i8"),  # requests, ever
         ("running", LIST),
+        ("leaving", LIST),  # that have ended and keep blocks until the next batch is formed
     ],
     align=True,
 )
@@ -212,13 +245,23 @@ HEAP_ENTRY = np.dtype(
 
 CACHED = np.dtype(
     [
-        ("users", "i4"),  # sequences that use it, -1 if it is not resident
-        ("older", "i4"),  # block ids beside it in the list of idle ones
+        ("users", "i4"),  # sequences that use it, -1 if it is not cached; see `RUN`
+        ("older", "i4"),  # cells beside it in the list of idle ones; of a copy in use, its place
         ("newer", "i4"),
+        ("copies", "i4"),  # the next copy, at last the id itself, -1 for none; of a run, its blocks
     ],
     align=True,
 )
-"""A block id on an instance."""
+"""A cell of an instance: what a block id is there; beyond the ids, a further copy or a run of blocks."""
+
+RUN_PLACE = np.dtype(
+    [
+        ("first", "i4"),  # place of its first block in the request
+        ("next", "i4"),  # cell of the run that the same request cached next
+    ],
+    align=True,
+)
+"""Where a run of blocks of a preempted request belongs."""
 
 RULES = np.dtype(
     [

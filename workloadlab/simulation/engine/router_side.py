@@ -41,6 +41,7 @@ from workloadlab.simulation.engine.instances import advance, catch_up
 from workloadlab.simulation.engine.kv_blocks import (
     available,
     blocks_for,
+    enter_filled,
     hits,
     tell_indexed,
     whole_blocks,
@@ -208,7 +209,7 @@ def arrivals_due(lane: Lane, now: Seconds) -> Flag:
 
 @inline
 def _fill_slot(lane: Lane, s: Request, row: Row) -> None:
-    s.row = row
+    s.row, s.runs = row, NONE
     s.input, s.output = inputs(lane)[row], outputs(lane)[row]
     s.priority = priorities(lane)[row]
     s.first_block = first_blocks(lane)[row]
@@ -222,16 +223,15 @@ def refresh_own(lane: Lane) -> tuple[Flag, Flag]:
     Returns (whether any instance could ever serve it, whether any may take it now).
     """
     s = slots(lane)[queue(lane).head]
-    tokens = s.input + s.output - 1
     name = models(lane)[s.row]
     ever = free = False
-    size = needed = 0
+    size = needed = most = 0
     for i in range(lane.instances):
         e, v = engines(lane)[i], views(lane)[i]
-        if e.block_size != size:
-            size = e.block_size
-            needed = blocks_for(tokens, size)
-        able = needed <= e.kv_blocks
+        if e.block_size != size or e.most_tokens != most:
+            size, most = e.block_size, e.most_tokens
+            needed = blocks_for(min(s.input + s.output, most) - 1, size)
+        able = needed <= e.kv_blocks and s.input < most
         able = able and serves(lane)[e.pool, name] == 1
         ever = ever or (able and e.most_now != GONE)
         able = able and e.in_flight < e.most_now
@@ -246,6 +246,10 @@ def refresh_own(lane: Lane) -> tuple[Flag, Flag]:
 def tell_cached(lane: Lane) -> None:
     """Tell the router what every instance has cached of the first request: never its last token."""
     s, shown = slots(lane)[queue(lane).head], views(lane)
+    for i in range(lane.instances):
+        e = engines(lane)[i]
+        if e.fills > 0:  # a step in flight has filled its blocks
+            enter_filled(i, lane, e.steps + (1 if e.stepping == 1 and e.paused == 0 else 0), NONE)
     if lane.keeps_bits == 1:
         tell_indexed(lane, s, s.input - 1)
     else:
@@ -281,6 +285,18 @@ def fill_offer(lane: Lane) -> None:
 
 
 @inline
+def _full(chosen: Index, lane: Lane) -> Flag:
+    """Say whether an engine has as many requests, or prompt tokens, as it takes."""
+    e, requests, tokens = engines(lane)[chosen], 0, 0
+    for i in range(lane.instances):
+        other = engines(lane)[i]
+        if i == chosen or (e.ranks > 1 and other.pool == e.pool):
+            requests += other.in_flight
+            tokens += other.backlog
+    return requests >= e.most_requests or tokens >= e.most_backlog
+
+
+@inline
 def send(lane: Lane, chosen: Index) -> None:
     """Place the first request in the queue on an instance, or reject it if it cannot go there."""
     q = queue(lane).head
@@ -291,8 +307,11 @@ def send(lane: Lane, chosen: Index) -> None:
     if v.fits == 0:
         reject(lane, q)
         return
-    result.instance = chosen
     catch_up(chosen, lane)
+    if _full(chosen, lane):
+        reject(lane, q)
+        return
+    result.instance = chosen
     accept(chosen, lane, q, lane.now_s, offers(lane)[0].predicted_output_tokens)
     if lane.guesses == 1:
         index_insert(lane)(lane, s, chosen)

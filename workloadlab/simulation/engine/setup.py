@@ -32,6 +32,7 @@ from workloadlab.simulation.engine.record_types import (
 )
 from workloadlab.simulation.event import presence
 from workloadlab.simulation.fixed_signals import fixed_signals
+from workloadlab.simulation.pool import UNLIMITED
 from workloadlab.simulation.workload import prefix_keys, seed_state
 
 if TYPE_CHECKING:
@@ -95,6 +96,10 @@ def _requests(workload: Workload, cluster: Cluster, *, keyed: bool) -> dict[str,
     }
 
 
+def _or_unlimited(limit: int | None) -> int:
+    return UNLIMITED if limit is None else limit
+
+
 def _engines(cluster: Cluster) -> Any:
     engines = np.zeros(sum(pool.instances for pool in cluster.pools), INSTANCE_STATE)
     first = 0
@@ -106,13 +111,18 @@ def _engines(cluster: Cluster) -> Any:
         rows["decode_line"] = _address_of(estimator.decode_line, DECODE_LINE)
         rows["kv_blocks"] = pool.blocks
         rows["block_size"] = pool.block_size
-        rows["max_num_seqs"] = pool.max_num_seqs
+        rows["max_num_seqs"] = pool.seats
+        rows["most_tokens"] = pool.most_tokens
+        rows["most_requests"] = _or_unlimited(pool.max_num_queued_reqs)
+        rows["most_backlog"] = _or_unlimited(pool.max_num_queued_tokens)
+        rows["interval"] = pool.prefill_schedule_interval
+        rows["last_prefill"] = -pool.prefill_schedule_interval
         rows["budget"] = pool.max_num_batched_tokens
         rows["threshold"] = pool.long_prefill_token_threshold
         rows["queue_order"] = ORDERS.index(pool.queue_order)
         rows["batching"] = BATCHINGS.index(pool.batching)
         rows["reserve"] = pool.reserve_full_isl
-        rows["spare"] = pool.spare_blocks
+        rows["headroom"] = pool.spare_blocks
         rows["most_in_flight"] = rows["most_now"] = pool.most_in_flight
         rows["overhead_s"] = pool.step_overhead_s
         rows["sequence_overhead_s"] = pool.sequence_overhead_s
@@ -120,15 +130,16 @@ def _engines(cluster: Cluster) -> Any:
         rows["noise"] = pool.log_noise
         rows["attention_slots"] = pool.attention_slots or np.inf
         rows["overlapped"] = pool.async_scheduling
+        rows["vain"] = pool.decodes_in_vain
         rows["pool"] = number
         rows["caching"] = pool.prefix_caching
-        rows["ranks"] = pool.instances if pool.step_together else 1
+        rows["ranks"] = pool.ranks
     absent, engines["starts_left"] = presence(cluster.event_queue, len(engines))
     engines["most_now"][absent] = AWAY
     engines["free"] = engines["kv_blocks"]
-    for link in ("oldest", "newest"):
+    for link in ("oldest", "newest", "spare"):
         engines[link] = NONE
-    for queue in ("waiting", "running"):
+    for queue in ("waiting", "running", "leaving"):
         engines[queue]["head"] = engines[queue]["tail"] = NONE
     return engines
 
@@ -219,13 +230,31 @@ def _options(
     }
 
 
+def _names_outputs(workload: Workload) -> bool:
+    """Say whether the trace names blocks of outputs, which decodes fill."""
+    size = max(workload.block_size, 1)
+    return bool((np.diff(workload.first_block) > workload.input_tokens // size).any())
+
+
+def _spares(workload: Workload, cluster: Cluster) -> int:
+    """Return how many cells without id an instance may need: each holds a cached block at least.
+
+    None where nothing is ever evicted. The copies are as many as the trace names blocks, twice that if
+    requests are preempted over and over; between two of them is one run, and a request may have one.
+    """
+    limited = [pool.blocks for pool in cluster.pools if pool.prefix_caching and pool.limited]
+    most = 2 * len(workload.block_ids) + 4 * len(workload) + 64
+    return min(max(limited, default=0), most)
+
+
 def _sizes(workload: Workload, cluster: Cluster, options: dict[str, Any]) -> dict[str, int]:
     """Return how much room the arrays need that are empty at first."""
     n, count = len(workload), sum(pool.instances for pool in cluster.pools)
     caching = any(pool.prefix_caching for pool in cluster.pools)
     indexed = n if options["guesses"] else 0
     ids = int(workload.block_ids.max(initial=-1)) + 1
-    noted = ids if caching or options["guesses"] else 0
+    spares = _spares(workload, cluster)
+    noted = spares + ids if caching or options["guesses"] else 0
     heap_room = min(max(pool.max_num_seqs for pool in cluster.pools), n) + 1
     depth = 1  # as many reports as can be on their way
     if cluster.signal_interval_s > 0:
@@ -235,6 +264,9 @@ def _sizes(workload: Workload, cluster: Cluster, options: dict[str, Any]) -> dic
         "heap_room": heap_room,
         "short_room": heap_room if options["tells_left"] else 0,
         "id_count": ids if caching else 0,
+        "spare_count": spares,
+        "cell_count": (ids if caching else 0) + spares,
+        "fill_room": heap_room if caching and _names_outputs(workload) else 0,
         "page_count": 8 * ((noted >> PAGE_BITS + 3) + 1),  # copied eight at a time
         "cacheable_blocks": len(workload.block_ids) if caching else 0,
         "release_room": n if options["closed"] or cluster.events else 0,

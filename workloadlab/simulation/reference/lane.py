@@ -28,7 +28,7 @@ from workloadlab.simulation.reference.events import handle_events
 from workloadlab.simulation.reference.instance import Engine, uniform_draw
 from workloadlab.simulation.reference.kv_blocks import Sequence
 from workloadlab.simulation.reference.replicas import Replica
-from workloadlab.simulation.reference.router_side import choose, refresh_signals, report
+from workloadlab.simulation.reference.router_side import choose, full, refresh_signals, report
 from workloadlab.simulation.workload import Workload, prefix_keys, seed_state
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ class Lane:
         for engine in group:
             engine.now = now + seconds
             engine.stepping = True
+            engine.wave += 1
 
     def advance(self, until: float) -> None:
         """Run every step that ends by `until`; start none at or after it."""
@@ -125,7 +126,10 @@ class Lane:
                     for engine in group:
                         engine.complete()
                 now = max(engine.now for engine in group)
-                if not any(engine.has_work for engine in group) or now >= until - TICK_S:
+                working = any(engine.has_work for engine in group)
+                for engine in group:
+                    engine.wave *= working
+                if not working or now >= until - TICK_S:
                     break
                 self.begin(group)
 
@@ -188,7 +192,7 @@ class Lane:
     def in_flight(self, engine: Engine) -> int:
         """Count the requests on an instance that the replica whose turn it is has sent there."""
         there = engine.waiting + engine.running
-        return sum(self.replica_of(sequence.row) == self.turn for sequence in there)
+        return sum(self.replica_of(s.row) == self.turn for s in there if not s.ended)
 
     def arrive(self, now: float) -> float:
         """Move what is due into the queues, of one moment in order of row; return the moment."""
@@ -252,7 +256,7 @@ class Lane:
     def send(self, row: int, chosen: int, now: float) -> None:
         workload, view = self.workload, self.views[chosen]
         self.outcome.dispatch_s[row] = now
-        if not view.fits:
+        if not view.fits or full(self, chosen):
             self.release_after(row, now)
             return
         self.outcome.instance[row] = chosen

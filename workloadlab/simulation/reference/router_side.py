@@ -13,7 +13,7 @@ from workloadlab.simulation.reference.instance import uniform_draw
 if TYPE_CHECKING:
     from workloadlab.simulation.reference.lane import Lane
 
-__all__ = ["choose", "predict", "refresh_signals", "report"]
+__all__ = ["choose", "full", "predict", "refresh_signals", "report"]
 
 
 def predict(lane: Lane, row: int) -> int:
@@ -71,7 +71,7 @@ def choose(lane: Lane, row: int, now: float) -> int:
         view.fits = fits
         if "prefix" in policy.reads and replica.index is None and engine.pool.prefix_caching:
             whole = lane.named(row)[: (input_tokens - 1) // engine.pool.block_size]
-            view.cached_tokens = engine.store.hits(whole) * engine.pool.block_size
+            view.cached_tokens = len(engine.store.found(whole)) * engine.pool.block_size
             view.indexed_tokens = view.cached_tokens
     if replica.index is not None:
         replica.index.match(views, row, now)
@@ -98,3 +98,14 @@ def choose(lane: Lane, row: int, now: float) -> int:
     if best < 0:
         raise UsageError(f"router {policy.name!r} scores every instance NaN")
     return best
+
+
+def full(lane: Lane, chosen: int) -> bool:
+    """Say whether an engine has as many requests, or prompt tokens, as it takes."""
+    group = next(group for group in lane.groups if lane.engines[chosen] in group)
+    pool = lane.engines[chosen].pool
+    requests = sum(engine.in_flight for engine in group)
+    tokens = sum(engine.backlog_tokens for engine in group)
+    return (pool.max_num_queued_reqs is not None and requests >= pool.max_num_queued_reqs) or (
+        pool.max_num_queued_tokens is not None and tokens >= pool.max_num_queued_tokens
+    )

@@ -51,13 +51,14 @@ def crowd(*, closed=False):
     """Prompts of three families that begin alike; each block id on a page of its own."""
     rng = np.random.default_rng(5)
     blocks, family = rng.integers(1, 13, REQUESTS), rng.integers(0, 3, REQUESTS)
-    names = [40 * (f + 1) + np.arange(b) for f, b in zip(family, blocks, strict=True)]
+    named = blocks + blocks % 2  # those of some outputs too
+    names = [40 * (f + 1) + np.arange(b) for f, b in zip(family, named, strict=True)]
     turns = np.arange(1, REQUESTS + 1)
     turns[9::10] = -1
     return Workload(
         np.cumsum(rng.exponential(0.3, REQUESTS)), 2 * blocks + rng.integers(0, 2, REQUESTS),
         rng.integers(1, 8, REQUESTS), np.full(REQUESTS, -1), np.full(REQUESTS, -1),
-        np.concatenate(names).astype(np.int32) << PAGE_BITS, np.cumsum([0, *blocks]), 2,
+        np.concatenate(names).astype(np.int32) << PAGE_BITS, np.cumsum([0, *named]), 2,
         next_turn=turns if closed else np.full(REQUESTS, -1), think_s=np.full(REQUESTS, 0.1),
     )  # fmt: skip
 

@@ -1,0 +1,3 @@
+"""What is run with vLLM's own environment is not collected with this one's."""
+
+collect_ignore = ["vllm"]
