@@ -85,8 +85,9 @@ class StepTerms:
 
     Example:
         >>> terms = StepTerms(longest_context_s=Term(1e-6, 1e-6, 1e-6, "by hand"))
-        >>> terms.added((0, 0, 2, 1000), longest_context=900)
-        (0.0004, (0.0, 0.0, 2.0, 1000.0))
+        >>> more_s, _ = terms.added((0, 0, 2, 1000), longest_context=900)
+        >>> round(more_s, 6)
+        0.0004
     """
 
     graph_saving_s: Term = _NONE

@@ -97,8 +97,9 @@ def card_table(card: Sequence[dict[str, Any]]) -> str:
         >>> rival["change"] = (-0.5, -0.6, -0.4)
         >>> print(card_table([{**there, "router": "mine", "as": "learned", **seconds}, rival]))
         Change on the test block, in %
-          4 instances, load 0.9            mean e2e        interval  mean TTFT  p99 TTFT  p99 e2e
-          to the selected lmetric             -50.0  -60.0 to -40.0      -50.0     -50.0    -50.0
+                                     mean e2e        interval  mean TTFT  p99 TTFT  p99 e2e
+          4 instances, load 0.9
+            to the selected lmetric     -50.0  -60.0 to -40.0      -50.0     -50.0    -50.0
     """
     rows: list[list[str]] = []
     ours: dict[str, Any] = {}
@@ -138,7 +139,7 @@ def paired_interval(ours: Outcome, theirs: Outcome) -> tuple[float, float, float
     base = float(others.mean())
     change = float((mine - others).mean()) / base
     half = _T_975 * float(means.std(ddof=1)) / np.sqrt(PARTS) / base
-    return change, change - half, change + half
+    return change, float(change - half), float(change + half)
 
 
 def _outcome(policy: Router, cell: Cell) -> Outcome:

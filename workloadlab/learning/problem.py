@@ -121,7 +121,7 @@ def stated(
     weights = objective_named(objective)
     _check(cluster, loads, objective, targets)
     workload, there = workload_and_cluster(trace, cluster, (), "open")
-    caching = any(pool.prefix_caching for pool in there.pools)
+    caching = trace.supports("prefix") and any(pool.prefix_caching for pool in there.pools)
     train, select, test = blocks_of(workload)
     training = drawn_cells(train, there, loads, targets=targets)
     selection = cells_at(select, there, loads, targets=targets)

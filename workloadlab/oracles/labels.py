@@ -114,7 +114,7 @@ def oracle_labels(
         >>> cluster = Cluster.uniform(2, model, step_overhead_s=0.0, max_num_seqs=1)
         >>> labels = oracle_labels(trace, cluster, "hold_until_fit", share=1.0, ahead=8)
         >>> labels.chosen.tolist(), labels.costs.round(1)[1].tolist()
-        ([0, 1, -1], [6.4, 4.4, 6.2])
+        ([0, 1, -1], [6.2, 4.4, 4.4])
     """
     refuse_events(cluster.events, "an oracle")
     followed = resolve(policy)

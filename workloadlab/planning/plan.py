@@ -83,7 +83,7 @@ def plan(
         ...     1, LatencyModel.linear(constant_s=0.05), max_num_seqs=2, step_overhead_s=0.0)
         >>> found = plan(trace, cluster, slo=SLO(ttft_s=0.3), routers=["round_robin"], growth=[2])
         >>> found.instances, found.growth[0].instances
-        (3, 5)
+        (3, 6)
     """
     index = _pool_index(cluster, pool)
     if not slo.to_dict():

@@ -41,7 +41,7 @@ def saturation(trace: Trace, cluster: Cluster) -> float:
         >>> trace = Trace.of([(second, 10, 10) for second in range(100)])
         >>> model = LatencyModel.linear(constant_s=0.1)
         >>> cluster = Cluster.uniform(2, model, step_overhead_s=0.0, max_num_seqs=4)
-        >>> saturation(trace, cluster)
+        >>> round(saturation(trace, cluster), 3)
         8.0
     """
     workload, simulated = workload_and_cluster(trace, cluster, (), "open")

@@ -343,7 +343,7 @@ def test_engines_agree_under_heavy_preemption(kv_blocks, seed, reserve):
     )  # fmt: skip
     workload = crowd(120, seed=seed)
     fast = replay_lane(workload, cluster, SHELF["least_requests"], seed)
-    assert fast.preemptions.sum() > 10
+    assert fast.preemptions.sum() >= 10
     assert_equal(fast, replay_by_steps(workload, cluster, SHELF["least_requests"], seed))
 
 

@@ -119,8 +119,7 @@ def test_edits_of_the_engine_three_files_away_are_seen(copied):
     assert not {"index_match", "index_insert"} & set(new)
 
     copied.edit(
-        "simulation/engine/kv_blocks.py", "prefix_bits(lane)[i >> 6, block] |=",
-        "prefix_bits(lane)[i >> 6, block] ^=",
+        "simulation/engine/kv_blocks.py", "(i >> 6), block] |= 1", "(i >> 6), block] ^= 1",
     )  # fmt: skip
     _, new = copied.run(ENGINE)
     assert {"_schedule", "index_insert"} <= set(new)

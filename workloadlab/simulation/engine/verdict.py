@@ -17,7 +17,8 @@ __all__ = ["lane_problem", "outcome_of"]
 
 def outcome_of(made: LaneArrays, request_overhead_s: float) -> Outcome:
     """Return what became of the requests of a lane."""
-    results, engines = made.arrays["results"], made.arrays["engines"]
+    results, engines, memory = (made.arrays[name] for name in ("results", "engines", "memory"))
+    replicas = int(made.lane["replicas"][0])
     return Outcome(
         arrival_s=results["arrival_s"] - request_overhead_s,
         instance=results["instance"],
@@ -29,7 +30,7 @@ def outcome_of(made: LaneArrays, request_overhead_s: float) -> Outcome:
         cached_tokens=results["cached"],
         steps=int(engines["taken_steps"].sum()),
         steps_outside=int(engines["outside"].sum()),
-        memory=made.arrays["memory"],
+        memory=memory.reshape(replicas, memory.size // replicas),
     )
 
 
