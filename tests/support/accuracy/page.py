@@ -40,8 +40,8 @@ of the mean, so -5 % means that the replay is faster than the engine was.
 | knee | on up to all of them |
 | overload | more requests than seats |
 
-A stage of a rate sweep is overload if it serves under 98 % of what is sent, knee if its mean e2e is more
-than 1.5 times the lightest stage's.
+A stage of a rate sweep is overload if it serves under 95 % of what is to be sent, knee if its mean e2e
+is more than 1.5 times the lightest stage's.
 """
 
 

@@ -39,7 +39,7 @@ def cells_of_sweeps(data: Path) -> Iterator[Cell]:
                     for name in METRICS
                 }
                 run = f"H100, Llama-3.1-8B, {'prefix caching' if caching else 'plain'}"
-                yield Cell(f"{run}, {stage.requested_rps:.0f}/s", mode, _band(stage, measured[0]),
+                yield Cell(run, f"{mode}, {stage.requested_rps:.0f}/s", _band(stage, measured[0]),
                            stage.requests, errors)  # fmt: skip
 
 
