@@ -5,9 +5,7 @@ from __future__ import annotations
 from statistics import mean
 
 import pytest
-from support.rate_sweeps import CLIENT_REQUESTS, SWEEPS, means_since_sent, stages
-
-import workloadlab as wl
+from support.rate_sweeps import CLIENT_REQUESTS, SWEEPS, replayed, stages
 
 
 @pytest.fixture(scope="module", params=list(SWEEPS))
@@ -15,12 +13,11 @@ def sweep(request, shared_data):
     return SWEEPS[request.param], stages(shared_data, request.param)
 
 
-def replayed(stage, caching, seed=0):
-    cluster = wl.Cluster.uniform(
-        1, "h100-llama-3.1-8b", max_num_seqs=128, max_num_batched_tokens=8192,
-        prefix_caching=caching, async_scheduling=False, max_in_flight=CLIENT_REQUESTS,
+def of_the_engine(stage, caching, seed=0):
+    return replayed(
+        stage, seed=seed, max_num_seqs=128, max_num_batched_tokens=8192, prefix_caching=caching,
+        async_scheduling=False,
     )  # fmt: skip
-    return means_since_sent(wl.replay(stage.load(seed), cluster, routers=["round_robin"]).traces[0])
 
 
 @pytest.mark.data
@@ -39,7 +36,7 @@ def test_the_client_never_has_more_requests_in_flight_than_it_keeps(sweep):
 def test_light_load_decodes_as_fast_as_measured(sweep):
     caching, measured = sweep
     for stage in measured[:2]:
-        found = replayed(stage, caching)
+        found = of_the_engine(stage, caching)
         print(f"{stage.requested_rps}/s: TPOT {found['tpot_s'] / stage.tpot_s - 1:+.1%}")
         assert found["tpot_s"] == pytest.approx(stage.tpot_s, rel=0.04)
 
@@ -49,7 +46,7 @@ def test_every_rate_and_the_throughput_in_overload(sweep):
     """The host's time per sequence, and that of decodes beside a prompt, were seen on these sweeps."""
     caching, measured = sweep
     for stage in measured:
-        runs = [replayed(stage, caching, seed) for seed in range(5)]
+        runs = [of_the_engine(stage, caching, seed) for seed in range(5)]
         e2e_s, throughput_rps = (
             mean(run[name] for run in runs) for name in ("e2e_s", "throughput_rps")
         )

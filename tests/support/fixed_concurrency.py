@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import polars as pl
 
+from support.rate_sweeps import HTTP_S
 from support.traces import requests_at_ns
 from workloadlab.latency import fit
 from workloadlab.simulation import Cluster, replay
@@ -37,9 +38,6 @@ DENSE = ("Qwen/Qwen3-32B", "meta-llama/Llama-3.1-70B")
 ROUNDS, SPREAD = 10, 0.2
 ENGINE = "vllm-0.12"
 """The version that the rows name, where they name one."""
-CLIENT_S = 0.014
-"""What client and HTTP take of a request, measured at one request a second on an H100: client TTFT less
-the server's own."""
 
 
 class Row(NamedTuple):
@@ -92,7 +90,7 @@ def errors_of(data: Path, rows: list[Row]) -> pl.DataFrame:
 
 
 def _means_ms(row: Row, latency: LatencyModel) -> tuple[float, float]:
-    cluster = Cluster.uniform(1, latency, engine=ENGINE, request_overhead_s=CLIENT_S)
+    cluster = Cluster.uniform(1, latency, engine=ENGINE, request_overhead_s=HTTP_S)
     outcome = replay(_load(row), cluster, routers=["round_robin"], sessions="closed").traces[0]
     frame = outcome.read("ttft_ns", "e2e_ns", "output_tokens")
     tpot = (frame["e2e_ns"] - frame["ttft_ns"]) / (frame["output_tokens"] - 1)

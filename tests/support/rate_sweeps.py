@@ -18,15 +18,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from support.traces import requests_at
+from workloadlab.simulation import Cluster, replay
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from workloadlab.trace import Trace
 
-__all__ = ["CLIENT_REQUESTS", "SWEEPS", "Stage", "means_since_sent", "stages"]
+__all__ = ["CLIENT_REQUESTS", "HTTP_S", "SWEEPS", "Stage", "replayed", "stages"]
 
-FOLDER = "inference_perf_kubecon"
+FOLDER, LATENCY = "inference_perf_kubecon", "h100-llama-3.1-8b"
 SWEEPS = {"vllm": False, "vllm+chunking_and_prefix_caching": True}
 """The folder of each sweep, and whether its engine cached prefixes."""
 CLIENT_REQUESTS = 440
@@ -100,7 +101,17 @@ def _stage(path: Path) -> Stage:
     )
 
 
-def means_since_sent(outcome: Trace) -> dict[str, Any]:
+def replayed(stage: Stage, *, seed: int = 0, **engine: Any) -> dict[str, float]:
+    """Replay a stage by its client on one engine with the given attributes of `Pool`.
+
+    Returns:
+        Mean TTFT, TPOT and e2e as the client measures them, and the served rate.
+    """
+    cluster = Cluster.uniform(1, LATENCY, max_in_flight=CLIENT_REQUESTS, **engine)
+    return _means_since_sent(replay(stage.load(seed), cluster, routers=["round_robin"]).traces[0])
+
+
+def _means_since_sent(outcome: Trace) -> dict[str, Any]:
     """Return a replay's mean TTFT, TPOT and e2e as its client measures them, and the served rate."""
     frame = outcome.read("arrival_ns", "dispatch_ns", "ttft_ns", "e2e_ns")
     arrival, waited, ttft, e2e = (frame[name].to_numpy() / 1e9 for name in frame.columns)

@@ -5,20 +5,17 @@ from __future__ import annotations
 from statistics import mean
 from typing import TYPE_CHECKING
 
-import workloadlab as wl
 from support.accuracy.cells import METRICS, Cell
-from support.rate_sweeps import CLIENT_REQUESTS, SWEEPS, means_since_sent, stages
+from support.rate_sweeps import SWEEPS, replayed, stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from support.rate_sweeps import Stage
-    from workloadlab.simulation import Cluster
 
 __all__ = ["cells_of_sweeps"]
 
-LATENCY = "h100-llama-3.1-8b"
 DRAWS = 5
 """Draws of a stage's arrivals; their results are averaged."""
 KNEE = 1.5
@@ -31,9 +28,8 @@ def cells_of_sweeps(data: Path) -> Iterator[Cell]:
         measured = stages(data, sweep)
         told = {"max_num_seqs": 128, "prefix_caching": caching, "engine": "vllm-0.11"}
         for mode, facts in (("defaults", {}), ("log facts", told)):
-            cluster = wl.Cluster.uniform(1, LATENCY, max_in_flight=CLIENT_REQUESTS, **facts)
             for stage in measured:
-                found = [_replayed(stage, cluster, seed) for seed in range(DRAWS)]
+                found = [replayed(stage, seed=seed, **facts) for seed in range(DRAWS)]
                 errors = {
                     name: mean(one[name] for one in found) / getattr(stage, name) - 1
                     for name in METRICS
@@ -41,11 +37,6 @@ def cells_of_sweeps(data: Path) -> Iterator[Cell]:
                 run = f"H100, Llama-3.1-8B, {'prefix caching' if caching else 'plain'}"
                 yield Cell(run, f"{mode}, {stage.requested_rps:.0f}/s", _band(stage, measured[0]),
                            stage.requests, errors)  # fmt: skip
-
-
-def _replayed(stage: Stage, cluster: Cluster, seed: int) -> dict[str, float]:
-    runs = wl.replay(stage.load(seed), cluster, routers=["round_robin"])
-    return means_since_sent(runs.traces[0])
 
 
 def _band(stage: Stage, lightest: Stage) -> str:
