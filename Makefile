@@ -9,7 +9,7 @@ CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench accuracy paper clean
+.PHONY: help demo test fuzz check format bench accuracy paper clean
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ demo: $(CORE)  ## log to report on the sample logs, in demo-out/
 
 test: $(DEV)  ## run every test
 	@$(BIN)/python -m pytest -n auto --dist loadfile
+
+fuzz: $(DEV)  ## run the property tests on new inputs
+	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n auto --dist loadfile tests/property
 
 check: $(DEV)  ## lint, format and types
 	@$(BIN)/ruff check .

@@ -178,6 +178,21 @@ def test_whoever_comes_between_two_steps_waits_behind_an_earlier_newcomer_no_lon
     assert lane.first_token_s.tolist() == [1.0, 3.0, 3.0]
 
 
+def test_a_request_that_fills_all_blocks_ends_where_none_is_left_to_decode_in_vain():
+    load = requests([0, 5], [1, 1], [1, 1])
+    pool = {"kv_blocks": 1, "block_size": 1, "async_scheduling": True, "ends": "eos"}
+    lane = both(load, one(step_noise=0.1, prefix_caching=False, **pool))
+    assert lane.preemptions.tolist() == [1, 1]  # as in vLLM, which learns of the end too late
+    assert lane.end_s == pytest.approx([1.0, 6.0], abs=0.5)
+
+
+def test_a_prompt_that_lost_its_blocks_before_its_turn_is_not_one_of_the_last_batch():
+    load = requests([2.5, 3.5, 4.5], [3, 7, 2], [6, 6, 4])
+    pool = {"kv_blocks": 18, "block_size": 1, "max_num_batched_tokens": 5, "prefix_caching": False}
+    lane = both(load, one(prefill_schedule_interval=2, **pool))
+    assert lane.first_token_s.tolist() == [3.5, 6.5, 9.5]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [

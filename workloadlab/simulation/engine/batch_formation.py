@@ -273,7 +273,6 @@ def _serve_running(i: Index, lane: Lane) -> tuple[Count, Number, Flag]:
     for k in range(e.partials):
         s = live[heap[i, k].chunk]
         s.chunk = _next_chunk(e, s, budget) if e.holds == 0 else 0
-        e.carries |= 1 - e.holds
         budget -= s.chunk
         needed += blocks_for(s.computed + s.chunk, e.block_size)
         needed -= blocks_for(s.computed, e.block_size)
@@ -282,6 +281,8 @@ def _serve_running(i: Index, lane: Lane) -> tuple[Count, Number, Flag]:
     # list of idle ones were evicted before or will be. So all blocks may be taken at once.
     if needed <= available(e):
         take(e, lane, i, needed)
+        if e.partials > 0 and e.holds == 0:
+            e.carries = 1
         for k in range(e.partials):
             _enter(i, lane, heap[i, k].chunk)
     else:

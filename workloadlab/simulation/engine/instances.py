@@ -45,7 +45,10 @@ def _work(first: Index, lane: Lane) -> Count:
 
 @inline
 def _begin(first: Index, lane: Lane) -> Flag:
-    """Begin a step on all ranks from `first` on; say whether it could be recorded and served."""
+    """Begin a step on all ranks from `first` on, if they have anything to do.
+
+    Returns whether it could be recorded and served.
+    """
     every = engines(lane)
     last = first + every[first].ranks
     if lane.room_for_steps > 0 and lane.recorded_steps + last - first > lane.room_for_steps:
@@ -63,6 +66,8 @@ def _begin(first: Index, lane: Lane) -> Flag:
             fullest = max(fullest, form_batch(i, lane))
     if lane.stalled != NONE:
         return False
+    if fullest == 0:  # all that was there had ended, and lost its blocks before it decoded in vain
+        return True
     for i in range(first, last):
         if every[i].chunk_tokens + every[i].served > 0:
             seconds = max(seconds, begin_step(i, lane, fullest))
