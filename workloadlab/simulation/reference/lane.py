@@ -109,9 +109,8 @@ class Lane:
                 engine.schedule()
                 if engine.has_work and not engine.batch:
                     raise UsageError(f"instance {engine.index} can never go on")
-        fullest = max(engine.batch_tokens for engine in group)
-        if fullest == 0:  # all that was there had ended, and lost its blocks before it decoded in vain
-            return
+        if (fullest := max(engine.batch_tokens for engine in group)) == 0:
+            return  # who had ended lost its blocks before it decoded in vain
         seconds = max(engine.begin(fullest) for engine in group if engine.batch)
         for engine in group:
             engine.now = now + seconds
