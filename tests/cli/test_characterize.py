@@ -58,6 +58,18 @@ def test_against(trace: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> 
     assert json.loads(saved.read_text()) == json.loads(out)
     assert "comparison written" in err
     assert "Against the reference" in run(capsys, *words)[1]
+    assert "TTFT was measured" not in run(capsys, *words)[1]
+
+
+def test_against_a_log_of_another_clock(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    paths = [
+        str(requests_at_ns(np.arange(9), input_tokens=5, ttft_ns=7, ttft_clock=clock).save(
+            tmp_path / clock).path)
+        for clock in ("client", "engine")
+    ]  # fmt: skip
+    code, out, _ = run(capsys, "characterize", paths[0], "--against", paths[1])
+    assert code == 0
+    assert "TTFT was measured by the engine in the reference and by the client here" in out
 
 
 @pytest.mark.parametrize(

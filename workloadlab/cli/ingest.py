@@ -124,15 +124,14 @@ def _tell(provenance: Provenance, target: Path) -> None:
     if provenance.zone_assumed:
         say(f"dates without a zone were taken as {provenance.zone_assumed}")
     rows = provenance.rows
-    for done in ("repaired", "rejected"):
+    became = {
+        "repaired": "values set to null or read again",
+        "rejected": f"bad rows set aside in {target}.rejects.parquet",
+        "left_out": "rows left out",
+    }
+    for done, words in became.items():
         if counts := rows.get(done):
             reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items()))
-            if done == "repaired":
-                say(f"{sum(counts.values()):,} values set to null or read again: {reasons}")
-            else:
-                place = f"{target}.rejects.parquet"
-                say(f"{sum(counts.values())} bad rows set aside in {place}: {reasons}")
-    if rows.get("left_out"):
-        say(f"{rows['left_out']:,} rows left out: no requests, or not asked for")
+            say(f"{sum(counts.values()):,} {words}: {reasons}")
     for note in provenance.notes:
         say(f"note: {note}")

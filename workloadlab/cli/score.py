@@ -71,6 +71,11 @@ def command(
     limits = [Gate.of(words) for words in gates]
     opened = open_runs(runs)
     truth = Trace.open(observed) if observed else None
+    if truth and "client" in truth.clocks:
+        say(
+            "note: the observed TTFT was measured by the client, so it has the network in it, which "
+            "a replay has not"
+        )
     board = score(opened, slo=parse_slo(slo_targets), observed=truth, baseline=baseline)
     if per_request:
         if truth is None or len(opened) != 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.ingestion.evaluate import evaluate, matches
-from workloadlab.ingestion.formats.trees import keys, label
+from workloadlab.ingestion.formats.trees import keys, label, unmet
 from workloadlab.ingestion.rows import far_rows, scoped_blocks
 from workloadlab.trace import COLUMNS, GIVEN, Flag
 
@@ -65,7 +65,7 @@ class Refined:
         rejects: columns of `REJECTS` but `file`, in row order, numbered within the chunk.
         repaired: number of values set to null, by reason.
         naive: whether a datetime without a zone was taken as UTC.
-        left_out: rows that are no requests, or were not asked for.
+        left_out: rows that are no requests, or were not asked for, by reason.
         blocks: how well block ids fit.
         far: rows whose arrival lies years from the middle; `row`, `line`, `arrival_ns`.
     """
@@ -74,7 +74,7 @@ class Refined:
     rejects: pl.DataFrame | None
     repaired: dict[str, int] = field(default_factory=dict)
     naive: bool = False
-    left_out: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
     blocks: BlockCounts = BlockCounts()
     far: pl.DataFrame | None = None
 
@@ -167,12 +167,9 @@ def repaired(frame: pl.DataFrame, block_size: int | None) -> tuple[pl.DataFrame,
 
 def _requests(chunk: Chunk, conditions: Sequence[Only]) -> Chunk:
     """Keep the rows that are requests."""
-    if not conditions:
-        return chunk
-    keep = pl.Series([True]).new_from_index(0, chunk.frame.height)
     for condition in conditions:
-        keep &= matches(chunk.frame, condition)
-    return chunk.kept(keep)
+        chunk = chunk.kept(matches(chunk.frame, condition), unmet(condition))
+    return chunk
 
 
 def _missing(parsed: Parsed) -> pl.Series | None:

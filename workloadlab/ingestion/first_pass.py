@@ -53,7 +53,7 @@ class Staged:
     Attributes:
         folder: where rows are spilled that are too many to hold.
         rows_by_file: rows read from each file, bad ones included.
-        left_out: rows that were not asked for.
+        left_out: rows that are no requests, or were not asked for, by reason.
         written: rows that are good.
         rejects: the bad ones; columns of `REJECTS`.
         repaired: values set to null, by reason.
@@ -70,7 +70,7 @@ class Staged:
 
     folder: Path
     rows_by_file: list[int] = field(default_factory=list)
-    left_out: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
     written: int = 0
     rejects: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTS))
     repaired: Counter[str] = field(default_factory=Counter)
@@ -99,7 +99,7 @@ class Staged:
         return {
             "read": sum(self.rows_by_file),
             "written": self.written,
-            **({"left_out": self.left_out} if self.left_out else {}),
+            **({"left_out": dict(sorted(self.left_out.items()))} if self.left_out else {}),
             "rejected": dict(rejected.iter_rows()),
             "repaired": dict(sorted(self.repaired.items())),
         }
@@ -186,14 +186,14 @@ def _stage_file(
 ) -> list[pl.DataFrame]:
     """Read one file and return what is bad in it."""
     bad: list[pl.DataFrame] = []
-    rows, written, blocks, left_out = 0, staged.written, BlockCounts(), staged.left_out
+    rows, written, blocks, left_out = 0, staged.written, BlockCounts(), staged.left_out.total()
     reading = READERS[head.container](head, wanted(rules))
     line = reading.header_lines
     for chunk, refined in chain.from_iterable(
         _in_order(partial(_chunks, reading, rules), reading.pieces)
     ):
         staged.add(refined)
-        staged.left_out += refined.left_out
+        staged.left_out.update(refined.left_out)
         blocks += refined.blocks
         if refined.rejects is not None and refined.rejects.height:
             bad.append(_placed(refined.rejects, head, rows, line))
@@ -209,7 +209,7 @@ def _stage_file(
         line += chunk.line_count
     check_turns(bad, rules, rows, head)
     if staged.written == written:
-        if rows and rows == staged.left_out - left_out:
+        if rows and rows == staged.left_out.total() - left_out:
             raise nothing_chosen(head, rules, where)
         raise nothing_left(head, bad, rows)
     check_block_size(blocks, rules.block_size or 0, head)

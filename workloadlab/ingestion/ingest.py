@@ -20,6 +20,7 @@ from workloadlab.ingestion.formats.words import Only
 from workloadlab.ingestion.heads import read_heads, sha256
 from workloadlab.ingestion.mapping_file import mapping_file
 from workloadlab.ingestion.parsing.json import text_of
+from workloadlab.ingestion.parsing.values import is_number
 from workloadlab.ingestion.second_pass import finish
 from workloadlab.ingestion.settle import settle
 from workloadlab.ingestion.share import shareable
@@ -259,6 +260,12 @@ def _said_block_size(head: Head, log_format: Format) -> int | None:
     if not isinstance(log_format.block_size, str):
         return log_format.block_size
     said = head.table([log_format.block_size]).to_series().drop_nulls()
+    if said.len() and not is_number(said[0]):
+        raise UsageError(
+            f"says {log_format.block_size} is {said[0][:40]!r}, which is no number of tokens",
+            where=str(head.path),
+            fix="say it: --block-size N",
+        )
     return int(float(said[0])) if said.len() else None
 
 

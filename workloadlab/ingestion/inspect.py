@@ -13,7 +13,7 @@ import polars as pl
 from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.formats import refused
 from workloadlab.ingestion.late import late_records
-from workloadlab.ingestion.packing import opened
+from workloadlab.ingestion.packing import opened, unbroken
 from workloadlab.ingestion.parsing import fields as cells
 from workloadlab.ingestion.parsing.json import Record, leaves, looked_up, text_of, values
 from workloadlab.ingestion.parsing.json import records as records_of
@@ -283,28 +283,19 @@ def _plain(value: Any, where: tuple[str, ...]) -> bool:
 
 
 def _parquet_head(path: Path) -> Head:
-    try:
-        footer = pl.read_parquet_metadata(path)
-        scan = pl.scan_parquet(path, glob=False)
-        schema = dict(scan.collect_schema())
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DataError(
-            f"is damaged Parquet ({str(error).splitlines()[0]})",
-            where=str(path),
-            fix="write or fetch it again",
-        ) from error
-    if FOOTER_KEY in footer:
-        raise UsageError("is a trace already", where=str(path), fix="use it as it is")
     from workloadlab.ingestion.readers.parquet import as_text, nested
 
-    types = dict(_fields(schema))
+    with unbroken(path):
+        footer = pl.read_parquet_metadata(path)
+        scan = pl.scan_parquet(path, glob=False)
+        types = dict(_fields(dict(scan.collect_schema())))
+    if FOOTER_KEY in footer:
+        raise UsageError("is a trace already", where=str(path), fix="use it as it is")
     paths = {".".join(where): where for where in types}
     dtypes = {".".join(where): dtype for where, dtype in types.items()}
-    frame = (
-        scan.head(SAMPLE_ROWS)
-        .select(as_text(nested(where), dtypes[key]).alias(key) for key, where in paths.items())
-        .collect()
-    )
+    texts = [as_text(nested(where), dtypes[key]).alias(key) for key, where in paths.items()]
+    with unbroken(path):
+        frame = scan.head(SAMPLE_ROWS).select(texts).collect()
     if not frame.height:
         raise _no_rows(path)
     return Head(path, "parquet", tuple(paths), tuple(frame.to_dicts()), paths=paths, types=dtypes)

@@ -9,13 +9,15 @@ import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+import polars as pl
+
 from workloadlab.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["PACKED", "opened"]
+__all__ = ["PACKED", "opened", "unbroken"]
 
 
 def _zstd(raw: IO[bytes]) -> Any:
@@ -82,3 +84,20 @@ def opened(path: Path) -> Iterator[Any]:
                 yield _Named(unpack(raw), kind, path)
                 return
         yield raw
+
+
+@contextmanager
+def unbroken(path: Path, what: str = "is damaged Parquet", fix: str = "") -> Iterator[None]:
+    """Say in a sentence what polars finds wrong in a Parquet file; some damage makes it panic.
+
+    Raises:
+        DataError: the block met a file that is damaged.
+    """
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise DataError(
+            f"{what} ({str(error).splitlines()[0]})",
+            where=str(path),
+            fix=fix or "write or fetch it again",
+        ) from error

@@ -70,7 +70,7 @@ def _join(staged: Staged, rules: Rules, log_format: Format, where: Path) -> None
             where=str(where),
             fix="check that the log is whole, or name another",
         )
-    staged.left_out += sum(left.values())
+    staged.left_out.update(left)
     rows, counts = repaired(rows, rules.block_size)
     staged.repaired.update(counts)
     staged.replace(rows)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["REPLAYED", "Outcome", "outcome_trace"]
 
 REPLAYED = ("queue_ns", "ttft_ns", "last_token_ns", "e2e_ns", "cached_tokens", "token_offsets_ns",
-            "outcome", "finish_reason", "instance_id", "waiting_at_arrival", "running_at_arrival",
-            "kv_usage_at_arrival", "dispatch_ns", "preemptions")  # fmt: skip
+            "outcome", "finish_reason", "ttft_clock", "instance_id", "waiting_at_arrival",
+            "running_at_arrival", "kv_usage_at_arrival", "dispatch_ns", "preemptions")  # fmt: skip
 """Columns of the input trace that a replay replaces."""
 
 

@@ -32,7 +32,7 @@ class Provenance:
         zone_assumed: the time zone taken for naive timestamps, or None.
         units: unit decisions by column, such as {"arrival": "ms"}.
         why: how each unit is known, by column.
-        rows: counts: read, written, rejected (a dict by reason).
+        rows: counts: read, written, and by reason rejected, repaired, left_out.
         notes: sentences about what a reader should know: what looked odd, what was left aside.
         system: what is known of the engine, by the names of `workloadlab.trace.ENGINE_FACTS`.
         parents: provenance of the traces this one was made from.
@@ -231,6 +231,14 @@ class Trace:
             pl.col(name) if name in self.columns else pl.lit(None, COLUMNS[name]).alias(name)
             for name in columns
         ).collect()
+
+    @cached_property
+    def clocks(self) -> tuple[str, ...]:
+        """Whose clocks measured its TTFT: client, gateway, engine; none where no log said so."""
+        if not self.has("ttft_clock"):
+            return ()
+        named = self.frame.select(pl.col("ttft_clock").unique().drop_nulls()).collect()
+        return tuple(sorted(named["ttft_clock"]))
 
     def window(self, start_s: float, end_s: float) -> Trace:
         """Return the requests that arrive in [start_s, end_s), in seconds from the trace's t0."""

@@ -44,6 +44,13 @@ def test_rounded_clock_is_found(tick_s: float) -> None:
     assert (profile.arrivals.iat_s.cv is None) == (profile.arrivals.iat_s.mean < 2 * tick_s)
 
 
+def test_several_clocks_of_ttft_are_found() -> None:
+    times = np.arange(4) * SECOND
+    mixed = profile_of(times, ttft_ns=5, ttft_clock=["client", "engine", None, "client"])
+    assert finding(mixed, "mixed_clocks").numbers == {"clocks": ["client", "engine"]}
+    assert finding(profile_of(times, ttft_ns=5, ttft_clock="client"), "mixed_clocks") is None
+
+
 def test_jittered_clock_is_found() -> None:
     rng = np.random.default_rng(1)
     stamps = np.arange(400) * 3 * SECOND + rng.integers(-3, 4, 400) * 1_000_000

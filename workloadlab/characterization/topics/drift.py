@@ -114,6 +114,7 @@ class Comparison:
         rate_ratio: other / reference; None where either has no span.
         columns: the lengths that both record, and iat_s.
         categories: model, task, tenant_id, client_id, as far as both record them.
+        clocks: whose clocks measured TTFT in the reference and in the other, where they differ.
     """
 
     reference_requests: int
@@ -121,6 +122,7 @@ class Comparison:
     rate_ratio: float | None
     columns: dict[str, ColumnDrift]
     categories: dict[str, CategoryDrift]
+    clocks: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -138,7 +140,16 @@ class Comparison:
         ]
         header = ["names", "Jensen-Shannon", "floor", "appeared", "gone"]
         tables = [_table("Against the reference", self.columns)]
-        return [*tables, Table("Shares", header, rows)] if rows else tables
+        if rows:
+            tables.append(Table("Shares", header, rows))
+        if self.clocks:
+            first, second = (" and ".join(names) for names in self.clocks)
+            words = (
+                f"TTFT was measured by the {first} in the reference and by the {second} here: what "
+                "lies between the two is in one and not in the other, so their latencies do not compare."
+            )
+            tables.append(Table("Findings", ["", ""], [["warning", words]]))
+        return tables
 
     def __str__(self) -> str:
         return "\n\n".join(table.text() for table in self.tables())
@@ -177,7 +188,14 @@ def compare(reference: Trace, other: Trace) -> Comparison:
             for name in names
             if reference.has(name) and other.has(name)
         },
+        clocks=_mixed(reference.clocks, other.clocks),
     )
+
+
+def _mixed(
+    mine: tuple[str, ...], theirs: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    return (mine, theirs) if mine and theirs and mine != theirs else None
 
 
 def measure_drift(study: Study) -> Drift | Unsupported:

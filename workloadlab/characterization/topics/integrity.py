@@ -62,7 +62,7 @@ def check_integrity(study: Study) -> Integrity:
         *find_cap("output_tokens", requests.output_tokens[requests.output_recorded]),
         *_about_holes(requests, clock),
         *_about_outputs(requests, counts),
-        *_about_timings(requests.n, counts),
+        *_about_timings(trace, requests.n, counts),
         *_about_rows(trace, requests.n, counts),
         *_about_reading(trace),
     ]
@@ -211,7 +211,15 @@ def _about_outputs(requests: Measured, counts: dict[str, int]) -> Iterator[Findi
             )
 
 
-def _about_timings(n: int, counts: dict[str, int]) -> Iterator[Finding]:
+def _about_timings(trace: Trace, n: int, counts: dict[str, int]) -> Iterator[Finding]:
+    if len(trace.clocks) > 1:
+        yield Finding(
+            "mixed_clocks",
+            "warning",
+            f"TTFT was measured by several clocks ({', '.join(trace.clocks)}): what lies between "
+            "them is in some rows and not in others.",
+            {"clocks": list(trace.clocks)},
+        )
     if n and counts["without_ttft"] == counts["without_e2e"] == n:
         yield from _partly("timings", n, n, "ttft_ns, e2e_ns")
     else:

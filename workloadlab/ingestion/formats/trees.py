@@ -23,7 +23,7 @@ from workloadlab.ingestion.formats.words import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["keys", "label", "pruned", "rebuilt"]
+__all__ = ["keys", "label", "pruned", "rebuilt", "unmet"]
 
 _VALUED = {"end", "start", "list", "value", "key", "than", "first", "part", "other", "whole"}
 
@@ -73,6 +73,21 @@ def label(value: Value) -> str:
     if isinstance(value, Apart):
         return f"{label(value.value)} + {label(value.part)} where apart"
     return label(value.value)
+
+
+def unmet(asked: Only) -> str:
+    """Return why a row that does not meet a condition is left out.
+
+    Example:
+        >>> from workloadlab.ingestion.formats.words import has, lacks
+        >>> unmet(has("type", "GENERATION")), unmet(has("it")), unmet(lacks("kind", "a", "b", "c", "d"))
+        ('type is not GENERATION', 'no it', 'kind is a, b, c or another')
+    """
+    name = label(asked.key)
+    if asked.texts == PRESENT:
+        return f"{name} is there" if asked.negated else f"no {name}"
+    texts = ", ".join(asked.texts[:3]) + (" or another" if len(asked.texts) > 3 else "")
+    return f"{name} is {'' if asked.negated else 'not '}{texts}"
 
 
 def rebuilt(value: Value, change: Callable[[Key], Value]) -> Value:

@@ -50,7 +50,13 @@ def is_datetime(text: str) -> bool:
 
 
 def durations(text: pl.Series, unit: str) -> Parsed:
-    """Read numbers of `unit` as whole nanoseconds, exactly to the last decimal given."""
+    """Read numbers of `unit` as whole nanoseconds, exactly to the last decimal given.
+
+    Where the unit is `datetime`, a moment stands in place of a duration, and nothing can be read.
+    """
+    if unit == DATETIME:
+        none = pl.Series([None], dtype=pl.Int64).new_from_index(0, text.len())
+        return judged(text, none, "a moment, not a duration")
     return judged(text, _nanoseconds(text, UNITS[unit]), "unparseable time")
 
 

@@ -55,6 +55,7 @@ MISSING = (
     "undefined",
 )
 
+NO_BLOCKS = "not a list of block ids"
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
 _SYNONYMS = {
     "ok": ("success", "succeeded", "successful", "completed", "complete", "finished", "true", "stop",
@@ -169,9 +170,12 @@ def words(text: pl.Series) -> Parsed:
 def block_lists(lists: pl.Series) -> Parsed:
     """Read block ids: a list series as it is, or text that holds a JSON list."""
     if isinstance(lists.dtype, pl.List):
-        return Parsed(lists)
+        if not lists.explode(empty_as_null=False, keep_nulls=False).null_count():
+            return Parsed(lists)
+        whole = lists.list.drop_nulls().list.len() == lists.list.len()
+        return judged(lists, lists.set(~whole, None), NO_BLOCKS)
     read = [_json_list(text) for text in lists]
-    return judged(lists, pl.Series(read, dtype=pl.List(pl.UInt64)), "not a list of block ids")
+    return judged(lists, pl.Series(read, dtype=pl.List(pl.UInt64)), NO_BLOCKS)
 
 
 def hashed_block(item: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -39,27 +39,28 @@ class Chunk:
         rejects: rows that are no records at all; columns of `REJECTS` but `file`, numbered within
             the chunk from 1.
         numbers: `row` and `line` of each row of `frame`; None if that is 1, 2, 3, ...
-        left_out: rows that were not asked for.
+        left_out: rows that are no requests, or were not asked for, by reason.
     """
 
     frame: pl.DataFrame
     line_count: int = 0
     rejects: pl.DataFrame | None = None
     numbers: pl.DataFrame | None = None
-    left_out: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
 
     @property
     def row_count(self) -> int:
         """Rows in the chunk, good, bad or left out."""
         bad = 0 if self.rejects is None else self.rejects.height
-        return self.frame.height + bad + self.left_out
+        return self.frame.height + bad + sum(self.left_out.values())
 
-    def kept(self, keep: pl.Series) -> Chunk:
+    def kept(self, keep: pl.Series, reason: str) -> Chunk:
         """Return the chunk with these rows; the others are left out."""
         if keep.all():
             return self
         frame = self.frame.filter(keep)
-        left_out = self.left_out + self.frame.height - frame.height
+        lost = self.left_out.get(reason, 0) + self.frame.height - frame.height
+        left_out = {**self.left_out, reason: lost}
         return replace(self, frame=frame, numbers=self.places().filter(keep), left_out=left_out)
 
     def places(self) -> pl.DataFrame:

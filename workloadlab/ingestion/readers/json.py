@@ -12,7 +12,7 @@ import polars as pl
 from workloadlab.ingestion.inspect import stem
 from workloadlab.ingestion.packing import opened
 from workloadlab.ingestion.parsing.json import Record, looked_up, records, text_of, values
-from workloadlab.ingestion.parsing.values import hashed_block
+from workloadlab.ingestion.parsing.values import NO_BLOCKS, hashed_block
 from workloadlab.ingestion.readers.chunk import (
     PLACES,
     Chunk,
@@ -34,7 +34,6 @@ __all__ = ["fast_objects", "patient_objects", "read_json", "read_jsonl"]
 BATCH = 2_000
 INVALID = "invalid JSON"
 NO_OBJECT = "not a JSON object"
-NO_BLOCKS = "not a list of block ids"
 
 _BEFORE, _AFTER = {b":", b",", b"["}, {b",", b"}", b"]"}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.errors import DataError
+from workloadlab.ingestion.packing import unbroken
 from workloadlab.ingestion.readers.chunk import Chunk, Reading, inside
 
 if TYPE_CHECKING:
@@ -27,18 +28,14 @@ def read_parquet(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
     """
     scan = pl.scan_parquet(head.path, glob=False)
     picked = scan.select(_picked(head, key, dtype).alias(key) for key, dtype in wanted.items())
-    total = int(scan.select(pl.len()).collect().item())
+    with unbroken(head.path):
+        total = int(scan.select(pl.len()).collect().item())
 
     def parse(start: int) -> list[Chunk]:
-        try:
+        place = f"cannot be read at rows {start + 1} to {min(start + ROWS, total)}"
+        plain = "write or fetch it again, or write the columns that are mapped as plain types"
+        with unbroken(head.path, place, plain):
             frame = picked.slice(start, ROWS).collect()
-        except pl.exceptions.PolarsError as error:
-            raise DataError(
-                f"cannot be read at rows {start + 1} to {min(start + ROWS, total)} "
-                f"({str(error).splitlines()[0]})",
-                where=str(head.path),
-                fix="write or fetch it again, or write the columns that are mapped as plain types",
-            ) from error
         return [Chunk(frame)]
 
     return Reading(iter(range(0, total, ROWS)), parse)
