@@ -1,11 +1,11 @@
 """Every error a user can meet: what went wrong, where, and what to do about it.
 
-Exit codes are part of the interface: 2 usage, 3 invalid data.
+Exit codes are part of the interface: 2 usage, 3 invalid data, 4 the machine (no room, no leave).
 """
 
 from __future__ import annotations
 
-__all__ = ["DataError", "UnsupportedError", "UsageError", "WorkloadlabError"]
+__all__ = ["DataError", "MachineError", "UnsupportedError", "UsageError", "WorkloadlabError"]
 
 
 class WorkloadlabError(Exception):
@@ -34,6 +34,12 @@ class UsageError(WorkloadlabError):
 
 class DataError(WorkloadlabError):
     """A file that can be opened but whose content is invalid (exit 3)."""
+
+
+class MachineError(WorkloadlabError):
+    """The machine has no room, no memory or no leave for what was asked (exit 4)."""
+
+    exit_code = 4
 
 
 class UnsupportedError(UsageError):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLOORS = """
-errors fields _version jit statistics resources execution tables words
+errors atomic digests fields json_files shapes _version jit statistics resources execution tables words
 trace
 ingestion latency routing scoring sql
 characterization
@@ -25,7 +25,11 @@ cli
 
 ALLOWED = """
 errors:
+atomic: errors
+digests: errors
 fields: errors
+json_files: errors
+shapes:
 _version:
 jit:
 statistics:
@@ -33,10 +37,10 @@ resources:
 execution:
 tables:
 words: tables
-trace: _version errors
+trace: _version atomic digests errors json_files shapes
 sql: errors resources trace
 
-ingestion: errors trace ingestion/formats ingestion/parsing ingestion/readers
+ingestion: atomic errors trace ingestion/formats ingestion/parsing ingestion/readers
 ingestion/formats: errors trace ingestion ingestion/parsing ingestion/formats/benchmarks
     ingestion/formats/engines ingestion/formats/gateways ingestion/formats/traces
 ingestion/formats/benchmarks: errors ingestion ingestion/formats ingestion/parsing
@@ -91,8 +95,9 @@ reporting/workload/lengths: characterization characterization/statistics reporti
 reporting/workload/prefix: characterization characterization/statistics reporting reporting/workload
 reporting/workload/sessions: characterization characterization/topics reporting reporting/workload
 
-cli: _version errors resources tables trace ingestion latency latency/estimators latency/measurement
-    routing routing/learned scoring sql characterization simulation oracles calibration learning
+cli: _version atomic digests errors resources tables trace ingestion latency latency/estimators
+    latency/measurement routing routing/learned scoring sql characterization simulation oracles
+    calibration learning
     learning/lengths planning reporting
 __main__: cli
 """

@@ -46,7 +46,7 @@ def command(out: Path) -> None:
     )
     with working("replaying"):
         runs = replay(chat, cluster, routers=ROUTERS, rate_scale=RATE_SCALE)
-    runs.save(out / "runs")
+    runs.save(out / "runs", overwrite=True)
     board = score(runs, slo=SLO(ttft_s=SLO_TTFT_S, tpot_s=SLO_TPOT_S))
     say("5/5 report")
     page = out / "report.html"

@@ -9,6 +9,8 @@ from importlib import import_module
 import click
 
 from workloadlab._version import __version__
+from workloadlab.cli.machine import end_on_signals, machine_error
+from workloadlab.digests import unverified
 from workloadlab.errors import WorkloadlabError
 
 __all__ = ["cli", "main"]
@@ -57,18 +59,27 @@ class LazyVerbs(click.Group):
 @click.group(cls=LazyVerbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="workloadlab")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
-def cli(debug: bool) -> None:
+@click.option(
+    "--no-verify", is_flag=True, help="Read files whose digest says that they are damaged."
+)
+@click.pass_context
+def cli(context: click.Context, debug: bool, no_verify: bool) -> None:  # noqa: ARG001
     """Replay your own LLM traffic through candidate routers, offline.
 
     Results go to stdout, words for people to stderr. Exit codes: 0 ok, 1 a gate failed, 2 usage,
-    3 invalid data, 130 interrupted, 70 a bug in workloadlab.
+    3 invalid data, 4 the machine lacks room, memory or leave, 130 interrupted, 143 terminated, 70 a bug
+    in workloadlab.
     """
+    if no_verify:
+        context.with_resource(unverified())
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its documented code."""
     words = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in words
+    if arguments is None:
+        end_on_signals()
     try:
         code = cli.main(words, prog_name="workloadlab", standalone_mode=False)
     except click.exceptions.Abort:
@@ -85,15 +96,23 @@ def main(arguments: list[str] | None = None) -> None:
         if debug:
             raise
         code = _say(f"error: {error}", error.exit_code)
-    except Exception as error:
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException as error:
         if debug:
             raise
-        code = _say(
-            f"error: {type(error).__name__}: {error}\n  this is a bug in workloadlab; "
-            "run again as `workloadlab --debug ...` to see where",
-            EXIT_INTERNAL,
+        known = machine_error(error)
+        code = (
+            _say(f"error: {known}", known.exit_code) if known else _say(_bug(error), EXIT_INTERNAL)
         )
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _bug(error: BaseException) -> str:
+    return (
+        f"error: {type(error).__name__}: {str(error)[:500]}\n  this is a bug in workloadlab; "
+        "run again as `workloadlab --debug ...` to see where"
+    )
 
 
 def _say(sentence: str, code: int) -> int:

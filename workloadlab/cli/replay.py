@@ -100,6 +100,8 @@ FROM_LOG = "from-log"
 )
 @click.option("--threads", type=int, help="Runs at a time; default one per core.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the outcome traces.")
+@click.option("--add", is_flag=True, help="Join the runs that are in the folder already.")
+@click.option("--overwrite", is_flag=True, help="Replace the runs that are in the folder already.")
 @slo_option
 @by_option
 @pairs_option
@@ -116,6 +118,8 @@ def command(
     records: tuple[str, ...],
     threads: int | None,
     out: Path | None,
+    add: bool,
+    overwrite: bool,
     slo_targets: tuple[str, ...],
     by: str,
     all_pairs: bool,
@@ -136,8 +140,12 @@ def command(
     if trace is None:
         raise UsageError("no trace to replay", fix="workloadlab replay TRACE --cluster FILE")
     from workloadlab.scoring import Measure, score
-    from workloadlab.trace import Trace
+    from workloadlab.trace import Trace, check_target
 
+    if out:
+        check_target(out, add=add, overwrite=overwrite)
+    elif add or overwrite:
+        raise UsageError("no folder to write to", fix="name the folder of the runs with -o")
     Measure.named(by)
     targets = parse_slo(slo_targets)
     opened = Trace.open(trace)
@@ -151,7 +159,7 @@ def command(
         say(f"warning: {words}")
     runs = _replay(opened, cluster, _split(routers), setting, sessions, _split(records))
     if out:
-        runs.save(out)
+        runs.save(out, add=add, overwrite=overwrite)
         say(f"{len(runs)} runs written to {out}")
     board = score(runs, slo=targets)
     for run in board.runs:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from workloadlab.ingestion.formats import Format
 
-__all__ = ["Logs", "read_heads", "sha256"]
+__all__ = ["Logs", "read_heads", "refuse_changed", "sha256", "states"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,31 @@ def read_heads(
 
 def _same(first: Path, second: Path) -> bool:
     return first.stat().st_size == second.stat().st_size and sha256(first) == sha256(second)
+
+
+def states(paths: Sequence[tuple[Path, bool]]) -> dict[Path, tuple[int, int]]:
+    """Return size and time of change of every file, for `refuse_changed`."""
+    return {path: _state(path) for path, _ in paths}
+
+
+def refuse_changed(before: Mapping[Path, tuple[int, int]]) -> None:
+    """Refuse logs that somebody wrote to while they were read: their digest would be untrue.
+
+    Raises:
+        DataError: a file has another size or time of change than before, or is gone.
+    """
+    for path, state in before.items():
+        if not path.exists() or _state(path) != state:
+            raise DataError(
+                "changed while it was read",
+                where=str(path),
+                fix="copy it first, then ingest the copy",
+            )
+
+
+def _state(path: Path) -> tuple[int, int]:
+    facts = path.stat()
+    return facts.st_size, facts.st_mtime_ns
 
 
 def sha256(path: Path) -> str:

@@ -6,18 +6,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from workloadlab.atomic import scratch_folder
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.clean import Rules
 from workloadlab.ingestion.columns import named_format, plan, targets, unused_times
 from workloadlab.ingestion.first_pass import stage
 from workloadlab.ingestion.formats.trees import label, pruned
 from workloadlab.ingestion.formats.words import Only
-from workloadlab.ingestion.heads import read_heads, sha256
+from workloadlab.ingestion.heads import read_heads, refuse_changed, sha256, states
 from workloadlab.ingestion.mapping_file import mapping_file
 from workloadlab.ingestion.parsing.json import text_of
 from workloadlab.ingestion.parsing.values import is_number
@@ -95,7 +95,8 @@ def ingest(
     Raises:
         UsageError: no such file, a folder, an unrecognised format, a mapping that does not fit, a
             column in `where` that the log lacks.
-        DataError: no rows, no usable rows, not text, damaged; with `strict`, any bad row.
+        DataError: no rows, no usable rows, not text, damaged; changed while it was read; with
+            `strict`, any bad row.
 
     Example:
         >>> from pathlib import Path; from tempfile import TemporaryDirectory
@@ -114,13 +115,13 @@ def ingest(
     with ExitStack() as stack:
         target = None if out is None else Path(out)
         path = stack.enter_context(write_atomically(target)) if target else None
-        folder = Path(
-            stack.enter_context(TemporaryDirectory(prefix=".ingest-", dir=target and target.parent))
-        )
+        folder = stack.enter_context(scratch_folder(".ingest-", target and target.parent))
         named = mapping_file(mapping) if isinstance(mapping, str | Path) else None
         words = None if named else targets(mapping, "--map")  # type: ignore[arg-type]
         chosen = named or (named_format(format) if format else None)
-        logs = read_heads(find(sources, folder), chosen, words or {}, target)
+        paths = find(sources, folder)
+        before = states(paths)
+        logs = read_heads(paths, chosen, words or {}, target)
         log_format, heads = logs.log_format, logs.heads
         asked = _asked(heads, where or {})
         rules = _rules(heads, log_format, words or {}, units, block_size, asked)
@@ -184,6 +185,7 @@ def ingest(
             system=_system(heads, log_format),
         )
         write_trace(frame, path or folder / "trace", provenance.to_dict())
+        refuse_changed(before)
         if target is None:
             return Trace(pl.read_parquet(folder / "trace").lazy(), provenance)
         _publish_rejects(target, staged.rejects)

@@ -80,6 +80,12 @@ def _expanded(name: str, folder: Path) -> list[Path]:
         if not files:
             raise UsageError("is a folder without files", where=name, fix="name a log")
         return files
+    if path.is_fifo():
+        raise UsageError(
+            "is a pipe, which can be read only once",
+            where=name,
+            fix=f"workloadlab ingest - < {name}",
+        )
     if path.exists():
         return [path]
     if not glob.has_magic(name):

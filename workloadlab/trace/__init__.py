@@ -3,16 +3,17 @@
 A log becomes a trace, a synthetic workload is one, and the outcome of a replay is one too. Start
 with `schema.py`, which has every column and its meaning; then `trace.py`, the lazy frame with its
 provenance, which says whether a trace has what an analysis needs; then `store.py`, its Parquet
-file. `runs.py` is a folder of outcome traces with one manifest; `prefixes.py` makes block ids of
+file. `runs.py` is a folder of outcome traces with a `manifest.py`; `prefixes.py` makes block ids of
 sessions; `engine_facts.py` names what a log may know about its engine. To add a column, add a row to
 `schema.py`.
 """
 
+from workloadlab.atomic import write_atomically
 from workloadlab.trace.engine_facts import ENGINE_FACTS, engine_facts
+from workloadlab.trace.manifest import RunInfo, check_target
 from workloadlab.trace.prefixes import session_prefixes
-from workloadlab.trace.runs import RunInfo, Runs
+from workloadlab.trace.runs import Runs
 from workloadlab.trace.schema import COLUMNS, GIVEN, OUTCOMES, Flag
-from workloadlab.trace.store import write_atomically
 from workloadlab.trace.trace import Provenance, Trace
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "RunInfo",
     "Runs",
     "Trace",
+    "check_target",
     "engine_facts",
     "session_prefixes",
     "write_atomically",

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.errors import DataError, UsageError
-from workloadlab.trace.store import write_atomically
+from workloadlab.atomic import scratch_folder, write_atomically
+from workloadlab.errors import UsageError
+from workloadlab.trace.manifest import (
+    MANIFEST,
+    Manifest,
+    RunFile,
+    RunInfo,
+    check_target,
+    unlisted,
+)
 from workloadlab.trace.trace import Trace
 
 if TYPE_CHECKING:
@@ -16,33 +24,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["RunInfo", "Runs"]
-
-MANIFEST = "manifest.json"
-MANIFEST_VERSION = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunInfo:
-    """What one run replayed.
-
-    Attributes:
-        run_id: unique name within the folder, also the file's stem.
-        router: the routing policy's name.
-        rate_scale: arrival rate relative to the trace.
-        seed: index of the seed, from 0.
-        instances: number of instances in the cluster.
-        steps: engine steps simulated.
-        steps_outside_domain: steps whose batch lay outside the latency model's fitted domain.
-    """
-
-    run_id: str
-    router: str
-    rate_scale: float
-    seed: int
-    instances: int
-    steps: int = 0
-    steps_outside_domain: int = 0
+__all__ = ["Runs"]
 
 
 @dataclass(frozen=True)
@@ -126,28 +108,55 @@ class Runs:
     def _setting(self) -> Any:
         """Return what runs must share to be compared."""
         lanes = {(info.rate_scale, info.seed) for info in self.infos}
-        return self.cluster, lanes, {trace.requests for trace in self.traces}
+        cluster = json.loads(json.dumps(self.cluster))
+        return cluster, lanes, {_requests_of(trace) for trace in self.traces}
 
-    def save(self, folder: str | Path) -> Path:
-        """Write every outcome trace and, last, the manifest that names them."""
+    def save(self, folder: str | Path, *, add: bool = False, overwrite: bool = False) -> Path:
+        """Write every outcome trace and, last, the manifest that lists them with their digests.
+
+        Whoever is interrupted leaves the runs that were there, or none.
+
+        Args:
+            folder: absent, empty, or with runs.
+            add: join the runs that are there; they must replay the same on the same cluster.
+            overwrite: replace the runs that are there.
+
+        Raises:
+            UsageError: the folder holds runs and neither is asked for, or files that are no runs;
+                runs that cannot be joined; another process writes to the folder.
+        """
         folder = Path(folder)
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"{folder} is a file", fix="name a folder for the runs")
+        check_target(folder, add=add, overwrite=overwrite)
         folder.mkdir(parents=True, exist_ok=True)
-        for info, trace in self:
-            trace.save(folder / f"{info.run_id}.trace")
-        for info, records in zip(self.infos, self.records, strict=False):
-            for name, frame in records.items():
-                with write_atomically(folder / f"{info.run_id}.{name}.parquet") as temporary:
-                    frame.write_parquet(temporary)
-        manifest = {
-            "manifest_version": MANIFEST_VERSION,
-            "cluster": self.cluster,
-            "runs": [asdict(info) for info in self.infos],
-        }
         with write_atomically(folder / MANIFEST) as temporary:
-            temporary.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+            there = Manifest()
+            if add and (folder / MANIFEST).exists():
+                there = Manifest.read(folder)
+                _ = Runs.open(folder) + self
+            files = dict(there.files)
+            with scratch_folder(".runs-", folder) as scratch:
+                for number, info in enumerate(self.infos):
+                    files[info.run_id] = self._write(number, scratch)
+                for listed in files.values():
+                    for file in listed.values():
+                        if (scratch / file.name).exists():
+                            (scratch / file.name).replace(folder / file.name)
+            manifest = Manifest(self.cluster, (*there.runs, *self.infos), files)
+            manifest.write(temporary)
+        for path in unlisted(folder, manifest):
+            path.unlink(missing_ok=True)
         return folder
+
+    def _write(self, number: int, folder: Path) -> dict[str, RunFile]:
+        """Write the files of one run, named by their content."""
+        run_id, raw = self.infos[number].run_id, folder / "raw"
+        self.traces[number].write(raw)
+        files = {"trace": RunFile.placed(raw, run_id, "trace")}
+        records = self.records[number] if number < len(self.records) else {}
+        for name, frame in records.items():
+            frame.write_parquet(raw)
+            files[name] = RunFile.placed(raw, f"{run_id}.{name}", "parquet")
+        return files
 
     @classmethod
     def open(cls, folder: str | Path) -> Runs:
@@ -155,26 +164,18 @@ class Runs:
 
         Raises:
             UsageError: no such folder, or no manifest in it.
-            DataError: a manifest that is damaged or names files that are missing.
+            DataError: a manifest that is damaged, or lists files that are missing or damaged.
         """
+        import polars as pl
+
         folder = Path(folder)
-        manifest = folder / MANIFEST
-        if not manifest.is_file():
-            raise UsageError(
-                f"no {MANIFEST} here, so this is no folder of runs",
-                where=str(folder),
-                fix="name the folder that `workloadlab replay -o` wrote",
-            )
-        try:
-            facts = json.loads(manifest.read_text())
-            infos = tuple(RunInfo(**run) for run in facts["runs"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                "the manifest is damaged", where=str(manifest), fix="replay again"
-            ) from error
-        traces = tuple(Trace.open(folder / f"{info.run_id}.trace") for info in infos)
-        records = tuple(_records(folder, info.run_id) for info in infos)
-        return cls(infos, traces, facts.get("cluster", {}), records)
+        manifest = Manifest.read(folder)
+        traces, records = [], []
+        for info in manifest.runs:
+            files = dict(manifest.files[info.run_id])
+            traces.append(Trace.open(files.pop("trace").at(folder), verify=False))
+            records.append({name: pl.read_parquet(f.at(folder)) for name, f in files.items()})
+        return cls(manifest.runs, tuple(traces), manifest.cluster, tuple(records))
 
     def __repr__(self) -> str:
         routers = ", ".join(dict.fromkeys(info.router for info in self.infos))
@@ -182,13 +183,11 @@ class Runs:
         return f"<Runs: {len(self)} runs of {requests:,} requests; routers {routers}>"
 
 
-def _records(folder: Path, run_id: str) -> dict[str, pl.DataFrame]:
-    """Read what was recorded beside the outcomes of a run."""
+def _requests_of(trace: Trace) -> Any:
+    """Return what tells whose requests an outcome trace holds."""
     import polars as pl
 
-    start = f"{run_id}."
-    files = sorted(folder.glob(f"{run_id}.*.parquet"))
-    return {
-        path.name.removeprefix(start).removesuffix(".parquet"): pl.read_parquet(path)
-        for path in files
-    }
+    sums = trace.frame.select(
+        pl.len(), pl.col("input_tokens").cast(pl.Int64).sum(), pl.col("row_id").max().alias("last")
+    )
+    return sums.collect().row(0)

@@ -3,49 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from workloadlab.atomic import write_atomically
+from workloadlab.digests import BLANK, FILE_DIGEST, check_file, fill_blank
 from workloadlab.errors import DataError, UsageError
 from workloadlab.trace.schema import COLUMNS, REQUIRED, SCHEMA_VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["FOOTER_KEY", "read_footer", "scan_trace", "write_atomically", "write_trace"]
+__all__ = ["FOOTER_KEY", "read_footer", "scan_trace", "write_trace"]
 
 FOOTER_KEY = "workloadlab"
+READ_ERRORS = (
+    pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, RecursionError,
+)  # fmt: skip
+"""What reading a damaged Parquet file ends in."""
+
 ROW_GROUP = 131_072
 ROW_GROUP_WITH_LISTS = 8_192
 
 
-@contextmanager
-def write_atomically(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it over `path` only if the block succeeds.
-
-    An interrupted or failed block leaves the old file, or nothing.
-
-    Raises:
-        UsageError: the folder of `path` does not exist, or `path` is a folder.
-    """
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder", fix="give the name of a file to write")
-    if not path.parent.is_dir():
-        raise UsageError(f"the folder {path.parent} does not exist", fix="create it first")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_trace(frame: pl.LazyFrame, path: Path, footer: dict[str, Any]) -> None:
-    """Write rows that are already in canonical order; see `Trace.save`."""
+    """Write rows that are already in canonical order, and the file's digest; see `Trace.save`."""
     lists = any(isinstance(t, pl.List) for t in frame.collect_schema().values())
     with write_atomically(path) as temporary:
         frame.sink_parquet(
@@ -53,8 +36,9 @@ def write_trace(frame: pl.LazyFrame, path: Path, footer: dict[str, Any]) -> None
             compression="zstd",
             compression_level=3,
             row_group_size=ROW_GROUP_WITH_LISTS if lists else ROW_GROUP,
-            metadata={FOOTER_KEY: json.dumps(footer, sort_keys=True)},
+            metadata={FOOTER_KEY: json.dumps({**footer, FILE_DIGEST: BLANK}, sort_keys=True)},
         )
+        fill_blank(temporary)
 
 
 def read_footer(path: Path) -> dict[str, Any]:
@@ -70,33 +54,43 @@ def read_footer(path: Path) -> dict[str, Any]:
         raise UsageError("is a folder, not a trace", where=str(path), fix="name a .trace file")
     ingest_first = "make a trace of it first: workloadlab ingest FILE -o FILE.trace"
     try:
-        footer = pl.read_parquet_metadata(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        with path.open("rb"):
+            footer = pl.read_parquet_metadata(path)
+        said = footer.get(FOOTER_KEY)
+        facts = None if said is None else json.loads(said)
+    except PermissionError:
+        raise
+    except READ_ERRORS as error:
         raise DataError(
-            "is not a trace (not Parquet)", where=str(path), fix=ingest_first
+            "is not a trace (not Parquet, or damaged)", where=str(path), fix=ingest_first
         ) from error
-    if FOOTER_KEY not in footer:
+    if not isinstance(facts, dict):
         raise DataError("is Parquet but not a trace", where=str(path), fix=ingest_first)
-    facts: dict[str, Any] = json.loads(footer[FOOTER_KEY])
     version = facts.get("schema_version")
     if version != SCHEMA_VERSION:
         raise DataError(
-            f"has trace schema version {version}; this version reads {SCHEMA_VERSION}",
+            f"has trace schema version {str(version)[:20]}; this version reads {SCHEMA_VERSION}",
             where=str(path),
             fix="ingest the source again with this version",
         )
     return facts
 
 
-def scan_trace(path: Path) -> tuple[pl.LazyFrame, dict[str, Any]]:
-    """Open a trace file lazily and check its columns against the schema.
+def scan_trace(path: Path, *, verify: bool = True) -> tuple[pl.LazyFrame, dict[str, Any]]:
+    """Open a trace file lazily; check its digest, and its columns against the schema.
 
     Raises:
-        UsageError, DataError: as `read_footer`; DataError too for missing columns or wrong types.
+        UsageError, DataError: as `read_footer`; DataError too for another digest than the one
+            written, missing columns or wrong types.
     """
     footer = read_footer(path)
-    frame = pl.scan_parquet(path, glob=False)
-    schema = frame.collect_schema()
+    if verify and FILE_DIGEST in footer:
+        check_file(path, str(footer[FILE_DIGEST]))
+    try:
+        frame = pl.scan_parquet(path, glob=False)
+        schema = frame.collect_schema()
+    except READ_ERRORS as error:
+        raise DataError("is damaged", where=str(path), fix="ingest the source again") from error
     missing = [name for name in REQUIRED if name not in schema]
     if missing:
         raise DataError(f"lacks the columns {', '.join(missing)}", where=str(path))

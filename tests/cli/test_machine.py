@@ -1,0 +1,85 @@
+"""What the machine does to a command: full disks, no leave, no memory, and signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import polars as pl
+import pytest
+
+import workloadlab as wl
+from workloadlab.cli import main as door
+from workloadlab.cli.machine import machine_error
+
+FULL = pl.exceptions.ComputeError("No space left on device (os error 28)")
+PANIC = pl.exceptions.PanicException("index out of bounds: the len is 3")
+
+
+def caused(error):
+    outer = RuntimeError("while writing")
+    outer.__cause__ = error
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (OSError(28, "No space left on device", "/x/a.trace"), 4, "/x/a.trace: the disk is full"),
+        (FULL, 4, "the disk is full"),
+        (caused(FULL), 4, "the disk is full"),
+        (PermissionError(13, "Permission denied", "/x"), 4, "/x: no permission"),
+        (FileNotFoundError(2, "No such file", "/x"), 4, "/x: no such file or folder"),
+        (MemoryError(), 4, "not enough memory"),
+        (RuntimeError("can't start new thread"), 4, "no more threads"),
+        (RecursionError(), 3, "nested too deeply"),
+        (PANIC, 3, "a file is damaged"),
+        (KeyError("a"), 70, "this is a bug in workloadlab"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_errors_of_the_machine_are_sentences(run, monkeypatch, error, code, said):
+    def failing(*_, **__):
+        raise error
+
+    monkeypatch.setattr(door.cli, "main", failing)
+    ended, _, words = run("query")
+    assert ended == code
+    assert said in words
+
+
+def test_an_error_of_ours_is_none_of_the_machine():
+    assert machine_error(caused(KeyError("a"))) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs signals and pipes")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_an_ingest_without_leftovers(tmp_path, number, code):
+    out = tmp_path / "out"
+    out.mkdir()
+    words = ["ingest", "-", "-o", str(out / "a.trace")]
+    with subprocess.Popen(
+        [sys.executable, "-m", "workloadlab", *words], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdin.write(b"TIMESTAMP,ContextTokens,GeneratedTokens\n")
+        process.stdin.flush()
+        while not any(out.glob(".ingest-*/stdin")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        start = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(10) == code
+        assert time.monotonic() - start < 2
+    assert list(out.iterdir()) == []
+
+
+def test_no_verify_reads_a_damaged_trace(run, tmp_path):
+    path = wl.Trace.of([(0, 10, 5), (1, 20, 6)]).save(tmp_path / "a.trace").path
+    path.write_bytes(path.read_bytes().replace(b'"notes": []', b'"nodes": []'))
+    code, _, said = run("query", "length_quantiles", path)
+    assert code == 3
+    assert "--no-verify" in said
+    assert run("--no-verify", "query", "length_quantiles", path)[0] == 0

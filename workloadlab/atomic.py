@@ -1,0 +1,140 @@
+"""Files that appear whole or not at all, one writer each, and leftovers of dead writers collected."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workloadlab.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["remove_live", "scratch_folder", "write_atomically"]
+
+SUFFIX = ".tmp"
+OWNER = "owner"
+"""In a scratch folder, the file that its owner holds locked."""
+
+_live: dict[Path, int] = {}
+"""Temporary files and folders of this process, with the process that made them."""
+
+
+@contextmanager
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it over `path` only if the block succeeds.
+
+    An interrupted or failed block leaves the old file, or nothing. The temporary file is locked while
+    its writer lives, so a second writer is told, and what a killed one left is removed by the next.
+
+    Raises:
+        UsageError: the folder of `path` does not exist, `path` is a folder, or another process is
+            writing it.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     with write_atomically(Path(folder, "a.txt")) as temporary:
+        ...         _ = temporary.write_text("whole")
+        ...     Path(folder, "a.txt").read_text()
+        'whole'
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", fix="give the name of a file to write")
+    if not path.parent.is_dir():
+        raise UsageError(f"the folder {path.parent} does not exist", fix="create it first")
+    for left in path.parent.glob(f".{_plain(path.name)}.*{SUFFIX}"):
+        if _owned(left):
+            raise UsageError(
+                "is being written by another process", where=str(path),
+                fix="wait for it, or name another file",
+            )  # fmt: skip
+        left.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{SUFFIX}")
+    held = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    _live[temporary] = os.getpid()
+    try:
+        _lock(held)
+        yield temporary
+        temporary.replace(path)
+    finally:
+        _live.pop(temporary, None)
+        temporary.unlink(missing_ok=True)
+        os.close(held)
+
+
+@contextmanager
+def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
+    """Yield a folder that only this user can read, gone at the end; remove those of dead owners.
+
+    Args:
+        prefix: how its name begins.
+        parent: where it is made; the machine's folder for temporary files by default.
+    """
+    from tempfile import gettempdir, mkdtemp
+
+    parent = parent or Path(gettempdir())
+    for left in parent.glob(f"{_plain(prefix)}*"):
+        mine = left.is_dir() and not left.is_symlink() and left.stat().st_uid == os.getuid()
+        if mine and (left / OWNER).is_file() and not _owned(left / OWNER):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(mkdtemp(prefix=prefix, dir=parent))
+    _live[folder] = os.getpid()
+    held = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _lock(held)
+        yield folder
+    finally:
+        _live.pop(folder, None)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def remove_live() -> None:
+    """Remove the temporary files of this process, which is about to end without a word."""
+    for path, process in list(_live.items()):
+        if process == os.getpid():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _lock(held: int) -> bool:
+    """Take a file for this process; False where another has it. Without locks, nobody has."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def _owned(path: Path) -> bool:
+    """Say whether a living process holds a file."""
+    try:
+        held = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        return not _lock(held)
+    finally:
+        os.close(held)
+
+
+def _plain(name: str) -> str:
+    """Return a name for a glob pattern, its special signs taken as they are."""
+    import glob
+
+    return glob.escape(name)
