@@ -64,10 +64,10 @@ def run() -> list[dict]:
     )
     rows = []
 
-    def add(name, policy, model, threads):
+    def add(name, policy, model, threads, signals=None):
         environment = wl.Environment(
             trace, wl.Cluster.uniform(4, model), lanes=LANES, windows=min(WINDOW, trace.requests),
-            threads=threads,
+            threads=threads, signals=signals,
         )  # fmt: skip
         rows.append(
             {"name": f"{LANES} lanes, {name}", "unit": "decisions/s",
@@ -75,6 +75,7 @@ def run() -> list[dict]:
         )  # fmt: skip
 
     add("fewest in flight", fewest, catalogue, 1)
+    add("fewest in flight, that signal alone", fewest, catalogue, 1, ["in_flight"])
     add("fewest in flight", fewest, catalogue, 2)
     add("fewest in flight, model by hand", fewest, by_hand, 2)
     add("random", drawn, catalogue, 2)

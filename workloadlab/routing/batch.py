@@ -10,7 +10,7 @@ import numpy as np
 from workloadlab.errors import UsageError
 from workloadlab.routing.prefix_index import PrefixIndex
 from workloadlab.routing.router import Router, named_and_needing
-from workloadlab.routing.signals import INSTANCE_FIELDS, REQUEST_FIELDS
+from workloadlab.routing.signals import PREFIX_FIELDS, REQUEST_FIELDS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -73,10 +73,10 @@ class Batch:
         """Return fields of the instances as numbers, (lanes, instances, features).
 
         Args:
-            names: of `INSTANCE_FIELDS`; all of them, in that order, if none is given.
+            names: of `INSTANCE_FIELDS`; all that are shown, in that order, if none is given.
             dtype: of the numbers.
         """
-        return _stacked(self.instances, names or tuple(INSTANCE_FIELDS), dtype)
+        return _stacked(self.instances, names or self.instances.dtype.names or (), dtype)
 
     def request_features(self, *names: str, dtype: npt.DTypeLike = np.float64) -> Numbers:
         """Return fields of the requests as numbers, (lanes, features).
@@ -112,7 +112,8 @@ def batch_router(chooser: Chooser) -> Router:
     """Return the router that an object with `choose(batch)` is.
 
     The object may have a `name`, and `needs`, `uses` and a prefix `index` as a router has; without
-    `uses` it sees cached prefixes where there are any.
+    `uses` it sees cached prefixes where there are any. With `signals`, names of `INSTANCE_FIELDS`, it
+    sees these and `fits` only, and what it does not see takes no time.
 
     Args:
         chooser: its `choose` maps a `Batch` to an index for each lane, or -1 to defer.
@@ -134,19 +135,23 @@ def batch_router(chooser: Chooser) -> Router:
         )
     name = getattr(chooser, "name", None) or type(chooser).__name__
     index = getattr(chooser, "index", None)
+    signals = getattr(chooser, "signals", None)
     if not isinstance(index, PrefixIndex | None):
         raise UsageError(
             f"router {str(name)!r} has an index that is a {type(index).__name__}",
             fix="make it a PrefixIndex, or give the attribute another name",
         )
+    signals = None if signals is None else frozenset(signals)
+    prefixes = signals is None or not signals.isdisjoint(PREFIX_FIELDS)
     return named_and_needing(
         Router(
             name=str(name),
             function=chooser.choose,
             kind="batch",
             needs=frozenset(getattr(chooser, "needs", ())),
-            uses=frozenset(getattr(chooser, "uses", ("prefix",))),
+            uses=frozenset(getattr(chooser, "uses", ("prefix",) if prefixes else ())),
             index=index,
+            signals=signals,
         )
     )
 

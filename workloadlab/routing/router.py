@@ -23,7 +23,7 @@ from workloadlab.routing.compilation import (
     with_all_arguments,
 )
 from workloadlab.routing.compile_errors import compile_error
-from workloadlab.routing.signals import DECODING_FIELDS, ORACLE_FIELDS
+from workloadlab.routing.signals import DECODING_FIELDS, INSTANCE_FIELDS, ORACLE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -56,6 +56,8 @@ class Router:
         index: what it keeps of the prompts that it placed, or None if the engines report their caches.
         model: name of the fitted model that it predicts with; its table stands behind the numbers
             that have names.
+        signals: of a router that is not compiled, the fields of an instance that it reads; None if it
+            may read any.
         overwrites: whether a report that arrives makes it forget all that it has sent, also what was
             sent while the report travelled, of which the report cannot know.
         family, formula, source: documentation, printed by the list of routers.
@@ -71,6 +73,7 @@ class Router:
     memory: Any = None
     index: PrefixIndex | None = None
     model: str = ""
+    signals: frozenset[str] | None = None
     overwrites: bool = False
     family: str = "user"
     formula: str = ""
@@ -124,8 +127,10 @@ class Router:
         return f"{code.co_filename}:{code.co_firstlineno}"
 
     def may_see(self, *signals: str) -> bool:
-        """Say whether it may read any of the signals; of what is not compiled nobody knows."""
-        return self.kind == "batch" or _may_read(self.function, frozenset(signals))
+        """Say whether it may read any of the signals; what is not compiled may read what it says."""
+        if self.kind == "batch":
+            return self.signals is None or not self.signals.isdisjoint(signals)
+        return _may_read(self.function, frozenset(signals))
 
     @cached_property
     def sees_decoding(self) -> bool:
@@ -182,6 +187,12 @@ def named_and_needing(policy: Router) -> Router:
         raise UsageError(
             f"router {policy.name!r} needs {', '.join(unknown)}, which no trace can offer",
             fix=f"use {', '.join(NEEDS)}",
+        )
+    unknown = sorted((policy.signals or frozenset()) - set(INSTANCE_FIELDS))
+    if unknown:
+        raise UsageError(
+            f"router {policy.name!r} reads {unknown[0]!r}, which no instance shows",
+            fix=f"use {', '.join(INSTANCE_FIELDS)}",
         )
     if policy.index is not None and "prefix" not in policy.reads:
         raise UsageError(

@@ -19,6 +19,7 @@ __all__ = [
     "INSTANCE",
     "INSTANCE_FIELDS",
     "ORACLE_FIELDS",
+    "PREFIX_FIELDS",
     "REPORTED_FIELDS",
     "REQUEST",
     "REQUEST_FIELDS",
@@ -154,6 +155,9 @@ ENDED_FIELDS = (
     "ended", "ended_input_tokens", "ended_output_tokens", "prefill_total_s", "decode_total_s"
 )  # fmt: skip
 """Fields of an instance that say how long the requests took that ended."""
+
+PREFIX_FIELDS = frozenset(signal.name for signal in SIGNALS if signal.kind == "prefix")
+"""What is there only for a router that declares "prefix"."""
 
 ORACLE_FIELDS = frozenset(signal.name for signal in SIGNALS if signal.oracle)
 

@@ -47,13 +47,14 @@ class Played:
     rewards: npt.NDArray[np.void]
 
 
+@dataclass(frozen=True)
 class _Blank:
-    """What the lanes show an environment: everything but what must be asked for."""
+    """Whoever the lanes show what was asked for."""
 
-    name = "environment"
-
-    def __init__(self, needs: Iterable[str], index: PrefixIndex | None) -> None:
-        self.needs, self.index = tuple(needs), index
+    needs: Iterable[str]
+    signals: Iterable[str] | None
+    index: PrefixIndex | None
+    name: str = "environment"
 
     def choose(self, batch: Batch) -> Any:
         raise NotImplementedError
@@ -92,6 +93,7 @@ class Environment:
         seed: of the draws of windows, rates and what happens by chance.
         sessions: as in `replay`; a turn whose predecessor is not in the window arrives as logged.
         needs: "oracle" to see true output lengths.
+        signals: names of `INSTANCE_FIELDS` to see, with `fits`; None for all. Others take no time.
         index: what guesses, from the choices made, which prefixes are cached where; then
             `indexed_tokens` is its guess and `cached_tokens` is 0. None to see what is cached.
         ttft_s: target of the time to first token; None for none.
@@ -124,6 +126,7 @@ class Environment:
         seed: int = 0,
         sessions: Sessions = "open",
         needs: Iterable[str] = (),
+        signals: Iterable[str] | None = None,
         index: PrefixIndex | None = None,
         ttft_s: float | None = None,
         tpot_s: float | None = None,
@@ -133,7 +136,7 @@ class Environment:
 
         if lanes < 1:
             raise UsageError(f"{lanes} lanes", fix="use at least 1")
-        policy = batch_router(_Blank(needs, index))
+        policy = batch_router(_Blank(needs, signals, index))
         self._workload, cluster = workload_and_cluster(trace, cluster, [policy], sessions)
         self.cluster, self.instance_names = cluster, cluster.instance_names
         self.windows = windows_of(self._workload, windows)

@@ -29,6 +29,12 @@ class LeastRequests:
         return batch.lowest(batch.instances["in_flight"])
 
 
+class LeastRequestsOnly(LeastRequests):
+    """It says what it reads, so engines may stay behind."""
+
+    signals = ("in_flight",)
+
+
 class EverySignal:
     """Twin of `every_signal` and a hold in the queue, on arrays."""
 
@@ -79,6 +85,7 @@ class ByBelief:
 
 TWINS = {
     "least_requests": (SHELF["least_requests"], LeastRequests()),
+    "least_requests_only": (SHELF["least_requests"], LeastRequestsOnly()),
     "every_signal": (every_signal, EverySignal()),
     "at_most_two": (at_most_two, AtMostTwo()),
     "careless": (careless, Careless()),
@@ -221,6 +228,27 @@ def test_threads_and_resets_change_nothing():
     assert {int(step[2]["misses"].max()) for step in told[0]} != {0}
     for other in told[1:]:
         assert_told_alike(told[0], other)
+
+
+@pytest.mark.parametrize("ends", ["eos", "max_tokens"])
+def test_what_is_not_shown_changes_nothing(ends):
+    def policy(batch):
+        return (batch.requests["draw"] * 3).astype(int)
+
+    told = []
+    for signals in (None, ("in_flight", "waiting")):
+        environment = wl.Environment(
+            trace(prefixes=True), cluster(prefix_caching=True, block_size=10, ends=ends), lanes=20,
+            windows=15, ttft_s=0.05, seed=1, signals=signals,
+        )  # fmt: skip
+        told.append(steps_of(environment, 60, policy))
+    for everything, some in zip(*told, strict=True):
+        assert some[0].dtype.names == ("in_flight", "waiting", "fits")
+        for name in some[0].dtype.names:
+            np.testing.assert_array_equal(everything[0][name], some[0][name])
+        for name in everything[2].dtype.names:
+            np.testing.assert_allclose(everything[2][name], some[2][name], rtol=1e-9, atol=1e-9)
+        np.testing.assert_array_equal(everything[3], some[3])
 
 
 @patch.object(layout, "FEWEST_WITH_BITS", 1)

@@ -204,6 +204,7 @@ def test_a_wrong_choice_is_refused_before_anything_moves(choices, message):
         {"ttft_s": 0.0},
         {"tpot_s": -1.0},
         {"sessions": "shut"},
+        {"signals": ["load"]},
     ],
 )
 def test_what_cannot_be_is_said_at_once(options):

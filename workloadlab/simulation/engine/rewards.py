@@ -21,6 +21,7 @@ from workloadlab.simulation.engine.arrays import (
     views,
 )
 from workloadlab.simulation.engine.by_address import next_decision, place, step_time
+from workloadlab.simulation.engine.instances import catch_up
 from workloadlab.simulation.engine.kv_blocks import hits
 from workloadlab.simulation.engine.lane import STATUS_DECIDE, STATUS_DONE
 from workloadlab.simulation.engine.lane_record import LANES_TYPE
@@ -71,6 +72,7 @@ counts in its latencies and lies before its arrival at the router."""
 @inline
 def _inflicted_s(lane: Lane, chosen: Index) -> Seconds:
     """Return the seconds by which the first request in the queue slows those on an instance."""
+    catch_up(chosen, lane)
     e, s = engines(lane)[chosen], slots(lane)[queue(lane).head]
     others = float(min(e.in_flight, e.max_num_seqs - 1))
     if others == 0.0 or views(lane)[chosen].fits == 0:

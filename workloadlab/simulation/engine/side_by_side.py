@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.routing import Batch, choices_of
+from workloadlab.routing import INSTANCE_FIELDS, Batch, choices_of
 from workloadlab.simulation.engine import rewards as kernel
 from workloadlab.simulation.engine.arrays import ARRAYS
 from workloadlab.simulation.engine.lane import (
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 __all__ = ["LaneBatch", "Opening", "StoredLane", "replay_by_choices"]
 
 FIRST_SLOTS = 64
+
+FITS = {"fits"}
+"""What every chooser is shown: `Batch.allowed` reads it."""
 
 WRITTEN = [name for name, row in ARRAYS.items() if row.written]
 """The arrays that each lane has a row of; all others are those of its workload."""
@@ -235,6 +238,8 @@ class LaneBatch:
     def batch(self, which: npt.NDArray[np.int64] | None = None) -> Batch:
         """Return the decisions of some lanes, or of all without a copy."""
         views, offers = self._views, self._rows["offers"][:, 0]
+        if self.policy.signals is not None:
+            views = views[[name for name in INSTANCE_FIELDS if name in self.policy.signals | FITS]]
         if which is None or len(which) == self.count:
             return Batch(self.every, offers, views)
         return Batch(which, offers[which], views[which])
