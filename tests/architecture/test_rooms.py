@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLOORS = """
-errors atomic digests fields json_files shapes _version jit statistics resources execution tables words
+errors fields atomic digests json_files shapes sizes jit tables words
+_version statistics resources execution
 trace
 ingestion latency routing scoring sql
 characterization
@@ -30,6 +31,7 @@ digests: errors
 fields: errors
 json_files: errors
 shapes:
+sizes: errors
 _version:
 jit:
 statistics:
@@ -95,7 +97,7 @@ reporting/workload/lengths: characterization characterization/statistics reporti
 reporting/workload/prefix: characterization characterization/statistics reporting reporting/workload
 reporting/workload/sessions: characterization characterization/topics reporting reporting/workload
 
-cli: _version atomic digests errors resources tables trace ingestion latency latency/estimators
+cli: _version atomic digests errors resources sizes tables trace ingestion latency latency/estimators
     latency/measurement routing routing/learned scoring sql characterization simulation oracles
     calibration learning
     learning/lengths planning reporting

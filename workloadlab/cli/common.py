@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "by_option",
     "json_option",
+    "memory_option",
     "pairs",
     "pairs_option",
     "parse_slo",
@@ -47,6 +48,17 @@ pairs_option: Callable[..., Any] = click.option(
     "--all-pairs",
     is_flag=True,
     help="Compare every router with every other, not only with the baseline and the best.",
+)
+
+
+def _bytes(_: click.Context, __: click.Parameter, words: str | None) -> int | None:
+    from workloadlab.sizes import parse_bytes
+
+    return None if words is None else parse_bytes(words)
+
+
+memory_option: Callable[..., Any] = click.option(
+    "--memory-limit", metavar="SIZE", callback=_bytes, help="Memory it may use, such as 4GB."
 )
 
 

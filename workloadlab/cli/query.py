@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workloadlab.cli.common import json_option, pairs, print_json
+from workloadlab.cli.common import json_option, memory_option, pairs, print_json
 from workloadlab.errors import UsageError
 
 
@@ -17,6 +17,8 @@ from workloadlab.errors import UsageError
     "--param", "params", multiple=True, metavar="KEY=VALUE", help="Parameter of the query."
 )
 @click.option("--list", "list_queries", is_flag=True, help="List the queries that ship.")
+@click.option("--time-limit", type=float, metavar="S", help="Seconds it may take; default 60.")
+@memory_option
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
 def command(
@@ -24,6 +26,8 @@ def command(
     trace: Path | None,
     params: tuple[str, ...],
     list_queries: bool,
+    time_limit: float | None,
+    memory_limit: int | None,
     as_csv: bool,
     as_json: bool,
 ) -> None:
@@ -37,7 +41,13 @@ def command(
         return
     if name is None or trace is None:
         raise UsageError("a query needs a name and a trace", fix="workloadlab query NAME TRACE")
-    frame = query(name, trace, params=dict(pairs(params, "--param")))
+    frame = query(
+        name,
+        trace,
+        params=dict(pairs(params, "--param")),
+        time_limit_s=time_limit,
+        memory_limit=memory_limit,
+    )
     if as_json:
         print_json({"schema_version": 1, "query": name, "rows": frame.to_dicts()})
     elif as_csv:

@@ -10,6 +10,7 @@ import polars as pl
 
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.sql.query_file import find_query, nearest
+from workloadlab.sql.sandbox import locked, sandbox, within
 from workloadlab.trace import COLUMNS, Runs, Trace
 
 if TYPE_CHECKING:
@@ -38,22 +39,28 @@ def query(
     trace: Trace | Runs | str | Path,
     *,
     params: dict[str, Any] | None = None,
+    time_limit_s: float | None = None,
+    memory_limit: int | None = None,
     **more: Any,
 ) -> pl.DataFrame:
     """Run a named query, or a SQL file of your own, over a trace or the runs of a replay.
 
     A saved trace is streamed from its file; optional columns that it lacks read as null. Of several
-    runs, the view `trace` holds all rows; `run_id` tells them apart.
+    runs, the view `trace` holds all rows; `run_id` tells them apart. The SQL sees nothing else of
+    the machine: no other file, no network, no variable of Python, no setting.
 
     Args:
         name: a name from `queries()`, or the path of a `.sql` file that holds one SELECT.
         trace: a trace, or the path of one; runs, or the folder of some.
         params: values for the query's `$name` parameters; text is converted to their types.
+        time_limit_s: seconds after which it is stopped; 60 by default.
+        memory_limit: bytes that it may use; 2 GiB by default.
         **more: the same, as keywords.
 
     Raises:
         UsageError: unknown query or parameter, a value of the wrong type, SQL that DuckDB refuses.
         UnsupportedError: the trace does not record a column that the query needs.
+        MachineError: it needs more than the memory limit.
 
     Example:
         >>> trace = Trace.of([(0, 10, None), (5e-9, 20, None)])
@@ -68,12 +75,20 @@ def query(
     traces = _open(trace)
     for one in traces:
         _check_columns(asked, one)
-    with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
+    with sandbox(memory_limit) as connection:
         try:
             names = _named_parameters(asked, connection)
             values = _bind(asked, names, {**(params or {}), **more})
             _create_view(traces, connection)
-            result: pl.DataFrame = connection.sql(asked.sql, params=values or None).pl()
+            locked(connection, [one.path.resolve() for one in traces if one.path])
+            with within(connection, time_limit_s, memory_limit):
+                result: pl.DataFrame = connection.sql(asked.sql, params=values or None).pl()
+        except duckdb.PermissionException as error:
+            raise UsageError(
+                "the query reads the machine; a query may read the view `trace` and nothing else",
+                where=asked.name,
+                fix="leave out other files, the network and settings",
+            ) from error
         except duckdb.IOException as error:
             raise DataError(_first_line(error), where=str(traces[0].path or asked.name)) from error
         except duckdb.Error as error:

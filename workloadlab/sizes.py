@@ -1,0 +1,32 @@
+"""Amounts of memory as people write them."""
+
+from __future__ import annotations
+
+import re
+
+from workloadlab.errors import UsageError
+
+__all__ = ["parse_bytes"]
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
+          "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
+LEAST = 64 << 20
+
+
+def parse_bytes(words: str, option: str = "--memory-limit") -> int:
+    """Return bytes from text such as 4GB, 512MiB or 1.5g.
+
+    Raises:
+        UsageError: no amount, or under 64 MiB.
+
+    Example:
+        >>> parse_bytes("4GB"), parse_bytes("512 MiB")
+        (4000000000, 536870912)
+    """
+    found = re.fullmatch(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*([kmgt]?i?)b?\s*", words.lower())
+    if not found or found[2] not in _UNITS:
+        raise UsageError(f"{option} {words!r} is no amount of memory", fix="write 4GB or 512MiB")
+    size = int(float(found[1]) * _UNITS[found[2]])
+    if size < LEAST:
+        raise UsageError(f"{option} {words!r} is under 64 MiB", fix="allow at least 64MiB")
+    return size

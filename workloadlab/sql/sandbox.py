@@ -1,0 +1,88 @@
+"""A DuckDB connection that sees one trace and nothing else, within a limit of memory and of time."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from workloadlab.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["MEMORY_BYTES", "TIME_S", "locked", "sandbox", "within"]
+
+TIME_S = 60.0
+MEMORY_BYTES = 2 << 30
+
+_AT_START = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "python_scan_all_frames": "false",
+    "temp_directory": "",
+    "secret_directory": "nowhere",
+    "extension_directory": "nowhere",
+}
+
+
+@contextmanager
+def sandbox(memory_bytes: int | None = None) -> Iterator[DuckDBPyConnection]:
+    """Open a connection in memory, without extensions, files for overflow and Python's variables.
+
+    Args:
+        memory_bytes: the most that a query may use; `MEMORY_BYTES` by default.
+    """
+    import duckdb
+
+    memory = f"{(memory_bytes or MEMORY_BYTES) >> 20}MiB"
+    threads = str(len(os.sched_getaffinity(0)))
+    with duckdb.connect(
+        config={**_AT_START, "memory_limit": memory, "threads": threads}
+    ) as connection:
+        yield connection
+
+
+def locked(connection: DuckDBPyConnection, files: Sequence[Path]) -> None:
+    """From here on a connection reads these files and no others, and no setting changes."""
+    names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in files)
+    connection.execute(f"SET allowed_paths = [{names}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+@contextmanager
+def within(
+    connection: DuckDBPyConnection, time_s: float | None, memory_bytes: int | None
+) -> Iterator[None]:
+    """Stop what runs on a connection after a time, and say which limit was met.
+
+    Raises:
+        UsageError: the time is over.
+        MachineError: the memory is used up.
+    """
+    import duckdb
+
+    limit_s = time_s or TIME_S
+    timer = threading.Timer(limit_s, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise UsageError(
+            f"the query took over {limit_s:g} s",
+            fix="ask for less, or allow more with --time-limit S",
+        ) from error
+    except duckdb.OutOfMemoryException as error:
+        raise MachineError(
+            f"the query needs over {(memory_bytes or MEMORY_BYTES) / 2**30:.3g} GiB of memory",
+            fix="ask for less, or allow more with --memory-limit",
+        ) from error
+    finally:
+        timer.cancel()
