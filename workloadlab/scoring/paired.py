@@ -10,7 +10,7 @@ import numpy as np
 
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.metrics import METRICS
-from workloadlab.scoring.windows import LEVEL, standard_error
+from workloadlab.scoring.windows import EPISODES, INDEPENDENT, LEVEL, standard_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -177,7 +177,8 @@ def _compared(
     mean, base = (float(np.mean([measure.estimate(v) for v in each])) for each in (ours, theirs))
     up, down = (np.mean([measure.influence(v) for v in each], axis=0) for each in (ours, theirs))
     contrast = np.mean([measure.contrast(*v) for v in zip(ours, theirs, strict=True)], axis=0)
-    error, test = standard_error(up - down), standard_error(contrast)
+    independent = EPISODES if measure.metric.needs_slo else INDEPENDENT
+    error, test = (standard_error(each, independent) for each in (up - down, contrast))
     if error is None or test is None:
         return None
     found, told = mean - base, float(contrast.sum())

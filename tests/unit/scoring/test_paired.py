@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 from support.runs import outcome_of, run_info, runs_of
 
 import workloadlab as wl
@@ -40,6 +41,16 @@ def test_a_router_against_itself_differs_in_one_comparison_of_twenty():
     assert 0.03 * 400 <= found <= 0.07 * 400
 
 
+def test_a_router_against_itself_close_to_saturation():
+    """Queues remember a fortieth of the log, and an estimate from few windows is too low."""
+    found = 0
+    for seed in range(400):
+        noise = np.random.default_rng(seed).normal(size=2 * REQUESTS)
+        differences = lfilter([1], [1, -np.exp(-40 / REQUESTS)], noise)[REQUESTS:] / REQUESTS
+        found += standard_error(differences).p_value(differences.sum()) < 0.05
+    assert 0.03 * 400 <= found <= 0.07 * 400
+
+
 def test_a_planted_effect_is_found_as_often_as_stated():
     """Where the stated least detectable effect is 3 %, 3 % are found four times of five."""
     rng, found, stated = np.random.default_rng(0), 0, []
@@ -50,7 +61,7 @@ def test_a_planted_effect_is_found_as_often_as_stated():
                    if (p.metric, p.part) == ("ttft_s", "mean")]  # fmt: skip
         found += pair.significant
         stated.append(pair.least_detectable / base.mean())
-    assert np.mean(stated) == pytest.approx(0.03, rel=0.25)
+    assert np.median(stated) == pytest.approx(0.03, rel=0.25)
     assert 0.65 <= found / 100 <= 0.92
 
 
