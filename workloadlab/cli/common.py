@@ -29,13 +29,19 @@ __all__ = [
     "working",
 ]
 
+TARGETS = {
+    "ttft": "ttft_s", "tpot": "tpot_s", "e2e": "e2e_s", "ttft_per_token": "ttft_s_per_token",
+}  # fmt: skip
+"""What people call the targets of `SLO`."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 slo_option: Callable[..., Any] = click.option(
     "--slo",
     "slo_targets",
     multiple=True,
     metavar="ttft=S",
-    help="Service-level target in seconds: ttft=1, tpot=0.05 or e2e=30; repeat for several.",
+    help="Service-level target in seconds: ttft=1, tpot=0.05 or e2e=30, more for long prompts with "
+    "ttft_per_token=0.0005, for one service class with batch:e2e=60; repeat for several.",
 )
 by_option: Callable[..., Any] = click.option(
     "--by",
@@ -100,14 +106,15 @@ def parse_slo(words: Iterable[str]) -> SLO | None:
 
     targets: dict[str, float] = {}
     for key, value in pairs(words, "--slo").items():
-        name = f"{key.removesuffix('_s')}_s"
-        if name not in ("ttft_s", "tpot_s", "e2e_s"):
-            raise UsageError(f"--slo {key} is no latency", fix="use ttft, tpot or e2e")
+        of, colon, latency = key.rpartition(":")
+        latency = latency.removesuffix("_s")
+        if latency not in TARGETS:
+            raise UsageError(f"--slo {key} is no latency", fix=f"use {', '.join(TARGETS)}")
         try:
-            targets[name] = float(value)
+            targets[f"{of}{colon}{TARGETS[latency]}"] = float(value)
         except ValueError:
             raise UsageError(f"--slo {key}={value} is not a number of seconds") from None
-    return SLO(**targets) if targets else None
+    return SLO.of(targets) if targets else None
 
 
 @contextmanager

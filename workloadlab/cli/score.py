@@ -44,6 +44,19 @@ from workloadlab.errors import UsageError
     type=click.Path(path_type=Path),
     help="With --observed and one run: Parquet of every request's errors.",
 )
+@click.option(
+    "--slice",
+    "slices",
+    multiple=True,
+    metavar="WHAT",
+    help="Also a table by tenant, class, model, task, hour or input (prompt lengths); repeat, or "
+    "separate by commas.",
+)
+@click.option(
+    "--prices",
+    type=click.Path(path_type=Path),
+    help="Price file (TOML) instead of the one that ships, for cost and energy.",
+)
 @click.option("--list-metrics", is_flag=True, help="List what is scored, with units.")
 @json_option
 def command(
@@ -55,6 +68,8 @@ def command(
     gates: tuple[str, ...],
     observed: Path | None,
     per_request: Path | None,
+    slices: tuple[str, ...],
+    prices: Path | None,
     list_metrics: bool,
     as_json: bool,
 ) -> None:
@@ -64,6 +79,7 @@ def command(
         return
     if runs is None:
         raise UsageError("no runs to score", fix="workloadlab score FOLDER")
+    from workloadlab.planning import load_prices, rent_of
     from workloadlab.scoring import Gate, Measure, open_runs, request_errors, score
     from workloadlab.trace import Trace, write_atomically
 
@@ -76,7 +92,14 @@ def command(
             "note: the observed TTFT was measured by the client, so it has the network in it, which "
             "a replay has not"
         )
-    board = score(opened, slo=parse_slo(slo_targets), observed=truth, baseline=baseline)
+    board = score(
+        opened,
+        slo=parse_slo(slo_targets),
+        observed=truth,
+        baseline=baseline,
+        rent=rent_of(opened.cluster, load_prices(prices)),
+        slices=[part.strip() for word in slices for part in word.split(",") if part.strip()],
+    )
     if per_request:
         if truth is None or len(opened) != 1:
             raise UsageError("--per-request needs --observed and a folder with one run")

@@ -9,7 +9,7 @@ words, tables and JSON. To add a GPU's price, add its row to `prices.toml`.
 from workloadlab.planning.answer import Plan
 from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf
 from workloadlab.planning.plan import plan
-from workloadlab.planning.prices import Price, load_prices
+from workloadlab.planning.prices import Price, load_prices, rent_of
 from workloadlab.planning.question import Trial
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "WhatIf",
     "load_prices",
     "plan",
+    "rent_of",
 ]

@@ -12,7 +12,7 @@ from workloadlab.errors import DataError, UsageError
 from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf
 from workloadlab.planning.prices import Price
 from workloadlab.planning.question import Trial
-from workloadlab.scoring.verdict import targets_words
+from workloadlab.scoring.service_level import targets_words
 from workloadlab.tables import Cell, Table, duration
 from workloadlab.words import listed, plural, share, three
 

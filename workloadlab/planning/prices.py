@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workloadlab.errors import DataError, UsageError
+from workloadlab.errors import DataError, UsageError, WorkloadlabError
+from workloadlab.latency import LatencyModel
 from workloadlab.latency.hardware.gpus import find_gpu
+from workloadlab.scoring import Rent
 
-__all__ = ["Price", "load_prices", "price_of"]
+__all__ = ["Price", "load_prices", "price_of", "rent_of"]
 
 SHIPPED = Path(__file__).with_name("prices.toml")
 KEYS = {"usd_per_hour", "watts"}
@@ -62,6 +65,37 @@ def price_of(gpu: str, prices: dict[str, Price]) -> Price | None:
     except UsageError:
         return None
     return prices.get(name)
+
+
+def rent_of(cluster: dict[str, Any], prices: dict[str, Price]) -> Rent | None:
+    """Return what a cluster costs; None where a pool's latency model is not at hand.
+
+    Args:
+        cluster: as plain data, such as `Runs.cluster`.
+        prices: by GPU.
+
+    Example:
+        >>> rent_of({"pool": [{"latency": "h100-llama-3.1-8b", "instances": 4}]}, load_prices()).gpus
+        4
+    """
+    gpus, usd_per_hour, watts = 0, 0.0, 0.0
+    for pool in cluster.get("pool", []):
+        try:
+            model = LatencyModel.load(pool["latency"])
+        except WorkloadlabError:
+            return None
+        count = int(pool["instances"]) * model.tp
+        price = price_of(model.gpu, prices)
+        gpus += count
+        usd_per_hour += count * price.usd_per_hour if price else math.nan
+        watts += count * price.watts if price and price.watts is not None else math.nan
+    if not gpus:
+        return None
+    return Rent(
+        gpus=gpus,
+        usd_per_hour=None if math.isnan(usd_per_hour) else usd_per_hour,
+        kilowatts=None if math.isnan(watts) else watts / 1000,
+    )
 
 
 def _price(name: str, table: Any, path: Path) -> Price:

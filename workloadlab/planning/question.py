@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from workloadlab.scoring import SLO, score
+from workloadlab.scoring import score
 from workloadlab.simulation import Cluster, replay
 
 if TYPE_CHECKING:
     from workloadlab.routing import Router
+    from workloadlab.scoring import SLO
     from workloadlab.trace import Trace
 
 __all__ = ["Question", "Trial"]
@@ -71,8 +72,7 @@ class Question:
                 rate_scale=self.rate_scale * self.slower,
                 threads=1,
             )
-            targets = {name: value / self.slower for name, value in self.slo.to_dict().items()}
-            run = score(runs, slo=SLO(**targets)).runs[0]
+            run = score(runs, slo=self.slo.scaled(1 / self.slower)).runs[0]
             found = run.intervals["slo_attainment"]
             met = run.slo_attainment or 0.0
             self.trials[instances] = Trial(

@@ -9,7 +9,8 @@ from workloadlab.characterization.facts import Unsupported
 from workloadlab.reporting.routers.decision import lost_at
 from workloadlab.reporting.routers.ranking import focal_scale
 from workloadlab.reporting.words import listed, plural, share, three
-from workloadlab.scoring.verdict import rate_words, targets_words
+from workloadlab.scoring.service_level import targets_words
+from workloadlab.scoring.verdict import rate_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

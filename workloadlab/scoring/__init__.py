@@ -12,7 +12,7 @@ from workloadlab.scoring.gate import Gate
 from workloadlab.scoring.imbalance import Imbalance, imbalance
 from workloadlab.scoring.intervals import Interval
 from workloadlab.scoring.measure import Measure
-from workloadlab.scoring.metric import LatencySummary, Metric
+from workloadlab.scoring.metric import LatencySummary, Metric, Rent
 from workloadlab.scoring.metrics import METRICS
 from workloadlab.scoring.occupancy import Occupancy, occupancy
 from workloadlab.scoring.paired import PairedDifference
@@ -21,12 +21,14 @@ from workloadlab.scoring.saturation import Saturation, saturation
 from workloadlab.scoring.score import open_runs, score
 from workloadlab.scoring.scoreboard import BY, Scoreboard
 from workloadlab.scoring.service_level import SLO
+from workloadlab.scoring.slices import SLICES, Slice
 from workloadlab.scoring.verdict import Verdict
 
 __all__ = [
     "BY",
     "METRICS",
     "OUTSIDE_WORTH_A_WARNING",
+    "SLICES",
     "SLO",
     "Gate",
     "Imbalance",
@@ -36,9 +38,11 @@ __all__ = [
     "Metric",
     "Occupancy",
     "PairedDifference",
+    "Rent",
     "RunScore",
     "Saturation",
     "Scoreboard",
+    "Slice",
     "Verdict",
     "fidelity",
     "imbalance",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from workloadlab.scoring.service_level import SLO
     from workloadlab.scoring.timings import Timings
 
-__all__ = ["PERCENTILES", "Context", "LatencySummary", "Metric", "Value", "summarize"]
+__all__ = ["PERCENTILES", "Context", "LatencySummary", "Metric", "Rent", "Value", "summarize"]
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
@@ -35,6 +35,21 @@ class LatencySummary:
     p90: float | None = None
     p95: float | None = None
     p99: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rent:
+    """What a cluster costs while it runs.
+
+    Attributes:
+        gpus: of the cluster.
+        usd_per_hour: of all of them; None where unknown.
+        kilowatts: of all of them under load; None where unknown.
+    """
+
+    gpus: int
+    usd_per_hour: float | None = None
+    kilowatts: float | None = None
 
 
 Value = int | float | LatencySummary | None
@@ -61,10 +76,12 @@ class Context:
     Attributes:
         slo: targets; None, as one without targets, asks for nothing.
         instances: size of the cluster; None takes the instances that occur.
+        rent: what the cluster costs; None where nobody says.
     """
 
     slo: SLO | None = None
     instances: int | None = None
+    rent: Rent | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +90,8 @@ class Metric:
 
     Attributes:
         name: key in JSON, attribute of a `RunScore`, column of `Scoreboard.frame`; ends with its unit.
-        unit: `s`, `requests`, `requests/s`, `tokens/s`, `share` (0 to 1), `preemptions` or `1`.
+        unit: `s`, `requests`, `requests/s`, `tokens/s`, `share` (0 to 1), `preemptions`,
+            `$`, `kWh`, `GPU s` or `1`.
         better: which end is best; None where neither is, or where routers cannot differ in it.
         about: its meaning, as a sentence.
         compute: the value of a run; None where the run cannot give it.

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workloadlab.scoring.balance import balance
+from workloadlab.scoring.fairness import jain, tenant_means
 from workloadlab.scoring.metric import Context, LatencySummary, Metric, Value, summarize
 from workloadlab.statistics import finite
 
@@ -106,6 +108,54 @@ def _load_cv(timings: Timings, context: Context) -> float | None:
     return finite(load.std() / load.mean()) if len(load) and load.sum() else None
 
 
+def _itl_s(timings: Timings, _: Context) -> LatencySummary:
+    return summarize(timings.itl_s)
+
+
+def _in_flight_cv(timings: Timings, context: Context) -> float | None:
+    return balance(timings, context.instances)
+
+
+def _block_copies(timings: Timings, _: Context) -> float | None:
+    return timings.copies
+
+
+def _tenant_fairness(timings: Timings, _: Context) -> float | None:
+    return jain(tenant_means(timings, timings.ttft_s, fewest=1))
+
+
+def _worst_tenant_ttft_s(timings: Timings, _: Context) -> float | None:
+    means = tenant_means(timings, timings.ttft_s)
+    return float(means.max()) if len(means) else None
+
+
+def _worst_tenant_met(timings: Timings, context: Context) -> float | None:
+    met = _met_or_not(timings, context)
+    means = tenant_means(timings, met) if met is not None else np.zeros(0)
+    return float(means.min()) if len(means) else None
+
+
+def _gpu_seconds(timings: Timings, context: Context) -> float | None:
+    makespan_s = _makespan_s(timings, context)
+    return context.rent.gpus * makespan_s if context.rent and makespan_s else None
+
+
+def _usd_per_mtok(timings: Timings, context: Context) -> float | None:
+    return _per_mtok(timings, context, context.rent.usd_per_hour if context.rent else None)
+
+
+def _kwh_per_mtok(timings: Timings, context: Context) -> float | None:
+    return _per_mtok(timings, context, context.rent.kilowatts if context.rent else None)
+
+
+def _per_mtok(timings: Timings, context: Context, per_hour: float | None) -> float | None:
+    makespan_s = _makespan_s(timings, context)
+    tokens = int(timings.output_tokens[timings.served].sum())
+    return (
+        per_hour * makespan_s / 3600 / tokens * 1e6 if per_hour and makespan_s and tokens else None
+    )
+
+
 def _latency(name: str, about: str, **shown: Any) -> Metric:
     """Return the metric that summarizes one latency of `Timings`."""
 
@@ -163,6 +213,12 @@ METRICS: tuple[Metric, ...] = (
         label="End to end", noun="end-to-end latency", parts=("mean", "p50", "p99"),
         printed=("p99",), paired=("mean", "p99"),
     ),
+    Metric(
+        name="itl_s", unit="s", better="lower", label="ITL", noun="inter-token latency",
+        about="Time between successive tokens, over all tokens after the first; of logs that record "
+        "when each came.",
+        compute=_itl_s, parts=("mean", "p50", "p99"),
+    ),
     _latency(
         "queue_s", "Arrival until an engine first schedules the request.",
         label="Queue", parts=("mean",), reported=False,
@@ -194,5 +250,49 @@ METRICS: tuple[Metric, ...] = (
         about="Standard deviation over mean, n below the sum, of the tokens (input and output) that "
         "each instance served; an idle instance served 0.",
         compute=_load_cv,
+    ),
+    Metric(
+        name="in_flight_cv", unit="1", better="lower", label="balance CV",
+        about="Standard deviation over mean, n below the sum, of the requests in flight on each "
+        "instance, averaged over the time from the first arrival to the last.",
+        compute=_in_flight_cv, reported=False,
+    ),
+    Metric(
+        name="block_copies", unit="1", better="lower", label="copies",
+        about="Instances that met a prompt block, on average over the blocks: 1 where each prefix "
+        "stays on one instance.",
+        compute=_block_copies,
+    ),
+    Metric(
+        name="tenant_fairness", unit="1", better="higher", label="fairness",
+        about="Jain's index over the tenants' mean TTFT: 1 if all wait alike, 1 / tenants if one "
+        "alone waits.",
+        compute=_tenant_fairness,
+    ),
+    Metric(
+        name="worst_tenant_ttft_s", unit="s", better="lower", label="worst tenant, s",
+        about="Mean TTFT of the tenant that waits longest, of tenants with 30 requests or more.",
+        compute=_worst_tenant_ttft_s, noun="worst tenant's mean TTFT",
+    ),
+    Metric(
+        name="worst_tenant_met", unit="share", better="higher", label="worst tenant met",
+        about="Least share of a tenant's requests that meet every target, of tenants with 30 "
+        "requests or more.",
+        compute=_worst_tenant_met, noun="worst tenant's share within the SLO", needs_slo=True,
+    ),
+    Metric(
+        name="gpu_seconds", unit="GPU s", better=None, label="GPU s",
+        about="GPUs of the cluster times the makespan.",
+        compute=_gpu_seconds, reported=False,
+    ),
+    Metric(
+        name="usd_per_mtok", unit="$", better="lower", label="$/M tokens",
+        about="Rent of the cluster's GPUs over the makespan, by million output tokens.",
+        compute=_usd_per_mtok,
+    ),
+    Metric(
+        name="kwh_per_mtok", unit="kWh", better="lower", label="kWh/M tokens",
+        about="Energy of the cluster's GPUs at their power under load, by million output tokens.",
+        compute=_kwh_per_mtok,
     ),
 )  # fmt: skip

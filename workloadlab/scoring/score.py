@@ -15,11 +15,16 @@ from workloadlab.scoring.paired import paired_differences
 from workloadlab.scoring.run_score import RunScore
 from workloadlab.scoring.saturation import saturation
 from workloadlab.scoring.scoreboard import Scoreboard
+from workloadlab.scoring.slices import slices_of
 from workloadlab.scoring.timings import read_timings
 from workloadlab.trace import RunInfo, Runs, Trace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workloadlab.scoring.metric import Rent
     from workloadlab.scoring.service_level import SLO
+    from workloadlab.scoring.slices import Slice
 
 __all__ = ["open_runs", "score"]
 
@@ -32,6 +37,8 @@ def score(
     slo: SLO | None = None,
     observed: Trace | None = None,
     baseline: str | None = None,
+    rent: Rent | None = None,
+    slices: Sequence[str] = (),
 ) -> Scoreboard:
     """Score every run of a replay, or a log with timings.
 
@@ -40,9 +47,12 @@ def score(
         slo: targets for attainment and goodput.
         observed: a trace with observed timings of the same requests; adds `fidelity` to each run.
         baseline: the router that the others are compared with; None for round_robin, or the first.
+        rent: what the cluster costs, for cost and energy per million tokens.
+        slices: by what to tell requests apart besides: `tenant`, `class`, `model`, `task`, `input` for
+            buckets of prompt lengths, or `hour`; see `Scoreboard.slices`.
 
     Raises:
-        UsageError: no runs, no such baseline, or `observed` holds other requests.
+        UsageError: no runs, no such baseline or slice, or `observed` holds other requests.
         UnsupportedError: `observed`, or a trace that is scored, has no timings.
 
     Example:
@@ -58,9 +68,11 @@ def score(
     if not len(runs):
         raise UsageError("there are no runs to score")
     read = [(info, read_timings(trace)) for info, trace in runs]
-    scores = []
+    scores: list[RunScore] = []
+    found_slices: list[Slice] = []
     for (info, timings), trace in zip(read, runs.traces, strict=True):
-        context = Context(slo=slo, instances=info.instances)
+        context = Context(slo=slo, instances=info.instances, rent=rent)
+        found_slices += slices_of(info, timings, context, slices)
         scores.append(
             RunScore(
                 run_id=info.run_id,
@@ -83,6 +95,7 @@ def score(
         slo.to_dict() if slo else {},
         runs.cluster,
         _baseline(list(dict.fromkeys(info.router for info in runs.infos)), baseline),
+        found_slices,
     )
 
 

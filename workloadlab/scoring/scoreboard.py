@@ -10,6 +10,7 @@ import polars as pl
 
 from workloadlab.scoring.intervals import Interval
 from workloadlab.scoring.measure import Measure
+from workloadlab.scoring.slices import slice_tables
 from workloadlab.scoring.tables import (
     against_table,
     all_pairs_table,
@@ -21,6 +22,7 @@ from workloadlab.scoring.verdict import verdicts
 if TYPE_CHECKING:
     from workloadlab.scoring.paired import PairedDifference
     from workloadlab.scoring.run_score import RunScore
+    from workloadlab.scoring.slices import Slice
     from workloadlab.scoring.verdict import Verdict
     from workloadlab.tables import Table
 
@@ -42,6 +44,7 @@ class Scoreboard:
         slo: the targets used, by latency.
         cluster: the cluster as plain data.
         baseline: the router that others are compared with: round_robin, else the first.
+        slices: metrics of parts of each run, such as one tenant's requests, where they were asked for.
     """
 
     runs: list[RunScore]
@@ -49,6 +52,7 @@ class Scoreboard:
     slo: dict[str, float] = field(default_factory=dict)
     cluster: dict[str, Any] = field(default_factory=dict)
     baseline: str = ""
+    slices: list[Slice] = field(default_factory=list)
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -147,6 +151,7 @@ class Scoreboard:
             "slo": dict(self.slo),
             "cluster": self.cluster,
             "baseline": self.baseline,
+            **({"slices": [each.to_dict() for each in self.slices]} if self.slices else {}),
             "verdicts": [asdict(verdict) for verdict in self.verdicts()],
         }
 
@@ -165,6 +170,7 @@ class Scoreboard:
         found = [routers_table(self, measure)]
         if any((p.metric, p.part) == (measure.metric.name, measure.part) for p in self.pairs):
             found.append((all_pairs_table if all_pairs else against_table)(self, measure))
+        found += slice_tables(self.slices, measure)
         if any(run.fidelity is not None for run in self.runs):
             found.append(errors_table(self.runs))
         return found

@@ -1,19 +1,23 @@
-"""Service levels: targets that a request meets or misses."""
+"""Service-level targets, and who meets them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from workloadlab.errors import UsageError
+from workloadlab.words import listed, seconds
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from workloadlab.scoring.timings import Timings
 
-__all__ = ["SLO"]
+__all__ = ["SLO", "targets_words"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,34 +27,117 @@ class SLO:
     A request of one token has no TPOT and so meets any TPOT target; a rejected or failed one meets
     nothing.
 
+    Attributes:
+        ttft_s, tpot_s, e2e_s: targets; None asks for nothing.
+        ttft_s_per_token: added to the TTFT target for each prompt token, so that long prompts may take
+            longer.
+        classes: targets of the requests of a service class, by its name, instead of these.
+
     Raises:
-        UsageError: a target that is not positive.
+        UsageError: a target that is not positive, a target by length without `ttft_s`, or classes
+            within a class.
 
     Example:
         >>> SLO(ttft_s=1.0, tpot_s=0.05).to_dict()
         {'ttft_s': 1.0, 'tpot_s': 0.05}
+        >>> SLO(ttft_s=1.0, classes={"batch": SLO(e2e_s=60.0)}).to_dict()
+        {'ttft_s': 1.0, 'batch:e2e_s': 60.0}
     """
 
     ttft_s: float | None = None
     tpot_s: float | None = None
     e2e_s: float | None = None
+    ttft_s_per_token: float | None = None
+    classes: Mapping[str, SLO] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, target in self.to_dict().items():
+        for name, target in self._own().items():
             if not target > 0:
                 raise UsageError(f"the {name} target {target} is not positive", fix="use seconds")
+        if self.ttft_s_per_token is not None and self.ttft_s is None:
+            raise UsageError("ttft_s_per_token without ttft_s", fix="set both")
+        if any(each.classes for each in self.classes.values()):
+            raise UsageError("a service class has classes of its own", fix="name each class once")
+
+    @classmethod
+    def of(cls, targets: Mapping[str, float]) -> SLO:
+        """Return the level that `to_dict` tells of.
+
+        Example:
+            >>> SLO.of({"batch:e2e_s": 60.0}).classes["batch"].e2e_s
+            60.0
+        """
+        own = {name: value for name, value in targets.items() if ":" not in name}
+        classes: dict[str, dict[str, float]] = {}
+        for name, value in targets.items():
+            if ":" in name:
+                of, _, target = name.rpartition(":")
+                classes.setdefault(of, {})[target] = value
+        known = {each.name for each in fields(cls)} - {"classes"}
+        unknown = sorted({*own, *(t for each in classes.values() for t in each)} - known)
+        if unknown:
+            raise UsageError(f"{unknown[0]!r} is no target", fix=f"use {listed(sorted(known))}")
+        plain: dict[str, Any] = dict(own)
+        return cls(**plain, classes={name: cls.of(each) for name, each in classes.items()})
 
     def to_dict(self) -> dict[str, float]:
-        """Return the targets that are set."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        """Return the targets that are set; those of a class as `class:target`."""
+        of_classes = {
+            f"{name}:{target}": value
+            for name, each in self.classes.items()
+            for target, value in each.to_dict().items()
+        }
+        return self._own() | of_classes
+
+    def scaled(self, factor: float) -> SLO:
+        """Return targets of so many times the length."""
+        return SLO.of({name: value * factor for name, value in self.to_dict().items()})
 
     def met(self, timings: Timings) -> NDArray[np.bool_]:
         """Return which requests meet every target."""
+        good = self._met(timings)
+        labels = timings.parties.get("slo_class")
+        for name, each in self.classes.items():
+            if labels and name in labels.names:
+                members = labels.codes == labels.names.index(name)
+                good = np.where(members, each._met(timings), good)
+        return good
+
+    def _own(self) -> dict[str, float]:
+        return {
+            name: value for name, value in vars(self).items()
+            if value is not None and name != "classes"
+        }  # fmt: skip
+
+    def _met(self, timings: Timings) -> NDArray[np.bool_]:
         good = timings.served.copy()
-        for name, target in self.to_dict().items():
-            values = getattr(timings, name)
-            within = values <= target
+        for name in ("ttft_s", "tpot_s", "e2e_s"):
+            target: Any = getattr(self, name)
+            if target is None:
+                continue
+            if name == "ttft_s" and self.ttft_s_per_token is not None:
+                target = target + self.ttft_s_per_token * timings.input_tokens
+            within = getattr(timings, name) <= target
             if name == "tpot_s":
                 within |= timings.output_tokens <= 1
             good &= within
         return good
+
+
+def targets_words(slo: Mapping[str, float]) -> str:
+    """Return the targets of `SLO.to_dict` as words.
+
+    Example:
+        >>> targets_words({"ttft_s": 1.0, "ttft_s_per_token": 0.0005, "batch:e2e_s": 60.0})
+        'TTFT ≤ 1 s + 500 µs per prompt token and for batch E2E ≤ 60 s'
+    """
+    said = []
+    for name, target in slo.items():
+        of, _, latency = name.rpartition(":")
+        if latency == "ttft_s_per_token":
+            continue
+        more = slo.get(f"{of}:ttft_s_per_token" if of else "ttft_s_per_token")
+        longer = f" + {seconds(more)} per prompt token" if latency == "ttft_s" and more else ""
+        whose = f"for {of} " if of else ""
+        said.append(f"{whose}{latency[:-2].upper()} ≤ {seconds(target)}{longer}")
+    return listed(said)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.metric import PERCENTILES
 from workloadlab.scoring.metrics import METRICS
-from workloadlab.scoring.verdict import targets_words
+from workloadlab.scoring.service_level import targets_words
 from workloadlab.tables import Cell, Table
 from workloadlab.words import column, share, three, time_unit
 

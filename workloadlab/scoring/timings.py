@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +13,25 @@ if TYPE_CHECKING:
 
     from workloadlab.trace import Trace
 
-__all__ = ["LATENCIES", "Timings", "read_timings"]
+__all__ = ["LATENCIES", "PARTIES", "Labels", "Timings", "read_timings"]
 
 LATENCIES = ("ttft_s", "tpot_s", "e2e_s", "queue_s")
+
+PARTIES = ("tenant_id", "slo_class", "model", "task")
+"""Columns by whose values requests are told apart."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The value of one column for each request.
+
+    Attributes:
+        codes: index into `names`, -1 where not recorded.
+        names: distinct values, sorted.
+    """
+
+    codes: NDArray[np.int64]
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -32,6 +48,12 @@ class Timings:
         cached_tokens: prompt tokens found in a cache, or None if the trace does not say.
         instance: index into `instances`, -1 where not recorded.
         instances: distinct instance names, sorted.
+        itl_s: times between successive tokens of a request, those of one after those of another;
+            empty where token times are not recorded.
+        itl_of: of which request each of them is.
+        parties: tenants, service classes, models and tasks, by column; those that are recorded.
+        copies: instances that computed a prompt block, on average over blocks; None where blocks or
+            instances are not recorded.
     """
 
     row_id: NDArray[np.uint64]
@@ -47,6 +69,10 @@ class Timings:
     cached_tokens: NDArray[np.int64] | None
     instance: NDArray[np.int64]
     instances: tuple[str, ...]
+    itl_s: NDArray[np.float64]
+    itl_of: NDArray[np.int64]
+    parties: dict[str, Labels]
+    copies: float | None
 
     def __len__(self) -> int:
         return len(self.row_id)
@@ -62,6 +88,22 @@ class Timings:
         if self.cached_tokens is None or not asked:
             return None
         return int(self.cached_tokens.sum()) / asked
+
+    def of(self, chosen: NDArray[np.bool_]) -> Timings:
+        """Return the timings of some requests; copies of blocks are not told of parts."""
+        within = chosen[self.itl_of]
+        kept = {
+            each.name: value[chosen]
+            for each in fields(self)
+            if isinstance(value := getattr(self, each.name), np.ndarray) and len(value) == len(self)
+        }
+        parties = {
+            name: Labels(labels.codes[chosen], labels.names)
+            for name, labels in self.parties.items()
+        }
+        place = np.cumsum(chosen) - 1
+        itl = {"itl_s": self.itl_s[within], "itl_of": place[self.itl_of[within]]}
+        return replace(self, **kept | itl, parties=parties, copies=None)
 
     def match(self, other: Timings) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
         """Return the positions of every request here and in `other`; None if these hold others.
@@ -79,7 +121,7 @@ def read_timings(trace: Trace) -> Timings:
     """Read a trace's timings; a request is served if its outcome is ok or, unrecorded, it has an end."""
     frame = trace.read(
         "row_id", "arrival_ns", "ttft_ns", "e2e_ns", "queue_ns", "input_tokens", "output_tokens",
-        "outcome", "preemptions", "cached_tokens", "instance_id", "warmup",
+        "outcome", "preemptions", "cached_tokens", "instance_id", "warmup", *PARTIES,
     ).filter(~pl.col("warmup").fill_null(value=False)).sort("row_id")  # fmt: skip
     frame = frame.with_columns(
         served=pl.when(pl.col("outcome").is_null())
@@ -89,7 +131,8 @@ def read_timings(trace: Trace) -> Timings:
             (pl.col("e2e_ns") - pl.col("ttft_ns")) / (pl.col("output_tokens").cast(pl.Int64) - 1)
         ),
     )
-    names = sorted(frame["instance_id"].drop_nulls().unique().to_list())
+    placed = _labels(frame["instance_id"])
+    itl_s, itl_of = _between_tokens(trace, frame["row_id"])
 
     def seconds(name: str) -> NDArray[np.float64]:
         # polars multiplies by 1e-9 where it should divide, and 30 ms would miss a target of 0.03 s.
@@ -110,11 +153,53 @@ def read_timings(trace: Trace) -> Timings:
         served=frame["served"].to_numpy(),
         preemptions=integers("preemptions"),
         cached_tokens=integers("cached_tokens") if trace.has("cached_tokens") else None,
-        instance=frame["instance_id"]
-        .replace_strict(names, range(len(names)), default=-1, return_dtype=pl.Int64)
-        .fill_null(-1)
-        .to_numpy()
-        if names
-        else np.full(len(frame), -1),
-        instances=tuple(names),
+        instance=placed.codes,
+        instances=placed.names,
+        itl_s=itl_s,
+        itl_of=itl_of,
+        parties={name: labels for name in PARTIES if (labels := _labels(frame[name])).names},
+        copies=_copies(trace),
     )
+
+
+def _labels(column: pl.Series) -> Labels:
+    names = sorted(column.drop_nulls().unique().to_list())
+    if not names:
+        return Labels(np.full(len(column), -1), ())
+    codes = column.replace_strict(names, range(len(names)), default=-1, return_dtype=pl.Int64)
+    return Labels(codes.fill_null(-1).to_numpy(), tuple(names))
+
+
+def _between_tokens(trace: Trace, kept: pl.Series) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the gaps between tokens, and the place among the kept rows of the request of each."""
+    if not trace.has("token_offsets_ns"):
+        return np.zeros(0), np.zeros(0, np.int64)
+    frame = (
+        trace.read("row_id", "token_offsets_ns")
+        .join(pl.DataFrame({"row_id": kept, "of": range(len(kept))}), on="row_id")
+        .sort("of")
+        .select("of", pl.col("token_offsets_ns").list.diff(null_behavior="drop"))
+        .explode("token_offsets_ns")
+        .drop_nulls()
+    )
+    return (
+        frame["token_offsets_ns"].cast(pl.Float64).to_numpy() / 1e9,
+        frame["of"].cast(pl.Int64).to_numpy(),
+    )
+
+
+def _copies(trace: Trace) -> float | None:
+    """Return how many instances computed a block of a prompt, on average over the blocks."""
+    if not (trace.has("block_ids") and trace.has("instance_id")):
+        return None
+    frame = (
+        trace.frame.select("instance_id", "block_ids")
+        .drop_nulls()
+        .explode("block_ids")
+        .drop_nulls()
+        .unique()
+        .select(pairs=pl.len(), blocks=pl.col("block_ids").n_unique())
+        .collect()
+    )
+    pairs, blocks = frame.row(0)
+    return pairs / blocks if blocks else None

@@ -6,6 +6,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workloadlab.scoring.service_level import targets_words
 from workloadlab.words import listed, seconds, share, three
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from workloadlab.scoring.paired import PairedDifference
     from workloadlab.scoring.scoreboard import Scoreboard
 
-__all__ = ["Verdict", "effect_words", "rate_words", "targets_words", "value_words", "verdicts"]
+__all__ = ["Verdict", "effect_words", "rate_words", "value_words", "verdicts"]
 
 COLUMNS = 80
 
@@ -162,11 +163,6 @@ def _service_level(board: Scoreboard, scale: float, ran: list[str]) -> Iterator[
             f"The targets {targets} are met by {share(known[best])} of the requests with {best}, by "
             f"{share(known[worst])} with {worst}."
         )
-
-
-def targets_words(slo: dict[str, float]) -> str:
-    """Return the targets as words: `TTFT ≤ 1 s and TPOT ≤ 50 ms`."""
-    return listed([f"{name[:-2].upper()} ≤ {seconds(target)}" for name, target in slo.items()])
 
 
 def rate_words(scale: float) -> str:

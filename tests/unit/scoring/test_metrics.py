@@ -9,11 +9,14 @@ import pytest
 
 import workloadlab as wl
 from workloadlab.reporting.routers.grid import router_grid
-from workloadlab.scoring import METRICS, LatencySummary, Measure
+from workloadlab.scoring import METRICS, LatencySummary, Measure, Rent
 from workloadlab.scoring.tables import printed_measures
 from workloadlab.trace import RunInfo
 
-UNITS = {"s", "requests", "requests/s", "tokens/s", "share", "preemptions", "1"}
+UNITS = {
+    "s", "requests", "requests/s", "tokens/s", "share", "preemptions", "1", "GPU s", "$", "kWh",
+}  # fmt: skip
+PAIRS = 30
 
 each_metric = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
 
@@ -22,15 +25,19 @@ def outcome(ttft_s):
     return wl.Trace.from_frame(
         pl.DataFrame(
             {
-                "arrival_ns": [0, 10**9],
-                "input_tokens": [100, 200],
-                "output_tokens": [11, 21],
-                "cached_tokens": [0, 50],
-                "queue_ns": [0, 1],
-                "ttft_ns": [round(ttft_s * 1e9), 2 * 10**9],
-                "e2e_ns": [3 * 10**9, 4 * 10**9],
-                "instance_id": ["a", "b"],
-                "preemptions": [1, 0],
+                "arrival_ns": [second * 10**9 for second in range(2 * PAIRS)],
+                "input_tokens": [100, 200] * PAIRS,
+                "output_tokens": [11, 21] * PAIRS,
+                "cached_tokens": [0, 50] * PAIRS,
+                "queue_ns": [0, 1] * PAIRS,
+                "ttft_ns": [round(ttft_s * 1e9), 2 * 10**9] * PAIRS,
+                "e2e_ns": [3 * 10**9, 4 * 10**9] * PAIRS,
+                "token_offsets_ns": [[10**9, 2 * 10**9, 4 * 10**9], [2 * 10**9]] * PAIRS,
+                "block_ids": [[0, 1], [0, 2]] * PAIRS,
+                "block_size": 16,
+                "tenant_id": ["t", "u"] * PAIRS,
+                "instance_id": ["a", "b"] * PAIRS,
+                "preemptions": [1, 0] * PAIRS,
             }
         )
     )
@@ -45,7 +52,8 @@ def board():
         for router in routers
     )
     runs = wl.Runs(infos, tuple(outcome(ttft_s) for ttft_s in routers.values()))
-    return wl.score(runs, slo=wl.SLO(ttft_s=0.7))
+    rent = Rent(gpus=2, usd_per_hour=5.0, kilowatts=1.4)
+    return wl.score(runs, slo=wl.SLO(ttft_s=0.7), rent=rent)
 
 
 def test_json_has_the_metrics_in_their_order(board):

@@ -8,7 +8,7 @@ from workloadlab.reporting.capacity.attainment import plot_attainment
 from workloadlab.reporting.capacity.windows import plot_windows
 from workloadlab.reporting.facts import Finding, Section
 from workloadlab.reporting.words import grid_of, plural
-from workloadlab.scoring.verdict import targets_words
+from workloadlab.scoring.service_level import targets_words
 
 if TYPE_CHECKING:
     from workloadlab.planning import Plan

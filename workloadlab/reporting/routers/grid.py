@@ -25,7 +25,7 @@ def router_grid(board: Scoreboard, scale: float, *, note: bool = True) -> Grid:
     header = ["router"]
     columns: list[list[Cell]] = [[Cell(r if board.steady(r, scale) else f"{r} !") for r in routers]]
     for metric in METRICS:
-        if metric.reported and metric.parts:
+        if metric.reported and metric.parts and _recorded(board, scale, metric):
             unit, found = _latency_columns(board, scale, metric)
             groups.append((f"{metric.label}, {unit}", len(metric.parts)))
             header += metric.parts
@@ -47,6 +47,11 @@ def router_grid(board: Scoreboard, scale: float, *, note: bool = True) -> Grid:
         rows=tuple(zip(*columns, strict=True)),
         note=_note(board) if note else "",
     )
+
+
+def _recorded(board: Scoreboard, scale: float, metric: Metric) -> bool:
+    return any(board.mean(router, scale, metric.name, metric.parts[0]) is not None
+               for router in board.routers)  # fmt: skip
 
 
 def _tells(metric: Metric, values: Sequence[float | None]) -> bool:

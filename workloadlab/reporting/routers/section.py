@@ -14,6 +14,7 @@ from workloadlab.reporting.routers.ranking import focal_scale, standing
 from workloadlab.reporting.words import grid_of, listed, plural, seconds, share
 from workloadlab.scoring import OUTSIDE_WORTH_A_WARNING
 from workloadlab.scoring.metrics import HEADLINES, METRICS, metric_named
+from workloadlab.scoring.service_level import targets_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,11 +113,6 @@ def _slo_verdict(board: Scoreboard, scale: float) -> str:
     least, most = min(known), max(known)
     spread = share(most) if share(least) == share(most) else f"{share(least)} to {share(most)}"
     return f"{spread} of the requests meet {targets_words(board.slo)}."
-
-
-def targets_words(slo: dict[str, float]) -> str:
-    """Return the targets as words: `TTFT ≤ 1 s and TPOT ≤ 50 ms`."""
-    return listed([f"{name[:-2].upper()} ≤ {seconds(target)}" for name, target in slo.items()])
 
 
 def _cluster_words(cluster: dict[str, Any]) -> str:
