@@ -17,26 +17,26 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.calibrations import TRUTH, noisy, parameters_of
+from support.calibrations import TRUTH, noisy
 
-from workloadlab.calibration import calibrate
 from workloadlab.calibration.findings import parameter_table
 from workloadlab.calibration.observe import observe
 from workloadlab.calibration.task import Task
 from workloadlab.routing import SHELF
 
 
-def descended(log, cluster):
-    """Return what a calibration reports of each parameter, by name, after its descents."""
+def reported(log, cluster, *, quick):
+    """Return what a calibration reports of each parameter, by name; quick: after its descents."""
     observed = observe(log, cluster, routed=False)
-    found = Task(observed, cluster, SHELF["round_robin"], None).fitted(observed.scored, trials=0)
+    task = Task(observed, cluster, SHELF["round_robin"], None)
+    found = task.fitted(observed.scored, trials=0) if quick else task.best()
     return {row["name"]: row for row in parameter_table(found.problem, found.target, found.fit)}
 
 
 def held(seed: int, load: float, asked: argparse.Namespace) -> list[bool]:
     """Say for each parameter whether its interval holds the truth; prints them."""
     log, cluster = noisy(seed, load, requests=asked.requests, noise=asked.noise)
-    found = descended(log, cluster) if asked.quick else parameters_of(calibrate(log, cluster))
+    found = reported(log, cluster, quick=asked.quick)
     inside = [found[name]["low"] <= truth <= found[name]["high"] for name, truth in TRUTH.items()]
     cells = [
         f"{found[name]['estimate'] / truth - 1:+7.1%} "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from support.clusters import SYNCHRONOUS
 
@@ -55,6 +57,30 @@ def test_the_first_half_alone_predicts_the_second(shared_data, name, instances, 
         print(f"{name}, {latency}: {ours[latency] / truth - 1:+.1%}")
         bar = 0.05 if instances == 1 or latency == "ttft" else 0.08
         assert ours[latency] == pytest.approx(truth, rel=bar), latency
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "instances", "router", "latency"),
+    [
+        (ONE_GPU[0], 1, None, "rtxpro6000-llama-3.1-8b"),
+        (TWO_RANKS[0], 2, TWO_RANKS[3], "rtxpro6000-qwen3-30b-a3b-ep2"),
+    ],
+)
+def test_a_catalogue_model_scaled_on_the_first_half_predicts_the_second(
+    shared_data, name, instances, router, latency
+):
+    """Mean TTFT after the queue has formed moves by 4 % with any change; +5 and +1 % when written."""
+    log = wl.ingest(shared_data / RUNS / name / "vllm" / "requests.jsonl")
+    middle = log.read("arrival_ns")["arrival_ns"][150] / 1e9
+    told = wl.Cluster.from_trace(log, latency=latency)
+    model = calibrate(log.window(0, middle), told, router=router, start=latency)
+    again = replace(told, pools=(replace(told.pools[0], latency=model),))
+    replayed = wl.replay(log, again, routers=[router or "round_robin"]).traces[0]
+    ours, real = (means(trace.window(middle, 1e6)) for trace in (replayed, log))
+    for metric, truth in real.items():
+        print(f"{name}, {metric}: {ours[metric] / truth - 1:+.1%}")
+        assert ours[metric] == pytest.approx(truth, rel=0.08 if metric == "ttft" else 0.05), metric
 
 
 def means(trace):

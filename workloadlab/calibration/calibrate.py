@@ -12,6 +12,7 @@ from workloadlab.calibration.observe import observe
 from workloadlab.calibration.observed import together
 from workloadlab.calibration.parameters import EXTRA
 from workloadlab.calibration.task import CUTS, Task
+from workloadlab.calibration.until_cut import until_the_cut
 from workloadlab.errors import UsageError
 from workloadlab.latency import Domain, LatencyModel
 from workloadlab.routing import SHELF, Router, resolve
@@ -64,7 +65,9 @@ def calibrate(
             ignored. Several instances need `instance_id` in the trace, or `router`. `kv_blocks`
             None means unknown: it is searched if the log's queues need it.
         start: a model, its catalogue name or its path, of which only the scale and a time per step
-            move.
+            move. It knows batches that the log never ran, so of a log that was cut out of traffic only
+            what happened before the cut counts, by the engine's step clock; without a start, traffic
+            is taken to have gone on as before.
         router: a stand-in for the placement where the log does not record it. It draws other instances
             than the log's own router did: give it light traffic, where few requests wait for another.
         name: name of the model.
@@ -103,9 +106,8 @@ def calibrate(
     if not traces:
         raise UsageError("no trace to calibrate on", fix="give at least one")
     refuse_events(cluster.events, "a calibration")
-    observed = together(
-        [observe(one, cluster, routed=router is not None, sessions=sessions) for one in traces]
-    )
+    logs = (observe(one, cluster, routed=router is not None, sessions=sessions) for one in traces)
+    observed = together([until_the_cut(log, cluster.pools[0]) if base else log for log in logs])
     given = cluster
     if block := observed.lanes[0].stopped.block_size:
         pools = tuple(pool.in_blocks_of(block) for pool in cluster.pools)

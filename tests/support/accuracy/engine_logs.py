@@ -43,7 +43,7 @@ ENGINE_LOGS = (
 
 
 def cells_of_engine_logs(data: Path) -> Iterator[Cell]:
-    """Yield the cells of both runs: by default settings, by the log's facts, and calibrated."""
+    """Yield the cells of both runs: by defaults, by the log's facts, and calibrated in two ways."""
     for run in ENGINE_LOGS:
         log = wl.ingest(data / FOLDER / run.folder / "vllm" / "requests.jsonl")
         plain = wl.Cluster.uniform(run.ranks, run.latency)
@@ -54,10 +54,12 @@ def cells_of_engine_logs(data: Path) -> Iterator[Cell]:
         arrivals = log.read("arrival_ns")["arrival_ns"].sort()
         for share in CUTS:
             cut_s = arrivals[int(share * len(arrivals))] / 1e9
-            model = wl.calibrate(log.window(0, cut_s), told, router=run.router)
-            cluster = replace(told, pools=[replace(told.pools[0], latency=model)])
-            mode = f"calibrated on {share:.0%}"
-            yield from cells_of(run.title, mode, _replayed(log, cluster, run), log, seats, cut_s)
+            for way, start in (("calibrated", None), ("scaled", run.latency)):
+                part = log.window(0, cut_s)
+                model = wl.calibrate(part, told, router=run.router, start=start)
+                cluster = replace(told, pools=[replace(told.pools[0], latency=model)])
+                again = _replayed(log, cluster, run)
+                yield from cells_of(run.title, f"{way} on {share:.0%}", again, log, seats, cut_s)
 
 
 def _replayed(log: Trace, cluster: Cluster, run: EngineLog) -> Trace:

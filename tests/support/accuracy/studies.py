@@ -25,7 +25,8 @@ def studies(data: Path) -> list[Study]:
             "300 requests each under vLLM 0.19, ten a second, deep in overload; published with "
             "LLMServingSim (casys-kaist/LLMServingSim 5daddb2, MIT).",
             "both runs. The terms of a step beyond its kernels were measured apart (kernels, whole "
-            "steps, decode-only seconds of these logs); none was fitted to a replay.",
+            "steps, decode-only seconds of these logs); none was fitted to a replay. The bins of the "
+            "step clock, by which a model is scaled, were chosen by the steps that it counts here.",
             tuple(cells_of_engine_logs(data)),
         ),
         Study(
