@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,9 +18,12 @@ from workloadlab.cli.common import (
 )
 from workloadlab.errors import UsageError
 
+if TYPE_CHECKING:
+    from workloadlab.trace import Runs, Trace
+
 
 @click.command("score")
-@click.argument("runs", required=False, type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
 @slo_option
 @by_option
 @pairs_option
@@ -57,10 +61,15 @@ from workloadlab.errors import UsageError
     type=click.Path(path_type=Path),
     help="Price file (TOML) instead of the one that ships, for cost and energy.",
 )
+@click.option(
+    "--off-policy",
+    is_flag=True,
+    help="With --observed: each router's mean TTFT by the log's placements alone, beside its replay.",
+)
 @click.option("--list-metrics", is_flag=True, help="List what is scored, with units.")
 @json_option
 def command(
-    runs: Path | None,
+    runs: tuple[Path, ...],
     slo_targets: tuple[str, ...],
     by: str,
     all_pairs: bool,
@@ -70,22 +79,31 @@ def command(
     per_request: Path | None,
     slices: tuple[str, ...],
     prices: Path | None,
+    off_policy: bool,
     list_metrics: bool,
     as_json: bool,
 ) -> None:
-    """Score the outcome traces in the folder RUNS, or a trace with timings."""
+    """Score the outcome traces in the folder RUNS, or a trace with timings.
+
+    Several folders, of one trace on several clusters, become one board.
+    """
     if list_metrics:
         _list_metrics(as_json)
         return
-    if runs is None:
+    if not runs:
         raise UsageError("no runs to score", fix="workloadlab score FOLDER")
     from workloadlab.planning import load_prices, rent_of
     from workloadlab.scoring import Gate, Measure, open_runs, request_errors, score
-    from workloadlab.trace import Trace, write_atomically
+    from workloadlab.trace import Runs, Trace, write_atomically
 
     Measure.named(by)
     limits = [Gate.of(words) for words in gates]
-    opened = open_runs(runs)
+    several = {path.name: open_runs(path) for path in runs}
+    if len(several) < len(runs):
+        raise UsageError("two folders have the same name", fix="rename one: it names the cluster")
+    opened = Runs.joined(several) if len(runs) > 1 else several[runs[0].name]
+    known = load_prices(prices)
+    rents = {name: rent_of(each.cluster, known) for name, each in several.items()}
     truth = Trace.open(observed) if observed else None
     if truth and "client" in truth.clocks:
         say(
@@ -97,7 +115,7 @@ def command(
         slo=parse_slo(slo_targets),
         observed=truth,
         baseline=baseline,
-        rent=rent_of(opened.cluster, load_prices(prices)),
+        rent={name if len(runs) > 1 else "": rent for name, rent in rents.items() if rent},
         slices=[part.strip() for word in slices for part in word.split(",") if part.strip()],
     )
     if per_request:
@@ -107,12 +125,27 @@ def command(
         with write_atomically(per_request) as temporary:
             errors.write_parquet(temporary)
         say(f"errors of {len(errors):,} requests written to {per_request}")
+    if off_policy:
+        _say_off_policy(opened, truth)
     failures = [said for gate in limits for said in gate.failures(board)]
     click.echo(board.to_json() if as_json else board.text(by, all_pairs=all_pairs))
     for said in failures:
         say(f"gate failed: {said}")
     if failures:
         click.get_current_context().exit(1)
+
+
+def _say_off_policy(runs: Runs, log: Trace | None) -> None:
+    from workloadlab.scoring import off_policy
+
+    if log is None:
+        raise UsageError("--off-policy needs the log", fix="give --observed LOG")
+    for router in dict.fromkeys(info.router for info in runs.infos):
+        outcomes = [
+            trace for info, trace in runs if (info.router, info.rate_scale) == (router, 1.0)
+        ]
+        if outcomes:
+            say(f"{router}: {off_policy(log, outcomes)}")
 
 
 def _list_metrics(as_json: bool) -> None:

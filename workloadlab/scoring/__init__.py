@@ -15,6 +15,7 @@ from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.metric import LatencySummary, Metric, Rent
 from workloadlab.scoring.metrics import METRICS
 from workloadlab.scoring.occupancy import Occupancy, occupancy
+from workloadlab.scoring.off_policy import OffPolicy, off_policy
 from workloadlab.scoring.paired import PairedDifference
 from workloadlab.scoring.run_score import OUTSIDE_WORTH_A_WARNING, RunScore
 from workloadlab.scoring.saturation import Saturation, saturation
@@ -37,6 +38,7 @@ __all__ = [
     "Measure",
     "Metric",
     "Occupancy",
+    "OffPolicy",
     "PairedDifference",
     "Rent",
     "RunScore",
@@ -47,6 +49,7 @@ __all__ = [
     "fidelity",
     "imbalance",
     "occupancy",
+    "off_policy",
     "open_runs",
     "request_errors",
     "saturation",

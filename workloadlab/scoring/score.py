@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def score(
     slo: SLO | None = None,
     observed: Trace | None = None,
     baseline: str | None = None,
-    rent: Rent | None = None,
+    rent: Rent | Mapping[str, Rent] | None = None,
     slices: Sequence[str] = (),
 ) -> Scoreboard:
     """Score every run of a replay, or a log with timings.
@@ -47,7 +48,8 @@ def score(
         slo: targets for attainment and goodput.
         observed: a trace with observed timings of the same requests; adds `fidelity` to each run.
         baseline: the router that the others are compared with; None for round_robin, or the first.
-        rent: what the cluster costs, for cost and energy per million tokens.
+        rent: what the cluster costs, for cost and energy per million tokens; of joined runs by the name
+            of the cluster.
         slices: by what to tell requests apart besides: `tenant`, `class`, `model`, `task`, `input` for
             buckets of prompt lengths, or `hour`; see `Scoreboard.slices`.
 
@@ -71,7 +73,8 @@ def score(
     scores: list[RunScore] = []
     found_slices: list[Slice] = []
     for (info, timings), trace in zip(read, runs.traces, strict=True):
-        context = Context(slo=slo, instances=info.instances, rent=rent)
+        own = rent.get(info.cluster) if isinstance(rent, Mapping) else rent
+        context = Context(slo=slo, instances=info.instances, rent=own)
         found_slices += slices_of(info, timings, context, slices)
         scores.append(
             RunScore(

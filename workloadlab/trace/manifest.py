@@ -39,6 +39,7 @@ class RunInfo:
         instances: number of instances in the cluster.
         steps: engine steps simulated.
         steps_outside_domain: steps whose batch lay outside the latency model's fitted domain.
+        cluster: name of the cluster, among joined runs of several; else "".
     """
 
     run_id: str
@@ -48,6 +49,7 @@ class RunInfo:
     instances: int
     steps: int = 0
     steps_outside_domain: int = 0
+    cluster: str = ""
 
 
 @dataclass(frozen=True)

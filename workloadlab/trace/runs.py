@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,6 +104,41 @@ class Runs:
             for noted in (*runs.records, *({} for _ in range(len(runs) - len(runs.records))))
         )
         return Runs(self.infos + other.infos, self.traces + other.traces, self.cluster, records)
+
+    @classmethod
+    def joined(cls, several: dict[str, Runs]) -> Runs:
+        """Return runs of the same requests on several clusters, so that these can be compared.
+
+        A router is called `cluster: router` then, and `cluster["clusters"]` holds every cluster.
+
+        Args:
+            several: runs by the name of their cluster.
+
+        Raises:
+            UsageError: they replay different requests.
+
+        Example:
+            >>> from workloadlab.trace import RunInfo
+            >>> info = RunInfo(run_id="a__x1.0__s0", router="a", rate_scale=1.0, seed=0, instances=1)
+            >>> runs = Runs((info,), (Trace.of([(0, 1, 1)]),))
+            >>> [info.router for info in Runs.joined({"four": runs, "eight": runs}).infos]
+            ['four: a', 'eight: a']
+        """
+        sizes = {name: {trace.requests for trace in runs.traces} for name, runs in several.items()}
+        if len(set().union(*sizes.values())) > 1:
+            said = ", ".join(f"{name} {max(size):,}" for name, size in sizes.items())
+            raise UsageError(
+                f"these runs do not replay the same requests: {said}",
+                fix="replay one trace on each cluster",
+            )
+        infos = tuple(
+            replace(info, run_id=f"{name}__{info.run_id}", router=f"{name}: {info.router}",
+                    cluster=name)
+            for name, runs in several.items()
+            for info in runs.infos
+        )  # fmt: skip
+        traces = tuple(trace for runs in several.values() for trace in runs.traces)
+        return cls(infos, traces, {"clusters": {name: r.cluster for name, r in several.items()}})
 
     def _setting(self) -> Any:
         """Return what runs must share to be compared."""
