@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from workloadlab.latency import LatencyModel, catalog, fit
+from workloadlab.latency import LatencyModel, fit
 from workloadlab.latency.catalog.build import COMMITS, MODELS, build
 from workloadlab.latency.importers.operator_tables import SHAPE, OperatorTables
 from workloadlab.latency.step_terms import NO_TERMS
@@ -149,9 +149,27 @@ REBUILT = {  # one of every source, with the licences and the number of commits 
 
 @pytest.mark.parametrize("name", sorted(REBUILT))
 def test_the_catalogue_is_what_the_tables_give(shared_data, tmp_path, name) -> None:
+    """Not to the bit: linear algebra rounds by the processor, and a fit ends where it then stands."""
     build(shared_data, tmp_path, [name])
-    assert (tmp_path / f"{name}.json").read_bytes() == catalog.locate(name).read_bytes()
-    model = LatencyModel.load(name)
+    made, model = LatencyModel.load(tmp_path / f"{name}.json"), LatencyModel.load(name)
+    assert (made.provenance, made.domain, made.terms) == (
+        model.provenance,
+        model.domain,
+        model.terms,
+    )
+    assert made.card.fitted_rows == model.card.fitted_rows
+    assert made.card.overall.mape == pytest.approx(model.card.overall.mape, rel=0.05)
+    shapes = np.meshgrid(
+        [0, 16, 100, 512, 2000], [0, 500, 4000], [0, 1, 8, 60, 200], [100, 900, 5000]
+    )
+    chunk, cached, seqs, context = (axis.ravel() for axis in shapes)
+    steps = {
+        "prefill_tokens": chunk, "prefill_context_tokens": chunk * cached,
+        "decode_seqs": seqs, "decode_context_tokens": seqs * context,
+    }  # fmt: skip
+    usual = made.in_domain(steps) & (chunk + seqs > 0)
+    assert usual.sum() > 100
+    np.testing.assert_allclose(made.predict(steps)[usual], model.predict(steps)[usual], rtol=0.01)
     licence, projects = REBUILT[name]
     assert model.provenance["licence"] == licence
     commits = [commit for commit in COMMITS.values() if commit in model.provenance["commit"]]
