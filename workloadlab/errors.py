@@ -5,7 +5,14 @@ Exit codes are part of the interface: 2 usage, 3 invalid data, 4 the machine (no
 
 from __future__ import annotations
 
-__all__ = ["DataError", "MachineError", "UnsupportedError", "UsageError", "WorkloadlabError"]
+__all__ = [
+    "ContradictionWarning",
+    "DataError",
+    "MachineError",
+    "UnsupportedError",
+    "UsageError",
+    "WorkloadlabError",
+]
 
 
 class WorkloadlabError(Exception):
@@ -44,3 +51,7 @@ class MachineError(WorkloadlabError):
 
 class UnsupportedError(UsageError):
     """A trace or model lacks what an analysis or router needs (exit 2)."""
+
+
+class ContradictionWarning(UserWarning):
+    """A cluster contradicts what a log with timings knows of the engine that served it."""

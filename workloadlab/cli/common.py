@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ __all__ = [
     "parse_slo",
     "print_json",
     "say",
+    "say_warnings",
     "slo_option",
     "working",
 ]
@@ -71,6 +73,22 @@ memory_option: Callable[..., Any] = click.option(
 def say(sentence: str) -> None:
     """Tell the person, on stderr."""
     click.echo(sentence, err=True)
+
+
+@contextmanager
+def say_warnings(kind: type[Warning]) -> Iterator[None]:
+    """Tell the person each different warning of a kind, as it comes."""
+    told: set[str] = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        if str(message) not in told:
+            told.add(str(message))
+            say(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", kind)
+        warnings.showwarning = show
+        yield
 
 
 def print_json(facts: dict[str, Any]) -> None:

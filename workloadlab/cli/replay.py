@@ -16,10 +16,11 @@ from workloadlab.cli.common import (
     parse_slo,
     print_json,
     say,
+    say_warnings,
     slo_option,
     working,
 )
-from workloadlab.errors import UsageError
+from workloadlab.errors import ContradictionWarning, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,9 +156,8 @@ def command(
         "seeds": seeds,
         "threads": threads,
     }
-    for words in _against_the_log(opened, cluster):
-        say(f"warning: {words}")
-    runs = _replay(opened, cluster, _split(routers), setting, sessions, _split(records))
+    with say_warnings(ContradictionWarning):
+        runs = _replay(opened, cluster, _split(routers), setting, sessions, _split(records))
     if out:
         runs.save(out, add=add, overwrite=overwrite)
         say(f"{len(runs)} runs written to {out}")
@@ -166,13 +166,6 @@ def command(
         for words in _warnings(run, cluster):
             say(f"warning: {run.run_id}: {words}")
     click.echo(board.to_json() if as_json else board.text(by, all_pairs=all_pairs))
-
-
-def _against_the_log(trace: Trace, cluster: Cluster) -> list[str]:
-    """Say what the cluster contradicts of a log whose timings the outcome can be held against."""
-    from workloadlab.simulation import contradictions
-
-    return contradictions(cluster.pools, trace) if trace.supports("timings") else []
 
 
 def _warnings(run: RunScore, cluster: Cluster) -> Iterator[str]:

@@ -8,6 +8,7 @@ from workloadlab.errors import UsageError
 from workloadlab.execution import run_lanes
 from workloadlab.oracles.registry import oracle
 from workloadlab.simulation.event import refuse_events
+from workloadlab.simulation.log_facts import warn_of_contradictions
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.runs import Played, lanes_of, runs_of
 
@@ -68,6 +69,7 @@ def replay_oracles(
             fix="replay them in two calls, or give one a name with dataclasses.replace",
         )
     refuse_events(cluster.events, "an oracle")
+    warn_of_contradictions(cluster.pools, trace)
     lanes = lanes_of(chosen, rate_scale, seeds)
     bases = {base.name: base for item in chosen for base in item.bases}.values()
     workload, simulated = workload_and_cluster(trace, cluster, bases, "open")

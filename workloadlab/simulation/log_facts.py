@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.errors import UsageError
+from workloadlab.errors import ContradictionWarning, UsageError
 from workloadlab.latency import ModelGeometry
 from workloadlab.latency.hardware.gpus import plain_dtype
 from workloadlab.simulation.engines import engine_named
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from workloadlab.trace import Trace
 
-__all__ = ["contradictions", "settings_of"]
+__all__ = ["contradictions", "settings_of", "warn_of_contradictions"]
 
 _OF_A_POOL = tuple(
     key.name for key in fields(Pool) if key.name in ENGINE_FACTS and key.name != "instances"
@@ -78,6 +79,17 @@ def contradictions(pools: tuple[Pool, ...], trace: Trace) -> list[str]:
             f"the log was served by {logged:,} instance{'s'[: logged > 1]}, the cluster has {here:,}"
         )
     return sentences
+
+
+def warn_of_contradictions(pools: tuple[Pool, ...], trace: Trace) -> None:
+    """Warn of each contradiction, where the trace has timings that an outcome can be held against.
+
+    Warns:
+        ContradictionWarning: one for each; at the line that called for a replay.
+    """
+    if trace.supports("timings"):
+        for said in contradictions(pools, trace):
+            warnings.warn(said, ContradictionWarning, stacklevel=3)
 
 
 def _of_the_pool(pool: Pool, facts: dict[str, Any]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from workloadlab.errors import UnsupportedError
 from workloadlab.execution import run_lanes
 from workloadlab.routing import Chooser, Router, resolve
 from workloadlab.simulation.engine.run import replay_lane
+from workloadlab.simulation.log_facts import warn_of_contradictions
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.recording import Recorder, recorder_for
 from workloadlab.simulation.runs import Played, lanes_of, runs_of
@@ -70,6 +71,9 @@ def replay(
         UnsupportedError: the trace lacks what the replay or a router needs.
         UsageError: unknown router, bad scale, or a router that misbehaves.
 
+    Warns:
+        ContradictionWarning: for each fact of a log with timings that the cluster contradicts.
+
     Example:
         >>> from workloadlab import Cluster, LatencyModel, Trace
         >>> trace = Trace.of([(0, 10, 2), (0, 10, 2)])
@@ -80,6 +84,7 @@ def replay(
     """
     from workloadlab.latency import load_predictor
 
+    warn_of_contradictions(cluster.pools, trace)
     recorders = recorder_for(record)
     policies = _unique([resolve(spec, load=load_predictor) for spec in routers])
     lanes = lanes_of(policies, rate_scale, seeds)

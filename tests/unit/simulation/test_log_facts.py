@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import replace
 
 import pytest
 from support.traces import requests_at
 
-from workloadlab.errors import UsageError
+from workloadlab.errors import ContradictionWarning, UsageError
 from workloadlab.latency import LatencyModel
-from workloadlab.simulation import Cluster, Pool, contradictions
+from workloadlab.simulation import Cluster, Pool, contradictions, replay
 from workloadlab.simulation.cluster_text import cluster_text
 from workloadlab.simulation.log_facts import settings_of
 from workloadlab.trace import ENGINE_FACTS, Provenance
@@ -143,3 +144,17 @@ def test_every_fact_of_a_pool_that_a_log_knows_is_taken():
     facts = {name: values[ENGINE_FACTS[name].kind] for name in shared}
     [pool] = Cluster.from_trace(log(facts), LatencyModel.linear(constant_s=0.01)).pools
     assert {name: getattr(pool, name) for name in shared} == facts
+
+
+def test_a_replay_against_timings_warns_of_each_contradiction():
+    timings = {"ttft_ns": [10_000_000] * 2, "e2e_ns": [20_000_000] * 2}
+    facts = {"max_num_seqs": 64, "kv_blocks": 900}
+    cluster = Cluster.uniform(1, LatencyModel.linear(constant_s=0.01), kv_blocks=900)
+    with pytest.warns(ContradictionWarning) as told:
+        replay(log(facts, **timings), cluster, routers=["round_robin"])
+    [one] = told
+    assert str(one.message) == "the log's engine had max_num_seqs = 64, pool 'pool' has 256"
+    assert one.filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        replay(log(facts), cluster, routers=["round_robin"])
