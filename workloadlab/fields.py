@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import float_info
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fields", "is_number"]
 
+LARGEST = float_info.max
 _SAVE_AGAIN = "undo the edit, or make and save the file again"
 
 
@@ -38,8 +40,7 @@ class Fields:
 
     def wrong(self, name: str, value: object, fix: str = _SAVE_AGAIN) -> DataError:
         """Make the error that a field holds nonsense."""
-        shown = repr(value)
-        problem = f"field {self.path}{name} is {shown[:60]}"
+        problem = f"field {self.path}{name} is {_shown(value)}"
         return DataError(problem, where=self.where, fix=fix)
 
     def inside(self, name: str) -> Fields:
@@ -101,10 +102,18 @@ class Fields:
         return list(values)
 
 
+def _shown(value: object) -> str:
+    """Return a value, short; Python refuses to write out a number of thousands of digits."""
+    try:
+        return repr(value)[:60]
+    except ValueError:
+        return "a number of thousands of digits"
+
+
 def is_number(value: object) -> bool:
     """Say whether a JSON value is a finite number."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
-        and abs(value) < float("inf")  # false for NaN too
+        and abs(value) <= LARGEST  # false for NaN too, and for integers that no float holds
     )

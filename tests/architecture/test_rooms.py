@@ -52,24 +52,28 @@ ingestion/formats/traces: ingestion/formats ingestion/parsing
 ingestion/parsing: trace
 ingestion/readers: errors ingestion ingestion/parsing
 
-latency: errors fields jit trace latency/catalog latency/estimators latency/hardware latency/importers
+latency: digests errors fields json_files shapes jit trace latency/catalog latency/estimators
+    latency/hardware latency/importers
     latency/requests
 latency/catalog: errors latency
 latency/estimators: errors fields jit latency latency/hardware
-latency/hardware: errors
+latency/hardware: errors json_files
 latency/importers: errors latency latency/hardware
 latency/measurement: errors latency latency/estimators latency/hardware
-latency/requests: errors fields jit trace latency latency/catalog latency/estimators
+latency/requests: digests errors fields json_files jit trace latency latency/catalog
+    latency/estimators
 
 routing: errors jit trace routing/families routing/learned
 routing/families: errors routing
-routing/learned: errors fields trace routing
+routing/learned: digests errors fields json_files trace routing
 
 scoring: errors statistics tables trace words
 
-characterization: errors tables trace latency characterization/statistics characterization/topics
+characterization: digests errors json_files shapes tables trace latency
+    characterization/statistics characterization/topics
 characterization/statistics: errors jit statistics tables trace latency characterization
-characterization/topics: statistics tables trace scoring characterization characterization/statistics
+characterization/topics: statistics tables trace scoring characterization
+    characterization/statistics
 
 simulation: errors execution statistics trace latency latency/hardware routing simulation/engine
 simulation/engine: errors jit latency latency/estimators routing simulation
@@ -81,9 +85,10 @@ calibration: errors execution tables trace latency routing simulation simulation
 
 learning: _version errors execution tables trace latency routing routing/learned simulation
     simulation/engine oracles learning/lengths
-learning/lengths: _version errors fields trace learning
+learning/lengths: _version digests errors fields json_files trace learning
 
-planning: errors execution tables trace words latency latency/hardware routing scoring simulation
+planning: errors json_files shapes execution tables trace words latency latency/hardware routing
+    scoring simulation
 
 reporting: _version errors tables trace words latency scoring characterization
     planning reporting/capacity reporting/latency_model reporting/routers reporting/workload
@@ -92,12 +97,15 @@ reporting/latency_model: errors latency latency/hardware reporting
 reporting/routers: statistics trace scoring reporting
 reporting/workload: tables characterization characterization/statistics characterization/topics
     reporting
-reporting/workload/arrivals: characterization characterization/statistics reporting reporting/workload
-reporting/workload/lengths: characterization characterization/statistics reporting reporting/workload
+reporting/workload/arrivals: characterization characterization/statistics reporting
+    reporting/workload
+reporting/workload/lengths: characterization characterization/statistics reporting
+    reporting/workload
 reporting/workload/prefix: characterization characterization/statistics reporting reporting/workload
 reporting/workload/sessions: characterization characterization/topics reporting reporting/workload
 
-cli: _version atomic digests errors resources sizes tables trace ingestion latency latency/estimators
+cli: _version atomic digests errors resources sizes tables trace ingestion latency
+    latency/estimators
     latency/measurement routing routing/learned scoring sql characterization simulation oracles
     calibration learning
     learning/lengths planning reporting

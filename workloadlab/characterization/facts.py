@@ -1,12 +1,15 @@
-"""Facts are frozen dataclasses; here they become plain JSON data and come back."""
+"""Facts are frozen dataclasses; here they become plain JSON data, which `shapes.build` reads back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, is_dataclass
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
-__all__ = ["Finding", "Unsupported", "from_plain", "to_plain"]
+from workloadlab.shapes import build
+
+__all__ = ["Finding", "Unsupported", "to_plain"]
+
+_NUMBERS = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,13 @@ class Finding:
     message: str
     numbers: dict[str, Any]
 
+    @classmethod
+    def from_plain(cls, facts: dict[str, Any], place: str) -> Finding:
+        """Read what `to_plain` made of a finding."""
+        head = {name: facts.get(name) for name in ("code", "severity", "message")}
+        numbers = {key: value for key, value in facts.items() if key not in head}
+        return cls(**build(dict[str, str], head, place), numbers=build(_NUMBERS, numbers, place))
+
 
 def to_plain(value: Any) -> Any:
     """Return nested dataclasses, mappings and tuples as dicts, lists and scalars.
@@ -55,38 +65,3 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [to_plain(item) for item in value]
     return value
-
-
-def from_plain(kind: Any, value: Any) -> Any:
-    """Build a value of type `kind` from what `to_plain` returned; unknown keys are dropped.
-
-    Raises:
-        KeyError, TypeError, AttributeError: the data does not have the shape of `kind`.
-
-    Example:
-        >>> from_plain(Unsupported, {"unsupported": "no outputs", "later": 1})
-        Unsupported(unsupported='no outputs')
-    """
-    if get_origin(kind) in (Union, UnionType):
-        kind = _choose(get_args(kind), value)
-    if value is None or kind is Any:
-        return value
-    if kind is Finding:
-        numbers = dict(value)
-        code, severity, message = (numbers.pop(key) for key in ("code", "severity", "message"))
-        return Finding(code, severity, message, numbers)
-    if is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
-        return kind(**{f.name: from_plain(hints[f.name], value[f.name]) for f in fields(kind)})
-    arguments = get_args(kind)
-    if get_origin(kind) is tuple:
-        return tuple(from_plain(arguments[0], item) for item in value)
-    if get_origin(kind) is dict:
-        return {key: from_plain(arguments[1], item) for key, item in value.items()}
-    return value
-
-
-def _choose(kinds: tuple[Any, ...], value: Any) -> Any:
-    if Unsupported in kinds and isinstance(value, dict) and "unsupported" in value:
-        return Unsupported
-    return next(kind for kind in kinds if kind not in (NoneType, Unsupported))

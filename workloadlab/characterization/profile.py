@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from workloadlab.characterization.facts import Finding, Unsupported, from_plain, to_plain
+from workloadlab.characterization.facts import Finding, Unsupported, to_plain
 from workloadlab.characterization.study import Study, Topic
 from workloadlab.characterization.topics.agentic import AGENTIC, Agentic
 from workloadlab.characterization.topics.arrivals import ARRIVALS, Arrivals
@@ -22,7 +22,10 @@ from workloadlab.characterization.topics.prefix import PREFIX, Prefix
 from workloadlab.characterization.topics.service_levels import SERVICE_LEVELS, ServiceLevels
 from workloadlab.characterization.topics.sessions import SESSIONS, Sessions
 from workloadlab.characterization.topics.tenants import TENANTS, Tenants
+from workloadlab.digests import check_object, sealed
 from workloadlab.errors import DataError, UsageError
+from workloadlab.json_files import read_object
+from workloadlab.shapes import ShapeError, build
 from workloadlab.tables import duration, figure
 from workloadlab.trace import write_atomically
 
@@ -132,8 +135,10 @@ class Profile:
         hints = get_type_hints(cls)
         names = [field.name for field in fields(cls)]
         try:
-            return cls(**{name: from_plain(hints[name], facts.get(name, absent)) for name in names})
-        except (KeyError, TypeError, AttributeError) as error:
+            return cls(
+                **{name: build(hints[name], facts.get(name, absent), name) for name in names}
+            )
+        except ShapeError as error:
             raise DataError(
                 f"is a damaged profile ({error})", fix="characterize the trace again"
             ) from error
@@ -144,23 +149,25 @@ class Profile:
 
         Raises:
             UsageError: no such file.
-            DataError: not JSON, or no profile of this version.
+            DataError: not JSON, no profile of this version, or damaged.
         """
         path = Path(path)
         if not path.is_file():
             raise UsageError("no such file", where=str(path), fix="check the path")
+        facts = read_object(path, fix="write one: workloadlab characterize")
         try:
-            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            profile = cls.from_dict(facts)
         except DataError as error:
             raise DataError(error.what, where=str(path), fix=error.fix) from error
-        except ValueError as error:
-            raise DataError("is not JSON, so no profile", where=str(path)) from error
+        check_object(facts, str(path))
+        return profile
 
     def save(self, path: str | Path) -> Path:
         """Write the profile as JSON, whole or not at all, and return the path."""
         path = Path(path)
         with write_atomically(path) as temporary:
-            temporary.write_text(self.to_json(), encoding="utf-8")
+            text = json.dumps(sealed(self.to_dict()), indent=1, allow_nan=False) + "\n"
+            temporary.write_text(text, encoding="utf-8")
         return path
 
     def topics(self) -> Iterator[tuple[Topic[Any], Any]]:

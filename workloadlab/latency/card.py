@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from workloadlab.latency.step import FEATURES, KINDS, kind_of
+from workloadlab.shapes import build
 
 __all__ = ["POINT", "TITLES", "ErrorCard", "ErrorSlice", "buckets", "sample_points", "slice_errors"]
 
@@ -108,10 +109,13 @@ class ErrorCard:
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> ErrorCard:
-        """Read what `to_dict` wrote."""
-        slices = tuple(ErrorSlice(**part) for part in facts["slices"])
-        points = tuple(tuple(point) for point in facts.get("points", ()))
-        return cls(**facts | {"slices": slices, "points": points})
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ShapeError: it is something else.
+        """
+        card: ErrorCard = build(cls, facts, "card")
+        return card
 
     def rows(self) -> list[tuple[str, str, str, str, str, str]]:
         """Return the slices as text, in columns called `TITLES`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.errors import DataError, UnsupportedError, UsageError
+from workloadlab.digests import check_object, sealed
+from workloadlab.errors import UnsupportedError, UsageError
+from workloadlab.json_files import read_object
 from workloadlab.latency import catalog
 from workloadlab.latency.estimators.registry import ESTIMATORS, estimator_named
 from workloadlab.latency.features import feature_rows
@@ -283,7 +284,7 @@ class LatencyModel:
     def save(self, path: str | Path) -> None:
         """Write the model as JSON, atomically."""
         with write_atomically(Path(path)) as temporary:
-            temporary.write_text(json_text(self.to_dict()) + "\n", encoding="utf-8")
+            temporary.write_text(json_text(sealed(self.to_dict())) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> LatencyModel:
@@ -291,18 +292,15 @@ class LatencyModel:
 
         Raises:
             UsageError: no such file and no such name; the message gives the nearest names.
-            DataError: not JSON, or what `from_dict` refuses.
+            DataError: not JSON, what `from_dict` refuses, or damaged.
         """
         path = catalog.locate(name_or_path)
-        try:
-            facts = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DataError(
-                f"is not JSON: {error}",
-                where=str(path),
-                fix="the file is cut short or was edited; fit or save the model again",
-            ) from error
-        return cls.from_dict(facts, where=str(path))
+        facts = read_object(
+            path, fix="the file is cut short or was edited; fit or save the model again"
+        )
+        model = cls.from_dict(facts, where=str(path))
+        check_object(facts, str(path))
+        return model
 
     @staticmethod
     def catalog() -> list[str]:

@@ -13,6 +13,7 @@ from workloadlab.latency.estimators.registry import ESTIMATORS
 from workloadlab.latency.intervals import Intervals
 from workloadlab.latency.step import KINDS
 from workloadlab.latency.step_terms import NO_TERMS, parse_terms
+from workloadlab.shapes import ShapeError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -124,7 +125,10 @@ def parse_card(card: dict[str, Any] | None, take: Fields) -> ErrorCard | None:
             if not is_number(part[name]):
                 raise take.wrong(f"card.slices[{index}].{name}", part[name], "write a number")
     _check_points(card.get("points", []), take)
-    return ErrorCard.from_dict(card)
+    try:
+        return ErrorCard.from_dict(card)
+    except ShapeError as error:
+        raise DataError(f"field {error}", where=take.where, fix="fit the model again") from error
 
 
 def _check_points(points: Any, take: Fields) -> None:

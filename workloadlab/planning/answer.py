@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf
-from workloadlab.planning.prices import Price
-from workloadlab.planning.question import Trial
+from workloadlab.json_files import read_object
+
+# The types of a plan, by which it is read from JSON.
+from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf  # noqa: TC001
+from workloadlab.planning.prices import Price  # noqa: TC001
 from workloadlab.scoring.service_level import targets_words
+from workloadlab.shapes import ShapeError, build
 from workloadlab.tables import Cell, Table, duration
 from workloadlab.words import listed, plural, share, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from workloadlab.planning.question import Trial
 
 __all__ = ["Plan"]
 
@@ -242,24 +247,12 @@ class Plan:
         path = Path(path)
         if not path.is_file():
             raise UsageError("no such plan", where=str(path), fix="workloadlab plan --json")
+        again = "write one with workloadlab plan --json"
         try:
-            facts = json.loads(path.read_text())
-            given = {key.name: facts[key.name] for key in fields(cls)}
-            return cls(
-                **given
-                | {
-                    "peak": HourPlan(**given["peak"]),
-                    "routers": tuple(_router_plan(each) for each in given["routers"]),
-                    "hours": tuple(HourPlan(**each) for each in given["hours"]),
-                    "growth": tuple(WhatIf(**each) for each in given["growth"]),
-                    "error": given["error"] and WhatIf(**given["error"]),
-                    "price": given["price"] and Price(**given["price"]),
-                }
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                "is no plan", where=str(path), fix="write one with workloadlab plan --json"
-            ) from error
+            made: Plan = build(cls, read_object(path, fix=again))
+        except ShapeError as error:
+            raise DataError(f"is no plan: {error}", where=str(path), fix=again) from error
+        return made
 
     def text(self) -> str:
         """Return tables and sentences as lines of 80 columns."""
@@ -276,10 +269,6 @@ class Plan:
 
     def _repr_html_(self) -> str:
         return "".join(table.html() for table in self.tables())
-
-
-def _router_plan(facts: dict[str, Any]) -> RouterPlan:
-    return RouterPlan(**facts | {"trials": tuple(Trial(**trial) for trial in facts["trials"])})
 
 
 def _plain(value: Any) -> Any:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from workloadlab.planning.question import Trial
+from workloadlab.planning.question import Trial  # noqa: TC001  a plan is built from JSON by its types
 
 __all__ = ["HourPlan", "RouterPlan", "WhatIf"]
 

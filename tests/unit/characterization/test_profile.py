@@ -117,7 +117,7 @@ def test_a_topic_from_a_later_version_is_unsupported_in_an_older_file(profile: P
     ("content", "message"),
     [
         ("not json", "is not JSON"),
-        ("[]", "is not a profile"),
+        ("[]", "is not a JSON object"),
         ("{}", "is not a profile"),
         ('{"schema_version": 99}', "schema version 99"),
         ('{"schema_version": 1, "trace": 3}', "damaged profile"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from workloadlab.errors import DataError, UnsupportedError, UsageError
+from workloadlab.json_files import read_object
 
 __all__ = ["ModelGeometry"]
 
@@ -87,12 +87,7 @@ class ModelGeometry:
         path = Path(path)
         if not path.is_file():
             raise UsageError("no such file", where=str(path), fix="name a Hugging Face config.json")
-        try:
-            facts = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise DataError(f"is not JSON: {error}", where=str(path), fix=_DOWNLOAD) from error
-        if not isinstance(facts, dict):
-            raise DataError("is not a JSON object", where=str(path), fix=_DOWNLOAD)
+        facts = read_object(path, fix=_DOWNLOAD)
         name = model or facts.get("_name_or_path") or path.resolve().parent.name
         facts = facts.get("text_config", facts)
         if facts.get("kv_lora_rank"):

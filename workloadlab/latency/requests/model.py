@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from workloadlab.digests import check_object, sealed
 from workloadlab.errors import DataError, UsageError
 from workloadlab.fields import Fields
+from workloadlab.json_files import read_object
 from workloadlab.latency import catalog
 from workloadlab.latency.estimators.trees import parse_trees, tree_table
 from workloadlab.latency.model import LatencyModel
@@ -38,6 +39,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 FORMAT_VERSION = 1
 FORMAT = "workloadlab request model"
+_AGAIN = "the file is cut short or was edited; fit or save the model again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +170,7 @@ class RequestModel:
     def save(self, path: str | Path) -> None:
         """Write the model as JSON, atomically."""
         with write_atomically(Path(path)) as temporary:
-            temporary.write_text(json_text(self.to_dict()) + "\n", encoding="utf-8")
+            temporary.write_text(json_text(sealed(self.to_dict())) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> RequestModel:
@@ -181,12 +183,10 @@ class RequestModel:
         path = Path(path)
         if not path.is_file():
             raise UsageError("no such file", where=str(path), fix="name a request model JSON")
-        try:
-            facts = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            fix = "the file is cut short or was edited; fit or save the model again"
-            raise DataError(f"is not JSON: {error}", where=str(path), fix=fix) from error
-        return cls.from_dict(facts, where=str(path))
+        facts = read_object(path, fix=_AGAIN)
+        model = cls.from_dict(facts, where=str(path))
+        check_object(facts, str(path))
+        return model
 
     def __str__(self) -> str:
         covered = ", ".join(f"{name}: {share:.1%}" for name, share in self.coverage.items())
@@ -227,10 +227,5 @@ def load_predictor(name_or_path: str | Path) -> LatencyModel | RequestModel:
         'RTXPRO6000'
     """
     path = catalog.locate(name_or_path)
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        facts = None
-    if isinstance(facts, dict) and facts.get("format") == FORMAT:
-        return RequestModel.from_dict(facts, where=str(path))
-    return LatencyModel.load(path)
+    ours = read_object(path, fix=_AGAIN).get("format") == FORMAT
+    return RequestModel.load(path) if ours else LatencyModel.load(path)

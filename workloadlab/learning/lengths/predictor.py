@@ -11,8 +11,10 @@ import numpy as np
 import polars as pl
 
 from workloadlab._version import __version__
+from workloadlab.digests import check_object, sealed
 from workloadlab.errors import DataError, UsageError
 from workloadlab.fields import Fields
+from workloadlab.json_files import read_object
 from workloadlab.learning.lengths.features import FEATURES, encodings_of, features_of, for_fitting
 from workloadlab.trace import Provenance, Trace, write_atomically
 
@@ -94,7 +96,7 @@ class LengthPredictor:
 
     def save(self, path: str | Path) -> None:
         """Write the predictor as JSON, at once or not at all."""
-        text = json.dumps(self.to_dict(), allow_nan=False)
+        text = json.dumps(sealed(self.to_dict()), allow_nan=False)
         with write_atomically(Path(path)) as beside:
             beside.write_text(text, "utf-8")
 
@@ -109,11 +111,8 @@ class LengthPredictor:
         path = Path(path)
         if not path.is_file():
             raise UsageError("no such file", where=str(path), fix="workloadlab train --target")
-        try:
-            facts = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise DataError(f"is not JSON, or cut off: {error}", where=str(path)) from error
-        if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+        facts = read_object(path, fix="train it again with this version")
+        if facts.get("format") != FORMAT:
             raise DataError("holds no output lengths", where=str(path))
         if facts.get("format_version") != FORMAT_VERSION or facts.get("features") != list(FEATURES):
             raise DataError(
@@ -121,12 +120,14 @@ class LengthPredictor:
             )
         take = Fields(facts, str(path))
         trees = take.inside("trees")
-        return cls(
+        predictor = cls(
             trees={name: _parsed(trees.inside(name)) for name in TARGETS},
             encodings=take("encodings", dict),
             card=take("card", dict),
             provenance=take("provenance", dict),
         )
+        check_object(facts, str(path))
+        return predictor
 
 
 def fit_lengths(trace: Trace) -> LengthPredictor:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.digests import check_object, sealed
 from workloadlab.errors import DataError, UsageError
 from workloadlab.fields import Fields
+from workloadlab.json_files import read_object
 from workloadlab.routing.learned.bands import banded, can_be_banded
 from workloadlab.routing.learned.explain import formula_of
 from workloadlab.routing.learned.forms import FORMS
@@ -142,7 +144,7 @@ class LearnedRouter:
 
     def save(self, path: str | Path) -> None:
         """Write the router as JSON, at once or not at all."""
-        text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        text = json.dumps(sealed(self.to_dict()), indent=1, allow_nan=False) + "\n"
         with write_atomically(Path(path)) as beside:
             beside.write_text(text, "utf-8")
 
@@ -157,11 +159,10 @@ def load_learned(path: str | Path) -> LearnedRouter:
     path = Path(path)
     if not path.is_file():
         raise UsageError("no such file", where=str(path), fix="train a router: workloadlab train")
-    try:
-        facts = json.loads(path.read_text("utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"is not JSON, or cut off: {error}", where=str(path), fix=_AGAIN) from error
-    return _parsed(facts, str(path))
+    facts = read_object(path, fix=_AGAIN)
+    router = _parsed(facts, str(path))
+    check_object(facts, str(path))
+    return router
 
 
 def _parsed(facts: Mapping[str, Any], where: str) -> LearnedRouter:
