@@ -36,7 +36,7 @@ _version:
 jit:
 statistics:
 resources:
-execution:
+execution: errors
 tables:
 words: tables
 trace: _version atomic digests errors json_files shapes

@@ -22,6 +22,8 @@ __all__ = ["DEFAULT_STEP_OVERHEAD_S", "Cluster", "Event", "Pool"]
 STANDARD_BATCH = (32, 32_768)
 """Sequences and context tokens of the decode step by which pools are compared."""
 
+MOST_INSTANCES = 10_000
+
 _SECONDS = ("signal_interval_s", "signal_delay_s", "decision_overhead_s", "request_overhead_s")
 _ROUTER_KEYS = (*_SECONDS, "max_router_queue", "replicas")
 
@@ -68,6 +70,12 @@ class Cluster:
         names = [pool.name for pool in self.pools]
         if len(set(names)) < len(names):
             raise UsageError(f"two pools share a name among {names}", fix="name each pool")
+        instances = sum(pool.instances for pool in self.pools)
+        if instances > MOST_INSTANCES:
+            raise UsageError(
+                f"the cluster has {instances:,} instances; a replay takes {MOST_INSTANCES:,}",
+                fix="replay a part of the traffic on a part of the cluster",
+            )
         for key in _SECONDS:
             value = getattr(self, key)
             if not isinstance(value, int | float) or not 0 <= value < 1e6:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from workloadlab.trace import COLUMNS, Provenance, Trace
+from workloadlab.errors import DataError
+from workloadlab.trace import COLUMNS, MOST_S, Provenance, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +78,7 @@ def outcome_trace(
         options: what was replayed how, for the provenance.
     """
     arrival = outcome.arrival_s
+    _refuse_overflow(outcome, run_id)
     arrival_ns = np.rint(arrival * 1e9).astype(np.int64)
 
     def since_arrival(moment_s: Floats) -> pl.Series:
@@ -114,6 +116,22 @@ def outcome_trace(
         parents=[trace.provenance.to_dict()],
     )
     return Trace(filled.lazy(), provenance)
+
+
+def _refuse_overflow(outcome: Outcome, run_id: str) -> None:
+    """Refuse a replay whose end cannot be written in nanoseconds.
+
+    Raises:
+        DataError: a request ends later than any time that a trace can hold.
+    """
+    moments = np.concatenate([outcome.arrival_s, outcome.end_s, outcome.first_token_s])
+    latest = float(np.max(moments, initial=0.0, where=~np.isnan(moments)))
+    if latest > MOST_S:
+        raise DataError(
+            f"a request ends {latest:.3g} s after the start; a trace holds times up to {MOST_S:.3g} s",
+            where=run_id,
+            fix="check the latency model, whose steps take too long, and the think times",
+        )
 
 
 def _cached(workload: Workload, outcome: Outcome) -> dict[str, pl.Series]:

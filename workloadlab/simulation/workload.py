@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from workloadlab.errors import UnsupportedError, UsageError
+from workloadlab.trace import MOST_S, check_numbers
 
 if TYPE_CHECKING:
     from workloadlab.trace import Trace
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 PREFIX_KEY_TOKENS = 256
+YEAR_S = 365 * 86_400
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -109,7 +111,14 @@ class Workload:
         """Return the same requests arriving `rate_scale` times as fast; think times stay."""
         if not (rate_scale > 0 and np.isfinite(rate_scale)):
             raise UsageError(f"rate scale {rate_scale} is not a positive number")
-        return replace(self, arrival_s=self.arrival_s / rate_scale)
+        with np.errstate(over="ignore"):
+            arrival_s = self.arrival_s / rate_scale
+        if not np.all(np.abs(arrival_s) <= MOST_S):
+            raise UsageError(
+                f"rate scale {rate_scale} makes the trace longer than {MOST_S / YEAR_S:.0f} years",
+                fix="use a larger rate scale",
+            )
+        return replace(self, arrival_s=arrival_s)
 
 
 PER_REQUEST = tuple(
@@ -150,6 +159,7 @@ def workload_of(trace: Trace, *, prefixes: bool = False, sessions: Sessions = "o
         "tenant_id",
         "slo_class",
     )
+    check_numbers(frame)
 
     def integers(name: str, *, null: int, least: int) -> Ints:
         column: Ints = frame[name].cast(pl.Int64).fill_null(null).to_numpy()

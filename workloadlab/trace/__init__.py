@@ -3,12 +3,13 @@
 A log becomes a trace, a synthetic workload is one, and the outcome of a replay is one too. Start
 with `schema.py`, which has every column and its meaning; then `trace.py`, the lazy frame with its
 provenance, which says whether a trace has what an analysis needs; then `store.py`, its Parquet
-file. `runs.py` is a folder of outcome traces with a `manifest.py`; `prefixes.py` makes block ids of
-sessions; `engine_facts.py` names what a log may know about its engine. To add a column, add a row to
-`schema.py`.
+file. `bounds.py` says which numbers it may hold; `runs.py` is a folder of outcome traces with a
+`manifest.py`; `prefixes.py` makes block ids of sessions; `engine_facts.py` names what a log may know
+about its engine. To add a column, add a row to `schema.py`.
 """
 
 from workloadlab.atomic import write_atomically
+from workloadlab.trace.bounds import MOST_S, check_numbers
 from workloadlab.trace.engine_facts import ENGINE_FACTS, engine_facts
 from workloadlab.trace.manifest import RunInfo, check_target
 from workloadlab.trace.prefixes import session_prefixes
@@ -20,12 +21,14 @@ __all__ = [
     "COLUMNS",
     "ENGINE_FACTS",
     "GIVEN",
+    "MOST_S",
     "OUTCOMES",
     "Flag",
     "Provenance",
     "RunInfo",
     "Runs",
     "Trace",
+    "check_numbers",
     "check_target",
     "engine_facts",
     "session_prefixes",

@@ -12,6 +12,7 @@ import polars as pl
 from workloadlab._version import __version__
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.shapes import ShapeError, build
+from workloadlab.trace.bounds import check_numbers
 from workloadlab.trace.schema import CAPABILITIES, COLUMNS, GIVEN, REQUIRED, SCHEMA_VERSION
 from workloadlab.trace.store import scan_trace, write_trace
 
@@ -128,6 +129,7 @@ class Trace:
 
         Raises:
             UsageError: a required column is missing or an unknown one is present.
+            DataError: a number that a trace cannot hold, such as a negative or NaN token count.
         """
         lazy = frame.lazy()
         names = lazy.collect_schema().names()
@@ -140,6 +142,7 @@ class Trace:
                 f"unknown columns {', '.join(unknown)}",
                 fix=f"rename or drop them; a trace has {', '.join(COLUMNS)}",
             )
+        check_numbers(lazy)
         defaults = {
             "source_format": pl.lit(source_format),
             "warmup": pl.lit(value=False),
