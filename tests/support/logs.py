@@ -87,7 +87,7 @@ LOGS = {
         "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n"
         "5,ChatGPT,472,18,490,Conversation log\n45,GPT-4,1087,0,1087,API log\n",
         {"arrival_ns": [0, 40 * S], "output_tokens": [18, None], "outcome": ["ok", "error"],
-         "task": ["Conversation log", "API log"]},
+         "task": ["task-1", "task-2"]},
     ),
     "bailian": Log(
         lines({"chat_id": 12, "parent_chat_id": 3, "timestamp": 61.5, "input_length": 33,

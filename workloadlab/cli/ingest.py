@@ -59,6 +59,9 @@ if TYPE_CHECKING:
     help="For others' eyes: rare and long labels become ordinals, dates are dropped.",
 )
 @click.option(
+    "--show-values", is_flag=True, help="Keep rejected values; default: only class and length."
+)
+@click.option(
     "--strict", is_flag=True, help="Fail on the first bad row instead of setting it aside."
 )
 @json_option
@@ -73,6 +76,7 @@ def command(
     block_size: int | None,
     keep_ids: bool,
     share: bool,
+    show_values: bool,
     strict: bool,
     as_json: bool,
 ) -> None:
@@ -80,7 +84,7 @@ def command(
 
     A SOURCE is a file, a pattern, a folder, or - for standard input.
 
-    Bad rows go to OUT.rejects.parquet with file, row, column, value and reason.
+    Bad rows go to OUT.rejects.parquet with file, row, column, the kind of the value, and reason.
     """
     from workloadlab.ingestion import ingest
 
@@ -99,6 +103,7 @@ def command(
             keep_ids=keep_ids,
             where=pairs(where, "--where"),
             share=share,
+            show_values=show_values,
         )
     rows = trace.provenance.rows
     if as_json:

@@ -9,6 +9,7 @@ import polars as pl
 
 from workloadlab.ingestion.evaluate import evaluate, matches
 from workloadlab.ingestion.formats.trees import keys, label, unmet
+from workloadlab.ingestion.privacy import described
 from workloadlab.ingestion.rows import far_rows, scoped_blocks
 from workloadlab.trace import COLUMNS, GIVEN, Flag
 
@@ -90,6 +91,7 @@ class Rules:
         given: columns without which a row is no request.
         whole: whether a row is a whole request; else parts are joined first, and judged after.
         local_blocks: whether a block id means something within its session only.
+        show_values: whether rejected values are kept as they are.
     """
 
     columns: tuple[Column, ...]
@@ -98,6 +100,7 @@ class Rules:
     given: tuple[str, ...] = GIVEN
     whole: bool = True
     local_blocks: bool = False
+    show_values: bool = False
 
 
 def wanted(rules: Rules) -> dict[str, pl.DataType]:
@@ -138,7 +141,7 @@ def refine(chunk: Chunk, rules: Rules) -> Refined:
             problems.append((column, missing))
     frame, rejects, places = pl.DataFrame(values), chunk.rejects, None
     if problems:
-        bad = _set_aside(chunk, problems)
+        bad = _set_aside(chunk, problems, show=rules.show_values)
         good = ~chunk.places()["row"].is_in(bad["row"].implode())
         frame, places = frame.filter(good), chunk.places().filter(good)
         rejects = bad if rejects is None else pl.concat([rejects, bad]).sort("row")
@@ -181,27 +184,31 @@ def _missing(parsed: Parsed) -> pl.Series | None:
     return pl.select(pl.when(empty).then(pl.lit("missing value"))).to_series()
 
 
-def _set_aside(chunk: Chunk, problems: list[tuple[Column, pl.Series]]) -> pl.DataFrame:
+def _set_aside(
+    chunk: Chunk, problems: list[tuple[Column, pl.Series]], *, show: bool
+) -> pl.DataFrame:
     """Describe each bad row once, by the first of its columns that is bad."""
     places = chunk.places()
     found = [
-        places.with_columns(
+        places.filter(bad).with_columns(
             column=pl.lit(label(column.source)),
-            value=_quoted(chunk.frame, column),
-            reason=problem,
-        ).filter(pl.col("reason").is_not_null())
-        for column, problem in problems
+            value=_quoted(chunk.frame.filter(bad), column, show=show),
+            reason=problem.filter(bad),
+        )
+        for column, problem, bad in ((c, p, p.is_not_null()) for c, p in problems)
     ]
     return pl.concat(found).unique("row", keep="first", maintain_order=True).sort("row")
 
 
-def _quoted(frame: pl.DataFrame, column: Column) -> pl.Series:
-    """Return the values as short text; a value may be a prompt that slipped into another column."""
+def _quoted(frame: pl.DataFrame, column: Column, *, show: bool) -> pl.Series:
+    """Return the values as short text, or what kind of text each is: it may be somebody's prompt."""
     parts = [frame[key] for key in keys(column.source)]
     if any(isinstance(part.dtype, pl.List) for part in parts):
         return pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
     texts = [part.cast(pl.String) for part in parts]
-    return pl.select(pl.coalesce(texts)).to_series().str.slice(0, VALUE_CHARACTERS)
+    value = pl.coalesce(texts)
+    shown = value.str.slice(0, VALUE_CHARACTERS) if show else described(value)
+    return pl.select(shown).to_series()
 
 
 def _repair(frame: pl.DataFrame, block_size: int | None) -> tuple[pl.DataFrame, dict[str, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,12 @@ from workloadlab.ingestion.heads import read_heads, refuse_changed, sha256, stat
 from workloadlab.ingestion.mapping_file import mapping_file
 from workloadlab.ingestion.parsing.json import text_of
 from workloadlab.ingestion.parsing.values import is_number
+from workloadlab.ingestion.privacy import (
+    described_values,
+    named_labels,
+    plain_labels,
+    strange_labels,
+)
 from workloadlab.ingestion.second_pass import finish
 from workloadlab.ingestion.settle import settle
 from workloadlab.ingestion.share import shareable
@@ -54,6 +61,7 @@ def ingest(
     keep_ids: bool = False,
     where: Mapping[str, object] | None = None,
     share: bool = False,
+    show_values: bool = False,
 ) -> Trace:
     r"""Read request logs and return them as one trace in arrival order.
 
@@ -65,7 +73,9 @@ def ingest(
 
     Request, session, tenant, client and instance ids are replaced by ordinals of their first
     appearance (`r0`, `s0`, `t0`, `c0`, `i0`), block ids by dense integers, so a trace names nobody and
-    the same logs give the same bytes. Prompt text is never read into a trace.
+    the same logs give the same bytes. Prompt text is never read into a trace. Models, tasks, classes
+    and finish reasons that do not look like labels (keys, mail addresses, sentences) become ordinals
+    too (`model-1`), and of a rejected value class and length are kept.
 
     Args:
         sources: a file, a glob pattern, a folder, `-` for standard input, a list of them, or a frame
@@ -88,6 +98,7 @@ def ingest(
         share: make a trace that may leave the house: names of models, tasks, classes and finish
             reasons that fewer than five requests have, or that are long, become ordinals, and the date
             is dropped.
+        show_values: keep the first 80 characters of each rejected value, whatever it holds.
 
     Returns:
         The trace, opened from `out` or held in memory.
@@ -124,7 +135,8 @@ def ingest(
         logs = read_heads(paths, chosen, words or {}, target)
         log_format, heads = logs.log_format, logs.heads
         asked = _asked(heads, where or {})
-        rules = _rules(heads, log_format, words or {}, units, block_size, asked)
+        made = _rules(heads, log_format, words or {}, units, block_size, asked)
+        rules = [replace(each, show_values=show_values) for each in made]
         thread = stack.enter_context(ThreadPoolExecutor(1))
         digests = [thread.submit(sha256, head.path) for head in heads]
         staged = stage(heads, rules, folder, strict=strict, where=asked)
@@ -136,27 +148,27 @@ def ingest(
         ]
         size = next((each.block_size for each in rules if each.block_size), None)
         frame = finish(
-            staged,
-            source_format=log_format.name,
-            block_size=size,
-            keep_ids=keep_ids,
+            staged, source_format=log_format.name, block_size=size, keep_ids=keep_ids,
             clock=log_format.clock,
-        )
+        )  # fmt: skip
+        if not keep_ids:
+            strange = strange_labels(staged)
+            frame = plain_labels(frame, strange)
+            notes += named_labels(strange)
         if share:
             frame = shareable(frame)
-        columns = rules[0].columns
+        columns = [c for c in rules[0].columns if c.target in staged.filled]
         provenance = Provenance(
             reader=log_format.name,
             options={
                 "mapping": {
                     column.target: label(pruned(column.source, heads[0].shows) or column.source)
                     for column in columns
-                    if column.target in staged.filled
                 },
                 "block_size": size,
                 "keep_ids": keep_ids,
                 "strict": strict,
-                **({"where": asked} if asked else {}),
+                **({"where": described_values(asked)} if asked else {}),
                 **({"share": True} if share else {}),
             },
             sources=[
@@ -170,16 +182,8 @@ def ingest(
             ],
             t0_unix_ns=None if share else _t0(staged),
             zone_assumed="UTC" if staged.naive else None,
-            units={
-                c.target.removesuffix("_ns"): c.unit
-                for c in columns
-                if c.unit and c.target in staged.filled
-            },
-            why={
-                c.target.removesuffix("_ns"): c.why
-                for c in columns
-                if c.why and c.target in staged.filled
-            },
+            units={c.target.removesuffix("_ns"): c.unit for c in columns if c.unit},
+            why={c.target.removesuffix("_ns"): c.why for c in columns if c.why},
             rows=staged.counts(),
             notes=[] if share else notes,
             system=_system(heads, log_format),

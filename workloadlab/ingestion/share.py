@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from workloadlab.ingestion.privacy import LABELS
+
 __all__ = ["shareable"]
 
-LABELS = ("model", "task", "slo_class", "finish_reason", "run_id")
 FEW = 5
 LONG = 64
 

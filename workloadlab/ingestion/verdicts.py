@@ -9,6 +9,7 @@ import polars as pl
 from workloadlab.errors import DataError
 from workloadlab.ingestion.formats.trees import label
 from workloadlab.ingestion.formats.words import PRESENT, Only
+from workloadlab.ingestion.privacy import described_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +87,7 @@ def nothing_chosen(head: Head, rules: Rules, where: Mapping[str, str]) -> DataEr
         )
     asked = " and ".join(f"{key} = {value}" for key, value in where.items())
     seen = "; ".join(
-        f"{key} is {', '.join(sorted(set(head.samples.get(key, [])))[:5]) or 'empty'}"
+        f"{key} is {', '.join(described_text(sorted(set(head.samples.get(key, [])))[:5])) or 'empty'}"
         for key in where
     )
     return DataError(
@@ -108,5 +109,7 @@ def _place(reject: dict[str, Any]) -> str:
 
 
 def _sentence(reject: dict[str, Any]) -> str:
-    value = f": {reject['value']!r}" if reject["value"] is not None else ""
-    return f"{reject['reason']}{value}"
+    value = reject["value"]
+    if value is None:
+        return str(reject["reason"])
+    return f"{reject['reason']}: {value if value[:1] == '<' else repr(value)}"

@@ -17,6 +17,10 @@ __all__ = ["MOST_S", "MOST_TOKENS", "check_numbers"]
 MOST_TOKENS = 1_000_000_000
 """Of one request, in or out."""
 
+_BITS: dict[pl.DataType, int] = {
+    pl.Int16(): 16, pl.UInt16(): 16, pl.UInt32(): 32, pl.UInt64(): 64
+}  # fmt: skip
+
 MOST_NS = 2**62
 MOST_S = MOST_NS / 1e9
 """From the trace's t0, and of any duration: 146 years."""
@@ -76,7 +80,7 @@ def _range(name: str) -> tuple[int, int]:
     if name.endswith("_tokens"):
         return 0, MOST_TOKENS
     dtype = COLUMNS[name]
-    bits = {pl.Int16(): 16, pl.UInt16(): 16, pl.UInt32(): 32, pl.UInt64(): 64}[dtype]
+    bits = _BITS[dtype]
     if dtype.is_unsigned_integer():
         return 0, 2**bits - 1
     return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1

@@ -77,7 +77,7 @@ def test_a_wrong_block_size_names_the_likely_one(tmp_path: Path) -> None:
 
 def test_all_bad_rows_name_the_first(tmp_path: Path) -> None:
     error = refusal(tmp_path, PLAIN.replace("5", "five").replace("7", "seven"), mapping=MAPPED)
-    assert "the first: row 1, unparseable time: '1seven'" in str(error)
+    assert "the first: row 1, unparseable time: <text of 6 characters>" in str(error)
 
 
 @pytest.mark.parametrize(

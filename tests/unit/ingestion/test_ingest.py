@@ -321,13 +321,13 @@ def test_bad_rows_are_set_aside_one_row_each(tmp_path: Path) -> None:
     assert rejects.drop("file").rows() == [
         (2, 3, "ContextTokens", "374.5", "not an integer"),
         (3, 4, "ContextTokens", "-3", "negative token count"),
-        (4, 5, "TIMESTAMP", "yesterday", "unparseable time"),
+        (4, 5, "TIMESTAMP", "<text of 9 characters>", "unparseable time"),
         (5, 6, "TIMESTAMP", None, "missing value"),
         (6, 7, "ContextTokens", None, "missing value"),
         (8, 9, None, None, "wrong number of fields"),
         (9, 10, None, None, "wrong number of fields"),
         (10, 12, "ContextTokens", "99999999", "absurd token count"),
-        (11, 13, "TIMESTAMP", "bad", "unparseable time"),
+        (11, 13, "TIMESTAMP", "<text of 3 characters>", "unparseable time"),
         (12, 14, None, None, "wrong number of fields"),
     ]
     rows = trace.provenance.rows

@@ -1,0 +1,140 @@
+"""Text of a log that may be somebody's: kept where it looks like a label, else counted or described.
+
+Any field may hold what does not belong there: a key, a mail address, a prompt. So a label stays only
+if it looks like one, and a rejected value is described by its class and length.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from workloadlab.ingestion.first_pass import Staged
+
+__all__ = [
+    "LABELS",
+    "described",
+    "described_text",
+    "named_labels",
+    "plain_labels",
+    "strange_labels",
+]
+
+LABELS = ("model", "task", "slo_class", "finish_reason", "run_id")
+"""Columns of a trace that hold names of the log."""
+
+ALPHABET = r"^[\w.:/+@ \-\[\]()=,|~]{1,64}$"
+MOST_LABELS = 1000
+"""Of one column; more are ids or text."""
+
+REPEATED = 5
+"""Requests that share a label of several words; fewer may share somebody's name."""
+
+SHORT_LOG = 20
+"""Rows; in a longer log a label that occurs once is no label."""
+
+SHORT_NUMBER = 8
+_NOT_A_LABEL = (
+    r"^(?:sk-|pk-|rk-|sk_|pk_|gh[pousr]_|xox[a-z]-|AKIA|ASIA|AIza|eyJ|hf_|glpat-|ya29\.)",
+    r"@.*[A-Za-z]",  # a mail address; model@20240229 is a version
+    r"://",
+    r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}",
+    r"^\+?[\d\- ()]{7,}$",  # a telephone, a card
+    r"(?: .*){4}",  # five words are a sentence
+)
+_RUN = r"[A-Za-z0-9]{24,}"
+"""A key, if digits are in it."""
+
+_NUMBER = r"^\s*[+-]?(?:\d[\d.,_]*(?:[eE][+-]?\d+)?|nan|NaN|inf|Infinity)\s*$"
+_DATE = r"^\s*\d{4}-\d\d-\d\d"
+
+
+def looks_like_a_label(text: pl.Expr) -> pl.Expr:
+    """Say whether a text is short, of few words and of a name's signs, and no key, mail or number."""
+    shape = text.str.contains(ALPHABET) & (text.str.strip_chars() == text)
+    key = text.str.contains(_RUN) & text.str.extract(f"({_RUN})").str.contains(r"\d")
+    for pattern in _NOT_A_LABEL:
+        shape = shape & ~text.str.contains(pattern)
+    return shape & ~key.fill_null(value=False)
+
+
+def strange_labels(staged: Staged) -> dict[str, list[str]]:
+    """Return per column of labels the values that do not look like labels, in order of appearance."""
+    found = {}
+    for name in sorted(staged.filled.intersection(LABELS)):
+        text = pl.col(name)
+        counts = (
+            staged.rows()
+            .select(text)
+            .filter(text.is_not_null())
+            .group_by(name, maintain_order=True)
+            .len()
+            .collect()
+        )
+        rare = pl.when(text.str.contains(" ")).then(pl.col("len") < REPEATED).otherwise(
+            (pl.col("len") == 1) & (counts["len"].sum() >= SHORT_LOG)
+        )  # fmt: skip
+        many = counts.height > MOST_LABELS
+        odd = counts.filter(pl.lit(many) | rare | ~looks_like_a_label(text))
+        if odd.height:
+            found[name] = odd[name].to_list()
+    return found
+
+
+def plain_labels(frame: pl.LazyFrame, strange: dict[str, list[str]]) -> pl.LazyFrame:
+    """Return the rows with each of these labels replaced by an ordinal, `model-1`, `model-2`, ...
+
+    Example:
+        >>> rows = pl.LazyFrame({"model": ["m", "sk-1234", "m"]})
+        >>> plain_labels(rows, {"model": ["sk-1234"]}).collect()["model"].to_list()
+        ['m', 'model-1', 'm']
+    """
+    return frame.with_columns(
+        pl.col(name).replace({label: f"{name}-{n}" for n, label in enumerate(labels, start=1)})
+        for name, labels in strange.items()
+    )
+
+
+def named_labels(strange: dict[str, list[str]]) -> list[str]:
+    """Say how many labels became ordinals."""
+    return [
+        f"{len(labels):,} values of {name} do not look like labels and became ordinals"
+        for name, labels in strange.items()
+    ]
+
+
+def described(text: pl.Expr) -> pl.Expr:
+    """Return the class and the length of texts; short numbers as they are."""
+    size = text.str.len_chars()
+    kind = (
+        pl.when(text.str.contains(_NUMBER)).then(pl.lit("number"))
+        .when(text.str.contains(_DATE)).then(pl.lit("date"))
+        .when(text.str.contains(r"^\s*\{")).then(pl.lit("object"))
+        .when(text.str.contains(r"^\s*\[")).then(pl.lit("list"))
+        .otherwise(pl.lit("text"))
+    )  # fmt: skip
+    as_it_is = (text.str.contains(_NUMBER) & (size <= SHORT_NUMBER)) | (size == 0)
+    words = pl.format("<{} of {} characters>", kind, size)
+    return pl.when(text.is_null() | as_it_is).then(text).otherwise(words)
+
+
+def described_values(asked: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of a mapping as `described_text` does."""
+    return dict(zip(asked, described_text(asked.values()), strict=True))
+
+
+def described_text(texts: Iterable[str]) -> list[str]:
+    """Return texts as they are where they look like labels or short numbers, else described.
+
+    Example:
+        >>> described_text(["gpt-4o", "ana@example.com", "-7"])
+        ['gpt-4o', '<text of 15 characters>', '-7']
+    """
+    text = pl.col("text")
+    frame = pl.DataFrame({"text": list(texts)}, schema={"text": pl.String})
+    kept = pl.when(looks_like_a_label(text)).then(text).otherwise(described(text))
+    return frame.select(kept)["text"].to_list()
