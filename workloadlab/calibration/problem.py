@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.calibration.observed import tpot
-from workloadlab.simulation.engine.run import replay_lane
+from workloadlab.simulation.engine.run import Retold
 
 if TYPE_CHECKING:
     from workloadlab.calibration.observed import Observed
@@ -71,21 +71,11 @@ class Problem:
             seed: of that noise.
         """
         latency = self.parameters.trial(shares)
-        pool = replace(self.cluster.pools[0], latency=latency, step_noise=noise)
-        if self.kv_blocks is not None:
-            pool = replace(pool, kv_blocks=self.kv_blocks)
+        outside_s = self.parameters.request_overhead_s(shares, self.cluster.request_overhead_s)
+        lanes = self._noiseless if noise == seed == 0 else self._lanes(noise, seed)
         arrival, first, end, preemptions = [], [], [], []
-        for number, lane in enumerate(self.observed.lanes):
-            served = replace(
-                self.cluster,
-                pools=(replace(pool, instances=lane.instances),),
-                request_overhead_s=self.parameters.request_overhead_s(
-                    shares, self.cluster.request_overhead_s
-                ),
-            )
-            workload = lane.continued if self.continued else lane.stopped
-            of_lane = seed * len(self.observed.lanes) + number
-            outcome = replay_lane(workload, served, self.router, of_lane)
+        for lane, served in zip(self.observed.lanes, lanes, strict=True):
+            outcome = served.replay(latency, outside_s)
             arrival.append(outcome.arrival_s[: len(lane.stopped)])
             first.append(outcome.first_token_s[: len(lane.stopped)])
             end.append(outcome.end_s[: len(lane.stopped)])
@@ -97,6 +87,26 @@ class Problem:
             end_s - arrival_s,
             np.concatenate(preemptions),
         )
+
+    def _lanes(self, noise: float, seed: int) -> list[Retold]:
+        """Lay out the lanes; what moves is told to each replay."""
+        latency = self.parameters.trial(np.ones(len(self.parameters.names)))
+        pool = replace(self.cluster.pools[0], latency=latency, step_noise=noise)
+        if self.kv_blocks is not None:
+            pool = replace(pool, kv_blocks=self.kv_blocks)
+        return [
+            Retold(
+                lane.continued if self.continued else lane.stopped,
+                replace(self.cluster, pools=(replace(pool, instances=lane.instances),)),
+                self.router,
+                seed * len(self.observed.lanes) + number,
+            )
+            for number, lane in enumerate(self.observed.lanes)
+        ]
+
+    @cached_property
+    def _noiseless(self) -> list[Retold]:
+        return self._lanes(0.0, 0)
 
     @cached_property
     def _order(self) -> Floats:

@@ -29,7 +29,7 @@ from workloadlab.latency import LatencyModel, RequestModel
 from workloadlab.routing import SHELF, SIGNALS, batch_router, router
 from workloadlab.simulation import Cluster, Event, Pool
 from workloadlab.simulation.engine import setup as layout
-from workloadlab.simulation.engine.run import replay_lane
+from workloadlab.simulation.engine.run import Retold, replay_lane
 from workloadlab.simulation.reference.lane import Lane, replay_by_steps, uniform_draw
 from workloadlab.simulation.workload import Workload
 
@@ -83,6 +83,29 @@ def test_kernel_equals_reference(workload, cluster, policy, seed, fewest):
     for row in np.flatnonzero((following >= 0) & placed):
         released = fast.end_s[row] + workload.think_s[following[row]]
         assert fast.arrival_s[following[row]] == pytest.approx(released, abs=1e-9)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    workload=workloads(),
+    cluster=clusters(),
+    seed=st.integers(0, 9),
+    outside_s=st.sampled_from([0.0, 0.02]),
+)
+def test_a_lane_that_is_laid_out_once_replays_as_one_laid_out_each_time(
+    workload, cluster, seed, outside_s
+):
+    block_size, workload = workload
+    cluster = in_blocks_of(cluster, block_size)
+    policy, pool = SHELF["least_requests"], cluster.pools[0]
+    first, *others = (LatencyModel.linear(constant_s=s, decode_seq_s=s / 9) for s in (1, 0.01, 3))
+    one = replace(cluster, pools=(replace(pool, latency=first),))
+    retold = Retold(workload, one, policy, seed)
+    for latency in (*others, first):
+        pools = (replace(one.pools[0], latency=latency),)
+        again = replace(one, pools=pools, request_overhead_s=outside_s)
+        told = retold.replay(latency, outside_s)
+        assert_equal(told, replay_lane(workload, again, policy, seed))
 
 
 @st.composite

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
@@ -12,12 +14,14 @@ from workloadlab.simulation.recording import Recorder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from workloadlab.latency import LatencyModel
     from workloadlab.routing import Router
     from workloadlab.simulation.cluster import Cluster
+    from workloadlab.simulation.engine.lane_record import LaneArrays
     from workloadlab.simulation.outcome import Outcome
     from workloadlab.simulation.workload import Workload
 
-__all__ = ["blame", "replay_lane"]
+__all__ = ["Retold", "blame", "replay_lane"]
 
 
 @contextmanager
@@ -53,7 +57,6 @@ def replay_lane(
         UsageError: the router cannot be compiled, raises, returns an instance that does not exist,
             scores every instance NaN, or defers for ever; or an engine that cannot go on.
     """
-    from workloadlab.simulation.engine import lane
     from workloadlab.simulation.engine.setup import lane_arrays
 
     if policy.kind == "batch":
@@ -69,6 +72,12 @@ def replay_lane(
         recorded_steps=recorder.room_for_steps,
         recorded_decisions=recorder.room_for_decisions,
     )
+    return _run(made, cluster, policy, recorder)
+
+
+def _run(made: LaneArrays, cluster: Cluster, policy: Router, recorder: Recorder) -> Outcome:
+    from workloadlab.simulation.engine import lane
+
     while True:
         with blame(policy):
             status, row, chosen = lane.run_lane(made.lane)
@@ -81,3 +90,40 @@ def replay_lane(
     if status != lane.STATUS_DONE:
         raise lane_problem(status, row, chosen, policy, made, cluster)
     return outcome_of(made, cluster.request_overhead_s)
+
+
+@dataclass(frozen=True)
+class Retold:
+    """A lane that is replayed many times with other step times, and laid out once.
+
+    Attributes:
+        workload: what to replay.
+        cluster: of one pool; its latency model is of the estimator that all will be.
+        policy: a compiled router.
+        seed: of every run.
+    """
+
+    workload: Workload
+    cluster: Cluster
+    policy: Router
+    seed: int
+
+    @cached_property
+    def _made(self) -> LaneArrays:
+        from workloadlab.simulation.engine.setup import lane_arrays
+
+        return lane_arrays(self.workload, self.cluster, self.policy, self.seed)
+
+    def replay(self, latency: LatencyModel, request_overhead_s: float) -> Outcome:
+        """Replay as `replay_lane` would, with this model and this time outside the engines.
+
+        Raises:
+            UsageError: as `replay_lane`.
+        """
+        from workloadlab.simulation.engine.setup import timed
+
+        made = self._made.copy()
+        cluster = replace(self.cluster, request_overhead_s=request_overhead_s)
+        for name, values in timed(self.workload, [latency], request_overhead_s).items():
+            made.put(name, values)
+        return _run(made, cluster, self.policy, Recorder())

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.workload import Workload
 
-__all__ = ["address_of", "lane_arrays"]
+__all__ = ["address_of", "lane_arrays", "timed"]
 
 FIRST_SLOTS = 4096
 
@@ -68,16 +68,26 @@ def _serves(cluster: Cluster, workload: Workload) -> Any:
     return table
 
 
+def timed(workload: Workload, models: list[LatencyModel], outside_s: float) -> dict[str, Any]:
+    """Lay out step times, and when requests come: the time outside the engines delays every arrival."""
+    closed = len(workload.starts) < len(workload)
+    given = {
+        "tables": _stacked([model.kernel()[1] for model in models]),
+        "terms": _stacked([model.terms.table for model in models]),
+        "arrivals": workload.arrival_s + outside_s if outside_s else workload.arrival_s,
+        "thinks": workload.think_s + outside_s if closed else (),
+    }
+    return {name: np.ascontiguousarray(v, ARRAYS[name].element) for name, v in given.items()}
+
+
 def _requests(workload: Workload, cluster: Cluster, *, keyed: bool) -> dict[str, Any]:
-    """Lay out what the requests ask for; the overhead outside the engine delays every arrival.
+    """Lay out what the requests ask for.
 
     In a closed loop, in which fewer start by the clock than there are, turns follow on others.
     """
-    outside_s = cluster.request_overhead_s
     starts = workload.starts
     closed = len(starts) < len(workload)
     return {
-        "arrivals": workload.arrival_s + outside_s if outside_s else workload.arrival_s,
         "inputs": workload.input_tokens,
         "outputs": workload.output_tokens,
         "predictions": workload.predicted_tokens,
@@ -88,7 +98,6 @@ def _requests(workload: Workload, cluster: Cluster, *, keyed: bool) -> dict[str,
         "slo_classes": workload.slo_class,
         "first_blocks": workload.first_block,
         "next_turns": workload.next_turn if closed else (),
-        "thinks": workload.think_s + outside_s if closed else (),
         "prefix_keys": prefix_keys(workload) if keyed else (),
         "starts": starts,
         "serves": _serves(cluster, workload),
@@ -160,11 +169,9 @@ def _bounds(model: LatencyModel) -> Any:
 
 
 def _instances(cluster: Cluster) -> dict[str, Any]:
-    """Lay out the instances and the latency models of their pools."""
+    """Lay out the instances, where their latency models hold, and what happens to them."""
     return {
         "engines": _engines(cluster),
-        "tables": _stacked([pool.latency.kernel()[1] for pool in cluster.pools]),
-        "terms": _stacked([pool.latency.terms.table for pool in cluster.pools]),
         "domains": np.stack([_bounds(pool.latency) for pool in cluster.pools]),
         "events": np.array(cluster.event_queue, ARRAYS["events"].element),
     }
@@ -337,7 +344,9 @@ def lane_arrays(
     """
     requests = _requests(workload, cluster, keyed="prefix" in policy.reads)
     instances = _instances(cluster)
-    given = {**requests, **instances, **_router(policy, cluster, workload.models)}
+    models = [pool.latency for pool in cluster.pools]
+    times = timed(workload, models, cluster.request_overhead_s)
+    given = {**requests, **times, **instances, **_router(policy, cluster, workload.models)}
     closed = len(requests["next_turns"]) > 0
     options = _options(workload, cluster, policy, seed, closed=closed, stepwise=recorded_steps > 0)
     sizes = _sizes(workload, cluster, options)
