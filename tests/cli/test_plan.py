@@ -47,3 +47,21 @@ def test_mistakes_get_a_sentence(run, files, words, code, said):
     got, out, err = run("plan", "log.trace", "--cluster", "c.toml", *words.split())
     assert (got, out) == (code, "")
     assert said in err
+
+
+def test_clusters_are_compared_by_rent_and_mixed(run, files):
+    (files / "h.toml").write_text(CLUSTER.replace("rtxpro6000", "h100"))
+    two = CLUSTER.replace("[[pool]]", '[[pool]]\nname = "r"') + CLUSTER.replace(
+        "[[pool]]", '[[pool]]\nname = "h"'
+    ).replace("rtxpro6000", "h100")
+    (files / "two.toml").write_text(two)
+    words = ("plan", "log.trace", "--slo", "ttft=1", "--router", "least_requests", "--growth", "")
+    code, out, err = run(*words, "--cluster", "c.toml", "--cluster", "h.toml")
+    assert code == 0, err
+    assert "Cheapest: 1 instance of" in " ".join(out.split())
+    code, out, err = run(*words, "--cluster", "two.toml", "--mix")
+    assert code == 0, err
+    assert "The cheapest mix is 1 of" in out
+    code, _, err = run(*words, "--cluster", "from-log")
+    assert code == 2
+    assert "names no latency model" in err

@@ -7,22 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workloadlab.cli.common import json_option, parse_slo, say, slo_option, working
+from workloadlab.cli.common import json_option, parse_slo, print_json, say, slo_option, working
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
+    from workloadlab.planning import Plan
     from workloadlab.simulation import Cluster
     from workloadlab.trace import Trace
+
+FROM_LOG = "from-log"
+"""Instead of a cluster file: the cluster that the trace's provenance describes."""
 
 
 @click.command("plan")
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option(
     "--cluster",
-    "cluster_file",
+    "cluster_files",
     required=True,
+    multiple=True,
     type=click.Path(path_type=Path),
-    help="Cluster file (TOML); its number of instances does not matter.",
+    help="Cluster file (TOML); its number of instances does not matter. Repeat to compare kinds of GPU "
+    "or tp; the cheapest comes first. With --from-log: from-log takes the engine from the log too.",
 )
 @slo_option
 @click.option(
@@ -64,22 +70,32 @@ if TYPE_CHECKING:
     "--from-log", is_flag=True,
     help="First calibrate a latency model on the timings in TRACE, instead of the cluster's.",
 )  # fmt: skip
+@click.option(
+    "--latency", metavar="MODEL",
+    help="With --cluster from-log: the model to start from, a catalogue name or JSON.",
+)  # fmt: skip
+@click.option(
+    "--mix", is_flag=True,
+    help="Find the cheapest mix of the two pools of the cluster, with the first router.",
+)  # fmt: skip
 @click.option("--threads", type=int, help="Searches at a time; default one per core.")
 @json_option
 def command(
     trace: Path,
-    cluster_file: Path,
+    cluster_files: tuple[Path, ...],
     slo_targets: tuple[str, ...],
     attain: float,
     routers: tuple[str, ...],
     factors: str,
     from_log: bool,
+    latency: str | None,
+    mix: bool,
     prices: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Find the least number of instances that serves TRACE at a service level."""
-    from workloadlab.planning import load_prices, plan
+    from workloadlab.planning import load_prices, mixes, plan
     from workloadlab.trace import Trace
 
     slo = parse_slo(slo_targets)
@@ -88,19 +104,41 @@ def command(
     opened = Trace.open(trace)
     rents = load_prices(prices)
     names = [part.strip() for word in routers for part in word.split(",") if part.strip()]
-    cluster = _calibrated(opened, cluster_file) if from_log else _load(cluster_file)
+    clusters = [_cluster(opened, path, latency, from_log=from_log) for path in cluster_files]
+    routers_asked = names or ["round_robin", "least_requests"]
+    if mix:
+        asked = names[0] if names else "least_requests"
+        with working("Planning mixes"):
+            found = mixes(opened, clusters[0], slo=slo, attain=attain, router=asked, prices=rents,
+                          threads=options["threads"])  # fmt: skip
+        if as_json:
+            print_json({"schema_version": 1, **found.to_dict()})
+        else:
+            click.echo(
+                f"{found.table().text()}\n\n{found.sentence}" if found.found else found.sentence
+            )
+        return
     with working("Planning (a simulation for each number of instances)"):
-        found = plan(
-            opened,
-            cluster,
-            slo=slo,
-            attain=attain,
-            routers=names or ["round_robin", "least_requests"],
-            prices=rents,
-            growth=_numbers(factors),
-            **options,
-        )
-    click.echo(found.to_json() if as_json else found.text())
+        plans = [
+            plan(opened, cluster, slo=slo, attain=attain, routers=routers_asked, prices=rents,
+                 growth=_numbers(factors), **options)
+            for cluster in clusters
+        ]  # fmt: skip
+    plans.sort(key=_rent)
+    if as_json and len(plans) > 1:
+        print_json({"schema_version": 1, "plans": [each.to_dict() for each in plans]})
+        return
+    click.echo(plans[0].to_json() if as_json else "\n\n\n".join(each.text() for each in plans))
+    if len(plans) > 1:
+        click.echo(f"\nCheapest: {plans[0].sentence}")
+
+
+def _rent(found: Plan) -> float:
+    """Return the rent, by which plans are ordered; GPUs where no price is known."""
+    if found.instances is None:
+        return float("inf")
+    usd = found.usd_per_hour(found.instances)
+    return found.instances * found.gpus_per_instance if usd is None else usd
 
 
 def _numbers(words: str) -> list[float]:
@@ -110,20 +148,28 @@ def _numbers(words: str) -> list[float]:
         raise UsageError(f"--growth {words!r}", fix="write factors, such as 1.5,2") from None
 
 
-def _load(cluster_file: Path) -> Cluster:
-    from workloadlab.simulation import Cluster
-
-    return Cluster.load(cluster_file)
-
-
-def _calibrated(trace: Trace, cluster_file: Path) -> Cluster:
-    """Return the cluster with a latency model fitted on the log's timings."""
+def _cluster(trace: Trace, cluster_file: Path, latency: str | None, *, from_log: bool) -> Cluster:
+    """Return the cluster of a file or of the log, with a latency model fitted on the log if asked."""
     from dataclasses import replace
 
-    from workloadlab.calibration import calibrate
-    from workloadlab.cli.calibrate import cluster_to_calibrate
+    from workloadlab.simulation import Cluster
 
-    cluster = cluster_to_calibrate(cluster_file)
+    if str(cluster_file) == FROM_LOG:
+        if latency is None:
+            raise UsageError(
+                "--cluster from-log names no latency model", fix="give --latency MODEL"
+            )
+        cluster = Cluster.from_trace(trace, latency)
+    elif from_log:
+        from workloadlab.cli.calibrate import cluster_to_calibrate
+
+        cluster = cluster_to_calibrate(cluster_file)
+    else:
+        cluster = Cluster.load(cluster_file)
+    if not from_log:
+        return cluster
+    from workloadlab.calibration import calibrate
+
     with working("Calibrating (thousands of simulations)"):
         model = calibrate(trace, cluster)
     if model.card:

@@ -8,18 +8,22 @@ words, tables and JSON. To add a GPU's price, add its row to `prices.toml`.
 
 from workloadlab.planning.answer import Plan
 from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf
+from workloadlab.planning.mixes import Mix, Mixes, mixes
 from workloadlab.planning.plan import plan
 from workloadlab.planning.prices import Price, load_prices, rent_of
 from workloadlab.planning.question import Trial
 
 __all__ = [
     "HourPlan",
+    "Mix",
+    "Mixes",
     "Plan",
     "Price",
     "RouterPlan",
     "Trial",
     "WhatIf",
     "load_prices",
+    "mixes",
     "plan",
     "rent_of",
 ]

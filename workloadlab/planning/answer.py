@@ -48,6 +48,8 @@ class Plan:
         hours: every window of the trace with the best router; empty for a single one.
         growth: the peak at higher rates.
         error: the peak if the latency model is too fast by its held-out error, else by 10 %.
+        engine: the peak with other limits of a batch.
+        frontier: the peak for other shares of the requests, the factor being the share.
         start_up_s: of an instance, for the bound of an autoscaler.
         price: of one GPU; None where unknown.
     """
@@ -67,6 +69,8 @@ class Plan:
     hours: tuple[HourPlan, ...]
     growth: tuple[WhatIf, ...]
     error: WhatIf | None
+    engine: tuple[WhatIf, ...]
+    frontier: tuple[WhatIf, ...]
     start_up_s: float
     price: Price | None
 
@@ -173,6 +177,12 @@ class Plan:
         if self.error:
             count = f"{self.error.instances:,}" if self.error.instances else "no number"
             yield f"If {self.error.change}, it takes {count}."
+        better = [
+            w for w in self.engine if w.instances and w.instances < (self.peak.instances or 0)
+        ]
+        if better:
+            best = min(better, key=lambda each: each.instances or 0)
+            yield f"With {best.change} {best.instances:,} are enough."
         yield from self._autoscaler()
 
     def _autoscaler(self) -> Iterator[str]:
@@ -203,10 +213,19 @@ class Plan:
         header = ["router", "instances", "low", "high", "SLO met", *(["$/hour"] if usd else [])]
         start, length = duration(self.peak.start_s), duration(self.peak.length_s)
         tables = [Table(f"Instances for the peak: {length} from {start} on", header, rows)]
-        ifs = [*self.growth, *([self.error] if self.error else [])]
+        ifs = [*self.growth, *([self.error] if self.error else []), *self.engine]
         if ifs:
             changed: list[list[Cell]] = [[each.change, each.instances] for each in ifs]
             tables.append(Table(f"What if, with {self.router}", ["change", "instances"], changed))
+        if self.frontier:
+            priced: list[list[Cell]] = [
+                [share(each.factor), each.instances,
+                 *([None if each.instances is None
+                    else f"{self.usd_per_hour(each.instances) or 0:,.2f}"] if usd else [])]
+                for each in self.frontier
+            ]  # fmt: skip
+            top = ["requests within the targets", "instances", *(["$/hour"] if usd else [])]
+            tables.append(Table("Cost against attainment, at the peak", top, priced))
         if self.hours:
             tables.append(
                 Table(

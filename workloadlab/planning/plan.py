@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
@@ -12,7 +13,7 @@ from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf
 from workloadlab.planning.prices import load_prices, price_of
 from workloadlab.planning.question import Question
 from workloadlab.planning.search import least_instances
-from workloadlab.planning.windows import windows_of
+from workloadlab.planning.windows import HOUR_S, busiest, windows_of
 from workloadlab.routing import resolve
 
 if TYPE_CHECKING:
@@ -29,10 +30,18 @@ if TYPE_CHECKING:
 
 __all__ = ["plan"]
 
-HOUR_S = 3600.0
 GROWTH = (1.1, 1.25, 1.5, 2.0)
 UNMEASURED_ERROR = 0.1
 """Of the step time of a model that was never held against measurements."""
+
+RETUNED = (
+    ("max_num_seqs", 0.5), ("max_num_seqs", 2.0),
+    ("max_num_batched_tokens", 0.5), ("max_num_batched_tokens", 2.0),
+)  # fmt: skip
+"""Limits of a batch that a plan changes, and by which factor."""
+
+FRONTIER = (0.9, 0.95, 0.99, 0.999)
+"""Shares of the requests that a plan costs besides the one that is asked for."""
 
 BUSY = 0.7
 """Share of its time that an instance works at the first guess."""
@@ -100,7 +109,7 @@ def plan(
     if window_s is None and trace.span_s >= 2 * HOUR_S:
         window_s = HOUR_S
     windows = windows_of(trace, model, window_s)
-    peak = max(windows, key=lambda window: window.work_s / max(window.length_s, 1e-9))
+    peak = busiest(windows)
 
     def question(window: Window, policy: Router) -> Question:
         return Question(window.trace, cluster, index, policy, slo)
@@ -117,6 +126,8 @@ def plan(
     hours: list[HourPlan] = []
     changes: list[WhatIf] = []
     error = None
+    engine: list[WhatIf] = []
+    frontier: list[WhatIf] = []
     if count is not None:
         if len(windows) > 1:
             hours = run_lanes(
@@ -136,6 +147,15 @@ def plan(
             threads=threads,
         )
         error = _error(base, model, attain, count)
+        engine = run_lanes(
+            lambda change: _retuned(base, attain, count, *change),
+            [(change,) for change in RETUNED],
+            threads=threads,
+        )
+        frontier = [
+            WhatIf(f"{share:.4g} of the requests", share, least_instances(base, share, count))
+            for share in sorted({*FRONTIER, attain})
+        ]
     return Plan(
         trace=trace.path.name if trace.path else trace.provenance.reader,
         requests=trace.requests,
@@ -152,6 +172,8 @@ def plan(
         hours=tuple(hours),
         growth=tuple(changes),
         error=error,
+        engine=tuple(each for each in engine if each),
+        frontier=tuple(frontier),
         start_up_s=start_up_s,
         price=price_of(model.gpu, load_prices() if prices is None else prices),
     )
@@ -209,6 +231,20 @@ def _order(found: RouterPlan) -> tuple[float, float]:
 def _hour(window: Window, question: Question, attain: float, guess: int) -> HourPlan:
     count = least_instances(question, attain, guess)
     return HourPlan(window.start_s, window.length_s, window.requests, window.rate_rps, count)
+
+
+def _retuned(
+    question: Question, attain: float, count: int, key: str, factor: float
+) -> WhatIf | None:
+    """Ask what the peak needs with another limit of the batch; None where the engine refuses it."""
+    pools = list(question.cluster.pools)
+    changed: dict[str, Any] = {key: int(getattr(pools[question.pool], key) * factor)}
+    try:
+        pools[question.pool] = replace(pools[question.pool], **changed)
+    except UsageError:
+        return None
+    asked = replace(question, cluster=replace(question.cluster, pools=tuple(pools)), trials={})
+    return WhatIf(f"{key} = {changed[key]:,}", factor, least_instances(asked, attain, count))
 
 
 def _error(question: Question, model: LatencyModel, attain: float, count: int) -> WhatIf:

@@ -13,7 +13,9 @@ from workloadlab.trace import Trace
 if TYPE_CHECKING:
     from workloadlab.latency import LatencyModel
 
-__all__ = ["Window", "windows_of"]
+__all__ = ["HOUR_S", "Window", "busiest", "peak_of", "windows_of"]
+
+HOUR_S = 3600.0
 
 LEAD_S = 120.0
 """Of requests before a window are replayed with it, as warm-up, so that it does not start empty."""
@@ -77,6 +79,17 @@ def windows_of(trace: Trace, model: LatencyModel, width_s: float | None) -> list
             )
         )
     return found
+
+
+def peak_of(trace: Trace, model: LatencyModel) -> Window:
+    """Return the hour with the most work per second; the whole of a trace under two hours."""
+    width_s = HOUR_S if trace.span_s >= 2 * HOUR_S else None
+    return busiest(windows_of(trace, model, width_s))
+
+
+def busiest(windows: list[Window]) -> Window:
+    """Return the window with the most work per second."""
+    return max(windows, key=lambda window: window.work_s / max(window.length_s, 1e-9))
 
 
 def _work_s(

@@ -38,6 +38,8 @@ class Interval:
 def mean_interval(values: NDArray[np.float64]) -> Interval:
     """Return Student's interval of a mean over windows of consecutive arrivals; NaN is left out.
 
+    It ends at the least and the greatest value.
+
     Example:
         >>> mean_interval(np.array([1.0])).why
         'one request has no spread.'
@@ -50,7 +52,8 @@ def mean_interval(values: NDArray[np.float64]) -> Interval:
     error = standard_error(np.where(known, values - mean, 0.0) / n)
     if error is None:
         return Interval(None, None, n, "one request has no spread.")
-    return Interval(mean - error.margin, mean + error.margin, n)
+    low, high = float(values[known].min()), float(values[known].max())
+    return Interval(max(low, mean - error.margin), min(high, mean + error.margin), n)
 
 
 def percentile_interval(values: NDArray[np.float64], level: float) -> Interval:

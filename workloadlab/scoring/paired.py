@@ -39,7 +39,8 @@ class PairedDifference:
         rate_scale: at which both ran.
         metric, part: what is compared, such as the "p99" of "ttft_s"; part "" for a plain number.
         mean_difference, low, high: in the metric's unit; the bounds hold the difference with `level`.
-        effect, effect_low, effect_high: the same over the number of `other`; None where that is 0.
+        effect, effect_low, effect_high: the same over the number of `other`, at least -1; None where
+            that is 0, or where there is no upper bound.
         level: of the intervals.
         p_value: chance of a difference at least so large, were there none.
         p_adjusted: after Holm's correction (Scand. J. Stat. 6, 1979) for all pairs of routers that are
@@ -79,6 +80,8 @@ class PairedDifference:
         def inverse(effect: float | None) -> float | None:
             return None if effect is None or effect <= -1 else 1 / (1 + effect) - 1
 
+        least = inverse(self.effect_high)
+
         return replace(
             self,
             router=self.other,
@@ -87,7 +90,7 @@ class PairedDifference:
             low=-self.high,
             high=-self.low,
             effect=inverse(self.effect),
-            effect_low=inverse(self.effect_high),
+            effect_low=-1.0 if least is None and self.effect is not None else least,
             effect_high=inverse(self.effect_low),
         )
 
@@ -188,7 +191,8 @@ def _compared(
         wider = max(1.0, abs(found) * test.margin / abs(told) / error.margin)
     margin = wider * error.margin
     effect, effect_low, effect_high = (
-        (each / base if base > 0 else None) for each in (found, found - margin, found + margin)
+        (max(-1.0, each / base) if base > 0 else None)
+        for each in (found, found - margin, found + margin)
     )
     return PairedDifference(
         router=one[0],

@@ -156,9 +156,8 @@ def _effect_cell(pair: PairedDifference | None) -> str:
         return "-"
     if not pair.steady:
         return "no steady state"
-    effect, low, high = (
-        _percent(each or 0.0) for each in (pair.effect, pair.effect_low, pair.effect_high)
-    )
+    effect, low = (_percent(each or 0.0) for each in (pair.effect, pair.effect_low))
+    high = "any" if pair.effect_high is None else _percent(pair.effect_high)
     mark = " =" if pair.equal else "  " if pair.significant else " ~"
     return f"{effect} ({low} to {high}){mark}"
 

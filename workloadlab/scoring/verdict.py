@@ -139,6 +139,8 @@ def _ahead(board: Scoreboard, scale: float, measure: Measure, best: str, apart: 
 
 def effect_words(pair: PairedDifference) -> str:
     """Say an effect with its interval: `29% (21% to 38%) below`."""
+    if pair.effect_high is None:
+        return f"{share(abs(pair.effect or 0.0))} above (without an upper bound)"
     effect, low, high = (
         abs(each or 0.0) for each in (pair.effect, pair.effect_low, pair.effect_high)
     )

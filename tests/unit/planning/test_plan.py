@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from math import exp, factorial
 
 import numpy as np
@@ -11,8 +12,9 @@ from support.traces import requests_at
 
 import workloadlab as wl
 from workloadlab.errors import DataError, UsageError
-from workloadlab.planning import Plan, load_prices, plan
+from workloadlab.planning import Plan, load_prices, mixes, plan
 from workloadlab.planning.search import least_passing
+from workloadlab.simulation import Pool
 
 STEP_S = 0.01
 
@@ -47,6 +49,52 @@ def test_the_least_number_is_what_brute_force_finds(router):
         return run.steady and run.slo_attainment >= 0.95
 
     assert found.instances == next(n for n in range(1, 9) if met(n))
+
+
+def test_a_plan_costs_other_shares_and_other_batches():
+    found = planned(traffic(), attain=0.95)
+    counts = [each.instances for each in found.frontier]
+    assert [each.factor for each in found.frontier] == [0.9, 0.95, 0.99, 0.999]
+    assert counts == sorted(counts)
+    assert counts[1] == found.instances
+    assert {each.change.split()[0] for each in found.engine} == {
+        "max_num_seqs", "max_num_batched_tokens",
+    }  # fmt: skip
+    assert "Cost against attainment" in str(found)
+
+
+@pytest.fixture
+def two_kinds():
+    pools = [
+        Pool(name=name, instances=1, latency=wl.LatencyModel.linear(constant_s=step_s),
+             step_overhead_s=0.0, max_num_seqs=4)
+        for name, step_s in (("fast", STEP_S), ("slow", 2 * STEP_S))
+    ]  # fmt: skip
+    return wl.Cluster(pools=pools)
+
+
+def test_a_mix_is_what_brute_force_finds(two_kinds):
+    trace = traffic()
+    found = mixes(trace, two_kinds, slo=SLO, attain=0.95, router="least_requests", threads=1)
+
+    def met(fast, slow):
+        counts = (fast, slow)
+        pools = [replace(pool, instances=count)
+                 for pool, count in zip(two_kinds.pools, counts, strict=True) if count]  # fmt: skip
+        run = wl.score(
+            wl.replay(trace, wl.Cluster(pools=pools), routers=["least_requests"]), slo=SLO
+        ).runs[0]
+        return run.steady and run.slo_attainment >= 0.95
+
+    assert found.found
+    for mix in found.found:
+        fast, slow = mix.counts.values()
+        assert met(fast, slow)
+        if fast and slow:
+            assert slow == 1 or not met(fast, slow - 1)
+    assert "The cheapest mix is" in found.sentence
+    with pytest.raises(UsageError, match="a mix of 1 pool"):
+        mixes(trace, cluster(), slo=SLO)
 
 
 def several(instances):
