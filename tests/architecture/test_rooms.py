@@ -42,11 +42,13 @@ words: tables
 trace: _version atomic digests errors json_files shapes
 sql: errors resources trace
 
-ingestion: atomic errors trace ingestion/formats ingestion/parsing ingestion/readers
-ingestion/formats: errors trace ingestion ingestion/parsing ingestion/formats/benchmarks
-    ingestion/formats/engines ingestion/formats/gateways ingestion/formats/traces
+ingestion: atomic errors resources trace ingestion/formats ingestion/parsing ingestion/readers
+ingestion/formats: errors trace ingestion ingestion/parsing ingestion/readers
+    ingestion/formats/benchmarks ingestion/formats/engines ingestion/formats/gateways
+    ingestion/formats/traces
 ingestion/formats/benchmarks: errors ingestion ingestion/formats ingestion/parsing
 ingestion/formats/engines: errors trace ingestion/formats ingestion/parsing ingestion
+    ingestion/readers
 ingestion/formats/gateways: ingestion/formats ingestion/parsing
 ingestion/formats/traces: ingestion/formats ingestion/parsing
 ingestion/parsing: trace

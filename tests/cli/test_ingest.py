@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+from support.web import served
+
+from workloadlab.ingestion.heads import sha256
+
 LOG = (
     '{"type": "GENERATION", "id": "a", "startTime": "2026-09-21T14:13:20Z", "endTime": null, '
     '"completionStartTime": null, "usageDetails": {"input": 5, "output": 2}}\n'
@@ -18,3 +22,31 @@ def test_rows_left_out_are_told_by_reason(run, tmp_path):
     assert "2 rows left out: 2 type is not GENERATION" in err
     code, out, _ = run("ingest", log, "-o", "out.trace", "--json")
     assert json.loads(out)["rows"]["left_out"] == {"type is not GENERATION": 2}
+
+
+def test_published_traces_are_listed_and_got(run, tmp_path):
+    log = tmp_path / "web" / "log.jsonl"
+    log.parent.mkdir()
+    log.write_text(LOG)
+    with served(log.parent) as address:
+        (tmp_path / "mine.toml").write_text(
+            f'[mine]\nabout = "one request"\nurl = "{address}/log.jsonl"\nbytes = {len(LOG)}\n'
+            f'sha256 = "{sha256(log)}"\nlicence = "CC0-1.0"\nformat = "langfuse"\n'
+        )
+        code, out, err = run("traces", "get", "mine", "--catalog", "mine.toml")
+        assert (code, out) == (0, "mine.trace: 1 requests over 0.0 s (langfuse format)\n"), err
+    code, out, _ = run("traces", "list", "--catalog", "mine.toml")
+    assert code == 0
+    assert "CC0-1.0" in out
+    code, _, err = run("traces", "get", "none")
+    assert code == 2
+    assert "azure-2023-conv" in err
+
+
+def test_logs_are_put_behind_others(run, tmp_path):
+    for n in range(2):
+        (tmp_path / f"{n}.jsonl").write_text(LOG.replace(":20Z", f":2{n}Z"))
+        code, out, err = run("ingest", tmp_path / f"{n}.jsonl", "-o", "all", "--append")
+        assert code == 0, err
+    assert "all: 2 requests over 1.0 s" in out
+    assert run("characterize", "all")[0] == 0

@@ -62,6 +62,18 @@ if TYPE_CHECKING:
     "--show-values", is_flag=True, help="Keep rejected values; default: only class and length."
 )
 @click.option(
+    "--storage-option",
+    "storage_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="For URLs: a setting of the object store, such as aws_region=..., or a header of https.",
+)
+@click.option(
+    "--append",
+    is_flag=True,
+    help="Let OUT be a folder that grows: put these logs behind those that are in it.",
+)
+@click.option(
     "--strict", is_flag=True, help="Fail on the first bad row instead of setting it aside."
 )
 @json_option
@@ -77,12 +89,14 @@ def command(
     keep_ids: bool,
     share: bool,
     show_values: bool,
+    append: bool,
+    storage_options: tuple[str, ...],
     strict: bool,
     as_json: bool,
 ) -> None:
     """Make a trace of request logs: CSV, JSON lines, JSON (also packed) or Parquet.
 
-    A SOURCE is a file, a pattern, a folder, or - for standard input.
+    A SOURCE is a file, a pattern, a folder, a URL (https, s3, gs, az), or - for standard input.
 
     Bad rows go to OUT.rejects.parquet with file, row, column, the kind of the value, and reason.
     """
@@ -104,6 +118,8 @@ def command(
             where=pairs(where, "--where"),
             share=share,
             show_values=show_values,
+            append=append,
+            storage_options=pairs(storage_options, "--storage-option"),
         )
     rows = trace.provenance.rows
     if as_json:

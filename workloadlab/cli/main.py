@@ -18,6 +18,7 @@ __all__ = ["cli", "main"]
 VERBS = {
     "demo": "the whole chain on sample logs, from log to report",
     "ingest": "request logs -> trace",
+    "traces": "published traces by name -> trace",
     "characterize": "trace -> profile: what the workload is",
     "measure": "this machine's GPU -> measured step times",
     "fit": "measured step times -> latency model of a GPU",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from workloadlab.ingestion.evaluate import evaluate, matches
 from workloadlab.ingestion.formats.trees import keys, label, unmet
-from workloadlab.ingestion.privacy import described
+from workloadlab.ingestion.formats.words import PRESENT
+from workloadlab.ingestion.privacy import described, described_text
 from workloadlab.ingestion.rows import far_rows, scoped_blocks
 from workloadlab.trace import COLUMNS, GIVEN, Flag
 
@@ -171,8 +172,15 @@ def repaired(frame: pl.DataFrame, block_size: int | None) -> tuple[pl.DataFrame,
 def _requests(chunk: Chunk, conditions: Sequence[Only]) -> Chunk:
     """Keep the rows that are requests."""
     for condition in conditions:
-        chunk = chunk.kept(matches(chunk.frame, condition), unmet(condition))
+        chunk = chunk.kept(matches(chunk.frame, condition), _why(condition))
     return chunk
+
+
+def _why(condition: Only) -> str:
+    """Return why rows are left out; a value asked for may be somebody's name."""
+    if condition.texts == PRESENT:
+        return unmet(condition)
+    return unmet(replace(condition, texts=tuple(described_text(condition.texts))))
 
 
 def _missing(parsed: Parsed) -> pl.Series | None:

@@ -64,6 +64,7 @@ class Staged:
         held: rows in memory, the last ones in source order.
         held_bytes: their size.
         spilled: files of earlier rows.
+        spilled_bytes: their size in memory.
         far: rows whose arrival lies years from the middle of their chunk; columns of `REJECTS`.
         sampled: some rows of every chunk.
     """
@@ -81,6 +82,7 @@ class Staged:
     held: list[pl.DataFrame] = field(default_factory=list)
     held_bytes: int = 0
     spilled: list[Path] = field(default_factory=list)
+    spilled_bytes: int = 0
     far: list[pl.DataFrame] = field(default_factory=list)
     sampled: Sampled = field(default_factory=Sampled)
 
@@ -130,9 +132,13 @@ class Staged:
         """Return the good rows in source order."""
         if not self.spilled:
             return pl.concat(self.held, how="diagonal").lazy()
+        return pl.concat([pl.scan_parquet(path) for path in self.files()], how="diagonal")
+
+    def files(self) -> list[Path]:
+        """Return the good rows as files, in source order."""
         if self.held:
             self._spill()
-        return pl.concat([pl.scan_parquet(path) for path in self.spilled], how="diagonal")
+        return self.spilled
 
     def replace(self, rows: pl.DataFrame) -> None:
         """Take these rows in place of all."""
@@ -149,10 +155,9 @@ class Staged:
 
     def _spill(self) -> None:
         path = self.folder / f"{len(self.spilled):06}.parquet"
-        pl.concat(self.held, how="diagonal").write_parquet(
-            path, compression="lz4", statistics=False
-        )
+        pl.concat(self.held, how="diagonal").write_parquet(path, compression="lz4")
         self.spilled.append(path)
+        self.spilled_bytes += self.held_bytes
         self.held.clear()
         self.held_bytes = 0
 

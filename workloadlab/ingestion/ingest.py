@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,33 +12,31 @@ import polars as pl
 
 from workloadlab.atomic import scratch_folder
 from workloadlab.errors import UsageError
-from workloadlab.ingestion.clean import Rules
-from workloadlab.ingestion.columns import named_format, plan, targets, unused_times
+from workloadlab.ingestion.columns import named_format, targets, unused_times
 from workloadlab.ingestion.first_pass import stage
 from workloadlab.ingestion.formats.trees import label, pruned
-from workloadlab.ingestion.formats.words import Only
+from workloadlab.ingestion.growing import growing
 from workloadlab.ingestion.heads import read_heads, refuse_changed, sha256, states
 from workloadlab.ingestion.mapping_file import mapping_file
-from workloadlab.ingestion.parsing.json import text_of
-from workloadlab.ingestion.parsing.values import is_number
 from workloadlab.ingestion.privacy import (
     described_values,
     named_labels,
     plain_labels,
+    shareable,
     strange_labels,
 )
+from workloadlab.ingestion.rules import asked_for, rules_of
 from workloadlab.ingestion.second_pass import finish
 from workloadlab.ingestion.settle import settle
-from workloadlab.ingestion.share import shareable
 from workloadlab.ingestion.sources import find
-from workloadlab.trace import GIVEN, Provenance, Trace, write_atomically
+from workloadlab.trace import Provenance, Trace, write_atomically
 from workloadlab.trace.store import write_trace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workloadlab.ingestion.first_pass import Staged
-    from workloadlab.ingestion.formats import Column, Format
+    from workloadlab.ingestion.formats import Format
     from workloadlab.ingestion.inspect import Head
 
     Frame = Any
@@ -62,6 +59,8 @@ def ingest(
     where: Mapping[str, object] | None = None,
     share: bool = False,
     show_values: bool = False,
+    append: bool = False,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Trace:
     r"""Read request logs and return them as one trace in arrival order.
 
@@ -78,8 +77,8 @@ def ingest(
     too (`model-1`), and of a rejected value class and length are kept.
 
     Args:
-        sources: a file, a glob pattern, a folder, `-` for standard input, a list of them, or a frame
-            of polars or pandas. CSV, JSON lines and JSON (packed or not), Parquet.
+        sources: a file, a glob pattern, a folder, `-` for standard input, a URL (https, s3, gs, az),
+            a list of them, or a frame of polars or pandas. CSV, JSON and Parquet, packed or not.
         out: the trace to write, atomically; None for a trace in memory.
         format: one of `workloadlab.ingestion.FORMATS`, such as azure or litellm; by default found
             from the columns.
@@ -99,6 +98,10 @@ def ingest(
             reasons that fewer than five requests have, or that are long, become ordinals, and the date
             is dropped.
         show_values: keep the first 80 characters of each rejected value, whatever it holds.
+        append: let `out` be a folder that grows: these logs are put behind those that are in it, on
+            one clock and with one numbering of ids; files whose bytes are in it already are skipped.
+        storage_options: settings of the object store of remote sources, such as `aws_region`, or
+            headers of their http requests.
 
     Returns:
         The trace, opened from `out` or held in memory.
@@ -121,21 +124,30 @@ def ingest(
         >>> trace.provenance.rows["rejected"]
         {'not an integer': 1}
     """
-    if share and keep_ids:
-        raise UsageError("--share keeps ids nowhere", fix="leave out --keep-ids")
+    if share and (keep_ids or append):
+        raise UsageError(
+            "--share keeps ids nowhere", fix=f"leave out {'--append' if append else '--keep-ids'}"
+        )
+    target = None if out is None else Path(out)
+    if append and target is None:
+        raise UsageError("append needs a folder to append to", fix="name it: out=...")
     with ExitStack() as stack:
-        target = None if out is None else Path(out)
-        path = stack.enter_context(write_atomically(target)) if target else None
+        grown = stack.enter_context(growing(target)) if append and target else None
+        path = grown.file() if grown else None
+        if target and not grown:
+            path = stack.enter_context(write_atomically(target))
         folder = stack.enter_context(scratch_folder(".ingest-", target and target.parent))
         named = mapping_file(mapping) if isinstance(mapping, str | Path) else None
         words = None if named else targets(mapping, "--map")  # type: ignore[arg-type]
         chosen = named or (named_format(format) if format else None)
-        paths = find(sources, folder)
+        paths = find(sources, folder, storage_options)
+        if grown and not (paths := grown.unknown(paths)):
+            return Trace.open(grown.folder)
         before = states(paths)
         logs = read_heads(paths, chosen, words or {}, target)
         log_format, heads = logs.log_format, logs.heads
-        asked = _asked(heads, where or {})
-        made = _rules(heads, log_format, words or {}, units, block_size, asked)
+        asked = asked_for(heads, where or {})
+        made = rules_of(heads, log_format, words or {}, units, block_size, asked)
         rules = [replace(each, show_values=show_values) for each in made]
         thread = stack.enter_context(ThreadPoolExecutor(1))
         digests = [thread.submit(sha256, head.path) for head in heads]
@@ -150,6 +162,7 @@ def ingest(
         frame = finish(
             staged, source_format=log_format.name, block_size=size, keep_ids=keep_ids,
             clock=log_format.clock,
+            **(grown.place(_t0(staged), keep_ids=keep_ids) if grown else {}),
         )  # fmt: skip
         if not keep_ids:
             strange = strange_labels(staged)
@@ -180,7 +193,7 @@ def ingest(
                 }
                 for head, digest, rows in zip(heads, digests, staged.rows_by_file, strict=True)
             ],
-            t0_unix_ns=None if share else _t0(staged),
+            t0_unix_ns=None if share else _t0(staged, grown.t0_ns if grown else None),
             zone_assumed="UTC" if staged.naive else None,
             units={c.target.removesuffix("_ns"): c.unit for c in columns if c.unit},
             why={c.target.removesuffix("_ns"): c.why for c in columns if c.why},
@@ -192,7 +205,9 @@ def ingest(
         refuse_changed(before)
         if target is None:
             return Trace(pl.read_parquet(folder / "trace").lazy(), provenance)
-        _publish_rejects(target, staged.rejects)
+        _publish_rejects(target, staged.rejects, earlier=grown is not None)
+        if grown and path:
+            grown.add(path)
     return Trace.open(target)
 
 
@@ -203,112 +218,17 @@ def _system(heads: Sequence[Head], log_format: Format) -> dict[str, Any]:
     return {name: fact for name, fact in first.items() if all(o.get(name) == fact for o in others)}
 
 
-def _rules(
-    heads: Sequence[Head],
-    log_format: Format,
-    words: Mapping[str, str],
-    units: Mapping[str, str] | None,
-    block_size: int | None,
-    asked: Mapping[str, str],
-) -> list[Rules]:
-    """Plan every file; each is read by its own keys and units, but all on one kind of clock."""
-    given = targets(units, "--unit")
-    size = _said_block_size(heads[0], log_format) if block_size is None else block_size
-    conditions = (*log_format.where, *(Only(key, key, (text,)) for key, text in asked.items()))
-    rules = []
-    for head in heads:
-        if head.container not in log_format.containers:
-            raise UsageError(
-                f"is {head.container}; {log_format.name} logs are {', '.join(log_format.containers)}",
-                where=str(head.path),
-                fix="leave --format out, or use --format generic with --map",
-            )
-        columns = plan(head, log_format, words, given, block_size=size)
-        kept = conditions
-        if head.container in ("csv", "parquet"):
-            left = (pruned(condition, head.shows) for condition in conditions)
-            kept = tuple(each for each in left if isinstance(each, Only))
-        whole = not (log_format.merge_by or log_format.innermost or log_format.rooted)
-        rules.append(
-            Rules(
-                columns,
-                kept,
-                _tokens_per_block(columns, size, block_size),
-                tuple(name for name in GIVEN if name not in log_format.nullable),
-                whole=whole,
-                local_blocks=log_format.local_blocks,
-            )
-        )
-    _check_clocks(heads, rules)
-    return rules
-
-
-def _check_clocks(heads: Sequence[Head], rules: Sequence[Rules]) -> None:
-    """Refuse files of which some have the time of day and others count from a start."""
-    kinds = [
-        (head, column.why == "numbers from a start" and column.unit)
-        for head, each in zip(heads, rules, strict=True)
-        for column in each.columns
-        if column.target == "arrival_ns"
-    ]
-    for head, kind in kinds[1:]:
-        if bool(kind) != bool(kinds[0][1]) or (kind and kind != kinds[0][1]):
-            raise UsageError(
-                f"does not count its arrivals as {kinds[0][0].path} does: one has dates or epochs, "
-                "the other numbers from a start, or another unit",
-                where=str(head.path),
-                fix="ingest them apart, or settle the difference with --map and --unit",
-            )
-
-
-def _said_block_size(head: Head, log_format: Format) -> int | None:
-    """Return the format's block size, or the one that the log says."""
-    if not isinstance(log_format.block_size, str):
-        return log_format.block_size
-    said = head.table([log_format.block_size]).to_series().drop_nulls()
-    if said.len() and not is_number(said[0]):
-        raise UsageError(
-            f"says {log_format.block_size} is {said[0][:40]!r}, which is no number of tokens",
-            where=str(head.path),
-            fix="say it: --block-size N",
-        )
-    return int(float(said[0])) if said.len() else None
-
-
-def _asked(heads: Sequence[Head], where: Mapping[str, object]) -> dict[str, str]:
-    """Return the values asked for as the text that a log would hold."""
-    for key, head in product(where, heads):
-        if not head.shows(key):
-            raise UsageError(
-                f"has no column {key!r} to choose rows by",
-                where=str(head.path),
-                fix=f"use one of {', '.join(head.keys)}",
-            )
-    return {key: text_of(value) or "" for key, value in where.items()}
-
-
-def _tokens_per_block(columns: Sequence[Column], size: int | None, asked: int | None) -> int | None:
-    if not any(column.target == "block_ids" for column in columns):
-        if asked is None:
-            return None
-        raise UsageError(
-            f"--block-size {asked}: no block ids are read from this log",
-            fix="map them with --map block_ids=COLUMN, or leave the option out",
-        )
-    if size is not None and not 0 < size < 2**16:
-        raise UsageError(f"--block-size {size}: not a block size", fix="use 1 to 65535")
-    return size
-
-
-def _t0(staged: Staged) -> int | None:
+def _t0(staged: Staged, before: int | None = None) -> int | None:
     """Return the absolute time of the first arrival, where the log's clock is the calendar's."""
     first = staged.first_ns or 0
-    return first if first >= _YEAR_1973_NS else None
+    return min(first, before or first) if first >= _YEAR_1973_NS else None
 
 
-def _publish_rejects(out: Path, rejects: pl.DataFrame) -> None:
-    """Write the rejects beside the trace, or remove those of an earlier run."""
+def _publish_rejects(out: Path, rejects: pl.DataFrame, *, earlier: bool = False) -> None:
+    """Write the rejects beside the trace, behind those of earlier logs or in place of them."""
     path = out.with_name(f"{out.name}.rejects.parquet")
+    if earlier and path.exists():
+        rejects = pl.concat([pl.read_parquet(path), rejects])
     if not rejects.height:
         path.unlink(missing_ok=True)
         return

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from workloadlab.ingestion.packing import opened
 from workloadlab.ingestion.parsing.json import Record, leaves
+from workloadlab.ingestion.readers.packing import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

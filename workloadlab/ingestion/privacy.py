@@ -21,6 +21,7 @@ __all__ = [
     "described_text",
     "named_labels",
     "plain_labels",
+    "shareable",
     "strange_labels",
 ]
 
@@ -38,6 +39,7 @@ SHORT_LOG = 20
 """Rows; in a longer log a label that occurs once is no label."""
 
 SHORT_NUMBER = 8
+LONG_LABEL = 64
 _NOT_A_LABEL = (
     r"^(?:sk-|pk-|rk-|sk_|pk_|gh[pousr]_|xox[a-z]-|AKIA|ASIA|AIza|eyJ|hf_|glpat-|ya29\.)",
     r"@.*[A-Za-z]",  # a mail address; model@20240229 is a version
@@ -138,3 +140,29 @@ def described_text(texts: Iterable[str]) -> list[str]:
     frame = pl.DataFrame({"text": list(texts)}, schema={"text": pl.String})
     kept = pl.when(looks_like_a_label(text)).then(text).otherwise(described(text))
     return frame.select(kept)["text"].to_list()
+
+
+def shareable(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the rows with every rare or long label replaced by an ordinal.
+
+    A label that fewer than five requests have may name a customer, and a long one may be text; both
+    become `model-1`, `model-2`, ... in order of first appearance.
+
+    Example:
+        >>> rows = pl.LazyFrame({"model": ["m"] * 5 + ["acme-secret"]})
+        >>> shareable(rows).collect()["model"].to_list()[-2:]
+        ['m', 'model-1']
+    """
+    present = [name for name in LABELS if name in frame.collect_schema()]
+    for name in present:
+        counts = (
+            frame.group_by(name, maintain_order=True)
+            .len()
+            .filter(pl.col(name).is_not_null())
+            .filter((pl.col("len") < REPEATED) | (pl.col(name).str.len_chars() > LONG_LABEL))
+            .collect()
+        )
+        ordinals = {label: f"{name}-{n}" for n, label in enumerate(counts[name], start=1)}
+        if ordinals:
+            frame = frame.with_columns(pl.col(name).replace(ordinals))
+    return frame

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from workloadlab.ingestion.numbers import Numbers
+from workloadlab.ingestion.sorting import sorted_rows
 from workloadlab.trace import COLUMNS, Flag
 
 if TYPE_CHECKING:
@@ -32,19 +34,35 @@ def finish(
     block_size: int | None,
     keep_ids: bool,
     clock: str | None = None,
+    origin_ns: int | None = None,
+    rows_before: int = 0,
+    numbers: Numbers | None = None,
 ) -> pl.LazyFrame:
     """Return the trace's rows, in arrival order, first arrival at 0, ids replaced.
 
     An id becomes the ordinal of its first appearance (`s0`, `s1`, ...): the same log gives the same
     bytes, and there is no key that could be found or lost. Block ids become dense integers likewise.
+
+    Args:
+        staged: the good rows.
+        source_format: name of the log format.
+        block_size: tokens per block id.
+        keep_ids: keep ids as they are.
+        clock: whose clock measured.
+        origin_ns: what arrivals are counted from; None for the first.
+        rows_before: requests that came before in a trace that grows.
+        numbers: the numbers that earlier logs gave to ids.
     """
+    numbers = numbers or Numbers()
+    if origin_ns is None:
+        origin_ns = staged.first_ns
     ordered = frame = _ordered(staged)
     flags = pl.col("flags") if "flags" in staged.filled else pl.lit(0, pl.UInt32)
     made = {
-        "row_id": pl.col("row_id"),
+        "row_id": pl.col("row_id") + rows_before,
         "source_format": pl.lit(source_format),
-        "arrival_ns": pl.col("arrival_ns") - staged.first_ns
-        if staged.first_ns is not None
+        "arrival_ns": pl.col("arrival_ns") - origin_ns
+        if origin_ns is not None
         else pl.lit(None, pl.Int64),
         "warmup": pl.lit(value=False),
         "flags": flags,
@@ -54,7 +72,7 @@ def finish(
     for name, letter in ORDINAL.items():
         if name not in staged.filled or (keep_ids and name != "request_id"):
             continue
-        frame, ordinal, again = _numbered(frame, ordered, name)
+        frame, ordinal, again = _numbered(frame, ordered, name, numbers)
         if not keep_ids:
             made[name] = letter + ordinal.cast(pl.String)
         if name == "request_id":
@@ -62,7 +80,7 @@ def finish(
     if clock and "ttft_ns" in staged.filled:
         made["ttft_clock"] = pl.when(pl.col("ttft_ns").is_not_null()).then(pl.lit(clock))
     if "block_ids" in staged.filled:
-        made["block_ids"] = _dense_blocks(ordered)
+        made["block_ids"] = _dense_blocks(ordered, numbers)
         made["block_size"] = pl.lit(block_size)
     return frame.select(
         made.get(name, pl.col(name)).cast(dtype).alias(name)
@@ -73,18 +91,15 @@ def finish(
 
 def _ordered(staged: Staged) -> pl.LazyFrame:
     """Return the rows sorted: `row_id` numbers them in source order, `_POSITION` in this one."""
-    rows = staged.rows().with_row_index("row_id")
-    if not staged.in_order and "arrival_ns" in staged.filled:
-        path = staged.folder / "ordered"
-        rows.sort("arrival_ns", maintain_order=True).sink_parquet(
-            path, compression="lz4", statistics=False
-        )
-        rows = pl.scan_parquet(path)
+    if staged.in_order or "arrival_ns" not in staged.filled:
+        rows = staged.rows().with_row_index("row_id")
+    else:
+        rows = sorted_rows(staged)
     return rows.with_row_index(_POSITION) if staged.filled & ORDINAL.keys() else rows
 
 
 def _numbered(
-    frame: pl.LazyFrame, ordered: pl.LazyFrame, name: str
+    frame: pl.LazyFrame, ordered: pl.LazyFrame, name: str, numbers: Numbers
 ) -> tuple[pl.LazyFrame, pl.Expr, pl.Expr]:
     """Give each distinct value of a column a number, in order of first appearance.
 
@@ -94,20 +109,20 @@ def _numbered(
     first, number = f"{name}_first", f"{name}_number"
     table = (
         ordered.filter(pl.col(name).is_not_null())
-        .group_by(name)
-        .agg(pl.col(_POSITION).min().alias(first))
-        .sort(first)
-        .with_row_index(number)
+        .group_by(pl.col(name).alias("id"))
+        .agg(pl.col(_POSITION).min().alias("first"))
+        .sort("first")
         .collect()
     )
-    if table.height == ordered.select(pl.col(name).count()).collect().item():
+    if not numbers.kept and table.height == ordered.select(pl.col(name).count()).collect().item():
         present = pl.col(name).is_not_null()
         return frame, pl.when(present).then(present.cum_sum() - 1), pl.lit(value=False)
+    table = numbers.number(name, table).rename({"id": name, "first": first, "number": number})
     frame = frame.join(table.lazy(), on=name, how="left", maintain_order="left")
     return frame, pl.col(number), pl.col(first) < pl.col(_POSITION)
 
 
-def _dense_blocks(ordered: pl.LazyFrame) -> pl.Expr:
+def _dense_blocks(ordered: pl.LazyFrame, numbers: Numbers) -> pl.Expr:
     """Renumber block ids from 0 in order of first appearance."""
     dense = (
         ordered.select(pl.col("block_ids").explode(empty_as_null=False, keep_nulls=False))
@@ -115,7 +130,8 @@ def _dense_blocks(ordered: pl.LazyFrame) -> pl.Expr:
         .collect()
         .to_series()
     )
-    numbers = pl.int_range(dense.len(), dtype=pl.UInt64, eager=True)
+    firsts = pl.DataFrame({"id": dense, "first": pl.int_range(dense.len(), eager=True)})
+    found = numbers.number("block_ids", firsts)["number"].cast(pl.UInt64)
     return pl.col("block_ids").list.eval(
-        pl.element().replace_strict(dense, numbers, return_dtype=pl.UInt64)
+        pl.element().replace_strict(dense, found, return_dtype=pl.UInt64)
     )

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.ingestion.packing import opened
+from workloadlab.ingestion.readers.packing import opened
+from workloadlab.ingestion.remote import fetched, is_remote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["BLOCK_BYTES", "BOM", "container", "find", "record_end", "text_blocks"]
 
@@ -27,26 +28,34 @@ _BINARY = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 STDIN = "-"
 
 
-def find(sources: str | Path | Sequence[str | Path], folder: Path) -> list[tuple[Path, bool]]:
+def find(
+    sources: str | Path | Sequence[str | Path],
+    folder: Path,
+    storage_options: Mapping[str, str] | None = None,
+) -> list[tuple[Path, bool]]:
     """Return the files that `sources` names, and whether a pattern or folder named them.
 
     Globs and folders are read in name order; `-` is stdin.
 
     Args:
         sources: what the user named: a path, a pattern, a list of them, or a frame.
-        folder: where stdin is kept while it is read.
+        folder: where stdin and remote files are kept while they are read.
+        storage_options: for remote files; see `fetched`.
 
     Raises:
-        UsageError: nothing there, or a file named twice.
+        UsageError: nothing there, not to be fetched, or a file named twice.
     """
     if type(sources).__module__.partition(".")[0] in ("polars", "pandas"):
         return [(_written(sources, folder), False)]
     named = [sources] if isinstance(sources, str | Path) else list(sources)
     if not named:
         raise UsageError("no source file is named", fix="name at least one log file")
-    paths = [
-        (path, path != Path(str(name))) for name in named for path in _expanded(str(name), folder)
-    ]
+    paths: list[tuple[Path, bool]] = []
+    for name in map(str, named):
+        if is_remote(name):
+            paths.append((fetched(name, folder, storage_options or {}), False))
+        else:
+            paths += [(path, path != Path(name)) for path in _expanded(name, folder)]
     seen: set[Path] = set()
     for path, _ in paths:
         if path.resolve() in seen:
@@ -61,7 +70,8 @@ def _written(frame: Any, folder: Path) -> Path:
 
     path = folder / "frame.parquet"
     if isinstance(frame, pl.LazyFrame):
-        frame = frame.collect()
+        frame.sink_parquet(path)
+        return path
     made = frame if isinstance(frame, pl.DataFrame) else pl.from_pandas(frame)
     made.write_parquet(path)
     return path

@@ -18,7 +18,7 @@ from workloadlab.scoring.saturation import saturation
 from workloadlab.scoring.scoreboard import Scoreboard
 from workloadlab.scoring.slices import slices_of
 from workloadlab.scoring.timings import read_timings
-from workloadlab.trace import RunInfo, Runs, Trace
+from workloadlab.trace import RunInfo, Runs, Trace, read_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,7 +111,7 @@ def open_runs(runs: Runs | Trace | str | Path) -> Runs:
     """
     if isinstance(runs, str | Path):
         path = Path(runs)
-        runs = Trace.open(path) if path.is_file() else Runs.open(path)
+        runs = Trace.open(path) if path.is_file() or read_parts(path) else Runs.open(path)
     if isinstance(runs, Runs):
         return runs
     runs.require("timings", "a score")

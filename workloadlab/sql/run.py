@@ -11,7 +11,7 @@ import polars as pl
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.sql.query_file import find_query, nearest
 from workloadlab.sql.sandbox import locked, sandbox, within
-from workloadlab.trace import COLUMNS, Runs, Trace
+from workloadlab.trace import COLUMNS, Runs, Trace, read_parts
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -104,7 +104,7 @@ def _open(trace: Trace | Runs | str | Path) -> tuple[Trace, ...]:
     if isinstance(trace, Trace):
         return (trace,)
     if isinstance(trace, str | Path):
-        if not Path(trace).is_dir():
+        if not Path(trace).is_dir() or read_parts(Path(trace)):
             return (Trace.open(trace),)
         trace = Runs.open(trace)
     if not trace.traces:
@@ -173,7 +173,7 @@ def _create_view(traces: tuple[Trace, ...], connection: DuckDBPyConnection) -> N
     """Create the view `trace` with every column of the schema, absent ones as typed nulls."""
     parts = []
     for i, trace in enumerate(traces):
-        if trace.path is None:
+        if trace.path is None or trace.path.is_dir():
             connection.register(f"rows_in_memory_{i}", trace.frame.collect())
             rows = f"rows_in_memory_{i}"
         else:

@@ -13,6 +13,7 @@ from workloadlab._version import __version__
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.shapes import ShapeError, build
 from workloadlab.trace.bounds import check_numbers
+from workloadlab.trace.parts import read_parts, scan_parts
 from workloadlab.trace.schema import CAPABILITIES, COLUMNS, GIVEN, REQUIRED, SCHEMA_VERSION
 from workloadlab.trace.store import scan_trace, write_trace
 
@@ -99,7 +100,7 @@ class Trace:
 
     @classmethod
     def open(cls, path: str | Path, *, verify: bool = True) -> Trace:
-        """Open a trace file; its rows are read when they are asked for.
+        """Open a trace file, or the folder of one that grows; rows are read when they are asked for.
 
         Args:
             path: the file.
@@ -111,7 +112,10 @@ class Trace:
             DataError: the file is not a trace, is damaged, or has another schema version.
         """
         path = Path(path)
-        frame, footer = scan_trace(path, verify=verify)
+        parts = read_parts(path)
+        frame, footer = (
+            scan_parts(path, parts, verify=verify) if parts else scan_trace(path, verify=verify)
+        )
         return cls(frame, Provenance.from_dict(footer, where=str(path)), path)
 
     @classmethod

@@ -80,8 +80,8 @@ def test_the_trace_comes_last(log: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     module = sys.modules["workloadlab.ingestion.ingest"]
     real = module._publish_rejects
 
-    def watched(target: Path, rejects: pl.DataFrame) -> None:
-        real(target, rejects)
+    def watched(target: Path, rejects: pl.DataFrame, **options: bool) -> None:
+        real(target, rejects, **options)
         assert visible(log.parent) == ["log.csv", "out.trace.rejects.parquet"]
 
     monkeypatch.setattr(module, "_publish_rejects", watched)

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError
-from workloadlab.ingestion.packing import opened
+from workloadlab.ingestion.readers.packing import opened
 from workloadlab.trace import engine_facts
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError
-from workloadlab.ingestion.packing import opened
 from workloadlab.ingestion.parsing.fields import is_preamble, records
 from workloadlab.ingestion.readers.chunk import (
     PLACES,
@@ -19,6 +18,7 @@ from workloadlab.ingestion.readers.chunk import (
     piecewise,
     rejected,
 )
+from workloadlab.ingestion.readers.packing import opened
 from workloadlab.ingestion.sources import BOM, text_blocks
 
 if TYPE_CHECKING:

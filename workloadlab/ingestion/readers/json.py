@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.ingestion.inspect import stem
-from workloadlab.ingestion.packing import opened
 from workloadlab.ingestion.parsing.json import Record, looked_up, records, text_of, values
 from workloadlab.ingestion.parsing.values import NO_BLOCKS, hashed_block
 from workloadlab.ingestion.readers.chunk import (
@@ -21,6 +20,7 @@ from workloadlab.ingestion.readers.chunk import (
     piecewise,
     rejected,
 )
+from workloadlab.ingestion.readers.packing import opened
 from workloadlab.ingestion.readers.parquet import nested
 from workloadlab.ingestion.sources import text_blocks
 

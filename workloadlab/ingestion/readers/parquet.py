@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.errors import DataError
-from workloadlab.ingestion.packing import unbroken
 from workloadlab.ingestion.readers.chunk import Chunk, Reading, inside
+from workloadlab.ingestion.readers.packing import unbroken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ import polars as pl
 from workloadlab.errors import DataError
 from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.words import minus
-from workloadlab.ingestion.packing import opened
+from workloadlab.ingestion.readers.packing import opened
 from workloadlab.trace import engine_facts
 
 if TYPE_CHECKING:

@@ -1,0 +1,128 @@
+"""How each file of a log is read: its columns with their units, its conditions, its block size."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+from workloadlab.errors import UsageError
+from workloadlab.ingestion.clean import Rules
+from workloadlab.ingestion.columns import plan, targets
+from workloadlab.ingestion.formats.trees import pruned
+from workloadlab.ingestion.formats.words import Only
+from workloadlab.ingestion.parsing.json import text_of
+from workloadlab.ingestion.parsing.values import is_number
+from workloadlab.trace import GIVEN
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from workloadlab.ingestion.formats import Column, Format
+    from workloadlab.ingestion.inspect import Head
+
+__all__ = ["asked_for", "rules_of"]
+
+
+def rules_of(
+    heads: Sequence[Head],
+    log_format: Format,
+    words: Mapping[str, str],
+    units: Mapping[str, str] | None,
+    block_size: int | None,
+    asked: Mapping[str, str],
+) -> list[Rules]:
+    """Plan every file; each is read by its own keys and units, but all on one kind of clock.
+
+    Raises:
+        UsageError: a file does not fit its format, the user's words, or the other files.
+    """
+    given = targets(units, "--unit")
+    size = _said_block_size(heads[0], log_format) if block_size is None else block_size
+    conditions = (*log_format.where, *(Only(key, key, (text,)) for key, text in asked.items()))
+    rules = []
+    for head in heads:
+        if head.container not in log_format.containers:
+            raise UsageError(
+                f"is {head.container}; {log_format.name} logs are {', '.join(log_format.containers)}",
+                where=str(head.path),
+                fix="leave --format out, or use --format generic with --map",
+            )
+        columns = plan(head, log_format, words, given, block_size=size)
+        kept = conditions
+        if head.container in ("csv", "parquet"):
+            left = (pruned(condition, head.shows) for condition in conditions)
+            kept = tuple(each for each in left if isinstance(each, Only))
+        whole = not (log_format.merge_by or log_format.innermost or log_format.rooted)
+        rules.append(
+            Rules(
+                columns,
+                kept,
+                _tokens_per_block(columns, size, block_size),
+                tuple(name for name in GIVEN if name not in log_format.nullable),
+                whole=whole,
+                local_blocks=log_format.local_blocks,
+            )
+        )
+    _check_clocks(heads, rules)
+    return rules
+
+
+def _check_clocks(heads: Sequence[Head], rules: Sequence[Rules]) -> None:
+    """Refuse files of which some have the time of day and others count from a start."""
+    kinds = [
+        (head, column.why == "numbers from a start" and column.unit)
+        for head, each in zip(heads, rules, strict=True)
+        for column in each.columns
+        if column.target == "arrival_ns"
+    ]
+    for head, kind in kinds[1:]:
+        if bool(kind) != bool(kinds[0][1]) or (kind and kind != kinds[0][1]):
+            raise UsageError(
+                f"does not count its arrivals as {kinds[0][0].path} does: one has dates or epochs, "
+                "the other numbers from a start, or another unit",
+                where=str(head.path),
+                fix="ingest them apart, or settle the difference with --map and --unit",
+            )
+
+
+def _said_block_size(head: Head, log_format: Format) -> int | None:
+    """Return the format's block size, or the one that the log says."""
+    if not isinstance(log_format.block_size, str):
+        return log_format.block_size
+    said = head.table([log_format.block_size]).to_series().drop_nulls()
+    if said.len() and not is_number(said[0]):
+        raise UsageError(
+            f"says {log_format.block_size} is {said[0][:40]!r}, which is no number of tokens",
+            where=str(head.path),
+            fix="say it: --block-size N",
+        )
+    return int(float(said[0])) if said.len() else None
+
+
+def asked_for(heads: Sequence[Head], where: Mapping[str, object]) -> dict[str, str]:
+    """Return the values asked for as the text that a log would hold.
+
+    Raises:
+        UsageError: a file has no such column.
+    """
+    for key, head in product(where, heads):
+        if not head.shows(key):
+            raise UsageError(
+                f"has no column {key!r} to choose rows by",
+                where=str(head.path),
+                fix=f"use one of {', '.join(head.keys)}",
+            )
+    return {key: text_of(value) or "" for key, value in where.items()}
+
+
+def _tokens_per_block(columns: Sequence[Column], size: int | None, asked: int | None) -> int | None:
+    if not any(column.target == "block_ids" for column in columns):
+        if asked is None:
+            return None
+        raise UsageError(
+            f"--block-size {asked}: no block ids are read from this log",
+            fix="map them with --map block_ids=COLUMN, or leave the option out",
+        )
+    if size is not None and not 0 < size < 2**16:
+        raise UsageError(f"--block-size {size}: not a block size", fix="use 1 to 65535")
+    return size
