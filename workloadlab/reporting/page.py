@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.reporting.csv_data import csv_of
 from workloadlab.reporting.facts import BAND, REFERENCE
 from workloadlab.reporting.summary import summary_of
 from workloadlab.trace import write_atomically
@@ -75,11 +76,22 @@ def render(summary: Summary, date: str = "") -> str:
         for section in summary.sections
         for plot in section.plots
     }
+    tables = {
+        plot.id: _base64(csv_of(plot.drawing))
+        for section in summary.sections
+        for plot in section.plots
+        if plot.drawing
+    }
     facts = summary.to_dict()
     document = json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return environment.get_template("page.html.jinja").render(
         facts=facts,
         date=date,
         drawings=drawings,
-        document=base64.b64encode(document.encode()).decode("ascii"),
+        tables=tables,
+        document=_base64(document),
     )
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode("ascii")

@@ -5,28 +5,22 @@ from __future__ import annotations
 import base64
 import json
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
-import numpy as np
 import polars as pl
 import pytest
-from support.runs import run_info
+from support.pages import EVIL, make_parts
 
 import workloadlab
 from workloadlab import LatencyModel, Trace, characterize
 from workloadlab.errors import UsageError
 from workloadlab.reporting import report, summarise
-from workloadlab.scoring import SLO, score
-from workloadlab.trace import Provenance, Runs
 
-EVIL = '<script>alert("x")</script>&$a_1$.12345678'
 SORT = (files("workloadlab.reporting") / "templates" / "sort.js").read_text()
 VOID = {"meta", "link", "br", "img", "input", "hr"}
-MS = 1_000_000
 
 
 class Page(HTMLParser):
@@ -53,30 +47,6 @@ class Page(HTMLParser):
 
     def handle_data(self, data):
         self.words.append(data)
-
-
-def make_parts(name="chat.csv", routers=("one", "two")):
-    draw = np.random.default_rng(0)
-    n = 300
-    columns = {
-        "arrival_ns": np.sort(draw.integers(0, 600_000 * MS, n)),
-        "input_tokens": draw.integers(1, 5000, n),
-        "output_tokens": draw.integers(1, 300, n),
-    }
-    provenance = Provenance(reader="csv", sources=[{"path": f"/logs/{name}", "rows": n}])
-    trace = Trace.from_frame(pl.DataFrame(columns), provenance=provenance)
-    infos, outcomes = [], []
-    for number, router in enumerate(routers):
-        ttft = draw.integers(20 * MS, 400 * MS, n) + number * MS
-        timings = {"ttft_ns": ttft, "e2e_ns": ttft + 20 * MS * columns["output_tokens"],
-                   "outcome": ["ok"] * n, "instance_id": ["pool/0"] * n}  # fmt: skip
-        infos.append(run_info(router))
-        outcomes.append(Trace.from_frame(pl.DataFrame(columns | timings)))
-    runs = Runs(
-        tuple(infos), tuple(outcomes), {"pool": [{"name": name, "instances": 1, "latency": name}]}
-    )
-    model = replace(LatencyModel.load("rtxpro6000-llama-3.1-8b"), name=name, model=name, gpu=name)
-    return [characterize(trace), model, score(runs, slo=SLO(ttft_s=0.2)), runs]
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +92,7 @@ def test_nothing_is_fetched_and_only_tables_sort(page, request):
     for _, name, value in parsed.attributes:
         assert not name.startswith("on")
         if name in ("src", "href", "xlink:href", "action", "poster"):
-            assert value.startswith(("#", "data:application/json;base64,"))
+            assert value.startswith(("#", "data:application/json;base64,", "data:text/csv;base64,"))
     assert "@import" not in written
     assert not re.search(r"url\((?!#)", written)
 

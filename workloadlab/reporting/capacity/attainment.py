@@ -52,6 +52,8 @@ class Attainment:
             counts, shares, lows, highs = zip(*curve.points, strict=True)
             axes.plot(counts, shares, marker="o", markersize=4.5, **style)
             axes.vlines(counts, lows, highs, color=style["color"], linewidth=1.0)
+        tried = [point[0] for curve in self.curves for point in curve.points]
+        axes.set_xlim(min(tried, default=1) - 0.5, max(tried, default=1) + 0.5)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         share_axis(axes)
         axes.set_xlabel("instances")
