@@ -58,7 +58,7 @@ bench: $(DEV)  ## measure speed; prints a table and writes bench.json
 accuracy: $(DEV)  ## replay the real runs in reach and write docs/accuracy.md
 	@PYTHONPATH=tests $(BIN)/python tests/bench/accuracy.py
 
-paper: $(DEV)  ## the study of the founding paper: routers by KV size, with intervals
+paper: $(DEV)  ## simulate the founding paper's study and write docs/paper.md
 	@$(BIN)/python tests/bench/paper_table.py
 
 clean:  ## remove what the other targets made

@@ -11,6 +11,9 @@ from numba import njit
 from workloadlab.latency import LatencyModel, RequestModel
 from workloadlab.routing import INSTANCE, REQUEST, SHELF, empty_memory, router
 from workloadlab.routing.families.model_predictions import SIGNALS
+from workloadlab.routing.learned.artefact import LearnedRouter
+from workloadlab.routing.learned.terms import TERMS
+from workloadlab.routing.learned.trees import FEATURES
 from workloadlab.simulation import Cluster
 from workloadlab.simulation.engine.arrays import queues, slots
 from workloadlab.simulation.engine.lane import run_lane
@@ -50,6 +53,7 @@ def _scene(count):
     views, offers = np.zeros(count, INSTANCE), np.zeros(OFFERS, REQUEST)
     views["index"], views["fits"] = np.arange(count), 1
     views["kv_blocks"], views["block_size"], views["max_num_seqs"] = 4000, 16, 256
+    views["relative_speed"] = 1.0
     for name, most in (("in_flight", 60), ("running", 40), ("waiting", 20), ("queued_tokens", 9000),
                        ("output_tokens_left", 9000), ("context_tokens", 30_000),
                        ("kv_blocks_used", 3900), ("cached_tokens", 1600),
@@ -148,6 +152,24 @@ def request_model(trees=100, levels=4):
     return RequestModel(name="random", features=tuple(SIGNALS), coefficients=coefficients)
 
 
+def learned_routers(trees=40, levels=4):
+    """A linear router with every cost and rule, and one of full trees with thresholds anywhere."""
+    rules = {
+        "step_s": 0.01, "prefill_token_s": 6e-5, "decode_seq_s": 1e-5, "decode_context_s": 8e-8,
+        "cap_weight": 0.7, "cap_times": 1.5, "cap_floor_s": 0.02, "hold_ratio": 0.5,
+    }  # fmt: skip
+    rng, inner = np.random.default_rng(0), trees * (2**levels - 1)
+    body = {
+        "features": list(FEATURES), "constant": 0.0, "levels": levels,
+        "feature": rng.integers(0, len(FEATURES), inner).tolist(),
+        "threshold": rng.exponential(0.5, inner).tolist(),
+        "leaf": rng.normal(size=trees * 2**levels).tolist(),
+    }  # fmt: skip
+    linear = LearnedRouter(name="learned, linear", rules=rules, body=dict.fromkeys(TERMS, 1.0))
+    forest = LearnedRouter(name="learned, 40 trees", form="trees", rules=rules, body=body)
+    return [linear.router(), forest.router()]
+
+
 def run() -> list[dict]:
     """Return one row per router and number of instances, and what the look-up of prefixes costs."""
     lookups = [
@@ -168,6 +190,6 @@ def run() -> list[dict]:
     return lookups + [
         {"name": f"{name}, {count} instances", "value": round(nanoseconds(policy, count), 1),
          "unit": "ns/decision", "detail": policy.family}
-        for name, policy in SHELF.items()
+        for name, policy in [*SHELF.items(), *((one.name, one) for one in learned_routers())]
         for count in (8, 100)
     ]  # fmt: skip

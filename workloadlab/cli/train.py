@@ -92,7 +92,7 @@ def command(
     from workloadlab.trace import Trace
 
     if explain is not None:
-        click.echo(load_learned(explain).explain())
+        click.echo(_explained(load_learned(explain)))
         return
     if target == "output-length" and trace is not None:
         _lengths(Trace.open(trace), out, as_json)
@@ -169,4 +169,11 @@ def _progress() -> Callable[[str], None]:
 def _text(router: LearnedRouter) -> str:
     from workloadlab.learning import card_table
 
-    return "\n".join([router.verdict, "", router.explain(), "", card_table(router.card)])
+    return "\n".join([router.verdict, "", _explained(router), "", card_table(router.card)])
+
+
+def _explained(router: LearnedRouter) -> str:
+    """Return the formula, and which signals drive it."""
+    from workloadlab.learning.importance import drivers_text
+
+    return "\n".join(filter(None, [router.explain(), drivers_text(router.provenance)]))

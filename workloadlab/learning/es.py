@@ -9,6 +9,7 @@ import numpy as np
 from workloadlab.errors import UnsupportedError
 from workloadlab.learning.found import Found
 from workloadlab.learning.gradients import gradients_of
+from workloadlab.routing import SHELF
 from workloadlab.routing.learned.artefact import LearnedRouter
 from workloadlab.routing.learned.rules import RULES
 from workloadlab.routing.learned.terms import GRADIENTS, TERMS
@@ -29,6 +30,9 @@ STARTS: dict[str, tuple[str, ...]] = {
     "least_requests": ("batch",),
 }
 """Heuristics that the linear form holds: the costs that count in each. The best begins the search."""
+
+SHIPPED = "mixing_seconds"
+"""The heuristic that also begins with its numbers as shipped: blind to speeds, without a cap."""
 
 GENERATIONS, OFFSPRING = 60, 14
 SIGMA = 0.6
@@ -55,10 +59,26 @@ _PATIENCE = 1 / 3
 
 
 def start_of(heuristic: str) -> Floats:
-    """Return the point of a heuristic, with traces of all else."""
-    counted = STARTS[heuristic]
-    weights = [np.log(0.5) + _TRACE * (name not in counted) for name in TERMS]
-    return np.array([*(start for start, _ in _OPTIONS.values()), *weights])
+    """Return the point of a heuristic in seconds of the cluster, with traces of all else."""
+    return _point(dict.fromkeys(STARTS[heuristic], 0.5), {})
+
+
+def shipped_start(gradients: Sequence[float]) -> Floats:
+    """Return the point of `mixing_seconds` with the numbers that it ships with.
+
+    Prompts weigh more there than the steps of a fast GPU say, which keeps sizes apart.
+    """
+    alpha, *shipped = SHELF[SHIPPED].params
+    _, g1, g2, g3 = (alpha * a / b for a, b in zip((0.0, *shipped), gradients, strict=True))
+    weights = dict.fromkeys(("wait", "prefill", "stall"), g1) | {"slow_batch": g2}
+    weights |= dict.fromkeys(("context", "slow_context"), g3)
+    return _point(weights, {"speed": 0.0, "cap_weight": _TRACE})
+
+
+def _point(weights: dict[str, float], options: dict[str, float]) -> Floats:
+    least = min(weights.values()) * np.exp(_TRACE)
+    started = {name: start for name, (start, _) in _OPTIONS.items()} | options
+    return np.array([*started.values(), *(np.log(weights.get(name, least)) for name in TERMS)])
 
 
 def router_at(point: Floats, gradients: Sequence[float], *, holds: bool) -> LearnedRouter:
@@ -93,7 +113,8 @@ def evolve(problem: Problem, *, generations: int | None, seed: int) -> Found:
         ) from error
     gradients, generations = gradients_of(problem.cluster), generations or GENERATIONS
 
-    starts = [(start_of(name), holds) for name in STARTS for holds in (False, True)]
+    points = [shipped_start(gradients), *map(start_of, STARTS)]
+    starts = [(point, holds) for point in points for holds in (False, True)]
     begun = [router_at(start, gradients, holds=holds) for start, holds in starts]
     best, holds = starts[int(np.argmin(problem.training_losses(begun)))]
 

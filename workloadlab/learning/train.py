@@ -16,9 +16,11 @@ from workloadlab.learning.card import card_of
 from workloadlab.learning.es import evolve
 from workloadlab.learning.found import RunFolder
 from workloadlab.learning.imitation import imitate
+from workloadlab.learning.importance import importance_of
 from workloadlab.learning.problem import LOADS, silent, stated
 from workloadlab.learning.seeds import best_of_seeds
 from workloadlab.routing.learned.artefact import HEURISTIC, LearnedRouter
+from workloadlab.routing.learned.forms import FORMS
 from workloadlab.routing.learned.rules import DOMAIN, NOTES
 from workloadlab.simulation.engine.run import replay_lane
 from workloadlab.simulation.metrics import Targets
@@ -125,6 +127,8 @@ def train(
         router = LearnedRouter(name=name, form=HEURISTIC, body={"router": rival})
     else:
         domain = _domain(problem, trained.router)
+        if trained.router.form in FORMS:
+            facts["importance"] = importance_of(trained.router.router(), problem.selection[0])
         router = replace(trained.router, name=name, needs=problem.needs, domain=domain)
     say("testing on the last block")
     return replace(router, card=card_of(router.router(), problem), provenance=facts)
