@@ -99,3 +99,18 @@ def test_mistakes_are_one_sentence_and_exit_2(run, log, words, said):
     assert (code, out) == (2, "")
     assert said in err
     assert "Traceback" not in err
+
+
+def test_a_replay_counts_the_prompts_that_its_model_cannot_read(run, tmp_path):
+    long = requests_at([0, 1, 2], input_tokens=[10, 4095, 5000]).save(tmp_path / "long.trace")
+    code, _, err = run("replay", str(long.path), "--latency", "a100-llama-2-7b", "--json")
+    assert code == 0
+    assert err.splitlines()[0] == (
+        "warning: 1 of 3 prompts leave no room for an answer in max_model_len = 4,096 and are rejected; "
+        "max_model_len = inf in the cluster file takes the limit away"
+    )
+    (tmp_path / "c.toml").write_text(
+        '[[pool]]\nlatency = "a100-llama-2-7b"\ninstances = 1\nmax_model_len = inf\n'
+    )
+    code, _, err = run("replay", str(long.path), "--cluster", "c.toml", "--json")
+    assert (code, "prompts" in err) == (0, False)

@@ -141,6 +141,7 @@ def command(
     if trace is None:
         raise UsageError("no trace to replay", fix="workloadlab replay TRACE --cluster FILE")
     from workloadlab.scoring import Measure, score
+    from workloadlab.simulation.preparation import too_long
     from workloadlab.trace import Trace, check_target
 
     if out:
@@ -156,6 +157,8 @@ def command(
         "seeds": seeds,
         "threads": threads,
     }
+    if refused := too_long(opened, cluster):
+        say(f"warning: {refused}")
     with say_warnings(ContradictionWarning):
         runs = _replay(opened, cluster, _split(routers), setting, sessions, _split(records))
     if out:

@@ -44,6 +44,7 @@ def cluster_text(
     why = {
         **dict.fromkeys(ships, f"as {label} ships"),
         "kv_blocks": "what fits beside the weights",
+        "max_model_len": "the context of the model",
         "engine": "the newest known",
         **dict.fromkeys(given, "given"),
         **dict.fromkeys(logged, "from the log"),
@@ -57,6 +58,8 @@ def cluster_text(
             lines.append(
                 "# kv_blocks: no limit, for the GPU or the shape of the model is not known"
             )
+        elif name == "max_model_len" and value is None:
+            lines.append("# max_model_len: no limit, for the model is not known")
         elif name in why or name in ("name", "instances"):
             lines.append(_line(name, value, why.get(name, "default")))
     return "\n".join(["[[pool]]", *lines, ""])

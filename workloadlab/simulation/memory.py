@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workloadlab.latency.hardware.gpus import Gpu
     from workloadlab.simulation.pool import Pool
 
-__all__ = ["AUTO", "blocks_that_fit", "gpu_named", "refuse_more_than_memory"]
+__all__ = ["AUTO", "blocks_that_fit", "context_of", "gpu_named", "refuse_more_than_memory"]
 
 AUTO = "auto"
 """The KV cache in the format of the model: 16 bits, for quantized weights too."""
@@ -61,6 +61,15 @@ def _place(pool: Pool) -> _Place:
     ranks = model.system.get("expert_parallel", 1)
     held = "bf16" if kv_dtype == AUTO else kv_dtype
     return (model.gpu, model.model, model.dtype, model.tp, ranks, pool.block_size, held)
+
+
+@lru_cache
+def context_of(model: str) -> int | None:
+    """Return the most tokens that a request to a model may have, None where it is unknown."""
+    try:
+        return ModelGeometry.named(model).context
+    except UsageError:
+        return None
 
 
 @lru_cache

@@ -14,7 +14,12 @@ from workloadlab.latency.step import CAPTURED_TOKENS
 from workloadlab.latency.step_terms import NO_TERMS
 from workloadlab.simulation.engine.record_types import BATCHINGS, ENDS, ORDERS
 from workloadlab.simulation.engines import ENTRY_POINTS, engine_named, shipped
-from workloadlab.simulation.memory import AUTO, blocks_that_fit, refuse_more_than_memory
+from workloadlab.simulation.memory import (
+    AUTO,
+    blocks_that_fit,
+    context_of,
+    refuse_more_than_memory,
+)
 
 __all__ = ["DEFAULT_SEQUENCE_OVERHEAD_S", "DEFAULT_STEP_OVERHEAD_S", "UNLIMITED", "Pool"]
 
@@ -68,7 +73,8 @@ class Pool:
         max_num_batched_tokens: token budget of a step, at least one for each of them.
         max_num_active_seqs: most sequences that run, where that is less than an engine has room for.
         max_model_len: most tokens of a request. A longer prompt is rejected, and one that leaves no
-            token for the output; the output ends where it is reached. None for no limit.
+            token for the output; the output ends where it is reached. Left out, the longest context of
+            the latency model's model; `inf`, or an unknown model, for no limit.
         long_prefill_token_threshold: most prompt tokens of one sequence in a step, unless it is the only
             request; 0 for no limit but the budget, as in vLLM.
         batching: "chunked" serves the running first and fills the budget with chunks of prompts (vLLM
@@ -141,7 +147,7 @@ class Pool:
     max_num_seqs: int = None  # type: ignore[assignment]
     max_num_batched_tokens: int = None  # type: ignore[assignment]
     max_num_active_seqs: int | None = None
-    max_model_len: int | None = None
+    max_model_len: float | None = None
     long_prefill_token_threshold: int = 0
     prefill_schedule_interval: int = 1
     batching: str = "chunked"
@@ -212,6 +218,8 @@ class Pool:
             object.__setattr__(self, "sequence_overhead_s", each)
         if self.kv_blocks is None:
             object.__setattr__(self, "kv_blocks", blocks_that_fit(self))
+        if self.max_model_len is None:
+            object.__setattr__(self, "max_model_len", context_of(self.latency.model))
 
     def _wrong(self, key: str, fix: str) -> UsageError:
         return UsageError(f"pool {self.name!r}: {key} = {getattr(self, key)!r}", fix=fix)
@@ -264,7 +272,7 @@ class Pool:
     @property
     def most_tokens(self) -> int:
         """Most tokens of a request, a very large number where there is no limit."""
-        return self.max_model_len or UNLIMITED
+        return UNLIMITED if self.max_model_len in (None, math.inf) else int(self.max_model_len)
 
     @property
     def most_in_flight(self) -> int:
@@ -339,6 +347,7 @@ class Pool:
         return {
             **{key.name: getattr(self, key.name) for key in fields(self)},
             "kv_blocks": self.blocks if self.limited else None,
+            "max_model_len": None if self.max_model_len == math.inf else self.max_model_len,
             "latency": self.latency.name,
             "models": list(self.models),
         }

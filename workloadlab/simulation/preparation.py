@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation.workload import Workload
     from workloadlab.trace import Trace
 
-__all__ = ["workload_and_cluster"]
+__all__ = ["too_long", "workload_and_cluster"]
 
 
 def workload_and_cluster(
@@ -52,6 +52,20 @@ def workload_and_cluster(
     simulated = _caching_by(cluster, workload) if caching else cluster
     _check_pools(simulated, workload)
     return workload, simulated
+
+
+def too_long(trace: Trace, cluster: Cluster) -> str:
+    """Say how many prompts no pool takes; "" if each has one."""
+    most = max(pool.most_tokens for pool in cluster.pools)
+    if not trace.supports("input"):
+        return ""
+    long = int((trace.read("input_tokens")["input_tokens"].to_numpy() >= most).sum())
+    if not long:
+        return ""
+    return (
+        f"{long:,} of {trace.requests:,} prompts leave no room for an answer in max_model_len = "
+        f"{most:,} and are rejected; max_model_len = inf in the cluster file takes the limit away"
+    )
 
 
 def _caching_by(cluster: Cluster, workload: Workload) -> Cluster:

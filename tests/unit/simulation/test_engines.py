@@ -11,8 +11,9 @@ from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import LatencyModel, ModelGeometry
 from workloadlab.latency.hardware.gpus import find_gpu
 from workloadlab.latency.hardware.limits import kv_blocks
-from workloadlab.simulation import Cluster, Pool
+from workloadlab.simulation import Cluster, Pool, replay
 from workloadlab.simulation.engines import ENGINES, engine_named
+from workloadlab.trace import Trace
 
 BY_HAND = LatencyModel.linear(constant_s=0.01)
 
@@ -194,3 +195,33 @@ def test_a_resolved_pool_resolves_to_itself():
     assert replace(pool) == pool
     shown = pool.to_dict()
     assert all(shown[key] is not None for key in ("kv_blocks", "max_num_seqs", "block_size"))
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [
+        ("meta-llama/Llama-2-7b-hf", 4096),
+        ("meta-llama/Llama-3.1-8B-Instruct", 131072),
+        ("Qwen/Qwen3-30B-A3B", 40960),
+        ("mine", None),
+    ],
+)
+def test_requests_are_as_long_as_the_model_reads(model, most):
+    latency = replace(BY_HAND, model=model)
+    assert Pool(latency=latency).max_model_len == most
+    assert Pool(latency=latency, max_model_len=99).max_model_len == 99
+    without = Pool(latency=latency, max_model_len=math.inf)
+    assert (without.most_tokens, without.to_dict()["max_model_len"]) == (1 << 40, None)
+
+
+def test_a_longer_prompt_is_rejected_as_by_vllm_and_the_limit_can_be_taken_away():
+    latency = replace(BY_HAND, model="meta-llama/Llama-2-7b-hf")
+    trace = Trace.of([(0, 4095, 5), (0, 4096, 5)])
+    limited, free = Cluster.uniform(1, latency), Cluster.uniform(1, latency, max_model_len=math.inf)
+    outcomes = [
+        replay(trace, cluster, routers=["round_robin"]).traces[0].read("outcome", "output_tokens")
+        for cluster in (limited, free)
+    ]
+    assert outcomes[0]["outcome"].to_list() == ["ok", "rejected"]
+    assert outcomes[0]["output_tokens"][0] == 1
+    assert outcomes[1]["outcome"].to_list() == ["ok", "ok"]

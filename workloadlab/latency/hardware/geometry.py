@@ -26,6 +26,8 @@ class ModelGeometry:
         head_dim: width of one head.
         intermediate: width of the feed-forward block; of one expert where there are experts.
         vocab: vocabulary size.
+        context: most tokens of a request, None where it is not known; of models whose `-Instruct` has
+            another, the base model's.
         experts: routed experts per layer, 0 for a dense model.
         experts_per_token: experts that each token activates, 0 for a dense model.
         dtype: of the weights, such as `bf16` or `fp8`.
@@ -45,6 +47,7 @@ class ModelGeometry:
     head_dim: int
     intermediate: int
     vocab: int
+    context: int | None = None
     experts: int = 0
     experts_per_token: int = 0
     dtype: str = "bf16"
@@ -112,6 +115,7 @@ class ModelGeometry:
             head_dim=size("head_dim", default=hidden // heads),
             intermediate=size(*widths, "intermediate_size"),
             vocab=size("vocab_size"),
+            context=_context(facts),
             experts=experts,
             experts_per_token=size("num_experts_per_tok", default=0 if not experts else None),
             dtype=_dtype(facts),
@@ -188,6 +192,18 @@ def _dtype(facts: dict[str, Any]) -> str:
     return _STORED.get(str(facts.get("torch_dtype") or facts.get("dtype")), "bf16")
 
 
+def _context(facts: dict[str, Any]) -> int | None:
+    """Return the longest context as vLLM derives it; a stretched rotary embedding reaches farther."""
+    most = facts.get("max_position_embeddings")
+    if not isinstance(most, int):
+        return None
+    rope = facts.get("rope_scaling") or {}
+    if rope.get("rope_type", rope.get("type")) not in _STRETCHED:
+        return most
+    return int(rope.get("original_max_position_embeddings", most) * rope.get("factor", 1.0))
+
+
+_STRETCHED = ("yarn", "linear", "dynamic")
 _QUANTIZED = {"fp8": "fp8", "awq": "int4", "gptq": "int4", "mxfp4": "fp4", "nvfp4": "fp4"}
 _STORED = {"float16": "fp16", "float32": "fp32", "bfloat16": "bf16"}
 
@@ -201,34 +217,35 @@ _FIELDS = (
     "head_dim",
     "intermediate",
     "vocab",
+    "context",
     "experts",
     "experts_per_token",
 )
 
 # Each row is the config.json of the model of that id on huggingface.co.
 _KNOWN: dict[str, tuple[int, ...]] = {
-    "codellama/CodeLlama-34b-Instruct-hf": (48, 8192, 64, 8, 128, 22016, 32000),
-    "meta-llama/Llama-2-7b-hf": (32, 4096, 32, 32, 128, 11008, 32000),
-    "meta-llama/Llama-2-13b-hf": (40, 5120, 40, 40, 128, 13824, 32000),
-    "meta-llama/Llama-2-70b-hf": (80, 8192, 64, 8, 128, 28672, 32000),
-    "meta-llama/Meta-Llama-3-8B": (32, 4096, 32, 8, 128, 14336, 128256),
-    "meta-llama/Meta-Llama-3-70B": (80, 8192, 64, 8, 128, 28672, 128256),
-    "meta-llama/Llama-3.1-8B": (32, 4096, 32, 8, 128, 14336, 128256),
-    "meta-llama/Llama-3.1-70B": (80, 8192, 64, 8, 128, 28672, 128256),
-    "meta-llama/Llama-3.3-70B-Instruct": (80, 8192, 64, 8, 128, 28672, 128256),
-    "meta-llama/Llama-3.1-405B": (126, 16384, 128, 8, 128, 53248, 128256),
-    "mistralai/Mistral-7B-v0.1": (32, 4096, 32, 8, 128, 14336, 32000),
-    "mistralai/Mixtral-8x7B-v0.1": (32, 4096, 32, 8, 128, 14336, 32000, 8, 2),
-    "mistralai/Mixtral-8x22B-v0.1": (56, 6144, 48, 8, 128, 16384, 32000, 8, 2),
-    "microsoft/Phi-mini-MoE-instruct": (32, 4096, 32, 8, 128, 960, 32064, 16, 2),
-    "Qwen/Qwen2-7B": (28, 3584, 28, 4, 128, 18944, 152064),
-    "Qwen/Qwen2.5-7B": (28, 3584, 28, 4, 128, 18944, 152064),
-    "Qwen/Qwen2.5-32B": (64, 5120, 40, 8, 128, 27648, 152064),
-    "Qwen/Qwen2.5-72B": (80, 8192, 64, 8, 128, 29568, 152064),
-    "Qwen/Qwen3-8B": (36, 4096, 32, 8, 128, 12288, 151936),
-    "Qwen/Qwen3-14B": (40, 5120, 40, 8, 128, 17408, 151936),
-    "Qwen/Qwen3-32B": (64, 5120, 64, 8, 128, 25600, 151936),
-    "Qwen/Qwen3-30B-A3B": (48, 2048, 32, 4, 128, 768, 151936, 128, 8),
-    "Qwen/Qwen3-30B-A3B-Instruct-2507": (48, 2048, 32, 4, 128, 768, 151936, 128, 8),
-    "Qwen/Qwen3-235B-A22B": (94, 4096, 64, 4, 128, 1536, 151936, 128, 8),
+    "codellama/CodeLlama-34b-Instruct-hf": (48, 8192, 64, 8, 128, 22016, 32000, 16384),
+    "meta-llama/Llama-2-7b-hf": (32, 4096, 32, 32, 128, 11008, 32000, 4096),
+    "meta-llama/Llama-2-13b-hf": (40, 5120, 40, 40, 128, 13824, 32000, 4096),
+    "meta-llama/Llama-2-70b-hf": (80, 8192, 64, 8, 128, 28672, 32000, 4096),
+    "meta-llama/Meta-Llama-3-8B": (32, 4096, 32, 8, 128, 14336, 128256, 8192),
+    "meta-llama/Meta-Llama-3-70B": (80, 8192, 64, 8, 128, 28672, 128256, 8192),
+    "meta-llama/Llama-3.1-8B": (32, 4096, 32, 8, 128, 14336, 128256, 131072),
+    "meta-llama/Llama-3.1-70B": (80, 8192, 64, 8, 128, 28672, 128256, 131072),
+    "meta-llama/Llama-3.3-70B-Instruct": (80, 8192, 64, 8, 128, 28672, 128256, 131072),
+    "meta-llama/Llama-3.1-405B": (126, 16384, 128, 8, 128, 53248, 128256, 131072),
+    "mistralai/Mistral-7B-v0.1": (32, 4096, 32, 8, 128, 14336, 32000, 32768),
+    "mistralai/Mixtral-8x7B-v0.1": (32, 4096, 32, 8, 128, 14336, 32000, 32768, 8, 2),
+    "mistralai/Mixtral-8x22B-v0.1": (56, 6144, 48, 8, 128, 16384, 32000, 65536, 8, 2),
+    "microsoft/Phi-mini-MoE-instruct": (32, 4096, 32, 8, 128, 960, 32064, 4096, 16, 2),
+    "Qwen/Qwen2-7B": (28, 3584, 28, 4, 128, 18944, 152064, 131072),
+    "Qwen/Qwen2.5-7B": (28, 3584, 28, 4, 128, 18944, 152064, 131072),
+    "Qwen/Qwen2.5-32B": (64, 5120, 40, 8, 128, 27648, 152064, 131072),
+    "Qwen/Qwen2.5-72B": (80, 8192, 64, 8, 128, 29568, 152064, 131072),
+    "Qwen/Qwen3-8B": (36, 4096, 32, 8, 128, 12288, 151936, 40960),
+    "Qwen/Qwen3-14B": (40, 5120, 40, 8, 128, 17408, 151936, 40960),
+    "Qwen/Qwen3-32B": (64, 5120, 64, 8, 128, 25600, 151936, 40960),
+    "Qwen/Qwen3-30B-A3B": (48, 2048, 32, 4, 128, 768, 151936, 40960, 128, 8),
+    "Qwen/Qwen3-30B-A3B-Instruct-2507": (48, 2048, 32, 4, 128, 768, 151936, 262144, 128, 8),
+    "Qwen/Qwen3-235B-A22B": (94, 4096, 64, 4, 128, 1536, 151936, 40960, 128, 8),
 }

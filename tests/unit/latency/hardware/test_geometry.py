@@ -17,6 +17,7 @@ QWEN3_32B = {
     "head_dim": 128,
     "intermediate_size": 25600,
     "vocab_size": 151936,
+    "max_position_embeddings": 40960,
 }
 
 
@@ -24,6 +25,24 @@ def config(tmp_path, **facts):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(facts), encoding="utf-8")
     return path
+
+
+@pytest.mark.parametrize(
+    ("facts", "context"),
+    [
+        ({"max_position_embeddings": None}, None),
+        ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, 40960),
+        ({"rope_scaling": {"type": "yarn", "factor": 4.0}}, 163840),
+        (
+            {"rope_scaling": {
+                "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}},
+            131072,
+        ),
+    ],
+)  # fmt: skip
+def test_a_stretched_embedding_makes_the_context_longer(tmp_path, facts, context):
+    read = ModelGeometry.from_config(config(tmp_path, **QWEN3_32B | facts))
+    assert read.context == context
 
 
 @pytest.mark.parametrize("name", ["Qwen/Qwen3-32B", "qwen3-32b", "someone/Qwen3-32B"])
