@@ -9,10 +9,10 @@ CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz check format bench accuracy paper clean
+.PHONY: help demo test fuzz check format docs notebooks bench accuracy paper release-check clean
 
 help:  ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Installs again only when pyproject.toml changes; the package itself is installed in place. The demo needs
 # no development tools, so it does not wait for them.
@@ -52,6 +52,12 @@ format: $(DEV)  ## rewrite the code in the house style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+docs: $(DEV)  ## write docs/reference/ from the registries
+	@$(BIN)/python -m workloadlab.handbook docs/reference
+
+notebooks: $(DEV)  ## run the notebooks and keep their outputs, small
+	@$(BIN)/python notebooks/run.py
+
 bench: $(DEV)  ## measure speed; prints a table and writes bench.json
 	@$(BIN)/python tests/bench/bench.py --out bench.json
 
@@ -60,6 +66,9 @@ accuracy: $(DEV)  ## replay the real runs in reach and write docs/accuracy.md
 
 paper: $(DEV)  ## simulate the founding paper's study and write docs/paper.md
 	@$(BIN)/python tests/bench/paper_table.py
+
+release-check: $(DEV)  ## build wheel and sdist, install each alone, run the demo offline
+	@$(BIN)/python tests/packaging/release_check.py
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) demo-out bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -11,6 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from workloadlab import display
 from workloadlab._version import __version__
 
 if TYPE_CHECKING:
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
     from workloadlab.characterization import characterize as characterize
     from workloadlab.characterization import compare as compare
     from workloadlab.errors import WorkloadlabError as WorkloadlabError
+    from workloadlab.exchange import export as export
+    from workloadlab.handbook import formats as formats
+    from workloadlab.handbook import metrics as metrics
+    from workloadlab.handbook import models as models
+    from workloadlab.handbook import queries as queries
+    from workloadlab.handbook import routers as routers
+    from workloadlab.handbook import signals as signals
     from workloadlab.ingestion import ingest as ingest
     from workloadlab.latency import LatencyModel as LatencyModel
     from workloadlab.latency import fit as fit
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
     from workloadlab.oracles.registry import oracle as oracle
     from workloadlab.planning import Plan as Plan
     from workloadlab.planning import plan as plan
+    from workloadlab.planning import sweep as sweep
     from workloadlab.reporting import report as report
     from workloadlab.routing import PrefixIndex as PrefixIndex
     from workloadlab.routing.router import router as router
@@ -63,19 +72,27 @@ _HOMES = {
     "calibrate": "calibration",
     "characterize": "characterization",
     "compare": "characterization",
+    "export": "exchange",
     "fit": "latency",
+    "formats": "handbook",
     "ingest": "ingestion",
+    "metrics": "handbook",
+    "models": "handbook",
     "oracle": "oracles",
     "oracle_labels": "oracles",
     "plan": "planning",
+    "queries": "handbook",
     "query": "sql",
     "replay": "simulation",
     "replay_metrics": "simulation",
     "replay_oracles": "oracles",
     "report": "reporting",
     "router": "routing",
+    "routers": "handbook",
     "saturation": "simulation",
     "score": "scoring",
+    "signals": "handbook",
+    "sweep": "planning",
     "time_blocks": "learning",
     "train": "learning",
 }
@@ -93,3 +110,18 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def _cell(thing: Any) -> str:
+    from workloadlab.reporting.notebook.cell import cell_of
+
+    return cell_of(thing)
+
+
+def _plots(trace: Any) -> Any:
+    from workloadlab.reporting.notebook.plots import Plots
+
+    return Plots(trace)
+
+
+display.drawers.update(cell=_cell, plots=_plots)

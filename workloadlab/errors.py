@@ -32,6 +32,10 @@ class WorkloadlabError(Exception):
             (f"{where}: " if where else "") + what + (f"\n  fix: {fix}" if fix else "")
         )
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython and Jupyter show in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(WorkloadlabError):
     """An option, name or combination that makes no sense (exit 2)."""

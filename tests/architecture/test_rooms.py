@@ -11,23 +11,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLOORS = """
-errors fields atomic digests json_files shapes sizes jit tables words
+display errors hints fields atomic digests json_files shapes sizes jit tables words
 _version statistics resources execution
 trace
-ingestion latency routing scoring sql
+exchange ingestion latency routing scoring sql
 characterization
 simulation
 oracles
 calibration learning planning synthesis
 reporting
 cli
+handbook
 """
 """The rooms by floor; rooms on one floor do not know each other, except on the lowest."""
 
 ALLOWED = """
+display:
 errors:
 atomic: errors
 digests: errors
+hints:
 fields: errors
 json_files: errors
 shapes:
@@ -39,10 +42,12 @@ resources:
 execution: errors
 tables:
 words: tables
-trace: _version atomic digests errors json_files shapes
-sql: errors resources trace
+trace: _version atomic digests display errors hints json_files shapes
+sql: errors hints resources trace
 
-ingestion: atomic errors resources trace ingestion/formats ingestion/parsing ingestion/readers
+exchange: errors hints trace
+
+ingestion: atomic errors hints resources trace ingestion/formats ingestion/parsing ingestion/readers
 ingestion/formats: errors trace ingestion ingestion/parsing ingestion/readers
     ingestion/formats/benchmarks ingestion/formats/engines ingestion/formats/gateways
     ingestion/formats/traces
@@ -54,43 +59,43 @@ ingestion/formats/traces: ingestion/formats ingestion/parsing
 ingestion/parsing: trace
 ingestion/readers: errors ingestion ingestion/parsing
 
-latency: digests errors fields json_files shapes jit trace latency/catalog latency/estimators
-    latency/hardware latency/importers
-    latency/requests
-latency/catalog: errors latency
-latency/estimators: errors fields jit latency latency/hardware
-latency/hardware: errors json_files
+latency: digests display errors fields json_files shapes jit trace latency/catalog
+    latency/estimators latency/hardware latency/importers latency/requests
+latency/catalog: errors hints latency
+latency/estimators: errors hints fields jit latency latency/hardware
+latency/hardware: errors hints json_files
 latency/importers: errors latency latency/hardware
 latency/measurement: errors latency latency/estimators latency/hardware
 latency/requests: digests errors fields json_files jit trace latency latency/catalog
     latency/estimators
 
-routing: errors jit trace routing/families routing/learned
+routing: display errors hints jit trace routing/families routing/learned
 routing/families: errors routing
 routing/learned: digests errors fields json_files trace routing
 
-scoring: errors statistics tables trace words
+scoring: display errors hints statistics tables trace words
 
-characterization: digests errors json_files shapes tables trace latency
+characterization: digests display errors json_files shapes tables trace latency
     characterization/statistics characterization/topics
 characterization/statistics: errors jit statistics tables trace latency characterization
 characterization/topics: statistics tables trace scoring characterization
     characterization/statistics
 
-simulation: errors execution statistics trace latency latency/hardware routing simulation/engine
+simulation: display errors hints execution statistics trace latency latency/hardware routing
+    simulation/engine
 simulation/engine: errors jit latency latency/estimators routing simulation
 simulation/reference: errors routing simulation simulation/engine
 
-oracles: errors execution jit trace routing simulation simulation/engine
+oracles: errors hints execution jit trace routing simulation simulation/engine
 
 calibration: errors execution tables trace latency routing simulation simulation/engine
 
-learning: _version errors execution tables trace latency routing routing/learned simulation
+learning: _version errors hints execution tables trace latency routing routing/learned simulation
     simulation/engine oracles learning/lengths
 learning/lengths: _version digests errors fields json_files trace learning
 
-planning: errors json_files shapes execution tables trace words latency latency/hardware routing
-    scoring simulation
+planning: display errors json_files shapes execution tables trace words latency latency/hardware
+    routing scoring simulation
 
 reporting: _version errors tables trace words latency scoring characterization
     planning reporting/capacity reporting/latency_model reporting/routers reporting/workload
@@ -99,6 +104,8 @@ reporting/latency_model: errors latency latency/hardware reporting
 reporting/routers: statistics trace scoring reporting
 reporting/workload: tables characterization characterization/statistics characterization/topics
     reporting
+reporting/notebook: errors hints trace characterization characterization/topics routing simulation
+    reporting reporting/latency_model reporting/workload
 reporting/workload/arrivals: characterization characterization/statistics reporting
     reporting/workload
 reporting/workload/lengths: characterization characterization/statistics reporting
@@ -106,11 +113,12 @@ reporting/workload/lengths: characterization characterization/statistics reporti
 reporting/workload/prefix: characterization characterization/statistics reporting reporting/workload
 reporting/workload/sessions: characterization characterization/topics reporting reporting/workload
 
-cli: _version atomic digests errors resources sizes tables trace ingestion latency
-    latency/estimators
-    latency/measurement routing routing/learned scoring sql characterization simulation oracles
-    calibration learning
-    learning/lengths planning reporting
+handbook: trace exchange ingestion latency oracles routing scoring sql characterization
+    simulation cli
+
+cli: _version atomic digests errors hints resources sizes tables trace exchange ingestion latency
+    latency/estimators latency/measurement routing routing/learned scoring sql characterization
+    simulation oracles calibration learning learning/lengths planning reporting
 __main__: cli
 """
 """Per folder, the folders that its files import from, beside itself: each of them, and no other."""

@@ -14,6 +14,7 @@ from workloadlab.simulation import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+CLUSTER_PAGE = ROOT / "docs" / "how-to" / "cluster-file.md"
 
 
 def blocks(language):
@@ -22,7 +23,7 @@ def blocks(language):
 
 def sessions():
     for block in blocks("console"):
-        for part in block.split("$ ")[1:]:
+        for part in block.replace("\\\n", " ").split("$ ")[1:]:
             command, _, shown = part.partition("\n")
             yield command, shown.rstrip()
 
@@ -41,8 +42,8 @@ def test_commands_print_what_is_shown(tmp_path, monkeypatch, capsys):
         assert printed.rstrip() == shown
 
 
-def test_the_cluster_file_loads(tmp_path):
-    (text,) = blocks("toml")
+def test_the_cluster_file_of_the_docs_loads(tmp_path):
+    [text] = re.findall(r"```toml\n(.*?)```", CLUSTER_PAGE.read_text(), flags=re.DOTALL)
     (tmp_path / "cluster.toml").write_text(text)
     pool = Cluster.load(tmp_path / "cluster.toml").pools[0]
     facts = tomllib.loads(text)["pool"][0]
@@ -52,6 +53,6 @@ def test_the_cluster_file_loads(tmp_path):
 def test_every_command_it_names_exists():
     from workloadlab.cli.main import VERBS
 
-    named = set(re.findall(r"(?:`|\$ )workloadlab ([a-z]+)", README))
+    named = set(re.findall(r"(?:[`(]|\$ |&& |\n)workloadlab ([a-z]+)", README))
     assert len(named) >= 5
     assert named <= set(VERBS)

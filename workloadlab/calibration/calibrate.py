@@ -16,23 +16,23 @@ from workloadlab.calibration.until_cut import until_the_cut
 from workloadlab.errors import UsageError
 from workloadlab.latency import Domain, LatencyModel
 from workloadlab.routing import SHELF, Router, resolve
-from workloadlab.simulation import contradictions
+from workloadlab.simulation import Cluster, contradictions
 from workloadlab.simulation.event import refuse_events
 from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from workloadlab.simulation import Cluster
     from workloadlab.simulation.workload import Sessions
+    from workloadlab.trace import AnyTrace
 
 __all__ = ["calibrate"]
 
 
 def calibrate(
-    trace: Trace | Sequence[Trace],
-    cluster: Cluster,
+    trace: AnyTrace | list[AnyTrace] | tuple[AnyTrace, ...],
+    cluster: Cluster | str | Path,
     *,
     start: LatencyModel | str | Path | None = None,
     router: str | Router | None = None,
@@ -101,7 +101,9 @@ def calibrate(
     """
     base = start if isinstance(start, LatencyModel | None) else LatencyModel.load(start)
     policy = resolve(router) if router is not None else SHELF["round_robin"]
-    traces = [trace] if isinstance(trace, Trace) else list(trace)
+    several = trace if isinstance(trace, list | tuple) else [trace]
+    traces = [Trace.open(each) for each in several]
+    cluster = Cluster.load(cluster)
     moving = _known(extra, scaled=base is not None)
     if not traces:
         raise UsageError("no trace to calibrate on", fix="give at least one")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from html import escape
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -23,17 +22,18 @@ from workloadlab.characterization.topics.service_levels import SERVICE_LEVELS, S
 from workloadlab.characterization.topics.sessions import SESSIONS, Sessions
 from workloadlab.characterization.topics.tenants import TENANTS, Tenants
 from workloadlab.digests import check_object, sealed
+from workloadlab.display import Drawn
 from workloadlab.errors import DataError, UsageError
 from workloadlab.json_files import read_object
+from workloadlab.latency import LatencyModel
 from workloadlab.shapes import ShapeError, build
 from workloadlab.tables import duration, figure
-from workloadlab.trace import write_atomically
+from workloadlab.trace import Trace, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from workloadlab.latency import LatencyModel
-    from workloadlab.trace import Trace
+    from workloadlab.trace import AnyTrace
 
 __all__ = ["PROFILE_VERSION", "TOPICS", "Profile", "TraceFacts", "characterize"]
 
@@ -85,7 +85,7 @@ class TraceFacts:
 
 
 @dataclass(frozen=True, repr=False)
-class Profile:
+class Profile(Drawn):
     """The facts of a characterization; prints itself as a table, in a notebook as HTML.
 
     Attributes:
@@ -193,26 +193,21 @@ class Profile:
 
     __repr__ = __str__
 
-    def _repr_html_(self) -> str:
-        parts = [f"<p><b>{escape(self._headline())}</b></p>"]
-        for topic, facts in self.topics():
-            if isinstance(facts, Unsupported):
-                parts.append(f"<p>{escape(topic.title)}: {escape(facts.unsupported)}</p>")
-            else:
-                parts += [table.html() for table in facts.tables()]
-        return "\n".join(parts)
-
 
 def characterize(
-    trace: Trace, model: LatencyModel | None = None, *, lru_blocks: Sequence[int] | None = None
+    trace: AnyTrace,
+    model: LatencyModel | str | Path | None = None,
+    *,
+    lru_blocks: Sequence[int] | None = None,
 ) -> Profile:
     """Measure a trace, topic by topic. Warm-up rows are left out.
 
     Never fails on a valid trace, however small: what cannot be measured says why.
 
     Args:
-        trace: the trace.
-        model: predicts what the phases cost; without one that topic is Unsupported.
+        trace: the trace, its path, or a frame.
+        model: a latency model, its catalogue name or its path; predicts what the phases cost;
+            without one that topic is Unsupported.
         lru_blocks: cache sizes in blocks for the prefix topic; without them 1, 2, 3, 5 times powers
             of ten.
 
@@ -226,11 +221,13 @@ def characterize(
         >>> profile.arrivals.iat_s.mean, profile.lengths.input.p50, profile.lengths.output
         (2.0, 20.0, Unsupported(unsupported='no request records output_tokens'))
     """
+    trace = Trace.open(trace)
+    known = None if model is None else LatencyModel.load(model)
     if any(size < 1 for size in lru_blocks or ()):
         raise UsageError("a cache size is below 1 block", fix="give sizes of 1 block or more")
     if trace.requests:
         trace.require("arrivals", "a characterization")
-    study = Study(trace, model, lru_blocks=lru_blocks)
+    study = Study(trace, known, lru_blocks=lru_blocks)
     found: dict[str, Any] = {topic.name: study.find(topic) for topic in TOPICS}
     return Profile(trace=_trace_facts(study), **found)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from workloadlab.cli.common import json_option, print_json, say, working
+from workloadlab.cli.completion import MODEL, ROUTER
 
 if TYPE_CHECKING:
     from workloadlab.simulation import Cluster
@@ -27,10 +28,16 @@ if TYPE_CHECKING:
     "left out and is not used.",
 )
 @click.option(
-    "--start", metavar="MODEL", help="Catalogue name or model JSON of which only the scale moves."
+    "--start",
+    metavar="MODEL",
+    shell_complete=MODEL,
+    help="Catalogue name or model JSON of which only the scale moves.",
 )
 @click.option(
-    "--router", metavar="NAME", help="Router that placed the requests, if the log does not say."
+    "--router",
+    metavar="NAME",
+    shell_complete=ROUTER,
+    help="Router that placed the requests, if the log does not say.",
 )
 @click.option(
     "--sessions",

@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from workloadlab.cli.common import json_option, say, working
+from workloadlab.cli.completion import MODEL
 from workloadlab.errors import UsageError
 
 
 class ListsTopics(click.Command):
     """A command whose help ends with the topics of a profile; the rest stays fast."""
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one line per topic, with the queries that compute its numbers in SQL."""
         from workloadlab.characterization import TOPICS
         from workloadlab.sql import queries
@@ -24,12 +25,18 @@ class ListsTopics(click.Command):
             rows.append((topic.name, f"{topic.about}; SQL: {named}" if named else topic.about))
         with formatter.section("Topics"):
             formatter.write_dl(rows)
+        super().format_epilog(ctx, formatter)
 
 
 @click.command("characterize", cls=ListsTopics)
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="JSON to write.")
-@click.option("--model", metavar="NAME", help="Latency model, by name or path: adds phase costs.")
+@click.option(
+    "--model",
+    metavar="NAME",
+    shell_complete=MODEL,
+    help="Latency model, by name or path: adds phase costs.",
+)
 @click.option("--lru-blocks", metavar="N,N,...", help="Cache sizes in blocks for prefix reuse.")
 @click.option(
     "--against",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workloadlab.cli.common import json_option, print_json, say
+from workloadlab.cli.completion import MODEL
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 @click.command("cluster")
 @click.argument("trace", required=False, type=click.Path(path_type=Path))
-@click.option("--latency", metavar="MODEL", help="Catalogue name or model JSON of its GPU.")
+@click.option(
+    "--latency",
+    metavar="MODEL",
+    shell_complete=MODEL,
+    help="Catalogue name or model JSON of its GPU.",
+)
 @click.option("--engine", help="vllm or vllm-VERSION, whatever the log says.")
 @click.option("--instances", type=int, help="How many, whatever the log says.")
 @click.option("--list-engines", is_flag=True, help="List what engines ship with, by version.")

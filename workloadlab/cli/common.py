@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from workloadlab.cli.completion import METRIC
+from workloadlab.cli.voice import say, working
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,24 +32,21 @@ __all__ = [
     "working",
 ]
 
-TARGETS = {
-    "ttft": "ttft_s", "tpot": "tpot_s", "e2e": "e2e_s", "ttft_per_token": "ttft_s_per_token",
-}  # fmt: skip
-"""What people call the targets of `SLO`."""
-
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 slo_option: Callable[..., Any] = click.option(
     "--slo",
     "slo_targets",
     multiple=True,
     metavar="ttft=S",
-    help="Service-level target in seconds: ttft=1, tpot=0.05 or e2e=30, more for long prompts with "
-    "ttft_per_token=0.0005, for one service class with batch:e2e=60; repeat for several.",
+    help="Service-level target, in seconds or with a unit: ttft=1, tpot=50ms or e2e=30, more for "
+    "long prompts with ttft_per_token=0.0005, for one service class with batch:e2e=60; repeat for "
+    "several.",
 )
 by_option: Callable[..., Any] = click.option(
     "--by",
     default="mean ttft_s",
     show_default=True,
+    shell_complete=METRIC,
     metavar="MEASURE",
     help="Sort and compare routers by it: p99 ttft_s, goodput_rps, ...; see score --list-metrics.",
 )
@@ -68,11 +66,6 @@ def _bytes(_: click.Context, __: click.Parameter, words: str | None) -> int | No
 memory_option: Callable[..., Any] = click.option(
     "--memory-limit", metavar="SIZE", callback=_bytes, help="Memory it may use, such as 4GB."
 )
-
-
-def say(sentence: str) -> None:
-    """Tell the person, on stderr."""
-    click.echo(sentence, err=True)
 
 
 @contextmanager
@@ -122,26 +115,5 @@ def parse_slo(words: Iterable[str]) -> SLO | None:
     """Parse `--slo` words into targets; None without any."""
     from workloadlab.scoring import SLO
 
-    targets: dict[str, float] = {}
-    for key, value in pairs(words, "--slo").items():
-        of, colon, latency = key.rpartition(":")
-        latency = latency.removesuffix("_s")
-        if latency not in TARGETS:
-            raise UsageError(f"--slo {key} is no latency", fix=f"use {', '.join(TARGETS)}")
-        try:
-            targets[f"{of}{colon}{TARGETS[latency]}"] = float(value)
-        except ValueError:
-            raise UsageError(f"--slo {key}={value} is not a number of seconds") from None
-    return SLO.of(targets) if targets else None
-
-
-@contextmanager
-def working(doing: str) -> Iterator[None]:
-    """Show a spinner while a block runs, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(doing):
-        yield
+    said = ",".join(words)
+    return SLO.of(said) if said else None

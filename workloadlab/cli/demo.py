@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workloadlab.cli.common import say, working
+from workloadlab.cli.common import json_option, print_json, say, working
 
 MODEL = "rtxpro6000-llama-3.1-8b"
 ROUTERS = ("random", "round_robin", "power_of_two", "least_tokens", "least_requests")
@@ -16,7 +16,8 @@ SLO_TTFT_S, SLO_TPOT_S = 1.0, 0.05
 
 @click.command("demo")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("demo-out"), show_default=True)
-def command(out: Path) -> None:
+@json_option
+def command(out: Path, as_json: bool) -> None:
     """Run the whole chain on the sample logs: ingest, characterize, replay, score, report."""
     from workloadlab.characterization import characterize
     from workloadlab.ingestion import ingest
@@ -51,5 +52,8 @@ def command(out: Path) -> None:
     say("5/5 report")
     page = out / "report.html"
     report(page, profile, model, board, runs)
+    if as_json:
+        print_json({**board.to_dict(), "report": str(page.resolve())})
+        return
     click.echo(str(board))
     click.echo(f"\nreport: {page.resolve()}")

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from workloadlab.cli.common import json_option, pairs, print_json, say, working
+from workloadlab.cli.completion import FORMAT
 
 if TYPE_CHECKING:
     from workloadlab.trace import Provenance
 
 
 @click.command("ingest")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
 @click.option(
     "-o",
     "--out",
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     help="Trace to write; default: the first source's name with .trace, here.",
 )
 @click.option(
-    "--format", "format_", metavar="NAME", help="Log format; default: found out from the file."
-)
+    "--format", "format_", metavar="NAME", shell_complete=FORMAT,
+    help="Log format; default: found out from the file.",
+)  # fmt: skip
 @click.option(
     "--map",
     "mapping",
@@ -76,6 +78,7 @@ if TYPE_CHECKING:
 @click.option(
     "--strict", is_flag=True, help="Fail on the first bad row instead of setting it aside."
 )
+@click.option("--list-formats", is_flag=True, help="List the log formats that are known.")
 @json_option
 def command(
     sources: tuple[str, ...],
@@ -92,6 +95,7 @@ def command(
     append: bool,
     storage_options: tuple[str, ...],
     strict: bool,
+    list_formats: bool,
     as_json: bool,
 ) -> None:
     """Make a trace of request logs: CSV, JSON lines, JSON (also packed) or Parquet.
@@ -102,6 +106,11 @@ def command(
     """
     from workloadlab.ingestion import ingest
 
+    if list_formats:
+        _list_formats(as_json)
+        return
+    if not sources:
+        raise click.UsageError("Missing argument 'SOURCE...'.")
     target = out or Path(
         f"{Path(sources[0]).name.removesuffix('.gz').rpartition('.')[0] or 'log'}.trace"
     )
@@ -133,6 +142,17 @@ def command(
     click.echo(f"{target}: {trace.requests:,} requests over {trace.span_s:,.1f} s "
                f"({trace.provenance.reader} format)")  # fmt: skip
     click.echo(f"good for: {', '.join(trace.capabilities())}")
+
+
+def _list_formats(as_json: bool) -> None:
+    from workloadlab.ingestion import FORMATS
+
+    known = [{"name": f.name, "title": f.title, "files": ", ".join(f.containers)} for f in FORMATS]
+    if as_json:
+        print_json({"schema_version": 1, "formats": known})
+        return
+    for each in known:
+        click.echo(f"{each['name']:<20} {each['title']} ({each['files']})")
 
 
 def _tell(provenance: Provenance, target: Path) -> None:

@@ -9,9 +9,12 @@ from importlib import import_module
 import click
 
 from workloadlab._version import __version__
+from workloadlab.cli.examples import epilog
 from workloadlab.cli.machine import end_on_signals, machine_error
+from workloadlab.cli.voice import log_more, quieten
 from workloadlab.digests import unverified
 from workloadlab.errors import WorkloadlabError
+from workloadlab.hints import did_you_mean
 
 __all__ = ["cli", "main"]
 
@@ -29,12 +32,36 @@ VERBS = {
     "score": "outcome traces -> scoreboard",
     "plan": "trace x cluster x targets -> how many instances, at what cost",
     "report": "profile, model and runs -> one HTML page",
-    "query": "named SQL over a trace",
+    "query": "named SQL, or your own, over a trace",
+    "export": "trace -> the file that another tool replays",
+    "completion": "what your shell needs to complete verbs, routers, models, ...",
 }
 """Verbs with their one line, so that --help imports none of them."""
 
 EXIT_INTERRUPTED = 130
 EXIT_INTERNAL = 70
+EXIT_CODES = {
+    0: "ok",
+    1: "a gate failed",
+    2: "usage: an option, a name or a combination that makes no sense",
+    3: "invalid data: a file that can be opened but whose content is wrong",
+    4: "the machine lacks room, memory or leave",
+    EXIT_INTERNAL: "a bug in workloadlab",
+    EXIT_INTERRUPTED: "interrupted",
+    143: "terminated",
+}
+"""What the command ends with."""
+
+
+QUIET = click.Option(
+    ["-q", "--quiet"], is_flag=True, expose_value=False, is_eager=True, callback=quieten,
+    help="Print results only; keep progress and remarks back.",
+)  # fmt: skip
+VERBOSE = click.Option(
+    ["-v", "--verbose"], is_flag=True, expose_value=False, is_eager=True, callback=log_more,
+    help="Say what is done on the way, on stderr.",
+)  # fmt: skip
+"""Options of every verb."""
 
 
 class LazyVerbs(click.Group):
@@ -49,7 +76,19 @@ class LazyVerbs(click.Group):
         if cmd_name not in VERBS:
             return None
         command: click.Command = import_module(f"workloadlab.cli.{cmd_name}").command
+        command.epilog = epilog(cmd_name)
+        loudness = [QUIET, VERBOSE]
+        command.params += [option for option in loudness if option not in command.params]
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the verb's command; of a misspelt verb, say which it may be."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            fix = did_you_mean(args[0], VERBS, all_of_them="workloadlab --help")
+            raise click.UsageError(f"No such command {args[0]!r}.\n  fix: {fix}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the verbs without importing them."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workloadlab.cli.common import json_option, parse_slo, print_json, say, slo_option, working
+from workloadlab.cli.completion import ROUTER
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ FROM_LOG = "from-log"
     "routers",
     multiple=True,
     metavar="NAME",
+    shell_complete=ROUTER,
     help="As for replay; repeat, or separate by commas; default round_robin,least_requests.",
 )
 @click.option("--pool", metavar="NAME", help="Pool to plan, where there are several.")

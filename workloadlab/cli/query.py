@@ -7,14 +7,18 @@ from pathlib import Path
 import click
 
 from workloadlab.cli.common import json_option, memory_option, pairs, print_json
+from workloadlab.cli.completion import QUERY
 from workloadlab.errors import UsageError
 
 
 @click.command("query")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=QUERY)
 @click.argument("trace", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--param", "params", multiple=True, metavar="KEY=VALUE", help="Parameter of the query."
+)
+@click.option(
+    "--sql", metavar="SELECT", help="SQL of your own, instead of NAME; the table is `trace`."
 )
 @click.option("--list", "list_queries", is_flag=True, help="List the queries that ship.")
 @click.option("--time-limit", type=float, metavar="S", help="Seconds it may take; default 60.")
@@ -25,6 +29,7 @@ def command(
     name: str | None,
     trace: Path | None,
     params: tuple[str, ...],
+    sql: str | None,
     list_queries: bool,
     time_limit: float | None,
     memory_limit: int | None,
@@ -35,22 +40,30 @@ def command(
     from workloadlab.sql import queries, query
     from workloadlab.tables import Table
 
+    if list_queries and as_json:
+        print_json({"schema_version": 1, "queries": [entry.to_dict() for entry in queries()]})
+        return
     if list_queries:
         for entry in queries():
             click.echo(f"{entry.name:<22} {entry.title:<32} {entry.topic}")
         return
-    if name is None or trace is None:
-        raise UsageError("a query needs a name and a trace", fix="workloadlab query NAME TRACE")
+    if sql is not None and trace is None:
+        name, trace = None, Path(name) if name else None
+    if (name is None) == (sql is None) or trace is None:
+        raise UsageError(
+            "a query needs a name, or --sql, and a trace",
+            fix="workloadlab query NAME TRACE, or workloadlab query --sql 'SELECT ...' TRACE",
+        )
     frame = query(
-        name,
+        sql or str(name),
         trace,
         params=dict(pairs(params, "--param")),
         time_limit_s=time_limit,
         memory_limit=memory_limit,
     )
     if as_json:
-        print_json({"schema_version": 1, "query": name, "rows": frame.to_dicts()})
+        print_json({"schema_version": 1, "query": sql or name, "rows": frame.to_dicts()})
     elif as_csv:
         click.echo(frame.write_csv(), nl=False)
     else:
-        click.echo(Table(name, frame.columns, frame.rows()).text())
+        click.echo(Table(name or "sql", frame.columns, frame.rows()).text())

@@ -20,6 +20,7 @@ from workloadlab.cli.common import (
     slo_option,
     working,
 )
+from workloadlab.cli.completion import MODEL, ROUTER
 from workloadlab.errors import ContradictionWarning, UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ FROM_LOG = "from-log"
 @click.option(
     "--latency",
     metavar="MODEL",
+    shell_complete=MODEL,
     help="Instead of a file: a catalogue name or model JSON. What is not given is what the engine "
     "ships with: workloadlab cluster --list-engines.",
 )
@@ -71,6 +73,7 @@ FROM_LOG = "from-log"
     "routers",
     multiple=True,
     metavar="NAME",
+    shell_complete=ROUTER,
     help="Router or oracle name, my_router.py or my_router.py:name; repeat, or separate by commas; "
     "predicted_latency, llmd_latency and polyserve take =MODEL, a catalogue name or the JSON of a "
     "latency or request model to predict with; all: every built-in router that the trace and the "

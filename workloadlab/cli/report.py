@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from workloadlab.cli.common import parse_slo, say, slo_option, working
+from workloadlab.cli.common import json_option, parse_slo, print_json, say, slo_option, working
+from workloadlab.cli.completion import MODEL
 from workloadlab.errors import UsageError
 
 
@@ -20,6 +21,7 @@ from workloadlab.errors import UsageError
 )
 @click.option(
     "--model",
+    shell_complete=MODEL,
     help="Latency model: catalogue name or JSON; with --trace also for phases and demand.",
 )
 @click.option(
@@ -41,6 +43,7 @@ from workloadlab.errors import UsageError
     help="Trace with observed timings of the replayed requests.",
 )
 @slo_option
+@json_option
 def command(
     out: Path,
     trace: Path | None,
@@ -50,12 +53,13 @@ def command(
     plans: tuple[Path, ...],
     observed: Path | None,
     slo_targets: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Write one self-contained HTML page OUT about a trace, a latency model, plans and runs."""
     from workloadlab.characterization import Profile, characterize
     from workloadlab.latency import LatencyModel
     from workloadlab.planning import Plan
-    from workloadlab.reporting import report
+    from workloadlab.reporting import report, summarise
     from workloadlab.scoring import open_runs, score
     from workloadlab.trace import Trace
 
@@ -79,3 +83,5 @@ def command(
             parts += [score(opened, slo=parse_slo(slo_targets), observed=truth), opened]
         report(out, *parts, date=f"{datetime.now(UTC):%Y-%m-%d}")
     say(f"report written to {out}")
+    if as_json:
+        print_json({"schema_version": 1, "report": str(out), **summarise(*parts)})

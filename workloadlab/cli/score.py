@@ -16,6 +16,7 @@ from workloadlab.cli.common import (
     say,
     slo_option,
 )
+from workloadlab.cli.completion import ROUTER
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 @by_option
 @pairs_option
 @click.option(
-    "--baseline", metavar="ROUTER", help="Compare with it; default round_robin, else the first."
+    "--baseline",
+    metavar="ROUTER",
+    shell_complete=ROUTER,
+    help="Compare with it; default round_robin, else the first.",
 )
 @click.option(
     "--fail-on",

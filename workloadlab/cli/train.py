@@ -92,7 +92,11 @@ def command(
     from workloadlab.trace import Trace
 
     if explain is not None:
-        click.echo(_explained(load_learned(explain)))
+        formula = _explained(load_learned(explain))
+        if as_json:
+            print_json({"schema_version": 1, "router": str(explain), "formula": formula})
+        else:
+            click.echo(formula)
         return
     if target == "output-length" and trace is not None:
         _lengths(Trace.open(trace), out, as_json)

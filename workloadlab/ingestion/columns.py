@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, refused
 from workloadlab.ingestion.formats.trees import keys, label, pruned
 from workloadlab.ingestion.formats.words import Minus, Total, Value
@@ -45,7 +45,9 @@ def named_format(name: str) -> Format:
             return known
     raise UsageError(
         f"unknown log format {name!r}",
-        fix="use one of " + ", ".join(known.name for known in FORMATS),
+        fix=did_you_mean(
+            name, [known.name for known in FORMATS], all_of_them="workloadlab ingest --list-formats"
+        ),
     )
 
 
@@ -59,12 +61,9 @@ def targets(words: Mapping[str, str] | None, option: str) -> dict[str, str]:
     for word, value in (words or {}).items():
         target = f"{word}_ns" if f"{word}_ns" in MAPPABLE else word
         if target not in MAPPABLE:
-            near = difflib.get_close_matches(word, [short(name) for name in MAPPABLE], n=1)
             raise UsageError(
                 f"{option} {word}={value}: {word} is no column of a trace",
-                fix=f"did you mean {near[0]}?"
-                if near
-                else "use one of " + ", ".join(short(name) for name in MAPPABLE),
+                fix=did_you_mean(word, [short(name) for name in MAPPABLE]),
             )
         if target in named:
             raise UsageError(f"{option} names {short(target)} twice", fix="name it once")
@@ -196,11 +195,10 @@ def _mapped(head: Head, target: str, words: str) -> Value:
         end, start = words[:cut].strip(), words[cut + 1 :].strip()
         if sign == "-" and head.shows(end) and head.shows(start):
             return Minus(end, start)
-    near = difflib.get_close_matches(words, head.keys, n=1)
     raise UsageError(
         f"has no column {words!r} (--map {short(target)}={words}); it has {listed_keys(head.keys)}",
         where=str(head.path),
-        fix=f"did you mean {near[0]!r}?" if near else "map a column that the file has",
+        fix=did_you_mean(words, head.keys),
     )
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.ingestion.columns import targets
 from workloadlab.ingestion.formats import Column, Format
 from workloadlab.ingestion.formats.words import (
@@ -89,7 +90,9 @@ def mapping_file(path: str | Path) -> Format:
     if unknown := said.keys() - _SIMPLE:
         known = sorted(_SIMPLE | {"columns", "where", "zipped", "nullable"})
         raise UsageError(
-            f"has an unknown key {min(unknown)!r}", where=str(path), fix=f"use {', '.join(known)}"
+            f"has an unknown key {min(unknown)!r}",
+            where=str(path),
+            fix=did_you_mean(min(unknown), known),
         )
     return Format(
         name=path.stem, title=str(path), containers=_CONTAINERS, columns=made, where=where,

@@ -6,6 +6,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.ingestion.clean import Rules
 from workloadlab.ingestion.columns import plan, targets
 from workloadlab.ingestion.formats.trees import pruned
@@ -45,7 +46,8 @@ def rules_of(
             raise UsageError(
                 f"is {head.container}; {log_format.name} logs are {', '.join(log_format.containers)}",
                 where=str(head.path),
-                fix="leave --format out, or use --format generic with --map",
+                fix="ingest logs of two kinds apart; if a format was asked for, leave --format out, or "
+                "use --format generic with --map",
             )
         columns = plan(head, log_format, words, given, block_size=size)
         kept = conditions
@@ -110,7 +112,7 @@ def asked_for(heads: Sequence[Head], where: Mapping[str, object]) -> dict[str, s
             raise UsageError(
                 f"has no column {key!r} to choose rows by",
                 where=str(head.path),
-                fix=f"use one of {', '.join(head.keys)}",
+                fix=did_you_mean(key, head.keys),
             )
     return {key: text_of(value) or "" for key, value in where.items()}
 

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.digests import check_object, sealed
+from workloadlab.display import Drawn
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.json_files import read_object
 from workloadlab.latency import catalog
 from workloadlab.latency.estimators.registry import ESTIMATORS, estimator_named
 from workloadlab.latency.features import feature_rows
 from workloadlab.latency.model_file import json_text, parse_model
-from workloadlab.latency.model_text import model_html, model_text
+from workloadlab.latency.model_text import model_text
 from workloadlab.latency.step import CAPTURED_TOKENS
 from workloadlab.latency.step_terms import NO_TERMS, StepTerms
 from workloadlab.trace import write_atomically
@@ -40,7 +41,7 @@ Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatencyModel:
+class LatencyModel(Drawn):
     """Predicts how long one step of an inference engine takes, in seconds.
 
     A step is described by prefill_tokens, prefill_context_tokens, decode_seqs and
@@ -287,13 +288,15 @@ class LatencyModel:
             temporary.write_text(json_text(sealed(self.to_dict())) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, name_or_path: str | Path) -> LatencyModel:
-        """Read a model from a JSON file, or from the catalogue by name.
+    def load(cls, name_or_path: LatencyModel | str | Path) -> LatencyModel:
+        """Read a model from a JSON file, or from the catalogue by name; a model is returned as such.
 
         Raises:
             UsageError: no such file and no such name; the message gives the nearest names.
             DataError: not JSON, what `from_dict` refuses, or damaged.
         """
+        if isinstance(name_or_path, LatencyModel):
+            return name_or_path
         path = catalog.locate(name_or_path)
         facts = read_object(
             path, fix="the file is cut short or was edited; fit or save the model again"
@@ -313,6 +316,3 @@ class LatencyModel:
 
     def __str__(self) -> str:
         return model_text(self)
-
-    def _repr_html_(self) -> str:
-        return model_html(self)

@@ -9,12 +9,13 @@ import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.simulation.windows import Window, cut
+from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workloadlab.simulation.workload import Workload
-    from workloadlab.trace import Trace
+    from workloadlab.trace import AnyTrace
 
 __all__ = ["FEWEST", "SHARES", "Blocks", "blocks_of", "time_blocks"]
 
@@ -33,7 +34,7 @@ class Blocks(NamedTuple):
     test: Trace
 
 
-def time_blocks(trace: Trace, shares: Sequence[float] = SHARES) -> Blocks:
+def time_blocks(trace: AnyTrace, shares: Sequence[float] = SHARES) -> Blocks:
     """Cut a trace into a training, a selection and a test block, in the order of time.
 
     What is learned is tested on what came later, as it would be used. A block begins with its first
@@ -52,6 +53,7 @@ def time_blocks(trace: Trace, shares: Sequence[float] = SHARES) -> Blocks:
         >>> [block.requests for block in time_blocks(trace)]
         [200, 100, 100]
     """
+    trace = Trace.open(trace)
     arrival_ns = trace.read("arrival_ns")["arrival_ns"].to_numpy()
     edges = _edges(arrival_ns, shares)
     moments = [arrival_ns[edge] / 1e9 for edge in edges[:-1]] + [arrival_ns[-1] / 1e9 + 1.0]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ def objective_named(name: str) -> dict[str, float]:
         UsageError: there is none of that name.
     """
     if name not in OBJECTIVES:
-        raise UsageError(f"no objective is called {name!r}", fix=f"use {', '.join(OBJECTIVES)}")
+        raise UsageError(f"no objective is called {name!r}", fix=did_you_mean(name, OBJECTIVES))
     return OBJECTIVES[name]
 
 

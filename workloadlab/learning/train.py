@@ -11,6 +11,7 @@ import numpy as np
 
 from workloadlab._version import __version__
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.learning.auto import auto
 from workloadlab.learning.card import card_of
 from workloadlab.learning.es import evolve
@@ -22,16 +23,17 @@ from workloadlab.learning.seeds import best_of_seeds
 from workloadlab.routing.learned.artefact import HEURISTIC, LearnedRouter
 from workloadlab.routing.learned.forms import FORMS
 from workloadlab.routing.learned.rules import DOMAIN, NOTES
+from workloadlab.simulation import Cluster
 from workloadlab.simulation.engine.run import replay_lane
 from workloadlab.simulation.metrics import Targets
+from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from workloadlab.learning.problem import Problem
     from workloadlab.learning.seeds import Method
-    from workloadlab.simulation import Cluster
-    from workloadlab.trace import Trace
+    from workloadlab.trace import AnyTrace
 
 __all__ = ["METHODS", "train"]
 
@@ -44,8 +46,8 @@ METHODS: dict[str, Method] = {
 
 
 def train(
-    trace: Trace,
-    cluster: Cluster,
+    trace: AnyTrace,
+    cluster: Cluster | str | Path,
     *,
     method: str = "es",
     objective: str = "balanced",
@@ -99,8 +101,9 @@ def train(
         >>> router.form in ("linear", "heuristic")
         True
     """
+    trace, cluster = Trace.open(trace), Cluster.load(cluster)
     if method not in METHODS:
-        raise UsageError(f"no method is called {method!r}", fix=f"use {', '.join(METHODS)}")
+        raise UsageError(f"no method is called {method!r}", fix=did_you_mean(method, METHODS))
     if seeds < 1 or (generations is not None and generations < 1):
         raise UsageError("nothing to train", fix="use at least 1 seed and 1 generation")
     targets = Targets(np.inf if ttft_s is None else ttft_s, np.inf if tpot_s is None else tpot_s)

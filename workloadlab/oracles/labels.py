@@ -10,18 +10,20 @@ import numpy as np
 from workloadlab.errors import UsageError
 from workloadlab.oracles.look_ahead import planned
 from workloadlab.routing import INSTANCE, REQUEST, resolve
+from workloadlab.simulation import Cluster
 from workloadlab.simulation.engine.run import blame
 from workloadlab.simulation.engine.verdict import lane_problem
 from workloadlab.simulation.event import refuse_events
 from workloadlab.simulation.preparation import workload_and_cluster
+from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from workloadlab.routing import Router
-    from workloadlab.simulation import Cluster
     from workloadlab.simulation.workload import Workload
-    from workloadlab.trace import Trace
+    from workloadlab.trace import AnyTrace
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -76,8 +78,8 @@ class Labels:
 
 
 def oracle_labels(
-    trace: Trace,
-    cluster: Cluster,
+    trace: AnyTrace,
+    cluster: Cluster | str | Path,
     policy: str | Router | Callable[..., Any] = "hra",
     *,
     base: str | Router | Callable[..., Any] | None = None,
@@ -116,6 +118,7 @@ def oracle_labels(
         >>> labels.chosen.tolist(), labels.costs.round(1)[1].tolist()
         ([0, 1, -1], [6.2, 4.4, 4.4])
     """
+    trace, cluster = Trace.open(trace), Cluster.load(cluster)
     refuse_events(cluster.events, "an oracle")
     followed = resolve(policy)
     goes_on = followed if base is None else resolve(base)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.oracles.exhaustive import exhaustive
 from workloadlab.oracles.hindsight import hindsight
 from workloadlab.oracles.lookahead import lookahead
@@ -46,9 +46,7 @@ def oracle(name: str, **options: Any) -> Oracle:
         'rollout_8_round_robin'
     """
     if name not in ORACLES:
-        near = difflib.get_close_matches(name, ORACLES, n=2)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        raise UsageError(f"no oracle is called {name!r}", fix=f"{hint}use {', '.join(ORACLES)}")
+        raise UsageError(f"no oracle is called {name!r}", fix=did_you_mean(name, ORACLES))
     try:
         return ORACLES[name](**options)
     except TypeError as error:

@@ -7,27 +7,29 @@ from typing import TYPE_CHECKING
 from workloadlab.errors import UsageError
 from workloadlab.execution import run_lanes
 from workloadlab.oracles.registry import oracle
+from workloadlab.simulation import Cluster
 from workloadlab.simulation.event import refuse_events
 from workloadlab.simulation.log_facts import warn_of_contradictions
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.runs import Played, lanes_of, runs_of
+from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from workloadlab.oracles.oracle import Oracle
-    from workloadlab.simulation import Cluster
     from workloadlab.simulation.outcome import Outcome
     from workloadlab.simulation.workload import Workload
-    from workloadlab.trace import Runs, Trace
+    from workloadlab.trace import AnyTrace, Runs
 
 __all__ = ["replay_oracles"]
 
 
 def replay_oracles(
-    trace: Trace,
-    cluster: Cluster,
-    oracles: Iterable[str | Oracle] = ("lookahead",),
+    trace: AnyTrace,
+    cluster: Cluster | str | Path,
+    oracles: str | Iterable[str | Oracle] = ("lookahead",),
     *,
     rate_scale: float | Iterable[float] = 1.0,
     seeds: int = 1,
@@ -61,6 +63,8 @@ def replay_oracles(
         >>> [(run.router, round(run.e2e_s.mean, 2)) for run in board.runs]
         [('round_robin', 2.15), ('lookahead', 1.21)]
     """
+    trace, cluster = Trace.open(trace), Cluster.load(cluster)
+    oracles = oracles.split(",") if isinstance(oracles, str) else oracles
     chosen = [oracle(spec) if isinstance(spec, str) else spec for spec in oracles]
     names = [item.name for item in chosen]
     if len(set(names)) < len(names):

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.display import Drawn
 from workloadlab.errors import DataError, UsageError
 from workloadlab.json_files import read_object
 
@@ -31,7 +32,7 @@ COLUMNS = 80
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Plan(Drawn):
     """How many instances a trace needs for a service level.
 
     Attributes:
@@ -285,9 +286,6 @@ class Plan:
 
     def __repr__(self) -> str:
         return self.text()
-
-    def _repr_html_(self) -> str:
-        return "".join(table.html() for table in self.tables())
 
 
 def _plain(value: Any) -> Any:

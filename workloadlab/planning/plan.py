@@ -14,19 +14,21 @@ from workloadlab.planning.prices import load_prices, price_of
 from workloadlab.planning.question import Question
 from workloadlab.planning.search import least_instances
 from workloadlab.planning.windows import HOUR_S, busiest, windows_of
-from workloadlab.routing import resolve
+from workloadlab.routing import resolve_all
+from workloadlab.scoring import SLO
+from workloadlab.simulation import Cluster
+from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
     from typing import Any
 
     from workloadlab.latency import LatencyModel
     from workloadlab.planning.prices import Price
     from workloadlab.planning.windows import Window
     from workloadlab.routing import Router
-    from workloadlab.scoring import SLO
-    from workloadlab.simulation import Cluster
-    from workloadlab.trace import Trace
+    from workloadlab.trace import AnyTrace
 
 __all__ = ["plan"]
 
@@ -48,12 +50,12 @@ BUSY = 0.7
 
 
 def plan(
-    trace: Trace,
-    cluster: Cluster,
+    trace: AnyTrace,
+    cluster: Cluster | str | Path,
     *,
-    slo: SLO,
+    slo: SLO | str,
     attain: float = 0.99,
-    routers: Iterable[str | Router | Callable[..., Any]] = ("round_robin", "least_requests"),
+    routers: str | Iterable[str | Router | Callable[..., Any]] = ("round_robin", "least_requests"),
     pool: str | None = None,
     window_s: float | None = None,
     growth: Sequence[float] = GROWTH,
@@ -71,7 +73,7 @@ def plan(
     Args:
         trace: needs arrivals and lengths.
         cluster: the pool's engine; its number of instances does not matter.
-        slo: targets; see `SLO`.
+        slo: targets; see `SLO`; also as words, "ttft=500ms,tpot=0.05".
         attain: share of the requests that must meet them.
         routers: as for `replay`.
         pool: name of the pool that is planned; the others stay as they are. None for the only one.
@@ -94,6 +96,8 @@ def plan(
         >>> found.instances, found.growth[0].instances
         (3, 6)
     """
+    trace, cluster = Trace.open(trace), Cluster.load(cluster)
+    slo = SLO.of(slo)
     index = _pool_index(cluster, pool)
     if not slo.to_dict():
         raise UsageError("a plan needs targets", fix="give slo=SLO(ttft_s=1.0), or --slo ttft=1")
@@ -189,10 +193,10 @@ def _pool_index(cluster: Cluster, name: str | None) -> int:
     return names.index(name)
 
 
-def _resolved(routers: Iterable[str | Router | Callable[..., Any]]) -> list[Router]:
+def _resolved(routers: str | Iterable[str | Router | Callable[..., Any]]) -> list[Router]:
     from workloadlab.latency import load_predictor
 
-    policies = [resolve(each, load=load_predictor) for each in routers]
+    policies = resolve_all(routers, load=load_predictor)
     if not policies:
         raise UsageError("a plan needs a router", fix="name one, such as least_requests")
     for policy in policies:

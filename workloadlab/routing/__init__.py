@@ -14,7 +14,7 @@ from workloadlab.routing.memory import empty_memory, memory_slots, per_instance
 from workloadlab.routing.prefix_index import CHARACTERS_PER_TOKEN, PrefixIndex
 from workloadlab.routing.registry import SHELF
 from workloadlab.routing.requirements import compatible_routers, unmet_need
-from workloadlab.routing.resolve import resolve, router
+from workloadlab.routing.resolve import resolve, resolve_all, router
 from workloadlab.routing.router import DEFER, Router
 from workloadlab.routing.signals import (
     INSTANCE,
@@ -47,6 +47,7 @@ __all__ = [
     "memory_slots",
     "per_instance",
     "resolve",
+    "resolve_all",
     "router",
     "signals_table",
     "signatures",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.routing.prefix_index import PrefixIndex
 from workloadlab.routing.router import Router, named_and_needing
 from workloadlab.routing.signals import PREFIX_FIELDS, REQUEST_FIELDS
@@ -92,7 +93,8 @@ def _stacked(records: npt.NDArray[Any], names: tuple[str, ...], dtype: npt.DType
     unknown = sorted(set(names) - set(records.dtype.names or ()))
     if unknown:
         raise UsageError(
-            f"there is no feature {unknown[0]!r}", fix=f"use {', '.join(records.dtype.names or ())}"
+            f"there is no feature {unknown[0]!r}",
+            fix=did_you_mean(unknown[0], records.dtype.names or ()),
         )
     numbers: Numbers = np.empty((*records.shape, len(names)), dtype)
     for at, name in enumerate(names):

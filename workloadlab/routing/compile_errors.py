@@ -5,11 +5,11 @@ from __future__ import annotations
 import dis
 import linecache
 import re
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.routing.signals import INSTANCE_FIELDS, REQUEST_FIELDS
 
 if TYPE_CHECKING:
@@ -40,10 +40,9 @@ def _said(error: Exception) -> tuple[str, str]:
     """Return numba's complaint in one line, and what to do."""
     if isinstance(error, KeyError):
         field = str(error.args[0])
-        near = get_close_matches(field, [*REQUEST_FIELDS, *INSTANCE_FIELDS], n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        fields = f"request: {', '.join(REQUEST_FIELDS)}; instance: {', '.join(INSTANCE_FIELDS)}"
-        return f"no record has a field {field!r}", f"{hint}{fields}"
+        fields = [*REQUEST_FIELDS, *INSTANCE_FIELDS]
+        fix = did_you_mean(field, fields, all_of_them="workloadlab replay --list-signals")
+        return f"no record has a field {field!r}", fix
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     said = next((line for line in lines if "Failed in" not in line), type(error).__name__)
     returned = re.match(r"No conversion from (.+) to (\w+) for '\$\S*return", said)

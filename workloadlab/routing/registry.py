@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.routing.families import (
     affinity,
     cache_aware,
@@ -63,9 +63,8 @@ def built_in(name: str) -> Router:
     """
     if name in SHELF:
         return SHELF[name]
-    near = difflib.get_close_matches(name, SHELF, n=2)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
     raise UsageError(
         f"no router is called {name!r}",
-        fix=f"{hint}use {', '.join(SHELF)}, or my_router.py:name",
+        fix=did_you_mean(name, SHELF, all_of_them="workloadlab replay --list-routers")
+        + "; a function of your own is my_router.py:name",
     )

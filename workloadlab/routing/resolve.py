@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from workloadlab.routing.families.model_predictions import RequestPredictor, StepModel
     from workloadlab.routing.prefix_index import PrefixIndex
 
-__all__ = ["RouterMaker", "named", "resolve", "router"]
+    AnyRouter = str | Router | LearnedRouter | Chooser | Callable[..., Any]
+
+__all__ = ["RouterMaker", "named", "resolve", "resolve_all", "router"]
 
 
 def named(
@@ -45,7 +47,7 @@ def named(
 
 
 def resolve(
-    spec: str | Router | LearnedRouter | Chooser | Callable[..., Any],
+    spec: AnyRouter,
     *,
     load: Callable[[str], StepModel | RequestPredictor] | None = None,
 ) -> Router:
@@ -70,6 +72,27 @@ def resolve(
     if callable(spec):
         return decorated(spec)
     return _by_word(spec, load)
+
+
+def resolve_all(
+    specs: AnyRouter | Iterable[AnyRouter],
+    *,
+    load: Callable[[str], StepModel | RequestPredictor] | None = None,
+) -> list[Router]:
+    """Return the routers that a list means, or one alone, or words with commas between them.
+
+    Raises:
+        UsageError: as `resolve`.
+
+    Example:
+        >>> [each.name for each in resolve_all("random, least_requests")]
+        ['random', 'least_requests']
+    """
+    if isinstance(specs, str):
+        specs = [word.strip() for word in specs.split(",") if word.strip()]
+    elif isinstance(specs, Router | LearnedRouter | Chooser) or callable(specs):
+        specs = [specs]
+    return [resolve(spec, load=load) for spec in specs]
 
 
 def _by_word(spec: str, load: Callable[[str], StepModel | RequestPredictor] | None) -> Router:

@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, overload
 
+from workloadlab.display import Drawn
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.routing.compilation import (
     Kind,
     arity_of,
@@ -39,7 +41,7 @@ NEEDS = ("oracle", "session", "predicted_output", "prefix")
 
 
 @dataclass(frozen=True)
-class Router:
+class Router(Drawn):
     """A routing policy.
 
     Attributes:
@@ -103,10 +105,9 @@ class Router:
         """
         unknown = sorted(set(named) - set(self.param_names))
         if unknown:
-            known = ", ".join(self.param_names)
             raise UsageError(
                 f"router {self.name!r} has no parameter {unknown[0]!r}",
-                fix=f"use {known}" if known else "it takes none by name",
+                fix=did_you_mean(unknown[0], self.param_names),
             )
         values = [float(value) for value in params or self.settings]
         if self.param_names and len(values) != len(self.param_names):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.verdict import effect_words, rate_words, value_words
 
@@ -74,7 +75,7 @@ class Gate:
             return list(self._beyond(board))
         if self.other not in board.routers:
             raise UsageError(
-                f"no router is called {self.other!r}", fix=f"use one of {', '.join(board.routers)}"
+                f"no router is called {self.other!r}", fix=did_you_mean(self.other, board.routers)
             )
         if len(board.routers) < 2:
             raise UsageError("a gate against a router needs a second one", fix="replay two")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.scoring.intervals import (
     Interval,
     mean_interval,
@@ -55,8 +56,10 @@ class Measure:
         metric = next((m for m in METRICS if m.name == name), None)
         metric = metric or next((m for m in METRICS if m.name == f"{name}_s"), None)
         if metric is None:
-            known = ", ".join(m.name for m in METRICS)
-            raise UsageError(f"no metric is called {name!r}", fix=f"use one of {known}")
+            fix = did_you_mean(
+                name, [m.name for m in METRICS], all_of_them="workloadlab score --list-metrics"
+            )
+            raise UsageError(f"no metric is called {name!r}", fix=fix)
         if not metric.parts:
             if parts:
                 raise UsageError(f"{metric.name} has no {' '.join(parts)}", fix="leave it out")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.scoring.fidelity import fidelity
 from workloadlab.scoring.imbalance import imbalance
 from workloadlab.scoring.measure import run_intervals
@@ -16,6 +17,7 @@ from workloadlab.scoring.paired import paired_differences
 from workloadlab.scoring.run_score import RunScore
 from workloadlab.scoring.saturation import saturation
 from workloadlab.scoring.scoreboard import Scoreboard
+from workloadlab.scoring.service_level import SLO
 from workloadlab.scoring.slices import slices_of
 from workloadlab.scoring.timings import read_timings
 from workloadlab.trace import RunInfo, Runs, Trace, read_parts
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workloadlab.scoring.metric import Rent
-    from workloadlab.scoring.service_level import SLO
     from workloadlab.scoring.slices import Slice
+    from workloadlab.trace import AnyTrace
 
 __all__ = ["open_runs", "score"]
 
@@ -35,8 +37,8 @@ USUAL_BASELINE = "round_robin"
 def score(
     runs: Runs | Trace | str | Path,
     *,
-    slo: SLO | None = None,
-    observed: Trace | None = None,
+    slo: SLO | str | None = None,
+    observed: AnyTrace | None = None,
     baseline: str | None = None,
     rent: Rent | Mapping[str, Rent] | None = None,
     slices: Sequence[str] = (),
@@ -45,8 +47,9 @@ def score(
 
     Args:
         runs: from `replay`, the path of a folder of runs, or a trace with timings or its path.
-        slo: targets for attainment and goodput.
-        observed: a trace with observed timings of the same requests; adds `fidelity` to each run.
+        slo: targets for attainment and goodput; also as words, "ttft=500ms,tpot=0.05".
+        observed: a trace, or its path, with observed timings of the same requests; adds `fidelity` to
+            each run.
         baseline: the router that the others are compared with; None for round_robin, or the first.
         rent: what the cluster costs, for cost and energy per million tokens; of joined runs by the name
             of the cluster.
@@ -67,6 +70,8 @@ def score(
         (0.5, 0.5, 1.0)
     """
     runs = open_runs(runs)
+    slo = None if slo is None else SLO.of(slo)
+    truth = None if observed is None else Trace.open(observed)
     if not len(runs):
         raise UsageError("there are no runs to score")
     read = [(info, read_timings(trace)) for info, trace in runs]
@@ -85,7 +90,7 @@ def score(
                 metrics=run_metrics(timings, context),
                 steps=info.steps,
                 steps_outside_domain=info.steps_outside_domain,
-                fidelity=None if observed is None else fidelity(trace, observed),
+                fidelity=None if truth is None else fidelity(trace, truth),
                 intervals=run_intervals(timings, context),
                 saturation=saturation(timings),
                 imbalance=imbalance(timings, info.instances),
@@ -126,5 +131,5 @@ def _baseline(routers: list[str], asked: str | None) -> str:
     if asked is None:
         return USUAL_BASELINE if USUAL_BASELINE in routers else routers[0]
     if asked not in routers:
-        raise UsageError(f"no router is called {asked!r}", fix=f"use one of {', '.join(routers)}")
+        raise UsageError(f"no router is called {asked!r}", fix=did_you_mean(asked, routers))
     return asked

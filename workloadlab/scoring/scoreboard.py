@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from workloadlab.display import Drawn
 from workloadlab.scoring.intervals import Interval
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.slices import slice_tables
@@ -35,7 +36,7 @@ BY = "mean ttft_s"
 
 
 @dataclass(frozen=True)
-class Scoreboard:
+class Scoreboard(Drawn):
     """Metrics of runs, side by side.
 
     Attributes:
@@ -185,6 +186,3 @@ class Scoreboard:
 
     def __repr__(self) -> str:
         return str(self)
-
-    def _repr_html_(self) -> str:
-        return "".join(table.html() for table in self.tables())

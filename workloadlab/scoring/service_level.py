@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workloadlab.errors import UsageError
+from workloadlab.scoring.target_words import target_seconds, target_words
 from workloadlab.words import listed, seconds
 
 if TYPE_CHECKING:
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SLO", "targets_words"]
 
+_TARGETS = ("ttft_s", "tpot_s", "e2e_s", "ttft_s_per_token")
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, init=False)
 class SLO:
     """Service-level targets in seconds; a request meets the level if it meets all that are set.
 
@@ -33,13 +36,17 @@ class SLO:
             longer.
         classes: targets of the requests of a service class, by its name, instead of these.
 
+    As on the command line, a target may also be named without `_s` and be text: `tpot="50ms"`.
+
     Raises:
-        UsageError: a target that is not positive, a target by length without `ttft_s`, or classes
-            within a class.
+        UsageError: a target that is not positive, is none or is given twice, a target by length
+            without `ttft_s`, or classes within a class.
 
     Example:
         >>> SLO(ttft_s=1.0, tpot_s=0.05).to_dict()
         {'ttft_s': 1.0, 'tpot_s': 0.05}
+        >>> SLO(ttft=1, tpot="50ms") == SLO.of("ttft=1,tpot=0.05")
+        True
         >>> SLO(ttft_s=1.0, classes={"batch": SLO(e2e_s=60.0)}).to_dict()
         {'ttft_s': 1.0, 'batch:e2e_s': 60.0}
     """
@@ -50,7 +57,17 @@ class SLO:
     ttft_s_per_token: float | None = None
     classes: Mapping[str, SLO] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self, *, classes: Mapping[str, SLO] | None = None, **targets: float | str | None
+    ) -> None:
+        given = {name: value for name, value in targets.items() if value is not None}
+        found = dict.fromkeys(_TARGETS) | target_seconds(given, _TARGETS)
+        for name, seconds_ in found.items():
+            object.__setattr__(self, name, seconds_)
+        object.__setattr__(self, "classes", dict(classes or {}))
+        self._check()
+
+    def _check(self) -> None:
         for name, target in self._own().items():
             if not target > 0:
                 raise UsageError(f"the {name} target {target} is not positive", fix="use seconds")
@@ -60,23 +77,23 @@ class SLO:
             raise UsageError("a service class has classes of its own", fix="name each class once")
 
     @classmethod
-    def of(cls, targets: Mapping[str, float]) -> SLO:
-        """Return the level that `to_dict` tells of.
+    def of(cls, targets: SLO | str | Mapping[str, float | str]) -> SLO:
+        """Return the level that `to_dict` tells of, or that words tell of; a level as it is.
 
         Example:
             >>> SLO.of({"batch:e2e_s": 60.0}).classes["batch"].e2e_s
             60.0
         """
+        if isinstance(targets, SLO):
+            return targets
+        if isinstance(targets, str):
+            targets = target_words(targets)
         own = {name: value for name, value in targets.items() if ":" not in name}
-        classes: dict[str, dict[str, float]] = {}
+        classes: dict[str, dict[str, float | str]] = {}
         for name, value in targets.items():
             if ":" in name:
                 of, _, target = name.rpartition(":")
                 classes.setdefault(of, {})[target] = value
-        known = {each.name for each in fields(cls)} - {"classes"}
-        unknown = sorted({*own, *(t for each in classes.values() for t in each)} - known)
-        if unknown:
-            raise UsageError(f"{unknown[0]!r} is no target", fix=f"use {listed(sorted(known))}")
         plain: dict[str, Any] = dict(own)
         return cls(**plain, classes={name: cls.of(each) for name, each in classes.items()})
 

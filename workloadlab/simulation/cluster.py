@@ -8,14 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.display import Drawn
 from workloadlab.errors import DataError, UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.latency import LatencyModel
 from workloadlab.simulation.event import Entry, Event, event_queue
 from workloadlab.simulation.log_facts import settings_of
 from workloadlab.simulation.pool import DEFAULT_STEP_OVERHEAD_S, UNLIMITED, Pool
+from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
-    from workloadlab.trace import Trace
+    from workloadlab.trace import AnyTrace
 
 __all__ = ["DEFAULT_STEP_OVERHEAD_S", "Cluster", "Event", "Pool"]
 
@@ -29,7 +32,7 @@ _ROUTER_KEYS = (*_SECONDS, "max_router_queue", "replicas")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cluster:
+class Cluster(Drawn):
     """What a router chooses among.
 
     Attributes:
@@ -120,19 +123,22 @@ class Cluster:
         known = [key.name for key in fields(Pool)]
         unknown = sorted(set(options) - set(known))
         if unknown:
-            raise UsageError(f"unknown option {unknown[0]!r}", fix=f"use {', '.join(known)}")
+            raise UsageError(
+                f"unknown option {unknown[0]!r}",
+                fix=did_you_mean(unknown[0], [*known, *_ROUTER_KEYS]),
+            )
         return cls(pools=(Pool(instances=instances, latency=latency, **options),), **own)  # type: ignore[arg-type]
 
     @classmethod
     def from_trace(
-        cls, trace: Trace, latency: LatencyModel | str | Path, **options: Any
+        cls, trace: AnyTrace, latency: LatencyModel | str | Path, **options: Any
     ) -> Cluster:
         """Make the cluster that served a log, as far as the log knows it.
 
         What its provenance records of the engine holds; the rest is what that engine ships with.
 
         Args:
-            trace: an ingested log; `trace.provenance.system` has the facts.
+            trace: an ingested log or its path; `trace.provenance.system` has the facts.
             latency: the model of its GPU, its catalogue name or its path.
             **options: attributes of `Pool` and of `Cluster` that win over both.
 
@@ -148,17 +154,21 @@ class Cluster:
             >>> pool.engine, pool.max_num_seqs, pool.async_scheduling
             ('vllm-0.13', 128, False)
         """
-        settings = {"instances": 1, **settings_of(trace), **options}
+        settings = {"instances": 1, **settings_of(Trace.open(trace)), **options}
         return cls.uniform(settings.pop("instances"), latency, **settings)
 
     @classmethod
-    def load(cls, path: str | Path) -> Cluster:
+    def load(cls, path: Cluster | str | Path) -> Cluster:
         """Read a cluster file (TOML); a relative `latency` path starts at the file's folder.
+
+        A cluster is returned as it is.
 
         Raises:
             UsageError: no such file.
             DataError: not TOML, an unknown key, or a value out of range; names the place.
         """
+        if isinstance(path, Cluster):
+            return path
         path = Path(path)
         if not path.is_file():
             raise UsageError("no such cluster file", where=str(path), fix="check the path")
@@ -216,7 +226,7 @@ def _refuse_unknown(table: dict[str, Any], known: set[str], where: str) -> None:
         raise DataError(
             f"unknown key {unknown[0]!r}",
             where=where,
-            fix=f"known keys: {', '.join(sorted(known))}",
+            fix=did_you_mean(unknown[0], sorted(known)),
         )
 
 

@@ -15,6 +15,7 @@ from workloadlab.simulation.windows import Episode, cut, drawn_episode, windows_
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation.outcome import Outcome
     from workloadlab.simulation.windows import Window
     from workloadlab.simulation.workload import Sessions, Workload
-    from workloadlab.trace import Trace
+    from workloadlab.trace import AnyTrace
 
 __all__ = ["Environment", "Episode", "LaneState", "Played"]
 
@@ -65,8 +66,7 @@ class Environment:
 
     `batch` shows one decision for each lane; `step` takes one choice for each, advances all lanes in
     compiled code to their next decisions and returns what that was worth. A lane that is through with
-    its window begins the next at once. Everything follows from the arguments and the choices, not from
-    the number of threads.
+    its window begins the next at once. Threads change nothing of what happens.
 
     Rewards are counts and seconds, records (lanes,) with the fields of `REWARD_FIELDS`; costs, so less
     is better:
@@ -117,8 +117,8 @@ class Environment:
 
     def __init__(
         self,
-        trace: Trace,
-        cluster: Cluster,
+        trace: AnyTrace,
+        cluster: Cluster | str | Path,
         *,
         lanes: int = 256,
         windows: int | Sequence[tuple[float, float]] | None = None,

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from workloadlab.execution import run_lanes
-from workloadlab.routing import resolve
+from workloadlab.routing import resolve_all
 from workloadlab.simulation.engine.run import replay_lane
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.runs import lanes_of
@@ -17,12 +17,13 @@ from workloadlab.statistics import quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from workloadlab.routing import Router
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.outcome import Outcome
     from workloadlab.simulation.workload import Floats, Sessions, Workload
-    from workloadlab.trace import Trace
+    from workloadlab.trace import AnyTrace
 
 __all__ = ["Metrics", "Targets", "metrics_of", "replay_metrics"]
 
@@ -94,10 +95,10 @@ def _summary(seconds: Floats) -> tuple[float, float, float]:
 
 
 def replay_metrics(
-    trace: Trace,
-    cluster: Cluster,
+    trace: AnyTrace,
+    cluster: Cluster | str | Path,
     *,
-    routers: Iterable[str | Router | Callable[..., Any]] = ("round_robin", "least_requests"),
+    routers: str | Iterable[str | Router | Callable[..., Any]] = ("round_robin", "least_requests"),
     rate_scale: float | Iterable[float] = 1.0,
     seeds: int = 1,
     sessions: Sessions = "open",
@@ -132,7 +133,7 @@ def replay_metrics(
         >>> replay_metrics(trace, cluster)["e2e_mean_s"].to_list()
         [1.0, 1.0]
     """
-    policies = [resolve(spec) for spec in routers]
+    policies = resolve_all(routers)
     lanes = lanes_of(policies, rate_scale, seeds)
     workload, simulated = workload_and_cluster(trace, cluster, policies, sessions)
     scaled = {scale: workload.scaled(scale) for _, scale, _ in lanes}

@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UnsupportedError
 from workloadlab.execution import run_lanes
-from workloadlab.routing import Chooser, Router, resolve
+from workloadlab.routing import Chooser, Router, resolve_all
+from workloadlab.simulation.cluster import Cluster
 from workloadlab.simulation.engine.run import replay_lane
 from workloadlab.simulation.log_facts import warn_of_contradictions
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.recording import Recorder, recorder_for
 from workloadlab.simulation.runs import Played, lanes_of, runs_of
+from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
-    from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.outcome import Outcome
     from workloadlab.simulation.workload import Sessions, Workload
-    from workloadlab.trace import Runs, Trace
+    from workloadlab.trace import AnyTrace, Runs
 
     LaneTask = tuple[Workload, Cluster, Router, int, Recorder]
 
@@ -29,10 +31,10 @@ __all__ = ["replay"]
 
 
 def replay(
-    trace: Trace,
-    cluster: Cluster,
+    trace: AnyTrace,
+    cluster: Cluster | str | Path,
     *,
-    routers: Iterable[str | Router | Chooser | Callable[..., Any]] = (
+    routers: str | Iterable[str | Router | Chooser | Callable[..., Any]] = (
         "round_robin",
         "least_requests",
     ),
@@ -45,10 +47,12 @@ def replay(
     """Replay a trace through every router, at every rate scale, with every seed.
 
     Args:
-        trace: needs arrivals and lengths; warm-up requests are replayed too.
-        cluster: what the routers choose among.
-        routers: names of built-in routers, `file.py:name`, functions, Router objects, or any objects
-            with `choose(batch)`, which decide for all their lanes at once; see `Environment.play`;
+        trace: needs arrivals and lengths; warm-up requests are replayed too. A trace, its path, or a
+            frame.
+        cluster: what the routers choose among, or its file (TOML).
+        routers: one or several: names of built-in routers, `file.py:name`, functions, Router objects,
+            or any objects with `choose(batch)`, which decide for all their lanes at once; see
+            `Environment.play`;
             `predicted_latency=MODEL` and the like predict with a catalogue model or model JSON.
         rate_scale: arrival rates relative to the trace; 2.0 sends the same requests twice as fast.
         seeds: number of seeds, 0 to seeds - 1; they differ in what random routers draw.
@@ -84,9 +88,10 @@ def replay(
     """
     from workloadlab.latency import load_predictor
 
+    trace, cluster = Trace.open(trace), Cluster.load(cluster)
     warn_of_contradictions(cluster.pools, trace)
     recorders = recorder_for(record)
-    policies = _unique([resolve(spec, load=load_predictor) for spec in routers])
+    policies = _unique(resolve_all(routers, load=load_predictor))
     lanes = lanes_of(policies, rate_scale, seeds)
     workload, simulated = workload_and_cluster(trace, cluster, policies, sessions)
     scaled = {scale: workload.scaled(scale) for _, scale, _ in lanes}

@@ -14,10 +14,12 @@ from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.windows import Window, cut
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workloadlab.routing import Router
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.workload import Workload
-    from workloadlab.trace import Trace
+    from workloadlab.trace import AnyTrace
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -34,7 +36,7 @@ ROUNDS, GAIN = 8, 1.02
 """Streams that are tried at most, and what each must serve relative to the rate found so far."""
 
 
-def saturation(trace: Trace, cluster: Cluster) -> float:
+def saturation(trace: AnyTrace, cluster: Cluster | str | Path) -> float:
     """Return the requests/s that the cluster completes in deep overload: load 1.0.
 
     The first 5,000 requests arrive at once; the rate is that between the 10th and the 80th hundredth of

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.resources import folder
 from workloadlab.trace import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-__all__ = ["OutputColumn", "Parameter", "Query", "find_query", "nearest", "queries"]
+__all__ = ["OutputColumn", "Parameter", "Query", "find_query", "queries"]
 
 _HEADER = re.compile(r"^--\s*(title|topic|question|param|in|out):\s*(.*?)\s*$")
 _TYPES: dict[str, Callable[[Any], Any]] = {
@@ -102,7 +102,7 @@ def queries() -> list[Query]:
 
 
 def find_query(name: str | Path) -> Query:
-    """Return a query by its name, or by the path of its file.
+    """Return a query by its name, by the path of its file, or of SQL itself.
 
     Raises:
         UsageError: no query of that name, no such file.
@@ -113,11 +113,13 @@ def find_query(name: str | Path) -> Query:
         if not path.is_file():
             raise UsageError("no such file", where=str(path), fix="check the path")
         return _read_query(path)
+    if re.match(r"\s*(select|with|from)\s", str(name), re.IGNORECASE):
+        return Query("sql", "SQL of your own", "", "", (), (), (), (), str(name))
     known = {path.stem: path for path in folder("queries").glob("*.sql")}
     if name not in known:
         raise UsageError(
             f"no query is called {name!r}",
-            fix=f"use {nearest(name, known)}, or the path of a .sql file",
+            fix=did_you_mean(str(name), known, all_of_them="workloadlab query --list"),
         )
     return _read_query(known[name])
 
@@ -137,7 +139,7 @@ def _read_query(path: Path) -> Query:
         raise DataError(
             f"the header reads {unknown[0]!r}, which is no column of a trace",
             where=str(path),
-            fix=f"use {nearest(unknown[0], COLUMNS)}",
+            fix=did_you_mean(unknown[0], COLUMNS),
         )
     return Query(
         name=path.stem,
@@ -176,9 +178,3 @@ def _read_output(line: str, path: Path) -> OutputColumn:
             fix="write: name TYPE | meaning",
         )
     return OutputColumn(words[0], words[1], description.strip())
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the known names that look like a misspelt one, as words for people."""
-    names = sorted(known)
-    return " or ".join(get_close_matches(name, names, n=3, cutoff=0.4) or names)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.errors import DataError, UnsupportedError, UsageError
-from workloadlab.sql.query_file import find_query, nearest
+from workloadlab.hints import did_you_mean
+from workloadlab.sql.query_file import find_query
 from workloadlab.sql.sandbox import locked, sandbox, within
 from workloadlab.trace import COLUMNS, Runs, Trace, read_parts
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from workloadlab.sql.query_file import Query
+    from workloadlab.trace import AnyTrace
 
 __all__ = ["query"]
 
@@ -36,7 +38,7 @@ _SQL_TYPES = {
 
 def query(
     name: str | Path,
-    trace: Trace | Runs | str | Path,
+    trace: AnyTrace | Runs,
     *,
     params: dict[str, Any] | None = None,
     time_limit_s: float | None = None,
@@ -50,7 +52,8 @@ def query(
     the machine: no other file, no network, no variable of Python, no setting.
 
     Args:
-        name: a name from `queries()`, or the path of a `.sql` file that holds one SELECT.
+        name: a name from `queries()`, the path of a `.sql` file that holds one SELECT, or the SELECT
+            itself; the table is called `trace`.
         trace: a trace, or the path of one; runs, or the folder of some.
         params: values for the query's `$name` parameters; text is converted to their types.
         time_limit_s: seconds after which it is stopped; 60 by default.
@@ -66,6 +69,8 @@ def query(
         >>> trace = Trace.of([(0, 10, None), (5e-9, 20, None)])
         >>> query("length_quantiles", trace)["p50"].to_list()
         [15.0, None]
+        >>> query("SELECT max(input_tokens) FROM trace", trace).item()
+        20
         >>> query("rate_by_minute", trace, bin_s=10).row(0)
         (0.0, 2, 30, None, 0.2)
     """
@@ -100,13 +105,13 @@ def query(
     return result
 
 
-def _open(trace: Trace | Runs | str | Path) -> tuple[Trace, ...]:
-    if isinstance(trace, Trace):
-        return (trace,)
+def _open(trace: AnyTrace | Runs) -> tuple[Trace, ...]:
     if isinstance(trace, str | Path):
         if not Path(trace).is_dir() or read_parts(Path(trace)):
             return (Trace.open(trace),)
         trace = Runs.open(trace)
+    if not isinstance(trace, Runs):
+        return (Trace.open(trace),)
     if not trace.traces:
         raise UsageError("there are no runs to query", fix="replay at least one router")
     return trace.traces
@@ -144,7 +149,7 @@ def _bind(asked: Query, names: set[str], given: dict[str, Any]) -> dict[str, Any
         if name not in names:
             raise UsageError(
                 f"the query {asked.name} has no parameter {name!r}",
-                fix=f"use {nearest(name, names)}" if names else "it has no parameters",
+                fix=did_you_mean(name, names) if names else "it has no parameters",
             )
     values: dict[str, Any] = {}
     for name in sorted(names):

@@ -16,7 +16,7 @@ from workloadlab.trace.parts import read_parts
 from workloadlab.trace.prefixes import session_prefixes
 from workloadlab.trace.runs import Runs
 from workloadlab.trace.schema import COLUMNS, GIVEN, OUTCOMES, Flag
-from workloadlab.trace.trace import Provenance, Trace
+from workloadlab.trace.trace import AnyTrace, Provenance, Trace
 
 __all__ = [
     "COLUMNS",
@@ -24,6 +24,7 @@ __all__ = [
     "GIVEN",
     "MOST_S",
     "OUTCOMES",
+    "AnyTrace",
     "Flag",
     "Provenance",
     "RunInfo",

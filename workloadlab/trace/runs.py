@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.atomic import scratch_folder, write_atomically
+from workloadlab.display import Drawn
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.trace.manifest import (
     MANIFEST,
     Manifest,
@@ -28,7 +30,7 @@ __all__ = ["Runs"]
 
 
 @dataclass(frozen=True)
-class Runs:
+class Runs(Drawn):
     """Outcome traces of one replay call, in the order routers x rate scales x seeds.
 
     Attributes:
@@ -50,6 +52,24 @@ class Runs:
     def __iter__(self) -> Iterator[tuple[RunInfo, Trace]]:
         return iter(zip(self.infos, self.traces, strict=True))
 
+    def __getitem__(self, which: int | str) -> Trace:
+        """Return the outcome of a run, by place or by the name of its router or run.
+
+        Raises:
+            UsageError: no run matches, or more than one does.
+            IndexError: there are fewer runs.
+        """
+        if isinstance(which, int):
+            return self.traces[which]
+        if any(info.run_id == which for info in self.infos):
+            return next(trace for info, trace in self if info.run_id == which)
+        return self.outcomes(router=which)
+
+    @property
+    def routers(self) -> list[str]:
+        """Names of the routers, each once."""
+        return list(dict.fromkeys(info.router for info in self.infos))
+
     def outcomes(
         self, *, router: str | None = None, rate_scale: float | None = None, seed: int | None = None
     ) -> Trace:
@@ -67,10 +87,14 @@ class Runs:
         ]
         if len(found) != 1:
             asked = ", ".join(f"{name}={value!r}" for name, value in wanted.items()) or "no filter"
-            names = ", ".join(info.run_id for info in self.infos)
+            if router and router not in self.routers:
+                raise UsageError(
+                    f"no router is called {router!r}", fix=did_you_mean(router, self.routers)
+                )
+            names = ", ".join(info.run_id for info in self.infos[:3])
             raise UsageError(
                 f"{len(found)} runs match {asked}",
-                fix=f"name router, rate_scale and seed of one of: {names}",
+                fix=f"name router, rate_scale and seed of one of: {names}, ...",
             )
         return found[0]
 
@@ -194,8 +218,8 @@ class Runs:
         return files
 
     @classmethod
-    def open(cls, folder: str | Path) -> Runs:
-        """Open a folder that `save` wrote; outcome traces are read lazily.
+    def open(cls, folder: Runs | str | Path) -> Runs:
+        """Open a folder that `save` wrote; outcome traces are read lazily. Runs are returned as such.
 
         Raises:
             UsageError: no such folder, or no manifest in it.
@@ -203,6 +227,8 @@ class Runs:
         """
         import polars as pl
 
+        if isinstance(folder, Runs):
+            return folder
         folder = Path(folder)
         manifest = Manifest.read(folder)
         traces, records = [], []
@@ -213,7 +239,7 @@ class Runs:
         return cls(manifest.runs, tuple(traces), manifest.cluster, tuple(records))
 
     def __repr__(self) -> str:
-        routers = ", ".join(dict.fromkeys(info.router for info in self.infos))
+        routers = ", ".join(self.routers)
         requests = self.traces[0].requests if self.traces else 0
         return f"<Runs: {len(self)} runs of {requests:,} requests; routers {routers}>"
 

@@ -12,6 +12,7 @@ from enum import IntFlag
 import polars as pl
 
 __all__ = [
+    "ABOUT",
     "CAPABILITIES",
     "CLOCKS",
     "COLUMNS",
@@ -85,6 +86,53 @@ GIVEN = ("arrival_ns", "input_tokens")
 
 CLOCKS = ("client", "gateway", "engine")
 """Whose clock measured a row's times (`ttft_clock`): what lies before it is not in its TTFT."""
+
+ABOUT: dict[str, str] = {
+    "row_id": "place in the log, from 0",
+    "request_id": "of the log, as an ordinal (`r0`) unless ids are kept",
+    "run_id": "of a replay",
+    "source_format": "log format that the row was read as",
+    "arrival_ns": "nanoseconds from the trace's t0",
+    "queue_ns": "until the engine began on it; like every later time, after its arrival",
+    "ttft_ns": "to the first token",
+    "last_token_ns": "to the last token",
+    "e2e_ns": "to the end",
+    "think_ns": "from the end of the session's turn before to this arrival",
+    "token_offsets_ns": "of each output token",
+    "input_tokens": "prompt tokens, cached ones included",
+    "output_tokens": "generated tokens, reasoning included",
+    "cached_tokens": "prompt tokens found in the prefix cache",
+    "reasoning_tokens": "of the output",
+    "max_tokens": "most that the request allowed",
+    "image_tokens": "of the prompt",
+    "audio_tokens": "of the prompt",
+    "video_tokens": "of the prompt",
+    "num_images": "images in the prompt",
+    "block_ids": "KV blocks of the prompt, prefix-chained: an equal id means an equal prefix",
+    "block_size": "tokens per block",
+    "session_id": "conversation or agent run",
+    "turn": "within the session, from 0",
+    "tenant_id": "who pays",
+    "client_id": "who sent it",
+    "model": "that was asked for",
+    "task": "kind of work, as the log names it",
+    "slo_class": "class of service",
+    "priority": "lower is sooner",
+    "outcome": "ok, error, timeout, cancelled, rejected or unfinished",
+    "finish_reason": "why generation ended",
+    "streaming": "whether tokens were streamed",
+    "warmup": "whether it only warmed the system up; left out of statistics",
+    "ttft_clock": "client, gateway or engine: whose clock measured the first token",
+    "instance_id": "instance that served it",
+    "waiting_at_arrival": "requests waiting there at that moment",
+    "running_at_arrival": "requests running there at that moment",
+    "kv_usage_at_arrival": "share of KV blocks in use there, 0 to 1",
+    "dispatch_ns": "until the router had chosen, in a replay",
+    "preemptions": "times it lost its blocks, in a replay",
+    "predicted_output_tokens": "output length as predicted before it ran",
+    "flags": "bits: what was repaired, estimated or looked odd; see `Flag`",
+}
+"""What each column means."""
 
 REQUIRED = ("row_id", "source_format", "arrival_ns", "input_tokens", "warmup", "flags")
 """Columns that are in every file and never null, but for `arrival_ns`: a log of lengths has none."""

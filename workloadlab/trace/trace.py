@@ -2,83 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
-from workloadlab._version import __version__
-from workloadlab.errors import DataError, UnsupportedError, UsageError
-from workloadlab.shapes import ShapeError, build
-from workloadlab.trace.bounds import check_numbers
+from workloadlab.display import Drawn, drawers
+from workloadlab.errors import UnsupportedError, UsageError
+from workloadlab.hints import did_you_mean
+from workloadlab.trace.frames import trace_rows
 from workloadlab.trace.parts import read_parts, scan_parts
-from workloadlab.trace.schema import CAPABILITIES, COLUMNS, GIVEN, REQUIRED, SCHEMA_VERSION
+from workloadlab.trace.provenance import Provenance
+from workloadlab.trace.schema import CAPABILITIES, COLUMNS, GIVEN
 from workloadlab.trace.store import scan_trace, write_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Provenance", "Trace"]
+__all__ = ["AnyTrace", "Provenance", "Trace"]
 
-_AGAIN = "ingest the source again"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Provenance:
-    """Where a trace came from; stored as JSON in the Parquet footer.
-
-    Attributes:
-        reader: the log format, or the verb that made the trace.
-        options: the reader's options as they were used.
-        sources: one dict per source file: path, bytes, sha256, rows.
-        t0_unix_ns: absolute time of `arrival_ns == 0`, or None for a relative trace.
-        zone_assumed: the time zone taken for naive timestamps, or None.
-        units: unit decisions by column, such as {"arrival": "ms"}.
-        why: how each unit is known, by column.
-        rows: counts: read, written, and by reason rejected, repaired, left_out.
-        notes: sentences about what a reader should know: what looked odd, what was left aside.
-        system: what is known of the engine, by the names of `workloadlab.trace.ENGINE_FACTS`.
-        parents: provenance of the traces this one was made from.
-    """
-
-    reader: str
-    options: dict[str, Any] = field(default_factory=dict)
-    sources: list[dict[str, Any]] = field(default_factory=list)
-    t0_unix_ns: int | None = None
-    zone_assumed: str | None = None
-    units: dict[str, str] = field(default_factory=dict)
-    why: dict[str, str] = field(default_factory=dict)
-    rows: dict[str, Any] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    system: dict[str, Any] = field(default_factory=dict)
-    parents: list[dict[str, Any]] = field(default_factory=list)
-    tool_version: str = __version__
-    schema_version: int = SCHEMA_VERSION
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, facts: dict[str, Any], *, where: str | None = None) -> Provenance:
-        """Read what `to_dict` wrote; keys of later versions are dropped.
-
-        Raises:
-            DataError: a key is missing, or of another type.
-        """
-        try:
-            made: Provenance = build(cls, facts)
-        except ShapeError as error:
-            raise DataError(
-                f"has a damaged provenance: {error}", where=where, fix=_AGAIN
-            ) from error
-        return made
+AnyTrace: TypeAlias = "Trace | str | Path | pl.DataFrame | pl.LazyFrame"
+"""What `Trace.open` takes: a trace, its path, or a frame (also one of pandas)."""
 
 
 @dataclass(frozen=True)
-class Trace:
+class Trace(Drawn):
     """Requests in arrival order, with provenance.
 
     Attributes:
@@ -99,19 +49,24 @@ class Trace:
     path: Path | None = None
 
     @classmethod
-    def open(cls, path: str | Path, *, verify: bool = True) -> Trace:
+    def open(cls, source: AnyTrace, *, verify: bool = True) -> Trace:
         """Open a trace file, or the folder of one that grows; rows are read when they are asked for.
 
         Args:
-            path: the file.
+            source: its path; or what needs no opening: a trace, or a frame of polars or pandas with
+                columns of a trace.
             verify: hold the file against the digest in its footer, which reads it once (0.3 s for
                 200 MB).
 
         Raises:
-            UsageError: no such file.
+            UsageError: no such file, or a frame with other columns.
             DataError: the file is not a trace, is damaged, or has another schema version.
         """
-        path = Path(path)
+        if isinstance(source, Trace):
+            return source
+        if not isinstance(source, str | Path):
+            return cls.from_frame(source)
+        path = Path(source)
         parts = read_parts(path)
         frame, footer = (
             scan_parts(path, parts, verify=verify) if parts else scan_trace(path, verify=verify)
@@ -121,12 +76,12 @@ class Trace:
     @classmethod
     def from_frame(
         cls,
-        frame: pl.DataFrame | pl.LazyFrame,
+        frame: pl.DataFrame | pl.LazyFrame | Any,
         *,
         source_format: str = "frame",
         provenance: Provenance | None = None,
     ) -> Trace:
-        """Make a trace of a frame that has at least `arrival_ns` and `input_tokens`.
+        """Make a trace of a polars or pandas frame that has at least `arrival_ns` and `input_tokens`.
 
         Casts to the schema, sorts by (arrival_ns, row_id) and fills `row_id`, `source_format`,
         `warmup` and `flags` where they are absent.
@@ -135,32 +90,7 @@ class Trace:
             UsageError: a required column is missing or an unknown one is present.
             DataError: a number that a trace cannot hold, such as a negative or NaN token count.
         """
-        lazy = frame.lazy()
-        names = lazy.collect_schema().names()
-        for needed in GIVEN:
-            if needed not in names:
-                raise UsageError(f"the frame has no column {needed}; it has {', '.join(names)}")
-        unknown = [name for name in names if name not in COLUMNS]
-        if unknown:
-            raise UsageError(
-                f"unknown columns {', '.join(unknown)}",
-                fix=f"rename or drop them; a trace has {', '.join(COLUMNS)}",
-            )
-        check_numbers(lazy)
-        defaults = {
-            "source_format": pl.lit(source_format),
-            "warmup": pl.lit(value=False),
-            "flags": pl.lit(0),
-        }
-        if "row_id" not in names:
-            lazy = lazy.with_row_index("row_id")
-        lazy = lazy.with_columns(
-            expression.alias(name) for name, expression in defaults.items() if name not in names
-        )
-        present = set(lazy.collect_schema().names())
-        lazy = lazy.select(
-            pl.col(name).cast(dtype) for name, dtype in COLUMNS.items() if name in present
-        ).sort("arrival_ns", "row_id")
+        lazy = trace_rows(frame, source_format)
         return cls(lazy, provenance or Provenance(reader=source_format))
 
     @classmethod
@@ -235,7 +165,7 @@ class Trace:
         """
         if capability not in CAPABILITIES:
             raise UsageError(
-                f"unknown capability {capability!r}", fix=f"use one of {', '.join(CAPABILITIES)}"
+                f"unknown capability {capability!r}", fix=did_you_mean(capability, CAPABILITIES)
             )
         return self.has(*CAPABILITIES[capability])
 
@@ -274,14 +204,102 @@ class Trace:
             raise UsageError(f"the window {start_s} to {end_s} s is empty")
         start_ns, end_ns = round(start_s * 1e9), round(end_s * 1e9)
         arrival = pl.col("arrival_ns")
+        rows = self.frame.filter((arrival >= start_ns) & (arrival < end_ns))
+        return self._part(rows, "window", {"start_s": start_s, "end_s": end_s})
+
+    def filter(self, *predicates: pl.Expr, **values: Any) -> Trace:
+        """Return the requests that meet every condition.
+
+        Args:
+            predicates: polars expressions over columns of the trace.
+            values: a column and the value that it has, or a list of such values.
+
+        Raises:
+            UsageError: a column that the trace does not have.
+
+        Example:
+            >>> trace = Trace.of([(0, 10, 5), (1, 2000, 6), (2, 3000, 5)])
+            >>> len(trace.filter(pl.col("input_tokens") > 100, output_tokens=[5, 7]))
+            1
+        """
+        asked = [name for each in predicates for name in each.meta.root_names()] + [*values]
+        for name in asked:
+            if name not in self.columns:
+                raise UsageError(
+                    f"the trace has no column {name!r}", fix=did_you_mean(name, self.columns)
+                )
+        conditions = [
+            pl.col(name).is_in(value) if isinstance(value, list | tuple) else pl.col(name) == value
+            for name, value in values.items()
+        ]
+        said = {"predicates": [str(each) for each in (*predicates, *conditions)]}
+        return self._part(self.frame.filter(*predicates, *conditions), "filter", said)
+
+    def sample(self, size: float, *, seed: int = 0) -> Trace:
+        """Return requests drawn at random, each as likely as any, in order of arrival.
+
+        Sessions lose turns by it; draw among `session_id` and `filter` to keep them whole.
+
+        Args:
+            size: a number of requests, or a share below 1.
+            seed: the same seed draws the same.
+
+        Raises:
+            UsageError: a size that is not positive.
+
+        Example:
+            >>> trace = Trace.of([(k, 10 + k, 5) for k in range(100)])
+            >>> len(trace.sample(10)), len(trace.sample(0.25))
+            (10, 25)
+        """
+        if not size > 0:
+            raise UsageError(
+                f"a sample of {size}", fix="name a number of requests, or a share below 1"
+            )
+        count = min(self.requests, round(size * self.requests if size < 1 else size))
+        rows = self.frame.collect().sample(count, seed=seed).sort("arrival_ns", "row_id")
+        return self._part(rows.lazy(), "sample", {"size": size, "seed": seed})
+
+    def _part(self, rows: pl.LazyFrame, reader: str, options: dict[str, Any]) -> Trace:
+        """Return some rows as a trace that says what it is a part of."""
         child = Provenance(
-            reader="window",
-            options={"start_s": start_s, "end_s": end_s},
+            reader=reader,
+            options=options,
             t0_unix_ns=self.provenance.t0_unix_ns,
             system=self.provenance.system,
             parents=[self.provenance.to_dict()],
         )
-        return Trace(self.frame.filter((arrival >= start_ns) & (arrival < end_ns)), child)
+        return Trace(rows, child)
+
+    def __len__(self) -> int:
+        return self.requests
+
+    def __bool__(self) -> bool:
+        return True
+
+    def head(self, requests: int = 5) -> pl.DataFrame:
+        """Return the first rows, with the columns that hold a value."""
+        return self.frame.head(requests).select(n for n in self.columns if self.has(n)).collect()
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return all rows as a polars frame."""
+        return self.frame.collect()
+
+    def to_pandas(self) -> Any:
+        """Return all rows as a pandas frame.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        try:
+            return self.frame.collect().to_pandas()
+        except ImportError:
+            raise UsageError("pandas is not installed", fix="pip install pandas") from None
+
+    @property
+    def plot(self) -> Any:
+        """Its figures by topic, such as `trace.plot.arrivals()`: matplotlib Figures."""
+        return drawers["plots"](self)
 
     def capabilities(self) -> list[str]:
         """Names of everything this trace supports."""
@@ -294,9 +312,3 @@ class Trace:
             f"<Trace{where}: {self.requests:,} requests over {self.span_s:,.1f} s{rate}; "
             f"supports {', '.join(self.capabilities())}>"
         )
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        head = self.frame.head(5).select(n for n in self.columns if n not in REQUIRED[:2]).collect()
-        return f"<p>{escape(repr(self)[1:-1])}</p>{head._repr_html_()}"

@@ -150,7 +150,6 @@ def test_any_trace_has_a_profile_that_survives_json(trace: Trace) -> None:
     assert "Infinity" not in text
     assert Profile.from_dict(json.loads(text)) == profile
     assert str(profile)
-    assert profile._repr_html_()
     if profile.trace.requests:
         rows = trace.read("input_tokens", "warmup").filter(~pl.col("warmup"))
         assert profile.lengths.input.sum == sum(rows["input_tokens"].to_list())

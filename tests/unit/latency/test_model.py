@@ -192,11 +192,9 @@ def test_a_model_shows_itself() -> None:
     text = str(model)
     assert "errors on a test" in text
     assert "decode steps" in text
-    html = model._repr_html_()
-    assert html.count("<table>") == 2
-    assert "2.00%" in html
+    assert "2.00%" in model._repr_html_()
     by_hand = LatencyModel.linear(name="<b>")
-    assert "<b>&lt;b&gt;</b>" in by_hand._repr_html_()
+    assert "&lt;b&gt;" in by_hand._repr_html_()
     assert "MAPE" not in repr(by_hand)
 
 

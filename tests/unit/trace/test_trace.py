@@ -163,6 +163,52 @@ def test_provenance_ignores_keys_of_later_versions():
     assert Provenance.from_dict(facts) == Provenance(reader="azure")
 
 
+def test_what_needs_no_opening_is_returned():
+    trace = small()
+    assert Trace.open(trace) is trace
+    frame = pl.DataFrame({"arrival_ns": [0, 1], "input_tokens": [3, 4]})
+    assert len(Trace.open(frame)) == 2
+    with pytest.raises(UsageError, match="a int is no trace"):
+        Trace.open(3)
+    with pytest.raises(UsageError, match=r"wl\.ingest"):
+        Trace.open(pl.DataFrame({"ts": [0]}))
+
+
+def test_parts_remember_what_they_are_a_part_of():
+    trace = small(model=["a", "b", "a"])
+    part = trace.filter(pl.col("input_tokens") > 0, model="a")
+    assert part.read("model")["model"].to_list() == ["a", "a"]
+    assert len(trace.filter(model=["a", "b"])) == 3
+    assert part.provenance.reader == "filter"
+    assert part.provenance.parents == [trace.provenance.to_dict()]
+    with pytest.raises(UsageError, match="did you mean model"):
+        trace.filter(modl="a")
+    with pytest.raises(UsageError, match="no column"):
+        trace.filter(pl.col("nothing") > 1)
+
+
+def test_a_sample_is_drawn_by_its_seed_and_keeps_the_order():
+    trace = Trace.of([(k, 10 + k, 5) for k in range(50)])
+    drawn = trace.sample(10, seed=3)
+    assert drawn.to_polars().equals(trace.sample(10, seed=3).to_polars())
+    assert not drawn.to_polars().equals(trace.sample(10, seed=4).to_polars())
+    assert drawn.read("arrival_ns")["arrival_ns"].is_sorted()
+    assert len(trace.sample(1000)) == 50
+    with pytest.raises(UsageError, match="a sample of 0"):
+        trace.sample(0)
+
+
+def test_head_shows_what_is_recorded():
+    head = small().head(2)
+    assert head.height == 2
+    assert "output_tokens" not in head.columns
+
+
+def test_an_empty_trace_is_still_a_trace():
+    assert Trace.of([])
+    assert len(Trace.of([])) == 0
+
+
 def test_representations_name_the_facts():
     text = repr(small(output_tokens=[1, 2, 3]))
     assert "3 requests" in text

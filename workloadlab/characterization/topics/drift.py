@@ -16,12 +16,13 @@ from workloadlab.characterization.rows import Measured, read_columns, read_measu
 from workloadlab.characterization.statistics.distances import Distance, distance, share_divergence
 from workloadlab.characterization.study import Topic
 from workloadlab.tables import Cell, Table
+from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workloadlab.characterization.study import Study
-    from workloadlab.trace import Trace
+    from workloadlab.trace import AnyTrace
 
 __all__ = [
     "DRIFT",
@@ -160,8 +161,8 @@ class Comparison:
         return "\n".join(table.html() for table in self.tables())
 
 
-def compare(reference: Trace, other: Trace) -> Comparison:
-    """Compare a trace with a reference, column by column.
+def compare(reference: AnyTrace, other: AnyTrace) -> Comparison:
+    """Compare a trace with a reference, column by column; each a trace, its path, or a frame.
 
     Example:
         >>> from workloadlab.trace import Trace
@@ -170,6 +171,7 @@ def compare(reference: Trace, other: Trace) -> Comparison:
         >>> compare(made(10), made(20)).columns["output_tokens"].wasserstein
         45.0
     """
+    reference, other = Trace.open(reference), Trace.open(other)
     a, b = read_measured(reference), read_measured(other)
     mine, theirs = _columns(a), _columns(b)
     rates = [m.n / (m.span_ns / 1e9) if m.span_ns else None for m in (a, b)]

@@ -8,10 +8,10 @@ functions below list the names and find the file of one. To add a model, add its
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 
 __all__ = ["locate", "names"]
 
@@ -35,8 +35,7 @@ def locate(name_or_path: str | Path) -> Path:
     name = str(name_or_path)
     if name in names():
         return _HERE / f"{name}.json"
-    near = get_close_matches(name.lower(), names(), n=3, cutoff=0.4) or names()
     raise UsageError(
         f"no latency model file and no catalogue name {name!r}",
-        fix=f"did you mean {' or '.join(near)}?" if near else "give the path of a model JSON",
+        fix=did_you_mean(name, names(), all_of_them="workloadlab fit --list"),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 
 if TYPE_CHECKING:
     from workloadlab.latency.estimators.estimator import Estimator
@@ -51,7 +52,7 @@ def estimator_named(name: str) -> Estimator:
         UsageError: there is none of that name.
     """
     if name not in ESTIMATORS:
-        raise UsageError(f"no estimator {name!r}", fix=f"use auto or {', '.join(ESTIMATORS)}")
+        raise UsageError(f"no estimator {name!r}", fix=did_you_mean(name, ["auto", *ESTIMATORS]))
     return ESTIMATORS[name]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from workloadlab.errors import DataError, UnsupportedError, UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.json_files import read_object
 
 __all__ = ["ModelGeometry"]
@@ -65,11 +65,10 @@ class ModelGeometry:
         by_name = {_plain(known): known for known in _KNOWN}
         known = by_name.get(_plain(model))
         if known is None:
-            near = get_close_matches(_plain(model), list(by_name), n=3)
-            nearest = f"did you mean {' or '.join(by_name[n] for n in near)}? " if near else ""
             raise UsageError(
                 f"the shape of {model!r} is not built in",
-                fix=f"{nearest}Otherwise put the model's Hugging Face config.json into the folder",
+                fix=f"{did_you_mean(model, _KNOWN)} Otherwise put the model's Hugging Face config.json "
+                "into the folder",
             )
         sizes: dict[str, Any] = dict(zip(_FIELDS, _KNOWN[known], strict=False))
         return cls(model=known, **sizes)

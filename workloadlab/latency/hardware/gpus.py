@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 
 __all__ = ["DTYPE_BYTES", "GIB", "GPUS", "Gpu", "find_gpu", "plain_dtype", "value_bytes"]
 
@@ -240,13 +240,9 @@ def find_gpu(name: str) -> Gpu:
     plain = _plain(name)
     if plain in known:
         return known[plain]
-    near = sorted({known[match].name for match in get_close_matches(plain, known, n=3)})
-    fix = (
-        f"did you mean {' or '.join(near)}?"
-        if near
-        else f"known: {', '.join(g.name for g in GPUS)}"
+    raise UsageError(
+        f"no figures for the GPU {name!r}", fix=did_you_mean(name, [gpu.name for gpu in GPUS])
     )
-    raise UsageError(f"no figures for the GPU {name!r}", fix=fix)
 
 
 def plain_dtype(name: str) -> str:

@@ -1,0 +1,66 @@
+"""How much the command says on stderr: results are always printed, words for people can be kept back."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["log_more", "quieten", "say", "working"]
+
+_QUIET, _VERBOSE = "workloadlab.quiet", "workloadlab.verbose"
+
+
+def quieten(ctx: click.Context, _: click.Parameter, quiet: bool) -> None:
+    """Keep words back from here on."""
+    if quiet:
+        ctx.meta[_QUIET] = True
+        _log_from(ctx, logging.ERROR)
+
+
+def log_more(ctx: click.Context, _: click.Parameter, verbose: bool) -> None:
+    """Say how long each part takes, and show what the library logs."""
+    if verbose:
+        ctx.meta[_VERBOSE] = True
+        _log_from(ctx, logging.DEBUG)
+
+
+def _log_from(ctx: click.Context, level: int) -> None:
+    """Show log lines of a level and above, until the command ends."""
+    logger = logging.getLogger("workloadlab")
+    before = logger.level
+    logger.setLevel(level)
+    ctx.call_on_close(lambda: logger.setLevel(before))
+
+
+def _is(mood: str) -> bool:
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.meta.get(mood))
+
+
+def say(sentence: str) -> None:
+    """Tell the person, on stderr, unless the command is quiet."""
+    if not _is(_QUIET):
+        click.echo(sentence, err=True)
+
+
+@contextmanager
+def working(doing: str) -> Iterator[None]:
+    """Show a spinner while a block runs, on a terminal only; verbose, how long it took."""
+    began = time.perf_counter()
+    if not sys.stderr.isatty() or _is(_QUIET):
+        yield
+    else:
+        from rich.console import Console
+
+        with Console(stderr=True).status(doing):
+            yield
+    if _is(_VERBOSE):
+        say(f"{doing}: {time.perf_counter() - began:.2f} s")
