@@ -1,8 +1,9 @@
-"""Every notebook runs top to bottom, from its folder or the repository's, and is committed bare."""
+"""Every notebook runs top to bottom, and is committed with fresh, small outputs that a web page shows."""
 
 from __future__ import annotations
 
 import json
+import runpy
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from nbclient import NotebookClient
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+digest = runpy.run_path(str(REPOSITORY / "notebooks" / "run.py"))["digest"]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 SECONDS_PER_CELL = 60
 
@@ -58,14 +60,17 @@ def test_there_are_notebooks():
 
 
 @each_notebook
-def test_committed_without_outputs(path):
+def test_committed_with_the_outputs_of_its_own_cells(path):
     notebook = nbformat.read(path, as_version=4)
-    for cell in code_cells(notebook):
-        assert cell.outputs == []
-        assert cell.execution_count is None
-        assert cell.metadata == {}
-    assert set(notebook.metadata) <= {"kernelspec", "language_info"}
     assert notebook.metadata.kernelspec.name == "python3"
+    assert notebook.metadata.workloadlab.cells == digest(notebook), "run `make notebooks`"
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    assert any("image/png" in output.get("data", {}) for output in outputs), "a figure is shown"
+    assert all(cell.execution_count is None for cell in code_cells(notebook))
+    for output in outputs:
+        assert output.output_type in ("stream", "display_data", "execute_result")
+        assert len(json.dumps(output)) < 100_000
+    assert path.stat().st_size < 400_000
 
 
 @each_notebook

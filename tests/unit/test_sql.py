@@ -164,7 +164,7 @@ def test_parameters_that_no_header_declares(trace: Trace, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"bin": 1}, "no parameter 'bin'.*\n.*use bin_s"),
+        ({"bin": 1}, "no parameter 'bin'.*\n.*did you mean bin_s"),
         ({"bin_s": "ten"}, "bin_s is 'ten', not a DOUBLE"),
         ({"bin_s": None}, "bin_s is None, not a DOUBLE"),
         ({"bin_s": 0}, "bin_s must lie between"),
@@ -188,7 +188,7 @@ def test_integers_and_booleans_are_not_guessed(trace: Trace, tmp_path: Path) -> 
 
 
 def test_unknown_query_names_the_nearest(trace: Trace) -> None:
-    with pytest.raises(UsageError, match="use length_quantiles"):
+    with pytest.raises(UsageError, match="did you mean length_quantiles"):
         query("lenght_quantile", trace)
     with pytest.raises(UsageError, match="rate_by_minute"):
         query("zzz", trace)

@@ -66,6 +66,8 @@ class Error:
     def _chance(self, distance: float) -> float:
         from scipy.special import stdtr
 
+        if distance == 0:
+            return float(self.chances.sum())
         with np.errstate(divide="ignore"):
             return float(self.chances @ (2 * stdtr(self.windows - 1, -distance / self.scales)))
 

@@ -150,7 +150,7 @@ def test_a_built_in_by_name_with_parameters_by_name():
     assert blend.params == SHELF["llmd_default"].params
     assert wl.router("power_of_d", d=4).params == (4.0, 0.0)
     assert wl.router("random") == SHELF["random"]
-    with pytest.raises(UsageError, match=r"no parameter 'queues'[\s\S]*use queue, running"):
+    with pytest.raises(UsageError, match=r"no parameter 'queues'[\s\S]*did you mean queue"):
         wl.router("weighted", queues=2)
     with pytest.raises(UsageError, match="did you mean weighted"):
         wl.router("wieghted", queue=2)

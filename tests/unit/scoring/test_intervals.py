@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from workloadlab.scoring.intervals import mean_interval, percentile_interval, wilson_interval
-from workloadlab.scoring.windows import standard_error
+from workloadlab.scoring.windows import Error, standard_error
 
 REPEATS = 400
 
@@ -71,3 +71,9 @@ def test_a_difference_that_lasts_as_long_as_the_log_has_a_large_error():
     plain = np.random.default_rng(1).normal(size=2400) * walk.std()
     walk_error, plain_error = (standard_error((v - v.mean()) / len(v)) for v in (walk, plain))
     assert walk_error.se > 10 * plain_error.se
+
+
+def test_an_error_that_one_correlation_denies_has_an_interval():
+    error = Error(np.array([0.0, 1.0]), np.array([0.5, 0.5]), 14)
+    assert error.p_value(0.0) == 1.0
+    assert 0 < error.margin < Error(np.array([1.0]), np.array([1.0]), 14).margin

@@ -69,7 +69,7 @@ def test_load_refuses_a_missing_file(tmp_path):
 
 
 def test_uniform_refuses_unknown_options():
-    with pytest.raises(UsageError, match=r"kv_block[\s\S]*use name, instances"):
+    with pytest.raises(UsageError, match=r"kv_block[\s\S]*did you mean kv_blocks"):
         Cluster.uniform(2, MODEL, kv_block=3)
     with pytest.raises(UsageError, match="latency = 5"):
         Cluster.uniform(2, 5)
