@@ -64,7 +64,7 @@ def test_long_prompts_may_take_longer():
     ("make", "said"),
     [
         (lambda: wl.SLO(ttft_s_per_token=0.1), "ttft_s_per_token without ttft_s"),
-        (lambda: wl.SLO.of({"batch:speed": 1.0}), "'speed' is no target"),
+        (lambda: wl.SLO.of({"batch:speed": 1.0}), "'speed' is no latency"),
         (lambda: wl.SLO(classes={"a": wl.SLO(classes={"b": wl.SLO()})}), "classes of its own"),
     ],
     ids=["length alone", "unknown", "nested"],
