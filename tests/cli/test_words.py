@@ -22,12 +22,17 @@ def trace(tmp_path):
     return path
 
 
+def options_of(command: click.Command) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts}
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_takes_json_quiet_and_verbose(verb):
     assert isinstance(cli, LazyVerbs)
     command = cli.get_command(click.Context(cli), verb)
-    options = {option for parameter in command.params for option in parameter.opts}
-    assert {"--json", "-q", "-v"} <= options
+    assert {"-q", "-v"} <= options_of(command)
+    parts = command.commands.values() if isinstance(command, click.Group) else [command]
+    assert all("--json" in options_of(part) for part in parts)
 
 
 @pytest.mark.parametrize("verb", VERBS)

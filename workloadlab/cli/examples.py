@@ -12,6 +12,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "workloadlab ingest traces/chat.csv -o chat.trace",
         "workloadlab ingest my.csv --map arrival=ts,input_tokens=prompt,output_tokens=answer",
     ),
+    "traces": ("workloadlab traces list",),
     "characterize": ("workloadlab characterize chat.trace -o chat.profile.json",),
     "measure": ("workloadlab measure --model llama-3.1-8b -o steps.parquet",),
     "fit": ("workloadlab fit --list", "workloadlab fit steps.parquet -o model.json"),

@@ -10,6 +10,7 @@ import click
 
 from workloadlab.cli.common import json_option, print_json, say, working
 from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 
 catalog_option: Any = click.option(
     "--catalog",
@@ -45,16 +46,22 @@ def list_(catalog: Path | None, as_json: bool) -> None:
     "-o", "--out", type=click.Path(path_type=Path), help="Trace to write; default: NAME.trace."
 )
 @catalog_option
-def get_(name: str, out: Path | None, catalog: Path | None) -> None:
+@json_option
+def get_(name: str, out: Path | None, catalog: Path | None, as_json: bool) -> None:
     """Download the published trace NAME, check its digest, and make a trace of it."""
     from workloadlab.ingestion.catalog import get, read_catalog
 
     known = read_catalog(catalog)
     if name not in known:
-        raise UsageError(f"no published trace is called {name!r}", fix=f"use {', '.join(known)}")
+        fix = did_you_mean(name, known, all_of_them="workloadlab traces list")
+        raise UsageError(f"no published trace is called {name!r}", fix=fix)
     published, target = known[name], out or Path(f"{name}.trace")
     say(f"{published.url} ({published.bytes / 1e6:.1f} MB, {published.licence})")
     with working(f"Getting {name}"):
         trace = get(published, target)
+    if as_json:
+        facts = {"trace": str(target), "requests": trace.requests, "span_s": trace.span_s}
+        print_json({"schema_version": 1, **facts})
+        return
     click.echo(f"{target}: {trace.requests:,} requests over {trace.span_s:,.1f} s "
                f"({trace.provenance.reader} format)")  # fmt: skip
