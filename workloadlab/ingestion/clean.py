@@ -11,7 +11,7 @@ from workloadlab.ingestion.evaluate import evaluate, matches
 from workloadlab.ingestion.formats.trees import keys, label, unmet
 from workloadlab.ingestion.formats.words import PRESENT
 from workloadlab.ingestion.privacy import described, described_text
-from workloadlab.ingestion.rows import far_rows, scoped_blocks
+from workloadlab.ingestion.rows import chained_blocks, far_rows
 from workloadlab.trace import COLUMNS, GIVEN, Flag
 
 if TYPE_CHECKING:
@@ -146,8 +146,9 @@ def refine(chunk: Chunk, rules: Rules) -> Refined:
         good = ~chunk.places()["row"].is_in(bad["row"].implode())
         frame, places = frame.filter(good), chunk.places().filter(good)
         rejects = bad if rejects is None else pl.concat([rejects, bad]).sort("row")
-    if rules.local_blocks and {"block_ids", "session_id"} <= set(frame.columns):
-        frame = scoped_blocks(frame)
+    if "block_ids" in frame.columns:
+        local = rules.local_blocks and "session_id" in frame.columns
+        frame = chained_blocks(frame, local=local)
     far = far_rows(frame, places, chunk.places)
     facts: dict[str, Any] = {"naive": naive, "left_out": chunk.left_out, "far": far}
     if not rules.whole:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
+
+from workloadlab.ingestion.rows import listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,13 +46,8 @@ class Numbers:
         """
         if self.folder is None:
             return firsts.with_row_index("number")
-        keys = firsts["id"] if firsts["id"].dtype == pl.UInt64 else _digests(firsts["id"])
-        path = self.folder / f"{name}.parquet"
-        old = (
-            pl.read_parquet(path)
-            if path.is_file()
-            else pl.DataFrame(schema={"key": keys.dtype, "number": pl.UInt64})
-        )
+        keys = _digests(firsts["id"])
+        old = self._old(name, keys.dtype)
         found = firsts.with_columns(key=keys).join(old, on="key", how="left", maintain_order="left")
         fresh = pl.col("number").is_null()
         found = found.with_columns(
@@ -59,6 +57,29 @@ class Numbers:
         new = found.filter(pl.col("number") >= old.height).select("key", "number")
         self.tables[name] = pl.concat([old, new])
         return found.drop("key")
+
+    def dense(self, name: str, lists: pl.Series) -> pl.Series:
+        """Return lists of numbers, from 0 in order of first appearance, in place of their items."""
+        import pyarrow as pa
+
+        flat = lists.explode(empty_as_null=False, keep_nulls=False).to_arrow()
+        chunks = [pa.array(self._old(name)["key"].to_numpy(), pa.uint64()), flat]
+        known = len(chunks[0])
+        coded = pa.chunked_array(chunks).dictionary_encode().combine_chunks()
+        if self.folder is not None:
+            keys = pl.Series("key", pl.from_arrow(coded.dictionary))
+            self.tables[name] = pl.DataFrame([keys]).with_row_index("number").select(
+                "key", pl.col("number").cast(pl.UInt64)
+            )  # fmt: skip
+        lengths = lists.list.len().fill_null(0).to_numpy()
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        return listed(coded.indices.to_numpy()[known:].astype(np.uint64), offsets, lists)
+
+    def _old(self, name: str, key: pl.DataType | None = None) -> pl.DataFrame:
+        """Return the numbers of earlier logs."""
+        if self.folder is not None and (path := self.folder / f"{name}.parquet").is_file():
+            return pl.read_parquet(path)
+        return pl.DataFrame(schema={"key": key or pl.UInt64(), "number": pl.UInt64()})
 
     def save(self) -> None:
         """Keep what was given for later logs."""

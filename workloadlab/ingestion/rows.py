@@ -10,13 +10,16 @@ import polars as pl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from workloadlab.ingestion.formats import Format
 
-__all__ = ["FAR", "YEAR_NS", "far_rows", "joined_rows", "scoped_blocks"]
+__all__ = ["FAR", "YEAR_NS", "chained_blocks", "far_rows", "joined_rows", "listed"]
 
 FAR = "arrival years away from all others"
 YEAR_NS = 366 * 86_400 * 10**9
 CANDIDATES = 10_000
+IDS_AT_ONCE = 1 << 17
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -87,19 +90,53 @@ def far_rows(
     return places.with_columns(arrival).filter(far.fill_null(value=False)).head(CANDIDATES)
 
 
-def scoped_blocks(frame: pl.DataFrame) -> pl.DataFrame:
-    """Make block ids that are local to a session different from those of every other session."""
-    import pyarrow as pa
+def chained_blocks(frame: pl.DataFrame, *, local: bool) -> pl.DataFrame:
+    """Make block ids that are equal only where all blocks before them are equal too.
 
+    An id becomes the sum, modulo 2**64, of the mixed ids and places of its prompt so far. Ids of an
+    engine that are chained already stay as different, and as equal, as they were.
+
+    Args:
+        frame: has `block_ids`.
+        local: whether an id means something within its session only.
+    """
     blocks = frame["block_ids"]
-    scope = frame["session_id"].hash(seed=0).to_numpy()
     flat = blocks.explode(empty_as_null=False, keep_nulls=False).to_numpy()
     lengths = blocks.list.len().fill_null(0).to_numpy()
-    mixed = flat * _ODD + np.repeat(scope, lengths)
     offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    lists = pa.LargeListArray.from_arrays(
-        pa.array(offsets),
-        pa.array(mixed ^ (mixed >> np.uint64(32))),
-        mask=pa.array(blocks.is_null().to_numpy()),
-    )
-    return frame.with_columns(pl.Series("block_ids", pl.from_arrow(lists)))
+    chained = np.empty(len(flat), np.uint64)
+    scopes = frame["session_id"].hash(seed=0).to_numpy() if local else None
+    row = 0
+    while row < len(lengths):  # what fits in a cache at a time
+        end = max(row + 1, int(np.searchsorted(offsets, offsets[row] + IDS_AT_ONCE, "right")) - 1)
+        first, last, counts = offsets[row], offsets[end], lengths[row:end]
+        starts = (offsets[row:end] - first).astype(np.uint64)
+        bits = np.arange(last - first, dtype=np.uint64)
+        bits -= np.repeat(starts, counts)
+        bits *= _ODD
+        bits += flat[first:last]
+        np.cumsum(_mixed(bits), out=bits)
+        before = np.concatenate([np.zeros(1, np.uint64), bits])[starts.astype(np.int64)]
+        if scopes is not None:
+            before -= scopes[row:end]
+        np.subtract(bits, np.repeat(before, counts), out=chained[first:last])
+        row = end
+    return frame.with_columns(listed(chained, offsets, blocks))
+
+
+def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Spread every bit over all (the end of splitmix64), in place."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits ^= bits >> np.uint64(shift)
+        bits *= np.uint64(factor)
+    bits ^= bits >> np.uint64(31)
+    return bits
+
+
+def listed(flat: NDArray[np.uint64], offsets: NDArray[np.int64], like: pl.Series) -> pl.Series:
+    """Return lists of these values, cut at these offsets, null where another series is."""
+    import pyarrow as pa
+
+    mask = pa.array(like.is_null().to_numpy())
+    lists = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(flat), mask=mask)
+    return pl.Series(like.name, pl.from_arrow(lists))

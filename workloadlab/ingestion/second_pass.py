@@ -80,7 +80,9 @@ def finish(
     if clock and "ttft_ns" in staged.filled:
         made["ttft_clock"] = pl.when(pl.col("ttft_ns").is_not_null()).then(pl.lit(clock))
     if "block_ids" in staged.filled:
-        made["block_ids"] = _dense_blocks(ordered, numbers)
+        lists = ordered.select("block_ids").collect().to_series()
+        dense = numbers.dense("block_ids", lists).to_frame().lazy()
+        frame = pl.concat([frame.drop("block_ids"), dense], how="horizontal")
         made["block_size"] = pl.lit(block_size)
     return frame.select(
         made.get(name, pl.col(name)).cast(dtype).alias(name)
@@ -120,18 +122,3 @@ def _numbered(
     table = numbers.number(name, table).rename({"id": name, "first": first, "number": number})
     frame = frame.join(table.lazy(), on=name, how="left", maintain_order="left")
     return frame, pl.col(number), pl.col(first) < pl.col(_POSITION)
-
-
-def _dense_blocks(ordered: pl.LazyFrame, numbers: Numbers) -> pl.Expr:
-    """Renumber block ids from 0 in order of first appearance."""
-    dense = (
-        ordered.select(pl.col("block_ids").explode(empty_as_null=False, keep_nulls=False))
-        .unique(maintain_order=True)
-        .collect()
-        .to_series()
-    )
-    firsts = pl.DataFrame({"id": dense, "first": pl.int_range(dense.len(), eager=True)})
-    found = numbers.number("block_ids", firsts)["number"].cast(pl.UInt64)
-    return pl.col("block_ids").list.eval(
-        pl.element().replace_strict(dense, found, return_dtype=pl.UInt64)
-    )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 
+from workloadlab.ingestion import rows
 from workloadlab.ingestion.inspect import Head, inspect
+from workloadlab.ingestion.numbers import Numbers
 from workloadlab.ingestion.parsing.fields import fields
 from workloadlab.ingestion.readers.chunk import piecewise
 from workloadlab.ingestion.readers.csv import fast_rows, patient_rows, read_csv
@@ -194,3 +197,32 @@ def test_a_bad_line_makes_only_its_neighbours_slow(tmp_path: Path) -> None:
     assert slow[0] < 1 << 16
     assert sum(chunk.row_count for chunk in chunks) == 200_001
     assert sum(chunk.line_count for chunk in chunks) == 200_001
+
+
+@pytest.mark.parametrize("at_once", [7, 1 << 17])
+def test_chained_blocks_are_equal_where_all_blocks_before_are(
+    monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(rows, "IDS_AT_ONCE", at_once)
+    dice = random.Random(0)
+    lists = [
+        None if dice.random() < 0.1 else [dice.randint(0, 3) for _ in range(dice.randint(0, 6))]
+        for _ in range(300)
+    ]
+    ids = pl.Series(lists, dtype=pl.List(pl.UInt64))
+    sessions = pl.Series([f"s{n % 3}" for n in range(300)])
+    frame = pl.DataFrame({"block_ids": ids, "session_id": sessions})
+    for local in (False, True):
+        chained = rows.chained_blocks(frame, local=local)["block_ids"].to_list()
+        known: dict[object, int] = {}
+        for session, given, made in zip(sessions, lists, chained, strict=True):
+            assert (given is None) == (made is None)
+            for end, block in enumerate(made or [], start=1):
+                prefix = (session if local else None, *(given or [])[:end])
+                assert known.setdefault(prefix, block) == block
+        assert len(set(known.values())) == len(known)
+
+
+def test_dense_numbers_are_those_of_first_appearance() -> None:
+    lists = pl.Series("block_ids", [[9, 4], None, [], [4, 7, 9]], dtype=pl.List(pl.UInt64))
+    assert Numbers().dense("block_ids", lists).to_list() == [[0, 1], None, [], [1, 2, 0]]
