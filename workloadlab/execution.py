@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["run_lanes"]
+__all__ = ["run_lanes", "watched"]
 
 MOST_THREADS = 1024
+
+_WATCHER: ContextVar[Callable[[int, int], None] | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched(tell: Callable[[int, int], None]) -> Iterator[None]:
+    """Tell how many lanes have ended, and of how many, while a block runs them.
+
+    Lanes that a lane runs are not told of.
+
+    Args:
+        tell: called at each end with the lanes of one `run_lanes` that ended, and all of them.
+
+    Example:
+        >>> told = []
+        >>> with watched(lambda done, total: told.append((done, total))):
+        ...     run_lanes(abs, [(-1,), (-2,)])
+        [1, 2]
+        >>> told
+        [(0, 2), (1, 2), (2, 2)]
+    """
+    token = _WATCHER.set(tell)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)
 
 
 def run_lanes(
@@ -36,5 +64,27 @@ def run_lanes(
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise UsageError(f"threads = {threads!r}", fix=f"use 1 to {MOST_THREADS}")
     workers = threads or len(os.sched_getaffinity(0))
-    tasks = (delayed(lane)(*args) for args in arguments)
-    return list(Parallel(n_jobs=workers, prefer="threads")(tasks))
+    tell = _WATCHER.get()
+    if tell is None:
+        tasks = (delayed(lane)(*args) for args in arguments)
+        return list(Parallel(n_jobs=workers, prefer="threads")(tasks))
+    every = list(arguments)
+    alone = _unwatched(lane)
+    found: list[Any] = []
+    tell(0, len(every))
+    pool = Parallel(n_jobs=workers, prefer="threads", return_as="generator")
+    for result in pool(delayed(alone)(*args) for args in every):
+        found.append(result)
+        tell(len(found), len(every))
+    return found
+
+
+def _unwatched(lane: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*args: Any) -> Any:
+        token = _WATCHER.set(None)
+        try:
+            return lane(*args)
+        finally:
+            _WATCHER.reset(token)
+
+    return run

@@ -116,9 +116,9 @@ reporting/workload/sessions: characterization characterization/topics reporting 
 handbook: trace exchange ingestion latency oracles routing scoring sql characterization
     simulation cli
 
-cli: _version atomic digests errors hints resources sizes tables trace exchange ingestion latency
-    latency/estimators latency/measurement routing routing/learned scoring sql characterization
-    simulation oracles calibration learning learning/lengths planning reporting
+cli: _version atomic digests errors execution hints resources sizes tables trace exchange
+    ingestion latency latency/estimators latency/measurement routing routing/learned scoring sql
+    characterization simulation oracles calibration learning learning/lengths planning reporting words
 __main__: cli
 """
 """Per folder, the folders that its files import from, beside itself: each of them, and no other."""

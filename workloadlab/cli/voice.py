@@ -53,14 +53,15 @@ def say(sentence: str) -> None:
 
 @contextmanager
 def working(doing: str) -> Iterator[None]:
-    """Show a spinner while a block runs, on a terminal only; verbose, how long it took."""
+    """Show what runs, and after a second how far it is; verbose, how long it took."""
     began = time.perf_counter()
-    if not sys.stderr.isatty() or _is(_QUIET):
+    if _is(_QUIET):
         yield
     else:
-        from rich.console import Console
+        from workloadlab.cli.progress import Lines, Spinner
+        from workloadlab.execution import watched
 
-        with Console(stderr=True).status(doing):
+        with (Spinner if sys.stderr.isatty() else Lines)(doing) as shown, watched(shown.tell):
             yield
     if _is(_VERBOSE):
         say(f"{doing}: {time.perf_counter() - began:.2f} s")
