@@ -32,6 +32,7 @@ ODD_SHARE = 0.25
 SPEED = (0.2, 20_000.0)
 FLOOD = 1e6
 GAP_S = 20.0
+MINUTE_NS = 60 * 10**9
 DAY_NS = 86_400 * 10**9
 DST_NS = (20 * 60 * 10**9, 61 * 60 * 10**9)
 
@@ -158,6 +159,7 @@ def check(
     table = sampled.table()
     _check_start(table, written, by_target.get("arrival_ns"), where)
     _check_rate(table, written, by_target.get("arrival_ns"), where)
+    _check_windows(table, where)
     _check_durations(table, by_target, where)
     if {"e2e_ns", "output_tokens"} <= set(table.columns):
         many = table.filter((pl.col("output_tokens") > 8) & (pl.col("e2e_ns") > 0))
@@ -192,6 +194,23 @@ def check(
             f"{mixed:,} arrivals are epochs in another unit than the others: each read by size"
         )
     return notes
+
+
+def _check_windows(table: pl.DataFrame, where: Path) -> None:
+    """Refuse rows that are all as long as each other and begin on whole multiples of that."""
+    if not {"arrival_ns", "e2e_ns"} <= set(table.columns) or table.height < 3:
+        return
+    length = table["e2e_ns"]
+    width = int(length.max() or 0)  # type: ignore[arg-type]
+    if width < MINUTE_NS or length.null_count() or length.min() != width:
+        return
+    if ((table["arrival_ns"] % width) == 0).fill_null(value=False).all():
+        raise DataError(
+            f"has sums of many requests, not requests: each row is {width / MINUTE_NS:g} minutes long "
+            "and begins where such a window begins",
+            where=str(where),
+            fix="log the requests one by one; use this for their rate only",
+        )
 
 
 def _check_durations(table: pl.DataFrame, by_target: Mapping[str, Column], where: Path) -> None:

@@ -165,6 +165,8 @@ def _moment(
     later, start = numbers(table[name]), numbers(table[started])
     if is_moment(name, later, start, asked=asked is not None):
         return since(column, arrival, asked or arrival.unit or "s")
+    if named_moment(name) and asked is None and unit_in_name(name) is None:
+        return True
     unit = asked or unit_in_name(name) or "s"
     return _middle(values) >= EPOCH_S * 10 ** (9 - UNITS[unit]) and not asked
 

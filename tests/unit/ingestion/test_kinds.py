@@ -412,3 +412,28 @@ def test_token_times_that_cannot_be_are_none(tmp_path: Path) -> None:
     trace = read(tmp_path, f"{head},token_timestamps\n{rows}")
     assert trace.read("token_offsets_ns")["token_offsets_ns"].to_list()[1:3] == [None, None]
     assert trace.read("token_offsets_ns")["token_offsets_ns"][0].to_list() == [S // 2, S]
+
+
+def test_a_second_header_in_other_letters_is_one(tmp_path: Path) -> None:
+    text = "ts,prompt_tokens,completion_tokens\n1790000000,9,2\n"
+    again = read(tmp_path, text + "TS,Prompt_Tokens,Completion_Tokens\n1790000001,8,3\n")
+    assert again.provenance.rows["rejected"] == {"a second header": 1}
+    with pytest.raises(wl.WorkloadlabError, match="columns in another order"):
+        read(tmp_path, text + "TS,Completion_Tokens,Prompt_Tokens\n1790000001,3,8\n")
+
+
+def test_windows_are_sums_though_nothing_counts_their_requests(tmp_path: Path) -> None:
+    hours = [f"2026-09-21 {h:02}:00:00,2026-09-21 {h + 1:02}:00:00,100000,50\n" for h in range(4)]
+    with pytest.raises(wl.WorkloadlabError, match="each row is 60 minutes long"):
+        read(tmp_path, "start_time,end_time,input_tokens,output_tokens\n" + "".join(hours))
+
+
+def test_the_end_on_a_clock_of_its_own_is_no_duration(tmp_path: Path) -> None:
+    rows = [
+        {"ts": 1_790_000_000 + 3 * n, "prompt_tokens": 9, "completion_tokens": 40 + n,
+         "end_time": 5000 + 3.1 * n}
+        for n in range(9)
+    ]  # fmt: skip
+    trace = read(tmp_path, lines(rows))
+    assert "e2e_ns" not in trace.columns
+    assert "not read, though they look like times: end_time" in trace.provenance.notes

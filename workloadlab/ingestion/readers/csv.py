@@ -92,12 +92,16 @@ def _without_headers(chunk: Chunk, head: Head, keys: list[str]) -> Chunk:
     frame = chunk.frame
     if not keys or any(frame[key].dtype != pl.String for key in keys):
         return chunk
-    names = pl.all_horizontal(pl.col(key).str.strip_chars().is_in(head.keys) for key in keys)
+    lower = [key.lower() for key in head.keys]
+    names = pl.all_horizontal(
+        pl.col(key).str.strip_chars().str.to_lowercase().is_in(lower) for key in keys
+    )
     again = frame.select(names.fill_null(value=False)).to_series()
     if not again.any():
         return chunk
     for row in frame.filter(again).select(keys).iter_rows():
-        if [value.strip() for value in row] != keys and len(keys) > 1:
+        said = [value.strip().lower() for value in row]
+        if said != [key.lower() for key in keys] and len(keys) > 1:
             raise DataError(
                 "has a second header with its columns in another order, so that the rows after it "
                 "would be read wrong",
