@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from contextlib import contextmanager
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,11 +27,15 @@ __all__ = [
     "pairs_option",
     "parse_slo",
     "print_json",
+    "print_rows",
     "say",
     "say_warnings",
     "slo_option",
     "working",
 ]
+
+COLUMNS = 80
+"""Of a terminal."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 slo_option: Callable[..., Any] = click.option(
@@ -82,6 +87,13 @@ def say_warnings(kind: type[Warning]) -> Iterator[None]:
         warnings.simplefilter("always", kind)
         warnings.showwarning = show
         yield
+
+
+def print_rows(rows: Iterable[tuple[str, str]], width: int = 24) -> None:
+    """Print names with what is said of each, in lines of 80 columns."""
+    for name, said in rows:
+        gap = " " * (width + 1)
+        click.echo(fill(said, COLUMNS, initial_indent=f"{name:<{width}} ", subsequent_indent=gap))
 
 
 def print_json(facts: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workloadlab.cli.common import json_option, print_json, say
+from workloadlab.cli.common import json_option, print_json, print_rows, say
 from workloadlab.errors import UsageError
 
 
@@ -30,8 +30,9 @@ def command(
         print_json({"schema_version": 1, "formats": known})
         return
     if list_formats:
-        for target in TARGETS:
-            click.echo(f"{target.name:<15} {target.title}\n{'':<15} {target.run}")
+        print_rows(
+            ((each.name, f"{each.title}. Read there: {each.run}") for each in TARGETS), width=15
+        )
         return
     if trace is None:
         raise UsageError("no trace to export", fix="workloadlab export TRACE --format NAME")

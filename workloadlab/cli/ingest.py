@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workloadlab.cli.common import json_option, pairs, print_json, say, working
+from workloadlab.cli.common import json_option, pairs, print_json, print_rows, say, working
 from workloadlab.cli.completion import FORMAT
 
 if TYPE_CHECKING:
@@ -151,8 +151,7 @@ def _list_formats(as_json: bool) -> None:
     if as_json:
         print_json({"schema_version": 1, "formats": known})
         return
-    for each in known:
-        click.echo(f"{each['name']:<20} {each['title']} ({each['files']})")
+    print_rows((each["name"], f"{each['title']} ({each['files']})") for each in known)
 
 
 def _tell(provenance: Provenance, target: Path) -> None:

@@ -15,6 +15,7 @@ from workloadlab.cli.common import (
     pairs_option,
     parse_slo,
     print_json,
+    print_rows,
     say,
     say_warnings,
     slo_option,
@@ -299,9 +300,8 @@ def _list_routers(as_json: bool) -> None:
     if as_json:
         print_json({"schema_version": 1, "routers": shelf})
         return
-    for r in shelf:
-        needs = f" (needs {', '.join(r['needs'])})" if r["needs"] else ""
-        click.echo(f"{r['name']:<24} {r['family']}: {r['formula']}{needs}")
+    needs = {r["name"]: f" (needs {', '.join(r['needs'])})" if r["needs"] else "" for r in shelf}
+    print_rows((r["name"], f"{r['family']}: {r['formula']}{needs[r['name']]}") for r in shelf)
 
 
 def _list_signals(as_json: bool) -> None:
@@ -311,6 +311,11 @@ def _list_signals(as_json: bool) -> None:
     if as_json:
         print_json({"schema_version": 1, "signals": signals})
         return
-    for signal in signals:
-        field = f"{signal['record']}.{signal['name']}"
-        click.echo(f"{field:<34} {signal['kind']:<9} {signal['unit']:<9} {signal['meaning']}")
+    kinds = [", ".join(filter(None, (s["kind"], s["unit"]))) for s in signals]
+    print_rows(
+        (
+            (f"{s['record']}.{s['name']}", f"{s['meaning']} ({kind})")
+            for s, kind in zip(signals, kinds, strict=True)
+        ),
+        width=33,
+    )

@@ -13,6 +13,7 @@ from workloadlab.cli.common import (
     pairs_option,
     parse_slo,
     print_json,
+    print_rows,
     say,
     slo_option,
 )
@@ -161,6 +162,5 @@ def _list_metrics(as_json: bool) -> None:
         ]
         print_json({"schema_version": 1, "metrics": listed})
         return
-    for m in METRICS:
-        better = f", {m.better} is better" if m.better else ""
-        click.echo(f"{m.name:<20} {m.about} ({m.unit}{better})")
+    better = {m.name: f", {m.better} is better" if m.better else "" for m in METRICS}
+    print_rows(((m.name, f"{m.about} ({m.unit}{better[m.name]})") for m in METRICS), width=20)

@@ -39,7 +39,7 @@ def test_an_unknown_gpu_gets_near_names() -> None:
     assert "L40S" in caught.value.fix
     with pytest.raises(UsageError) as caught:
         find_gpu("abacus")
-    assert "known: A100-40GB" in caught.value.fix
+    assert "use A100-40GB" in caught.value.fix
 
 
 def test_every_row_is_whole_and_orderly() -> None:
