@@ -311,11 +311,6 @@ def _list_signals(as_json: bool) -> None:
     if as_json:
         print_json({"schema_version": 1, "signals": signals})
         return
-    kinds = [", ".join(filter(None, (s["kind"], s["unit"]))) for s in signals]
-    print_rows(
-        (
-            (f"{s['record']}.{s['name']}", f"{s['meaning']} ({kind})")
-            for s, kind in zip(signals, kinds, strict=True)
-        ),
-        width=33,
-    )
+    for s in signals:
+        kind = ", ".join(filter(None, (s["kind"], s["unit"])))
+        print_rows([(f"{s['record']}.{s['name']}", f"{s['meaning']} ({kind})")], width=33)
