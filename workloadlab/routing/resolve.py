@@ -7,6 +7,7 @@ loads.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from workloadlab.routing.batch import Chooser, batch_router
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from workloadlab.routing.families.model_predictions import RequestPredictor, StepModel
     from workloadlab.routing.prefix_index import PrefixIndex
 
-    AnyRouter = str | Router | LearnedRouter | Chooser | Callable[..., Any]
+    AnyRouter = str | Path | Router | LearnedRouter | Chooser | Callable[..., Any]
 
 __all__ = ["RouterMaker", "named", "resolve", "resolve_all", "router"]
 
@@ -51,7 +52,7 @@ def resolve(
     *,
     load: Callable[[str], StepModel | RequestPredictor] | None = None,
 ) -> Router:
-    """Return the router that a word, a function, a chooser or a router of any kind means.
+    """Return the router that a word, a path, a function, a chooser or a router of any kind means.
 
     Args:
         spec: the word, or a function, a Router, or an object with `choose(batch)`; `name=model` is a
@@ -71,7 +72,7 @@ def resolve(
         return batch_router(spec)
     if callable(spec):
         return decorated(spec)
-    return _by_word(spec, load)
+    return _by_word(str(spec), load)
 
 
 def resolve_all(
@@ -90,7 +91,7 @@ def resolve_all(
     """
     if isinstance(specs, str):
         specs = [word.strip() for word in specs.split(",") if word.strip()]
-    elif isinstance(specs, Router | LearnedRouter | Chooser) or callable(specs):
+    elif isinstance(specs, Path | Router | LearnedRouter | Chooser) or callable(specs):
         specs = [specs]
     return [resolve(spec, load=load) for spec in specs]
 

@@ -129,6 +129,7 @@ def test_what_was_saved_is_read_back(tmp_path, learned):
     assert again.to_dict() == learned.to_dict()
     assert again.router().params == learned.router().params
     assert resolve(str(tmp_path / "router.json")).name == "learned"
+    assert resolve(tmp_path / "router.json").name == "learned"
 
 
 def edited(tmp_path, change, learned=LINEAR):
