@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from support.accuracy.clusters import chats, routers
 from support.accuracy.engine_logs import cells_of_engine_logs
 from support.accuracy.page import Study
 from support.accuracy.sweeps import cells_of_sweeps
@@ -46,6 +47,25 @@ def studies(data: Path) -> list[Study]:
             "`tests/support/fixed_concurrency.py` says what is assumed, and which 22 rows are left out.",
             "all rows, to learn how such a benchmark loads its engine; no time was fitted.",
             summary=_by_clients(errors_of(data, dense_rows(data))),
+        ),
+        Study(
+            "Chats at a fixed concurrency",
+            "Llama-3.3-70B FP4 on B200 GPUs under vLLM 0.15 (InferenceX). Three levels are "
+            "calibrated on their beginnings, the others are replayed by that; "
+            "`tests/support/multiturn.py` says how.",
+            "all levels. The rule for long contexts was learnt on one GPU; nothing was fitted to levels "
+            "that are not calibrated.",
+            summary=chats(data),
+        ),
+        Study(
+            "Clusters with and without a router",
+            "LMBench: 2 and 8 replicas, Llama 8B and 70B, published by AIBrix and llm-d. Calibrated on "
+            "light runs without a router; counted is whether the predicted change of TTFT has the "
+            "measured sign, over pairs of rate and metric that changed by over 10 %. The hop through "
+            "llm-d's gateway is fitted at the lowest rate, which is not judged; the last column leaves "
+            "it out. `tests/support/lmbench.py` says what is assumed.",
+            "all runs, for how the engines batch, who is routed how and which pairs can be judged.",
+            summary=routers(data),
         ),
     ]
 
