@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 FLOORS = """
 display errors hints fields atomic digests json_files shapes sizes jit tables words
-_version statistics resources execution
+_version statistics resources execution installation
 trace
 exchange ingestion latency routing scoring sql
 characterization
@@ -40,6 +40,7 @@ jit:
 statistics:
 resources:
 execution: errors
+installation:
 tables:
 words: tables
 trace: _version atomic digests display errors hints json_files shapes
@@ -81,7 +82,8 @@ characterization/statistics: errors jit statistics tables trace latency characte
 characterization/topics: statistics tables trace scoring characterization
     characterization/statistics
 
-simulation: display errors hints execution statistics trace latency latency/hardware routing
+simulation: display errors hints execution statistics trace latency latency/hardware
+    routing simulation/reference
     simulation/engine
 simulation/engine: errors jit latency latency/estimators routing simulation
 simulation/reference: errors routing simulation simulation/engine
@@ -116,7 +118,8 @@ reporting/workload/sessions: characterization characterization/topics reporting 
 handbook: trace exchange ingestion latency oracles routing scoring sql characterization
     simulation cli
 
-cli: _version atomic digests errors execution hints resources sizes tables trace exchange
+cli: _version atomic digests errors execution hints installation jit resources sizes tables
+    trace exchange
     ingestion latency latency/estimators latency/measurement routing routing/learned scoring sql
     characterization simulation oracles calibration learning learning/lengths planning reporting words
 __main__: cli

@@ -103,5 +103,23 @@ def test_what_is_no_json_object_is_said(tmp_path, data, message):
         read_object(tmp_path / "a.json", fix="make it again")
 
 
+NONSENSE = ["1", "true", '["a"]', "{ a = 1 }", '""', '"' + "9" * 3000 + '"']
+
+
+@pytest.mark.parametrize(
+    "value", NONSENSE, ids=["number", "true", "list", "table", "empty", "long"]
+)
+@pytest.mark.parametrize("key", ["name", "latency", "models", "engine", "instances"])
+def test_nonsense_in_a_cluster_file_is_said(tmp_path, key, value):
+    keys = {"name": '"a"', "latency": '"rtxpro6000-llama-3.1-8b"', "instances": "2", key: value}
+    text = "\n".join(f"{name} = {each}" for name, each in keys.items())
+    (tmp_path / "c.toml").write_text(f"[[pool]]\n{text}\n")
+    if (key, value) in {("models", '["a"]'), ("instances", "1")}:
+        assert wl.Cluster.load(tmp_path / "c.toml").pools
+        return
+    with pytest.raises(WorkloadlabError):
+        wl.Cluster.load(tmp_path / "c.toml")
+
+
 def test_the_catalogue_is_read():
     assert catalog.names()

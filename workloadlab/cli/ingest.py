@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 @click.option(
     "--show-values", is_flag=True, help="Keep rejected values; default: only class and length."
 )
+@click.option("--no-limits", is_flag=True, help="Read logs that unfold beyond what logs do.")
 @click.option(
     "--storage-option",
     "storage_options",
@@ -94,6 +96,7 @@ def command(
     show_values: bool,
     append: bool,
     storage_options: tuple[str, ...],
+    no_limits: bool,
     strict: bool,
     list_formats: bool,
     as_json: bool,
@@ -105,6 +108,7 @@ def command(
     Bad rows go to OUT.rejects.parquet with file, row, column, the kind of the value, and reason.
     """
     from workloadlab.ingestion import ingest
+    from workloadlab.ingestion.limits import without_limits
 
     if list_formats:
         _list_formats(as_json)
@@ -114,7 +118,10 @@ def command(
     target = out or Path(
         f"{Path(sources[0]).name.removesuffix('.gz').rpartition('.')[0] or 'log'}.trace"
     )
-    with working(f"Ingesting {len(sources)} source{'s' * (len(sources) > 1)}"):
+    with (
+        without_limits() if no_limits else nullcontext(),
+        working(f"Ingesting {len(sources)} source{'s' * (len(sources) > 1)}"),
+    ):
         trace = ingest(
             list(sources),
             target,

@@ -35,6 +35,7 @@ VERBS = {
     "query": "named SQL, or your own, over a trace",
     "export": "trace -> the file that another tool replays",
     "completion": "what your shell needs to complete verbs, routers, models, ...",
+    "doctor": "what is installed, and whether both engines agree",
 }
 """Verbs with their one line, so that --help imports none of them."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import polars as pl
 
 from workloadlab.ingestion.clean import BlockCounts, Refined, Rules, refine, wanted
+from workloadlab.ingestion.limits import refuse_beyond
 from workloadlab.ingestion.plausibility import Sampled
 from workloadlab.ingestion.readers.chunk import REJECTS, Chunk, Reading
 from workloadlab.ingestion.readers.csv import read_csv
@@ -202,6 +203,7 @@ def _stage_file(
         blocks += refined.blocks
         if refined.rejects is not None and refined.rejects.height:
             bad.append(_placed(refined.rejects, head, rows, line))
+            refuse_beyond("bad rows", sum(each.height for each in bad), head.path)
             if strict:
                 raise first_bad(bad[0].row(0, named=True))
         if refined.far is not None:

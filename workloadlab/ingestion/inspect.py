@@ -13,6 +13,7 @@ import polars as pl
 from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.formats import refused
 from workloadlab.ingestion.late import late_records
+from workloadlab.ingestion.limits import refuse_beyond
 from workloadlab.ingestion.parsing import fields as cells
 from workloadlab.ingestion.parsing.json import Record, leaves, looked_up, text_of, values
 from workloadlab.ingestion.parsing.json import records as records_of
@@ -133,7 +134,7 @@ class Head:
 def _inner_names(text: str) -> list[str]:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return [".".join(where) for where, _ in leaves(found)]
 
@@ -142,13 +143,16 @@ def inspect(path: Path) -> Head:
     """Read the beginning of a log file.
 
     Raises:
-        DataError: empty, only a header, damaged, or not text.
+        DataError: empty, only a header, damaged, not text, or of more columns than a log has.
         UsageError: a trace.
     """
     kind = container(path)
     if kind == "parquet":
-        return _parquet_head(path)
-    return _csv_head(path) if kind == "csv" else _json_head(path, kind)
+        head = _parquet_head(path)
+    else:
+        head = _csv_head(path) if kind == "csv" else _json_head(path, kind)
+    refuse_beyond("columns", len(head.keys), path)
+    return head
 
 
 def stem(path: Path) -> str:
@@ -237,7 +241,7 @@ def _first_records(path: Path, kind: str) -> Iterator[Record]:
                     return
                 if isinstance(value, dict):
                     yield Record(value, (), f"{name}-{index}" if index else name)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             if kind == "jsonl":
                 raise
             raise DataError(
@@ -251,7 +255,7 @@ def _lines(stream: Any) -> Iterator[Any]:
         if text:
             try:
                 yield json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 yield None
 
 

@@ -35,7 +35,7 @@ def late_records(path: Path, first: tuple[Record, ...], number: str) -> Iterator
             start, end = text.rfind(b"\n", 0, at) + 1, text.find(b"\n", at)
             try:
                 value = json.loads(text[start : end if end > 0 else len(text)])
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(value, dict):
                 yield Record(value, (), number)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
+from workloadlab.ingestion.limits import refuse_beyond
 from workloadlab.ingestion.readers.packing import opened
 from workloadlab.ingestion.remote import fetched, is_remote
 
@@ -152,12 +153,12 @@ def _json_kind(path: Path, start: bytes) -> str:
         return "json"
     try:
         return "jsonl" if isinstance(json.loads(line), dict) else "json"
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:  # a broken first line among good ones
         second = start.split(b"\n", 2)[1]
         return "jsonl" if isinstance(json.loads(second), dict) else "json"
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, RecursionError):
         return "json"
 
 
@@ -189,6 +190,7 @@ def text_blocks(
             if cut:
                 yield rest[:cut]
             rest = rest[cut:] + _clean(more)
+            refuse_beyond("bytes in one record", len(rest) - size, path)
         if rest:
             yield rest
 

@@ -11,6 +11,7 @@ add its decorator to `decorators.py`.
 from __future__ import annotations
 
 from workloadlab.jit.decorators import by_address, entry, helper, inline, router
+from workloadlab.jit.folders import kept_in
 from workloadlab.jit.registry import COMPILED, Compiled
 
-__all__ = ["COMPILED", "Compiled", "by_address", "entry", "helper", "inline", "router"]
+__all__ = ["COMPILED", "Compiled", "by_address", "entry", "helper", "inline", "kept_in", "router"]

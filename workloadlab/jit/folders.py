@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numba
 
-__all__ = ["ORIGIN", "TAG", "beside", "can_be_written", "folders_of", "shared"]
+__all__ = ["ORIGIN", "TAG", "beside", "can_be_written", "folders_of", "kept_in", "shared"]
 
 TAG = f"py{sys.version_info[0]}{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
 """The part of a file's name that says for which Python it is."""
@@ -29,6 +29,13 @@ def folders_of(source: Path) -> list[Path]:
     base = shared()
     apart = [] if base is None else [base / _name(source.parent)]
     return apart if _chosen() else [beside(source.parent), *apart]
+
+
+def kept_in() -> Path | None:
+    """Return the folder in which the machine code of this room would be kept; None for nowhere."""
+    source = Path(__file__)
+    found = (each for each in folders_of(source) if can_be_written(each, source.parent))
+    return next(found, None)
 
 
 def beside(folder: Path) -> Path:

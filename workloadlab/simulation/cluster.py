@@ -26,6 +26,7 @@ STANDARD_BATCH = (32, 32_768)
 """Sequences and context tokens of the decode step by which pools are compared."""
 
 MOST_INSTANCES = 10_000
+MOST_PATH = 1000
 
 _SECONDS = ("signal_interval_s", "signal_delay_s", "decision_overhead_s", "request_overhead_s")
 _ROUTER_KEYS = (*_SECONDS, "max_router_queue", "replicas")
@@ -174,7 +175,7 @@ class Cluster(Drawn):
             raise UsageError("no such cluster file", where=str(path), fix="check the path")
         try:
             facts = tomllib.loads(path.read_text())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise DataError(f"is not TOML: {error}", where=str(path)) from error
         _refuse_unknown(facts, {*_ROUTER_KEYS, "pool", "event"}, str(path))
         tables = facts.pop("pool", [])
@@ -256,6 +257,11 @@ def _pool(table: Any, number: int, path: Path) -> Pool:
     if "latency" not in table:
         raise DataError("has no latency", where=where, fix="name a catalogue model or a model JSON")
     latency = table["latency"]
+    if not isinstance(latency, str) or len(latency) > MOST_PATH:
+        problem = (
+            f"latency = {str(latency)[:40]!r}" if isinstance(latency, str) else "latency is no text"
+        )
+        raise DataError(problem, where=where, fix="name a catalogue model or a model JSON")
     beside = path.parent / str(latency)
     try:
         return Pool(

@@ -23,6 +23,8 @@ from workloadlab.simulation.memory import (
 
 __all__ = ["DEFAULT_SEQUENCE_OVERHEAD_S", "DEFAULT_STEP_OVERHEAD_S", "UNLIMITED", "Pool"]
 
+MOST_CHARACTERS = 100
+
 DEFAULT_STEP_OVERHEAD_S = 0.001
 """CPU time per step outside the kernels: scheduling, input preparation, sampling, detokenization."""
 
@@ -169,6 +171,9 @@ class Pool:
     models: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        name: Any = self.name
+        if not isinstance(name, str) or not 0 < len(name) <= MOST_CHARACTERS:
+            raise self._wrong("name", f"use a text of up to {MOST_CHARACTERS} characters")
         if isinstance(self.latency, str | Path):
             object.__setattr__(self, "latency", LatencyModel.load(self.latency))
         if not isinstance(self.latency, LatencyModel):
@@ -184,7 +189,8 @@ class Pool:
             if not isinstance(getattr(self, key), bool):
                 raise self._wrong(key, "use true or false")
         models: Any = self.models
-        if isinstance(models, str) or not all(isinstance(name, str) for name in models):
+        listed = isinstance(models, list | tuple | set | frozenset)
+        if not listed or not all(isinstance(name, str) for name in models):
             raise self._wrong("models", "list model names")
         object.__setattr__(self, "models", tuple(models))
         self._check_number("watermark", 1, "use 0 to 1")

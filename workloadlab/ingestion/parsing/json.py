@@ -73,7 +73,7 @@ def values(read: Callable[[int], bytes]) -> Iterator[Any]:
                     yield value
                     place = end
                     continue
-            except ValueError:
+            except (ValueError, RecursionError):
                 if last:
                     raise
         elif last:
@@ -176,7 +176,7 @@ def _opened(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             return _opened(json.loads(value))
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     if isinstance(value, list) and value and isinstance(value[0], dict):
         names = next((pair for pair in _PAIR_KEYS if pair == value[0].keys()), None)

@@ -194,7 +194,7 @@ def hashed_block(item: Any) -> int:
 def _json_list(text: str | None) -> list[int] | None:
     try:
         return [hashed_block(item) for item in json.loads(text or "null")]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
 
 

@@ -77,7 +77,7 @@ def read_json(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
                 batch: list[Any] = []
                 try:
                     batch.extend(islice(found, BATCH))
-                except ValueError:
+                except (ValueError, RecursionError):
                     yield start, None
                     return
                 if not batch:
@@ -210,7 +210,7 @@ class _Walk:
                 try:
                     whole = json.loads(record.rstrip().rstrip(","))
                     self._add(whole, start + line - 1, line, rows)
-                except ValueError:
+                except (ValueError, RecursionError):
                     rows.reject(line, None, INVALID)
         return rows.chunk(text.count(b"\n"))
 

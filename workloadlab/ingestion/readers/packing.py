@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
+from workloadlab.ingestion.limits import PACKED_BYTES, refuse_beyond
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,19 +39,25 @@ PACKED: dict[bytes, tuple[str, Callable[[IO[bytes]], Any]]] = {
 class _Named:
     """A stream whose damage is told in a sentence."""
 
-    def __init__(self, stream: Any, kind: str, path: Path) -> None:
-        self.stream, self.kind, self.path = stream, kind, path
+    def __init__(self, stream: Any, raw: IO[bytes], kind: str, path: Path) -> None:
+        self.stream, self.raw, self.kind, self.path = stream, raw, kind, path
+        self.unpacked = 0
 
     def read(self, size: int) -> bytes:
         """Read at most `size` bytes."""
         try:
-            return bytes(self.stream.read(size))
+            found = bytes(self.stream.read(size))
         except (EOFError, OSError, zlib.error, lzma.LZMAError, ValueError) as error:
             raise DataError(
                 f"is damaged {self.kind} ({error})",
                 where=str(self.path),
                 fix=f"fetch it again, or unpack what is whole of it with the tools of {self.kind}",
             ) from error
+        self.unpacked += len(found)
+        if self.unpacked > PACKED_BYTES:
+            ratio = self.unpacked / max(self.raw.tell(), 1)
+            refuse_beyond("times its packed size", ratio, self.path)
+        return found
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield lines."""
@@ -81,7 +88,7 @@ def opened(path: Path) -> Iterator[Any]:
         raw.seek(0)
         for magic, (kind, unpack) in PACKED.items():
             if start.startswith(magic):
-                yield _Named(unpack(raw), kind, path)
+                yield _Named(unpack(raw), raw, kind, path)
                 return
         yield raw
 
