@@ -107,8 +107,7 @@ def command(
 
     Bad rows go to OUT.rejects.parquet with file, row, column, the kind of the value, and reason.
     """
-    from workloadlab.ingestion import ingest
-    from workloadlab.ingestion.limits import without_limits
+    from workloadlab.ingestion import ingest, without_limits
 
     if list_formats:
         _list_formats(as_json)

@@ -11,5 +11,6 @@ columns. To add a log format, add a file to a folder of `formats/`.
 
 from workloadlab.ingestion.formats import FORMATS, Column, Format
 from workloadlab.ingestion.ingest import ingest
+from workloadlab.ingestion.readers.limits import without_limits
 
-__all__ = ["FORMATS", "Column", "Format", "ingest"]
+__all__ = ["FORMATS", "Column", "Format", "ingest", "without_limits"]

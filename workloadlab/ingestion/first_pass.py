@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import polars as pl
 
 from workloadlab.ingestion.clean import BlockCounts, Refined, Rules, refine, wanted
-from workloadlab.ingestion.limits import refuse_beyond
 from workloadlab.ingestion.plausibility import Sampled
 from workloadlab.ingestion.readers.chunk import REJECTS, Chunk, Reading
 from workloadlab.ingestion.readers.csv import read_csv
 from workloadlab.ingestion.readers.json import read_json, read_jsonl
+from workloadlab.ingestion.readers.limits import refuse_beyond
 from workloadlab.ingestion.readers.parquet import read_parquet
 from workloadlab.ingestion.rows import FAR
 from workloadlab.ingestion.verdicts import (

@@ -13,10 +13,10 @@ import polars as pl
 from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.formats import refused
 from workloadlab.ingestion.late import late_records
-from workloadlab.ingestion.limits import refuse_beyond
 from workloadlab.ingestion.parsing import fields as cells
 from workloadlab.ingestion.parsing.json import Record, leaves, looked_up, text_of, values
 from workloadlab.ingestion.parsing.json import records as records_of
+from workloadlab.ingestion.readers.limits import refuse_beyond
 from workloadlab.ingestion.readers.packing import opened, unbroken
 from workloadlab.ingestion.sources import BOM, container, record_end
 from workloadlab.trace.store import FOOTER_KEY

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.ingestion.limits import refuse_beyond
+from workloadlab.ingestion.readers.limits import refuse_beyond
 from workloadlab.ingestion.readers.packing import opened
 from workloadlab.ingestion.remote import fetched, is_remote
 

@@ -8,9 +8,8 @@ import pytest
 
 import workloadlab as wl
 from workloadlab.errors import DataError
-from workloadlab.ingestion import limits
-from workloadlab.ingestion.limits import LIMITS, without_limits
-from workloadlab.ingestion.readers import packing
+from workloadlab.ingestion.readers import limits, packing
+from workloadlab.ingestion.readers.limits import LIMITS, without_limits
 
 HEAD = "TIMESTAMP,ContextTokens,GeneratedTokens"
 GOOD = "2023-11-16 18:15:46,1,2\n"

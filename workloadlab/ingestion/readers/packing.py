@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.ingestion.limits import PACKED_BYTES, refuse_beyond
+from workloadlab.ingestion.readers.limits import PACKED_BYTES, refuse_beyond
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
