@@ -9,7 +9,7 @@ CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz check format docs notebooks bench accuracy paper release-check clean
+.PHONY: help demo test fuzz check format docs notebooks bench accuracy paper release-check clean kill mutants bombs
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,15 @@ notebooks: $(DEV)  ## run the notebooks and keep their outputs, small
 
 bench: $(DEV)  ## measure speed; prints a table and writes bench.json
 	@$(BIN)/python tests/bench/bench.py --out bench.json
+
+kill: $(DEV)  ## kill 200 replays and ingests, and look for anything mixed, lost or left over
+	@$(BIN)/python tests/bench/kill.py 200
+
+mutants: $(DEV)  ## damage every artefact, and look for anything uncaught or believed
+	@$(BIN)/python tests/bench/mutants.py 2000
+
+bombs: $(DEV)  ## meet files that unfold, each in a process of its own
+	@$(BIN)/python tests/bench/bombs.py
 
 accuracy: $(DEV)  ## replay the real runs in reach and write docs/accuracy.md
 	@PYTHONPATH=tests $(BIN)/python tests/bench/accuracy.py

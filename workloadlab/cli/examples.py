@@ -33,6 +33,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "workloadlab query --sql 'SELECT max(input_tokens) FROM trace' chat.trace",
     ),
     "export": ("workloadlab export chat.trace --format vidur -o chat-vidur.csv",),
+    "doctor": ("workloadlab doctor --json",),
     "completion": ("workloadlab completion bash >> ~/.bashrc",),
 }
 
