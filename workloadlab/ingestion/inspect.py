@@ -240,6 +240,7 @@ def _first_records(path: Path, kind: str) -> Iterator[Record]:
                 if kind == "jsonl" and index >= SAMPLE_ROWS:
                     return
                 if isinstance(value, dict):
+                    refuse_beyond("columns", len(value), path)
                     yield Record(value, (), f"{name}-{index}" if index else name)
         except (ValueError, RecursionError) as error:
             if kind == "jsonl":
