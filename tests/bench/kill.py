@@ -6,6 +6,7 @@ SIGKILL after a random time, and opens what is there: the old results, whole, or
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
@@ -51,7 +52,8 @@ def killed_after(process: subprocess.Popen[bytes], seconds: float, number: int) 
 
 def step_of(runs: Runs) -> set[str]:
     """Return which clusters the runs of a folder were replayed on: their outcomes tell."""
-    return {str(trace.provenance.options["cluster"]) for _, trace in runs} | {str(runs.cluster)}
+    clusters = [runs.cluster, *(trace.provenance.options["cluster"] for _, trace in runs)]
+    return {json.dumps(cluster, sort_keys=True) for cluster in clusters}
 
 
 def attack_replays(folder: Path, rounds: int, draw: random.Random) -> dict[str, int]:
