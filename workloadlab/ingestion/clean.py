@@ -11,7 +11,7 @@ from workloadlab.ingestion.evaluate import evaluate, matches
 from workloadlab.ingestion.formats.trees import keys, label, unmet
 from workloadlab.ingestion.formats.words import PRESENT
 from workloadlab.ingestion.privacy import described, described_text
-from workloadlab.ingestion.rows import chained_blocks, far_rows
+from workloadlab.ingestion.rows import far_rows
 from workloadlab.trace import COLUMNS, GIVEN, Flag
 
 if TYPE_CHECKING:
@@ -91,7 +91,6 @@ class Rules:
         block_size: tokens per block, where block ids are read.
         given: columns without which a row is no request.
         whole: whether a row is a whole request; else parts are joined first, and judged after.
-        local_blocks: whether a block id means something within its session only.
         show_values: whether rejected values are kept as they are.
     """
 
@@ -100,7 +99,6 @@ class Rules:
     block_size: int | None = None
     given: tuple[str, ...] = GIVEN
     whole: bool = True
-    local_blocks: bool = False
     show_values: bool = False
 
 
@@ -146,9 +144,6 @@ def refine(chunk: Chunk, rules: Rules) -> Refined:
         good = ~chunk.places()["row"].is_in(bad["row"].implode())
         frame, places = frame.filter(good), chunk.places().filter(good)
         rejects = bad if rejects is None else pl.concat([rejects, bad]).sort("row")
-    if "block_ids" in frame.columns:
-        local = rules.local_blocks and "session_id" in frame.columns
-        frame = chained_blocks(frame, local=local)
     far = far_rows(frame, places, chunk.places)
     facts: dict[str, Any] = {"naive": naive, "left_out": chunk.left_out, "far": far}
     if not rules.whole:

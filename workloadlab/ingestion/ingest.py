@@ -161,7 +161,7 @@ def ingest(
         size = next((each.block_size for each in rules if each.block_size), None)
         frame = finish(
             staged, source_format=log_format.name, block_size=size, keep_ids=keep_ids,
-            clock=log_format.clock,
+            clock=log_format.clock, local_blocks=log_format.local_blocks,
             **(grown.place(_t0(staged), keep_ids=keep_ids) if grown else {}),
         )  # fmt: skip
         if not keep_ids:

@@ -62,7 +62,6 @@ def rules_of(
                 _tokens_per_block(columns, size, block_size),
                 tuple(name for name in GIVEN if name not in log_format.nullable),
                 whole=whole,
-                local_blocks=log_format.local_blocks,
             )
         )
     _check_clocks(heads, rules)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.ingestion.numbers import Numbers
+from workloadlab.ingestion.rows import chained_blocks
 from workloadlab.ingestion.sorting import sorted_rows
 from workloadlab.trace import COLUMNS, Flag
 
@@ -34,6 +35,7 @@ def finish(
     block_size: int | None,
     keep_ids: bool,
     clock: str | None = None,
+    local_blocks: bool = False,
     origin_ns: int | None = None,
     rows_before: int = 0,
     numbers: Numbers | None = None,
@@ -49,6 +51,7 @@ def finish(
         block_size: tokens per block id.
         keep_ids: keep ids as they are.
         clock: whose clock measured.
+        local_blocks: whether a block id means something within its session only.
         origin_ns: what arrivals are counted from; None for the first.
         rows_before: requests that came before in a trace that grows.
         numbers: the numbers that earlier logs gave to ids.
@@ -80,8 +83,10 @@ def finish(
     if clock and "ttft_ns" in staged.filled:
         made["ttft_clock"] = pl.when(pl.col("ttft_ns").is_not_null()).then(pl.lit(clock))
     if "block_ids" in staged.filled:
-        lists = ordered.select("block_ids").collect().to_series()
-        dense = numbers.dense("block_ids", lists).to_frame().lazy()
+        local = local_blocks and "session_id" in staged.filled
+        lists = ordered.select("block_ids", *(["session_id"] if local else [])).collect()
+        chained = chained_blocks(lists, local=local)["block_ids"]
+        dense = numbers.dense("block_ids", chained).to_frame().lazy()
         frame = pl.concat([frame.drop("block_ids"), dense], how="horizontal")
         made["block_size"] = pl.lit(block_size)
     return frame.select(
