@@ -31,8 +31,8 @@ _TIED = 0.8
 _PREEMPTED, _INEXACT = 0.01, 0.003
 _SEARCHED = 1.25
 """A search ends farther from the truth than a refit from it with known derivatives. Without this factor
-95 % intervals held in 91.5 % of 520 (104 logs at loads 0.3 to 1.3, noise of 3 %), with it in 95.6 %; it was chosen on these. On 30 other logs
-they then held in 98.7 % of 150, after descents only."""
+95 % intervals held in 91.5 % of 520 (104 logs at loads 0.3 to 1.3, noise of 3 %), with it in 95.6 %; it
+was chosen on these. On 30 other logs they then held in 98.7 % of 150, after descents only."""
 _RIVAL = 0.3
 """A point of the search is a rival if the log of its mean errors is larger by no more than this."""
 

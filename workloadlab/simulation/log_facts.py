@@ -123,8 +123,12 @@ def _of_the_model(pool: Pool, facts: dict[str, Any]) -> Iterator[str]:
         yield f"the log's model is {facts['model']}, {of_model} of {model.model}"
     if "tp" in facts and model.gpu != "unknown" and facts["tp"] != model.tp:
         yield f"the log's engine had tp = {facts['tp']}, {of_model} of tp = {model.tp}"
-    if "dtype" in facts and model.dtype is not None and plain_dtype(facts["dtype"]) != model.dtype:
+    if "dtype" in facts and model.dtype is not None and _other_dtype(facts["dtype"], model.dtype):
         yield f"the log's weights were {facts['dtype']}, {of_model} of {model.dtype}"
+
+
+def _other_dtype(logged: str, here: str) -> bool:
+    return plain_dtype(logged) != plain_dtype(here)
 
 
 def _said(value: Any) -> str:

@@ -158,3 +158,8 @@ def test_a_replay_against_timings_warns_of_each_contradiction():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         replay(log(facts), cluster, routers=["round_robin"])
+
+
+def test_a_calibrated_model_keeps_the_log_s_word_for_its_dtype():
+    model = replace(LatencyModel.load(CARD), dtype="bfloat16")
+    assert contradictions((Pool(latency=model),), log({"dtype": "bfloat16"})) == []
