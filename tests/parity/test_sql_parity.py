@@ -26,7 +26,7 @@ def generate(seed: int, n: int = 3000) -> Trace:
     frame = pl.DataFrame(
         {
             "arrival_ns": rng.integers(5 * SECOND, 4000 * SECOND, n),
-            "input_tokens": rng.integers(1, 2**31, n),
+            "input_tokens": rng.integers(1, 10**9, n),
             "output_tokens": rng.integers(0, 5, n),
             "ttft_ns": (e2e * rng.random(n)).astype(np.int64),
             "e2e_ns": e2e,
@@ -109,7 +109,7 @@ def test_latency_by_instance(trace: Trace) -> None:
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, 500 * SECOND), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)
+            st.integers(0, 500 * SECOND), st.integers(0, 10**9), st.integers(0, 10**9)
         ),
         min_size=2,
         max_size=40,

@@ -122,7 +122,7 @@ def traces(draw: st.DrawFn) -> Trace:
     def column(values: st.SearchStrategy) -> list:
         return draw(st.lists(values, min_size=n, max_size=n))
 
-    tokens = st.one_of(st.integers(0, 3), st.integers(0, 2**32 - 1))
+    tokens = st.one_of(st.integers(0, 3), st.integers(0, 10**9))
     return Trace.from_frame(
         pl.DataFrame(
             {

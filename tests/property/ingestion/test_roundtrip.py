@@ -24,8 +24,8 @@ row = st.tuples(
     st.none() | st.integers(1, 10**12),
     st.none() | st.sampled_from(["a", "b", 'with "quotes", commas', "naïve", "x\ny"]),
 )
-KEYS = ("arrival_ns", "prompt_tokens", "completion_tokens", "ttft_ns", "model")
-COLUMNS = ("arrival_ns", "input_tokens", "output_tokens", "ttft_ns", "model")
+KEYS = ("arrival_ns", "prompt_tokens", "completion_tokens", "ttft_ns", "session_id")
+COLUMNS = ("arrival_ns", "input_tokens", "output_tokens", "ttft_ns", "session_id")
 
 
 def csv_line(values: tuple[Any, ...]) -> str:
@@ -56,7 +56,8 @@ def test_valid_rows_come_back(rows: list[Row], write: Any, packed: bool) -> None
         log = Path(folder, "log")
         text = write(rows).encode()
         log.write_bytes(gzip.compress(text) if packed else text)
-        trace = wl.ingest(log, Path(folder, "out"), units={"arrival": "ns", "ttft": "ns"})
+        units = {"arrival": "ns", "ttft": "ns"}
+        trace = wl.ingest(log, Path(folder, "out"), units=units, keep_ids=True)
         assert trace.read(*COLUMNS).rows() == expected(rows)
         assert trace.provenance.rows["rejected"] == {}
         assert not Path(folder, "out.rejects.parquet").exists()
