@@ -293,11 +293,11 @@ def shuffled(trace, draw):
     return Trace.from_frame(trace.frame.with_columns(renamed))
 
 
-def predicted(log, cluster, router):
+def predicted(log, cluster, router, seeds):
     """Latencies by rate for several draws of the placement."""
     if router != "session_affinity":
-        return log.by_rate(wl.replay(log.trace, cluster, routers=[router], seeds=SEEDS).traces)
-    draws = [shuffled(log.trace, draw) for draw in range(SEEDS)]
+        return log.by_rate(wl.replay(log.trace, cluster, routers=[router], seeds=seeds).traces)
+    draws = [shuffled(log.trace, draw) for draw in range(seeds)]
     return log.by_rate([wl.replay(trace, cluster, routers=[router]).traces[0] for trace in draws])
 
 
@@ -376,7 +376,7 @@ def compared(truth, real, before, after, hop_s):
     return pl.DataFrame(rows).sort("qps", "metric")
 
 
-def setting_study(data, folder, name, clusters):
+def setting_study(data, folder, name, clusters, seeds):
     """Yield a table per router of a setting; add its cluster to those by setting."""
     setting = SETTINGS[name]
     log = Log.of(runs_of(data, setting.file, setting.unrouted), setting, folder)
@@ -392,7 +392,7 @@ def setting_study(data, folder, name, clusters):
         cluster = fitted(log, truth, setting)
         print()
     clusters[name] = cluster
-    before = predicted(log, cluster, UNROUTED)
+    before = predicted(log, cluster, UNROUTED, seeds)
     routed = {}
     for title, runs in setting.routed.items():
         real = measured(data, setting.file, runs.values)
@@ -400,7 +400,7 @@ def setting_study(data, folder, name, clusters):
         key = runs.router, hop_s
         if key not in routed:
             served = replace(cluster, request_overhead_s=cluster.request_overhead_s + hop_s)
-            routed[key] = predicted(log, served, runs.router)
+            routed[key] = predicted(log, served, runs.router, seeds)
         lowest = setting.hop & (pl.col("qps") == truth["qps"][0])
         why = pl.when(lowest & (runs.why == "")).then(pl.lit(FITTED)).otherwise(pl.lit(runs.why))
         yield compared(truth, real, before, routed[key], hop_s).select(
@@ -408,12 +408,13 @@ def setting_study(data, folder, name, clusters):
         )
 
 
-def study(data, folder):
+def study(data, folder, *, names=tuple(SETTINGS), seeds=SEEDS):
+    """Return all pairs of some settings; each comes behind the one whose engines it has."""
     tables, clusters = [], {}
-    for number, name in enumerate(SETTINGS):
+    for number, name in enumerate(names):
         place = folder / str(number)
         place.mkdir()
-        tables += setting_study(data, place, name, clusters)
+        tables += setting_study(data, place, name, clusters, seeds)
     return pl.concat(tables).with_columns(
         agrees=pl.col("measured").sign() == pl.col("predicted").sign(),
         agrees_without_hop=pl.col("measured").sign() == pl.col("without_hop").sign(),
