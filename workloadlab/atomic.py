@@ -32,8 +32,8 @@ def write_atomically(path: Path) -> Iterator[Path]:
     its writer lives, so a second writer is told, and what a killed one left is removed by the next.
 
     Raises:
-        UsageError: the folder of `path` does not exist, `path` is a folder, or another process is
-            writing it.
+        UsageError: the folder of `path` does not exist, `path` is a folder or a device, or another
+            process is writing it.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -45,6 +45,8 @@ def write_atomically(path: Path) -> Iterator[Path]:
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder", fix="give the name of a file to write")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is a device", fix="give the name of a file to write")
     if not path.parent.is_dir():
         raise UsageError(f"the folder {path.parent} does not exist", fix="create it first")
     for left in path.parent.glob(f".{_plain(path.name)}.*{SUFFIX}"):

@@ -108,9 +108,7 @@ def test_latency_by_instance(trace: Trace) -> None:
 )
 @given(
     st.lists(
-        st.tuples(
-            st.integers(0, 500 * SECOND), st.integers(0, 10**9), st.integers(0, 10**9)
-        ),
+        st.tuples(st.integers(0, 500 * SECOND), st.integers(0, 10**9), st.integers(0, 10**9)),
         min_size=2,
         max_size=40,
         unique_by=lambda row: row[0],

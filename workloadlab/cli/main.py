@@ -11,6 +11,7 @@ import click
 from workloadlab._version import __version__
 from workloadlab.cli.examples import epilog
 from workloadlab.cli.machine import end_on_signals, machine_error
+from workloadlab.cli.sources import sparing_sources
 from workloadlab.cli.voice import log_more, quieten
 from workloadlab.digests import unverified
 from workloadlab.errors import WorkloadlabError
@@ -80,6 +81,8 @@ class LazyVerbs(click.Group):
         command.epilog = epilog(cmd_name)
         loudness = [QUIET, VERBOSE]
         command.params += [option for option in loudness if option not in command.params]
+        if command.callback is not None and not hasattr(command.callback, "spares_sources"):
+            command.callback = sparing_sources(command.callback)
         return command
 
     def resolve_command(

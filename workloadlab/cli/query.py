@@ -37,6 +37,9 @@ def command(
     as_json: bool,
 ) -> None:
     """Run the named SQL (or a .sql file) NAME over TRACE."""
+    import polars as pl
+    from polars import selectors as cs
+
     from workloadlab.sql import queries, query
     from workloadlab.tables import Table
 
@@ -62,7 +65,9 @@ def command(
         memory_limit=memory_limit,
     )
     if as_json:
-        print_json({"schema_version": 1, "query": sql or name, "rows": frame.to_dicts()})
+        numbers = frame.with_columns(cs.decimal().cast(pl.Float64))
+        finite = numbers.with_columns(pl.when(cs.float().is_finite()).then(cs.float()).name.keep())
+        print_json({"schema_version": 1, "query": sql or name, "rows": finite.to_dicts()})
     elif as_csv:
         click.echo(frame.write_csv(), nl=False)
     else:

@@ -76,14 +76,20 @@ def _edges(arrivals: np.ndarray, shares: Sequence[float]) -> list[int]:
             f"blocks of {shares!r}",
             fix="give three shares above 0 with the sum 1: (0.5, 0.25, 0.25)",
         )
+    if len(arrivals) < FEWEST:
+        raise _too_few(len(arrivals), shares)
     inner = np.round(np.cumsum(shares[:-1]) * len(arrivals)).astype(int)
     # The first request of its moment, so that no moment is cut.
-    edges = [0, *(int(np.searchsorted(arrivals, arrivals[row])) for row in inner if len(arrivals))]
+    edges = [0, *(int(np.searchsorted(arrivals, arrivals[row])) for row in inner)]
     edges.append(len(arrivals))
     sizes = np.diff(edges)
     if len(sizes) < 3 or sizes.min() < FEWEST:
-        raise UsageError(
-            f"{len(arrivals):,} requests are too few for a training, a selection and a test block",
-            fix=f"use a trace with at least {int(FEWEST / min(shares)):,} requests",
-        )
+        raise _too_few(len(arrivals), shares)
     return edges
+
+
+def _too_few(requests: int, shares: Sequence[float]) -> UsageError:
+    return UsageError(
+        f"{requests:,} requests are too few for a training, a selection and a test block",
+        fix=f"use a trace with at least {int(FEWEST / min(shares)):,} requests",
+    )

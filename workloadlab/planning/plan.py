@@ -103,6 +103,10 @@ def plan(
         raise UsageError("a plan needs targets", fix="give slo=SLO(ttft_s=1.0), or --slo ttft=1")
     if not 0 < attain <= 1:
         raise UsageError(f"attain = {attain}", fix="use a share of the requests, such as 0.99")
+    for name, seconds in (("window_s", window_s), ("start_up_s", start_up_s)):
+        least = 0 if name == "start_up_s" else 1
+        if seconds is not None and not least <= seconds < math.inf:
+            raise UsageError(f"{name} = {seconds}", fix=f"use seconds, {least} or more")
     if cluster.events:
         raise UsageError("a plan takes no events", fix="remove [[event]] from the cluster")
     trace.require("lengths", "a plan")

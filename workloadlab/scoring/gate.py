@@ -65,8 +65,9 @@ class Gate:
     def failures(self, board: Scoreboard) -> list[str]:
         """Return, as sentences, where a board is beyond the limit; none passes.
 
-        An effect fails if it is beyond the limit and separated from 0 after Holm's correction; a router
-        without a steady state fails beside one that has it.
+        A limit on a latency also fails where more requests were lost than it leaves out: any for a
+        mean, one of a hundred for a p99. An effect fails if it is beyond the limit and separated from 0
+        after Holm's correction; a router without a steady state fails beside one that has it.
 
         Raises:
             UsageError: no such router, or the runs do not record the measure.
@@ -86,6 +87,10 @@ class Gate:
         for scale in board.scales:
             for router in board.routers:
                 metric = self.measure.metric
+                if self._loses(board, router, scale):
+                    known = True
+                    yield f"{router} at {rate_words(scale)}: {self._lost_words(board, router, scale)}"
+                    continue
                 value = board.mean(router, scale, metric.name, self.measure.part)
                 known |= value is not None
                 if value is not None and (value - self.limit) * self._sign > 0:
@@ -105,6 +110,11 @@ class Gate:
                     known = True
                     yield f"{where}: no steady state, unlike {other}"
                     continue
+                lost = self._lost(board, router, scale)
+                if self._loses(board, router, scale) and lost > self._lost(board, other, scale):
+                    known = True
+                    yield f"{where}: {self._lost_words(board, router, scale)}, unlike {other}"
+                    continue
                 pair = board.compared(router, other, scale, self.measure)
                 if pair is None or pair.effect is None:
                     continue
@@ -117,6 +127,24 @@ class Gate:
                 fix="compare means or p99 of ttft_s, tpot_s or e2e_s, or with --slo slo_attainment "
                 "or goodput_rps",
             )
+
+    def _lost(self, board: Scoreboard, router: str, scale: float) -> float:
+        """Return the share of the requests that were not served, the mean of its seeds."""
+        requests, served = (
+            board.mean(router, scale, name, "") or 0.0 for name in ("requests", "served")
+        )
+        return 1.0 - served / requests if requests else 0.0
+
+    def _loses(self, board: Scoreboard, router: str, scale: float) -> bool:
+        """Say whether a latency cannot be below a limit, since too many have none."""
+        part, metric = self.measure.part, self.measure.metric
+        if not (self.above and part and metric.unit == "s"):
+            return False
+        left_out = 1.0 - float(part[1:]) / 100 if part.startswith("p") else 0.0
+        return self._lost(board, router, scale) > left_out
+
+    def _lost_words(self, board: Scoreboard, router: str, scale: float) -> str:
+        return f"{100 * self._lost(board, router, scale):.1f}% of the requests were not served"
 
     @property
     def _sign(self) -> float:

@@ -55,17 +55,18 @@ class Played:
 def lanes_of(
     policies: Sequence[Policy], rate_scale: float | Iterable[float], seeds: int
 ) -> list[tuple[Policy, float, int]]:
-    """Return every policy with every rate scale and every seed.
+    """Return every policy with every rate scale, each once, and every seed.
 
     Raises:
         UsageError: none at all, or too many.
     """
     scales = [rate_scale] if isinstance(rate_scale, int | float) else list(rate_scale)
+    scales = list(dict.fromkeys(map(float, scales)))
     if not policies or not scales or seeds < 1:
         raise UsageError("nothing to replay", fix="give at least one router, rate scale and seed")
     if len(policies) * len(scales) * seeds > MOST_LANES:
         raise UsageError(f"more than {MOST_LANES:,} runs in one call", fix="split the sweep")
-    return [(p, float(scale), seed) for p in policies for scale in scales for seed in range(seeds)]
+    return [(p, scale, seed) for p in policies for scale in scales for seed in range(seeds)]
 
 
 def _as_given(workload: Workload, outcome: Outcome, cluster: Cluster) -> Workload:
