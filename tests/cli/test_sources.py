@@ -99,3 +99,9 @@ def test_a_gate_on_a_latency_fails_where_requests_are_lost(folder, capsys):
         assert ended(["score", "dead", "--fail-on", gate]) == 1
         assert "were not served" in capsys.readouterr().err
     assert ended(["score", "dead", "--fail-on", "p99 ttft_s < 0"]) == 0
+
+
+@pytest.mark.parametrize("sql", ["selct 1", "INSTALL httpfs", "COPY trace TO 'x'", "", " "])
+def test_sql_that_is_no_select_is_called_so(folder, sql, capsys):
+    assert ended(["query", "--sql", sql, "a.trace"]) == 2
+    assert "is no SELECT" in capsys.readouterr().err

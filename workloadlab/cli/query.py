@@ -58,7 +58,7 @@ def command(
             fix="workloadlab query NAME TRACE, or workloadlab query --sql 'SELECT ...' TRACE",
         )
     frame = query(
-        sql or str(name),
+        str(name) if sql is None else sql,
         trace,
         params=dict(pairs(params, "--param")),
         time_limit_s=time_limit,

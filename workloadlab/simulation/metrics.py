@@ -44,7 +44,7 @@ class Metrics:
         requests, served: how many, and how many of them came to an end.
         ttft_mean_s, ttft_p50_s, ttft_p99_s: time to first token.
         e2e_mean_s, e2e_p50_s, e2e_p99_s: arrival to last token.
-        makespan_s: first arrival to last end.
+        makespan_s: first arrival to last end, or to the last arrival where that came later.
         goodput_rps: requests that meet the targets, over the makespan.
         preemptions: of all requests.
     """
@@ -78,6 +78,7 @@ def metrics_of(outcome: Outcome, workload: Workload, targets: Targets | None = N
     later = np.maximum(workload.output_tokens[served] - 1, 1)
     met = (ttft_s <= targets.ttft_s) & ((e2e_s - ttft_s) / later <= targets.tpot_s)
     ended_s = outcome.end_s[served].max(initial=-np.inf)
+    ended_s = max(ended_s, outcome.arrival_s.max(initial=-np.inf))
     makespan_s = float(ended_s - outcome.arrival_s.min()) if served.any() else np.nan
     return Metrics(
         len(served), int(served.sum()), *_summary(ttft_s), *_summary(e2e_s), makespan_s,

@@ -105,7 +105,7 @@ def find_query(name: str | Path) -> Query:
     """Return a query by its name, by the path of its file, or of SQL itself.
 
     Raises:
-        UsageError: no query of that name, no such file.
+        UsageError: no query of that name, no such file, or SQL that does not only read.
         DataError: a header that cannot be read.
     """
     if isinstance(name, Path) or name.endswith(".sql"):
@@ -115,6 +115,8 @@ def find_query(name: str | Path) -> Query:
         return _read_query(path)
     if re.match(r"\s*(select|with|from)\s", str(name), re.IGNORECASE):
         return Query("sql", "SQL of your own", "", "", (), (), (), (), str(name))
+    if not re.fullmatch(r"[\w.-]+", str(name)):
+        raise UsageError(f"{str(name)!r} is no SELECT", fix="write SELECT ... FROM trace")
     known = {path.stem: path for path in folder("queries").glob("*.sql")}
     if name not in known:
         raise UsageError(
