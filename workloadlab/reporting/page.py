@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.reporting.csv_data import csv_of
-from workloadlab.reporting.facts import BAND, REFERENCE
+from workloadlab.reporting.jinja import template
 from workloadlab.reporting.summary import summary_of
 from workloadlab.trace import write_atomically
 
@@ -52,25 +52,10 @@ def report(path: str | Path, *parts: Any, date: str = "") -> Path:
 
 def render(summary: Summary, date: str = "") -> str:
     """Return the page of what `summary_of` returned."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    from workloadlab.reporting.canvas import colour_variable, dash_pattern
     from workloadlab.reporting.figures import draw
 
-    environment = Environment(
-        loader=PackageLoader("workloadlab.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {
-        "BAND": BAND,
-        "REFERENCE": REFERENCE,
-        "colour_variable": colour_variable,
-        "dash_pattern": dash_pattern,
-    }
     drawings = {
         plot.id: Markup(draw(plot))  # noqa: S704  our own SVG, its text escaped
         for section in summary.sections
@@ -84,7 +69,7 @@ def render(summary: Summary, date: str = "") -> str:
     }
     facts = summary.to_dict()
     document = json.dumps(facts, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return environment.get_template("page.html.jinja").render(
+    return template("page.html.jinja").render(
         facts=facts,
         date=date,
         drawings=drawings,

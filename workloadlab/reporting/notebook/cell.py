@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from workloadlab.reporting.facts import BAND, REFERENCE
+from workloadlab.reporting.jinja import template
 from workloadlab.reporting.notebook.shown import section_of
 
 __all__ = ["cell_of"]
@@ -22,28 +22,13 @@ def cell_of(thing: Any) -> str:
         >>> "Latency model: flat" in html, html.count("<svg class") <= PLOTS
         (True, True)
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    from workloadlab.reporting.canvas import colour_variable, dash_pattern
     from workloadlab.reporting.figures import draw
 
     section = section_of(thing)
-    environment = Environment(
-        loader=PackageLoader("workloadlab.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {
-        "BAND": BAND,
-        "REFERENCE": REFERENCE,
-        "colour_variable": colour_variable,
-        "dash_pattern": dash_pattern,
-    }
     drawn = [(plot, Markup(draw(plot))) for plot in section.plots if plot.drawing][:PLOTS]  # noqa: S704
-    return environment.get_template("cell.html.jinja").render(
+    return template("cell.html.jinja").render(
         section=section,
         findings=section.findings[:FINDINGS],
         more=max(0, len(section.findings) - FINDINGS),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -72,10 +72,11 @@ def replay_lane(
         recorded_steps=recorder.room_for_steps,
         recorded_decisions=recorder.room_for_decisions,
     )
-    return _run(made, cluster, policy, recorder)
+    _run(made, cluster, policy, recorder)
+    return outcome_of(made, cluster.request_overhead_s)
 
 
-def _run(made: LaneArrays, cluster: Cluster, policy: Router, recorder: Recorder) -> Outcome:
+def _run(made: LaneArrays, cluster: Cluster, policy: Router, recorder: Recorder) -> None:
     from workloadlab.simulation.engine import lane
 
     while True:
@@ -89,7 +90,6 @@ def _run(made: LaneArrays, cluster: Cluster, policy: Router, recorder: Recorder)
             break
     if status != lane.STATUS_DONE:
         raise lane_problem(status, row, chosen, policy, made, cluster)
-    return outcome_of(made, cluster.request_overhead_s)
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Retold:
         from workloadlab.simulation.engine.setup import timed
 
         made = self._made.copy()
-        cluster = replace(self.cluster, request_overhead_s=request_overhead_s)
         for name, values in timed(self.workload, [latency], request_overhead_s).items():
             made.put(name, values)
-        return _run(made, cluster, self.policy, Recorder())
+        _run(made, self.cluster, self.policy, Recorder())
+        return outcome_of(made, request_overhead_s)

@@ -96,6 +96,10 @@ class LaneBatch:
         self._threads = LaneThreads(threads or len(os.sched_getaffinity(0)))
         self.targets = np.full(3, np.inf).view(kernel.TARGETS) if targets is None else targets
         self.targets["outside_s"] = cluster.request_overhead_s
+        signals = policy.signals
+        self._shown = (
+            None if signals is None else [n for n in INSTANCE_FIELDS if n in signals | FITS]
+        )
         self.every = np.arange(count)
         self.lanes = np.zeros(count, LANE)
         self.status = np.zeros(count, np.int64)
@@ -238,8 +242,8 @@ class LaneBatch:
     def batch(self, which: npt.NDArray[np.int64] | None = None) -> Batch:
         """Return the decisions of some lanes, or of all without a copy."""
         views, offers = self._views, self._rows["offers"][:, 0]
-        if self.policy.signals is not None:
-            views = views[[name for name in INSTANCE_FIELDS if name in self.policy.signals | FITS]]
+        if self._shown is not None:
+            views = views[self._shown]
         if which is None or len(which) == self.count:
             return Batch(self.every, offers, views)
         return Batch(which, offers[which], views[which])
