@@ -84,8 +84,11 @@ characterization/topics: statistics tables trace scoring characterization
 
 simulation: display errors hints execution statistics trace latency latency/hardware
     routing simulation/reference
-    simulation/engine
+    simulation/engine simulation/engine/lanes
 simulation/engine: errors jit latency latency/estimators routing simulation
+    simulation/engine/blocks simulation/engine/lanes
+simulation/engine/blocks: jit simulation/engine
+simulation/engine/lanes: jit routing simulation simulation/engine
 simulation/reference: errors routing simulation simulation/engine
 
 oracles: errors hints execution jit trace routing simulation simulation/engine

@@ -16,13 +16,10 @@ LINES = 320
 
 LONGER = {
     "characterization/statistics/cache_loops.py": "compiled: the loops of each cache, side by side",
-    "simulation/engine/batch_formation.py": "compiled: who runs in a step, who waits, who is preempted",
     "simulation/pool.py": "every key of a pool, told where it stands",
     "simulation/engine/arrays.py": "the table of a lane's arrays, one row each",
     "simulation/engine/record_types.py": "the fields of every record, one line each",
     "simulation/engine/setup.py": "how each array of a lane begins",
-    "simulation/engine/kv_blocks.py": "compiled: the block pool of an instance, and what is told of it",
-    "simulation/engine/instance.py": "compiled: everything that a step does to one instance",
 }
 """Files that may be longer, with the reason of each."""
 

@@ -15,7 +15,7 @@ from bench import peak_mib
 INSTANCES = (1, 4, 16, 64, 256, 1000)
 REQUESTS = (10_000, 100_000, 1_000_000, 10_000_000)
 COMPILED = (
-    "workloadlab.simulation.engine.lane", "workloadlab.simulation.engine.thread_shares",
+    "workloadlab.simulation.engine.lane", "workloadlab.simulation.engine.lanes.thread_shares",
     "workloadlab.latency.estimators.linear", "workloadlab.latency.estimators.table",
     "workloadlab.latency.estimators.roofline", "workloadlab.latency.estimators.forest",
     "workloadlab.latency.estimators.boosting",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from workloadlab.routing import Chooser, PrefixIndex
     from workloadlab.simulation.cluster import Cluster
-    from workloadlab.simulation.engine.side_by_side import Opening, StoredLane
+    from workloadlab.simulation.engine.lanes.side_by_side import Opening, StoredLane
     from workloadlab.simulation.outcome import Outcome
     from workloadlab.simulation.windows import Window
     from workloadlab.simulation.workload import Sessions, Workload
@@ -132,7 +132,7 @@ class Environment:
         tpot_s: float | None = None,
         threads: int | None = None,
     ) -> None:
-        from workloadlab.simulation.engine.side_by_side import LaneBatch
+        from workloadlab.simulation.engine.lanes.side_by_side import LaneBatch
 
         if lanes < 1:
             raise UsageError(f"{lanes} lanes", fix="use at least 1")
@@ -310,7 +310,7 @@ class Environment:
 
 
 def _targets(ttft_s: float | None, tpot_s: float | None) -> Any:
-    from workloadlab.simulation.engine.rewards import TARGETS
+    from workloadlab.simulation.engine.lanes.rewards import TARGETS
 
     targets = np.zeros(1, TARGETS)
     for name, target in (("ttft_s", ttft_s), ("tpot_s", tpot_s)):

@@ -59,7 +59,7 @@ def vector_environment(
         raise UnsupportedError(
             "gymnasium is not installed", fix='pip install "workloadlab[rl]"'
         ) from error
-    from workloadlab.simulation.engine.rewards import REWARD_FIELDS
+    from workloadlab.simulation.engine.lanes.rewards import REWARD_FIELDS
 
     count = len(environment.instance_names)
 

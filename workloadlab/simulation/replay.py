@@ -140,7 +140,7 @@ def _outcomes(tasks: list[LaneTask], threads: int | None) -> list[Outcome]:
         same = list(group)
         _, cluster, policy, _, _ = same[0]
         if policy.kind == "batch":
-            from workloadlab.simulation.engine.side_by_side import replay_by_choices
+            from workloadlab.simulation.engine.lanes.side_by_side import replay_by_choices
 
             runs = [(workload, seed) for workload, _, _, seed, _ in same]
             outcomes += replay_by_choices(runs, cluster, policy, threads=threads)

@@ -19,13 +19,13 @@ from workloadlab.routing import SHELF, PrefixIndex, router
 from workloadlab.simulation import Cluster, Pool
 from workloadlab.simulation.engine import setup as layout
 from workloadlab.simulation.engine.lane import STATUS_DECIDE, run_lane
-from workloadlab.simulation.engine.record_types import PAGE_BITS, TICK_S
-from workloadlab.simulation.engine.rewards import (
+from workloadlab.simulation.engine.lanes.rewards import (
     GO_ON,
     REWARD,
     TARGETS,
     advance_lanes,
 )
+from workloadlab.simulation.engine.record_types import PAGE_BITS, TICK_S
 from workloadlab.simulation.reference.lane import Lane
 from workloadlab.simulation.workload import Workload
 

@@ -19,8 +19,8 @@ import workloadlab as wl
 from workloadlab.errors import UsageError
 from workloadlab.routing import SHELF, batch_router
 from workloadlab.simulation.engine import setup as layout
+from workloadlab.simulation.engine.lanes.side_by_side import replay_by_choices
 from workloadlab.simulation.engine.run import replay_lane
-from workloadlab.simulation.engine.side_by_side import replay_by_choices
 from workloadlab.simulation.windows import Window, cut, windows_of
 
 

@@ -15,29 +15,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.jit import helper, inline
+from workloadlab.simulation.engine.admission import admissions
 from workloadlab.simulation.engine.arrays import (
     blocks_by_phase,
     decode_heap,
     engines,
-    results,
-    short_steps,
     slots,
 )
-from workloadlab.simulation.engine.decodes import drop_decode, suspend_overrun
 from workloadlab.simulation.engine.instance import in_vain, let_go
 from workloadlab.simulation.engine.kv_blocks import (
     available,
     blocks_for,
     enter,
     enter_filled,
-    hits,
-    idle_hits,
-    release,
-    share,
     take,
 )
 from workloadlab.simulation.engine.lane_record import part
-from workloadlab.simulation.engine.linked_list import append, insert, unlink
+from workloadlab.simulation.engine.preemption import preempt
 from workloadlab.simulation.engine.record_types import BATCHINGS, NONE, ORDERS
 
 if TYPE_CHECKING:
@@ -60,105 +54,6 @@ CHUNKED, STATIC = BATCHINGS.index("chunked"), BATCHINGS.index("static")
 FCFS, BIN_PACKING = ORDERS.index("fcfs"), ORDERS.index("bin_packing")
 PRIORITY = ORDERS.index("priority")
 LEAST_WORK_LEFT = ORDERS.index("least_work_left")
-
-
-@helper
-def before_in_queue(order: Count, a: Request, b: Request) -> Flag:
-    """Say whether `a` is served before `b`; in equal standing the one accepted earlier."""
-    if order == PRIORITY:
-        x, y = a.priority, b.priority
-    elif order == LEAST_WORK_LEFT:
-        x, y = a.predicted - a.generated, b.predicted - b.generated
-    else:  # bin packing: the largest first
-        x, y = -a.target, -b.target
-    return x < y or (x == y and a.accepted < b.accepted)
-
-
-@helper
-def _worst(e: Instance, slots: Array, queue: Record, worst: Slot) -> Slot:
-    """Return who of a list is preempted, or `worst` if it is nobody of them."""
-    q = queue.tail
-    while q != NONE:
-        if worst == NONE:
-            worst = q
-        elif e.queue_order == PRIORITY:
-            if before_in_queue(e.queue_order, slots[worst], slots[q]):
-                worst = q
-        elif slots[q].order > slots[worst].order:
-            worst = q
-        q = slots[q].previous if e.queue_order == PRIORITY else NONE
-    return worst
-
-
-@helper
-def victim(e: Instance, slots: Array) -> Slot:
-    """Return who is preempted: the last admitted, or the least important and of those the newest."""
-    return _worst(e, slots, e.leaving, _worst(e, slots, e.running, np.int64(NONE)))
-
-
-@helper
-def _cached_of(e: Instance, s: Request, computed: Count) -> Count:
-    """Count the cached blocks of a sequence, which may have been served in this step.
-
-    A batch formed before the last token of a decode is known has not cached the block that it fills.
-    """
-    if e.overlapped == 0 or s.decoding == 0:
-        return (computed + s.chunk) // e.block_size
-    late = 1 if s.chunk == 0 and computed > s.target else 0
-    return (computed - late) // e.block_size
-
-
-@inline
-def _preempt_leaving(i: Index, lane: Lane, q: Slot) -> None:
-    """Take the blocks of a sequence that has ended; its last token is on its way."""
-    e, s = engines(lane)[i], slots(lane)[q]
-    unlink(e.leaving, slots(lane), q)
-    results(lane)[s.row].preemptions += 1
-    release(lane, i, q, s.computed, _cached_of(e, s, s.computed), 0)
-    s.next = lane.free_slot
-    lane.free_slot = q
-
-
-@inline
-def _preempt(i: Index, lane: Lane) -> Slot:
-    """Move the victim to the head of the queue, to be recomputed; return its slot."""
-    e = engines(lane)[i]
-    e.blocked = 0
-    q = victim(e, slots(lane))
-    s = slots(lane)[q]
-    if s.ended == 1:
-        _preempt_leaving(i, lane, q)
-        return q
-    unlink(e.running, slots(lane), q)
-    if s.decoding == 1:
-        cached = _cached_of(e, s, s.base + e.steps)
-        computed = drop_decode(e, s, blocks_by_phase(lane), decode_heap(lane), i, q)
-        s.generated = computed - s.input + 1
-        s.target = s.input + s.generated
-        e.queued_tokens += s.target
-        if lane.tells_left == 1 and s.predicted < s.output:
-            suspend_overrun(e, s, short_steps(lane)[i])
-    else:
-        computed = s.computed
-        cached = _cached_of(e, s, computed)
-        e.queued_tokens += computed
-        e.prefilled -= computed
-        _drop_partial(e, decode_heap(lane), i, q)
-    release(lane, i, q, computed, cached, 1)
-    s.computed = 0
-    insert(e.waiting, slots(lane), q, np.int64(NONE))
-    results(lane)[s.row].preemptions += 1
-    return q
-
-
-@inline
-def _drop_partial(e: Instance, heap: Array, i: Index, q: Slot) -> None:
-    at = 0  # those amid their prompts come first among the chunks, so q is found among them
-    while heap[i, at].chunk != q:
-        at += 1
-    e.partials -= 1
-    for k in range(at, e.partials):
-        heap[i, k].chunk = heap[i, k + 1].chunk
 
 
 @helper
@@ -197,7 +92,7 @@ def _serve_in_order(i: Index, lane: Lane, budget: Count) -> Flag:
         last = NONE
         while needed > available(e) and last != q:
             preempted = True
-            last = _preempt(i, lane)  # of those already served, too: they lose their chunk
+            last = preempt(i, lane)  # of those already served, too: they lose their chunk
             budget += live[last].chunk
         if last != q:
             take(e, lane, i, needed)
@@ -300,114 +195,6 @@ def _serve_running(i: Index, lane: Lane) -> tuple[Count, Number, Flag]:
 
 
 @helper
-def _blocks_to_admit(
-    e: Instance, s: Request, lane: Lane, i: Index, budget: Count
-) -> tuple[Count, Count, Count, Flag]:
-    """Return (cached tokens, first chunk, its blocks, whether all that is needed is free)."""
-    found = idle = 0
-    if e.caching == 1:
-        found = hits(s, lane, i, (s.target - 1) // e.block_size)
-        idle = idle_hits(s, lane, i, found)
-    cached = found * e.block_size
-    tokens = s.target - cached
-    if e.batching == CHUNKED:
-        tokens = min(tokens, budget)
-        if e.most_prompt > 0:
-            tokens = min(tokens, e.most_prompt)
-    needed = blocks_for(cached + tokens, e.block_size) - found
-    wanted = blocks_for(s.target, e.block_size) - found if e.reserve == 1 else needed
-    headroom = e.headroom if e.running.count + e.leaving.count > 0 else 0
-    return cached, tokens, needed, wanted + headroom <= available(e) - idle
-
-
-@inline
-def _candidate(i: Index, lane: Lane, budget: Count, late: Flag) -> Slot:
-    """Return who is admitted next, -1 if it is nobody's turn or blocks are short for it.
-
-    With asynchronous scheduling a batch is formed when the step before begins, so who came later is
-    not in it, unless it is formed late.
-    """
-    e, live = engines(lane)[i], slots(lane)
-    best = NONE
-    q = e.waiting.head
-    while q != NONE:
-        there = late == 1 or live[q].ready <= e.taken_steps
-        first = best == NONE or before_in_queue(e.queue_order, live[q], live[best])
-        packs = e.queue_order == BIN_PACKING
-        if there and first and (not packs or _blocks_to_admit(e, live[q], lane, i, budget)[3]):
-            best = q
-        if e.queue_order == FCFS:
-            break  # the list is in this order; the others are looked for
-        q = live[q].next
-    if best == NONE or _blocks_to_admit(e, live[best], lane, i, budget)[3]:
-        return best
-    return NONE
-
-
-@inline
-def _admit(i: Index, lane: Lane, q: Slot, budget: Count) -> tuple[Count, Number]:
-    """Let a waiting sequence run; return its first chunk's tokens and context."""
-    e, s = engines(lane)[i], slots(lane)[q]
-    cached, tokens, needed, _ = _blocks_to_admit(e, s, lane, i, budget)
-    found = cached // e.block_size
-    if e.caching == 1:
-        share(e, s, lane, i, found)
-    take(e, lane, i, needed)
-    unlink(e.waiting, slots(lane), q)
-    append(e.running, slots(lane), q)
-    e.admitted += 1
-    s.order = e.admitted
-    s.computed, s.chunk, s.step_blocks = cached, tokens, 0
-    e.queued_tokens -= cached
-    e.prefilled += cached
-    if s.target - cached > 1:
-        e.carries = 1
-    if e.caching == 1:
-        enter(e, s, lane, i, cached + tokens)
-    decode_heap(lane)[i, e.chunks].chunk = q
-    e.chunks += 1
-    result = results(lane)[s.row]
-    if np.isnan(result.scheduled_s):
-        result.scheduled_s = e.now_s
-        result.cached = cached
-    return tokens, float(tokens * cached)
-
-
-@inline
-def _lacks(i: Index, lane: Lane, q: Slot, budget: Count) -> Count:
-    """Count the tokens that a waiting sequence has to compute."""
-    e, s = engines(lane)[i], slots(lane)[q]
-    return s.target - _blocks_to_admit(e, s, lane, i, budget)[0]
-
-
-@helper
-def _admissions(i: Index, lane: Lane, budget: Count, late: Flag) -> tuple[Count, Number]:
-    """Admit while budget, max_num_seqs and blocks allow; return (prefill tokens, context)."""
-    e = engines(lane)[i]
-    prefill, context = 0, 0.0
-    e.blocked = 0
-    if e.holds == 1 and e.partials > 0:
-        return prefill, context
-    seats = e.max_num_seqs - e.leaving.count
-    while e.waiting.count > 0 and budget > 0 and e.running.count < seats:
-        q = _candidate(i, lane, budget, late)
-        if q == NONE:
-            # Whoever is not ready yet may be admitted later without a block coming back.
-            e.blocked = 1 if e.all_ready <= e.taken_steps else 0
-            break
-        if e.holds == 1 and _lacks(i, lane, q, budget) > 1:
-            break
-        beside = e.batching != CHUNKED and prefill > 0
-        if beside and _blocks_to_admit(e, slots(lane)[q], lane, i, budget)[1] > budget:
-            break
-        tokens, own = _admit(i, lane, q, budget)
-        prefill += tokens
-        context += own
-        budget -= tokens
-    return prefill, context
-
-
-@helper
 def _count_vain(e: Instance, slots: Array) -> None:
     """Count again who decodes in vain, where some of them lost their blocks."""
     e.vain_decodes = e.vain_context = e.vain_longest = 0
@@ -467,7 +254,7 @@ def _form(i: Index, lane: Lane, late: Flag) -> tuple[Count, Number, Count]:
         prefill, context, preempted = _serve_running(i, lane)
         if not preempted and e.waiting.count > 0:
             budget = e.budget - e.decodes - e.vain_decodes - prefill
-            more, more_context = _admissions(i, lane, budget, late)
+            more, more_context = admissions(i, lane, budget, late)
             prefill += more
             context += more_context
         decodes = e.decodes + e.vain_decodes
@@ -478,7 +265,7 @@ def _form(i: Index, lane: Lane, late: Flag) -> tuple[Count, Number, Count]:
     if e.waiting.count > 0 and (e.batching != STATIC or seated == 0):
         if e.fills > 0:
             enter_filled(i, lane, e.steps, NONE)
-        prefill, context = _admissions(i, lane, e.budget, late)
+        prefill, context = admissions(i, lane, e.budget, late)
         if prefill > 0:
             e.paused = 1
             return prefill, context, 0

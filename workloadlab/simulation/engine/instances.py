@@ -13,16 +13,11 @@ import numpy as np
 from workloadlab.jit import helper, inline
 from workloadlab.simulation.engine.arrays import engines, steps
 from workloadlab.simulation.engine.by_address import advance_group
-from workloadlab.simulation.engine.instance import (
-    begin_step,
-    complete,
-    form_batch,
-    only_decodes,
-    quiet_until,
-    run_decodes,
-)
+from workloadlab.simulation.engine.decode_runs import only_decodes, quiet_until, run_decodes
+from workloadlab.simulation.engine.instance import complete, form_batch
 from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.record_types import NONE, TICK_S
+from workloadlab.simulation.engine.step_times import begin_step
 
 if TYPE_CHECKING:
     from workloadlab.simulation.engine.kinds import Count, Flag, Index, Lane, Seconds

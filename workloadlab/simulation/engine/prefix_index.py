@@ -28,7 +28,7 @@ from workloadlab.simulation.engine.arrays import (
     slots,
     views,
 )
-from workloadlab.simulation.engine.kv_blocks import clear_bit, set_bit, tell_indexed, whole_blocks
+from workloadlab.simulation.engine.blocks.told import clear_bit, set_bit, tell_indexed, whole_blocks
 from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.record_types import NONE
 from workloadlab.simulation.engine.replicas import queue

@@ -34,17 +34,16 @@ from workloadlab.simulation.engine.arrivals import (
     next_arrival,
     pop_arrival,
 )
+from workloadlab.simulation.engine.blocks.told import tell_indexed, whole_blocks
 from workloadlab.simulation.engine.by_address import index_insert
 from workloadlab.simulation.engine.decodes import overrun
-from workloadlab.simulation.engine.instance import accept, decode_step_s, uniform_draw
+from workloadlab.simulation.engine.instance import accept, uniform_draw
 from workloadlab.simulation.engine.instances import advance, catch_up
 from workloadlab.simulation.engine.kv_blocks import (
     available,
     blocks_for,
     enter_filled,
     hits,
-    tell_indexed,
-    whole_blocks,
 )
 from workloadlab.simulation.engine.record_types import (
     ASSUMED_OUTPUT_TOKENS,
@@ -63,6 +62,7 @@ from workloadlab.simulation.engine.replicas import (
     settle,
     show_counts,
 )
+from workloadlab.simulation.engine.step_times import decode_step_s
 
 if TYPE_CHECKING:
     from workloadlab.simulation.engine.kinds import (

@@ -60,7 +60,7 @@ def replay_lane(
     from workloadlab.simulation.engine.setup import lane_arrays
 
     if policy.kind == "batch":
-        from workloadlab.simulation.engine.side_by_side import replay_by_choices
+        from workloadlab.simulation.engine.lanes.side_by_side import replay_by_choices
 
         return replay_by_choices([(workload, seed)], cluster, policy)[0]
     recorder = recorder or Recorder()

@@ -21,9 +21,9 @@ from workloadlab.simulation.engine import setup as layout
 from workloadlab.simulation.engine.arrays import ARRAYS, SIZES, Fork
 from workloadlab.simulation.engine.lane import STATUS_DECIDE, run_lane
 from workloadlab.simulation.engine.lane_record import ADDRESSES, COMPILED_PARTS, LANE, PARTS
+from workloadlab.simulation.engine.lanes.rewards import GO_ON, REWARD, TARGETS, advance_lanes
+from workloadlab.simulation.engine.lanes.side_by_side import LaneBatch
 from workloadlab.simulation.engine.record_types import PAGE_BITS
-from workloadlab.simulation.engine.rewards import GO_ON, REWARD, TARGETS, advance_lanes
-from workloadlab.simulation.engine.side_by_side import LaneBatch
 from workloadlab.simulation.workload import Workload
 
 REQUESTS = 30

@@ -12,7 +12,7 @@ import pytest
 from support.traces import requests_at_ns
 
 import workloadlab as wl
-from workloadlab.simulation.engine import thread_shares
+from workloadlab.simulation.engine.lanes import thread_shares
 
 LANES = 64
 

@@ -23,7 +23,7 @@ class LaneThreads:
     """
 
     def __init__(self, threads: int) -> None:
-        from workloadlab.simulation.engine import thread_shares
+        from workloadlab.simulation.engine.lanes import thread_shares
 
         self._kernel = thread_shares
         self._shares = np.zeros(threads, thread_shares.SHARE)

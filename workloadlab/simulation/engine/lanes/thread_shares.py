@@ -22,8 +22,13 @@ from numba.core.extending import intrinsic
 from workloadlab.jit import entry, helper
 from workloadlab.simulation.engine.arrays import INT, array_of, member
 from workloadlab.simulation.engine.lane_record import LANE
+from workloadlab.simulation.engine.lanes.rewards import (
+    ADVANCE_LANES,
+    REWARD,
+    TARGETS,
+    advance_lanes,
+)
 from workloadlab.simulation.engine.record_types import NONE
-from workloadlab.simulation.engine.rewards import ADVANCE_LANES, REWARD, TARGETS, advance_lanes
 
 if TYPE_CHECKING:
     from workloadlab.simulation.engine.kinds import Array, Count, Flag, Lanes, Position

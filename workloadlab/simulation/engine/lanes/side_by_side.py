@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.routing import INSTANCE_FIELDS, Batch, choices_of
-from workloadlab.simulation.engine import rewards as kernel
 from workloadlab.simulation.engine.arrays import ARRAYS
 from workloadlab.simulation.engine.lane import (
     STATUS_DECIDE,
@@ -22,9 +21,10 @@ from workloadlab.simulation.engine.lane import (
     STATUS_STALLED,
 )
 from workloadlab.simulation.engine.lane_record import ADDRESSES, LANE, LaneArrays
+from workloadlab.simulation.engine.lanes import rewards as kernel
+from workloadlab.simulation.engine.lanes.threads import LaneThreads
 from workloadlab.simulation.engine.record_types import SEQUENCE
 from workloadlab.simulation.engine.setup import lane_arrays
-from workloadlab.simulation.engine.threads import LaneThreads
 from workloadlab.simulation.engine.verdict import lane_problem, outcome_of
 from workloadlab.simulation.workload import seed_state
 
