@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLOORS = """
-display errors hints fields atomic digests json_files shapes sizes jit tables words
+display errors hints fields atomic digests json_files toml_files shapes sizes jit tables words
 _version statistics resources execution installation
 trace
 exchange ingestion latency routing scoring sql
@@ -33,6 +33,7 @@ digests: errors
 hints:
 fields: errors
 json_files: errors
+toml_files: errors
 shapes:
 sizes: errors
 _version:
@@ -48,7 +49,8 @@ sql: errors hints resources trace
 
 exchange: errors hints trace
 
-ingestion: atomic errors hints resources trace ingestion/formats ingestion/parsing ingestion/readers
+ingestion: atomic errors hints resources toml_files trace ingestion/formats ingestion/parsing
+    ingestion/readers
 ingestion/formats: errors trace ingestion ingestion/parsing ingestion/readers
     ingestion/formats/benchmarks ingestion/formats/engines ingestion/formats/gateways
     ingestion/formats/traces
@@ -82,7 +84,7 @@ characterization/statistics: errors jit statistics tables trace latency characte
 characterization/topics: statistics tables trace scoring characterization
     characterization/statistics
 
-simulation: display errors hints execution statistics trace latency latency/hardware
+simulation: display errors hints execution statistics toml_files trace latency latency/hardware
     routing simulation/reference
     simulation/engine simulation/engine/lanes
 simulation/engine: errors jit latency latency/estimators routing simulation
@@ -99,7 +101,8 @@ learning: _version errors hints execution tables trace latency routing routing/l
     simulation/engine oracles learning/lengths
 learning/lengths: _version digests errors fields json_files trace learning
 
-planning: display errors json_files shapes execution tables trace words latency latency/hardware
+planning: display errors json_files shapes execution tables toml_files trace words latency
+    latency/hardware
     routing scoring simulation
 
 reporting: _version errors tables trace words latency scoring characterization
@@ -121,7 +124,7 @@ reporting/workload/sessions: characterization characterization/topics reporting 
 handbook: trace exchange ingestion latency oracles routing scoring sql characterization
     simulation cli
 
-cli: _version atomic digests errors execution hints installation jit resources sizes tables
+cli: _version atomic digests errors execution hints installation jit resources sizes tables toml_files
     trace exchange
     ingestion latency latency/estimators latency/measurement routing routing/learned scoring sql
     characterization simulation oracles calibration learning learning/lengths planning reporting words

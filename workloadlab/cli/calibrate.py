@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -110,17 +109,14 @@ def cluster_to_calibrate(path: Path) -> Cluster:
     from workloadlab.errors import DataError, UsageError
     from workloadlab.latency import LatencyModel
     from workloadlab.simulation import Cluster
+    from workloadlab.toml_files import read_table
 
-    if path.is_file():
+    pools = read_table(path, "cluster file").get("pool", [])
+    if isinstance(pools, list) and len(pools) == 1 and "latency" not in pools[0]:
+        limits = dict(pools[0])
+        sought = LatencyModel.linear(name="sought")
         try:
-            pools = tomllib.loads(path.read_text("utf-8")).get("pool", [])
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-            pools = []
-        if isinstance(pools, list) and len(pools) == 1 and "latency" not in pools[0]:
-            limits = dict(pools[0])
-            sought = LatencyModel.linear(name="sought")
-            try:
-                return Cluster.uniform(limits.pop("instances", 1), sought, **limits)
-            except UsageError as error:
-                raise DataError(error.what, where=f"{path}, pool 1", fix=error.fix) from error
+            return Cluster.uniform(limits.pop("instances", 1), sought, **limits)
+        except UsageError as error:
+            raise DataError(error.what, where=f"{path}, pool 1", fix=error.fix) from error
     return Cluster.load(path)

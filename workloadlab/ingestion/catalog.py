@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from workloadlab.atomic import scratch_folder
-from workloadlab.errors import DataError, UsageError
+from workloadlab.errors import DataError
 from workloadlab.ingestion.heads import sha256
 from workloadlab.ingestion.ingest import ingest
 from workloadlab.ingestion.remote import download
 from workloadlab.resources import folder
+from workloadlab.toml_files import read_table
 
 if TYPE_CHECKING:
     from workloadlab.trace import Trace
@@ -61,12 +61,7 @@ def read_catalog(path: str | Path | None = None) -> dict[str, Published]:
         'CC-BY-4.0'
     """
     path = Path(path) if path else folder("traces") / CATALOG
-    try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", where=str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"is not TOML ({error})", where=str(path), fix="mend it") from error
+    found = read_table(path, "catalogue")
     names = {each.name for each in fields(Published)} - {"name"}
     for name, entry in found.items():
         given = entry.keys() if isinstance(entry, dict) else set()

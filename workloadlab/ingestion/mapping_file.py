@@ -17,7 +17,6 @@ outcome = { choose = "code", table = { 200 = "ok" }, otherwise = "error" }
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -41,6 +40,7 @@ from workloadlab.ingestion.formats.words import (
     Value,
     has,
 )
+from workloadlab.toml_files import read_table
 
 __all__ = ["mapping_file"]
 
@@ -62,15 +62,11 @@ def mapping_file(path: str | Path) -> Format:
     """Read a mapping file.
 
     Raises:
-        UsageError: no such file, not TOML, or words that a format does not have.
+        UsageError: no such file, or words that a format does not have.
+        DataError: it is not TOML.
     """
     path = Path(path)
-    try:
-        said = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", where=str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"is not TOML ({error})", where=str(path), fix="mend it") from error
+    said = read_table(path, "mapping file")
     columns = said.pop("columns", None)
     if not isinstance(columns, dict) or not columns:
         raise UsageError(

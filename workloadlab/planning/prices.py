@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from workloadlab.errors import DataError, UsageError, WorkloadlabError
 from workloadlab.latency import LatencyModel
 from workloadlab.latency.hardware.gpus import find_gpu
 from workloadlab.scoring import Rent
+from workloadlab.toml_files import read_table
 
 __all__ = ["Price", "load_prices", "price_of", "rent_of"]
 
@@ -47,12 +47,7 @@ def load_prices(path: str | Path | None = None) -> dict[str, Price]:
         700.0
     """
     path = Path(path) if path else SHIPPED
-    if not path.is_file():
-        raise UsageError("no such price file", where=str(path), fix="check the path")
-    try:
-        tables = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"is not TOML: {error}", where=str(path)) from error
+    tables = read_table(path, "price file")
     return {name: _price(name, table, path) for name, table in tables.items()}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +14,7 @@ from workloadlab.latency import LatencyModel
 from workloadlab.simulation.event import Entry, Event, event_queue
 from workloadlab.simulation.log_facts import settings_of
 from workloadlab.simulation.pool import DEFAULT_STEP_OVERHEAD_S, UNLIMITED, Pool
+from workloadlab.toml_files import read_table
 from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
@@ -171,12 +171,7 @@ class Cluster(Drawn):
         if isinstance(path, Cluster):
             return path
         path = Path(path)
-        if not path.is_file():
-            raise UsageError("no such cluster file", where=str(path), fix="check the path")
-        try:
-            facts = tomllib.loads(path.read_text())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise DataError(f"is not TOML: {error}", where=str(path)) from error
+        facts = read_table(path, "cluster file")
         _refuse_unknown(facts, {*_ROUTER_KEYS, "pool", "event"}, str(path))
         tables = facts.pop("pool", [])
         happenings = facts.pop("event", [])
