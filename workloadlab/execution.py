@@ -12,7 +12,7 @@ from workloadlab.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["run_lanes", "watched"]
+__all__ = ["run_lanes", "watched", "workers"]
 
 MOST_THREADS = 1024
 
@@ -43,6 +43,17 @@ def watched(tell: Callable[[int, int], None]) -> Iterator[None]:
         _WATCHER.reset(token)
 
 
+def workers(threads: int | None) -> int:
+    """Return how many lanes run at a time: as many as given, or one per core this process may use.
+
+    Raises:
+        UsageError: no number of threads, or too many.
+    """
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise UsageError(f"threads = {threads!r}", fix=f"use 1 to {MOST_THREADS}")
+    return threads or len(os.sched_getaffinity(0))
+
+
 def run_lanes(
     lane: Callable[..., Any],
     arguments: Iterable[tuple[Any, ...]],
@@ -61,18 +72,16 @@ def run_lanes(
     """
     from joblib import Parallel, delayed
 
-    if threads is not None and not 1 <= threads <= MOST_THREADS:
-        raise UsageError(f"threads = {threads!r}", fix=f"use 1 to {MOST_THREADS}")
-    workers = threads or len(os.sched_getaffinity(0))
+    at_a_time = workers(threads)
     tell = _WATCHER.get()
     if tell is None:
         tasks = (delayed(lane)(*args) for args in arguments)
-        return list(Parallel(n_jobs=workers, prefer="threads")(tasks))
+        return list(Parallel(n_jobs=at_a_time, prefer="threads")(tasks))
     every = list(arguments)
     alone = _unwatched(lane)
     found: list[Any] = []
     tell(0, len(every))
-    pool = Parallel(n_jobs=workers, prefer="threads", return_as="generator")
+    pool = Parallel(n_jobs=at_a_time, prefer="threads", return_as="generator")
     for result in pool(delayed(alone)(*args) for args in every):
         found.append(result)
         tell(len(found), len(every))

@@ -84,8 +84,8 @@ characterization/statistics: errors jit statistics tables trace latency characte
 characterization/topics: statistics tables trace scoring characterization
     characterization/statistics
 
-simulation: display errors hints execution statistics toml_files trace latency latency/hardware
-    routing simulation/reference
+simulation: display errors hints execution installation statistics toml_files trace latency
+    latency/hardware routing simulation/reference
     simulation/engine simulation/engine/lanes
 simulation/engine: errors jit latency latency/estimators routing simulation
     simulation/engine/blocks simulation/engine/lanes

@@ -83,3 +83,28 @@ def test_no_verify_reads_a_damaged_trace(run, tmp_path):
     assert code == 3
     assert "--no-verify" in said
     assert run("--no-verify", "query", "length_quantiles", path)[0] == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs limits of the address space")
+def test_a_narrow_address_space_is_refused_before_threads_wait_for_each_other():
+    import resource
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "workloadlab", "query", "--list"],
+        capture_output=True, text=True, check=False, timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9)),
+    )  # fmt: skip
+    assert ended.returncode == 4
+    assert "limited to 1.0 GB" in ended.stderr
+    assert "ulimit -v" in ended.stderr
+
+
+def test_a_replay_that_needs_more_memory_than_allowed_is_refused_before_it_starts(run, tmp_path):
+    path = wl.Trace.of([(k, 10, 5) for k in range(1000)]).save(tmp_path / "a.trace").path
+    words = ["replay", path, "--latency", "h100-llama-3.1-8b", "--router", "round_robin",
+             "--memory-limit", "64MiB", "--seeds"]  # fmt: skip
+    code, _, said = run(*words, 2000)
+    assert code == 4
+    assert "2,000 runs of 1,000 requests needs about 0.3 GB and may use 0.1 GB" in said
+    assert "runs at a time" in said
+    assert run(*words, 1)[0] == 0

@@ -16,10 +16,12 @@ from workloadlab.errors import DataError, MachineError, WorkloadlabError
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["end_on_signals", "machine_error"]
+__all__ = ["end_on_signals", "machine_error", "refuse_narrow_address_space"]
 
 PATIENCE_S = 1.5
 """How long an end may take; then its files are removed and the process stops at once."""
+
+LEAST_ADDRESS_SPACE = 2 * 10**9
 
 _LESS_MEMORY = (
     "free memory, allow more, or ask for less at a time: --threads 1, fewer routers or rates"
@@ -82,6 +84,28 @@ def machine_error(error: BaseException | None) -> WorkloadlabError | None:
             fix="make the file again; if it is whole, this is a bug",
         )
     return machine_error(error.__cause__)
+
+
+def refuse_narrow_address_space() -> None:
+    """Refuse an address space in which the threads of the libraries may wait for ever.
+
+    Polars, numba and their threads reserve about 1.5 GB, whatever they use. With less, a thread that
+    cannot start leaves others waiting for it in native code, where no signal reaches them.
+
+    Raises:
+        MachineError: the soft limit is under `LEAST_ADDRESS_SPACE`.
+    """
+    try:
+        import resource
+    except ImportError:
+        return
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESS_SPACE:
+        raise MachineError(
+            f"the address space of this process is limited to {limit / 1e9:.1f} GB, and its libraries "
+            f"reserve more than {LEAST_ADDRESS_SPACE / 1e9:.0f} GB of it",
+            fix="raise the limit (ulimit -v unlimited); to bound the memory in use, limit the container",
+        )
 
 
 def end_on_signals() -> None:

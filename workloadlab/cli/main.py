@@ -10,7 +10,7 @@ import click
 
 from workloadlab._version import __version__
 from workloadlab.cli.examples import epilog
-from workloadlab.cli.machine import end_on_signals, machine_error
+from workloadlab.cli.machine import end_on_signals, machine_error, refuse_narrow_address_space
 from workloadlab.cli.sources import sparing_sources
 from workloadlab.cli.voice import log_more, quieten
 from workloadlab.digests import unverified
@@ -125,6 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments is None:
         end_on_signals()
     try:
+        refuse_narrow_address_space()
         code = cli.main(words, prog_name="workloadlab", standalone_mode=False)
     except click.exceptions.Abort:
         code = _say("interrupted", EXIT_INTERRUPTED)

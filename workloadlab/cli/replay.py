@@ -12,6 +12,7 @@ import click
 from workloadlab.cli.common import (
     by_option,
     json_option,
+    memory_option,
     pairs_option,
     parse_slo,
     print_json,
@@ -55,9 +56,7 @@ FROM_LOG = "from-log"
 )
 @click.option("--engine", help="With --latency: vllm or vllm-VERSION; default the newest known.")
 @click.option("--instances", type=int, help="With --latency: how many instances; default 4.")
-@click.option(
-    "--kv-blocks", type=int, help="With --latency: KV blocks per instance; default what fits."
-)
+@click.option("--kv-blocks", type=int, help="With --latency: per instance; default what fits.")
 @click.option("--max-num-seqs", type=int, help="With --latency; default as the engine ships.")
 @click.option(
     "--max-num-batched-tokens", type=int, help="With --latency; default as the engine ships."
@@ -104,6 +103,7 @@ FROM_LOG = "from-log"
     help="Also write steps or decisions of routers (Parquet, with -o); repeat, or separate by commas.",
 )
 @click.option("--threads", type=int, help="Runs at a time; default one per core.")
+@memory_option
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the outcome traces.")
 @click.option("--add", is_flag=True, help="Join the runs that are in the folder already.")
 @click.option("--overwrite", is_flag=True, help="Replace the runs that are in the folder already.")
@@ -122,6 +122,7 @@ def command(
     sessions: Literal["open", "closed", "clients"],
     records: tuple[str, ...],
     threads: int | None,
+    memory_limit: int | None,
     out: Path | None,
     add: bool,
     overwrite: bool,
@@ -160,6 +161,7 @@ def command(
         "rate_scale": [_number(word) for word in _split(scales)] or [1.0],
         "seeds": seeds,
         "threads": threads,
+        "memory_limit": memory_limit,
     }
     if refused := too_long(opened, cluster):
         say(f"warning: {refused}")
@@ -236,6 +238,7 @@ def _replay(
     if oracles:
         from workloadlab.oracles import replay_oracles
 
+        del setting["memory_limit"]
         with working(f"Simulating every choice: {', '.join(oracles)}"):
             parts.append(replay_oracles(trace, cluster, oracles, **setting))
     return reduce(operator.add, parts)

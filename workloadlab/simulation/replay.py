@@ -7,7 +7,7 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UnsupportedError
-from workloadlab.execution import run_lanes
+from workloadlab.execution import run_lanes, workers
 from workloadlab.routing import Chooser, Router, resolve_all
 from workloadlab.simulation.cluster import Cluster
 from workloadlab.simulation.engine.run import replay_lane
@@ -43,6 +43,7 @@ def replay(
     sessions: Sessions = "open",
     record: Iterable[str] = (),
     threads: int | None = None,
+    memory_limit: int | None = None,
 ) -> Runs:
     """Replay a trace through every router, at every rate scale, with every seed.
 
@@ -65,6 +66,7 @@ def replay(
         record: "steps" writes down every engine step, "decisions" every routing decision with the
             scores and what became of the request; see `Runs.records`.
         threads: lanes at a time; None for one per core. The outcome does not depend on it.
+        memory_limit: bytes that it may take; None for what this machine or container has.
 
     Returns:
         Runs in the order routers x rate scales x seeds. An outcome is the trace with instance_id,
@@ -74,6 +76,7 @@ def replay(
     Raises:
         UnsupportedError: the trace lacks what the replay or a router needs.
         UsageError: unknown router, bad scale, or a router that misbehaves.
+        MachineError: it would need more memory than it may use.
 
     Warns:
         ContradictionWarning: for each fact of a log with timings that the cluster contradicts.
@@ -87,6 +90,7 @@ def replay(
         [('pool/0', 500000000, 1000000000), ('pool/1', 500000000, 1000000000)]
     """
     from workloadlab.latency import load_predictor
+    from workloadlab.simulation.needed_memory import lane_bytes, refuse_more_than
 
     trace, cluster = Trace.open(trace), Cluster.load(cluster)
     warn_of_contradictions(cluster.pools, trace)
@@ -94,6 +98,13 @@ def replay(
     policies = _unique(resolve_all(routers, load=load_predictor))
     lanes = lanes_of(policies, rate_scale, seeds)
     workload, simulated = workload_and_cluster(trace, cluster, policies, sessions)
+    refuse_more_than(
+        memory_limit,
+        len(workload),
+        len(lanes),
+        workers(threads),
+        lane_bytes(workload, simulated, policies),
+    )
     scaled = {scale: workload.scaled(scale) for _, scale, _ in lanes}
     notes = [replace(recorders) for _ in lanes]
     tasks = [
