@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = [
     "ContradictionWarning",
     "DataError",
+    "ExtrapolationWarning",
     "MachineError",
     "UnsupportedError",
     "UsageError",
@@ -55,6 +56,10 @@ class MachineError(WorkloadlabError):
 
 class UnsupportedError(UsageError):
     """A trace or model lacks what an analysis or router needs (exit 2)."""
+
+
+class ExtrapolationWarning(UserWarning):
+    """Steps of a replay leave those of the log that its latency model was calibrated on."""
 
 
 class ContradictionWarning(UserWarning):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,6 +14,8 @@ import pytest
 
 import workloadlab as wl
 from workloadlab.cli.main import VERBS
+from workloadlab.latency import Domain
+from workloadlab.latency.envelope import Envelope
 
 
 @pytest.fixture
@@ -252,6 +256,25 @@ def test_a_step_outside_the_domain_is_said(run, tmp_path):
                        "--instances", 1, "--max-num-seqs", 600, "--router", "random")  # fmt: skip
     assert code == 0
     assert "outside the latency model's domain" in err
+
+
+def test_steps_beyond_a_calibration_are_said_with_how_far_off_they_may_be(run, tmp_path):
+    wl.Trace.from_frame(
+        pl.DataFrame(
+            {"arrival_ns": [0] * 60, "input_tokens": [10] * 60, "output_tokens": [50] * 60}
+        )
+    ).save(tmp_path / "burst.trace")
+    steps = np.array([[600.0, 0, 0, 0], [10, 0, 4, 100], [0, 0, 4, 9000]])
+    known = Envelope(error=0.1, low=(0, 0, 0, 0), high=(600, 0, 4, 9000),
+                     most_s=(0, 0, 1e-3, 0), beside_prompt_s=0)  # fmt: skip
+    line = wl.LatencyModel.linear(constant_s=0.01, decode_seq_s=1e-4)
+    replace(line, domain=Domain.of(steps), intervals=known).save(tmp_path / "few.json")
+    code, _, err = run("replay", "burst.trace", "--latency", "few.json", "--instances", 1,
+                       "--router", "random")  # fmt: skip
+    assert code == 0
+    assert "outside the latency model's domain" in err
+    tpot = re.search(r"means lie between: .* TPOT ([0-9.]+) and ([0-9.]+) s", err)
+    assert [float(end) for end in tpot.groups()] == pytest.approx([0.0094, 0.067], rel=0.1)
 
 
 def test_debug_shows_the_traceback(trace):

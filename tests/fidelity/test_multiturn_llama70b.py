@@ -7,6 +7,7 @@ from support.multiturn import (
     LOG,
     correlations,
     eight_gpus,
+    from_the_lightest,
     level,
     one_gpu,
     server_log,
@@ -52,6 +53,14 @@ def test_eight_gpus(shared_data):
         assert abs(found["waiting"]) < 1.0, clients
         assert abs(found["kv"]) < 0.02, clients
         assert abs(found["hits"]) < 0.03, clients
+
+
+@pytest.mark.data
+def test_sixteen_clients_say_little_of_many_and_the_ends_know(shared_data):
+    for clients, outside, errors in from_the_lightest(shared_data, 8, judged=(64, 256)):
+        assert outside > 0.5, clients
+        for name, (least, _, most) in errors.items():
+            assert least < 0 < most, (clients, name)
 
 
 @pytest.mark.data

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -34,6 +35,7 @@ import polars as pl
 
 import workloadlab as wl
 from workloadlab.calibration import describe
+from workloadlab.errors import ExtrapolationWarning
 from workloadlab.scoring import fidelity, occupancy
 from workloadlab.tables import Table
 from workloadlab.trace import Trace, session_prefixes
@@ -44,6 +46,7 @@ __all__ = [
     "ONE_GPU",
     "correlations",
     "eight_gpus",
+    "from_the_lightest",
     "level",
     "one_gpu",
     "server_log",
@@ -63,8 +66,8 @@ HEADER_TOKENS, MESSAGE_TOKENS = 34, 4
 """Of the template, per prompt and per message: what the server counts more than the log."""
 EIGHT_GPUS, ONE_GPU = (16, 64, 256), (16, 128, 512)
 """Levels that are calibrated."""
-EIGHT_GPUS_S, ONE_GPU_S = 240, 480
-"""How much of each is used for it."""
+CALIBRATED_S = {8: 240, 1: 480}
+"""How much of each is used for it, by GPUs."""
 
 MULTIPROCESSORS, KV_HEADS = 148, 8
 """Of a B200, and of the model, which GPUs share evenly."""
@@ -185,17 +188,51 @@ def compare(levels, served, kv_tokens, known):
 
 def eight_gpus(data):
     """Return the levels on eight GPUs, and the errors of each; the KV size is that of the calibrated."""
-    levels = {clients: level(data, 8, clients) for clients in (16, 32, 64, 128, 256)}
-    held = [occupancy(levels[clients].log).kv_tokens for clients in EIGHT_GPUS]
-    kv_tokens = round(sum(held) / sum(levels[clients].kv_share for clients in EIGHT_GPUS))
-    served = calibrated(levels, 8, EIGHT_GPUS, EIGHT_GPUS_S, kv_tokens)
+    levels, kv_tokens = levels_of(data, 8)
+    served = calibrated(levels, 8, EIGHT_GPUS, CALIBRATED_S[8], kv_tokens)
     return levels, compare(levels, served, kv_tokens, EIGHT_GPUS)
 
 
 def one_gpu(data):
     """Return the levels on one GPU, and the errors of each; the KV size is the server log's."""
+    levels, kv_tokens = levels_of(data, 1)
+    served = calibrated(levels, 1, ONE_GPU, CALIBRATED_S[1], kv_tokens)
+    return levels, compare(levels, served, kv_tokens, ONE_GPU)
+
+
+def levels_of(data, gpus):
+    """Return the levels on so many GPUs, and the tokens that their KV cache holds."""
+    if gpus == 8:
+        levels = {clients: level(data, 8, clients) for clients in (16, 32, 64, 128, 256)}
+        held = [occupancy(levels[clients].log).kv_tokens for clients in EIGHT_GPUS]
+        return levels, round(sum(held) / sum(levels[clients].kv_share for clients in EIGHT_GPUS))
     levels = {clients: level(data, 1, clients) for clients in (16, 32, 64, 128, 256, 512)}
     stated = re.search("GPU KV cache size: ([0-9,]+) tokens", server_log(data))
-    kv_tokens = int(stated[1].replace(",", ""))
-    served = calibrated(levels, 1, ONE_GPU, ONE_GPU_S, kv_tokens)
-    return levels, compare(levels, served, kv_tokens, ONE_GPU)
+    return levels, int(stated[1].replace(",", ""))
+
+
+def from_the_lightest(data, gpus, judged=()):
+    """Calibrate on 16 clients alone, and yield (clients, share of steps outside, errors) of others.
+
+    Errors are three of each mean latency: by the least that steps may take, by the model, by the most.
+
+    Args:
+        data: the folder of real runs.
+        gpus: one or eight.
+        judged: levels; all but the lowest where none are named.
+    """
+    levels, kv_tokens = levels_of(data, gpus)
+    served = calibrated(levels, gpus, (16,), CALIBRATED_S[gpus], kv_tokens)
+    least, most = served.ends()
+    for clients in judged or list(levels)[1:]:
+        log, found = levels[clients].log, []
+        for one in (least, served, most):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExtrapolationWarning)
+                runs = wl.replay(log, one, routers=["round_robin"], sessions="clients")
+            found.append(fidelity(runs.traces[0], log))
+        errors = {
+            name: [one[name]["mean_error"] for one in found]
+            for name in ("ttft_s", "tpot_s", "e2e_s")
+        }
+        yield clients, runs.infos[0].steps_outside_domain / runs.infos[0].steps, errors

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.calibration.findings import parameter_table
+from workloadlab.calibration.findings import envelope_of, parameter_table
 from workloadlab.calibration.held_out import CutErrors, card_of, errors_of, worst_of
 from workloadlab.calibration.limits import likely_causes, occupancy_of
 from workloadlab.calibration.observe import observe
@@ -152,6 +152,7 @@ def calibrate(
         name=name or f"calibrated-{base.name if base else known.get('model', pool.name)}",
         domain=domain,
         card=card_of(cuts, report["likely_causes"]),
+        intervals=None if base else envelope_of(report["parameters"], domain, report["held_out"]),
         gpu=str(known.get("gpu") or (base.gpu if base else "unknown")),
         model=str(known.get("model") or (base.model if base else "unknown")),
         tp=int(known.get("tp") or (base.tp if base else 1)),
@@ -184,7 +185,7 @@ def _visited(domain: Domain) -> list[str]:
     sentence = (
         f"the log decoded batches of {seqs[0]:,.0f} to {seqs[1]:,.0f} sequences with up to "
         f"{context[1]:,.0f} tokens of context; what larger ones take is extrapolated, and a replay "
-        "counts such steps as outside the model's domain"
+        "says how far it leaves these"
     )
     return [sentence]
 

@@ -31,6 +31,7 @@ __all__ = [
     "say",
     "say_warnings",
     "slo_option",
+    "split_words",
     "working",
 ]
 
@@ -74,8 +75,8 @@ memory_option: Callable[..., Any] = click.option(
 
 
 @contextmanager
-def say_warnings(kind: type[Warning]) -> Iterator[None]:
-    """Tell the person each different warning of a kind, as it comes."""
+def say_warnings(kind: type[Warning], *, unsaid: type[Warning]) -> Iterator[None]:
+    """Tell the person each different warning of a kind, as it comes, and none of another."""
     told: set[str] = set()
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -85,8 +86,14 @@ def say_warnings(kind: type[Warning]) -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", kind)
+        warnings.simplefilter("ignore", unsaid)
         warnings.showwarning = show
         yield
+
+
+def split_words(words: Iterable[str]) -> list[str]:
+    """Return the parts of an option that is repeated, or separated by commas."""
+    return [part.strip() for word in words for part in word.split(",") if part.strip()]
 
 
 def print_rows(rows: Iterable[tuple[str, str]], width: int = 24) -> None:

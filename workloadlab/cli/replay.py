@@ -20,10 +20,11 @@ from workloadlab.cli.common import (
     say,
     say_warnings,
     slo_option,
+    split_words,
     working,
 )
 from workloadlab.cli.completion import MODEL, ROUTER
-from workloadlab.errors import ContradictionWarning, UsageError
+from workloadlab.errors import ContradictionWarning, ExtrapolationWarning, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,7 +146,7 @@ def command(
         raise UsageError("--record without a place to write to", fix="name a folder with -o")
     if trace is None:
         raise UsageError("no trace to replay", fix="workloadlab replay TRACE --cluster FILE")
-    from workloadlab.scoring import Measure, score
+    from workloadlab.scoring import OUTSIDE_WORTH_A_WARNING, Measure, between, score
     from workloadlab.simulation.preparation import too_long
     from workloadlab.trace import Trace, check_target
 
@@ -158,19 +159,24 @@ def command(
     opened = Trace.open(trace)
     cluster = _cluster(cluster_file, opened, options)
     setting: dict[str, Any] = {
-        "rate_scale": [_number(word) for word in _split(scales)] or [1.0],
+        "rate_scale": [_number(word) for word in split_words(scales)] or [1.0],
         "seeds": seeds,
         "threads": threads,
         "memory_limit": memory_limit,
     }
     if refused := too_long(opened, cluster):
         say(f"warning: {refused}")
-    with say_warnings(ContradictionWarning):
-        runs = _replay(opened, cluster, _split(routers), setting, sessions, _split(records))
+    asked = (split_words(routers), setting, sessions)
+    with say_warnings(ContradictionWarning, unsaid=ExtrapolationWarning):
+        runs = _replay(opened, cluster, *asked, split_words(records))
+        board = score(runs, slo=targets)
+        outside = any(run.outside_share > OUTSIDE_WORTH_A_WARNING for run in board.runs)
+        if outside and (ends := cluster.ends()) != (cluster, cluster):
+            for words in between(*(score(_replay(opened, end, *asked, [])) for end in ends)):
+                say(f"warning: {words}")
     if out:
         runs.save(out, add=add, overwrite=overwrite)
         say(f"{len(runs)} runs written to {out}")
-    board = score(runs, slo=targets)
     for run in board.runs:
         for words in _warnings(run, cluster):
             say(f"warning: {run.run_id}: {words}")
@@ -186,8 +192,7 @@ def _warnings(run: RunScore, cluster: Cluster) -> Iterator[str]:
             f"{run.outside_share:.1%} of the steps lie outside the latency model's domain and are "
             "extrapolated"
         )
-    lost = run.requests - run.served
-    if lost:
+    if lost := run.requests - run.served:
         yield f"{lost:,} of {run.requests:,} requests were not served; its numbers are of the others"
     end_s = run.makespan_s
     late = [event for event in cluster.events if end_s is not None and event.at_s > end_s]
@@ -196,10 +201,6 @@ def _warnings(run: RunScore, cluster: Cluster) -> Iterator[str]:
             f"{len(late)} of {len(cluster.events)} events lie after its end at {end_s:,.0f} s; at_s "
             "counts seconds of the replay, whatever the rate scale"
         )
-
-
-def _split(words: tuple[str, ...]) -> list[str]:
-    return [part.strip() for word in words for part in word.split(",") if part.strip()]
 
 
 def _replay(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workloadlab.errors import UsageError
 from workloadlab.latency.step import KINDS, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Intervals"]
 
@@ -45,8 +48,10 @@ class Intervals:
             },
         )
 
-    def around(self, features: Floats, predicted_s: Floats, level: float) -> tuple[Floats, Floats]:
-        """Return low and high seconds that hold a share `level` of such steps.
+    def around(
+        self, features: Floats, predict: Callable[[Floats], Floats], level: float
+    ) -> tuple[Floats, Floats]:
+        """Return low and high seconds that hold a share `level` of such rows of (p, x, n, c).
 
         Raises:
             UsageError: the level is not above 0 or is beyond what was recorded.
@@ -54,7 +59,8 @@ class Intervals:
         widest = self.levels[-1] - self.levels[0]
         if not 0 < level <= widest + 1e-9:
             raise UsageError(f"level is {level}", fix=f"give a share above 0, at most {widest:g}")
-        ends = np.empty((2, len(predicted_s)))
+        predicted_s = predict(features)
+        ends = np.empty((2, len(features)))
         kinds = kind_of(features)
         for index, kind in enumerate(KINDS):
             ratios = self.ratios.get(kind, self.ratios["all"])

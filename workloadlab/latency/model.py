@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from workloadlab.latency.card import ErrorCard
     from workloadlab.latency.domain import Domain
+    from workloadlab.latency.envelope import Envelope
     from workloadlab.latency.estimators.estimator import Estimator
     from workloadlab.latency.intervals import Intervals
 
@@ -56,7 +57,8 @@ class LatencyModel(Drawn):
         terms: what a sum of kernels leaves out of a step, of a model that was fitted on such sums.
         domain: the steps that the fit saw, or None for a model made by hand.
         card: held-out errors, or None for a model made by hand.
-        intervals: spread of held-out steps around predictions, if the fit was asked for it.
+        intervals: spread of held-out steps around predictions, if the fit was asked for it; the
+            `Envelope` of a model that was calibrated from nothing.
         gpu: the accelerator.
         model: the served model.
         tp: GPUs that one instance uses (tensor parallel).
@@ -78,7 +80,7 @@ class LatencyModel(Drawn):
     terms: StepTerms = NO_TERMS
     domain: Domain | None = None
     card: ErrorCard | None = None
-    intervals: Intervals | None = None
+    intervals: Intervals | Envelope | None = None
     gpu: str = "unknown"
     model: str = "unknown"
     tp: int = 1
@@ -208,9 +210,10 @@ class LatencyModel(Drawn):
             UsageError: a frame lacks a column, or a column is unknown or of another length.
             DataError: a value is negative or not a number.
         """
-        return self._predict(feature_rows(steps))
+        return self.seconds(feature_rows(steps))
 
-    def _predict(self, features: Floats) -> Floats:
+    def seconds(self, features: Floats) -> Floats:
+        """Seconds of rows of (p, x, n, c)."""
         from workloadlab.latency.step_terms_kernel import terms_of_steps
 
         most = CAPTURED_TOKENS if self.terms != NO_TERMS else 0
@@ -228,8 +231,7 @@ class LatencyModel(Drawn):
         """
         if self.intervals is None:
             raise UsageError(f"{self.name} has no intervals", fix="fit with intervals=True")
-        features = feature_rows(steps)
-        return self.intervals.around(features, self._predict(features), level)
+        return self.intervals.around(feature_rows(steps), self.seconds, level)
 
     def in_domain(self, steps: pl.DataFrame | Mapping[str, Any]) -> Bools:
         """Say for each step whether the fit saw such steps; true for any if made by hand."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from workloadlab.display import Drawn
 from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.latency import LatencyModel
+from workloadlab.latency.envelope import ends
 from workloadlab.simulation.event import Entry, Event, event_queue
 from workloadlab.simulation.log_facts import settings_of
 from workloadlab.simulation.pool import DEFAULT_STEP_OVERHEAD_S, UNLIMITED, Pool
@@ -206,6 +207,23 @@ class Cluster(Drawn):
         """By pool, time of a standard decode step on the fastest / on this one: 1.0 for the fastest."""
         steps_s = [pool.decode_step_s(*STANDARD_BATCH) for pool in self.pools]
         return [min(steps_s) / step_s if step_s > 0 else 1.0 for step_s in steps_s]
+
+    def ends(self) -> tuple[Cluster, Cluster]:
+        """Return two clusters: of steps that take the least that calibrated models allow, and the most.
+
+        Beyond the batches of its log a calibrated model knows little; replay both to see how little.
+
+        Example:
+            >>> cluster = Cluster.uniform(2, LatencyModel.linear(constant_s=0.01))
+            >>> cluster.ends() == (cluster, cluster)
+            True
+        """
+        pairs = [(pool, ends(pool.latency)) for pool in self.pools]
+        least, most = (
+            replace(self, pools=tuple(replace(pool, latency=both[end]) for pool, both in pairs))
+            for end in (0, 1)
+        )
+        return least, most
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""

@@ -11,6 +11,7 @@ from workloadlab.execution import run_lanes, workers
 from workloadlab.routing import Chooser, Router, resolve_all
 from workloadlab.simulation.cluster import Cluster
 from workloadlab.simulation.engine.run import replay_lane
+from workloadlab.simulation.extrapolation import warn_of_extrapolation
 from workloadlab.simulation.log_facts import warn_of_contradictions
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.recording import Recorder, recorder_for
@@ -80,6 +81,7 @@ def replay(
 
     Warns:
         ContradictionWarning: for each fact of a log with timings that the cluster contradicts.
+        ExtrapolationWarning: where batches leave those of the log that a model was calibrated on.
 
     Example:
         >>> from workloadlab import Cluster, LatencyModel, Trace
@@ -116,7 +118,9 @@ def replay(
         Played(policy.name, scale, seed, scaled[scale], outcome, _options(policy), recorder)
         for (policy, scale, seed), outcome, recorder in zip(lanes, outcomes, notes, strict=True)
     ]
-    return runs_of(trace, cluster, played, sessions)
+    runs = runs_of(trace, cluster, played, sessions)
+    warn_of_extrapolation(cluster.pools, runs)
+    return runs
 
 
 def _options(policy: Router) -> dict[str, Any]:

@@ -7,12 +7,19 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from support.lmbench import simulation_error, study, tallies
-from support.multiturn import EIGHT_GPUS, ONE_GPU, eight_gpus, one_gpu
+from support.multiturn import EIGHT_GPUS, ONE_GPU, eight_gpus, from_the_lightest, one_gpu
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["chats", "routers"]
+
+
+FROM_16 = """
+Calibrated on the 16 clients alone, these know nothing of larger batches. Each cell has three replays: by
+the least that steps may take, by the model, by the most (`Cluster.ends`). The truth should lie between.
+
+"""
 
 
 def chats(data: Path) -> str:
@@ -24,7 +31,19 @@ def chats(data: Path) -> str:
             (8, EIGHT_GPUS, eight_gpus(data)), (1, ONE_GPU, one_gpu(data)))
         for clients, found in errors.items()
     ]  # fmt: skip
-    return _table(["GPUs", "clients", "TTFT", "TPOT", "running", "KV use"], rows)
+    head = ["GPUs", "clients", "TTFT", "TPOT", "running", "KV use"]
+    return _table(head, rows) + FROM_16 + _from_16(data)
+
+
+def _from_16(data: Path) -> str:
+    rows = [
+        [str(gpus), str(clients), f"{outside:.0%}".replace("%", " %"),
+         *(" / ".join(f"{error:+.0%}" for error in errors[name]).replace("%", " %")
+           for name in ("ttft_s", "tpot_s", "e2e_s"))]
+        for gpus in (8, 1)
+        for clients, outside, errors in from_the_lightest(data, gpus)
+    ]  # fmt: skip
+    return _table(["GPUs", "clients", "steps outside", "TTFT", "TPOT", "e2e"], rows)
 
 
 def routers(data: Path) -> str:

@@ -72,7 +72,7 @@ def test_interval_quantiles_by_hand() -> None:
     features = np.array([[0.0, 0, 1, 10]] * 101)
     ratio = np.linspace(0.9, 1.1, 101)
     spread = Intervals.of(features, ratio * 2.0, np.full(101, 2.0))
-    low, high = spread.around(features[:1], np.array([3.0]), 0.9)
+    low, high = spread.around(features[:1], lambda rows: np.full(len(rows), 3.0), 0.9)
     assert (low[0], high[0]) == pytest.approx((3 * 0.91, 3 * 1.09))
 
 

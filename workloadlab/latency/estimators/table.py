@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-__all__ = ["AXES", "ESTIMATOR", "coordinates", "fit_coefficients", "parse_coefficients"]
+__all__ = ["AXES", "ESTIMATOR", "coordinates", "fit_coefficients", "parse_coefficients", "steps_at"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -139,7 +139,7 @@ def _weights(points: Floats, nodes: list[Floats]) -> tuple[Array, Floats]:
     return index, weight
 
 
-def _grid_features(nodes: list[Floats], axes: tuple[int, ...]) -> Floats:
+def steps_at(nodes: list[Floats], axes: tuple[int, ...]) -> Floats:
     """Rows of (p, x, n, c) at every node."""
     rows = np.zeros((int(np.prod([len(axis) for axis in nodes])), 4))
     for axis, values in zip(axes, np.meshgrid(*nodes, indexing="ij"), strict=True):
@@ -174,7 +174,7 @@ def _solve(
     scales = [np.maximum(physics[0], seconds.min())]
     blocks = [_corners(np.arange(len(total)), total[:, None], [knots], len(total))]
     for kind, nodes in grids.items():
-        at_nodes = _grid_features(nodes, AXES[kind])
+        at_nodes = steps_at(nodes, AXES[kind])
         step = evaluate(linear_kernel.step_time, at_nodes, base)
         physics.append(step - linear_kernel.curve(at_nodes[:, 0] + at_nodes[:, 2], base))
         scales.append(np.maximum(step, seconds.min()))
