@@ -34,7 +34,7 @@ AT_A_CALL = {
     "markupsafe": {"reporting"},
     "matplotlib": {"reporting"},
     "numba": {"routing"},
-    "pyarrow": {"ingestion"},
+    "pyarrow": {"characterization", "ingestion"},
     "rich": {"cli"},
     "scipy": {"calibration", "characterization", "latency", "reporting", "scoring"},
     "sklearn": {"latency", "learning"},

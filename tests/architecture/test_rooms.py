@@ -78,7 +78,11 @@ routing/learned: digests errors fields json_files trace routing
 
 scoring: display errors hints statistics tables trace words
 
-characterization: digests display errors json_files shapes tables trace latency
+characterization: digests display errors execution json_files shapes tables trace latency
+    characterization/bounded characterization/statistics characterization/topics
+characterization/bounded: errors jit shapes trace characterization characterization/bounded/facts
+    characterization/statistics characterization/topics
+characterization/bounded/facts: trace scoring characterization characterization/bounded
     characterization/statistics characterization/topics
 characterization/statistics: errors jit statistics tables trace latency characterization
 characterization/topics: statistics tables trace scoring characterization

@@ -9,13 +9,15 @@ To add a topic: its file in `topics/`, one row in `TOPICS` and one in `Profile`;
 of the same name in `reporting/workload/`; with a query, a file in `queries/` that names it.
 """
 
+from workloadlab.characterization.characterize import characterize
+from workloadlab.characterization.comparison import Comparison, compare
 from workloadlab.characterization.facts import Finding, Unsupported
-from workloadlab.characterization.profile import TOPICS, Profile, TraceFacts, characterize
+from workloadlab.characterization.profile import TOPICS, Profile, TraceFacts
 from workloadlab.characterization.study import Study, Topic
 from workloadlab.characterization.topics.agentic import Agentic
 from workloadlab.characterization.topics.arrivals import Arrivals
 from workloadlab.characterization.topics.concurrency import Concurrency
-from workloadlab.characterization.topics.drift import Comparison, Drift, compare
+from workloadlab.characterization.topics.drift import Drift
 from workloadlab.characterization.topics.integrity import Integrity
 from workloadlab.characterization.topics.lengths import LengthColumn, Lengths
 from workloadlab.characterization.topics.phases import Phases

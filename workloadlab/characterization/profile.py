@@ -8,8 +8,9 @@ from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from workloadlab.characterization.bounded.finish import Estimate  # noqa: TC001
 from workloadlab.characterization.facts import Finding, Unsupported, to_plain
-from workloadlab.characterization.study import Study, Topic
+from workloadlab.characterization.study import Topic  # noqa: TC001
 from workloadlab.characterization.topics.agentic import AGENTIC, Agentic
 from workloadlab.characterization.topics.arrivals import ARRIVALS, Arrivals
 from workloadlab.characterization.topics.concurrency import CONCURRENCY, Concurrency
@@ -25,19 +26,18 @@ from workloadlab.digests import check_object, sealed
 from workloadlab.display import Drawn
 from workloadlab.errors import DataError, UsageError
 from workloadlab.json_files import read_object
-from workloadlab.latency import LatencyModel
 from workloadlab.shapes import ShapeError, build
 from workloadlab.tables import duration, figure
-from workloadlab.trace import Trace, write_atomically
+from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from workloadlab.trace import AnyTrace
 
-__all__ = ["PROFILE_VERSION", "TOPICS", "Profile", "TraceFacts", "characterize"]
+__all__ = ["PROFILE_VERSION", "TOPICS", "Profile", "TraceFacts"]
 
 PROFILE_VERSION = 1
+
 
 TOPICS: tuple[Topic[Any], ...] = (
     INTEGRITY,
@@ -70,6 +70,8 @@ class TraceFacts:
         source: the log format, or the verb that made the trace.
         sources: the source files, as the trace's provenance has them.
         supports: what the trace can be used for.
+        parts: in which it was measured, as it is over the row limit; 0 for all rows at once.
+        estimates: which facts are not exact for that, and how far they may be off.
     """
 
     requests: int
@@ -82,6 +84,8 @@ class TraceFacts:
     source: str
     sources: tuple[dict[str, Any], ...]
     supports: tuple[str, ...]
+    parts: int = 0
+    estimates: tuple[Estimate, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
@@ -178,7 +182,13 @@ class Profile(Drawn):
     def _headline(self) -> str:
         facts = self.trace
         rate = f", {figure(facts.rate_rps)} requests/s" if facts.rate_rps else ""
-        return f"{facts.requests:,} requests over {duration(facts.span_s)}{rate} ({facts.source})"
+        head = f"{facts.requests:,} requests over {duration(facts.span_s)}{rate} ({facts.source})"
+        if not facts.parts:
+            return head
+        parts = f"{facts.parts} parts" if facts.parts > 1 else "one part"
+        estimated = "; ".join(str(each) for each in facts.estimates)
+        words = f"Measured in {parts}, without holding the rows. Estimated are {estimated}."
+        return f"{head}\n{fill(words, width=100)}"
 
     def __str__(self) -> str:
         blocks = [self._headline()]
@@ -194,60 +204,5 @@ class Profile(Drawn):
     __repr__ = __str__
 
 
-def characterize(
-    trace: AnyTrace,
-    model: LatencyModel | str | Path | None = None,
-    *,
-    lru_blocks: Sequence[int] | None = None,
-) -> Profile:
-    """Measure a trace, topic by topic. Warm-up rows are left out.
-
-    Never fails on a valid trace, however small: what cannot be measured says why.
-
-    Args:
-        trace: the trace, its path, or a frame.
-        model: a latency model, its catalogue name or its path; predicts what the phases cost;
-            without one that topic is Unsupported.
-        lru_blocks: cache sizes in blocks for the prefix topic; without them 1, 2, 3, 5 times powers
-            of ten.
-
-    Raises:
-        UsageError: a cache size that is not positive.
-        UnsupportedError: the trace has no arrivals.
-
-    Example:
-        >>> from workloadlab.trace import Trace
-        >>> profile = characterize(Trace.of([(0, 10, None), (1, 20, None), (4, 90, None)]))
-        >>> profile.arrivals.iat_s.mean, profile.lengths.input.p50, profile.lengths.output
-        (2.0, 20.0, Unsupported(unsupported='no request records output_tokens'))
-    """
-    trace = Trace.open(trace)
-    known = None if model is None else LatencyModel.load(model)
-    if any(size < 1 for size in lru_blocks or ()):
-        raise UsageError("a cache size is below 1 block", fix="give sizes of 1 block or more")
-    if trace.requests:
-        trace.require("arrivals", "a characterization")
-    study = Study(trace, known, lru_blocks=lru_blocks)
-    found: dict[str, Any] = {topic.name: study.find(topic) for topic in TOPICS}
-    return Profile(trace=_trace_facts(study), **found)
-
-
 def _wrapped(finding: Finding) -> str:
     return fill(f"{finding.severity}: {finding.message}", width=100, subsequent_indent="  ")
-
-
-def _trace_facts(study: Study) -> TraceFacts:
-    trace, requests = study.trace, study.requests
-    span_s = requests.span_ns / 1e9
-    return TraceFacts(
-        requests=requests.n,
-        rows=trace.requests,
-        warmup_requests=trace.requests - requests.n,
-        span_s=span_s,
-        rate_rps=requests.n / span_s if span_s else None,
-        first_arrival_s=int(requests.arrival_ns[0]) / 1e9 if requests.n else None,
-        t0_unix_ns=trace.provenance.t0_unix_ns,
-        source=trace.provenance.reader,
-        sources=tuple(trace.provenance.sources),
-        supports=tuple(trace.capabilities()),
-    )

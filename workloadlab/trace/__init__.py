@@ -15,10 +15,11 @@ from workloadlab.trace.manifest import RunInfo, check_target
 from workloadlab.trace.parts import read_parts
 from workloadlab.trace.prefixes import session_prefixes
 from workloadlab.trace.runs import Runs
-from workloadlab.trace.schema import COLUMNS, GIVEN, OUTCOMES, Flag
+from workloadlab.trace.schema import CAPABILITIES, COLUMNS, GIVEN, OUTCOMES, Flag
 from workloadlab.trace.trace import AnyTrace, Provenance, Trace
 
 __all__ = [
+    "CAPABILITIES",
     "COLUMNS",
     "ENGINE_FACTS",
     "GIVEN",

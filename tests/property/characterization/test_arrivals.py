@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workloadlab import Profile, Trace, characterize
+from workloadlab.characterization.frequencies import Frequencies
+from workloadlab.characterization.statistics.burstiness import windowed_cv
 from workloadlab.characterization.statistics.clock import Clock
-from workloadlab.characterization.statistics.counts import dispersion
+from workloadlab.characterization.statistics.counts import Arrived, dispersion
 from workloadlab.characterization.statistics.measures import average_ranks, spread_ranks
 from workloadlab.characterization.statistics.shares import gini, top_share
-from workloadlab.characterization.topics.arrivals import windowed_cv
 from workloadlab.statistics import quantiles
 
 FINE = Clock(tick_s=None, tie_share=0.0, distinct=0, mean_gap_s=None)
@@ -37,7 +38,7 @@ def test_dispersion(offsets: list[int], width_s: float) -> None:
     while start + width <= offsets[-1]:
         counts.append(sum(start <= t < start + width for t in offsets))
         start += width
-    fast = dispersion(np.array(offsets), width_s)
+    fast = dispersion(Arrived(np.array(offsets)), width_s)
     if len(counts) < 2:
         assert fast is None
     else:
@@ -69,7 +70,7 @@ def test_windowed_cv(gaps: list[int], width_s: int) -> None:
 
 @given(lengths)
 def test_gini(values: list[int]) -> None:
-    fast = gini(np.sort(np.array(values, dtype=np.uint32)))
+    fast = gini(Frequencies.of(np.sort(np.array(values, dtype=np.uint32))))
     if sum(values) == 0:
         assert fast is None
     else:
@@ -81,7 +82,7 @@ def test_gini(values: list[int]) -> None:
 @given(st.lists(st.integers(0, 5000), min_size=1, max_size=300), st.sampled_from([1, 10]))
 def test_top_share(values: list[int], percent: int) -> None:
     rows = max(1, int(len(values) * percent / 100))
-    fast = top_share(np.sort(np.array(values, dtype=np.uint32)), percent)
+    fast = top_share(Frequencies.of(np.sort(np.array(values, dtype=np.uint32))), percent)
     if sum(values) == 0:
         assert fast is None
     else:

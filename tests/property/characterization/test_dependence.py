@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workloadlab.characterization.facts import Unsupported
-from workloadlab.characterization.statistics.burstiness import find_bursts, rescale_time
+from workloadlab.characterization.frequencies import Frequencies
+from workloadlab.characterization.statistics.burstiness import find_bursts, pick_gaps, rescale_time
 from workloadlab.characterization.statistics.clock import Clock
-from workloadlab.characterization.statistics.counts import complete_counts, count_rates
+from workloadlab.characterization.statistics.counts import Arrived, complete_counts, count_rates
 from workloadlab.characterization.statistics.dependence import (
     autocorrelation,
     count_acf,
@@ -46,9 +47,9 @@ def test_complete_counts(times: np.ndarray, width_s: int) -> None:
     while (len(slow) + 1) * width_s * SECOND <= times[-1]:
         low = len(slow) * width_s * SECOND
         slow.append(sum(low <= t < low + width_s * SECOND for t in times.tolist()))
-    fast = complete_counts(times, width_s)
+    fast = complete_counts(Arrived(times), width_s)
     assert (fast is None and not slow) or fast.tolist() == slow
-    rates = count_rates(times, FINE)[str(width_s)]
+    rates = count_rates(Arrived(times), FINE)[str(width_s)]
     if len(slow) >= 2 and sum(slow):
         assert (rates.bins, rates.min, rates.max) == (len(slow), min(slow), max(slow))
         assert rates.zero_share == pytest.approx(slow.count(0) / len(slow), abs=1e-12)
@@ -71,19 +72,19 @@ def test_autocorrelation(values: list[int]) -> None:
 
 def test_poisson_has_no_memory_and_no_bursts() -> None:
     times = poisson(40_000, 10.0, 1)
-    assert estimate_hurst(times, FINE).value == pytest.approx(0.5, abs=0.05)
-    assert abs(count_acf(times, FINE)["1"][0]) < 0.05
-    rescaled = rescale_time(times, FINE)["60"]
+    assert estimate_hurst(Arrived(times), FINE).value == pytest.approx(0.5, abs=0.05)
+    assert abs(count_acf(Arrived(times), FINE)["1"][0]) < 0.05
+    rescaled = rescale_time(Arrived(times), *pick_gaps(times), FINE)["60"]
     assert rescaled.ks < 1.63 / math.sqrt(rescaled.gaps)
     assert rescaled.cv == pytest.approx(1.0, abs=0.03)
-    assert find_bursts(times, FINE).request_share < 0.001
+    assert find_bursts(Arrived(times), FINE).request_share < 0.001
 
 
 def test_variance_time_by_hand() -> None:
     times = poisson(3000, 5.0, 2)
-    for window_s, variance in estimate_hurst(times, FINE).variance_time:
+    for window_s, variance in estimate_hurst(Arrived(times), FINE).variance_time:
         merged = round(window_s / 0.1)
-        base = complete_counts(times, 0.1)
+        base = complete_counts(Arrived(times), 0.1)
         bins = len(base) // merged
         means = base[: bins * merged].reshape(bins, merged).mean(axis=1)
         assert variance == pytest.approx(means.var(), rel=1e-9)
@@ -99,7 +100,7 @@ def test_a_varying_rate_is_no_burstiness_once_rescaled() -> None:
     times = np.concatenate(pieces)
     times -= times[0]
     gaps = np.diff(times)
-    rescaled = rescale_time(times, FINE)["60"]
+    rescaled = rescale_time(Arrived(times), *pick_gaps(times), FINE)["60"]
     assert gaps.std() / gaps.mean() > 1.15
     assert rescaled.cv == pytest.approx(1.0, abs=0.03)
 
@@ -108,7 +109,7 @@ def test_a_burst_is_found_where_it_was_put() -> None:
     times = poisson(20_000, 10.0, 4)
     burst = 700 * SECOND + np.arange(400) * 12_500_000
     together = np.sort(np.concatenate((times, burst)))
-    found = find_bursts(together, FINE)
+    found = find_bursts(Arrived(together), FINE)
     assert (found.count, found.bin_s, found.longest_s) == (1, 1.0, 5.0)
     assert found.highest > 5
     assert found.request_share == pytest.approx(450 / 20_400, abs=0.004)
@@ -118,7 +119,7 @@ def test_a_cycle_is_found() -> None:
     t = np.arange(0, 40_000)
     counts = np.random.default_rng(5).poisson(3 * (1 + np.sin(2 * np.pi * t / 800)))
     times = np.repeat(t, counts) * SECOND
-    period = find_periods(times - times[0], FINE)[0]
+    period = find_periods(Arrived(times - times[0]), FINE)[0]
     assert period.period_s == pytest.approx(800, rel=0.02)
     assert period.power_share > 0.3
 
@@ -156,7 +157,7 @@ TRUTH = {
 def test_known_parameters_are_recovered(name: str) -> None:
     rng = np.random.default_rng(11)
     drawn = np.sort(FAMILIES[name].draw(rng, 20_000, np.array(TRUTH[name])))
-    fits = fit_families(sample_of(drawn), list(DRAWS))
+    fits = fit_families(sample_of(Frequencies.of(drawn)), list(DRAWS))
     fit = next(fit for fit in fits if fit.family == name)
     assert fit.aic <= fits[0].aic + 4
     assert fit.ks < 1.5 / math.sqrt(20_000)
@@ -172,8 +173,8 @@ def test_known_parameters_are_recovered_under_a_cap(name: str) -> None:
     drawn = FAMILIES[name].draw(np.random.default_rng(12), 8000, np.array(TRUTH[name]))
     cap = float(np.quantile(drawn, 0.8))
     capped = np.sort(np.minimum(drawn, cap))
-    (fit,) = fit_families(sample_of(capped, limit=cap), [name])
-    (blind,) = fit_families(sample_of(capped), [name])
+    (fit,) = fit_families(sample_of(Frequencies.of(capped), limit=cap), [name])
+    (blind,) = fit_families(sample_of(Frequencies.of(capped)), [name])
     assert fit.censored_at == cap
     assert fit.ks < blind.ks
     for parameter, truth in zip(DRAWS[name], TRUTH[name], strict=True):
@@ -184,7 +185,9 @@ def test_known_parameters_are_recovered_under_a_cap(name: str) -> None:
 def test_a_pareto_tail_is_recovered() -> None:
     rng = np.random.default_rng(13)
     body, tail = rng.lognormal(5, 0.8, 18_000), 2000 * rng.random(2000) ** (-1 / 1.2)
-    fit = fit_families(sample_of(np.sort(np.concatenate((body, tail)))), ["pareto_lognormal"])[0]
+    fit = fit_families(
+        sample_of(Frequencies.of(np.sort(np.concatenate((body, tail))))), ["pareto_lognormal"]
+    )[0]
     assert fit.params["mu"] == pytest.approx(5, abs=0.1)
     assert fit.params["alpha"] == pytest.approx(1.2, abs=0.15)
     assert fit.params["tail_share"] == pytest.approx(0.1, abs=0.03)
@@ -202,25 +205,25 @@ def test_kolmogorov_smirnov_agrees_with_scipy(values: list[int]) -> None:
 
 
 def test_samples_too_small_or_too_equal_are_not_fitted() -> None:
-    assert sample_of(np.arange(1, 40)) is None
-    assert sample_of(np.full(500, 7)) is None
-    assert sample_of(np.zeros(500)) is None
-    assert sample_of(np.arange(500) * 1e-9).values[0] == 1e-9
+    assert sample_of(Frequencies.of(np.arange(1, 40))) is None
+    assert sample_of(Frequencies.of(np.full(500, 7))) is None
+    assert sample_of(Frequencies.of(np.zeros(500))) is None
+    assert sample_of(Frequencies.of(np.arange(500) * 1e-9)).values[0] == 1e-9
 
 
 def test_thinning_keeps_the_tail_and_the_mean() -> None:
     drawn = np.sort(np.random.default_rng(14).pareto(1.1, 300_000))
-    sample = sample_of(drawn)
+    sample = sample_of(Frequencies.of(drawn))
     assert sample.total == pytest.approx(300_000)
     assert len(sample.values) <= 20_000
     assert sample.values[-1] == drawn[-1]
     assert sample.mean(sample.values) == pytest.approx(drawn.mean(), rel=1e-3)
-    tied = sample_of(np.sort(np.random.default_rng(15).integers(0, 100, 300_000)))
+    tied = sample_of(Frequencies.of(np.sort(np.random.default_rng(15).integers(0, 100, 300_000))))
     assert tied.values.tolist() == list(range(1, 100))
     assert tied.total == tied.weights.sum() < 300_000
 
 
 def test_a_column_that_mostly_lies_at_its_limit_is_not_fitted() -> None:
     ascending = np.sort(np.minimum(np.random.default_rng(0).integers(1, 1000, 2000), 100))
-    assert sample_of(ascending, limit=100) is None
-    assert sample_of(ascending, limit=None) is not None
+    assert sample_of(Frequencies.of(ascending), limit=100) is None
+    assert sample_of(Frequencies.of(ascending), limit=None) is not None

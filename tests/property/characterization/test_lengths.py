@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from workloadlab import Trace, characterize
 from workloadlab.characterization import Unsupported
+from workloadlab.characterization.frequencies import Frequencies
 from workloadlab.characterization.statistics.bands import length_series, output_bands
 from workloadlab.characterization.statistics.tails import hill_plot
 
@@ -56,7 +57,7 @@ def test_length_series(rows: list[tuple[int, int]]) -> None:
 def test_hill(seed: int, capped: bool) -> None:
     values = np.sort(np.random.default_rng(seed).lognormal(6, 1, 600).astype(np.uint32))
     limit = int(values[-20]) if capped else None
-    hill = hill_plot(values, limit=limit)
+    hill = hill_plot(Frequencies.of(values), limit=limit)
     top = [min(v, limit) if capped else v for v in values[::-1].tolist()]
     cut = sum(v >= limit for v in values.tolist()) if capped else 0
     assert hill.censored == cut
@@ -67,12 +68,15 @@ def test_hill(seed: int, capped: bool) -> None:
 
 def test_a_power_law_has_a_stable_range_even_when_cut_off() -> None:
     values = np.sort(100 * np.random.default_rng(1).random(50_000) ** (-1 / 1.3))
-    whole, cut = hill_plot(values), hill_plot(values, limit=float(values[-500]))
+    whole, cut = (
+        hill_plot(Frequencies.of(values)),
+        hill_plot(Frequencies.of(values), limit=float(values[-500])),
+    )
     for hill in (whole, cut):
         assert hill.alpha == pytest.approx(1.3, rel=0.06)
         assert hill.stable_k[1] > 3 * hill.stable_k[0]
-    assert hill_plot(np.minimum(values, values[-500])).points[0][1] > 5
-    assert isinstance(hill_plot(values[:50]), Unsupported)
+    assert hill_plot(Frequencies.of(np.minimum(values, values[-500]))).points[0][1] > 5
+    assert isinstance(hill_plot(Frequencies.of(values[:50])), Unsupported)
 
 
 def test_lorenz_and_moments() -> None:

@@ -140,6 +140,17 @@ def test_a_known_model_gives_memory() -> None:
     assert profile.concurrency.durations == "predicted"
 
 
+def test_latencies_go_to_their_tenants_where_the_log_was_not_in_order() -> None:
+    trace = requests_at(
+        [0, 1, 2],
+        row_id=[2, 0, 1],
+        tenant_id=["a", "b", "b"],
+        ttft_ns=[SECOND, 5 * SECOND, 7 * SECOND],
+    )
+    found = measure_service_levels(Study(trace)).by_tenant
+    assert [(group.name, group.ttft_s["mean"]) for group in found] == [("b", 6.0), ("a", 1.0)]
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     st.lists(

@@ -10,6 +10,7 @@ import pytest
 from support.traces import requests_at_ns
 
 from workloadlab import Profile, Trace, characterize
+from workloadlab.characterization.frequencies import Frequencies
 from workloadlab.characterization.statistics.caps import find_cap
 from workloadlab.characterization.statistics.clock import read_clock
 from workloadlab.trace import Flag, Provenance
@@ -89,7 +90,7 @@ def test_windowed_cv_is_withheld_where_its_gaps_are_under_two_ticks() -> None:
 def test_cap_is_found_near_the_maximum() -> None:
     rng = np.random.default_rng(2)
     values = np.minimum(rng.lognormal(7, 1, 5000), 4096 - rng.integers(0, 3, 5000))
-    (found,) = find_cap("input_tokens", values.astype(np.uint32))
+    (found,) = find_cap("input_tokens", Frequencies.of(values.astype(np.uint32)))
     assert found.numbers["value"] == 4096
     assert found.numbers["lowest"] == 4094
     assert found.numbers["share"] == pytest.approx(np.mean(values >= 4094))
@@ -98,18 +99,18 @@ def test_cap_is_found_near_the_maximum() -> None:
 @pytest.mark.parametrize("high", [10, 300, 100_000])
 def test_uniform_lengths_have_no_cap(high: int) -> None:
     values = np.random.default_rng(3).integers(1, high + 1, 5000).astype(np.uint32)
-    assert list(find_cap("input_tokens", values)) == []
+    assert list(find_cap("input_tokens", Frequencies.of(values))) == []
 
 
 def test_long_tail_and_equal_lengths_have_no_cap() -> None:
     tail = np.random.default_rng(4).lognormal(7, 1, 5000).astype(np.uint32)
-    assert list(find_cap("input_tokens", tail)) == []
-    assert list(find_cap("input_tokens", np.full(100, 7, dtype=np.uint32))) == []
+    assert list(find_cap("input_tokens", Frequencies.of(tail))) == []
+    assert list(find_cap("input_tokens", Frequencies.of(np.full(100, 7, dtype=np.uint32)))) == []
 
 
 def test_small_cap_of_an_output_limit() -> None:
     values = np.minimum(np.random.default_rng(5).geometric(0.05, 2000), 16).astype(np.uint32)
-    (found,) = find_cap("output_tokens", values)
+    (found,) = find_cap("output_tokens", Frequencies.of(values))
     assert (found.numbers["value"], found.numbers["lowest"]) == (16, 16)
 
 

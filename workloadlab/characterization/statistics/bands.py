@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloadlab.characterization.statistics.measures import evenly
 from workloadlab.statistics import quantiles
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-__all__ = ["Band", "LengthSeries", "length_series", "output_bands"]
+__all__ = [
+    "Band",
+    "LengthSeries",
+    "length_series",
+    "output_bands",
+    "series_of_bins",
+    "series_width_ns",
+]
 
 MOST_ROWS = 1_000_000
 WIDTHS_S = (600, 3600, 86400)
@@ -56,7 +66,7 @@ def output_bands(inputs: NDArray[np.uint32], outputs: NDArray[np.uint32]) -> tup
     Over a million rows are thinned to evenly spaced ones.
     """
     if len(inputs) > MOST_ROWS:
-        rows = np.linspace(0, len(inputs) - 1, MOST_ROWS).round().astype(np.int64)
+        rows = evenly(len(inputs), MOST_ROWS)
         inputs, outputs = inputs[rows], outputs[rows]
     edges = np.unique(np.quantile(inputs, np.arange(1, 10) / 10, method="inverted_cdf"))
     order = np.argsort(inputs, kind="stable")
@@ -70,29 +80,49 @@ def output_bands(inputs: NDArray[np.uint32], outputs: NDArray[np.uint32]) -> tup
     return tuple(bands)
 
 
-def length_series(arrival_ns: NDArray[np.int64], values: NDArray[np.uint32]) -> LengthSeries | None:
+def series_width_ns(span_ns: int) -> int | None:
+    """Return the bin of a series: the smallest with at most 400 bins; None over 400 days."""
+    widths = (w * 1_000_000_000 for w in WIDTHS_S)
+    return next((width for width in widths if span_ns // width < MOST_BINS), None)
+
+
+def length_series(
+    arrival_ns: NDArray[np.int64],
+    values: NDArray[np.uint32],
+    ends: tuple[int, int] | None = None,
+) -> LengthSeries | None:
     """Return a column over time; None for a span of more than 400 days.
 
     Args:
         arrival_ns: ascending.
         values: one per arrival.
+        ends: first and last arrival of the trace; without them those of `arrival_ns`.
     """
-    span_ns = int(arrival_ns[-1] - arrival_ns[0])
-    widths = (w * 1_000_000_000 for w in WIDTHS_S)
-    width_ns = next((width for width in widths if span_ns // width < MOST_BINS), None)
+    first, last = ends or (int(arrival_ns[0]), int(arrival_ns[-1]))
+    span_ns = last - first
+    width_ns = series_width_ns(span_ns)
     if width_ns is None:
         return None
     bins = span_ns // width_ns + 1
-    edges = np.searchsorted(arrival_ns, int(arrival_ns[0]) + np.arange(bins + 1) * width_ns)
-    rows = np.diff(edges).tolist()
+    edges = np.searchsorted(arrival_ns, first + np.arange(bins + 1) * width_ns)
     slices = [values[low:high] for low, high in pairwise(edges.tolist())]
-    means = [int(s.sum(dtype=np.int64)) / len(s) if len(s) else None for s in slices]
-    medians = [float(np.median(s)) if len(s) else None for s in slices]
+    return series_of_bins(
+        width_ns,
+        rows=[len(s) for s in slices],
+        sums=[int(s.sum(dtype=np.int64)) for s in slices],
+        medians=[float(np.median(s)) if len(s) else None for s in slices],
+    )
+
+
+def series_of_bins(
+    width_ns: int, rows: Sequence[int], sums: Sequence[int], medians: Sequence[float | None]
+) -> LengthSeries:
+    """Make a series of what each bin holds."""
     full = [m for m, n in zip(medians, rows, strict=True) if m is not None and n >= LEAST_ROWS]
     return LengthSeries(
         bin_s=width_ns / 1e9,
         rows=tuple(rows),
-        mean=tuple(means),
+        mean=tuple(total / n if n else None for total, n in zip(sums, rows, strict=True)),
         p50=tuple(medians),
         median_ratio=max(full) / min(full) if len(full) > 1 and min(full) > 0 else None,
     )

@@ -9,14 +9,26 @@ import numpy as np
 
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.statistics.counts import complete_counts
-from workloadlab.characterization.statistics.measures import sample_sd
+from workloadlab.characterization.statistics.measures import evenly, occupied_bins, sample_sd
+from workloadlab.statistics import quantiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workloadlab.characterization.statistics.clock import Clock
+    from workloadlab.characterization.statistics.counts import Counted
 
-__all__ = ["Bursts", "Rescaled", "find_bursts", "rescale_time"]
+__all__ = [
+    "GAPS_PER_WINDOW",
+    "Bursts",
+    "Rescaled",
+    "WindowedCv",
+    "cv_of_windows",
+    "find_bursts",
+    "pick_gaps",
+    "rescale_time",
+    "windowed_cv",
+]
 
 RATE_BINS_S = (60, 600, 3600)
 LEAST_PER_BIN = 10
@@ -26,6 +38,8 @@ BURST_MEAN = 5
 BURST_FACTOR = 2.0
 BURST_SIGMAS = 5
 BASELINE_BINS = 61
+GAPS_PER_WINDOW = 30
+"""Windows with fewer gaps have no CV."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +49,7 @@ class Rescaled:
     A Poisson process whose rate is constant within a bin has exponential gaps of mean 1 there.
 
     Attributes:
-        gaps: how many were compared: all, or a million evenly spaced ones.
+        gaps: how many were compared: of all, or of a million evenly spaced ones, those in complete bins.
         ks: largest distance to the exponential distribution function.
         cv: sd / mean; 1 for Poisson arrivals.
     """
@@ -68,34 +82,50 @@ class Bursts:
     time_share: float
 
 
-def rescale_time(since_first_ns: NDArray[np.int64], clock: Clock) -> dict[str, Rescaled | None]:
+def pick_gaps(since_first_ns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the gaps that `rescale_time` looks at: where each begins, and its length."""
+    first = evenly(len(since_first_ns) - 1, MOST_GAPS)
+    return since_first_ns[first], since_first_ns[first + 1] - since_first_ns[first]
+
+
+def rescale_time(
+    arrivals: Counted, begins: NDArray[np.int64], gaps: NDArray[np.int64], clock: Clock
+) -> dict[str, Rescaled | None]:
     """Compare rescaled gaps with the exponential law, for rates per minute, 10 min and hour.
 
     None where a bin holds fewer than ten requests on average, or the clock is too coarse.
+
+    Args:
+        arrivals: the arrivals, since the first.
+        begins: where gaps begin, of `pick_gaps`.
+        gaps: their lengths.
+        clock: the clock that stamped them.
     """
     return {
-        str(width_s): _rescale(since_first_ns, width_s) if clock.resolves_gaps else None
+        str(width_s): _rescale(arrivals, width_s, begins, gaps) if clock.resolves_gaps else None
         for width_s in RATE_BINS_S
     }
 
 
-def _rescale(since_first_ns: NDArray[np.int64], width_s: int) -> Rescaled | None:
-    counts = complete_counts(since_first_ns, width_s)
+def _rescale(
+    arrivals: Counted, width_s: int, begins: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> Rescaled | None:
+    counts = complete_counts(arrivals, width_s)
     if counts is None or counts.mean() < LEAST_PER_BIN:
         return None
     width_ns = width_s * 1_000_000_000
-    inside = int(np.searchsorted(since_first_ns, len(counts) * width_ns))
     before = np.cumsum(counts) - counts
-    first = np.arange(inside - 1)
-    if inside - 1 > MOST_GAPS:
-        first = np.linspace(0, inside - 2, MOST_GAPS).astype(np.int64)
+    inside = begins + lengths < len(counts) * width_ns
 
     def rescaled(times: NDArray[np.int64]) -> NDArray[np.float64]:
         bins = times // width_ns
         within = (times - bins * width_ns) / width_ns
         return np.asarray(before[bins] + counts[bins] * within, dtype=np.float64)
 
-    gaps = np.sort(rescaled(since_first_ns[first + 1]) - rescaled(since_first_ns[first]))
+    first = begins[inside]
+    gaps = np.sort(rescaled(first + lengths[inside]) - rescaled(first))
+    if not len(gaps):
+        return None
     n = len(gaps)
     expected = -np.expm1(-gaps)
     ranks = np.arange(n + 1) / n
@@ -108,13 +138,13 @@ def _rescale(since_first_ns: NDArray[np.int64], width_s: int) -> Rescaled | None
     )
 
 
-def find_bursts(since_first_ns: NDArray[np.int64], clock: Clock) -> Bursts | Unsupported:
+def find_bursts(arrivals: Counted, clock: Clock) -> Bursts | Unsupported:
     """Find the runs of bins that stand out from the hour, minute or seconds around them."""
-    span_s, n = int(since_first_ns[-1]) / 1e9, len(since_first_ns)
+    span_s, n = arrivals.span_ns / 1e9, arrivals.n
     width_s = next(
         (w for w in BURST_BINS_S if n * w / span_s >= BURST_MEAN and clock.resolves(w)), None
     )
-    counts = complete_counts(since_first_ns, width_s) if width_s else None
+    counts = complete_counts(arrivals, width_s) if width_s else None
     if width_s is None or counts is None or len(counts) < BASELINE_BINS:
         return Unsupported(
             "too few requests, or too short a span, to tell a burst from its baseline"
@@ -137,4 +167,57 @@ def find_bursts(since_first_ns: NDArray[np.int64], clock: Clock) -> Bursts | Uns
         highest=float(np.max(counts[inside] / baseline[inside])) if len(lengths) else None,
         request_share=int(counts[inside].sum()) / int(counts.sum()),
         time_share=int(np.count_nonzero(inside)) / len(counts),
+    )
+
+
+@dataclass(frozen=True)
+class WindowedCv:
+    """Coefficient of variation of the gaps inside windows, over the windows with enough gaps.
+
+    Attributes:
+        windows: how many windows have at least 30 gaps between arrivals that both lie inside.
+    """
+
+    p50: float | None
+    mean: float | None
+    max: float | None
+    windows: int
+
+
+def windowed_cv(since_first_ns: NDArray[np.int64], width_s: float, clock: Clock) -> WindowedCv:
+    """Return the CV of the gaps inside consecutive windows (ddof 1), over windows with >= 30 gaps.
+
+    A gap counts when both its arrivals lie in the window. The last window may be partial. None
+    where the mean gap of the median window is under two ticks: the clock makes that CV.
+    """
+    _, counts = occupied_bins(since_first_ns, round(width_s * 1e9))
+    ends = np.cumsum(counts)
+    full = counts > GAPS_PER_WINDOW
+    firsts, n_gaps = ends[full] - counts[full], counts[full] - 1
+    spans = since_first_ns[ends[full] - 1] - since_first_ns[firsts]
+    squares = [
+        float(np.sum((np.diff(since_first_ns[first : first + gaps + 1]) - span / gaps) ** 2))
+        for first, gaps, span in zip(firsts.tolist(), n_gaps.tolist(), spans.tolist(), strict=True)
+    ]
+    return cv_of_windows(n_gaps, spans, np.array(squares), clock)
+
+
+def cv_of_windows(
+    n_gaps: NDArray[np.int64],
+    spans: NDArray[np.int64],
+    squares: NDArray[np.float64],
+    clock: Clock,
+) -> WindowedCv:
+    """Summarize windows by the number of their gaps, their sum, and their squared deviations."""
+    known = spans > 0
+    n_gaps, squares = n_gaps[known], squares[known]
+    means = spans[known] / n_gaps
+    if not len(means) or not clock.resolves(quantiles(means, [0.5])[0] / 1e9):
+        return WindowedCv(p50=None, mean=None, max=None, windows=len(means))
+    cvs = np.sqrt(squares / (n_gaps - 1)) / means
+    return WindowedCv(
+        p50=quantiles(cvs, [0.5])[0],
+        mean=float(cvs.mean()),
+        max=float(cvs.max()),
+        windows=len(cvs),
     )

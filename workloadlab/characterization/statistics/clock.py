@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Clock", "read_clock"]
+__all__ = ["Clock", "clock_of", "find_tick", "read_clock"]
 
 GAPS_FOR_EVIDENCE = 20
 TIES_FOR_JITTER = 0.1
@@ -64,25 +64,53 @@ def read_clock(arrival_ns: NDArray[np.int64]) -> Clock:
     gaps = np.diff(arrival_ns)
     positive = gaps[gaps > 0]
     ties = len(gaps) - len(positive)
-    tick_ns = _tick_ns(positive, ties)
+    tick_ns = None
+    if len(positive):
+        smallest, largest = int(positive.min()), int(positive.max())
+        tick_ns = find_tick(
+            positive, np.ones(1, np.int64), smallest, largest, _common_divisor(positive), ties
+        )
+    return clock_of(n, int(arrival_ns[-1] - arrival_ns[0]), ties, tick_ns)
+
+
+def clock_of(n: int, span_ns: int, ties: int, tick_ns: float | None) -> Clock:
+    """Return the clock of two or more arrivals, of which some share the stamp of the one before."""
     return Clock(
         tick_s=None if tick_ns is None else tick_ns / 1e9,
-        tie_share=ties / len(gaps),
-        distinct=len(positive) + 1,
-        mean_gap_s=int(arrival_ns[-1] - arrival_ns[0]) / len(gaps) / 1e9,
+        tie_share=ties / (n - 1),
+        distinct=n - ties,
+        mean_gap_s=span_ns / (n - 1) / 1e9,
     )
 
 
-def _tick_ns(positive: NDArray[np.int64], ties: int) -> float | None:
-    if len(positive) < GAPS_FOR_EVIDENCE:
+def find_tick(
+    gaps: NDArray[Any],
+    counts: NDArray[np.int64],
+    smallest: int,
+    largest: int,
+    divisor: int,
+    ties: int,
+) -> float | None:
+    """Return the tick of a clock, in ns.
+
+    Args:
+        gaps: those above 0.
+        counts: how often each occurs, or one count for all.
+        smallest: of those gaps.
+        largest: likewise.
+        divisor: the greatest that all have.
+        ties: gaps of 0.
+    """
+    n = int(np.broadcast_to(counts, gaps.shape).sum())
+    if n < GAPS_FOR_EVIDENCE:
         return None
-    smallest = int(positive.min())
-    if ties == 0 and smallest == positive.max():
+    if ties == 0 and smallest == largest:
         return None
-    divisor = _common_divisor(positive)
-    if ties >= TIES_FOR_JITTER * (ties + len(positive)) and smallest > 10 * divisor:
-        spacing = _jittered_spacing(positive, smallest)
-        if spacing is not None:
+    if ties >= TIES_FOR_JITTER * (ties + n) and smallest > 10 * divisor:
+        multiples = np.rint(gaps / smallest)
+        spacing = float((gaps * counts).sum() / (multiples * counts).sum())
+        off_grid = np.abs(gaps / spacing - np.rint(gaps / spacing))
+        if float(((off_grid <= JITTER) * counts).sum()) >= 0.95 * n:
             return spacing
     return divisor
 
@@ -94,10 +122,3 @@ def _common_divisor(positive: NDArray[np.int64]) -> int:
         if divisor == 1:
             break
     return divisor
-
-
-def _jittered_spacing(positive: NDArray[np.int64], smallest: int) -> float | None:
-    multiples = np.rint(positive / smallest)
-    spacing = float(positive.sum() / multiples.sum())
-    off_grid = np.abs(positive / spacing - np.rint(positive / spacing))
-    return spacing if np.mean(off_grid <= JITTER) >= 0.95 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from workloadlab.characterization.statistics.clock import Clock
 
 __all__ = [
+    "DISPERSION_S",
+    "Arrived",
     "CountSummary",
+    "Counted",
     "PerMinute",
     "RateSeries",
     "Rates",
@@ -30,9 +33,61 @@ __all__ = [
 ]
 
 MINUTE_NS = 60_000_000_000
+DISPERSION_S = (0.1, 1, 10, 60, 300, 3600)
 RATE_BINS_S = (1, 10, 60, 600, 3600, 86400)
 SERIES_BINS = 500
 MOST_BINS = 4_000_000
+
+
+class Counted(Protocol):
+    """Arrivals that can be counted per bin; bin 0 starts at the first arrival."""
+
+    @property
+    def n(self) -> int:
+        """Number of arrivals."""
+
+    @property
+    def span_ns(self) -> int:
+        """Nanoseconds from the first to the last."""
+
+    def bins(self, width_ns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the bins that hold arrivals, ascending, and how many each holds."""
+
+    def squares(self, width_ns: int) -> tuple[int, int]:
+        """Return the arrivals in complete bins, and the sum of the squares of their counts."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """All arrivals, ascending, since the first.
+
+    Example:
+        >>> Arrived(np.array([0, 1, 5, 9])).squares(4)
+        (3, 5)
+    """
+
+    since_first_ns: NDArray[np.int64]
+
+    @property
+    def n(self) -> int:
+        """Number of arrivals."""
+        return len(self.since_first_ns)
+
+    @property
+    def span_ns(self) -> int:
+        """Nanoseconds from the first to the last."""
+        return int(self.since_first_ns[-1])
+
+    def bins(self, width_ns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the bins that hold arrivals, ascending, and how many each holds."""
+        return occupied_bins(self.since_first_ns, width_ns)
+
+    def squares(self, width_ns: int) -> tuple[int, int]:
+        """Return the arrivals in complete bins, and the sum of the squares of their counts."""
+        complete = self.span_ns // width_ns
+        places, counts = self.bins(width_ns)
+        inside = counts[places < complete]
+        return int(inside.sum()), int(np.dot(inside, inside))
 
 
 @dataclass(frozen=True)
@@ -93,32 +148,30 @@ class Rates:
     zero_share: float
 
 
-def dispersion(since_first_ns: NDArray[np.int64], width_s: float) -> float | None:
+def dispersion(arrivals: Counted, width_s: float) -> float | None:
     """Return the index of dispersion for counts, Var N / E N with n - 1 in the variance.
 
     Counts come from the complete bins of `width_s` seconds; their sums are exact integers.
     None for fewer than two complete bins.
 
     Example:
-        >>> dispersion(np.array([0, 1, 2, 11, 20]) * 1_000_000_000, 10)
+        >>> dispersion(Arrived(np.array([0, 1, 2, 11, 20]) * 1_000_000_000), 10)
         1.0
     """
     width_ns = round(width_s * 1e9)
-    bins = int(since_first_ns[-1]) // width_ns
+    bins = arrivals.span_ns // width_ns
     if bins < 2:
         return None
-    inside = since_first_ns[: np.searchsorted(since_first_ns, bins * width_ns)]
-    counts = occupied_bins(inside, width_ns)[1]
-    total, squares = len(inside), int(np.dot(counts, counts))
+    total, squares = arrivals.squares(width_ns)
     return (bins * squares - total * total) / ((bins - 1) * total)
 
 
-def per_minute(since_first_ns: NDArray[np.int64]) -> PerMinute:
+def per_minute(arrivals: Counted) -> PerMinute:
     """Count arrivals per minute."""
-    span_ns = int(since_first_ns[-1])
+    span_ns = arrivals.span_ns
     complete = span_ns // MINUTE_NS
-    inside = since_first_ns[: np.searchsorted(since_first_ns, complete * MINUTE_NS)]
-    everything = _summarize_counts(since_first_ns, complete + 1)
+    minutes, counts = arrivals.bins(MINUTE_NS)
+    everything = _summarize_counts(counts, complete + 1)
     return PerMinute(
         bins=everything.bins,
         min=everything.min,
@@ -126,22 +179,21 @@ def per_minute(since_first_ns: NDArray[np.int64]) -> PerMinute:
         max=everything.max,
         peak_to_mean=everything.peak_to_mean,
         last_minute_s=(span_ns - complete * MINUTE_NS) / 1e9,
-        complete=_summarize_counts(inside, complete) if complete else None,
+        complete=_summarize_counts(counts[minutes < complete], complete) if complete else None,
     )
 
 
-def _summarize_counts(since_first_ns: NDArray[np.int64], bins: int) -> CountSummary:
-    counts = occupied_bins(since_first_ns, MINUTE_NS)[1]
-    mean, most = len(since_first_ns) / bins, int(counts.max())
+def _summarize_counts(counts: NDArray[np.int64], bins: int) -> CountSummary:
+    mean, most = int(counts.sum()) / bins, int(counts.max())
     least = int(counts.min()) if len(counts) == bins else 0
     return CountSummary(bins=bins, min=least, mean=mean, max=most, peak_to_mean=most / mean)
 
 
-def rate_series(since_first_ns: NDArray[np.int64], clock: Clock) -> RateSeries:
+def rate_series(arrivals: Counted, clock: Clock) -> RateSeries:
     """Count arrivals in at most 500 bins of a width that reads well."""
-    span_s = int(since_first_ns[-1]) / 1e9
+    span_s = arrivals.span_ns / 1e9
     bin_s = round_width(max(span_s / (SERIES_BINS - 1), 2 * (clock.tick_s or 0.0), 1e-6))
-    bins, counts = occupied_bins(since_first_ns, round(bin_s * 1e9))
+    bins, counts = arrivals.bins(round(bin_s * 1e9))
     series = np.zeros(int(bins[-1]) + 1, dtype=np.int64)
     series[bins] = counts
     return RateSeries(bin_s=bin_s, counts=tuple(series.tolist()))
@@ -160,33 +212,33 @@ def round_width(at_least_s: float) -> float:
 
 
 def complete_counts(
-    since_first_ns: NDArray[np.int64], width_s: float, *, partial: bool = False
+    arrivals: Counted, width_s: float, *, partial: bool = False
 ) -> NDArray[np.int64] | None:
     """Return the counts of all complete bins; None where there are none or over four million.
 
     Args:
-        since_first_ns: ascending times since the first arrival.
+        arrivals: the arrivals.
         width_s: width of a bin; bin 0 starts at the first arrival.
         partial: count the unfinished last bin too.
     """
     width_ns = round(width_s * 1e9)
-    bins = int(since_first_ns[-1]) // width_ns + partial
+    bins = arrivals.span_ns // width_ns + partial
     if not 1 <= bins <= MOST_BINS:
         return None
-    places, counts = occupied_bins(since_first_ns, width_ns)
+    places, counts = arrivals.bins(width_ns)
     series = np.zeros(max(int(places[-1]) + 1, bins), dtype=np.int64)
     series[places] = counts
     return series[:bins]
 
 
-def count_rates(since_first_ns: NDArray[np.int64], clock: Clock) -> dict[str, Rates | None]:
+def count_rates(arrivals: Counted, clock: Clock) -> dict[str, Rates | None]:
     """Summarize the counts per second, 10 s, minute, 10 min, hour and day.
 
     None for fewer than two complete bins, too many to hold, or bins under two ticks.
     """
     found: dict[str, Rates | None] = {}
     for width_s in RATE_BINS_S:
-        counts = complete_counts(since_first_ns, width_s) if clock.resolves(width_s) else None
+        counts = complete_counts(arrivals, width_s) if clock.resolves(width_s) else None
         if counts is None or len(counts) < 2 or not counts.any():
             found[str(width_s)] = None
             continue

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.characterization.statistics.counts import complete_counts, round_width
-from workloadlab.characterization.statistics.measures import correlation, occupied_bins
+from workloadlab.characterization.statistics.measures import correlation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workloadlab.characterization.statistics.clock import Clock
+    from workloadlab.characterization.statistics.counts import Counted
 
 __all__ = ["Hurst", "Period", "autocorrelation", "count_acf", "estimate_hurst", "find_periods"]
 
@@ -60,9 +61,7 @@ def autocorrelation(counts: NDArray[np.int64], lags: int) -> tuple[float | None,
     return tuple(correlation(counts[:-lag], counts[lag:]) for lag in range(1, most + 1))
 
 
-def count_acf(
-    since_first_ns: NDArray[np.int64], clock: Clock
-) -> dict[str, tuple[float | None, ...] | None]:
+def count_acf(arrivals: Counted, clock: Clock) -> dict[str, tuple[float | None, ...] | None]:
     """Return the autocorrelation of counts per second and per minute, lags from 1 to 60 at most.
 
     The last bin is in it, partial as it is. None under two ticks and for fewer than eight bins.
@@ -71,7 +70,7 @@ def count_acf(
     for width_s in ACF_BINS_S:
         counts = None
         if clock.resolves(width_s):
-            counts = complete_counts(since_first_ns, width_s, partial=True)
+            counts = complete_counts(arrivals, width_s, partial=True)
         usable = counts is not None and len(counts) >= 8
         found[str(width_s)] = (
             autocorrelation(counts, LAGS) if usable and counts is not None else None
@@ -79,14 +78,14 @@ def count_acf(
     return found
 
 
-def find_periods(since_first_ns: NDArray[np.int64], clock: Clock) -> tuple[Period, ...]:
+def find_periods(arrivals: Counted, clock: Clock) -> tuple[Period, ...]:
     """Return the three largest peaks of the periodogram of the counts, largest first.
 
     A peak is larger than both neighbours, lasts at least four bins and fits twice into the span.
     """
-    span_s = int(since_first_ns[-1]) / 1e9
+    span_s = arrivals.span_ns / 1e9
     width_s = round_width(max(span_s / SPECTRUM_BINS, 2 * (clock.tick_s or 0.0), 1.0))
-    counts = complete_counts(since_first_ns, width_s)
+    counts = complete_counts(arrivals, width_s)
     if counts is None or len(counts) < 16:
         return ()
     power = np.abs(np.fft.rfft(counts - counts.mean())) ** 2
@@ -103,7 +102,7 @@ def find_periods(since_first_ns: NDArray[np.int64], clock: Clock) -> tuple[Perio
     )
 
 
-def estimate_hurst(since_first_ns: NDArray[np.int64], clock: Clock) -> Hurst | None:
+def estimate_hurst(arrivals: Counted, clock: Clock) -> Hurst | None:
     """Estimate Hurst's exponent over nine windows from 0.1 s (or two ticks), each twice the last.
 
     Only windows with at least 30 complete bins count, and at least four must. A daily cycle within
@@ -112,18 +111,14 @@ def estimate_hurst(since_first_ns: NDArray[np.int64], clock: Clock) -> Hurst | N
     base_s = HURST_BASE_S
     if not clock.resolves(base_s):
         base_s = round_width(2 * (clock.tick_s or base_s))
-    places, counts = occupied_bins(since_first_ns, round(base_s * 1e9))
-    bins = int(since_first_ns[-1]) // round(base_s * 1e9)
+    base_ns = round(base_s * 1e9)
     points = []
     for doubling in range(HURST_DOUBLINGS + 1):
         merged = 2**doubling
-        complete = bins // merged
+        complete = arrivals.span_ns // base_ns // merged
         if complete < HURST_LEAST_BINS:
             break
-        groups = places // merged
-        starts = np.flatnonzero(np.append(True, groups[1:] != groups[:-1]))
-        sums = np.add.reduceat(counts, starts)[groups[starts] < complete]
-        total, squares = int(sums.sum()), int(np.dot(sums, sums))
+        total, squares = arrivals.squares(base_ns * merged)
         variance = (squares / complete - (total / complete) ** 2) / merged**2
         if variance > 0:
             points.append((base_s * merged, variance))

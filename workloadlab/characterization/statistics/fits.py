@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloadlab.characterization.frequencies import Frequencies
 from workloadlab.characterization.statistics.estimates import Sample
 from workloadlab.characterization.statistics.families import FAMILIES, Family
 from workloadlab.tables import Table, figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from workloadlab.characterization.statistics.densities import Floats
 
@@ -61,7 +60,7 @@ class Fit:
     censored_at: float | None
 
 
-def sample_of(ascending: NDArray[Any], *, limit: float | None = None) -> Sample | None:
+def sample_of(column: Frequencies, *, limit: float | None = None) -> Sample | None:
     """Return the positive values as a sample; None where they are too few or too equal to fit.
 
     Neither is a column fitted of which more than half lies at the limit: it says little of its family.
@@ -70,30 +69,32 @@ def sample_of(ascending: NDArray[Any], *, limit: float | None = None) -> Sample 
     evenly spaced ranks that stand for the rest.
 
     Args:
-        ascending: sorted values.
+        column: the values.
         limit: values from here on count as censored there.
     """
-    positive = ascending[np.searchsorted(ascending, 0, side="right") :]
-    below = positive if limit is None else positive[: np.searchsorted(positive, limit)]
-    if len(below) < max(LEAST_ROWS, (1 - MOST_AT_THE_LIMIT) * len(positive)):
+    some = column.values > 0
+    positive = int(column.counts[some].sum())
+    if limit is not None:
+        some &= column.values < limit
+    values, weights = column.values[some], column.counts[some].astype(np.float64)
+    below = Frequencies(values, column.counts[some])
+    if below.n < max(LEAST_ROWS, (1 - MOST_AT_THE_LIMIT) * positive):
         return None
-    starts = np.flatnonzero(np.append(True, below[1:] != below[:-1]))
-    if len(starts) < LEAST_DISTINCT:
+    if len(values) < LEAST_DISTINCT:
         return None
-    values, weights = below[starts], np.diff(np.append(starts, len(below))).astype(np.float64)
-    if len(starts) > MOST_POINTS:
+    if len(values) > MOST_POINTS:
         half = MOST_POINTS // 2
-        rest = len(below) - half
+        rest = below.n - half
         ranks = ((np.arange(half) + 0.5) * rest / half).astype(np.int64)
-        values = np.concatenate((below[ranks], below[rest:]))
-        values, places = np.unique(values, return_inverse=True)
+        thinned = np.concatenate((below.at(ranks), below.at(np.arange(rest, below.n))))
+        values, places = np.unique(thinned, return_inverse=True)
         each = np.repeat([rest / half, 1.0], half)
         weights = np.bincount(places, weights=each).astype(np.float64)
     return Sample(
         values=values.astype(np.float64),
         weights=weights,
         limit=limit,
-        censored=float(len(positive) - len(below)),
+        censored=float(positive - below.n),
     )
 
 
@@ -101,7 +102,7 @@ def fit_families(sample: Sample, names: Sequence[str]) -> tuple[Fit, ...]:
     """Fit families by maximum likelihood and order them by AIC, best first.
 
     Example:
-        >>> values = np.sort(np.random.default_rng(1).gamma(2.0, 3.0, 4000))
+        >>> values = Frequencies.of(np.random.default_rng(1).gamma(2.0, 3.0, 4000))
         >>> best = fit_families(sample_of(values), ["exponential", "gamma"])[0]
         >>> best.family, best.intervals["shape"][0] < 2 < best.intervals["shape"][1]
         ('gamma', True)

@@ -20,6 +20,8 @@ __all__ = [
     "Spread",
     "average_ranks",
     "correlation",
+    "evenly",
+    "group_bins",
     "occupied_bins",
     "sample_sd",
     "spread_of",
@@ -88,6 +90,18 @@ def average_ranks(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(ranks[np.searchsorted(distinct, values)], dtype=np.float64)
 
 
+def evenly(n: int, most: int) -> NDArray[np.int64]:
+    """Return all of n places, or `most` evenly spaced ones, both ends included.
+
+    Example:
+        >>> evenly(3, 5).tolist(), evenly(101, 3).tolist()
+        ([0, 1, 2], [0, 50, 100])
+    """
+    if n <= most:
+        return np.arange(n)
+    return np.linspace(0, n - 1, most).round().astype(np.int64)
+
+
 def occupied_bins(
     since_first_ns: NDArray[np.int64], width_ns: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -102,6 +116,14 @@ def occupied_bins(
     bins = since_first_ns // width_ns
     starts = np.flatnonzero(np.concatenate(([True], bins[1:] != bins[:-1])))
     return bins[starts], np.diff(np.append(starts, len(bins)))
+
+
+def group_bins(
+    places: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Add the counts of neighbours with one place; places ascend."""
+    starts = np.flatnonzero(np.concatenate(([True], places[1:] != places[:-1])))
+    return places[starts], np.add.reduceat(counts, starts)
 
 
 def spread_ranks(n: int, points: int) -> NDArray[np.int64]:

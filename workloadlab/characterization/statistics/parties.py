@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,15 @@ if TYPE_CHECKING:
 
     from workloadlab.characterization.statistics.clock import Clock
 
-__all__ = ["Stability", "daily_stability", "gap_cvs", "weighted_median"]
+__all__ = [
+    "Stability",
+    "complete_days",
+    "cvs_of",
+    "daily_counts",
+    "gap_cvs",
+    "stability_of",
+    "weighted_median",
+]
 
 GAPS_FOR_CV = 30
 DAY_NS = 86_400_000_000_000
@@ -48,9 +56,19 @@ def gap_cvs(
     owner = np.repeat(np.arange(len(counts)), counts)[1:][inner]
     gaps = gaps[inner]
     n = np.bincount(owner, minlength=len(counts))
+    sums = np.bincount(owner, weights=gaps, minlength=len(counts))
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.bincount(owner, weights=gaps, minlength=len(counts)) / n
-        squares = np.bincount(owner, weights=(gaps - mean[owner]) ** 2, minlength=len(counts))
+        mean = sums / n
+    squares = np.bincount(owner, weights=(gaps - mean[owner]) ** 2, minlength=len(counts))
+    return cvs_of(n, sums, squares, clock)
+
+
+def cvs_of(
+    n: NDArray[np.int64], sums: NDArray[Any], squares: NDArray[Any], clock: Clock
+) -> NDArray[np.float64]:
+    """Return CVs of gaps from how many they are, their sum, and their squared deviations."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = sums / n
         cvs = np.sqrt(squares / (n - 1)) / mean
     fine = (n >= GAPS_FOR_CV) & (mean > 0)
     if clock.tick_s is not None:
@@ -67,15 +85,32 @@ def weighted_median(values: NDArray[np.float64], weights: NDArray[np.int64]) -> 
     return float(values[order][np.searchsorted(held, held[-1] / 2)])
 
 
-def daily_stability(
-    arrival: NDArray[np.int64], codes: NDArray[np.int64], parties: int
-) -> Stability | None:
-    """Compare the days of ascending arrivals; None for under two complete days or parties."""
-    days = int(arrival[-1] - arrival[0]) // DAY_NS
-    if not 2 <= days <= 400 or parties < 2:
+def daily_counts(
+    since_first: NDArray[np.int64], codes: NDArray[np.int64], parties: int, span_ns: int
+) -> list[NDArray[np.int64]]:
+    """Return each party's requests per complete day of a trace; none for under 2 days or over 400.
+
+    Args:
+        since_first: ascending times since the first arrival of the trace.
+        codes: party of each.
+        parties: how many there are.
+        span_ns: of the trace.
+    """
+    days = complete_days(span_ns)
+    edges = np.searchsorted(since_first, np.arange(days + 1) * DAY_NS)
+    return [np.bincount(codes[a:b], minlength=parties) for a, b in pairwise(edges.tolist())]
+
+
+def complete_days(span_ns: int) -> int:
+    """Return how many days of a trace are compared: the complete ones, if 2 to 400."""
+    days = span_ns // DAY_NS
+    return days if 2 <= days <= 400 else 0
+
+
+def stability_of(daily: list[NDArray[np.int64]]) -> Stability | None:
+    """Compare the days; None for under two days or parties."""
+    if len(daily) < 2 or len(daily[0]) < 2:
         return None
-    edges = np.searchsorted(arrival, int(arrival[0]) + np.arange(days + 1) * DAY_NS)
-    daily = [np.bincount(codes[a:b], minlength=parties) for a, b in pairwise(edges.tolist())]
     overlaps, correlations = [], []
     for before, after in pairwise(daily):
         tops = [
@@ -86,7 +121,7 @@ def daily_stability(
         correlations.append(correlation(average_ranks(before), average_ranks(after)))
     known = [value for value in correlations if value is not None]
     return Stability(
-        days=days,
+        days=len(daily),
         top_jaccard=sum(overlaps) / len(overlaps),
         rank_correlation=sum(known) / len(known) if known else None,
     )

@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 
 from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.frequencies import Frequencies
 from workloadlab.characterization.rows import read_columns
-from workloadlab.statistics import quantiles
 
 if TYPE_CHECKING:
     from workloadlab.trace import Trace
 
-__all__ = ["Reasoning", "measure_reasoning"]
+__all__ = ["Reasoning", "measure_reasoning", "reasoning_of"]
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,29 @@ def measure_reasoning(trace: Trace) -> Reasoning | Unsupported:
     output = rows["output_tokens"].cast(pl.Int64).to_numpy()
     said = output > 0
     ratios = np.clip(thought[said] / output[said], 0.0, 1.0)
-    p50, p90, p99 = quantiles(thought, [0.5, 0.9, 0.99])
-    total = int(output.sum())
+    histogram = np.histogram(ratios, bins=10, range=(0, 1))[0]
+    return reasoning_of(Frequencies.of(thought), int(output.sum()), histogram.tolist())
+
+
+def reasoning_of(thought: Frequencies, output: int, histogram: list[int]) -> Reasoning:
+    """Make the facts of reasoning tokens.
+
+    Args:
+        thought: the reasoning tokens.
+        output: sum of the output tokens of the same rows.
+        histogram: rows by their ratio.
+    """
+    p50, p90, p99 = thought.quantiles([0.5, 0.9, 0.99])
+    total = int(thought.total)
     return Reasoning(
-        n=len(thought),
-        sum=int(thought.sum()),
-        mean=int(thought.sum()) / len(thought),
+        n=thought.n,
+        sum=total,
+        mean=total / thought.n,
         p50=p50,
         p90=p90,
         p99=p99,
-        max=int(thought.max()),
-        without_reasoning=int(np.count_nonzero(thought == 0)),
-        share_of_output=int(thought.sum()) / total if total else None,
-        ratio_histogram=tuple(np.histogram(ratios, bins=10, range=(0, 1))[0].tolist()),
+        max=int(thought.values[-1]),
+        without_reasoning=int(thought.counts[0]) if thought.values[0] == 0 else 0,
+        share_of_output=total / output if output else None,
+        ratio_histogram=tuple(histogram),
     )

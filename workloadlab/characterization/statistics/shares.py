@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workloadlab.characterization.frequencies import Frequencies
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -69,36 +71,40 @@ def share_out(amounts: NDArray[Any]) -> Shares | None:
         k50=least(0.5),
         k90=least(0.9),
         k99=least(0.99),
-        gini=gini(descending[::-1]),
+        gini=gini(Frequencies.of(amounts)),
         hhi=float(np.sum((descending / total) ** 2)),
         curve=tuple((float(k), float(held[k - 1])) for k in ranks.tolist()),
     )
 
 
-def gini(ascending: NDArray[np.integer]) -> float | None:
+def gini(amounts: Frequencies) -> float | None:
     """Return Gini's coefficient, sum((2 i - n - 1) x_i) / (n sum x) with i from 1; None for all 0.
 
     Example:
-        >>> gini(np.array([0, 0, 0, 8])), gini(np.array([5, 5]))
+        >>> gini(Frequencies.of(np.array([0, 0, 0, 8]))), gini(Frequencies.of(np.array([5, 5])))
         (0.75, 0.0)
     """
-    n, total = len(ascending), int(ascending.sum(dtype=np.int64))
-    if total == 0:
+    n, total = amounts.n, amounts.total
+    if not total:
         return None
-    weights = np.arange(1 - n, n, 2, dtype=np.float64)
-    return max(0.0, float(np.sum(weights * ascending)) / (n * total))
+    # Equal amounts share the mean of their places.
+    weights = (2 * amounts.upto - amounts.counts - n) * amounts.counts.astype(np.float64)
+    return max(0.0, float(np.sum(weights * amounts.values)) / (n * total))
 
 
-def top_share(ascending: NDArray[np.integer], percent: int) -> float | None:
+def top_share(amounts: Frequencies, percent: int) -> float | None:
     """Return the share of the sum held by the largest n * percent // 100 values, at least one.
 
     The count is rounded down, so that it never holds more than the percentage named. None for
     a sum of 0.
 
     Example:
-        >>> top_share(np.array([1, 1, 1, 1, 1, 1, 1, 1, 1, 11]), 10)
+        >>> top_share(Frequencies.of(np.array([1, 1, 1, 1, 1, 1, 1, 1, 1, 11])), 10)
         0.55
     """
-    total = int(ascending.sum(dtype=np.int64))
-    top = max(1, len(ascending) * percent // 100)
-    return int(ascending[-top:].sum(dtype=np.int64)) / total if total else None
+    total = amounts.total
+    rest = amounts.n - max(1, amounts.n * percent // 100)
+    place = int(np.searchsorted(amounts.upto, rest, side="right"))
+    above = Frequencies(amounts.values[place + 1 :], amounts.counts[place + 1 :])
+    split = int(amounts.upto[place] - rest) * int(amounts.values[place])
+    return (above.total + split) / total if total else None

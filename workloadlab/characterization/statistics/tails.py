@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from workloadlab.characterization.facts import Unsupported
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from workloadlab.characterization.frequencies import Frequencies
 
 __all__ = ["Hill", "hill_plot"]
 
@@ -42,33 +44,37 @@ class Hill:
     censored: int
 
 
-def hill_plot(ascending: NDArray[Any], *, limit: float | None = None) -> Hill | Unsupported:
-    """Estimate the tail exponent of sorted values.
+def hill_plot(values: Frequencies, *, limit: float | None = None) -> Hill | Unsupported:
+    """Estimate the tail exponent of a column.
 
     Args:
-        ascending: sorted values; only positive ones count.
+        values: the column; only positive values count.
         limit: values from here on were cut off here.
 
     Example:
-        >>> values = np.sort(np.random.default_rng(0).random(20_000) ** (-1 / 1.5))
-        >>> round(hill_plot(values).alpha, 1)
+        >>> from workloadlab.characterization.frequencies import Frequencies
+        >>> values = np.random.default_rng(0).random(20_000) ** (-1 / 1.5)
+        >>> round(hill_plot(Frequencies.of(values)).alpha, 1)
         1.5
     """
-    rows = len(ascending) - int(np.searchsorted(ascending, 0, side="right"))
+    n = values.n
+    rows = n - int(values.below(np.array([1e-300]))[0])
     if rows < LEAST_ROWS:
         return Unsupported(f"under {LEAST_ROWS} positive values are too few for a tail")
     most = rows // 5
-    top = ascending[len(ascending) - most - 1 :][::-1].astype(np.float64)
-    cut = 0
-    if limit is not None:
-        cut = len(ascending) - int(np.searchsorted(ascending, limit))
-        top = np.minimum(top, limit)
-    logs = np.log(top)
+    cut = 0 if limit is None else n - int(values.below(np.array([limit]))[0])
     first = max(LEAST_TAIL, cut + LEAST_TAIL)
     if first >= most:
         return Unsupported("the limit cuts off what would be the tail")
     k = np.unique(np.geomspace(first, most, POINTS).astype(np.int64))
-    excess = np.cumsum(logs)[k - 1] - k * logs[k]
+    positive = values.values > 0
+    descending = values.values[positive][::-1].astype(np.float64)
+    logs = np.log(descending if limit is None else np.minimum(descending, limit))
+    counts = values.counts[positive][::-1]
+    held = np.cumsum(counts)
+    sums = np.cumsum(counts * logs)
+    place = np.searchsorted(held, k, side="right")
+    excess = sums[place] - (held[place] - k) * logs[place] - k * logs[place]
     k, excess = k[excess > 0], excess[excess > 0]
     alphas = (k - cut) / excess
     low, high = _stable(alphas)

@@ -12,7 +12,7 @@ from workloadlab.characterization.facts import Unsupported
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["HourByWeekday", "hour_by_weekday"]
+__all__ = ["HourByWeekday", "hour_by_weekday", "weekly_rates"]
 
 HOUR_NS = 3_600_000_000_000
 
@@ -51,7 +51,25 @@ def hour_by_weekday(
         return Unsupported("the trace spans over 20 years")
     edges = np.arange(first_hour, last_hour + 2) * HOUR_NS - t0_unix_ns
     counts = np.diff(np.searchsorted(arrival_ns, edges))
-    clipped = np.clip(edges, arrival_ns[0], arrival_ns[-1])
+    return weekly_rates(counts, first, last)
+
+
+def weekly_rates(
+    counts: NDArray[np.int64], first_ns: int, last_ns: int
+) -> HourByWeekday | Unsupported:
+    """Spread counts per hour of absolute time over the hours of the week.
+
+    Args:
+        counts: one per hour, from that of the first arrival to that of the last.
+        first_ns: absolute time of the first arrival.
+        last_ns: of the last.
+    """
+    if first_ns == last_ns:
+        return Unsupported("all requests arrive at one instant")
+    first_hour = first_ns // HOUR_NS
+    last_hour = last_ns // HOUR_NS
+    edges = np.arange(first_hour, last_hour + 2) * HOUR_NS
+    clipped = np.clip(edges, first_ns, last_ns)
     # The epoch was a Thursday: hour 0 of the week is Monday's.
     cells = (np.arange(first_hour, last_hour + 1) + 3 * 24) % 168
     requests = np.bincount(cells, weights=counts, minlength=168).astype(np.int64)
@@ -60,7 +78,7 @@ def hour_by_weekday(
         n / seconds if seconds >= 1 else None
         for n, seconds in zip(requests.tolist(), covered.tolist(), strict=True)
     ]
-    mean = len(arrival_ns) * 1e9 / (last - first)
+    mean = int(counts.sum()) * 1e9 / (last_ns - first_ns)
     return HourByWeekday(
         rate_rps=tuple(tuple(rates[day * 24 : day * 24 + 24]) for day in range(7)),
         requests=tuple(map(tuple, requests.reshape(7, 24).tolist())),

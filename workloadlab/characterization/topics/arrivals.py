@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.frequencies import Frequencies
 from workloadlab.characterization.statistics.burstiness import (
     Bursts,
     Rescaled,
+    WindowedCv,
     find_bursts,
+    pick_gaps,
     rescale_time,
+    windowed_cv,
 )
 from workloadlab.characterization.statistics.counts import (
+    DISPERSION_S,
+    Arrived,
+    Counted,
     PerMinute,
     Rates,
     RateSeries,
@@ -30,10 +37,9 @@ from workloadlab.characterization.statistics.dependence import (
     find_periods,
 )
 from workloadlab.characterization.statistics.fits import Fit, fit_families, fits_table, sample_of
-from workloadlab.characterization.statistics.measures import occupied_bins, sample_sd, spread_ranks
+from workloadlab.characterization.statistics.measures import spread_ranks
 from workloadlab.characterization.statistics.weekly import HourByWeekday, hour_by_weekday
 from workloadlab.characterization.study import Topic
-from workloadlab.statistics import quantiles
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -44,17 +50,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARRIVALS",
-    "DISPERSION_S",
+    "CV_WINDOWS_S",
     "Arrivals",
     "Gaps",
-    "WindowedCv",
+    "arrival_facts",
     "measure_arrivals",
-    "windowed_cv",
 ]
 
-DISPERSION_S = (0.1, 1, 10, 60, 300, 3600)
 CV_WINDOWS_S = (60, 600)
-GAPS_PER_WINDOW = 30
 CURVE_POINTS = 200
 FAMILIES = ("exponential", "gamma", "weibull", "lognormal", "hyperexponential")
 
@@ -75,20 +78,6 @@ class Gaps:
     max: float
     sd: float | None
     cv: float | None
-
-
-@dataclass(frozen=True)
-class WindowedCv:
-    """Coefficient of variation of the gaps inside windows, over the windows with enough gaps.
-
-    Attributes:
-        windows: how many windows have at least 30 gaps between arrivals that both lie inside.
-    """
-
-    p50: float | None
-    mean: float | None
-    max: float | None
-    windows: int
 
 
 @dataclass(frozen=True)
@@ -176,87 +165,96 @@ def measure_arrivals(study: Study) -> Arrivals | Unsupported:
             "one request has no gap to another" if n else "the trace has no requests to measure"
         )
     since_first = arrival_ns - arrival_ns[0]
-    span_ns = int(since_first[-1])
+    gaps = Frequencies.of(np.diff(arrival_ns))
+    return arrival_facts(
+        Arrived(since_first),
+        gaps,
+        clock,
+        sd_ns=gaps.sd(int(since_first[-1]) / (n - 1)),
+        largest_ns=int(gaps.values[-1]),
+        windowed={
+            str(width_s): windowed_cv(since_first, width_s, clock) for width_s in CV_WINDOWS_S
+        },
+        picked=pick_gaps(since_first),
+        by_hour=hour_by_weekday(arrival_ns, study.trace.provenance.t0_unix_ns),
+    )
+
+
+def arrival_facts(
+    arrivals: Counted,
+    gaps: Frequencies,
+    clock: Clock,
+    *,
+    sd_ns: float | None,
+    largest_ns: int,
+    windowed: dict[str, WindowedCv],
+    picked: tuple[NDArray[np.int64], NDArray[np.int64]],
+    by_hour: HourByWeekday | Unsupported,
+) -> Arrivals | Unsupported:
+    """Make the facts of two or more arrivals, however they are held.
+
+    Args:
+        arrivals: counts per bin.
+        gaps: in ns.
+        clock: that stamped them.
+        sd_ns: of the gaps, exactly.
+        largest_ns: likewise.
+        windowed: CV of the gaps inside windows, by width.
+        picked: begins and lengths of gaps, for the rescaled time.
+        by_hour: the load by weekday and hour.
+    """
+    n, span_ns = arrivals.n, arrivals.span_ns
     if span_ns == 0:
         return Unsupported(f"all {n:,} requests arrive at one instant, so there is no rate")
-    gaps = np.sort(np.diff(arrival_ns))
-    sample = sample_of(gaps / 1e9) if clock.resolves_gaps else None
-    memory = estimate_hurst(since_first, clock)
+    sample = None
+    if clock.resolves_gaps:
+        sample = sample_of(Frequencies(gaps.values / 1e9, gaps.counts))
+    memory = estimate_hurst(arrivals, clock)
     return Arrivals(
         requests=n,
         span_s=span_ns / 1e9,
         rate_rps=n / (span_ns / 1e9),
-        per_minute=per_minute(since_first),
-        iat_s=_summarize_gaps(gaps, clock),
-        windowed_iat_cv={
-            str(width_s): windowed_cv(since_first, width_s, clock) for width_s in CV_WINDOWS_S
-        },
+        per_minute=per_minute(arrivals),
+        iat_s=_summarize_gaps(gaps, span_ns / gaps.n, sd_ns, largest_ns, clock),
+        windowed_iat_cv=windowed,
         dispersion={
-            str(width_s): dispersion(since_first, width_s) if clock.resolves(width_s) else None
+            str(width_s): dispersion(arrivals, width_s) if clock.resolves(width_s) else None
             for width_s in DISPERSION_S
         },
-        rate_series=rate_series(since_first, clock),
+        rate_series=rate_series(arrivals, clock),
         iat_ccdf=_ccdf(gaps),
-        rates=count_rates(since_first, clock),
-        count_acf=count_acf(since_first, clock),
-        periods=find_periods(since_first, clock),
+        rates=count_rates(arrivals, clock),
+        count_acf=count_acf(arrivals, clock),
+        periods=find_periods(arrivals, clock),
         hurst=memory.value if memory else None,
         variance_time=memory.variance_time if memory else (),
         fits=fit_families(sample, FAMILIES) if sample else (),
-        time_rescaled=rescale_time(since_first, clock),
-        bursts=find_bursts(since_first, clock),
-        hour_by_weekday=hour_by_weekday(arrival_ns, study.trace.provenance.t0_unix_ns),
+        time_rescaled=rescale_time(arrivals, *picked, clock),
+        bursts=find_bursts(arrivals, clock),
+        hour_by_weekday=by_hour,
     )
 
 
-def windowed_cv(since_first_ns: NDArray[np.int64], width_s: float, clock: Clock) -> WindowedCv:
-    """Return the CV of the gaps inside consecutive windows (ddof 1), over windows with >= 30 gaps.
-
-    A gap counts when both its arrivals lie in the window. The last window may be partial. None
-    where the mean gap of the median window is under two ticks: the clock makes that CV.
-    """
-    _, counts = occupied_bins(since_first_ns, round(width_s * 1e9))
-    ends = np.cumsum(counts)
-    full = counts > GAPS_PER_WINDOW
-    firsts, n_gaps = ends[full] - counts[full], counts[full] - 1
-    spans = since_first_ns[ends[full] - 1] - since_first_ns[firsts]
-    firsts, n_gaps, spans = firsts[spans > 0], n_gaps[spans > 0], spans[spans > 0]
-    means = spans / n_gaps
-    if not len(means) or not clock.resolves(quantiles(means, [0.5])[0] / 1e9):
-        return WindowedCv(p50=None, mean=None, max=None, windows=len(means))
-    squares = [
-        float(np.sum((np.diff(since_first_ns[first : first + gaps + 1]) - mean) ** 2))
-        for first, gaps, mean in zip(firsts.tolist(), n_gaps.tolist(), means.tolist(), strict=True)
-    ]
-    cvs = np.sqrt(np.array(squares) / (n_gaps - 1)) / means
-    return WindowedCv(
-        p50=quantiles(cvs, [0.5])[0],
-        mean=float(cvs.mean()),
-        max=float(cvs.max()),
-        windows=len(cvs),
-    )
-
-
-def _summarize_gaps(ascending_ns: NDArray[np.int64], clock: Clock) -> Gaps:
-    mean_ns = int(ascending_ns.sum()) / len(ascending_ns)
-    sd_ns = sample_sd(ascending_ns, mean_ns)
-    p50, p90, p99 = (q / 1e9 for q in quantiles(ascending_ns, [0.5, 0.9, 0.99]))
+def _summarize_gaps(
+    gaps: Frequencies, mean_ns: float, sd_ns: float | None, largest_ns: int, clock: Clock
+) -> Gaps:
+    p50, p90, p99 = (q / 1e9 for q in gaps.quantiles([0.5, 0.9, 0.99]))
     return Gaps(
-        n=len(ascending_ns),
+        n=gaps.n,
         mean=mean_ns / 1e9,
         p50=p50,
         p90=p90,
         p99=p99,
-        max=int(ascending_ns[-1]) / 1e9,
+        max=largest_ns / 1e9,
         sd=None if sd_ns is None else sd_ns / 1e9,
         cv=None if sd_ns is None or not clock.resolves_gaps else sd_ns / mean_ns,
     )
 
 
-def _ccdf(ascending_ns: NDArray[np.int64]) -> tuple[tuple[float, ...], ...]:
-    gaps = np.unique(ascending_ns[spread_ranks(len(ascending_ns), CURVE_POINTS)])
-    shares = 1 - np.searchsorted(ascending_ns, gaps) / len(ascending_ns)
-    return tuple(zip((gaps / 1e9).tolist(), shares.tolist(), strict=True))
+def _ccdf(gaps: Frequencies) -> tuple[tuple[float, ...], ...]:
+    points = np.unique(gaps.at(spread_ranks(gaps.n, CURVE_POINTS)))
+    shares = 1 - gaps.below(points) / gaps.n
+    return tuple(zip((points / 1e9).tolist(), shares.tolist(), strict=True))
 
 
 ARRIVALS = Topic(

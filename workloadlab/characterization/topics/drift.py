@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
-from workloadlab.characterization.facts import Unsupported, to_plain
-from workloadlab.characterization.rows import Measured, read_columns, read_measured
-from workloadlab.characterization.statistics.distances import Distance, distance, share_divergence
+from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.statistics.distances import Distance, distance
+from workloadlab.characterization.statistics.measures import evenly
 from workloadlab.characterization.study import Topic
 from workloadlab.tables import Cell, Table
-from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
+    from workloadlab.characterization.rows import Measured
     from workloadlab.characterization.study import Study
-    from workloadlab.trace import AnyTrace
 
 __all__ = [
     "DRIFT",
-    "CategoryDrift",
     "ChangePoint",
     "ColumnDrift",
-    "Comparison",
     "Drift",
-    "compare",
+    "column_drift",
+    "columns_of",
+    "complete_days",
+    "drift_of",
+    "drift_table",
     "measure_drift",
+    "thinned",
 ]
 
 MOST_ROWS = 1_000_000
 FLOOR_BLOCKS = 20
+"""Stretches of a reference, of which every other one makes its half."""
 DAY_NS = 86_400_000_000_000
 CHANGE_SPREADS = 3.5
 LEAST_CHANGE = 0.1
@@ -60,22 +63,6 @@ class ColumnDrift:
     wasserstein: float
     psi: float
     floor: Distance | None
-
-
-@dataclass(frozen=True)
-class CategoryDrift:
-    """One column of names in both.
-
-    Attributes:
-        jensen_shannon: divergence of the shares in bits, 0 to 1.
-        floor: the same between the two halves of the reference.
-        appeared, gone: names only in the other, only in the reference.
-    """
-
-    jensen_shannon: float
-    floor: float | None
-    appeared: int
-    gone: int
 
 
 @dataclass(frozen=True)
@@ -103,125 +90,60 @@ class Drift:
 
     def tables(self) -> list[Table]:
         """Return the topic as tables for people."""
-        return [_table("First half against second", self.halves)]
-
-
-@dataclass(frozen=True, repr=False)
-class Comparison:
-    """A trace against a reference; prints itself as a table.
-
-    Attributes:
-        reference_requests, requests: rows measured in the reference and in the other.
-        rate_ratio: other / reference; None where either has no span.
-        columns: the lengths that both record, and iat_s.
-        categories: model, task, tenant_id, client_id, as far as both record them.
-        clocks: whose clocks measured TTFT in the reference and in the other, where they differ.
-    """
-
-    reference_requests: int
-    requests: int
-    rate_ratio: float | None
-    columns: dict[str, ColumnDrift]
-    categories: dict[str, CategoryDrift]
-    clocks: tuple[tuple[str, ...], tuple[str, ...]] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON data."""
-        return {"schema_version": 1, **to_plain(self)}
-
-    def to_json(self) -> str:
-        """Return `to_dict` as indented JSON."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
-
-    def tables(self) -> list[Table]:
-        """Return the comparison as tables for people."""
-        rows: list[list[Cell]] = [
-            [name, c.jensen_shannon, c.floor, c.appeared, c.gone]
-            for name, c in self.categories.items()
-        ]
-        header = ["names", "Jensen-Shannon", "floor", "appeared", "gone"]
-        tables = [_table("Against the reference", self.columns)]
-        if rows:
-            tables.append(Table("Shares", header, rows))
-        if self.clocks:
-            first, second = (" and ".join(names) for names in self.clocks)
-            words = (
-                f"TTFT was measured by the {first} in the reference and by the {second} here: what "
-                "lies between the two is in one and not in the other, so their latencies do not compare."
-            )
-            tables.append(Table("Findings", ["", ""], [["warning", words]]))
-        return tables
-
-    def __str__(self) -> str:
-        return "\n\n".join(table.text() for table in self.tables())
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return "\n".join(table.html() for table in self.tables())
-
-
-def compare(reference: AnyTrace, other: AnyTrace) -> Comparison:
-    """Compare a trace with a reference, column by column; each a trace, its path, or a frame.
-
-    Example:
-        >>> from workloadlab.trace import Trace
-        >>> def made(scale):
-        ...     return Trace.of((i, 10, scale * (i % 10)) for i in range(100))
-        >>> compare(made(10), made(20)).columns["output_tokens"].wasserstein
-        45.0
-    """
-    reference, other = Trace.open(reference), Trace.open(other)
-    a, b = read_measured(reference), read_measured(other)
-    mine, theirs = _columns(a), _columns(b)
-    rates = [m.n / (m.span_ns / 1e9) if m.span_ns else None for m in (a, b)]
-    names = ("model", "task", "tenant_id", "client_id")
-    return Comparison(
-        reference_requests=a.n,
-        requests=b.n,
-        rate_ratio=rates[1] / rates[0] if rates[0] and rates[1] else None,
-        columns={
-            name: _drift(mine[name], theirs[name])
-            for name in mine
-            if len(mine[name]) and len(theirs.get(name, ()))
-        },
-        categories={
-            name: _category_drift(reference, other, name)
-            for name in names
-            if reference.has(name) and other.has(name)
-        },
-        clocks=_mixed(reference.clocks, other.clocks),
-    )
-
-
-def _mixed(
-    mine: tuple[str, ...], theirs: tuple[str, ...]
-) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
-    return (mine, theirs) if mine and theirs and mine != theirs else None
+        return [drift_table("First half against second", self.halves)]
 
 
 def measure_drift(study: Study) -> Drift | Unsupported:
     """Compare the halves of a trace, and its days."""
     requests = study.requests
-    if requests.n < 4:
-        return Unsupported("under four requests have no halves to compare")
     halves = {}
-    for name, values in _columns(requests).items():
+    for name, values in columns_of(requests).items():
         middle = len(values) // 2
-        if middle >= 2:
-            halves[name] = _drift(values[:middle], values[middle:])
-    return Drift(halves=halves, change_points=_change_points(requests))
+        halves[name] = (thinned(values[:middle]), thinned(values[middle:]))
+    days = {
+        name: _medians(requests, values)
+        for name, values in requests.lengths.items()
+        if len(values) == requests.n
+    }
+    return drift_of(requests.n, halves, days)
 
 
-def _columns(requests: Measured) -> dict[str, NDArray[Any]]:
+def drift_of(
+    n: int,
+    halves: dict[str, tuple[NDArray[Any], NDArray[Any]]],
+    days: dict[str, list[float]],
+) -> Drift | Unsupported:
+    """Compare halves, and days.
+
+    Args:
+        n: measured requests.
+        halves: by column, values of the first half and of the second: all, or evenly spaced ones.
+        days: by column, the median of each complete day; none for too few days or too many.
+    """
+    if n < 4:
+        return Unsupported("under four requests have no halves to compare")
+    compared = {name: column_drift(a, b) for name, (a, b) in halves.items() if len(a) >= 2}
+    changes = tuple(point for name, medians in days.items() for point in _changes(name, medians))
+    return Drift(halves=compared, change_points=changes)
+
+
+def complete_days(span_ns: int) -> int:
+    """Return how many days are compared: the complete ones, or none for under 4 or over 4,000."""
+    days = span_ns // DAY_NS
+    return days if 4 <= days <= 4000 else 0
+
+
+def columns_of(requests: Measured) -> dict[str, NDArray[Any]]:
+    """Return the columns that are compared, in order of arrival."""
     columns: dict[str, NDArray[Any]] = {**requests.lengths}
     if requests.n > 2:
         columns["iat_s"] = np.diff(requests.arrival_ns) / 1e9
     return columns
 
 
-def _drift(reference: NDArray[Any], other: NDArray[Any]) -> ColumnDrift:
-    a, b = _thinned(reference), _thinned(other)
+def column_drift(reference: NDArray[Any], other: NDArray[Any]) -> ColumnDrift:
+    """Compare values with those of a reference."""
+    a, b = reference, other
     apart = distance(a, b)
     blocks = np.arange(len(a)) * FLOOR_BLOCKS // len(a) % 2
     odd, even = a[blocks == 1], a[blocks == 0]
@@ -238,49 +160,33 @@ def _drift(reference: NDArray[Any], other: NDArray[Any]) -> ColumnDrift:
     )
 
 
-def _thinned(values: NDArray[Any]) -> NDArray[Any]:
-    if len(values) <= MOST_ROWS:
-        return values
-    return values[np.linspace(0, len(values) - 1, MOST_ROWS).round().astype(np.int64)]
+def thinned(values: NDArray[Any]) -> NDArray[Any]:
+    """Return all values, or a million evenly spaced ones."""
+    return values[evenly(len(values), MOST_ROWS)] if len(values) > MOST_ROWS else values
 
 
-def _category_drift(reference: Trace, other: Trace, name: str) -> CategoryDrift:
-    mine, theirs = (read_columns(trace, name)[name].drop_nulls() for trace in (reference, other))
-    a, b = _counts(mine), _counts(theirs)
-    if not a or not b:
-        return CategoryDrift(0.0, None, len(b), len(a))
-    blocks = np.arange(len(mine)) * FLOOR_BLOCKS // len(mine) % 2
-    floor = None
-    if len(mine) >= FLOOR_BLOCKS:
-        floor = share_divergence(*(_counts(mine.filter(pl.Series(blocks == k))) for k in (0, 1)))
-    return CategoryDrift(share_divergence(a, b), floor, len(b.keys() - a), len(a.keys() - b))
-
-
-def _counts(names: pl.Series) -> dict[str, int]:
-    return dict(names.value_counts(name="n").iter_rows())
-
-
-def _change_points(requests: Measured) -> tuple[ChangePoint, ...]:
-    days = requests.span_ns // DAY_NS
-    if not 4 <= days <= 4000:
-        return ()
+def _medians(requests: Measured, values: NDArray[Any]) -> list[float]:
+    days = complete_days(requests.span_ns)
+    if not days:
+        return []
     first = int(requests.arrival_ns[0])
     edges = np.searchsorted(requests.arrival_ns, first + np.arange(days + 1) * DAY_NS).tolist()
-    found = []
-    for name, values in requests.lengths.items():
-        if len(values) < requests.n:
-            continue
-        medians = [float(np.median(values[a:b])) if b > a else 0.0 for a, b in pairwise(edges)]
-        moves = [math.log(b / a) if a > 0 and b > 0 else 0.0 for a, b in pairwise(medians)]
-        center = float(np.median(moves))
-        spread = 1.4826 * float(np.median(np.abs(np.array(moves) - center)))
-        for day, move in enumerate(moves, start=1):
-            if abs(move - center) > max(CHANGE_SPREADS * spread, LEAST_CHANGE):
-                found.append(ChangePoint(name, day, medians[day - 1], medians[day]))
-    return tuple(found)
+    return [float(np.median(values[a:b])) if b > a else 0.0 for a, b in pairwise(edges)]
 
 
-def _table(title: str, columns: dict[str, ColumnDrift]) -> Table:
+def _changes(name: str, medians: list[float]) -> Iterator[ChangePoint]:
+    if not medians:
+        return
+    moves = [math.log(b / a) if a > 0 and b > 0 else 0.0 for a, b in pairwise(medians)]
+    center = float(np.median(moves))
+    spread = 1.4826 * float(np.median(np.abs(np.array(moves) - center)))
+    for day, move in enumerate(moves, start=1):
+        if abs(move - center) > max(CHANGE_SPREADS * spread, LEAST_CHANGE):
+            yield ChangePoint(name, day, medians[day - 1], medians[day])
+
+
+def drift_table(title: str, columns: dict[str, ColumnDrift]) -> Table:
+    """Return compared columns as a table for people."""
     rows: list[list[Cell]] = [
         [
             name,

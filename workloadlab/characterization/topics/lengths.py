@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.frequencies import Frequencies
 from workloadlab.characterization.statistics.bands import LengthSeries, length_series
 from workloadlab.characterization.statistics.caps import find_cap
 from workloadlab.characterization.statistics.fits import Fit, fit_families, fits_table, sample_of
 from workloadlab.characterization.statistics.joint import Joint, measure_joint
-from workloadlab.characterization.statistics.measures import sample_sd, spread_ranks
+from workloadlab.characterization.statistics.measures import spread_ranks
 from workloadlab.characterization.statistics.reasoning import Reasoning, measure_reasoning
 from workloadlab.characterization.statistics.shares import gini, top_share
 from workloadlab.characterization.statistics.tails import Hill, hill_plot
 from workloadlab.characterization.study import Topic
-from workloadlab.statistics import quantiles
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
     from workloadlab.characterization.study import Study
 
-__all__ = ["LENGTHS", "LengthColumn", "Lengths", "MostFrequent", "measure_lengths"]
+__all__ = [
+    "LENGTHS",
+    "LengthColumn",
+    "Lengths",
+    "MostFrequent",
+    "measure_column",
+    "measure_lengths",
+]
 
 CURVE_POINTS = 200
 LORENZ_POINTS = 50
@@ -160,57 +167,61 @@ def measure_lengths(study: Study) -> Lengths:
         return Lengths(input=none, output=none, joint=none, reasoning=none)
     reasoning = measure_reasoning(study.trace)
     inputs, recorded = requests.input_tokens, requests.output_recorded
-    input_column = _measure_column("input_tokens", inputs, requests.arrival_ns, missing=0)
+    series = length_series(requests.arrival_ns, inputs)
+    input_column = measure_column("input_tokens", Frequencies.of(inputs), series, missing=0)
     if not recorded.any():
         none = Unsupported("no request records output_tokens")
         return Lengths(input=input_column, output=none, joint=none, reasoning=reasoning)
     arrival, outputs = requests.arrival_ns, requests.output_tokens
     if not recorded.all():
         arrival, inputs, outputs = arrival[recorded], inputs[recorded], outputs[recorded]
+    ends = int(requests.arrival_ns[0]), int(requests.arrival_ns[-1])
+    series = length_series(arrival, outputs, ends)
     missing = requests.n - len(outputs)
     return Lengths(
         input=input_column,
-        output=_measure_column("output_tokens", outputs, arrival, missing=missing),
+        output=measure_column("output_tokens", Frequencies.of(outputs), series, missing=missing),
         joint=measure_joint(inputs, outputs),
         reasoning=reasoning,
     )
 
 
-def _measure_column(
-    name: str, values: NDArray[np.uint32], arrival_ns: NDArray[np.int64], *, missing: int
+def measure_column(
+    name: str, column: Frequencies, over_time: LengthSeries | None, *, missing: int
 ) -> LengthColumn:
-    ascending = np.sort(values)
-    limit = next((int(cap.numbers["lowest"]) for cap in find_cap(name, ascending)), None)
-    sample = sample_of(ascending, limit=limit)
-    n, total = len(ascending), int(ascending.sum(dtype=np.int64))
-    distinct, counts = np.unique(ascending, return_counts=True)
+    """Measure a column of token counts by how often each occurs."""
+    limit = next((int(cap.numbers["lowest"]) for cap in find_cap(name, column)), None)
+    sample = sample_of(column, limit=limit)
+    n, total = column.n, int(column.total)
+    distinct, counts = column.values, column.counts
     commonest = int(counts.argmax())
-    mean, sd = total / n, sample_sd(ascending, total / n)
-    p1, p5, p25, p50, p75, p90, p95, p99, p999 = quantiles(
-        ascending, [0.01, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999]
+    mean = total / n
+    sd = column.sd(mean)
+    p1, p5, p25, p50, p75, p90, p95, p99, p999 = column.quantiles(
+        [0.01, 0.05, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999]
     )
     points = distinct
     if len(distinct) > CURVE_POINTS:
-        points = np.unique(ascending[spread_ranks(n, CURVE_POINTS)])
-    below = np.searchsorted(ascending, points, side="right") / n
+        points = np.unique(column.at(spread_ranks(n, CURVE_POINTS)))
+    below = column.below(points + 1) / n
     return LengthColumn(
         n=n,
         missing=missing,
         sum=total,
         mean=mean,
         sd=sd,
-        min=int(ascending[0]),
+        min=int(distinct[0]),
         p25=p25,
         p50=p50,
         p75=p75,
         p90=p90,
         p95=p95,
         p99=p99,
-        max=int(ascending[-1]),
-        zeros=n - int(np.count_nonzero(ascending)),
-        gini=gini(ascending),
-        top1_token_share=top_share(ascending, 1),
-        top10_token_share=top_share(ascending, 10),
+        max=int(distinct[-1]),
+        zeros=int(counts[0]) if distinct[0] == 0 else 0,
+        gini=gini(column),
+        top1_token_share=top_share(column, 1),
+        top10_token_share=top_share(column, 10),
         most_frequent=MostFrequent(
             value=int(distinct[commonest]),
             count=int(counts[commonest]),
@@ -225,8 +236,8 @@ def _measure_column(
         lorenz=_lorenz(distinct, counts),
         limit=limit,
         fits=fit_families(sample, FAMILIES) if sample else (),
-        hill=hill_plot(ascending, limit=limit),
-        over_time=length_series(arrival_ns, values),
+        hill=hill_plot(column, limit=limit),
+        over_time=over_time,
     )
 
 

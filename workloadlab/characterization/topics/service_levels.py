@@ -7,19 +7,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.rows import MEASURED
 from workloadlab.characterization.study import Topic
 from workloadlab.scoring.metric import summarize
-from workloadlab.scoring.timings import LATENCIES, Timings, read_timings
+from workloadlab.scoring.timings import LATENCIES, Labels, Timings, read_timings
 from workloadlab.statistics import quantiles
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    import polars as pl
     from numpy.typing import NDArray
 
     from workloadlab.characterization.study import Study
@@ -30,6 +28,7 @@ __all__ = [
     "Group",
     "ServiceLevels",
     "WorstWindow",
+    "input_ranges",
     "measure_service_levels",
 ]
 
@@ -135,25 +134,34 @@ def measure_service_levels(study: Study) -> ServiceLevels | Unsupported:
     timings = read_timings(trace)
     if not len(timings):
         return Unsupported("the trace has no requests to measure")
-    parties = trace.read("warmup", "tenant_id", "outcome").filter(MEASURED)
+    outcomes = trace.read("warmup", "outcome").filter(MEASURED)["outcome"]
+    instances = Labels(timings.instance, timings.instances)
     buckets = np.searchsorted(INPUT_EDGES, timings.input_tokens, side="right") - 1
-    edges = [f"{edge:,}" for edge in INPUT_EDGES[1:]]
-    ranges = [f"under {edges[0]}", *(f"{a} to {b}" for a, b in pairwise(edges))]
     hours = ((timings.arrival_s - timings.arrival_s.min()) // 3600).astype(np.int64)
     return ServiceLevels(
         overall=_group("all", timings, np.arange(len(timings))),
-        outcomes=_outcomes(parties["outcome"]),
-        by_input=_groups(timings, buckets, [*ranges, f"{edges[-1]} or more"]),
+        outcomes=_outcomes(outcomes),
+        by_input=_groups(timings, buckets, input_ranges()),
         by_hour=_groups(timings, hours, [str(hour) for hour in range(int(hours.max()) + 1)])
         if hours.max() < MOST_HOURS
         else (),
-        by_tenant=_named(timings, parties["tenant_id"].to_list()),
-        by_instance=_named(
-            timings, [timings.instances[i] if i >= 0 else None for i in timings.instance.tolist()]
-        ),
+        by_tenant=_named(timings, timings.parties.get("tenant_id")),
+        by_instance=_named(timings, instances),
         attainment=_attainment(timings),
         worst_window=_worst_window(timings),
     )
+
+
+def input_ranges() -> list[str]:
+    """Return the names of the input ranges.
+
+    Example:
+        >>> input_ranges()[:2]
+        ['under 128', '128 to 512']
+    """
+    edges = [f"{edge:,}" for edge in INPUT_EDGES[1:]]
+    between = [f"{a} to {b}" for a, b in pairwise(edges)]
+    return [f"under {edges[0]}", *between, f"{edges[-1]} or more"]
 
 
 def _group(name: str, timings: Timings, rows: NDArray[np.int64]) -> Group:
@@ -170,17 +178,14 @@ def _groups(timings: Timings, codes: NDArray[np.int64], names: list[str]) -> tup
     )
 
 
-def _named(timings: Timings, names: Iterable[str | None]) -> tuple[Group, ...]:
-    column = pl.Series(names, dtype=pl.String)
-    if column.null_count() == len(column):
+def _named(timings: Timings, labels: Labels | None) -> tuple[Group, ...]:
+    if labels is None or not labels.names:
         return ()
-    known = np.flatnonzero(column.is_not_null().to_numpy())
-    distinct = column.drop_nulls().unique().sort().to_list()
-    codes = (column.drop_nulls().rank("dense").cast(pl.Int64) - 1).to_numpy()
-    order = np.argsort(codes, kind="stable")
-    parts = np.split(known[order], np.cumsum(np.bincount(codes))[:-1])
-    largest = sorted(range(len(distinct)), key=lambda i: (-len(parts[i]), i))[:LISTED]
-    return tuple(_group(distinct[i], timings, parts[i]) for i in largest)
+    order = np.argsort(labels.codes, kind="stable")
+    edges = np.searchsorted(labels.codes[order], np.arange(len(labels.names) + 1))
+    parts = [order[a:b] for a, b in pairwise(edges.tolist())]
+    largest = sorted(range(len(parts)), key=lambda i: (-len(parts[i]), i))[:LISTED]
+    return tuple(_group(labels.names[i], timings, parts[i]) for i in largest)
 
 
 def _outcomes(outcome: pl.Series) -> dict[str, int]:

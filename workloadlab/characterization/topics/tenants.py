@@ -14,8 +14,9 @@ from workloadlab.characterization.rows import read_columns
 from workloadlab.characterization.statistics.measures import occupied_bins
 from workloadlab.characterization.statistics.parties import (
     Stability,
-    daily_stability,
+    daily_counts,
     gap_cvs,
+    stability_of,
     weighted_median,
 )
 from workloadlab.characterization.statistics.shares import Shares, share_out
@@ -25,11 +26,18 @@ from workloadlab.tables import Cell, Table
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from workloadlab.characterization.statistics.clock import Clock
     from workloadlab.characterization.study import Study
-    from workloadlab.trace import Trace
 
-__all__ = ["TENANTS", "Parties", "Party", "Tenants", "measure_tenants"]
+__all__ = [
+    "TENANTS",
+    "Parties",
+    "Party",
+    "Tenants",
+    "measure_tenants",
+    "parties_of",
+    "per_minute_facts",
+    "tenants_of",
+]
 
 PARTIES = ("tenant_id", "client_id", "model", "task", "slo_class")
 LISTED = 20
@@ -41,6 +49,8 @@ class Party:
     """One of the largest parties.
 
     Attributes:
+        input_p50, output_p50: median tokens; None where the party was not looked at closely, or no
+            output is recorded.
         iat_cv: CV of its gaps; None below 30 of them or where the clock is too coarse for them.
         rate_cv: CV of its requests per complete minute of the trace.
         dispersion_share: how much of the variance of the requests per minute goes when it is left out.
@@ -51,7 +61,7 @@ class Party:
     share: float
     tokens: int
     token_share: float | None
-    input_p50: float
+    input_p50: float | None
     output_p50: float | None
     iat_cv: float | None
     rate_cv: float | None
@@ -131,9 +141,14 @@ def measure_tenants(study: Study) -> Tenants | Unsupported:
     found: dict[str, Parties] = {}
     for column in PARTIES:
         if study.trace.has(column):
-            parties = _measure_parties(study.trace, column, study.clock)
+            parties = _measure_parties(study, column)
             if parties:
                 found[column] = parties
+    return tenants_of(found)
+
+
+def tenants_of(found: dict[str, Parties]) -> Tenants | Unsupported:
+    """Make the facts of the parties that the columns name; Unsupported where none does."""
     if not found:
         return Unsupported("no request names a tenant, client, model, task or class")
     by = next(iter(found))
@@ -153,8 +168,8 @@ def measure_tenants(study: Study) -> Tenants | Unsupported:
     )
 
 
-def _measure_parties(trace: Trace, column: str, clock: Clock) -> Parties | None:
-    rows = read_columns(trace, column, "input_tokens", "output_tokens")
+def _measure_parties(study: Study, column: str) -> Parties | None:
+    rows = read_columns(study.trace, column, "input_tokens", "output_tokens")
     named = rows.filter(pl.col(column).is_not_null())
     if not len(named):
         return None
@@ -164,22 +179,55 @@ def _measure_parties(trace: Trace, column: str, clock: Clock) -> Parties | None:
     order = np.argsort(codes, kind="stable")
     counts = np.bincount(codes, minlength=len(names))
     tokens = _sums(named, column)
-    cvs = gap_cvs(arrival[order], counts, clock)
+    first, span_ns = int(study.requests.arrival_ns[0]), study.requests.span_ns
+    cvs = gap_cvs(arrival[order], counts, study.clock)
+    return parties_of(
+        column,
+        len(rows) - len(named),
+        counts,
+        tokens,
+        cvs,
+        stability=stability_of(daily_counts(arrival - first, codes, len(names), span_ns)),
+        largest=_largest(named, column, names, counts, tokens, cvs, (first, span_ns)),
+    )
+
+
+def parties_of(
+    column: str,
+    missing: int,
+    counts: NDArray[np.int64],
+    tokens: NDArray[np.int64],
+    cvs: NDArray[np.float64],
+    *,
+    stability: Stability | None,
+    largest: tuple[Party, ...],
+) -> Parties | None:
+    """Make the facts of one column; None where no party has a request.
+
+    Args:
+        column: its name.
+        missing: requests that name no party.
+        counts: requests per party.
+        tokens: likewise.
+        cvs: of the gaps of each, NaN where not known.
+        stability: as in `Parties`.
+        largest: likewise.
+    """
     shares = share_out(counts)
-    measured = ~np.isnan(cvs)
     if shares is None:
         return None
+    measured = ~np.isnan(cvs)
     return Parties(
         column=column,
-        missing=len(rows) - len(named),
+        missing=missing,
         requests=shares,
         tokens=share_out(tokens),
         iat_cv=weighted_median(cvs[measured], counts[measured]),
         bursty_share=int(counts[measured & (cvs > 1)].sum()) / int(counts[measured].sum())
         if measured.any()
         else None,
-        stability=daily_stability(arrival, codes, len(names)),
-        largest=_largest(named, column, names, counts, tokens, cvs),
+        stability=stability,
+        largest=largest,
     )
 
 
@@ -197,20 +245,19 @@ def _largest(
     counts: NDArray[np.int64],
     tokens: NDArray[np.int64],
     cvs: NDArray[np.float64],
+    ends: tuple[int, int],
 ) -> tuple[Party, ...]:
     top = np.argsort(-counts, kind="stable")[:LISTED].tolist()
-    arrival = named["arrival_ns"].to_numpy()
-    minutes = int(arrival[-1] - arrival[0]) // MINUTE_NS
-    everyone = _variance(arrival - arrival[0], minutes)
+    first, minutes = ends[0], ends[1] // MINUTE_NS
+    everyone = _squares(named["arrival_ns"].to_numpy() - first, minutes)
     total = int(tokens.sum())
     parties = []
     for i in top:
         mine = named[column] == names[i]
         own = named.filter(mine)
-        times = own["arrival_ns"].to_numpy() - arrival[0]
-        others = named["arrival_ns"].filter(~mine).to_numpy() - arrival[0]
-        alone, without = _variance(times, minutes), _variance(others, minutes)
-        mean = len(times) / minutes if minutes else 0.0
+        alone = _squares(own["arrival_ns"].to_numpy() - first, minutes)
+        others = _squares(named["arrival_ns"].filter(~mine).to_numpy() - first, minutes)
+        rate_cv, dispersion_share = per_minute_facts(minutes, alone, others, everyone)
         output = own["output_tokens"].median()
         parties.append(
             Party(
@@ -222,25 +269,40 @@ def _largest(
                 input_p50=float(np.median(own["input_tokens"].to_numpy())),
                 output_p50=None if output is None else float(str(output)),
                 iat_cv=None if math.isnan(cvs[i]) else float(cvs[i]),
-                rate_cv=math.sqrt(alone) / mean if alone is not None and mean else None,
-                dispersion_share=1 - without / everyone
-                if everyone and without is not None
-                else None,
+                rate_cv=rate_cv,
+                dispersion_share=dispersion_share,
             )
         )
     return tuple(parties)
 
 
-def _variance(since_first: NDArray[np.int64], minutes: int) -> float | None:
-    """Return the variance (n - 1 below) of the counts per complete minute."""
-    if minutes < 2:
-        return None
+def _squares(since_first: NDArray[np.int64], minutes: int) -> tuple[int, int]:
+    """Return the arrivals in complete minutes, and the sum of the squares of their counts."""
     inside = since_first[since_first < minutes * MINUTE_NS]
     if not len(inside):
-        return 0.0
+        return 0, 0
     counts = occupied_bins(inside, MINUTE_NS)[1]
-    total, squares = len(inside), int(np.dot(counts, counts))
-    return (squares - total * total / minutes) / (minutes - 1)
+    return len(inside), int(np.dot(counts, counts))
+
+
+def per_minute_facts(
+    minutes: int, alone: tuple[int, int], others: tuple[int, int], everyone: tuple[int, int]
+) -> tuple[float | None, float | None]:
+    """Return a party's CV of the requests per minute, and its share of the dispersion.
+
+    Args:
+        minutes: complete ones; under two tell nothing.
+        alone: the party's requests in them, and the sum of their squares per minute.
+        others: the same of all other parties.
+        everyone: the same of all.
+    """
+    if minutes < 2:
+        return None, None
+    mine, without, whole = (
+        (squares - n * n / minutes) / (minutes - 1) for n, squares in (alone, others, everyone)
+    )
+    mean = alone[0] / minutes
+    return math.sqrt(mine) / mean if mean else None, 1 - without / whole if whole else None
 
 
 TENANTS = Topic(
