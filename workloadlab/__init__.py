@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from workloadlab.oracles.registry import oracle as oracle
     from workloadlab.planning import Plan as Plan
     from workloadlab.planning import plan as plan
-    from workloadlab.planning import sweep as sweep
     from workloadlab.reporting import report as report
     from workloadlab.routing import PrefixIndex as PrefixIndex
     from workloadlab.routing.router import router as router
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation.replay import replay as replay
     from workloadlab.simulation.saturation import saturation as saturation
     from workloadlab.sql import query as query
+    from workloadlab.sweeping.sweep import sweep as sweep
     from workloadlab.trace import Runs as Runs
     from workloadlab.trace import Trace as Trace
 
@@ -92,7 +92,7 @@ _HOMES = {
     "saturation": "simulation",
     "score": "scoring",
     "signals": "handbook",
-    "sweep": "planning",
+    "sweep": "sweeping",
     "time_blocks": "learning",
     "train": "learning",
 }

@@ -4,13 +4,44 @@ from __future__ import annotations
 
 import os
 import platform
+from functools import cache
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 from typing import Any
 
-__all__ = ["facts", "memory_bytes"]
+from workloadlab._version import __version__
 
-EXTRAS = {"learn": "cma", "measure": "torch", "rl": "gymnasium"}
+__all__ = ["code_in_words", "facts", "memory_bytes"]
+
+EXTRAS = {
+    "dask": "distributed",
+    "learn": "cma",
+    "measure": "torch",
+    "ray": "ray",
+    "rl": "gymnasium",
+}
 """The library behind each extra."""
+
+COMPUTING = ("numba", "numpy", "polars")
+"""The libraries that results are computed with."""
+
+
+@cache
+def code_in_words() -> str:
+    """Return what results depend on besides their inputs: versions, and a digest of the sources.
+
+    Example:
+        >>> code_in_words().partition(" (")[0] == f"workloadlab {__version__}"
+        True
+    """
+    digest, package = sha256(), Path(__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package)} ".encode())
+        digest.update(path.read_bytes())
+    made_of = ", ".join(f"{name} {_installed(name)}" for name in COMPUTING)
+    python = ".".join(platform.python_version_tuple()[:2])
+    return f"workloadlab {__version__} (code {digest.hexdigest()[:8]}, Python {python}, {made_of})"
 
 
 def facts() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -72,7 +73,7 @@ def _items(inner: tuple[Any, ...], values: Any, place: str) -> list[Any]:
 
 def _object(kind: type, value: Any, place: str) -> Any:
     _needs(isinstance(value, dict), value, place, "an object")
-    hints, given = get_type_hints(kind), {}
+    hints, given = _hints(kind), {}
     for field in fields(kind):
         inside = f"{place}.{field.name}" if place else field.name
         if field.name in value:
@@ -80,6 +81,9 @@ def _object(kind: type, value: Any, place: str) -> Any:
         elif field.default is MISSING and field.default_factory is MISSING:
             raise ShapeError(f"{inside} is missing")
     return kind(**given)
+
+
+_hints = cache(get_type_hints)
 
 
 def _one_of(kinds: tuple[Any, ...], value: Any, place: str) -> Any:

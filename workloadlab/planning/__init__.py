@@ -3,7 +3,7 @@
 Start with `plan.py`, which asks the questions in their order; then `question.py`, one of them: does
 the pool hold these requests with n instances? `search.py` finds the least n that does, `windows.py`
 cuts the trace into hours, `prices.py` reads `prices.toml`, and `answer.py` holds what comes out, in
-words, tables and JSON; `sweep.py` shows the curve. To add a GPU's price, add its row to `prices.toml`.
+words, tables and JSON. To add a GPU's price, add its row to `prices.toml`.
 """
 
 from workloadlab.planning.answer import Plan
@@ -12,7 +12,6 @@ from workloadlab.planning.mixes import Mix, Mixes, mixes
 from workloadlab.planning.plan import plan
 from workloadlab.planning.prices import Price, load_prices, rent_of
 from workloadlab.planning.question import Trial
-from workloadlab.planning.sweep import sweep
 
 __all__ = [
     "HourPlan",
@@ -27,5 +26,4 @@ __all__ = [
     "mixes",
     "plan",
     "rent_of",
-    "sweep",
 ]

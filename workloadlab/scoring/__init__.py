@@ -13,6 +13,7 @@ from workloadlab.scoring.fidelity import fidelity, request_errors
 from workloadlab.scoring.gate import Gate
 from workloadlab.scoring.imbalance import Imbalance, imbalance
 from workloadlab.scoring.intervals import Interval
+from workloadlab.scoring.kept import KeptScore, plain_score
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.metric import LatencySummary, Metric, Rent
 from workloadlab.scoring.metrics import METRICS
@@ -21,7 +22,7 @@ from workloadlab.scoring.off_policy import OffPolicy, off_policy
 from workloadlab.scoring.paired import PairedDifference
 from workloadlab.scoring.run_score import OUTSIDE_WORTH_A_WARNING, RunScore
 from workloadlab.scoring.saturation import Saturation, saturation
-from workloadlab.scoring.score import open_runs, score
+from workloadlab.scoring.score import open_runs, score, score_run
 from workloadlab.scoring.scoreboard import BY, Scoreboard
 from workloadlab.scoring.service_level import SLO
 from workloadlab.scoring.slices import SLICES, Slice
@@ -36,6 +37,7 @@ __all__ = [
     "Gate",
     "Imbalance",
     "Interval",
+    "KeptScore",
     "LatencySummary",
     "Measure",
     "Metric",
@@ -54,7 +56,9 @@ __all__ = [
     "occupancy",
     "off_policy",
     "open_runs",
+    "plain_score",
     "request_errors",
     "saturation",
     "score",
+    "score_run",
 ]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from workloadlab.scoring.metric import LatencySummary
-
-if TYPE_CHECKING:
-    from workloadlab.scoring.imbalance import Imbalance
-    from workloadlab.scoring.intervals import Interval
-    from workloadlab.scoring.metric import Value
-    from workloadlab.scoring.saturation import Saturation
+from workloadlab.scoring.imbalance import Imbalance  # noqa: TC001  a kept score is read by its types
+from workloadlab.scoring.intervals import Interval  # noqa: TC001
+from workloadlab.scoring.metric import LatencySummary, Value
+from workloadlab.scoring.saturation import Saturation  # noqa: TC001
 
 __all__ = ["OUTSIDE_WORTH_A_WARNING", "RunScore"]
 

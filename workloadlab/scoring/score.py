@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.scoring.fidelity import fidelity
 from workloadlab.scoring.imbalance import imbalance
+from workloadlab.scoring.kept import board_of_scores
 from workloadlab.scoring.measure import run_intervals
 from workloadlab.scoring.metric import Context
 from workloadlab.scoring.metrics import run_metrics
@@ -20,16 +21,17 @@ from workloadlab.scoring.scoreboard import Scoreboard
 from workloadlab.scoring.service_level import SLO
 from workloadlab.scoring.slices import slices_of
 from workloadlab.scoring.timings import read_timings
-from workloadlab.trace import RunInfo, Runs, Trace, read_parts
+from workloadlab.trace import MANIFEST, Manifest, RunInfo, Runs, Trace, read_parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workloadlab.scoring.metric import Rent
     from workloadlab.scoring.slices import Slice
+    from workloadlab.scoring.timings import Timings
     from workloadlab.trace import AnyTrace
 
-__all__ = ["open_runs", "score"]
+__all__ = ["open_runs", "score", "score_run"]
 
 USUAL_BASELINE = "round_robin"
 
@@ -69,8 +71,17 @@ def score(
         >>> run.ttft_s.mean, run.tpot_s.p99, run.slo_attainment
         (0.5, 0.5, 1.0)
     """
-    runs = open_runs(runs)
     slo = None if slo is None else SLO.of(slo)
+    kept = None if isinstance(runs, Runs | Trace) else _scores_only(Path(runs))
+    if kept is not None:
+        if observed is not None or slices:
+            raise UsageError(
+                "holds scores of a sweep and no outcomes, which observed timings and slices need",
+                where=str(runs), fix="sweep again with --keep outcomes",
+            )  # fmt: skip
+        routers = list(dict.fromkeys(info.router for info in kept.runs))
+        return board_of_scores(Path(str(runs)), kept, slo=slo, baseline=_baseline(routers, baseline))
+    runs = open_runs(runs)
     truth = None if observed is None else Trace.open(observed)
     if not len(runs):
         raise UsageError("there are no runs to score")
@@ -81,21 +92,8 @@ def score(
         own = rent.get(info.cluster) if isinstance(rent, Mapping) else rent
         context = Context(slo=slo, instances=info.instances, rent=own)
         found_slices += slices_of(info, timings, context, slices)
-        scores.append(
-            RunScore(
-                run_id=info.run_id,
-                router=info.router,
-                rate_scale=info.rate_scale,
-                seed=info.seed,
-                metrics=run_metrics(timings, context),
-                steps=info.steps,
-                steps_outside_domain=info.steps_outside_domain,
-                fidelity=None if truth is None else fidelity(trace, truth),
-                intervals=run_intervals(timings, context),
-                saturation=saturation(timings),
-                imbalance=imbalance(timings, info.instances),
-            )
-        )
+        fit = None if truth is None else fidelity(trace, truth)
+        scores.append(score_run(info, timings, context, fit))
     unsteady = {(run.router, run.rate_scale) for run in scores if not run.steady}
     return Scoreboard(
         scores,
@@ -104,6 +102,32 @@ def score(
         runs.cluster,
         _baseline(list(dict.fromkeys(info.router for info in runs.infos)), baseline),
         found_slices,
+    )
+
+
+def score_run(
+    info: RunInfo, timings: Timings, context: Context, fit: dict[str, Any] | None = None
+) -> RunScore:
+    """Return the score of one run.
+
+    Args:
+        info: of the run.
+        timings: of its requests.
+        context: targets, instances and rent.
+        fit: errors against observed timings, where there are any.
+    """
+    return RunScore(
+        run_id=info.run_id,
+        router=info.router,
+        rate_scale=info.rate_scale,
+        seed=info.seed,
+        metrics=run_metrics(timings, context),
+        steps=info.steps,
+        steps_outside_domain=info.steps_outside_domain,
+        fidelity=fit,
+        intervals=run_intervals(timings, context),
+        saturation=saturation(timings),
+        imbalance=imbalance(timings, info.instances),
     )
 
 
@@ -125,6 +149,14 @@ def open_runs(runs: Runs | Trace | str | Path) -> Runs:
         run_id="observed", router="observed", rate_scale=1.0, seed=0, instances=instances
     )
     return Runs((info,), (runs,))
+
+
+def _scores_only(path: Path) -> Manifest | None:
+    """Return the manifest of a sweep that kept no outcomes; None for anything else."""
+    if not (path / MANIFEST).is_file():
+        return None
+    manifest = Manifest.read(path)
+    return None if manifest.has_outcomes else manifest
 
 
 def _baseline(routers: list[str], asked: str | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from workloadlab.simulation.extrapolation import warn_of_extrapolation
 from workloadlab.simulation.log_facts import warn_of_contradictions
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.recording import Recorder, recorder_for
-from workloadlab.simulation.runs import Played, lanes_of, runs_of
+from workloadlab.simulation.runs import Played, lanes_of, options_of, runs_of, told_apart
 from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def replay(
     trace, cluster = Trace.open(trace), Cluster.load(cluster)
     warn_of_contradictions(cluster.pools, trace)
     recorders = recorder_for(record)
-    policies = _unique(resolve_all(routers, load=load_predictor))
+    policies = told_apart(resolve_all(routers, load=load_predictor))
     lanes = lanes_of(policies, rate_scale, seeds)
     workload, simulated = workload_and_cluster(trace, cluster, policies, sessions)
     refuse_more_than(
@@ -115,27 +115,12 @@ def replay(
     ]
     outcomes = _outcomes(tasks, threads)
     played = [
-        Played(policy.name, scale, seed, scaled[scale], outcome, _options(policy), recorder)
+        Played(policy.name, scale, seed, scaled[scale], outcome, options_of(policy), recorder)
         for (policy, scale, seed), outcome, recorder in zip(lanes, outcomes, notes, strict=True)
     ]
     runs = runs_of(trace, cluster, played, sessions)
     warn_of_extrapolation(cluster.pools, runs)
     return runs
-
-
-def _options(policy: Router) -> dict[str, Any]:
-    index = None if policy.index is None else asdict(policy.index)
-    return {"params": list(policy.settings), "model": policy.model or None, "index": index}
-
-
-def _unique(policies: list[Router]) -> list[Router]:
-    """Add a number to a name that occurs again, so that runs can be told apart."""
-    seen: dict[str, int] = {}
-    named = []
-    for policy in policies:
-        seen[policy.name] = count = seen.get(policy.name, 0) + 1
-        named.append(policy if count == 1 else replace(policy, name=f"{policy.name}_{count}"))
-    return named
 
 
 def _outcomes(tasks: list[LaneTask], threads: int | None) -> list[Outcome]:

@@ -5,7 +5,8 @@ Whoever plays lanes, a router or an oracle, starts and ends here, so that their 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,12 +19,15 @@ from workloadlab.trace import COLUMNS, RunInfo, Runs
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import polars as pl
+
+    from workloadlab.routing import Router
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.outcome import Outcome
     from workloadlab.simulation.workload import Sessions, Workload
     from workloadlab.trace import Trace
 
-__all__ = ["Played", "lanes_of", "runs_of"]
+__all__ = ["Outcomes", "Played", "lanes_of", "options_of", "runs_of", "told_apart"]
 
 MOST_LANES = 100_000
 
@@ -78,21 +82,45 @@ def _as_given(workload: Workload, outcome: Outcome, cluster: Cluster) -> Workloa
     return replace(workload, output_tokens=given)
 
 
-def runs_of(trace: Trace, cluster: Cluster, played: Sequence[Played], sessions: Sessions) -> Runs:
-    """Lay the outcomes of lanes beside the trace.
+def told_apart(policies: Iterable[Router]) -> list[Router]:
+    """Add a number to a name that occurs again, so that runs can be told apart."""
+    seen: dict[str, int] = {}
+    named = []
+    for policy in policies:
+        seen[policy.name] = count = seen.get(policy.name, 0) + 1
+        named.append(policy if count == 1 else replace(policy, name=f"{policy.name}_{count}"))
+    return named
 
-    Args:
+
+def options_of(policy: Router) -> dict[str, Any]:
+    """Return what a router was replayed with, for the provenance."""
+    index = None if policy.index is None else asdict(policy.index)
+    return {"params": list(policy.settings), "model": policy.model or None, "index": index}
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Lays the outcomes of lanes beside a trace.
+
+    Attributes:
         trace: what was replayed.
         cluster: on what, as the user wrote it.
-        played: the lanes.
         sessions: how turns were released.
     """
-    base = trace.frame.select(
-        name for name in trace.columns if name in COLUMNS and name not in REPLAYED
-    ).collect()
-    names, infos, traces, records = cluster.instance_names, [], [], []
-    for lane in played:
-        records.append(lane.recorder.frames(cluster, lane.outcome))
+
+    trace: Trace
+    cluster: Cluster
+    sessions: Sessions
+
+    @cached_property
+    def base(self) -> pl.DataFrame:
+        """The trace's rows without what a replay replaces."""
+        kept = (name for name in self.trace.columns if name in COLUMNS and name not in REPLAYED)
+        return self.trace.frame.select(kept).collect()
+
+    def of(self, lane: Played) -> tuple[RunInfo, Trace]:
+        """Return the facts of a run, and its outcome trace."""
+        names = self.cluster.instance_names
         info = RunInfo(
             run_id=f"{lane.router}__x{lane.rate_scale!r}__s{lane.seed}",
             router=lane.router,
@@ -102,19 +130,35 @@ def runs_of(trace: Trace, cluster: Cluster, played: Sequence[Played], sessions: 
             steps=lane.outcome.steps,
             steps_outside_domain=lane.outcome.steps_outside,
         )
-        infos.append(info)
         options = {
             "router": lane.router,
             **lane.options,
             "rate_scale": lane.rate_scale,
             "seed": lane.seed,
-            "sessions": sessions,
-            "cluster": cluster.to_dict(),
+            "sessions": self.sessions,
+            "cluster": self.cluster.to_dict(),
         }
-        traces.append(
-            outcome_trace(
-                trace, base, _as_given(lane.workload, lane.outcome, cluster), lane.outcome,
-                run_id=info.run_id, names=names, options=options,
-            )
+        trace = outcome_trace(
+            self.trace, self.base, _as_given(lane.workload, lane.outcome, self.cluster),
+            lane.outcome, run_id=info.run_id, names=names, options=options,
         )  # fmt: skip
-    return Runs(tuple(infos), tuple(traces), cluster.to_dict(), tuple(records))
+        return info, trace
+
+
+def runs_of(trace: Trace, cluster: Cluster, played: Sequence[Played], sessions: Sessions) -> Runs:
+    """Lay the outcomes of lanes beside the trace.
+
+    Args:
+        trace: what was replayed.
+        cluster: on what, as the user wrote it.
+        played: the lanes.
+        sessions: how turns were released.
+    """
+    outcomes = Outcomes(trace, cluster, sessions)
+    laid = [outcomes.of(lane) for lane in played]
+    return Runs(
+        tuple(info for info, _ in laid),
+        tuple(outcome for _, outcome in laid),
+        cluster.to_dict(),
+        tuple(lane.recorder.frames(cluster, lane.outcome) for lane in played),
+    )

@@ -11,11 +11,20 @@ file, and `parts.py`, a folder of them that grows. `bounds.py` says which number
 from workloadlab.atomic import write_atomically
 from workloadlab.trace.bounds import MOST_S, check_numbers
 from workloadlab.trace.engine_facts import ENGINE_FACTS, engine_facts
-from workloadlab.trace.manifest import RunInfo, check_target
+from workloadlab.trace.manifest import (
+    MANIFEST,
+    Manifest,
+    RunFile,
+    RunInfo,
+    Share,
+    check_target,
+    unlisted,
+)
 from workloadlab.trace.parts import read_parts
 from workloadlab.trace.prefixes import session_prefixes
 from workloadlab.trace.runs import Runs
 from workloadlab.trace.schema import CAPABILITIES, COLUMNS, GIVEN, OUTCOMES, Flag
+from workloadlab.trace.store import trace_digest
 from workloadlab.trace.trace import AnyTrace, Provenance, Trace
 
 __all__ = [
@@ -23,18 +32,24 @@ __all__ = [
     "COLUMNS",
     "ENGINE_FACTS",
     "GIVEN",
+    "MANIFEST",
     "MOST_S",
     "OUTCOMES",
     "AnyTrace",
     "Flag",
+    "Manifest",
     "Provenance",
+    "RunFile",
     "RunInfo",
     "Runs",
+    "Share",
     "Trace",
     "check_numbers",
     "check_target",
     "engine_facts",
     "read_parts",
     "session_prefixes",
+    "trace_digest",
+    "unlisted",
     "write_atomically",
 ]

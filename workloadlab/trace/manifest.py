@@ -17,12 +17,12 @@ from workloadlab.errors import DataError, UsageError
 from workloadlab.json_files import read_object
 from workloadlab.shapes import ShapeError, build
 
-__all__ = ["MANIFEST", "Manifest", "RunFile", "RunInfo", "check_target", "unlisted"]
+__all__ = ["MANIFEST", "Manifest", "RunFile", "RunInfo", "Share", "check_target", "unlisted"]
 
 MANIFEST = "manifest.json"
 MANIFEST_VERSION = 2
 
-_RUN_FILE = re.compile(r"[\w.,+=@-]+\.[0-9a-f]{16}\.(trace|parquet)")
+_RUN_FILE = re.compile(r"[\w.,+=@-]+\.[0-9a-f]{16}\.(trace|parquet|json)")
 _OURS = re.compile(rf"{_RUN_FILE.pattern}|\..+\.[0-9a-f]{{8}}\.tmp|\.runs-.+")
 """What a replay that was killed may leave."""
 
@@ -63,10 +63,15 @@ class RunFile:
     def placed(cls, written: Path, stem: str, ending: str) -> RunFile:
         """Give a file that was just written the name of its content, in its own folder."""
         digest = file_digest(written)
-        plain = re.sub(r"[^\w.,+=@-]", "_", stem)
-        name = f"{plain}.{digest[:16]}.{ending}"
+        name = cls.named(stem, digest, ending)
         written.replace(written.with_name(name))
         return cls(name, digest)
+
+    @staticmethod
+    def named(stem: str, digest: str, ending: str) -> str:
+        """Return a file's name: what it is of, the beginning of a digest, and its kind."""
+        plain = re.sub(r"[^\w.,+=@-]", "_", stem)
+        return f"{plain}.{digest[:16]}.{ending}"
 
     def at(self, folder: Path) -> Path:
         """Return the file, checked.
@@ -86,22 +91,52 @@ class RunFile:
 
 
 @dataclass(frozen=True)
+class Share:
+    """The part of a sweep that a folder holds, where it does not hold all.
+
+    Attributes:
+        number, of: which shard, from 1, of how many.
+        sweep: digest of all its runs and what they are made of.
+        runs: the run_id of every run of the sweep, in order.
+    """
+
+    number: int
+    of: int
+    sweep: str
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What a folder of runs holds.
 
     Attributes:
         cluster: as plain data.
         runs: in order.
-        files: by run_id, its "trace" and what was recorded beside it.
+        files: by run_id, its "trace" and what was recorded beside it; of a sweep its "score".
+        share: of a sweep, where these are not all of its runs.
     """
 
     cluster: dict[str, Any] = field(default_factory=dict)
     runs: tuple[RunInfo, ...] = ()
     files: dict[str, dict[str, RunFile]] = field(default_factory=dict)
+    share: Share | None = None
+
+    @property
+    def is_sweep(self) -> bool:
+        """Whether a sweep wrote it."""
+        return bool(self.runs) and all("score" in each for each in self.files.values())
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether each run has its outcome trace."""
+        return all("trace" in each for each in self.files.values())
 
     def write(self, path: Path) -> None:
         """Write it as JSON with its digest."""
         facts = {"manifest_version": MANIFEST_VERSION, **asdict(self)}
+        if self.share is None:
+            del facts["share"]
         path.write_text(json.dumps(sealed(facts), indent=1) + "\n")
 
     @classmethod
@@ -143,9 +178,9 @@ class Manifest:
         if len(set(ids)) < len(ids) or len(set(names)) < len(names):
             problem = "names one run or one file twice"
         elif set(ids) != set(self.files) or not all(
-            "trace" in each for each in self.files.values()
+            {"trace", "score"} & set(each) for each in self.files.values()
         ):
-            problem = "does not list one trace for each run"
+            problem = "does not list one trace or score for each run"
         elif strange := [name for name in names if not _RUN_FILE.fullmatch(name)]:
             problem = f"lists {strange[0][:60]!r}, which is no file of a run in this folder"
         if problem:

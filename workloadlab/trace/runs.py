@@ -222,8 +222,7 @@ class Runs(Drawn):
         """Open a folder that `save` wrote; outcome traces are read lazily. Runs are returned as such.
 
         Raises:
-            UsageError: no such folder, or no manifest in it.
-            DataError: a manifest that is damaged, or lists files that are missing or damaged.
+    XX: a manifest that is damaged, or lists files that are missing or damaged.
         """
         import polars as pl
 
@@ -231,9 +230,16 @@ class Runs(Drawn):
             return folder
         folder = Path(folder)
         manifest = Manifest.read(folder)
+        if not manifest.has_outcomes:
+            raise UsageError(
+                "holds the scores of a sweep and no outcomes",
+                where=str(folder),
+                fix="score it, or sweep again with --keep outcomes",
+            )
         traces, records = [], []
         for info in manifest.runs:
             files = dict(manifest.files[info.run_id])
+            files.pop("score", None)
             traces.append(Trace.open(files.pop("trace").at(folder), verify=False))
             records.append({name: pl.read_parquet(f.at(folder)) for name, f in files.items()})
         return cls(manifest.runs, tuple(traces), manifest.cluster, tuple(records))

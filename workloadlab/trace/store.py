@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.atomic import write_atomically
-from workloadlab.digests import BLANK, FILE_DIGEST, check_file, fill_blank
+from workloadlab.digests import BLANK, FILE_DIGEST, check_file, file_digest, fill_blank
 from workloadlab.errors import DataError, UsageError
 from workloadlab.trace.schema import COLUMNS, REQUIRED, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FOOTER_KEY", "read_footer", "scan_trace", "write_trace"]
+__all__ = ["FOOTER_KEY", "read_footer", "scan_trace", "trace_digest", "write_trace"]
 
 FOOTER_KEY = "workloadlab"
 READ_ERRORS = (
@@ -98,3 +98,12 @@ def scan_trace(path: Path, *, verify: bool = True) -> tuple[pl.LazyFrame, dict[s
         if name in COLUMNS and dtype != COLUMNS[name]:
             raise DataError(f"column {name} is {dtype}, not {COLUMNS[name]}", where=str(path))
     return frame, footer
+
+
+def trace_digest(path: Path) -> str:
+    """Return the digest that a trace file bears, or that of a file that bears none.
+
+    Raises:
+        UsageError, DataError: as `read_footer`.
+    """
+    return str(read_footer(path).get(FILE_DIGEST) or file_digest(path))

@@ -1,8 +1,7 @@
-"""Where lanes run: threads of this process, because compiled lanes release the GIL."""
+"""Lanes run in threads of this process, because compiled lanes release the GIL."""
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from workloadlab.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["run_lanes", "watched", "workers"]
+__all__ = ["run_lanes", "watched", "watcher", "workers"]
 
 MOST_THREADS = 1024
 
@@ -20,13 +19,14 @@ _WATCHER: ContextVar[Callable[[int, int], None] | None] = ContextVar("watcher", 
 
 
 @contextmanager
-def watched(tell: Callable[[int, int], None]) -> Iterator[None]:
+def watched(tell: Callable[[int, int], None] | None) -> Iterator[None]:
     """Tell how many lanes have ended, and of how many, while a block runs them.
 
     Lanes that a lane runs are not told of.
 
     Args:
-        tell: called at each end with the lanes of one `run_lanes` that ended, and all of them.
+        tell: called at each end with the lanes of one `run_lanes` that ended, and all of them; None
+            tells nobody.
 
     Example:
         >>> told = []
@@ -46,12 +46,21 @@ def watched(tell: Callable[[int, int], None]) -> Iterator[None]:
 def workers(threads: int | None) -> int:
     """Return how many lanes run at a time: as many as given, or one per core this process may use.
 
+    Cores are counted by affinity and by the limit of a container.
+
     Raises:
         UsageError: no number of threads, or too many.
     """
+    from joblib import cpu_count
+
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise UsageError(f"threads = {threads!r}", fix=f"use 1 to {MOST_THREADS}")
-    return threads or len(os.sched_getaffinity(0))
+    return threads or int(cpu_count())
+
+
+def watcher() -> Callable[[int, int], None]:
+    """Return whom to tell how much has ended, and of how much; nobody outside of `watched`."""
+    return _WATCHER.get() or (lambda _done, _total: None)
 
 
 def run_lanes(
@@ -90,10 +99,7 @@ def run_lanes(
 
 def _unwatched(lane: Callable[..., Any]) -> Callable[..., Any]:
     def run(*args: Any) -> Any:
-        token = _WATCHER.set(None)
-        try:
+        with watched(None):
             return lane(*args)
-        finally:
-            _WATCHER.reset(token)
 
     return run

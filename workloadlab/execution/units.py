@@ -1,0 +1,104 @@
+"""What a worker does with a unit: looks whether it runs the driver's version, then works.
+
+A unit travels as bytes beside the driver's version, so that a worker of another version reads the version
+and not the unit. What the user can mend comes back as a value: no engine should try it again.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from workloadlab.errors import DataError, MachineError, UnsupportedError, UsageError
+from workloadlab.errors import WorkloadlabError as AnyError
+from workloadlab.installation import code_in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Work = Callable[[Any, int | None], Any]
+
+__all__ = ["Order", "Refusal", "obey", "order", "unpacked"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A unit on its way.
+
+    Attributes:
+        code: the driver's version, in words.
+        packed: the function and the unit, pickled.
+    """
+
+    code: str
+    packed: bytes
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An error that the user can mend, as a value.
+
+    Attributes:
+        kind: the name of its class.
+        what, where, fix: its words.
+    """
+
+    kind: str
+    what: str
+    where: str | None
+    fix: str | None
+
+
+_KINDS = {each.__name__: each for each in (DataError, MachineError, UnsupportedError, UsageError)}
+
+
+def order(work: Work, unit: Any) -> Order:
+    """Pack a unit for a worker.
+
+    Args:
+        work: called with the unit and the number of threads that it may use.
+        unit: what is worked on.
+    """
+    from joblib.externals import cloudpickle
+
+    return Order(code_in_words(), cloudpickle.dumps((work, unit)))
+
+
+def obey(given: Order, threads: int | None) -> Any:
+    """Do what an order says, on a worker; return its result, or a Refusal.
+
+    Args:
+        given: from `order`.
+        threads: that the unit may use here; None for one per core.
+    """
+    import pickle
+
+    host, ours = socket.gethostname(), code_in_words()
+    if given.code != ours:
+        return Refusal(
+            "MachineError",
+            f"a worker on {host} runs {ours}; this is {given.code}",
+            None,
+            "install the same versions on every worker",
+        )
+    work, unit = pickle.loads(given.packed)  # noqa: S301  from the driver, which may run anything
+    try:
+        return work(unit, threads)
+    except AnyError as error:
+        kind = type(error).__name__
+        return Refusal(
+            kind if kind in _KINDS else "UsageError", f"{error.what} (on worker {host})",
+            error.where, error.fix,
+        )  # fmt: skip
+
+
+def unpacked(result: Any) -> Any:
+    """Return a result as it is.
+
+    Raises:
+        WorkloadlabError: it is a Refusal.
+    """
+    if isinstance(result, Refusal):
+        raise _KINDS[result.kind](result.what, where=result.where, fix=result.fix)
+    return result
