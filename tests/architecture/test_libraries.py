@@ -26,7 +26,9 @@ AT_THE_TOP = {
 """Per library, the rooms or folders whose files import it as they are imported."""
 
 AT_A_CALL = {
+    "cloudpickle": {"execution"},
     "cma": {"learning"},
+    "distributed": {"execution"},
     "duckdb": {"sql"},
     "gymnasium": {"simulation"},
     "jinja2": {"reporting"},
@@ -35,6 +37,7 @@ AT_A_CALL = {
     "matplotlib": {"reporting"},
     "numba": {"routing"},
     "pyarrow": {"characterization", "ingestion"},
+    "ray": {"execution"},
     "rich": {"cli"},
     "scipy": {"calibration", "characterization", "latency", "reporting", "scoring"},
     "sklearn": {"latency", "learning"},

@@ -18,7 +18,7 @@ exchange ingestion latency routing scoring sql
 characterization
 simulation
 oracles
-calibration learning planning synthesis
+calibration learning planning sweeping synthesis
 reporting
 cli
 handbook
@@ -40,8 +40,8 @@ _version:
 jit:
 statistics:
 resources:
-execution: errors
-installation:
+execution: errors hints installation
+installation: _version
 tables:
 words: tables
 trace: _version atomic digests display errors hints json_files shapes
@@ -76,7 +76,7 @@ routing: display errors hints jit trace routing/families routing/learned
 routing/families: errors routing
 routing/learned: digests errors fields json_files trace routing
 
-scoring: display errors hints statistics tables trace words
+scoring: digests display errors hints json_files shapes statistics tables trace words
 
 characterization: digests display errors execution json_files shapes tables trace latency
     characterization/bounded characterization/statistics characterization/topics
@@ -109,6 +109,9 @@ planning: display errors json_files shapes execution tables toml_files trace wor
     latency/hardware
     routing scoring simulation
 
+sweeping: atomic digests errors execution hints installation jit shapes tables toml_files trace
+    words latency routing scoring simulation simulation/engine
+
 reporting: _version errors tables trace words latency scoring characterization
     planning reporting/capacity reporting/latency_model reporting/routers reporting/workload
 reporting/capacity: tables planning scoring reporting
@@ -131,7 +134,9 @@ handbook: trace exchange ingestion latency oracles routing scoring sql character
 cli: _version atomic digests errors execution hints installation jit resources sizes tables toml_files
     trace exchange
     ingestion latency latency/estimators latency/measurement routing routing/learned scoring sql
-    characterization simulation oracles calibration learning learning/lengths planning reporting words
+    characterization simulation oracles calibration learning learning/lengths planning sweeping
+    reporting words cli/terminal
+cli/terminal: atomic errors execution words
 __main__: cli
 """
 """Per folder, the folders that its files import from, beside itself: each of them, and no other."""

@@ -13,7 +13,7 @@ import pytest
 
 import workloadlab as wl
 from workloadlab.cli import main as door
-from workloadlab.cli.machine import machine_error
+from workloadlab.cli.terminal.machine import machine_error
 
 FULL = pl.exceptions.ComputeError("No space left on device (os error 28)")
 PANIC = pl.exceptions.PanicException("index out of bounds: the len is 3")

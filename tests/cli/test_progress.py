@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workloadlab.cli.progress import Lines
+from workloadlab.cli.terminal.progress import Lines
 from workloadlab.execution import run_lanes, watched
 
 

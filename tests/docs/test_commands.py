@@ -18,7 +18,7 @@ WITH_COMMANDS = sorted(page for page in PAGES if "```console" in page.read_text(
 MINUTES = {"calibrate", "measure", "train", "plan"}
 """Verbs that search or measure: their words are parsed, their work is tested elsewhere."""
 
-NEED_A_FILE = {"steps.parquet", "my.csv", "prod.trace", "router.json"}
+NEED_A_FILE = {"steps.parquet", "my.csv", "prod.trace", "router.json", "prod-1"}
 """Files that stand for the reader's own."""
 
 
@@ -80,6 +80,9 @@ def test_the_commands_of_a_page_run(page, folder, capsys):
     for block in blocks(text, "python"):
         if block.startswith("# my_router.py"):
             (folder / "my_router.py").write_text(block)
+    for block in blocks(text, "toml"):
+        if named := re.match(r"# (\w+\.toml)\n", block):
+            (folder / named[1]).write_text(block)
     for command in commands(text):
         run(command, capsys)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workloadlab.cli.completion import METRIC
-from workloadlab.cli.voice import say, working
+from workloadlab.cli.terminal.voice import say, working
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:

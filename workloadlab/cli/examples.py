@@ -20,7 +20,9 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "cluster": (f"workloadlab cluster chat.trace {LATENCY} > cluster.toml",),
     "replay": (
         f"workloadlab replay chat.trace {LATENCY} --router round_robin,least_requests -o runs",
+        "workloadlab replay prod.trace --sweep sweep.toml -o sweep",
     ),
+    "merge": ("workloadlab merge prod-1 prod-2 -o sweep",),
     "train": ("workloadlab train chat.trace --cluster cluster.toml -o router.json",),
     "score": (
         "workloadlab score runs --slo ttft=500ms,tpot=50ms",

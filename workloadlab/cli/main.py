@@ -10,9 +10,13 @@ import click
 
 from workloadlab._version import __version__
 from workloadlab.cli.examples import epilog
-from workloadlab.cli.machine import end_on_signals, machine_error, refuse_narrow_address_space
 from workloadlab.cli.sources import sparing_sources
-from workloadlab.cli.voice import log_more, quieten
+from workloadlab.cli.terminal.machine import (
+    end_on_signals,
+    machine_error,
+    refuse_narrow_address_space,
+)
+from workloadlab.cli.terminal.voice import log_more, quieten
 from workloadlab.digests import unverified
 from workloadlab.errors import WorkloadlabError
 from workloadlab.hints import did_you_mean
@@ -29,6 +33,7 @@ VERBS = {
     "calibrate": "request timings -> latency model of the engine that served them",
     "cluster": "trace -> the cluster that served it, for a replay",
     "replay": "trace x cluster x routers -> outcome traces",
+    "merge": "folders of the shards of a sweep -> one folder of runs",
     "train": "trace x cluster -> a router that beats the best heuristic, or its name",
     "score": "outcome traces -> scoreboard",
     "plan": "trace x cluster x targets -> how many instances, at what cost",

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from workloadlab.cli import sweep
 from workloadlab.cli.common import (
     by_option,
     json_option,
     memory_option,
     pairs_option,
     parse_slo,
-    print_json,
-    print_rows,
     say,
     say_warnings,
     slo_option,
@@ -24,12 +23,12 @@ from workloadlab.cli.common import (
     working,
 )
 from workloadlab.cli.completion import MODEL, ROUTER
+from workloadlab.cli.listings import print_routers, print_signals
 from workloadlab.errors import ContradictionWarning, ExtrapolationWarning, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workloadlab.oracles import Oracle
     from workloadlab.routing import Router
     from workloadlab.scoring import RunScore
     from workloadlab.simulation import Cluster
@@ -55,7 +54,11 @@ FROM_LOG = "from-log"
     help="Instead of a file: a catalogue name or model JSON. What is not given is what the engine "
     "ships with: workloadlab cluster --list-engines.",
 )
-@click.option("--engine", help="With --latency: vllm or vllm-VERSION; default the newest known.")
+@click.option(
+    "--engine",
+    help="With --latency: vllm or vllm-VERSION; default the newest known. With --sweep: who runs it, "
+    "local, dask or ray.",
+)
 @click.option("--instances", type=int, help="With --latency: how many instances; default 4.")
 @click.option("--kv-blocks", type=int, help="With --latency: per instance; default what fits.")
 @click.option("--max-num-seqs", type=int, help="With --latency; default as the engine ships.")
@@ -108,6 +111,7 @@ FROM_LOG = "from-log"
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the outcome traces.")
 @click.option("--add", is_flag=True, help="Join the runs that are in the folder already.")
 @click.option("--overwrite", is_flag=True, help="Replace the runs that are in the folder already.")
+@sweep.sweep_options
 @slo_option
 @by_option
 @pairs_option
@@ -133,19 +137,19 @@ def command(
     list_routers: bool,
     list_signals: bool,
     as_json: bool,
-    **options: str | float | None,
+    **options: Any,
 ) -> None:
     """Replay TRACE on a cluster through routers; write the outcomes, print scores and a verdict."""
-    if list_routers:
-        _list_routers(as_json)
-        return
-    if list_signals:
-        _list_signals(as_json)
+    given = dict(click.get_current_context().params)
+    if list_routers or list_signals:
+        (print_routers if list_routers else print_signals)(as_json)
         return
     if records and out is None:
         raise UsageError("--record without a place to write to", fix="name a folder with -o")
     if trace is None:
         raise UsageError("no trace to replay", fix="workloadlab replay TRACE --cluster FILE")
+    if sweep.ran(trace, given):
+        return
     from workloadlab.scoring import OUTSIDE_WORTH_A_WARNING, Measure, between, score
     from workloadlab.simulation.preparation import too_long
     from workloadlab.trace import Trace, check_target
@@ -157,7 +161,8 @@ def command(
     Measure.named(by)
     targets = parse_slo(slo_targets)
     opened = Trace.open(trace)
-    cluster = _cluster(cluster_file, opened, options)
+    own = {name: value for name, value in options.items() if name not in sweep.OPTIONS}
+    cluster = _cluster(cluster_file, opened, own)
     setting: dict[str, Any] = {
         "rate_scale": [_number(word) for word in split_words(scales)] or [1.0],
         "seeds": seeds,
@@ -289,32 +294,3 @@ def _cluster(
     if from_log:
         return Cluster.from_trace(trace, latency, **given)
     return Cluster.uniform(int(given.pop("instances", 4)), latency, **given)
-
-
-def _list_routers(as_json: bool) -> None:
-    from workloadlab.oracles.registry import ORACLES
-    from workloadlab.routing import SHELF
-
-    policies: list[Router | Oracle] = [*SHELF.values(), *(make() for make in ORACLES.values())]
-    shelf: list[dict[str, Any]] = [
-        {"name": r.name, "family": r.family, "needs": sorted(r.needs), "formula": r.formula,
-         "source": r.source}
-        for r in policies
-    ]  # fmt: skip
-    if as_json:
-        print_json({"schema_version": 1, "routers": shelf})
-        return
-    needs = {r["name"]: f" (needs {', '.join(r['needs'])})" if r["needs"] else "" for r in shelf}
-    print_rows((r["name"], f"{r['family']}: {r['formula']}{needs[r['name']]}") for r in shelf)
-
-
-def _list_signals(as_json: bool) -> None:
-    from workloadlab.routing import signals_table
-
-    signals = signals_table()
-    if as_json:
-        print_json({"schema_version": 1, "signals": signals})
-        return
-    for s in signals:
-        kind = ", ".join(filter(None, (s["kind"], s["unit"])))
-        print_rows([(f"{s['record']}.{s['name']}", f"{s['meaning']} ({kind})")], width=33)

@@ -98,15 +98,23 @@ def command(
     if not runs:
         raise UsageError("no runs to score", fix="workloadlab score FOLDER")
     from workloadlab.planning import load_prices, rent_of
-    from workloadlab.scoring import Gate, Measure, open_runs, request_errors, score
+    from workloadlab.scoring import (
+        Gate,
+        Measure,
+        keeps_only_scores,
+        open_runs,
+        request_errors,
+        score,
+    )
     from workloadlab.trace import Runs, Trace, write_atomically
 
     Measure.named(by)
     limits = [Gate.of(words) for words in gates]
-    several = {path.name: open_runs(path) for path in runs}
-    if len(several) < len(runs):
+    only_scores = len(runs) == 1 and keeps_only_scores(runs[0])
+    several = {} if only_scores else {path.name: open_runs(path) for path in runs}
+    if len(several) < len(runs) and not only_scores:
         raise UsageError("two folders have the same name", fix="rename one: it names the cluster")
-    opened = Runs.joined(several) if len(runs) > 1 else several[runs[0].name]
+    opened = Runs.joined(several) if len(runs) > 1 else several.get(runs[0].name)
     known = load_prices(prices)
     rents = {name: rent_of(each.cluster, known) for name, each in several.items()}
     truth = Trace.open(observed) if observed else None
@@ -116,7 +124,7 @@ def command(
             "a replay has not"
         )
     board = score(
-        opened,
+        runs[0] if opened is None else opened,
         slo=parse_slo(slo_targets),
         observed=truth,
         baseline=baseline,
@@ -124,13 +132,13 @@ def command(
         slices=[part.strip() for word in slices for part in word.split(",") if part.strip()],
     )
     if per_request:
-        if truth is None or len(opened) != 1:
+        if truth is None or opened is None or len(opened) != 1:
             raise UsageError("--per-request needs --observed and a folder with one run")
         errors = request_errors(opened.traces[0], truth)
         with write_atomically(per_request) as temporary:
             errors.write_parquet(temporary)
         say(f"errors of {len(errors):,} requests written to {per_request}")
-    if off_policy:
+    if off_policy and opened is not None:
         _say_off_policy(opened, truth)
     failures = [said for gate in limits for said in gate.failures(board)]
     click.echo(board.to_json() if as_json else board.text(by, all_pairs=all_pairs))

@@ -9,15 +9,15 @@ To add an engine, write its file and its row in `engines.py`.
 
 from workloadlab.execution.engines import ENGINES, Engine, engine_named
 from workloadlab.execution.shards import Shard
-from workloadlab.execution.threads import cores, run_lanes, watched, watcher
+from workloadlab.execution.threads import run_lanes, watched, watcher, workers
 
 __all__ = [
     "ENGINES",
     "Engine",
     "Shard",
-    "cores",
     "engine_named",
     "run_lanes",
     "watched",
     "watcher",
+    "workers",
 ]

@@ -1,4 +1,4 @@
-"""Units on the workers of a Dask cluster: futures of `distributed`, each retried when its worker dies."""
+"""Units on the workers of a Dask cluster: futures of `distributed`, run again when a worker dies."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import MachineError
-from workloadlab.execution.engines import PATIENCE_S, knock
-from workloadlab.execution.threads import cores
+from workloadlab.execution.engines import PATIENCE_S
+from workloadlab.execution.threads import workers
 from workloadlab.execution.units import Order, obey, order, unpacked
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class DaskEngine:
     @property
     def threads(self) -> int:
         """Threads of a unit: as asked, or as many as a worker's cores suggest."""
-        return self.asked or cores()
+        return self.asked or workers(None)
 
     @property
     def _workers(self) -> list[dict[str, Any]]:
@@ -62,7 +62,7 @@ class DaskEngine:
             for place, unit in enumerate(units)
         }
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=self.client.loop):
                 yield futures[future], unpacked(_result(future))
                 future.release()
         finally:
@@ -96,7 +96,7 @@ def _obey(given: Order, asked: int) -> Any:
     """Obey on a worker, whose units share its cores."""
     from distributed import get_worker
 
-    return obey(given, asked or max(1, cores() // get_worker().state.nthreads))
+    return obey(given, asked or max(1, workers(None) // get_worker().state.nthreads))
 
 
 @contextmanager
@@ -112,7 +112,6 @@ def connected(address: str, threads: int | None) -> Iterator[DaskEngine]:
     """
     from distributed import Client
 
-    knock("dask", address)
     try:
         client = Client(address, timeout=PATIENCE_S, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:

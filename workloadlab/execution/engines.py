@@ -5,19 +5,20 @@ from __future__ import annotations
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workloadlab.errors import MachineError, UsageError
-from workloadlab.execution.threads import MOST_THREADS, cores
+from workloadlab.execution.threads import workers
 from workloadlab.hints import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from workloadlab.execution.units import Work
 
-__all__ = ["ENGINES", "Engine", "Local", "engine_named", "knock"]
+__all__ = ["ENGINES", "PATIENCE_S", "Engine", "Local", "engine_named"]
 
 ENGINES = {"local": "this process", "dask": "distributed", "ray": "ray"}
 """Names of engines, with the library behind each."""
@@ -87,30 +88,37 @@ def engine_named(
     """
     if name not in ENGINES:
         raise UsageError(f"no engine is called {name!r}", fix=did_you_mean(name, ENGINES))
-    if threads is not None and not 1 <= threads <= MOST_THREADS:
-        raise UsageError(f"threads = {threads!r}", fix=f"use 1 to {MOST_THREADS}")
+    at_a_time = workers(threads)
     if name == "local":
         if address is not None:
             raise UsageError(
                 f"--address {address} without an engine", fix="add --engine dask or --engine ray"
             )
-        yield Local(threads or cores())
+        yield Local(at_a_time)
         return
     if not address:
         raise UsageError(f"--engine {name} needs the address of its cluster", fix="add --address")
-    made = import_module(f"workloadlab.execution.{name}_engine")
-    try:
-        import_module(ENGINES[name])
-    except ImportError:
+    if find_spec(ENGINES[name]) is None:
         raise UsageError(
             f"--engine {name} needs {ENGINES[name]}, which is not installed",
             fix=f"pip install 'workloadlab[{name}]'",
-        ) from None
-    with made.connected(address, threads) as engine:
+        )
+    _knock(name, address)
+    with _connect(name)(address, threads) as engine:
         yield engine
 
 
-def knock(name: str, address: str) -> None:
+def _connect(name: str) -> Callable[[str, int | None], AbstractContextManager[Engine]]:
+    if name == "dask":
+        from workloadlab.execution import dask_engine
+
+        return dask_engine.connected
+    from workloadlab.execution import ray_engine
+
+    return ray_engine.connected
+
+
+def _knock(name: str, address: str) -> None:
     """Look whether anybody listens at `scheme://host:port`.
 
     Args:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import MachineError, UsageError
-from workloadlab.execution.engines import knock
 from workloadlab.execution.units import obey, order, unpacked
 
 if TYPE_CHECKING:
@@ -93,7 +92,6 @@ def connected(address: str, threads: int | None) -> Iterator[RayEngine]:
     """
     import ray
 
-    knock("ray", address)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -1,7 +1,7 @@
 """What a worker does with a unit: looks whether it runs the driver's version, then works.
 
-A unit travels as bytes beside the driver's version, so that a worker of another version reads the version
-and not the unit. What the user can mend comes back as a value: no engine should try it again.
+A unit travels as bytes beside the driver's version, so that a worker of another version reads the
+version and not the unit. What the user can mend comes back as a value: no engine tries it again.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def order(work: Work, unit: Any) -> Order:
         work: called with the unit and the number of threads that it may use.
         unit: what is worked on.
     """
-    from joblib.externals import cloudpickle
+    import cloudpickle
 
     return Order(code_in_words(), cloudpickle.dumps((work, unit)))
 

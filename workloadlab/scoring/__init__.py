@@ -22,7 +22,7 @@ from workloadlab.scoring.off_policy import OffPolicy, off_policy
 from workloadlab.scoring.paired import PairedDifference
 from workloadlab.scoring.run_score import OUTSIDE_WORTH_A_WARNING, RunScore
 from workloadlab.scoring.saturation import Saturation, saturation
-from workloadlab.scoring.score import open_runs, score, score_run
+from workloadlab.scoring.score import keeps_only_scores, open_runs, score, score_run
 from workloadlab.scoring.scoreboard import BY, Scoreboard
 from workloadlab.scoring.service_level import SLO
 from workloadlab.scoring.slices import SLICES, Slice
@@ -53,6 +53,7 @@ __all__ = [
     "between",
     "fidelity",
     "imbalance",
+    "keeps_only_scores",
     "occupancy",
     "off_policy",
     "open_runs",

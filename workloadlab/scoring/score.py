@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from workloadlab.scoring.timings import Timings
     from workloadlab.trace import AnyTrace
 
-__all__ = ["open_runs", "score", "score_run"]
+__all__ = ["keeps_only_scores", "open_runs", "score", "score_run"]
 
 USUAL_BASELINE = "round_robin"
 
@@ -72,15 +72,16 @@ def score(
         (0.5, 0.5, 1.0)
     """
     slo = None if slo is None else SLO.of(slo)
-    kept = None if isinstance(runs, Runs | Trace) else _scores_only(Path(runs))
-    if kept is not None:
+    if not isinstance(runs, Runs | Trace) and keeps_only_scores(runs):
         if observed is not None or slices:
             raise UsageError(
                 "holds scores of a sweep and no outcomes, which observed timings and slices need",
-                where=str(runs), fix="sweep again with --keep outcomes",
-            )  # fmt: skip
+                where=str(runs),
+                fix="sweep again with --keep outcomes",
+            )
+        kept = Manifest.read(Path(runs))
         routers = list(dict.fromkeys(info.router for info in kept.runs))
-        return board_of_scores(Path(str(runs)), kept, slo=slo, baseline=_baseline(routers, baseline))
+        return board_of_scores(Path(runs), kept, slo=slo, baseline=_baseline(routers, baseline))
     runs = open_runs(runs)
     truth = None if observed is None else Trace.open(observed)
     if not len(runs):
@@ -131,6 +132,15 @@ def score_run(
     )
 
 
+def keeps_only_scores(folder: str | Path) -> bool:
+    """Say whether a folder is of a sweep that kept no outcomes.
+
+    Raises:
+        DataError: its manifest is damaged.
+    """
+    return (Path(folder) / MANIFEST).is_file() and not Manifest.read(Path(folder)).has_outcomes
+
+
 def open_runs(runs: Runs | Trace | str | Path) -> Runs:
     """Return runs as they are, opened from a folder, or made of one log with timings.
 
@@ -149,14 +159,6 @@ def open_runs(runs: Runs | Trace | str | Path) -> Runs:
         run_id="observed", router="observed", rate_scale=1.0, seed=0, instances=instances
     )
     return Runs((info,), (runs,))
-
-
-def _scores_only(path: Path) -> Manifest | None:
-    """Return the manifest of a sweep that kept no outcomes; None for anything else."""
-    if not (path / MANIFEST).is_file():
-        return None
-    manifest = Manifest.read(path)
-    return None if manifest.has_outcomes else manifest
 
 
 def _baseline(routers: list[str], asked: str | None) -> str:

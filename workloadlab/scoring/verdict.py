@@ -102,10 +102,13 @@ def _ranking(board: Scoreboard, scale: float, measure: Measure, steady: list[str
         yield f"The {noun} of {best} is {value}."
         return
     pairs = {router: board.compared(router, best, scale, measure) for router in rest}
+    superlative = "highest" if measure.metric.better == "higher" else "lowest"
+    if not any(pairs.values()):
+        yield f"The {superlative} {noun} is that of {best}, {value}; pairs are not compared here."
+        return
     equal = [r for r, pair in pairs.items() if pair and pair.equal]
     apart = [r for r, pair in pairs.items() if pair and pair.significant and not pair.equal]
     unclear = [r for r in rest if r not in equal and r not in apart]
-    superlative = "highest" if measure.metric.better == "higher" else "lowest"
     if len(equal) == len(rest):
         yield (
             f"No difference that matters: the {noun} of {listed([best, *equal])} is the same within "

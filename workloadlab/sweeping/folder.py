@@ -1,8 +1,8 @@
 """The folder of a sweep: a folder of runs whose files bear the digest of what they were made from.
 
 A cell's files are renamed into place one by one, and the manifest is written last. So whoever is killed
-leaves whole cells, and the next driver goes on behind them. The manifest stays locked meanwhile: a second
-driver is told.
+leaves whole cells, and the next driver goes on behind them. The manifest stays locked meanwhile: a
+second driver is told.
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ class SweepFolder:
         content = {"score": json.dumps(ended.score).encode()}
         if ended.trace is not None:
             content["trace"] = ended.trace
-        for kind in sorted(content, reverse=True):  # the trace first: a score says that all is there
+        for kind in sorted(
+            content, reverse=True
+        ):  # the trace first: a score says that all is there
             written = self.scratch / kind
             written.write_bytes(content[kind])
             self.listed[names[kind]] = file_digest(written)

@@ -82,8 +82,12 @@ def cell_key(
     """Return the digest of all that the score and the outcome of a run are made from.
 
     Args:
-        trace, cluster, router: their digests.
-        rate_scale, seed, sessions: of the run.
+        trace: its digest.
+        cluster: its digest.
+        router: its digest.
+        rate_scale: of the run.
+        seed: of the run.
+        sessions: of the run.
         slo: targets of its score.
     """
     return key_of([code_in_words(), trace, cluster, router, rate_scale, seed, sessions, slo])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.atomic import scratch_folder
@@ -21,6 +20,7 @@ from workloadlab.trace import RunInfo, Trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from workloadlab.routing import Router
     from workloadlab.scoring import SLO
@@ -151,9 +151,7 @@ def _played(
 ) -> Ended:
     """Replay, score, and write down one cell."""
     outcome = replay_lane(workload, cluster, policy, cell.seed)
-    lane = Played(
-        cell.router, cell.rate_scale, cell.seed, workload, outcome, options_of(policy)
-    )
+    lane = Played(cell.router, cell.rate_scale, cell.seed, workload, outcome, options_of(policy))
     info, trace = outcomes.of(lane)
     router = f"{cell.cluster}: {cell.router}" if unit.cluster_name else cell.router
     info = replace(info, run_id=cell.run_id, router=router, cluster=unit.cluster_name)

@@ -19,7 +19,7 @@ from workloadlab.sweeping.playing import play, units_of
 from workloadlab.trace import Share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from workloadlab.scoring import SLO, RunScore
     from workloadlab.sweeping.folder import SweepFolder
@@ -148,7 +148,13 @@ def run_sweep(
 
     Args:
         grid: what is asked.
-        out, keep, overwrite, shard, engine, address, threads: as for `sweep`.
+        out: as for `sweep`.
+        keep: as for `sweep`.
+        overwrite: as for `sweep`.
+        shard: as for `sweep`.
+        engine: as for `sweep`.
+        address: as for `sweep`.
+        threads: as for `sweep`.
         show: called with what has come out so far, whenever a unit has ended.
 
     Raises:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from workloadlab.errors import DataError, UsageError
+from workloadlab.errors import DataError
 from workloadlab.hints import did_you_mean
 from workloadlab.shapes import ShapeError, build
+from workloadlab.toml_files import read_table
 
 __all__ = ["SweepFile", "read_sweep"]
 
@@ -36,9 +36,9 @@ class SweepFile:
     routers: tuple[str, ...] = ("round_robin", "least_requests")
     rate_scales: tuple[float, ...] = (1.0,)
     seeds: int = 1
-    sessions: str = "open"
+    sessions: Literal["open", "closed", "clients"] = "open"
     slo: str = ""
-    keep: str = "metrics"
+    keep: Literal["metrics", "outcomes"] = "metrics"
 
 
 def read_sweep(path: str | Path) -> SweepFile:
@@ -49,22 +49,17 @@ def read_sweep(path: str | Path) -> SweepFile:
         DataError: not TOML, an unknown key, or a value of another type; names it.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UsageError("no such sweep file", where=str(path), fix="check the path")
-    try:
-        facts = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"is not TOML: {error}", where=str(path)) from error
+    facts = read_table(path, "sweep file")
     known = [key.name for key in fields(SweepFile)]
     for key in facts:
         if key not in known:
-            raise DataError(
-                f"unknown key {key!r}", where=str(path), fix=did_you_mean(key, known)
-            )
+            raise DataError(f"unknown key {key!r}", where=str(path), fix=did_you_mean(key, known))
     try:
         found: SweepFile = build(SweepFile, {k: _several(k, v) for k, v in facts.items()})
     except ShapeError as error:
-        raise DataError(str(error), where=str(path), fix=f"write, for example, {EXAMPLE}") from error
+        raise DataError(
+            str(error), where=str(path), fix=f"write, for example, {EXAMPLE}"
+        ) from error
     return SweepFile(
         **vars(found)
         | {

@@ -222,7 +222,8 @@ class Runs(Drawn):
         """Open a folder that `save` wrote; outcome traces are read lazily. Runs are returned as such.
 
         Raises:
-    XX: a manifest that is damaged, or lists files that are missing or damaged.
+            UsageError: no such folder, no manifest in it, or scores only.
+            DataError: a manifest that is damaged, or lists files that are missing or damaged.
         """
         import polars as pl
 

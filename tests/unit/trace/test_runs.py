@@ -186,7 +186,7 @@ def _not_a_seed(facts):
     [
         (_escape, "which is no file of a run in this folder"),
         (_twice, "names one run or one file twice"),
-        (_no_trace, "does not list one trace for each run"),
+        (_no_trace, "does not list one trace or score for each run"),
         (_not_a_seed, r"runs\[0\].seed is '0', not a whole number"),
         (lambda facts: facts.update(manifest_version=1), "has manifest version 1"),
         (lambda facts: facts.pop("sha256"), None),

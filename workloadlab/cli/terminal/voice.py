@@ -58,7 +58,7 @@ def working(doing: str) -> Iterator[None]:
     if _is(_QUIET):
         yield
     else:
-        from workloadlab.cli.progress import Lines, Spinner
+        from workloadlab.cli.terminal.progress import Lines, Spinner
         from workloadlab.execution import watched
 
         with (Spinner if sys.stderr.isatty() else Lines)(doing) as shown, watched(shown.tell):

@@ -1,0 +1,80 @@
+"""`replay --sweep` and `merge`: a table, a folder, and sentences for what makes no sense."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.sweeps import files_of, short_trace
+
+CLUSTER = '[[pool]]\nlatency = "h100-llama-3.1-8b"\n'
+SWEEP = """
+clusters = "few.toml"
+instances = [1, 2]
+routers = ["round_robin", "random"]
+rate_scales = [1, 4]
+seeds = 2
+slo = "ttft=1"
+"""
+WORDS = ("replay", "short.trace", "--sweep", "sweep.toml")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    short_trace(tmp_path)
+    (tmp_path / "few.toml").write_text(CLUSTER)
+    (tmp_path / "sweep.toml").write_text(SWEEP)
+    return tmp_path
+
+
+def test_a_sweep_says_what_it_left_out_replayed_and_found(run, folder):
+    code, out, err = run(*WORDS, "-o", "out")
+    assert code == 0
+    assert "4 runs left out" in err
+    assert "12 runs in out: 12 replayed now, 0 there already" in err
+    assert "Best routers, by mean TTFT" in out
+    code, out, err = run(*WORDS, "-o", "out", "--json")
+    assert "0 replayed now, 12 there already" in err
+    facts = json.loads(out)
+    assert facts["replayed"] == 0
+    assert {row["cluster"] for row in facts["runs"]} == {"few-1", "few-2"}
+    _, out, _ = run("score", "out")
+    assert "few-2: random" in out
+
+
+def test_shards_merge(run, folder):
+    run(*WORDS, "-o", "out")
+    for number in (1, 2):
+        run(*WORDS, "-o", f"part{number}", "--shard", f"{number}/2")
+    code, _, err = run("merge", "part2", "-o", "merged")
+    assert code == 2
+    assert "of 2 shards are missing: 1" in err
+    assert run("merge", "part1", "part2", "-o", "merged")[0] == 0
+    assert files_of(folder / "merged") == files_of(folder / "out")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("", "no folder to write to"),
+        ("-o out --router random", "--router and --sweep exclude each other"),
+        ("-o out --cluster few.toml", "--cluster and --sweep exclude each other"),
+        ("-o out --shard 3", "--shard '3' is not a shard"),
+        ("-o out --engine vllm", "no engine is called 'vllm'"),
+        ("-o out --engine dask", "--engine dask needs the address"),
+        ("-o out --address a:1", "--address a:1 without an engine"),
+        ("-o out --by speed", "no metric is called 'speed'"),
+    ],
+    ids=["folder", "router", "cluster", "shard", "engine", "address", "alone", "measure"],
+)
+def test_options_that_make_no_sense_are_refused(run, folder, more, said):
+    code, _, err = run(*WORDS, *more.split())
+    assert code == 2
+    assert said in err
+    assert not list(folder.glob("out/*.json"))
+
+
+def test_options_of_a_sweep_need_one(run, folder):
+    code, _, err = run("replay", "short.trace", "--cluster", "few.toml", "--keep", "outcomes")
+    assert code == 2
+    assert "--keep without --sweep" in err

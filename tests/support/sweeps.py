@@ -1,0 +1,50 @@
+"""Small sweeps: a short trace, two routers, one of which draws, and what a folder of them holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from support.clusters import uniform_cluster
+from support.traces import requests_every
+from workloadlab.sweeping import Grid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workloadlab.trace import Trace
+
+__all__ = ["files_of", "short_trace", "small_grid", "swept_options"]
+
+REQUESTS = 120
+
+
+def short_trace(folder: Path) -> Path:
+    """Write a trace of some requests and return its path."""
+    path = folder / "short.trace"
+    if not path.exists():
+        trace: Trace = requests_every(0.05, REQUESTS, input_tokens=20, output_tokens=8)
+        trace.save(path)
+    return path
+
+
+def swept_options(**more: Any) -> dict[str, Any]:
+    """Return the axes of a small sweep: two sizes, two routers, two rates, two seeds."""
+    return {
+        "clusters": {"small": uniform_cluster(2, constant_s=0.02, max_num_seqs=4)},
+        "instances": [2, 3],
+        "routers": ["round_robin", "random"],
+        "rate_scale": [1.0, 2.0],
+        "seeds": 2,
+        "slo": "ttft=0.1",
+        **more,
+    }
+
+
+def small_grid(folder: Path, **more: Any) -> Grid:
+    """Return the grid of a small sweep: 12 runs, since round_robin draws nothing."""
+    return Grid.of(short_trace(folder), **swept_options(**more))
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Return every file of a folder."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
