@@ -29,7 +29,7 @@ class Shard:
         >>> Shard.parse("3/40")
         Shard(number=3, of=40)
         >>> [sorted(Shard(k, 2).share(["a", "b", "c"])) for k in (1, 2)]
-        [['b', 'c'], ['a']]
+        [['a', 'c'], ['b']]
     """
 
     number: int
