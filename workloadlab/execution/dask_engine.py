@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import MachineError
-from workloadlab.execution.engines import PATIENCE_S
 from workloadlab.execution.threads import workers
-from workloadlab.execution.units import Order, obey, order, unpacked
+from workloadlab.execution.units import PATIENCE_S, Order, obey, order, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from workloadlab.errors import MachineError, UsageError
 from workloadlab.execution.threads import workers
+from workloadlab.execution.units import PATIENCE_S
 from workloadlab.hints import did_you_mean
 
 if TYPE_CHECKING:
@@ -18,13 +19,10 @@ if TYPE_CHECKING:
 
     from workloadlab.execution.units import Work
 
-__all__ = ["ENGINES", "PATIENCE_S", "Engine", "Local", "engine_named"]
+__all__ = ["ENGINES", "Engine", "Local", "engine_named"]
 
 ENGINES = {"local": "this process", "dask": "distributed", "ray": "ray"}
 """Names of engines, with the library behind each."""
-
-PATIENCE_S = 8.0
-"""How long an address is waited for."""
 
 
 class Engine(Protocol):

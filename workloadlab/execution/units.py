@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
     Work = Callable[[Any, int | None], Any]
 
-__all__ = ["Order", "Refusal", "obey", "order", "unpacked"]
+__all__ = ["PATIENCE_S", "Order", "Refusal", "obey", "order", "unpacked"]
+
+
+PATIENCE_S = 8.0
+"""How long the address of a cluster is waited for."""
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,18 @@ from workloadlab.scoring.fidelity import fidelity, request_errors
 from workloadlab.scoring.gate import Gate
 from workloadlab.scoring.imbalance import Imbalance, imbalance
 from workloadlab.scoring.intervals import Interval
-from workloadlab.scoring.kept import KeptScore, plain_score
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.metric import LatencySummary, Metric, Rent
 from workloadlab.scoring.metrics import METRICS
 from workloadlab.scoring.occupancy import Occupancy, occupancy
 from workloadlab.scoring.off_policy import OffPolicy, off_policy
 from workloadlab.scoring.paired import PairedDifference
-from workloadlab.scoring.run_score import OUTSIDE_WORTH_A_WARNING, RunScore
+from workloadlab.scoring.run_score import (
+    OUTSIDE_WORTH_A_WARNING,
+    KeptScore,
+    RunScore,
+    plain_score,
+)
 from workloadlab.scoring.saturation import Saturation, saturation
 from workloadlab.scoring.score import keeps_only_scores, open_runs, score, score_run
 from workloadlab.scoring.scoreboard import BY, Scoreboard

@@ -1,16 +1,28 @@
-"""The score of one run."""
+"""The score of one run, and the file that a sweep keeps of it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from workloadlab.digests import check_object, sealed
+from workloadlab.errors import DataError
+from workloadlab.json_files import read_object
 from workloadlab.scoring.imbalance import Imbalance  # noqa: TC001  a kept score is read by its types
 from workloadlab.scoring.intervals import Interval  # noqa: TC001
 from workloadlab.scoring.metric import LatencySummary, Value
 from workloadlab.scoring.saturation import Saturation  # noqa: TC001
+from workloadlab.shapes import ShapeError, build
+from workloadlab.trace import RunInfo  # noqa: TC001
 
-__all__ = ["OUTSIDE_WORTH_A_WARNING", "RunScore"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workloadlab.scoring.service_level import SLO
+
+__all__ = ["OUTSIDE_WORTH_A_WARNING", "KeptScore", "RunScore", "plain_score"]
+
+AGAIN = "sweep again"
 
 OUTSIDE_WORTH_A_WARNING = 0.01
 """A share of steps outside the domain above this makes the run's times an extrapolation."""
@@ -119,3 +131,52 @@ class RunScore:
             for latency, parts in nested.items():
                 found |= {f"{latency}_{part}": number for part, number in (parts or {}).items()}
         return found
+
+
+def plain_score(info: RunInfo, score: RunScore, slo: SLO | None) -> dict[str, Any]:
+    """Return a score as plain JSON data with its digest.
+
+    Args:
+        info: what a manifest says of the run.
+        score: of the run.
+        slo: the targets that it was scored with.
+    """
+    facts = {"info": asdict(info), "slo": slo.to_dict() if slo else {}, "score": asdict(score)}
+    return sealed(facts)
+
+
+@dataclass(frozen=True)
+class KeptScore:
+    """A score that was kept.
+
+    Attributes:
+        info: what a manifest says of the run.
+        slo: targets that it was scored with.
+        score: the score.
+    """
+
+    info: RunInfo
+    slo: dict[str, float]
+    score: RunScore
+
+    @classmethod
+    def of(cls, facts: dict[str, Any], where: str) -> KeptScore:
+        """Return what `plain_score` made plain.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        try:
+            kept: KeptScore = build(cls, check_object(facts, where))
+        except ShapeError as error:
+            raise DataError(f"is damaged: {error}", where=where, fix=AGAIN) from error
+        return kept
+
+    @classmethod
+    def read(cls, path: Path) -> KeptScore:
+        """Return what a file keeps.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        return cls.of(read_object(path, fix=AGAIN), str(path))

@@ -10,15 +10,14 @@ from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.scoring.fidelity import fidelity
 from workloadlab.scoring.imbalance import imbalance
-from workloadlab.scoring.kept import board_of_scores
 from workloadlab.scoring.measure import run_intervals
 from workloadlab.scoring.metric import Context
 from workloadlab.scoring.metrics import run_metrics
 from workloadlab.scoring.paired import paired_differences
-from workloadlab.scoring.run_score import RunScore
+from workloadlab.scoring.run_score import KeptScore, RunScore
 from workloadlab.scoring.saturation import saturation
 from workloadlab.scoring.scoreboard import Scoreboard
-from workloadlab.scoring.service_level import SLO
+from workloadlab.scoring.service_level import SLO, targets_words
 from workloadlab.scoring.slices import slices_of
 from workloadlab.scoring.timings import read_timings
 from workloadlab.trace import MANIFEST, Manifest, RunInfo, Runs, Trace, read_parts
@@ -81,7 +80,7 @@ def score(
             )
         kept = Manifest.read(Path(runs))
         routers = list(dict.fromkeys(info.router for info in kept.runs))
-        return board_of_scores(Path(runs), kept, slo=slo, baseline=_baseline(routers, baseline))
+        return _board_of_scores(Path(runs), kept, slo=slo, baseline=_baseline(routers, baseline))
     runs = open_runs(runs)
     truth = None if observed is None else Trace.open(observed)
     if not len(runs):
@@ -159,6 +158,34 @@ def open_runs(runs: Runs | Trace | str | Path) -> Runs:
         run_id="observed", router="observed", rate_scale=1.0, seed=0, instances=instances
     )
     return Runs((info,), (runs,))
+
+
+def _board_of_scores(
+    folder: Path, manifest: Manifest, *, slo: SLO | None, baseline: str
+) -> Scoreboard:
+    """Return the board of a sweep that kept its scores; without outcomes it compares no pairs.
+
+    Args:
+        folder: of the sweep.
+        manifest: of the folder.
+        slo: targets, if any are asked for: those of the sweep.
+        baseline: the router that the others are compared with.
+
+    Raises:
+        UsageError: other targets than the sweep's, or no such baseline.
+        DataError: a score is missing or damaged.
+    """
+    files = [manifest.files[info.run_id]["score"].at(folder) for info in manifest.runs]
+    read = [KeptScore.read(file) for file in files]
+    targets = read[0].slo
+    if slo is not None and slo.to_dict() != targets:
+        raise UsageError(
+            f"these scores were made with {targets_words(targets) or 'no targets'}, and their "
+            "outcomes were not kept",
+            where=str(folder),
+            fix="sweep again with these targets, or with --keep outcomes",
+        )
+    return Scoreboard([kept.score for kept in read], [], targets, manifest.cluster, baseline, [])
 
 
 def _baseline(routers: list[str], asked: str | None) -> str:
