@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLOORS = """
-display errors hints fields atomic digests json_files toml_files tables words _version installation execution
-jit resources shapes sizes statistics
+display errors hints fields atomic digests json_files tables words _version installation execution
+jit resources shapes sizes statistics toml_files
 trace
 exchange ingestion latency routing scoring sql
 characterization
