@@ -81,14 +81,17 @@ def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
 
     parent = parent or Path(gettempdir())
     for left in parent.glob(f"{_plain(prefix)}*"):
-        mine = left.is_dir() and not left.is_symlink() and left.stat().st_uid == os.getuid()
-        if mine and (left / OWNER).is_file() and not _owned(left / OWNER):
-            shutil.rmtree(left, ignore_errors=True)
+        with suppress(FileNotFoundError):  # its owner removes it meanwhile
+            mine = left.is_dir() and not left.is_symlink() and left.stat().st_uid == os.getuid()
+            if mine and (left / OWNER).is_file() and not _owned(left / OWNER):
+                shutil.rmtree(left, ignore_errors=True)
     folder = Path(mkdtemp(prefix=prefix, dir=parent))
     _live[folder] = os.getpid()
-    held = os.open(folder / OWNER, os.O_RDWR | os.O_CREAT, 0o600)
+    unlocked = folder / f"{OWNER}.new"
+    held = os.open(unlocked, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _lock(held)
+        unlocked.rename(folder / OWNER)  # only now does it have an owner that could be dead
         yield folder
     finally:
         _live.pop(folder, None)

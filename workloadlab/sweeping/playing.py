@@ -139,31 +139,39 @@ def play(unit: Unit, threads: int | None) -> list[Ended]:
     outcomes = Outcomes(trace, unit.cluster, unit.sessions)
     _ = outcomes.base  # read once, before the threads ask for it
 
-    def one(cell: Cell) -> Ended:
-        policy, requests = policies[cell.router], scaled[cell.rate_scale]
-        return _played(unit, cell, policy, requests, simulated, outcomes)
+    with scratch_folder("workloadlab-unit-") as scratch:
 
-    return run_lanes(one, ((cell,) for cell in unit.cells), threads=threads)
+        def one(cell: Cell) -> Ended:
+            policy, requests = policies[cell.router], scaled[cell.rate_scale]
+            raw = scratch / cell.key if unit.outcomes else None
+            return _played(unit, cell, policy, requests, simulated, outcomes, raw)
+
+        return run_lanes(one, ((cell,) for cell in unit.cells), threads=threads)
 
 
 def _played(
-    unit: Unit, cell: Cell, policy: Router, workload: Workload, cluster: Cluster, outcomes: Outcomes
+    unit: Unit,
+    cell: Cell,
+    policy: Router,
+    workload: Workload,
+    cluster: Cluster,
+    outcomes: Outcomes,
+    raw: Path | None,
 ) -> Ended:
-    """Replay, score, and write down one cell."""
+    """Replay and score one cell; write its outcome trace down at `raw`, if it is wanted."""
     outcome = replay_lane(workload, cluster, policy, cell.seed)
     lane = Played(cell.router, cell.rate_scale, cell.seed, workload, outcome, options_of(policy))
     info, trace = outcomes.of(lane)
     router = f"{cell.cluster}: {cell.router}" if unit.cluster_name else cell.router
     info = replace(info, run_id=cell.run_id, router=router, cluster=unit.cluster_name)
     context = Context(slo=unit.slo, instances=info.instances)
+    content = None
+    if raw:
+        trace.write(raw)
+        content = raw.read_bytes()
+        raw.unlink()
     score = plain_score(info, score_run(info, read_timings(trace), context), unit.slo)
-    return Ended(cell, info, score, _bytes_of(trace) if unit.outcomes else None)
-
-
-def _bytes_of(trace: Trace) -> bytes:
-    with scratch_folder("workloadlab-unit-") as scratch:
-        trace.write(scratch / "trace")
-        return (scratch / "trace").read_bytes()
+    return Ended(cell, info, score, content)
 
 
 _opened: dict[str, Trace] = {}
