@@ -9,7 +9,7 @@ CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz check format docs notebooks bench accuracy paper release-check clean kill mutants bombs
+.PHONY: help demo test fuzz check format docs notebooks bench accuracy paper learning release-check clean kill mutants bombs
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ accuracy: $(DEV)  ## replay the real runs in reach and write docs/accuracy.md
 
 paper: $(DEV)  ## simulate the founding paper's study and write docs/paper.md
 	@$(BIN)/python tests/bench/paper_table.py
+
+learning: $(DEV)  ## train routers in every setting and write docs/learning.md; goes on where it stopped
+	@PYTHONPATH=tests $(BIN)/python tests/bench/learning_table.py
 
 release-check: $(DEV)  ## build wheel and sdist, install each alone, run the demo offline
 	@$(BIN)/python tests/packaging/release_check.py

@@ -12,8 +12,8 @@ from workloadlab.latency import LatencyModel, RequestModel
 from workloadlab.routing import INSTANCE, REQUEST, SHELF, empty_memory, router
 from workloadlab.routing.families.model_predictions import SIGNALS
 from workloadlab.routing.learned.artefact import LearnedRouter
+from workloadlab.routing.learned.features import FEATURES
 from workloadlab.routing.learned.terms import TERMS
-from workloadlab.routing.learned.trees import FEATURES
 from workloadlab.simulation import Cluster
 from workloadlab.simulation.engine.arrays import queues, slots
 from workloadlab.simulation.engine.lane import run_lane

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from workloadlab.routing.learned.terms import TERMS
 
-__all__ = ["RULED", "costs_of", "walked"]
+__all__ = ["RULED", "costs_of", "valued", "walked"]
 
 RULED = {
     "step_s": 0.01, "prefill_token_s": 6e-5, "decode_seq_s": 1e-5, "decode_context_s": 8e-8,
@@ -52,3 +53,18 @@ def walked(body: dict[str, Any], features: dict[str, float]) -> float:
             node = 2 * node + (1 if value <= body["threshold"][at] else 2)
         total += body["leaf"][tree * leaves + node - inner]
     return total
+
+
+def valued(body: dict[str, Any], features: dict[str, float]) -> list[float]:
+    """Return the outputs of a network, one weight after the other."""
+    values = [
+        math.log1p(features[name] / unit)
+        for name, unit in zip(body["features"], body["units"], strict=True)
+    ]
+    weights = iter(body["weights"])
+    for number, cells in enumerate((*body["hidden"], 2)):
+        sums = [
+            sum(next(weights) * value for value in values) + next(weights) for _ in range(cells)
+        ]
+        values = sums if number == 2 else [max(0.0, one) for one in sums]
+    return values

@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     help="output-length: predict lengths, from what the trace records beside them; needs no cluster.",
 )
 @click.option(
-    "--method", default="es", show_default=True, metavar="NAME", help="es, imitation or auto."
+    "--method",
+    default="es",
+    show_default=True,
+    metavar="NAME",
+    help="es, imitation, auto or workload_guided.",
 )
 @click.option(
     "--objective",

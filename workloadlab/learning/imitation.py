@@ -19,8 +19,8 @@ from workloadlab.oracles.hindsight import plan_of
 from workloadlab.oracles.labels import labels_of
 from workloadlab.routing import empty_memory, resolve
 from workloadlab.routing.learned.artefact import LearnedRouter
+from workloadlab.routing.learned.features import FEATURES
 from workloadlab.routing.learned.terms import TERMS
-from workloadlab.routing.learned.trees import FEATURES
 from workloadlab.routing.memory import CELLS
 
 if TYPE_CHECKING:

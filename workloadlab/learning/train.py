@@ -16,6 +16,7 @@ from workloadlab.learning.auto import auto
 from workloadlab.learning.card import card_of
 from workloadlab.learning.es import evolve
 from workloadlab.learning.found import RunFolder
+from workloadlab.learning.guided import learn_by_reward
 from workloadlab.learning.imitation import imitate
 from workloadlab.learning.importance import importance_of
 from workloadlab.learning.problem import LOADS, silent, stated
@@ -41,6 +42,7 @@ METHODS: dict[str, Method] = {
     "es": partial(best_of_seeds, evolve),
     "imitation": partial(best_of_seeds, imitate),
     "auto": auto,
+    "workload_guided": partial(best_of_seeds, learn_by_reward),
 }
 """What trains on a problem, by name."""
 
@@ -72,7 +74,7 @@ def train(
         cluster: what to route to; at least two instances.
         method: "es"; "imitation", boosted trees on what each choice would have cost; "auto", by band of
             load the best heuristic, or what "es" finds if every seed of it is better there without a
-            longer tail.
+            longer tail; "workload_guided", the founding paper's reinforcement learning.
         objective: "balanced" over mean and p99 of TTFT and e2e, "e2e", "ttft", or "goodput".
         loads: arrival rates over saturation.
         seeds: number of searches; the best by the selection block counts.

@@ -2,7 +2,8 @@
 
 Start with `oracle.py`, what an oracle is; then `lookahead.py` and `rollout.py`, which try each
 choice and play on: `look_ahead.py` and its loops in `look_ahead_kernel.py` do so on forks of a
-lane, which `fork_kernel.py` copies. `labels.py` writes down what each choice would have cost.
+lane, which `fork_kernel.py` copies. `labels.py` writes down what each choice would have cost, and
+`externality.py` how much of that others pay.
 `hindsight.py` improves the assignment of a whole trace, `exhaustive.py` tries every one of a small
 trace. `replay.py` makes runs of them that stand beside those of routers. To add an oracle, write
 its file and its row in `registry.py`.

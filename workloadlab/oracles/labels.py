@@ -59,12 +59,15 @@ class Labels:
         costs: (decisions, instances + 1), in weighted seconds; NaN where the request cannot go. The
             last column is that of waiting in the router's queue, which the router of the trials ends.
         chosen: (decisions,) what the router that was followed chose; -1 to wait.
+        inflicted: (decisions, instances), how much of the cost is what others pay because the request is
+            there: theirs, less theirs in a trial without it. No rows if nobody asked.
     """
 
     requests: Array
     instances: Array
     costs: Array
     chosen: Array
+    inflicted: Array
 
     def __len__(self) -> int:
         return len(self.requests)
@@ -139,6 +142,7 @@ def labels_of(
     share: float,
     weights: CostWeights | None = None,
     seed: int = 0,
+    inflicted: bool = False,
 ) -> Labels:
     """Return the labels of a workload; `base` may be a plan, an instance for each request."""
     from workloadlab.oracles.forked import forked_lane
@@ -168,14 +172,18 @@ def labels_of(
     count, instances = int(drawn.sum()), len(cluster.instance_names)
     asked, seen = np.zeros(count, REQUEST), np.zeros((count, instances), INSTANCE)
     costs, chosen = np.full((count, instances + 1), np.nan), np.full(count, -2)
+    others = np.full((count if inflicted else 0, instances), np.nan)
     priced = weights or CostWeights()
     numbers = np.array([priced.e2e, priced.ttft, priced.miss, priced.ttft_s, priced.tpot_s])
     with blame(policy):
         status, row, said = label_decisions(
             two.lane.lane, two.fork.lane, two.state, two.forked, run_lane, label, asked, seen, costs,
-            chosen, numbers, min(ahead, len(workload)),
+            others, chosen, numbers, min(ahead, len(workload)),
         )  # fmt: skip
     if status != STATUS_DONE:
         raise lane_problem(status, row, said, policy, two.lane, cluster)
     offered = chosen > -2  # one that no instance could ever serve is not
-    return Labels(asked[offered], seen[offered], costs[offered], chosen[offered])
+    return Labels(
+        asked[offered], seen[offered], costs[offered], chosen[offered],
+        others[offered] if inflicted else others,
+    )  # fmt: skip

@@ -28,6 +28,7 @@ from workloadlab.simulation.engine.lane import (
 )
 from workloadlab.simulation.engine.lane_record import LANES_TYPE
 from workloadlab.simulation.engine.record_types import NONE
+from workloadlab.simulation.engine.replicas import reject_head
 
 if TYPE_CHECKING:
     from workloadlab.simulation.engine.kinds import (
@@ -83,6 +84,7 @@ _LABEL = RUN_LANE.return_type(
     types.Array(from_dtype(REQUEST), 1, "C"),
     types.Array(from_dtype(INSTANCE), 2, "C"),
     types.float64[:, ::1],
+    types.float64[:, ::1],
     types.int64[::1],
     types.float64[::1],
     types.int64,
@@ -100,6 +102,7 @@ def label_decisions(
     asked: Array,
     seen: Array,
     costs: Array,
+    inflicted: Array,
     chosen: Array,
     weights: Array,
     ahead: Count,
@@ -109,7 +112,8 @@ def label_decisions(
     `label` is by row the place of its label, or -1. A label is the request and the instances as the
     router saw them when the request was first offered, what it chose, and the cost of each choice:
     first of every instance, NaN where the request cannot go, then of waiting. In a trial the router of
-    the fork goes on. Returns (status, row, chosen instance).
+    the fork goes on. `inflicted`, if it has rows, gets of every instance what the others cost more than
+    in a trial without the request. Returns (status, row, chosen instance).
     """
     lane, fork = lanes[0], forks[0]
     while True:
@@ -141,8 +145,19 @@ def label_decisions(
                 status, failed, said = play(forks)
                 if status in (STATUS_DONE, STATUS_STALLED):
                     costs[at, i] = _cost(lane, fork, weights)
+                    if i < lane.instances and len(inflicted) > 0:
+                        inflicted[at, i] = costs[at, i] - _cost_of(fork, row, weights)
                 elif i < lane.instances:
                     return status, failed, said
+            if len(inflicted) > 0:
+                copy_lane(lane, fork, state, forked, ahead)
+                reject_head(fork)
+                status, failed, said = play(forks)
+                if status not in (STATUS_DONE, STATUS_STALLED):
+                    return status, failed, said
+                alone = _cost(lane, fork, weights) - _cost_of(fork, row, weights)
+                for i in range(lane.instances):
+                    inflicted[at, i] -= alone
         status = place(lane)(lane, own)
         if status != STATUS_DONE:
             return status, row, own

@@ -62,7 +62,13 @@ def _play(
 
 
 def look_ahead(
-    workload: Workload, cluster: Cluster, base: Router, seed: int, *, ahead: int
+    workload: Workload,
+    cluster: Cluster,
+    base: Router,
+    seed: int,
+    *,
+    ahead: int,
+    may_wait: bool = False,
 ) -> Outcome:
     """Replay a lane, sending every request where all that is live then ends soonest.
 
@@ -76,10 +82,13 @@ def look_ahead(
         base: places whatever else waits or arrives in a trial.
         seed: of the run; trials of one decision share its draws.
         ahead: arrivals in a trial after the request itself.
+        may_wait: whether to wait in the router's queue until the next event is tried too; it must be
+            better than every instance. In its trial the base is asked at that event.
     """
-    from workloadlab.oracles.look_ahead_kernel import LOWEST
+    from workloadlab.oracles.look_ahead_kernel import LOWEST, OR_WAIT
 
-    return _play(workload, cluster, base, seed, ahead, np.full(len(workload), LOWEST, np.uint8))
+    examined = np.full(len(workload), OR_WAIT if may_wait else LOWEST, np.uint8)
+    return _play(workload, cluster, base, seed, ahead, examined)
 
 
 def follow(workload: Workload, cluster: Cluster, plan: Any, seed: int) -> Outcome:

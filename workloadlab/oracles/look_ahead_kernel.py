@@ -43,10 +43,11 @@ if TYPE_CHECKING:
         Status,
     )
 
-__all__ = ["FROM_PLAN", "LOWEST", "look_ahead"]
+__all__ = ["FROM_PLAN", "LOWEST", "OR_WAIT", "look_ahead"]
 
-LOWEST, FROM_PLAN = 1, 2
-"""How a row is examined: ties to the lowest index, or to what the base chose, which then goes first."""
+LOWEST, FROM_PLAN, OR_WAIT = 1, 2, 3
+"""How a row is examined: ties to the lowest index, or to what the base chose, which then goes first; or
+as the first, and waiting in the router's queue is tried too, last, while something runs."""
 
 
 @inline
@@ -68,6 +69,16 @@ def _cost(lane: Lane, fork: Lane) -> tuple[Count, Seconds]:
         else:
             total_s += r.end_s - r.arrival_s
     return unserved, total_s
+
+
+@inline
+def _is_busy(lane: Lane) -> bool:
+    """Say whether something runs on an instance that could serve, so that waiting comes to an end."""
+    busy = 0
+    for i in range(lane.instances):
+        if views(lane)[i].fits == 1:
+            busy += views(lane)[i].in_flight
+    return bool(busy > 0)
 
 
 _LOOK_AHEAD = RUN_LANE.return_type(
@@ -128,6 +139,14 @@ def look_ahead(
                 fewer = chosen < 0 or unserved < fewest
                 if fewer or (unserved == fewest and total_s < least_s - TICK_S):
                     chosen, fewest, least_s = i, unserved, total_s
+            if examined[row] == OR_WAIT and _is_busy(lane):
+                copy_lane(lane, fork, state, forked, ahead)
+                place(fork)(fork, NONE)
+                status, failed, said = play(forks)
+                if status in (STATUS_DONE, STATUS_STALLED):
+                    unserved, total_s = _cost(lane, fork)
+                    if unserved < fewest or (unserved == fewest and total_s < least_s - TICK_S):
+                        chosen = NONE
         plan[row] = chosen
         status = place(lane)(lane, chosen)
         if status != STATUS_DONE:

@@ -24,6 +24,7 @@ ORACLES: dict[str, Callable[..., Oracle]] = {
     "rollout": rollout,
     "rollout_8": partial(rollout, ahead=8),
     "rollout_128": partial(rollout, ahead=128),
+    "rollout_or_wait": partial(rollout, may_wait=True),
     "exhaustive": exhaustive,
     "hindsight": hindsight,
 }
@@ -34,8 +35,10 @@ def oracle(name: str, **options: Any) -> Oracle:
     """Return an oracle: a bound that knows lengths and simulates before it chooses.
 
     Args:
-        name: "lookahead", "rollout" (also "rollout_8", "rollout_128"), "exhaustive" or "hindsight".
+        name: "lookahead", "rollout" (also "rollout_8", "rollout_128", "rollout_or_wait"), "exhaustive"
+            or "hindsight".
         **options: what that oracle takes; `base` of the first two, `ahead` of rollout and hindsight,
+            `may_wait` of rollout,
             `starts` and `trials` of hindsight.
 
     Raises:

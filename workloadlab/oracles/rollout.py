@@ -21,7 +21,9 @@ __all__ = ["AHEAD", "rollout"]
 AHEAD = 32
 
 
-def rollout(base: str | Router | Callable[..., Any] = BASE, *, ahead: int = AHEAD) -> Oracle:
+def rollout(
+    base: str | Router | Callable[..., Any] = BASE, *, ahead: int = AHEAD, may_wait: bool = False
+) -> Oracle:
     """Send each request where it and the next arrivals end soonest if the base routes those.
 
     As `lookahead`, but in a trial the next `ahead` true arrivals come too, placed by the base router;
@@ -32,6 +34,8 @@ def rollout(base: str | Router | Callable[..., Any] = BASE, *, ahead: int = AHEA
     Args:
         base: routes the arrivals of a trial.
         ahead: how many of them, at least 1; 8, 32 and 128 are on the shelf.
+        may_wait: whether a request may wait in the router's queue where that is better, as the bases
+            may that hold requests; it is tried again at every event.
 
     Raises:
         UsageError: no such router, or a horizon below 1.
@@ -46,16 +50,19 @@ def rollout(base: str | Router | Callable[..., Any] = BASE, *, ahead: int = AHEA
         )
     policy = resolve(base)
     name = "rollout" if ahead == AHEAD else f"rollout_{ahead}"
+    name += "_or_wait" if may_wait else ""
     return Oracle(
         name=name if policy.name == BASE else f"{name}_{policy.name}",
-        solve=partial(_solve, policy, ahead),
+        solve=partial(_solve, policy, ahead, may_wait),
         bases=(policy,),
-        options={"ahead": ahead},
+        options={"ahead": ahead, "may_wait": may_wait},
         formula=f"argmin of the summed latency of all live requests and the next {ahead} arrivals, "
         "which the base routes",
         source="rollout, Bertsekas and Castanon 1999",
     )
 
 
-def _solve(policy: Router, ahead: int, workload: Any, cluster: Any, seed: int) -> Any:
-    return look_ahead(workload, cluster, policy, seed, ahead=ahead)
+def _solve(
+    policy: Router, ahead: int, may_wait: bool, workload: Any, cluster: Any, seed: int
+) -> Any:
+    return look_ahead(workload, cluster, policy, seed, ahead=ahead, may_wait=may_wait)

@@ -8,7 +8,7 @@
         turn = int(memory[SLOTS.turn])
         ...
 
-The first 64 cells are the router's; behind them lie 16 columns of one cell for each instance.
+The first 128 cells are the router's; behind them lie 16 columns of one cell for each instance.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from workloadlab.errors import UsageError
 
 __all__ = ["all_behind", "cells_by_name", "empty_memory", "memory_slots", "per_instance"]
 
-CELLS = 64
+CELLS = 128
 COLUMNS = 16
 
 Floats = npt.NDArray[np.float64]

@@ -84,7 +84,7 @@ class Environment:
       `rejected`.
 
     Args:
-        trace: needs arrivals and lengths.
+        trace: needs arrivals and lengths; or the requests of one that were made to fit the cluster.
         cluster: what to choose among.
         lanes: how many.
         windows: a number of requests for each window, pairs of seconds of the trace, or None for all of
@@ -117,7 +117,7 @@ class Environment:
 
     def __init__(
         self,
-        trace: AnyTrace,
+        trace: AnyTrace | Workload,
         cluster: Cluster | str | Path,
         *,
         lanes: int = 256,

@@ -10,26 +10,28 @@ import numpy as np
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.routing import Router, unmet_need
 from workloadlab.simulation.cluster import Cluster
-from workloadlab.simulation.workload import Sessions, workload_of
+from workloadlab.simulation.workload import Sessions, Workload, workload_of
 from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from workloadlab.simulation.workload import Workload
     from workloadlab.trace import AnyTrace
 
 __all__ = ["too_long", "workload_and_cluster"]
 
 
 def workload_and_cluster(
-    trace: AnyTrace, cluster: Cluster | str | Path, policies: Iterable[Router], sessions: Sessions
+    trace: AnyTrace | Workload,
+    cluster: Cluster | str | Path,
+    policies: Iterable[Router],
+    sessions: Sessions,
 ) -> tuple[Workload, Cluster]:
     """Return the requests as arrays, and the cluster with KV blocks of the trace where it caches.
 
     Args:
-        trace: what to replay, or its path.
+        trace: what to replay, or its path; requests that were made to fit the cluster stay as they are.
         cluster: on what, or its file.
         policies: the routers, for what they need.
         sessions: when the later turns of a session arrive.
@@ -39,7 +41,10 @@ def workload_and_cluster(
         UsageError: an unknown kind of sessions, a pool whose blocks do not fit those of the trace, or
             one that none of the requests could use.
     """
-    trace, cluster = Trace.open(trace), Cluster.load(cluster)
+    cluster = Cluster.load(cluster)
+    if isinstance(trace, Workload):
+        return trace, cluster
+    trace = Trace.open(trace)
     if sessions not in get_args(Sessions):
         raise UsageError(f"sessions = {sessions!r}", fix='use "open", "closed" or "clients"')
     caching = any(pool.prefix_caching for pool in cluster.pools)

@@ -21,8 +21,8 @@ from workloadlab.learning.objective import UNSERVED, loss, objective_named
 from workloadlab.learning.problem import stated
 from workloadlab.oracles.labels import labels_of
 from workloadlab.routing.learned.artefact import LearnedRouter
+from workloadlab.routing.learned.features import FEATURES
 from workloadlab.routing.learned.terms import TERMS
-from workloadlab.routing.learned.trees import FEATURES
 from workloadlab.simulation.metrics import Metrics, Targets
 from workloadlab.simulation.workload import workload_of
 

@@ -7,16 +7,16 @@ import math
 
 import numpy as np
 import pytest
-from support.learned import RULED, costs_of, walked
+from support.learned import RULED, costs_of, valued, walked
 from support.traces import requests_every
 
 import workloadlab as wl
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.routing import INSTANCE, REQUEST, empty_memory, resolve
 from workloadlab.routing.learned.artefact import FORMAT_VERSION, LearnedRouter, load_learned
+from workloadlab.routing.learned.features import FEATURES
 from workloadlab.routing.learned.rules import DOMAIN, HEAD, NOTES, RULES
 from workloadlab.routing.learned.terms import TERMS
-from workloadlab.routing.learned.trees import FEATURES
 
 rng = np.random.default_rng(5)
 WEIGHTS = {name: float(weight) for name, weight in zip(TERMS, rng.uniform(0.1, 2, len(TERMS)))}  # noqa: B905
@@ -36,8 +36,22 @@ def forest(trees=7, levels=3, seed=0):
     }
 
 
+def network(first=6, second=5, seed=3):
+    """A network that reads everything but two features, in another order."""
+    rng = np.random.default_rng(seed)
+    names = list(FEATURES[:1:-1])
+    count = first * (len(names) + 1) + second * (first + 1) + 2 * (second + 1)
+    return {
+        "features": names,
+        "units": rng.uniform(0.01, 2, len(names)).tolist(),
+        "hidden": [first, second],
+        "weights": rng.normal(0, 0.3, count).tolist(),
+    }
+
+
 LINEAR = LearnedRouter(rules=RULED, body=WEIGHTS)
 TREES = LearnedRouter(form="trees", rules=RULED, body=forest())
+NETWORK = LearnedRouter(form="network", rules=RULED, body=network())
 
 
 def scene(seed, count=5):
@@ -68,9 +82,16 @@ def choice_of(learned, request, views):
     if able:
         longest += rules["cap_times"] * sum(costs[i]["wait"] for i in able) / len(able)
     least = {name: min(costs[i][name] for i in able) for name in TERMS} if able else {}
-    scores = {}
+    scores, waiting = {}, []
     for i in able:
         v = views[i]
+        features = dict(costs[i])
+        features |= {f"{name}_above_least": costs[i][name] - least[name] for name in TERMS}
+        for name in ("input_tokens", "predicted_output_tokens", "queue_length"):
+            features[name] = float(request[name])
+        if learned.form == "network":
+            place, wait = valued(learned.body, features)
+            waiting.append(wait)
         ahead = v["queued_tokens"] + v["sent_tokens_since_report"] + request["input_tokens"]
         reserved = (1 + rules["hold_ratio"]) * ahead / v["block_size"]
         free = v["kv_blocks"] - v["kv_blocks_used"] - reserved
@@ -83,16 +104,20 @@ def choice_of(learned, request, views):
         if learned.form == "linear":
             score = sum(learned.body[name] * cost for name, cost in costs[i].items())
         else:
-            features = dict(costs[i])
-            features |= {f"{name}_above_least": costs[i][name] - least[name] for name in TERMS}
-            for name in ("input_tokens", "predicted_output_tokens", "queue_length"):
-                features[name] = float(request[name])
-            score = walked(learned.body, features)
+            score = -place if learned.form == "network" else walked(learned.body, features)
         scores[i] = score + rules["cap_weight"] * max(0.0, costs[i]["wait"] - longest)
-    return min(scores, key=scores.get) if scores else -1
+    busy = sum(views[i]["in_flight"] for i in able)
+    if not scores or (waiting and busy and np.mean(waiting) > -min(scores.values())):
+        return -1
+    return min(scores, key=scores.get)
 
 
-@pytest.mark.parametrize("learned", [LINEAR, TREES], ids=["linear", "trees"])
+FORMED = pytest.mark.parametrize(
+    "learned", [LINEAR, TREES, NETWORK], ids=["linear", "trees", "network"]
+)
+
+
+@FORMED
 def test_compiled_plain_and_spelled_out_choose_alike(learned):
     policy = learned.router()
     params, chosen = np.array(policy.params), []
@@ -122,7 +147,7 @@ def test_with_its_weights_it_decides_as_mixing_seconds():
     assert len(placed[0]["instance_id"].unique()) == 3
 
 
-@pytest.mark.parametrize("learned", [LINEAR, TREES], ids=["linear", "trees"])
+@FORMED
 def test_what_was_saved_is_read_back(tmp_path, learned):
     learned.save(tmp_path / "router.json")
     again = load_learned(tmp_path / "router.json")
@@ -176,6 +201,47 @@ def test_damaged_trees_are_refused(tmp_path, change):
     learned = LearnedRouter(form="trees", rules=RULED, body=forest())
     with pytest.raises(DataError, match="body"):
         resolve(str(edited(tmp_path, lambda facts: change(facts["body"]), learned)))
+
+
+NETWORK_DAMAGE = {
+    "an unknown feature": lambda body: body["features"].__setitem__(0, "colour"),
+    "a feature twice": lambda body: body["features"].__setitem__(0, body["features"][1]),
+    "a unit of nothing": lambda body: body["units"].__setitem__(0, 0.0),
+    "three hidden layers": lambda body: body["hidden"].append(4),
+    "a layer too wide": lambda body: body["hidden"].__setitem__(0, 65),
+    "a weight too few": lambda body: body["weights"].pop(),
+    "NaN in a weight": lambda body: body["weights"].__setitem__(3, math.nan),
+}
+
+
+@pytest.mark.parametrize("change", NETWORK_DAMAGE.values(), ids=NETWORK_DAMAGE)
+def test_a_damaged_network_is_refused(tmp_path, change):
+    learned = LearnedRouter(form="network", rules=RULED, body=network())
+    with pytest.raises(DataError, match="body"):
+        resolve(str(edited(tmp_path, lambda facts: change(facts["body"]), learned)))
+
+
+def test_who_was_told_to_wait_is_asked_again_when_another_ends():
+    """A network that always waits, if it may: it places when all is idle, or the row is another."""
+    body = {"features": ["wait"], "units": [1.0], "hidden": [1, 1], "weights": [0.0] * 7 + [1.0]}
+    policy, memory = LearnedRouter(form="network", body=body).router(), empty_memory(2)
+    request, views = scene(3, 2)
+    views["fits"], views["in_flight"] = 1, [2, 1]
+
+    def choice(params):
+        return policy.compiled(request, views, np.array(params), memory)
+
+    places = list(policy.params)
+    places[-1] = -1.0
+    assert choice(policy.params) == -1
+    assert choice(places) == -1
+    views["in_flight"] = [3, 1]
+    assert choice(places) == -1
+    views["in_flight"] = [1, 1]
+    assert choice(places) == 0
+    assert choice(policy.params) == -1
+    views["in_flight"] = 0
+    assert choice(policy.params) == 0
 
 
 def test_a_truncated_file_and_none_at_all_are_refused(tmp_path):
@@ -233,6 +299,7 @@ def test_explain_names_what_counts():
     assert "stall" not in few
     assert "hold" not in few
     assert TREES.explain().startswith("score = sum of 7 trees of 3 levels")
+    assert NETWORK.explain().startswith("score = -network of 6 and 5 cells")
 
 
 def test_parameters_have_names():

@@ -179,7 +179,7 @@ def with_a_helper(request, instance):
 def test_memory_is_checked_in_a_users_router():
     @wl.router(kind="choose")
     def far(request, instances, params, memory):
-        memory[64 + 16 * len(instances)] = 1.0
+        memory[128 + 16 * len(instances)] = 1.0
         return 0
 
     with pytest.raises(UsageError, match="raised IndexError"):
@@ -216,7 +216,7 @@ def test_places_of_a_memory_do_not_overlap():
     cells = [set(part.tolist()) for part in cells_by_name(memory, slots, 3).values()]
     assert [len(part) for part in cells] == [1, 62, 3, 3, 14 * 3]
     assert sum(map(len, cells)) == len(set().union(*cells))
-    for sizes in ({"a": 65}, {"a": "rest", "b": "instance"}, {"a": "each"}, {"a": 0}):
+    for sizes in ({"a": 129}, {"a": "rest", "b": "instance"}, {"a": "each"}, {"a": 0}):
         with pytest.raises(UsageError, match="memory"):
             memory_slots(**sizes)
 

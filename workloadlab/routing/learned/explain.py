@@ -17,11 +17,11 @@ _SHARE = 1e-3
 
 def formula_of(form: str, rules: Mapping[str, float], body: Mapping[str, Any]) -> str:
     """Return the score, then each cost in numbers, then the cap and the hold rule where there is one."""
-    lines = _sum_of(body) if form == "linear" else _trees_of(body)
-    counted = [name for name in TERMS if form != "linear" or name in lines[0].split()]
+    score = _SCORES[form](body)
+    counted = [name for name in TERMS if form != "linear" or name in score.split()]
     speed = rules["speed"]
     power = "" if speed == 1 else f"^{speed:.3g}"
-    first = f"score = ({lines[0].strip()}) / speed{power}" if form == "linear" else lines[0]
+    first = f"score = ({score}) / speed{power}" if form == "linear" else f"score = {score}"
     cap = rules["cap_weight"]
     if cap > 0:
         first += f" + {cap:.3g} max(0, wait - longest)"
@@ -39,16 +39,24 @@ def formula_of(form: str, rules: Mapping[str, float], body: Mapping[str, Any]) -
     return "\n".join(text)
 
 
-def _sum_of(weights: Mapping[str, Any]) -> list[str]:
+def _sum_of(weights: Mapping[str, Any]) -> str:
     most = max((abs(value) for value in weights.values()), default=0.0)
     counted = {name: value for name, value in weights.items() if abs(value) > _SHARE * most}
     words = [name if value == 1 else f"{value:.3g} {name}" for name, value in counted.items()]
-    return [" " + " + ".join(words or ["0"]) + " "]
+    return " + ".join(words or ["0"])
 
 
-def _trees_of(body: Mapping[str, Any]) -> list[str]:
+def _trees_of(body: Mapping[str, Any]) -> str:
     trees = len(body["leaf"]) >> body["levels"]
-    return [f"score = sum of {trees} trees of {body['levels']} levels over costs and the request"]
+    return f"sum of {trees} trees of {body['levels']} levels over costs and the request"
+
+
+def _network_of(body: Mapping[str, Any]) -> str:
+    first, second = body["hidden"]
+    return f"-network of {first} and {second} cells over costs and the request, which may also wait"
+
+
+_SCORES = {"linear": _sum_of, "trees": _trees_of, "network": _network_of}
 
 
 def _in_numbers(formula: str, rules: Mapping[str, float]) -> str:

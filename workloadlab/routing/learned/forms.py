@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from workloadlab.routing.learned.features import FEATURES
 from workloadlab.routing.learned.linear import LINEAR, choose_linear
+from workloadlab.routing.learned.network import MOST_HIDDEN, OUTPUTS, choose_network
 from workloadlab.routing.learned.terms import TERMS
-from workloadlab.routing.learned.trees import FEATURES, MOST_LEVELS, choose_trees
+from workloadlab.routing.learned.trees import MOST_LEVELS, choose_trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,12 +48,17 @@ def _weight_numbers(body: dict[str, Any]) -> list[float]:
     return [float(body.get(name, 0.0)) for name in TERMS]
 
 
-def _trees(take: Fields) -> dict[str, Any]:
-    take.only(("features", "constant", "levels", "feature", "threshold", "leaf"))
-    features = take("features", list)
+def _features(take: Fields) -> list[str]:
+    features: list[str] = take("features", list)
     for k, name in enumerate(features):
         if name not in FEATURES:
             raise take.wrong(f"features[{k}]", name, f"use {', '.join(FEATURES)}")
+    return features
+
+
+def _trees(take: Fields) -> dict[str, Any]:
+    take.only(("features", "constant", "levels", "feature", "threshold", "leaf"))
+    features = _features(take)
     levels = take("levels", int)
     if not 1 <= levels <= MOST_LEVELS:
         raise take.wrong("levels", levels, f"use 1 to {MOST_LEVELS}")
@@ -84,7 +94,39 @@ def _tree_numbers(body: dict[str, Any]) -> list[float]:
     return numbers
 
 
+def _network(take: Fields) -> dict[str, Any]:
+    take.only(("features", "units", "hidden", "weights"))
+    features = _features(take)
+    if len(set(features)) < len(features):
+        raise take.wrong("features", features, "name each once")
+    hidden = take.whole_numbers("hidden", low=1, below=MOST_HIDDEN + 1)
+    if len(hidden) != 2:
+        raise take.wrong("hidden", hidden, "write the sizes of two hidden layers")
+    units = take.numbers("units", count=len(features))
+    if min(units, default=1.0) <= 0:
+        raise take.wrong("units", units, "write numbers above 0")
+    sizes = (len(features), *hidden, len(OUTPUTS))
+    count = sum(cells * (inputs + 1) for inputs, cells in pairwise(sizes))
+    weights = take.numbers("weights", count=count)
+    return {"features": features, "units": units, "hidden": hidden, "weights": weights}
+
+
+def _network_numbers(body: dict[str, Any]) -> list[float]:
+    """Lay a network out: its sizes, the units, then row by row; a feature that it lacks is nothing."""
+    first, second = body["hidden"]
+    count = len(body["features"])
+    places = [FEATURES.index(name) for name in body["features"]]
+    units = np.ones(len(FEATURES))
+    units[places] = body["units"]
+    rows = np.array(body["weights"][: first * (count + 1)], float).reshape(first, count + 1)
+    spread = np.zeros((first, len(FEATURES) + 1))
+    spread[:, [*places, -1]] = rows
+    rest = body["weights"][first * (count + 1) :]
+    return [float(first), float(second), *units.tolist(), *spread.ravel().tolist(), *rest]
+
+
 FORMS = {
     "linear": Form(choose_linear, LINEAR, _weights, _weight_numbers),
     "trees": Form(choose_trees, (), _trees, _tree_numbers),
+    "network": Form(choose_network, (), _network, _network_numbers),
 }

@@ -1,0 +1,171 @@
+"""The page of the study: every cell that is done, wins and losses, and what is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from support.study.aims import AIMS
+from support.study.cells import INSTANCES, MEASURES, TRAINED_ON
+from support.study.results import E2E, METHODS, TTFT_P99, TWO_KINDS, Study, cells_of
+from support.study.settings import SETTINGS
+from workloadlab.learning import LOADS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["page"]
+
+INTRODUCTION = f"""# Learned routers, tested
+
+`make learning` writes this page. In every setting a router is trained on {TRAINED_ON} instances with the
+first half of the trace, chosen with the next quarter, and tested on the last one, on {TRAINED_ON}, 8 and
+16 instances at loads {", ".join(f"{load:g}" for load in LOADS)} (arrival rate over saturation). Three
+seeds, objective `balanced`. One kind of GPU is H100; of two kinds, half are A100, with Llama 3.1 8B.
+
+- **Selected** is the best heuristic of the shelf over training and selection, by the objective: what a
+  careful operator would run. **Best in hindsight** is the one with the lowest mean e2e in the test cell
+  itself, which nobody can pick beforehand. **Regret** is what the first costs more than the second.
+- **Found by search** is what a local search over the whole assignment of the cell, knowing all, takes
+  off the best in hindsight: a lower bound of what there is to gain.
+- Changes are in %; below 0 is better. A method that does not beat the selected heuristic on the
+  selection block is refused, and stands here as that heuristic: +0.0.
+
+The weights of `balanced` were chosen while looking at the test cells of Azure conv on two kinds of GPU.
+Nothing else was chosen by a test cell.
+"""
+
+
+def page(folder: Path) -> str:
+    """Return the page of what a folder holds."""
+    study = Study(folder)
+    parts = [
+        INTRODUCTION, *_missing(study), *_bars(study), *_against_hindsight(study), *_safety(study),
+        *_transfer(study), *_verdicts(study),
+    ]  # fmt: skip
+    return "\n".join(parts) + "\n"
+
+
+def _table(*header: str) -> list[str]:
+    return ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _missing(study: Study) -> Iterator[str]:
+    wanted = ("heuristics", "es", "auto", "search", "imitation")
+    left = [
+        f"{SETTINGS[name].title} ({what})"
+        for what in wanted
+        for name in SETTINGS
+        if not study.has(name, what)
+    ]
+    short = [
+        f"{SETTINGS[name].title} (search, {done} of {len(cells_of(INSTANCES))})"
+        for name in SETTINGS
+        if study.has(name, "search")
+        and (done := len(study.facts(name, "search"))) < len(cells_of(INSTANCES))
+    ]
+    if left or short:
+        yield "**Not run here**: " + "; ".join(left + short) + ".\n"
+
+
+def _where(name: str, cell: tuple[int, float]) -> tuple[str, str, str]:
+    return SETTINGS[name].title, str(cell[0]), f"{cell[1]:g}"
+
+
+def _against_hindsight(study: Study) -> Iterator[str]:
+    yield "## Two kinds of GPU, against the best in hindsight\n"
+    yield "Of `es` in brackets the range of its three seeds, each by itself.\n"
+    yield from _table(
+        "setting", "instances", "load", "best in hindsight", "`es` mean e2e", "mean TTFT", "p99 TTFT",
+        "`auto` mean e2e", "mean TTFT", "p99 TTFT",
+    )  # fmt: skip
+    for name in TWO_KINDS:
+        for cell in cells_of() if study.has(name, "heuristics", "es") else ():
+            best = study.best(name, *cell)
+            shown = [f"`{best}`"]
+            for method in METHODS[:2]:
+                if not study.has(name, method):
+                    shown += [""] * 3
+                    continue
+                changes = [study.change(name, method, best, cell, one) for one in MEASURES]
+                e2e = f"{changes[0]:+.1f}"
+                if method == "es":
+                    low, high = _of_seeds(study, name, best, cell)
+                    e2e += f" ({low:+.1f} to {high:+.1f})"
+                shown += [e2e, *(f"{one:+.1f}" for one in changes[1:])]
+            yield _row(*_where(name, cell), *shown)
+    yield ""
+
+
+def _of_seeds(study: Study, name: str, rival: str, cell: tuple[int, float]) -> tuple[float, float]:
+    theirs = study.seconds(name, "heuristics", *cell)[rival][E2E]
+    found = study.seconds(name, "es", *cell)
+    changes = [100 * (found[one][E2E] / theirs - 1) for one in found if one != "es"]
+    return min(changes), max(changes)
+
+
+def _safety(study: Study) -> Iterator[str]:
+    yield "## Every cell, against the selected heuristic\n"
+    yield from _table(
+        "setting", "instances", "load", "selected", "regret", "found by search",
+        *(head for method in METHODS for head in (f"`{method}` mean e2e", "p99 TTFT")),
+    )  # fmt: skip
+    for name in SETTINGS:
+        for cell in cells_of() if study.has(name, "heuristics") else ():
+            selected = study.facts(name, "heuristics")["selected"]
+            left = study.headroom(name, cell)
+            shown = [f"`{selected}`", f"{study.regret(name, cell):+.1f}"]
+            shown.append("" if left is None else f"-{left:.1f}")
+            for method in METHODS:
+                shown += [
+                    f"{study.change(name, method, selected, cell, measure):+.1f}"
+                    if study.has(name, method)
+                    else ""
+                    for measure in (E2E, TTFT_P99)
+                ]
+            yield _row(*_where(name, cell), *shown)
+    yield ""
+
+
+def _transfer(study: Study) -> Iterator[str]:
+    yield "## Trained on 4, used on 8 and 16\n"
+    yield "Change of the mean e2e to `round_robin`, mean over the loads.\n"
+    yield from _table("setting", "router", *(f"{n} instances" for n in INSTANCES))
+    for name in SETTINGS:
+        for method in METHODS[:2]:
+            if study.has(name, "heuristics", method):
+                means = (
+                    np.mean(
+                        [
+                            study.change(name, method, "round_robin", (n, load), E2E)
+                            for load in LOADS
+                        ]
+                    )
+                    for n in INSTANCES
+                )
+                yield _row(SETTINGS[name].title, f"`{method}`", *(f"{mean:+.1f}" for mean in means))
+    yield ""
+
+
+def _verdicts(study: Study) -> Iterator[str]:
+    yield "## What the trainings said\n"
+    for name in SETTINGS:
+        for method in METHODS:
+            if study.has(name, method):
+                yield f"- {SETTINGS[name].title}, `{method}`: {study.facts(name, method)['verdict']}."
+    yield ""
+
+
+def _bars(study: Study) -> Iterator[str]:
+    """What was to be reached, in figures of the cells that are done."""
+    yield "## What was to be reached\n"
+    yield from _table("aim", "measured")
+    for aim, measured in AIMS.items():
+        yield _row(aim, measured(study))
+    yield ""
