@@ -12,9 +12,11 @@ import atexit
 import hashlib
 import logging
 import pickle
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from numba import config
@@ -26,7 +28,10 @@ from numba.core.sigutils import normalize_signature
 from workloadlab.jit.folders import TAG, can_be_written, folders_of
 from workloadlab.jit.stamps import stamp
 
-__all__ = ["MachineCode"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["MachineCode", "told_of_misses"]
 
 _SETTINGS = (
     "OPT",
@@ -41,6 +46,19 @@ _SETTINGS = (
 
 _EACH_START = "at each start, as no folder for machine code can be written: set WORKLOADLAB_CACHE"
 _log = logging.getLogger("workloadlab")
+
+
+_TOLD: ContextVar[Callable[[], None] | None] = ContextVar("told", default=None)
+
+
+@contextmanager
+def told_of_misses(tell: Callable[[], None] | None) -> Iterator[None]:
+    """Call `tell` in a block whenever machine code is missing that will be stored."""
+    token = _TOLD.set(tell)
+    try:
+        yield
+    finally:
+        _TOLD.reset(token)
 
 
 class MachineCode(NullCache):  # type: ignore[misc]
@@ -80,7 +98,11 @@ class MachineCode(NullCache):  # type: ignore[misc]
             found = _read(folder / name)
             if found is not None:
                 return CompileResult._rebuild(target_context, *found)
-        _announce(self._writable() is not None)
+        kept = self._writable() is not None
+        _announce(kept)
+        tell = _TOLD.get()
+        if kept and tell is not None:
+            tell()
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:

@@ -20,11 +20,9 @@ from workloadlab.errors import DataError, UsageError
 from workloadlab.fields import Fields
 from workloadlab.json_files import read_object
 from workloadlab.latency import catalog
-from workloadlab.latency.estimators.trees import parse_trees, tree_table
 from workloadlab.latency.model import LatencyModel
 from workloadlab.latency.model_file import json_text, parse_card
 from workloadlab.latency.requests.domain import RequestDomain
-from workloadlab.latency.requests.request_time import request_time
 from workloadlab.latency.requests.rows import REQUEST_FEATURES, REQUEST_TARGETS
 from workloadlab.trace import write_atomically
 
@@ -66,6 +64,8 @@ class RequestModel:
 
     @cached_property
     def _tables(self) -> dict[tuple[str, str], Floats]:
+        from workloadlab.latency.estimators.trees import tree_table  # its import compiles trees
+
         return {
             (target, quantile): tree_table(part["trees"], part["constant"])
             for target, quantiles in self.coefficients.items()
@@ -78,6 +78,8 @@ class RequestModel:
         Raises:
             UsageError: the model does not predict that target or quantile.
         """
+        from workloadlab.latency.requests.request_time import request_time
+
         table = self._tables.get((target, f"{quantile:g}"))
         if table is None:
             known = ", ".join(f"{name} at {q}" for name, q in self._tables)
@@ -96,6 +98,8 @@ class RequestModel:
             UsageError: a feature is missing.
             DataError: a feature is negative or not a number.
         """
+        from workloadlab.latency.requests.request_time import request_time
+
         frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(dict(rows))
         missing = [name for name in self.features if name not in frame.columns]
         if missing:
@@ -208,6 +212,8 @@ def _parse_domain(take: Fields, features: tuple[str, ...]) -> RequestDomain:
 
 
 def _parse_part(take: Fields, features: int) -> dict[str, Any]:
+    from workloadlab.latency.estimators.trees import parse_trees
+
     take.only(("constant", "trees"))
     return {
         "constant": take.number("constant"),

@@ -74,7 +74,7 @@ def _serve_in_order(i: Index, lane: Lane, budget: Count) -> Flag:
     _serve_nobody(e.running, live)
     _serve_nobody(e.leaving, live)
     if e.fills > 0:
-        enter_filled(i, lane, e.steps, NONE)
+        enter_filled(i, lane, e.steps, np.int64(NONE))
     q = _after(e, live, np.int64(NONE))
     while q != NONE:
         s = live[q]
@@ -184,7 +184,7 @@ def _serve_running(i: Index, lane: Lane) -> tuple[Count, Number, Flag]:
         preempted = _serve_in_order(i, lane, e.budget)
         _count_vain(e, live)
     if e.fills > 0:
-        enter_filled(i, lane, e.steps + 1, NONE)
+        enter_filled(i, lane, e.steps + 1, np.int64(NONE))
     e.chunks = e.partials
     tokens, context = 0, 0.0
     for k in range(e.partials):
@@ -264,7 +264,7 @@ def _form(i: Index, lane: Lane, late: Flag) -> tuple[Count, Number, Count]:
     seated = e.running.count + e.leaving.count
     if e.waiting.count > 0 and (e.batching != STATIC or seated == 0):
         if e.fills > 0:
-            enter_filled(i, lane, e.steps, NONE)
+            enter_filled(i, lane, e.steps, np.int64(NONE))
         prefill, context = admissions(i, lane, e.budget, late)
         if prefill > 0:
             e.paused = 1
@@ -286,6 +286,6 @@ def _schedule(i: Index, lane: Lane) -> tuple[Count, Number, Count]:
     if e.overlapped == 1:
         if prefill + decodes == 0:  # nothing was to do before the step in flight had ended
             let_go(i, lane)
-            prefill, context, decodes = _form(i, lane, 1)
+            prefill, context, decodes = _form(i, lane, np.int64(1))
         let_go(i, lane)
     return prefill, context, decodes

@@ -69,8 +69,8 @@ def _line(i: Index, lane: Lane, most: Count) -> tuple[Seconds, Seconds, Count]:
     Of the next step, and with one in flight of the step after it.
     """
     e = engines(lane)[i]
-    d = float(e.decodes)
-    context, more, longest = contexts(i, lane, 0, 0, 0)
+    d, nobody = float(e.decodes), np.int64(0)
+    context, more, longest = contexts(i, lane, nobody, nobody, nobody)
     size = captured_tokens(e.decodes, e.captured)
     padded = max(d, float(size))
     seconds, slope, edge = decode_line(e)(padded, context, tables(lane)[e.pool])

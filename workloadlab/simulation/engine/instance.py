@@ -152,7 +152,7 @@ def in_vain(e: Instance, s: Request) -> Flag:
 @helper
 def _release_ended(i: Index, lane: Lane, q: Slot, computed: Count) -> None:
     e = engines(lane)[i]
-    release(lane, i, q, computed, computed // e.block_size, 0)
+    release(lane, i, q, computed, computed // e.block_size, np.int64(0))
     slots(lane)[q].next = lane.free_slot
     lane.free_slot = q
     e.blocked = 0
@@ -193,7 +193,7 @@ def complete(i: Index, lane: Lane) -> None:
         e.context += e.decodes
         e.predicted_left -= e.decodes
     if e.fills > 0:
-        enter_filled(i, lane, e.steps, NONE)
+        enter_filled(i, lane, e.steps, np.int64(NONE))
     e.partials = e.vain_decodes = e.vain_context = e.vain_longest = 0
     for k in range(e.chunks):
         q = heap[i, k].chunk

@@ -49,7 +49,7 @@ def _begin(first: Index, lane: Lane) -> Flag:
     if lane.room_for_steps > 0 and lane.recorded_steps + last - first > lane.room_for_steps:
         lane.full = 1
         return False
-    now, seconds, recorded, fullest = 0.0, 0.0, lane.recorded_steps, 0
+    now, seconds, recorded, fullest = 0.0, 0.0, lane.recorded_steps, np.int64(0)
     for i in range(first, last):  # no rank begins before the last one has ended or got work
         now = max(now, every[i].now_s)
     for i in range(first, last):

@@ -14,7 +14,6 @@ import numpy as np
 from numba import types
 
 from workloadlab.jit import entry, helper, inline
-from workloadlab.simulation.engine import batch_formation, prefix_index  # noqa: F401  parts
 from workloadlab.simulation.engine.arrays import (
     decisions,
     memory,

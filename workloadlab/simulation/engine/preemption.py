@@ -78,7 +78,7 @@ def _preempt_leaving(i: Index, lane: Lane, q: Slot) -> None:
     e, s = engines(lane)[i], slots(lane)[q]
     unlink(e.leaving, slots(lane), q)
     results(lane)[s.row].preemptions += 1
-    release(lane, i, q, s.computed, _cached_of(e, s, s.computed), 0)
+    release(lane, i, q, s.computed, _cached_of(e, s, s.computed), np.int64(0))
     s.next = lane.free_slot
     lane.free_slot = q
 
@@ -108,7 +108,7 @@ def preempt(i: Index, lane: Lane) -> Slot:
         e.queued_tokens += computed
         e.prefilled -= computed
         _drop_partial(e, decode_heap(lane), i, q)
-    release(lane, i, q, computed, cached, 1)
+    release(lane, i, q, computed, cached, np.int64(1))
     s.computed = 0
     insert(e.waiting, slots(lane), q, np.int64(NONE))
     results(lane)[s.row].preemptions += 1

@@ -30,10 +30,7 @@ from workloadlab.simulation.engine.arrays import (
     tenants,
     views,
 )
-from workloadlab.simulation.engine.arrivals import (
-    next_arrival,
-    pop_arrival,
-)
+from workloadlab.simulation.engine.arrivals import next_arrival, pop_arrival
 from workloadlab.simulation.engine.blocks.told import tell_indexed, whole_blocks
 from workloadlab.simulation.engine.by_address import index_insert
 from workloadlab.simulation.engine.decodes import overrun
@@ -249,7 +246,8 @@ def tell_cached(lane: Lane) -> None:
     for i in range(lane.instances):
         e = engines(lane)[i]
         if e.fills > 0:  # a step in flight has filled its blocks
-            enter_filled(i, lane, e.steps + (1 if e.stepping == 1 and e.paused == 0 else 0), NONE)
+            ahead = 1 if e.stepping == 1 and e.paused == 0 else 0
+            enter_filled(i, lane, e.steps + ahead, np.int64(NONE))
     if lane.keeps_bits == 1:
         tell_indexed(lane, s, s.input - 1)
     else:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workloadlab.jit import compiled_beside
 from workloadlab.latency.estimators.registry import estimator_named
 from workloadlab.routing import empty_memory
 from workloadlab.routing.signals import ENDED_FIELDS
-from workloadlab.simulation.engine import lane  # noqa: F401  it compiles the parts of the engine
 from workloadlab.simulation.engine.arrays import ARRAYS
 from workloadlab.simulation.engine.by_address import DECODE_LINE, PARTS, ROUTERS, STEP_TIME
 from workloadlab.simulation.engine.lane_record import (
@@ -303,19 +303,30 @@ def _laid_out(given: dict[str, Any], sizes: dict[str, int]) -> dict[str, Any]:
 
 
 @cache
-def _parts(*, events: bool) -> dict[str, int]:
-    """Return where the parts of the engine are; handlers of events are compiled where there are some."""
+def _parts(*, events: bool, indexed: bool) -> dict[str, int]:
+    """Return where the parts of the engine are; to import one compiles it.
+
+    What a lane never calls is not compiled for it.
+    """
     needed = set(PARTS)
     if events:
         from workloadlab.simulation.engine import events as handlers  # noqa: F401  it compiles them
     else:
         needed.remove("handle_events")
+    if indexed:
+        from workloadlab.simulation.engine import prefix_index  # noqa: F401  it compiles them
+    else:
+        needed -= {"index_match", "index_insert"}
+    with compiled_beside("workloadlab.simulation.engine.batch_formation"):
+        from workloadlab.simulation.engine import lane  # noqa: F401
+    from workloadlab.simulation.engine import batch_formation  # noqa: F401
+
     return {name: address_of(COMPILED_PARTS[name], signature_of(name)) for name in sorted(needed)}
 
 
 def _functions(policy: Router, cluster: Cluster) -> dict[str, int]:
     """Return where the functions of a lane are: the parts of the engine, and the router."""
-    parts = _parts(events=bool(cluster.events))
+    parts = _parts(events=bool(cluster.events), indexed=policy.index is not None)
     if policy.kind not in ROUTERS:
         return parts
     return {**parts, policy.kind: address_of(policy.compiled, ROUTERS[policy.kind])}

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from workloadlab.jit import helper
 from workloadlab.simulation.engine.arrays import cache, engines, pages, run_places, slots
 from workloadlab.simulation.engine.blocks.idle import (
@@ -91,7 +93,7 @@ def use_of_run(e: Instance, s: Request, lane: Lane, i: Index, place: Position) -
             e.free += above
     run.first = place + 1
     c.copies -= above
-    shorten(e, lane, i, cell, 1)
+    shorten(e, lane, i, cell, np.int64(1))
 
 
 @helper
