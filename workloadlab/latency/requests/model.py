@@ -105,7 +105,7 @@ class RequestModel:
         if missing:
             raise UsageError(f"the rows lack {', '.join(missing)}", fix=f"give {self.features}")
         columns = frame.select(pl.col(self.features).cast(pl.Float64)).fill_null(np.nan)
-        inputs = np.ascontiguousarray(columns.to_numpy())
+        inputs = np.ascontiguousarray(columns.to_numpy(writable=True))
         if not (np.isfinite(inputs) & (inputs >= 0)).all():
             row, column = (int(i) for i in np.argwhere(~(inputs >= 0) | np.isinf(inputs))[0])
             where = f"row {row + 1}, column {self.features[column]}: {inputs[row, column]}"

@@ -191,3 +191,11 @@ def test_a_hand_edited_file_names_the_field(model, change, message) -> None:
     change(facts)
     with pytest.raises(DataError, match=message):
         RequestModel.from_dict(facts, where="m.json")
+
+
+def test_columns_that_lie_one_behind_the_other_in_memory_are_read(model):
+    """Polars then lends them out, and they may not be written to."""
+    count = len(model.features)
+    flat = np.full(count, 4.0)
+    rows = pl.DataFrame({name: flat[k : k + 1] for k, name in enumerate(model.features)})
+    assert model.predict(rows).height == 1
