@@ -46,7 +46,8 @@ def calibrate(
     the batches that the log's overlapping requests imply; then the simulator runs inside a
     Gauss-Newton search for the values at which simulated TTFT, TPOT and e2e agree with the log's,
     request by request and over windows. The model's card holds errors on the rest of the log of fits
-    that used the timings of its first 30, 40, 50, 60 and 70 % only, of each latency the worst; the
+    that used the timings of its first 30, 40, 50, 60 and 70 % only, of each latency the worst; they
+    knew when later requests arrive, unlike a calibration of a log that is cut there. The
     model itself is fitted on all. Limits of the cluster that the log contradicts stand there too: with a
     wrong `max_num_seqs` or KV size no step time explains a queue.
 

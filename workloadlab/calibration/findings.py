@@ -253,7 +253,9 @@ def describe(model: LatencyModel) -> str:
     return "\n".join(
         [
             Table("Parameters (s per unit; step overhead apart)", head, rows).text(),
-            Table("Rest of the log, replayed with a fit of its beginning", later, errors).text(),
+            Table(
+                "Rest of the log, by fits that knew its arrivals, not its timings", later, errors
+            ).text(),
             *(f"Likely cause of errors: {cause}" for cause in found["likely_causes"]),
             *found["notes"],
         ]

@@ -176,5 +176,7 @@ def _cluster(trace: Trace, cluster_file: Path, latency: str | None, *, from_log:
         model = calibrate(trace, cluster)
     if model.card:
         say(f"calibrated on {trace.requests:,} requests: {model}")
+        for note in model.system["calibration"]["notes"]:
+            say(note)
     (pool,) = cluster.pools
     return replace(cluster, pools=(replace(pool, latency=model),))

@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from workloadlab.errors import ContradictionWarning
+from workloadlab.errors import ContradictionWarning, ExtrapolationWarning
 from workloadlab.scoring import score
 from workloadlab.simulation import Cluster, replay
 
@@ -68,8 +68,9 @@ class Question:
         """
         if instances not in self.trials:
             with warnings.catch_warnings():
-                # A plan asks about other clusters than the one that served the log.
-                warnings.simplefilter("ignore", ContradictionWarning)
+                # A plan asks about other clusters than the one that served the log, at other loads.
+                for kind in (ContradictionWarning, ExtrapolationWarning):
+                    warnings.simplefilter("ignore", kind)
                 runs = replay(
                     self.trace,
                     self._of(instances),

@@ -32,8 +32,11 @@ of the mean, so -5 % means that the replay is faster than the engine was.
 |---|---|
 | defaults | the model, the GPU, how many instances: nothing of how the engine was started |
 | log facts | also what the log records of its engine (`wl.Cluster.from_trace`); nothing is fitted |
-| calibrated on x % | the timings of the first x % of the requests, and no model; judged on the others |
+| calibrated on x % | the log cut after x % of the requests, and no model; judged on the others |
 | scaled on x % | the same, and moves the scale of the catalogue's model and a time per step |
+
+A cut log knows nothing of what came later. What the card of `workloadlab calibrate` calls "after x %" is
+another thing: there the whole log is simulated, and only the timings of its rest are hidden from fits.
 
 | load | a request finds, itself included |
 |---|---|
