@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation import Cluster
     from workloadlab.trace import Trace
 
-__all__ = ["TRUTH", "noisy", "parameters_of", "simulated"]
+__all__ = ["TRUTH", "crowded", "noisy", "parameters_of", "simulated"]
 
 TRUTH = {
     "constant_s": 0.008,
@@ -79,6 +79,39 @@ def noisy(
     shaking = replace(engine, pools=(replace(engine.pools[0], step_noise=noise),))
     runs = wl.replay(log, shaking, routers=["round_robin"], seeds=seed + 1)
     return runs.traces[seed], engine
+
+
+def crowded(
+    seed: int, blocks: int, load: float, *, requests: int = 200, noise: float = 0.03
+) -> tuple[Trace, Cluster]:
+    """Return a log of an engine with TRUTH, noisy steps and few KV blocks, and its cluster without both.
+
+    Args:
+        seed: of arrivals, lengths and noise.
+        blocks: of its KV cache, which holds fewer requests than it has seats.
+        load: rate over the rate that a full cache can serve, about; preemption makes that less.
+        requests: in the log.
+        noise: `Pool.step_noise` of the engine.
+    """
+    rng = np.random.default_rng(seed)
+    inputs, outputs = rng.integers(50, 2000, requests), rng.integers(50, 400, requests)
+    engine = wl.Cluster.uniform(
+        1,
+        wl.LatencyModel.linear(**TRUTH),
+        max_num_seqs=128,
+        max_num_batched_tokens=2048,
+        **SYNCHRONOUS,
+    )
+    seqs = int(blocks * 16 / (inputs.mean() + outputs.mean() / 2))
+    each = outputs.mean() * engine.pools[0].decode_step_s(seqs, 16 * blocks) / seqs
+    each += inputs.mean() * TRUTH["prefill_token_s"]
+    log = requests_at_ns(
+        (rng.exponential(each / load, requests).cumsum() * 1e9).astype(int),
+        input_tokens=inputs,
+        output_tokens=outputs,
+    )
+    full = replace(engine, pools=(replace(engine.pools[0], step_noise=noise, kv_blocks=blocks),))
+    return wl.replay(log, full, routers=["round_robin"], seeds=seed + 1).traces[seed], engine
 
 
 def parameters_of(model: LatencyModel) -> dict[str, dict[str, Any]]:

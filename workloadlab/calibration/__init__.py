@@ -6,8 +6,8 @@ was cut. `reconstruction.py` reads first values off overlapping requests; `param
 moves. `problem.py` replays the log with given values and returns the distance to it, `optimizer.py`
 brings that to zero, and `task.py` decides which searches are needed. `findings.py` reports
 the parameters, with intervals that know the noise of the engine's steps (`noise.py`), `held_out.py` the
-errors on later requests, and `limits.py` the limits of the cluster that the log contradicts. To
-add a parameter, add its row to `parameters.py`.
+errors on later requests, `kv_size.py` the size of a KV cache that nobody wrote down, and `limits.py`
+the limits of the cluster that the log contradicts. To add a parameter, add its row to `parameters.py`.
 """
 
 from workloadlab.calibration.calibrate import calibrate

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.calibration.findings import envelope_of, parameter_table
 from workloadlab.calibration.held_out import CutErrors, card_of, errors_of, worst_of
+from workloadlab.calibration.kv_size import kv_sentence, kv_size
 from workloadlab.calibration.limits import likely_causes, occupancy_of
 from workloadlab.calibration.observe import observe
 from workloadlab.calibration.observed import together
@@ -64,7 +65,8 @@ def calibrate(
             load test: one model has to explain all of them.
         cluster: one pool with the limits of the engine that served the log; its latency model is
             ignored. Several instances need `instance_id` in the trace, or `router`. `kv_blocks`
-            None means unknown: it is searched if the log's queues need it.
+            None means unknown: it is searched if the log's queues need it, and reported with an
+            interval.
         start: a model, its catalogue name or its path, of which only the scale and a time per step
             move. It knows batches that the log never ran, so of a log that was cut out of traffic only
             what happened before the cut counts, by the engine's step clock; without a start, traffic
@@ -129,6 +131,11 @@ def calibrate(
         *likely_causes(occupancy_of(observed, cluster.pools[0].block_size), cluster.pools[0]),
         *(said for one in traces for said in contradictions(given.pools, one)),
     ]
+    notes = [*observed.notes, *found.notes]
+    kv = None
+    if cluster.pools[0].kv_blocks is None:
+        kv = kv_size(problem, found.target, fit, task.most_blocks)
+        notes.append(kv_sentence(kv, cluster.pools[0].block_size))
     report: dict[str, Any] = {
         "requests": len(observed),
         "fitted_requests": int(observed.scored.sum()),
@@ -142,8 +149,9 @@ def calibrate(
         "fit": errors_of(problem, fit.shares, observed.scored),
         "held_out": worst_of(cuts),
         "cuts": cuts,
+        "kv_size": kv,
         "likely_causes": list(dict.fromkeys(causes)),
-        "notes": [*observed.notes, *found.notes, *_visited(domain)],
+        "notes": [*notes, *_visited(domain)],
     }
     pool = cluster.pools[0]
     known = traces[0].provenance.system

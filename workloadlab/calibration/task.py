@@ -73,6 +73,11 @@ class Task:
         """Steps that the log implies, rows of (p, x, n, c)."""
         return self._work.shapes
 
+    @property
+    def most_blocks(self) -> int:
+        """KV blocks of the log's running requests at their peak."""
+        return int(self._work.most_blocks)
+
     @cached_property
     def _work(self) -> Any:
         return reconstruct(self.observed, self.cluster.pools[0], self.observed.scored)
@@ -172,15 +177,6 @@ class Task:
                 spent += limited.simulations
                 if _clearly_better(limited, best):
                     best = limited
-            size = best.problem.kv_blocks
-            block = self.cluster.pools[0].block_size
-            notes.append(
-                f"the queues of the log show {size:,} KV blocks of {block} tokens per instance: "
-                f"write kv_blocks = {size} in the cluster"
-                if size
-                else "the log does not identify the KV size, only that it is at least about "
-                f"{self._work.most_blocks:,} blocks of {block} tokens"
-            )
         return Found(best.problem, best.target, best.fit, spent, tuple(notes))
 
     def _limited(self, plain: Found) -> Found | None:
