@@ -1,15 +1,16 @@
 """Trace to Profile: one file per topic, integrity first.
 
-Start with `profile.py` (`characterize`, `Profile`, and `TOPICS`, the list of all topics), then
+Start with `characterize.py`, then `profile.py` (`Profile`, and `TOPICS`, the list of all topics) and
 `study.py` (a `Topic` is a value; a `Study` is the trace that it measures), then any file of
 `topics/`. `statistics/` holds the estimators that topics call, `rows.py` the reading of a trace into
-arrays, `facts.py` the way of dataclasses to JSON and back.
+arrays, `bounded/` the measuring of traces that no memory holds, `facts.py` the way of dataclasses to
+JSON and back.
 
 To add a topic: its file in `topics/`, one row in `TOPICS` and one in `Profile`; with a figure, a file
 of the same name in `reporting/workload/`; with a query, a file in `queries/` that names it.
 """
 
-from workloadlab.characterization.characterize import characterize
+from workloadlab.characterization.characterize import ROW_LIMIT, characterize, finish
 from workloadlab.characterization.comparison import Comparison, compare
 from workloadlab.characterization.facts import Finding, Unsupported
 from workloadlab.characterization.profile import TOPICS, Profile, TraceFacts
@@ -27,6 +28,7 @@ from workloadlab.characterization.topics.sessions import Sessions
 from workloadlab.characterization.topics.tenants import Tenants
 
 __all__ = [
+    "ROW_LIMIT",
     "TOPICS",
     "Agentic",
     "Arrivals",
@@ -49,4 +51,5 @@ __all__ = [
     "Unsupported",
     "characterize",
     "compare",
+    "finish",
 ]

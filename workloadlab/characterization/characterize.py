@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.characterization.bounded.finish import ESTIMATES, measured_topics
-from workloadlab.characterization.bounded.measure import measure, merge_all
+from workloadlab.characterization.bounded.measure import measure, merge, merge_all
 from workloadlab.characterization.bounded.plan import make_plan
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.profile import TOPICS, Profile, TraceFacts
@@ -28,6 +29,9 @@ __all__ = ["ROW_LIMIT", "characterize", "finish"]
 
 ROW_LIMIT = 50_000_000
 """Traces of more rows are measured part by part."""
+
+BLOCK = 8
+"""Neighbouring parts that one thread measures."""
 
 
 def characterize(
@@ -114,8 +118,13 @@ def finish(trace: Trace, plan: Plan, partial: Partial) -> Profile:
 
 def _characterize_in_parts(trace: Trace) -> Profile:
     plan = make_plan(trace)
-    partials = run_lanes(measure, [(plan, place) for place in range(len(plan.parts))])
-    return finish(trace, plan, merge_all(partials))
+    blocks = [range(k, min(k + BLOCK, len(plan.parts))) for k in range(0, len(plan.parts), BLOCK)]
+    return finish(trace, plan, merge_all(run_lanes(_measure_block, [(plan, b) for b in blocks])))
+
+
+def _measure_block(plan: Plan, places: range) -> Partial:
+    """Measure neighbouring parts, merging each with those before, so that two are held at a time."""
+    return reduce(merge, (measure(plan, place) for place in places))
 
 
 def _left_out(topic: Topic[Any], plan: Plan) -> Unsupported:

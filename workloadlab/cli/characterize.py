@@ -39,6 +39,12 @@ class ListsTopics(click.Command):
 )
 @click.option("--lru-blocks", metavar="N,N,...", help="Cache sizes in blocks for prefix reuse.")
 @click.option(
+    "--row-limit",
+    type=click.IntRange(min=1),
+    metavar="ROWS",
+    help="Measure a trace of more rows part by part, in flat memory; default 50 million.",
+)
+@click.option(
     "--against",
     type=click.Path(path_type=Path),
     metavar="REFERENCE",
@@ -50,19 +56,21 @@ def command(
     out: Path | None,
     model: str | None,
     lru_blocks: str | None,
+    row_limit: int | None,
     against: Path | None,
     as_json: bool,
 ) -> None:
     """Say what the workload of TRACE is, topic by topic, integrity first."""
-    from workloadlab.characterization import characterize, compare
+    from workloadlab.characterization import ROW_LIMIT, characterize, compare
     from workloadlab.trace import Trace, write_atomically
 
     sizes = _sizes(lru_blocks)
     opened = Trace.open(trace)
     if against is not None:
-        if model or sizes:
+        if model or sizes or row_limit:
             raise UsageError(
-                "--against takes neither --model nor --lru-blocks", fix="leave them out"
+                "--against takes neither --model nor --lru-blocks nor --row-limit",
+                fix="leave them out",
             )
         reference = Trace.open(against)
         with working("Comparing"):
@@ -79,7 +87,7 @@ def command(
 
         latency = LatencyModel.load(model)
     with working("Characterizing"):
-        profile = characterize(opened, latency, lru_blocks=sizes)
+        profile = characterize(opened, latency, lru_blocks=sizes, row_limit=row_limit or ROW_LIMIT)
     if out:
         profile.save(out)
         say(f"profile written to {out}")

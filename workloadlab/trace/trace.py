@@ -15,6 +15,7 @@ from workloadlab.hints import did_you_mean
 from workloadlab.trace.frames import trace_rows
 from workloadlab.trace.parts import read_parts, scan_parts
 from workloadlab.trace.provenance import Provenance
+from workloadlab.trace.sampling import draw, note_of
 from workloadlab.trace.schema import CAPABILITIES, COLUMNS, GIVEN
 from workloadlab.trace.store import scan_trace, write_trace
 
@@ -235,38 +236,39 @@ class Trace(Drawn):
         said = {"predicates": [str(each) for each in (*predicates, *conditions)]}
         return self._part(self.frame.filter(*predicates, *conditions), "filter", said)
 
-    def sample(self, size: float, *, seed: int = 0) -> Trace:
-        """Return requests drawn at random, each as likely as any, in order of arrival.
-
-        Sessions lose turns by it; draw among `session_id` and `filter` to keep them whole.
+    def sample(self, requests: float, *, by: str = "request", seed: int = 0) -> Trace:
+        """Return requests drawn at random, in order of arrival; the sample notes what it breaks.
 
         Args:
-            size: a number of requests, or a share below 1.
+            requests: how many, or a share below 1.
+            by: `request`, each as likely as any: breaks rates, sessions and reuse. `session`, whole
+                sessions of so many requests at most: breaks rates and reuse across sessions.
+                `window`, so many in a row: breaks sessions at its ends.
             seed: the same seed draws the same.
 
         Raises:
-            UsageError: a size that is not positive.
+            UsageError: no requests are asked for, or it is drawn by something else.
+            UnsupportedError: no request names a session.
 
         Example:
             >>> trace = Trace.of([(k, 10 + k, 5) for k in range(100)])
-            >>> len(trace.sample(10)), len(trace.sample(0.25))
-            (10, 25)
+            >>> len(trace.sample(10)), len(trace.sample(0.25)), trace.sample(3, by="window").span_s
+            (10, 25, 2.0)
         """
-        if not size > 0:
-            raise UsageError(
-                f"a sample of {size}", fix="name a number of requests, or a share below 1"
-            )
-        count = min(self.requests, round(size * self.requests if size < 1 else size))
-        rows = self.frame.collect().sample(count, seed=seed).sort("arrival_ns", "row_id")
-        return self._part(rows.lazy(), "sample", {"size": size, "seed": seed})
+        if by == "session":
+            self.require("session", "a sample by session")
+        rows = draw(self.frame, self.requests, requests, by, seed)
+        options = {"requests": requests, "by": by, "seed": seed}
+        return self._part(rows.lazy(), "sample", options, note_of(by, len(rows), self.requests))
 
-    def _part(self, rows: pl.LazyFrame, reader: str, options: dict[str, Any]) -> Trace:
+    def _part(self, rows: pl.LazyFrame, reader: str, options: dict[str, Any], *notes: str) -> Trace:
         """Return some rows as a trace that says what it is a part of."""
         child = Provenance(
             reader=reader,
             options=options,
             t0_unix_ns=self.provenance.t0_unix_ns,
             system=self.provenance.system,
+            notes=list(notes),
             parents=[self.provenance.to_dict()],
         )
         return Trace(rows, child)

@@ -198,6 +198,52 @@ def test_a_sample_is_drawn_by_its_seed_and_keeps_the_order():
         trace.sample(0)
 
 
+def in_sessions(sessions: list[str | None]) -> Trace:
+    rows = {"arrival_ns": range(len(sessions)), "input_tokens": 1, "session_id": sessions}
+    return Trace.from_frame(pl.DataFrame(rows, schema_overrides={"session_id": pl.String}))
+
+
+def test_a_sample_by_session_holds_whole_sessions_and_a_share_of_the_rest():
+    names = [f"s{k % 40}" if k % 5 else None for k in range(1000)]
+    trace = in_sessions(names)
+    drawn = trace.sample(200, by="session", seed=1)
+    counts = dict(drawn.to_polars()["session_id"].value_counts().iter_rows())
+    alone = counts.pop(None)
+    assert alone == 40
+    assert all(n == names.count(name) for name, n in counts.items())
+    assert 200 - max(map(names.count, {*names} - {None})) < len(drawn) <= 200
+    assert drawn.read("arrival_ns")["arrival_ns"].is_sorted()
+    assert drawn.to_polars().equals(trace.sample(200, by="session", seed=1).to_polars())
+    assert not drawn.to_polars().equals(trace.sample(200, by="session", seed=2).to_polars())
+
+
+def test_a_session_larger_than_the_sample_is_drawn_all_the_same():
+    assert len(in_sessions(["a"] * 10).sample(3, by="session")) == 10
+
+
+def test_a_sample_by_window_is_a_stretch():
+    trace = Trace.of([(k, 10 + k, 5) for k in range(50)])
+    starts = set()
+    for seed in range(20):
+        rows = trace.sample(10, by="window", seed=seed).read("row_id")["row_id"].to_list()
+        assert rows == list(range(rows[0], rows[0] + 10))
+        starts.add(rows[0])
+    assert len(starts) > 5
+    assert len(trace.sample(99, by="window")) == 50
+
+
+def test_a_sample_says_what_it_keeps_and_breaks(tmp_path):
+    trace = in_sessions(["a", "b", "b"])
+    (note,) = trace.sample(2, by="session").save(tmp_path / "s.trace").provenance.notes
+    assert "It keeps sessions" in note
+    assert "breaks rates" in note
+    with pytest.raises(UsageError, match="a sample by 'sessions'") as refused:
+        trace.sample(2, by="sessions")
+    assert "session" in refused.value.fix
+    with pytest.raises(UnsupportedError, match="session_id"):
+        Trace.of([(0, 1, 1)]).sample(1, by="session")
+
+
 def test_head_shows_what_is_recorded():
     head = small().head(2)
     assert head.height == 2

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "LengthTally", "step_ns"]
 
+COLUMNS = ("length.input", "length.output")
 DAY_NS = 86_400_000_000_000
 STEPS = len(HALF_OCTAVES)
 
@@ -70,7 +71,9 @@ class LengthTally:
         self.now = -1
         self.small = np.zeros((2, SMALL), np.int64)
         self.large: dict[int, dict[int, int]] = {0: {}, 1: {}}
-        self.tables: dict[str, NDArray[np.int64]] = {}
+        self.tables: dict[str, list[NDArray[np.int64]]] = {
+            f"{name}{end}": [] for name in COLUMNS for end in ("", ".time")
+        }
         self.steps = (np.searchsorted(HALF_OCTAVES, np.arange(SMALL), side="right") - 1).astype(
             np.int8
         )
@@ -125,24 +128,21 @@ class LengthTally:
             self.now = step
 
     def _end(self) -> None:
-        """Move the counts of a step of time to the tables."""
-        for which, name in enumerate(("length.input", "length.output")):
+        """Note the counts of a step of time, and clear them."""
+        for which, name in enumerate(COLUMNS):
             values = np.flatnonzero(self.small[which])
             table = np.column_stack((values, self.small[which, values]))
+            self.small[which] = 0
             if self.large[which]:
                 table = np.concatenate((table, np.array(sorted(self.large[which].items()))))
-            if len(table):
-                self.small[which] = 0
                 self.large[which] = {}
+            if len(table):
                 places = places_of(table[:, 0], TOKEN_DIGITS)
                 steps = np.full(len(table), self.now)
                 tokens = table[:, 0] * table[:, 1]
-                timed = grouped(np.column_stack((steps, places, table[:, 1], tokens)), 2)
-                self._add(name, table, add_by_key)
-                self._add(f"{name}.time", timed, add_by_two_keys)
-
-    def _add(self, name: str, table: NDArray[np.int64], rule: Any) -> None:
-        self.tables[name] = rule(self.tables[name], table) if name in self.tables else table
+                timed = np.column_stack((steps, places, table[:, 1], tokens))
+                self.tables[name].append(table)
+                self.tables[f"{name}.time"].append(grouped(timed, 2))
 
     def _pick(self, inputs: NDArray[np.int64], outputs: NDArray[np.int64]) -> None:
         plan, here = self.plan, self.row
@@ -176,15 +176,16 @@ class LengthTally:
         """Return the counts by quantity."""
         self._end()
         occupied = np.flatnonzero(self.cells)
-        widths = {"length.input": 2, "length.output": 2}
-        widths |= {f"{name}.time": 4 for name in tuple(widths)}
-        found = {name: np.zeros((0, width), np.int64) for name, width in widths.items()}
+        tables = {}
+        for name in COLUMNS:
+            values = joined(self.tables[name], 2)
+            tables[name] = grouped(values, 1) if len(values) else values
+            tables[f"{name}.time"] = joined(self.tables[f"{name}.time"], 4)
         picks = {
             name: joined(kept, 2 if "halves" in name else 3) for name, kept in self.picks.items()
         }
         return {
-            **found,
-            **self.tables,
+            **tables,
             **picks,
             "length.cells": np.column_stack((occupied, self.cells.ravel()[occupied])),
             "length.products": limbs(self.products),
