@@ -64,6 +64,10 @@ bench: $(DEV)  ## measure speed; prints a table and writes bench.json
 kill: $(DEV)  ## kill 200 replays and ingests, and look for anything mixed, lost or left over
 	@$(BIN)/python tests/bench/kill.py 200
 
+engines: $(DEV)  ## sweep on real Dask and Ray clusters; installs Ray (240 MB)
+	$(VENV)/bin/python -m pip install -q -e '.[dask,ray]'
+	$(VENV)/bin/python -m pytest -q tests/unit/execution
+
 mutants: $(DEV)  ## damage every artefact, and look for anything uncaught or believed
 	@$(BIN)/python tests/bench/mutants.py 2000
 

@@ -1,17 +1,17 @@
-"""Small sweeps: a short trace, two routers, one of which draws, and what a folder of them holds."""
+"""Small sweeps for processes that begin quickly: a short trace, and two routers, one of which draws."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from support.clusters import uniform_cluster
-from support.traces import requests_every
+from workloadlab.latency import LatencyModel
+from workloadlab.simulation import Cluster
 from workloadlab.sweeping import Grid
+from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workloadlab.trace import Trace
 
 __all__ = ["files_of", "short_trace", "small_grid", "swept_options"]
 
@@ -22,15 +22,15 @@ def short_trace(folder: Path) -> Path:
     """Write a trace of some requests and return its path."""
     path = folder / "short.trace"
     if not path.exists():
-        trace: Trace = requests_every(0.05, REQUESTS, input_tokens=20, output_tokens=8)
-        trace.save(path)
+        Trace.of((0.05 * k, 20, 8) for k in range(REQUESTS)).save(path)
     return path
 
 
 def swept_options(**more: Any) -> dict[str, Any]:
     """Return the axes of a small sweep: two sizes, two routers, two rates, two seeds."""
+    model = LatencyModel.linear(constant_s=0.02)
     return {
-        "clusters": {"small": uniform_cluster(2, constant_s=0.02, max_num_seqs=4)},
+        "clusters": {"small": Cluster.uniform(2, model, max_num_seqs=4)},
         "instances": [2, 3],
         "routers": ["round_robin", "random"],
         "rate_scale": [1.0, 2.0],

@@ -25,6 +25,13 @@ ENGINES = {"local": "this process", "dask": "distributed", "ray": "ray"}
 """Names of engines, with the library behind each."""
 
 
+GREETINGS = {
+    "dask": b"",
+    "ray": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]),
+}
+"""What a cluster answers to: Dask's scheduler speaks first, Ray's head is gRPC, so HTTP/2 (RFC 9113)."""
+
+
 class Engine(Protocol):
     """Runs units.
 
@@ -117,23 +124,27 @@ def _connect(name: str) -> Callable[[str, int | None], AbstractContextManager[En
 
 
 def _knock(name: str, address: str) -> None:
-    """Look whether anybody listens at `scheme://host:port`.
+    """Look whether somebody answers at `scheme://host:port`; the libraries wait for minutes.
 
     Args:
-        name: of the engine, for the sentence.
+        name: of the engine.
         address: where.
 
     Raises:
         UsageError: the address has no host and port.
         MachineError: nobody answers in time.
     """
-    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    scheme, _, place = address.rpartition("://")
+    host, colon, port = place.rpartition(":")
     if not colon or not host or not port.isdigit() or int(port) > 65_535:
         raise UsageError(
             f"--address {address} has no host and port", fix="write --address tcp://HOST:PORT"
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), PATIENCE_S).close()
+        with socket.create_connection((host.strip("[]"), int(port)), PATIENCE_S) as line:
+            if scheme in ("", "tcp", "ray"):
+                line.sendall(GREETINGS[name])
+                line.recv(1)
     except OSError as error:
         raise MachineError(
             f"no {name.capitalize()} cluster answers at {address}: {error.strerror or error}",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["PATIENCE_S", "Order", "Refusal", "obey", "order", "unpacked"]
 
 
-PATIENCE_S = 8.0
+PATIENCE_S = 6.0
 """How long the address of a cluster is waited for."""
 
 

@@ -1,0 +1,36 @@
+"""Drives a small sweep in a process of its own: `python -m support.driver ENGINE ADDRESS FOLDER FATE`.
+
+FATE is "dies", after its first unit; or "kills PID", a process with all that it started, after it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from support.engines import end_tree
+from support.sweeps import small_grid
+from workloadlab.sweeping import run_sweep
+
+if TYPE_CHECKING:
+    from workloadlab.sweeping import Swept
+
+
+def main(engine: str, address: str, folder: str, fate: str) -> None:
+    victims = [os.getpid()] if fate == "dies" else [int(pid) for pid in fate.split()[1:]]
+
+    def kill(_: Swept) -> None:
+        while victims:
+            end_tree(victims.pop())
+
+    swept = run_sweep(
+        small_grid(Path(folder)), out=Path(folder, "out"), keep="outcomes", engine=engine,
+        address=address, show=kill,
+    )  # fmt: skip
+    print(swept.replayed)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
