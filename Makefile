@@ -9,7 +9,7 @@ CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz check format docs notebooks bench accuracy paper learning release-check clean kill mutants bombs
+.PHONY: help demo test fuzz check format docs notebooks bench accuracy paper learning release-check test-lowest lock clean kill mutants bombs
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,9 +83,15 @@ paper: $(DEV)  ## simulate the founding paper's study and write docs/paper.md
 learning: $(DEV)  ## train routers in every setting and write docs/learning.md; goes on where it stopped
 	@PYTHONPATH=tests $(BIN)/python tests/bench/learning_table.py
 
+test-lowest: $(DEV)  ## run the tests on the lowest versions that pyproject.toml allows
+	@$(BIN)/python tests/packaging/lowest.py .venv-lowest
+
+lock: $(DEV)  ## write the versions that the tests ran with to requirements.lock
+	@$(BIN)/python tests/packaging/lock.py requirements.lock
+
 release-check: $(DEV)  ## build wheel and sdist, install each alone, run the demo offline
 	@$(BIN)/python tests/packaging/release_check.py
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) demo-out bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest demo-out bench.json .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
