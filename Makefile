@@ -78,7 +78,7 @@ accuracy: $(DEV)  ## replay the real runs in reach and write docs/accuracy.md
 	@PYTHONPATH=tests $(BIN)/python tests/bench/accuracy.py
 
 paper: $(DEV)  ## simulate the founding paper's study and write docs/paper.md
-	@$(BIN)/python tests/bench/paper_table.py
+	@PYTHONPATH=tests $(BIN)/python tests/bench/paper_table.py
 
 learning: $(DEV)  ## train routers in every setting and write docs/learning.md; goes on where it stopped
 	@PYTHONPATH=tests $(BIN)/python tests/bench/learning_table.py

@@ -36,6 +36,7 @@ AT_A_CALL = {
     "markupsafe": {"reporting"},
     "matplotlib": {"reporting"},
     "numba": {"routing"},
+    "onnx": {"routing"},
     "pyarrow": {"characterization", "ingestion"},
     "ray": {"execution"},
     "rich": {"cli"},

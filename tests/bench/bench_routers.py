@@ -153,7 +153,7 @@ def request_model(trees=100, levels=4):
 
 
 def learned_routers(trees=40, levels=4):
-    """A linear router with every cost and rule, and one of full trees with thresholds anywhere."""
+    """A linear router with every cost and rule, full trees with thresholds anywhere, and a network."""
     rules = {
         "step_s": 0.01, "prefill_token_s": 6e-5, "decode_seq_s": 1e-5, "decode_context_s": 8e-8,
         "cap_weight": 0.7, "cap_times": 1.5, "cap_floor_s": 0.02, "hold_ratio": 0.5,
@@ -167,7 +167,14 @@ def learned_routers(trees=40, levels=4):
     }  # fmt: skip
     linear = LearnedRouter(name="learned, linear", rules=rules, body=dict.fromkeys(TERMS, 1.0))
     forest = LearnedRouter(name="learned, 40 trees", form="trees", rules=rules, body=body)
-    return [linear.router(), forest.router()]
+    cells = 64 * (len(FEATURES) + 1) + 64 * 65 + 2 * 65
+    body = {
+        "features": list(FEATURES), "units": [0.01] * len(FEATURES), "hidden": [64, 64],
+        "weights": rng.normal(0, 0.1, cells).tolist(),
+    }  # fmt: skip
+    rules = {**rules, "hold_ratio": -1.0}
+    network = LearnedRouter(name="learned, network", form="network", rules=rules, body=body)
+    return [linear.router(), forest.router(), network.router()]
 
 
 def run() -> list[dict]:

@@ -38,9 +38,11 @@ def test_train_writes_a_router_that_replays(run, log):
     )
     assert code == 0, err
     assert [entry["router"] for entry in json.loads(out)["runs"]] == ["round_robin", "mine"]
-    code, explained, _ = run("train", "--explain", "mine.json")
+    code, explained, err = run("train", "--explain", "mine.json", "--onnx", "mine.onnx")
     assert code == 0
     assert explained.startswith("score = ")
+    assert "graph written to mine.onnx" in err
+    assert (log / "mine.onnx").stat().st_size > 1000
 
 
 def test_json_is_the_router(run, log):

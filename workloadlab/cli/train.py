@@ -67,6 +67,12 @@ if TYPE_CHECKING:
     metavar="ROUTER",
     help="Instead of training: print the score of a router JSON as a formula.",
 )
+@click.option(
+    "--onnx",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --explain: also write the router as an ONNX graph.",
+)
 @json_option
 def command(
     trace: Path | None,
@@ -82,6 +88,7 @@ def command(
     threads: int | None,
     out: Path | None,
     explain: Path | None,
+    onnx: Path | None,
     as_json: bool,
 ) -> None:
     """Train a router on TRACE and a cluster; replay it with --router router.json.
@@ -92,11 +99,16 @@ def command(
     from workloadlab.errors import UsageError
     from workloadlab.learning import LOADS, train
     from workloadlab.routing.learned.artefact import load_learned
+    from workloadlab.routing.learned.onnx_file import save_onnx
     from workloadlab.simulation import Cluster
     from workloadlab.trace import Trace
 
     if explain is not None:
-        formula = _explained(load_learned(explain))
+        router = load_learned(explain)
+        formula = _explained(router)
+        if onnx is not None:
+            save_onnx(router, onnx)
+            say(f"graph written to {onnx}")
         if as_json:
             print_json({"schema_version": 1, "router": str(explain), "formula": formula})
         else:
