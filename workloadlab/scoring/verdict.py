@@ -20,6 +20,11 @@ __all__ = ["Verdict", "effect_words", "rate_words", "value_words", "verdicts"]
 
 COLUMNS = 80
 
+PRICE = 0.05
+"""From so much on, being behind in another latency is worth a word."""
+
+_LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -71,6 +76,7 @@ def _sentences(board: Scoreboard, scale: float, measure: Measure) -> Iterator[st
             "Latencies then depend on how long the log lasts and do not tell routers apart. Add "
             "instances, or lower the rate, and replay again."
         )
+    yield from _losses(board, scale, ran)
     for router in ran:
         uneven = next((run.imbalance for run in board.of(router, scale) if run.imbalance), None)
         if uneven:
@@ -131,6 +137,45 @@ def _ranking(board: Scoreboard, scale: float, measure: Measure, steady: list[str
             yield f"Not separated from it: {listed(unclear)}."
     if equal:
         yield f"The same within 1%: {listed(equal)}."
+    yield from _price(board, scale, measure, best, ranked)
+
+
+def _price(
+    board: Scoreboard, scale: float, measure: Measure, best: str, ranked: list[str]
+) -> Iterator[str]:
+    """Say in which other latencies the best is clearly behind another router."""
+    for other in (type(measure).named(name) for name in _LATENCIES):
+        means = {router: board.mean(router, scale, other.metric.name, "mean") for router in ranked}
+        known = {router: value for router, value in means.items() if value is not None}
+        if other.metric.name == measure.metric.name or best not in known:
+            continue
+        least = min(known, key=lambda router: known[router])
+        pair = board.compared(best, least, scale, other)
+        if pair and pair.significant and not pair.equal and (pair.effect or 0.0) > PRICE:
+            highest = known[best] == max(known.values()) and len(known) > 2
+            yield (
+                f"But its {other.noun} is {value_words(other, known[best])}, "
+                f"{'the highest of all, ' if highest else ''}{effect_words(pair)} {least}."
+            )
+
+
+def _losses(board: Scoreboard, scale: float, ran: list[str]) -> Iterator[str]:
+    """Say which routers did not serve all requests: their latencies are those of the others."""
+    shares = {}
+    for router in ran:
+        runs = board.of(router, scale)
+        lost = sum(run.requests - run.served for run in runs)
+        if lost:
+            shares[router] = lost / sum(run.requests for run in runs)
+    if not shares:
+        return
+    most = max(shares, key=lambda router: shares[router])
+    if len(shares) == 1:
+        said = f"With {most}, {share(shares[most])} of the requests were not served"
+    else:
+        said = f"Not all requests were served with {listed(list(shares))}, most lost with {most}, "
+        said += share(shares[most])
+    yield f"{said}; latencies are of the others."
 
 
 def _ahead(board: Scoreboard, scale: float, measure: Measure, best: str, apart: list[str]) -> str:

@@ -176,3 +176,34 @@ def test_an_effect_that_is_not_separated_passes():
 def test_no_such_baseline():
     with pytest.raises(UsageError, match="no router is called 'best'"):
         wl.score(runs_of(outcome_of([1], [2])), baseline="best")
+
+
+def test_the_best_in_one_latency_says_what_it_costs_in_another():
+    base = latencies(0)
+    infos = tuple(run_info(name) for name in ("eager", "steady", "slow"))
+    outcomes = (
+        outcome_of(base * 0.7, base * 0.7 + 2),
+        outcome_of(base, base + 1),
+        outcome_of(base * 1.2, base * 1.2 + 1.5),
+    )
+    said = " ".join(str(wl.score(wl.Runs(infos, outcomes))).split())
+    assert "Best is eager" in said
+    assert re.search(
+        r"But its mean TPOT is [\d.]+ m?s, the highest of all, 100% .* above steady", said
+    )
+
+
+def test_a_best_that_costs_nothing_has_no_but():
+    base = latencies(0)
+    assert "But its" not in str(wl.score(routers(fast=base * 0.7, slow=base)))
+
+
+def test_lost_requests_are_part_of_the_verdict():
+    base = latencies(0)
+    ttft = [None if k % 20 == 0 else value for k, value in enumerate(base)]
+    losing = outcome_of(ttft, [None if value is None else value + 1 for value in ttft])
+    whole = outcome_of(base, base + 1)
+    board = wl.score(wl.Runs((run_info("whole"), run_info("losing")), (whole, losing)))
+    said = " ".join(str(board).split())
+    assert "With losing, 5.0% of the requests were not served; latencies are of the others." in said
+    assert "not served" not in str(wl.score(routers(whole=base)))
