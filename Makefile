@@ -9,7 +9,7 @@ CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz check format docs notebooks bench accuracy paper learning release-check test-lowest lock clean kill mutants bombs
+.PHONY: help demo test fuzz check format docs notebooks bench accuracy paper learning release-check test-lowest lock clean kill mutants bombs engines
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,8 +65,9 @@ kill: $(DEV)  ## kill 200 replays and ingests, and look for anything mixed, lost
 	@$(BIN)/python tests/bench/kill.py 200
 
 engines: $(DEV)  ## sweep on real Dask and Ray clusters; installs Ray (240 MB)
-	$(VENV)/bin/python -m pip install -q -e '.[dask,ray]'
-	$(VENV)/bin/python -m pytest -q tests/unit/execution
+	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e '.[dask,ray]'; \
+	  else $(BIN)/python -m pip install --quiet -e '.[dask,ray]'; fi
+	@$(BIN)/python -m pytest tests/unit/execution
 
 mutants: $(DEV)  ## damage every artefact, and look for anything uncaught or believed
 	@$(BIN)/python tests/bench/mutants.py 2000

@@ -1,6 +1,7 @@
 """Drives a small sweep in a process of its own: `python -m support.driver ENGINE ADDRESS FOLDER FATE`.
 
-FATE is "dies", after its first unit; or "kills PID", a process with all that it started, after it.
+FATE is "measures", a trace of many parts; "dies", after its first unit of a sweep; or "kills PID", a
+process with all that it started, after it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.engines import end_tree
-from support.sweeps import small_grid
+from support.sweeps import many_parts, small_grid
+from workloadlab.characterization.characterize import measure_all
 from workloadlab.sweeping import run_sweep
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 
 def main(engine: str, address: str, folder: str, fate: str) -> None:
+    if fate == "measures":
+        partial = measure_all(many_parts(Path(folder)), engine, address)
+        Path(folder, "partial").write_bytes(partial.to_bytes())
+        return
     victims = [os.getpid()] if fate == "dies" else [int(pid) for pid in fate.split()[1:]]
 
     def kill(_: Swept) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
+from workloadlab.characterization.bounded import make_plan
 from workloadlab.latency import LatencyModel
 from workloadlab.simulation import Cluster
 from workloadlab.sweeping import Grid
@@ -12,8 +14,10 @@ from workloadlab.trace import Trace
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workloadlab.characterization.bounded import Plan
 
-__all__ = ["files_of", "short_trace", "small_grid", "swept_options"]
+
+__all__ = ["files_of", "many_parts", "short_trace", "small_grid", "swept_options"]
 
 REQUESTS = 120
 
@@ -24,6 +28,15 @@ def short_trace(folder: Path) -> Path:
     if not path.exists():
         Trace.of((0.05 * k, 20, 8) for k in range(REQUESTS)).save(path)
     return path
+
+
+def many_parts(folder: Path) -> Plan:
+    """Return the plan of a trace of 40 minutes, cut into several parts."""
+    path = folder / "long.trace"
+    if not path.exists():
+        with patch("workloadlab.trace.store.ROW_GROUP", 50):
+            Trace.of((2.0 * k, 20 + k % 7, 8) for k in range(1200)).save(path)
+    return make_plan(Trace.open(path), part_rows=100)
 
 
 def swept_options(**more: Any) -> dict[str, Any]:

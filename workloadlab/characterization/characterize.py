@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.characterization.bounded.finish import ESTIMATES, measured_topics
@@ -11,21 +12,20 @@ from workloadlab.characterization.bounded.plan import make_plan
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.profile import TOPICS, Profile, TraceFacts
 from workloadlab.characterization.study import Study
-from workloadlab.errors import UsageError
-from workloadlab.execution import run_lanes
+from workloadlab.errors import DataError, UsageError
+from workloadlab.execution import engine_named, run_lanes, watcher
 from workloadlab.latency import LatencyModel
-from workloadlab.trace import CAPABILITIES, Trace
+from workloadlab.trace import CAPABILITIES, Trace, trace_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from workloadlab.characterization.bounded.partial import Partial
     from workloadlab.characterization.bounded.plan import Plan
     from workloadlab.characterization.study import Topic
     from workloadlab.trace import AnyTrace
 
-__all__ = ["ROW_LIMIT", "characterize", "finish"]
+__all__ = ["ROW_LIMIT", "characterize", "finish", "measure_all"]
 
 ROW_LIMIT = 50_000_000
 """Traces of more rows are measured part by part."""
@@ -40,6 +40,8 @@ def characterize(
     *,
     lru_blocks: Sequence[int] | None = None,
     row_limit: int = ROW_LIMIT,
+    engine: str = "local",
+    address: str | None = None,
 ) -> Profile:
     """Measure a trace, topic by topic. Warm-up rows are left out.
 
@@ -56,9 +58,14 @@ def characterize(
         lru_blocks: cache sizes in blocks for the prefix topic; without them 1, 2, 3, 5 times powers
             of ten.
         row_limit: the most rows that are held in memory at once.
+        engine: who measures parts: local, or the workers of a cluster of dask or ray, which see the
+            trace's files under the same path. They measure any trace file part by part.
+        address: of that cluster.
 
     Raises:
-        UsageError: a cache size or a row limit that is not positive.
+        UsageError: a cache size or a row limit that is not positive, or a trace without a file that is
+            to be measured elsewhere.
+        MachineError: the cluster does not answer, or a worker has another version.
         UnsupportedError: the trace has no arrivals.
 
     Example:
@@ -73,8 +80,12 @@ def characterize(
         raise UsageError("a cache size is below 1 block", fix="give sizes of 1 block or more")
     if row_limit < 1:
         raise UsageError(f"a row limit of {row_limit}", fix="use 1 or more")
-    if trace.path is not None and trace.requests > row_limit:
-        return _characterize_in_parts(trace)
+    elsewhere = engine != "local" or address is not None
+    if elsewhere and trace.path is None:
+        raise UsageError("workers cannot see a trace in memory", fix="save it, and open the file")
+    if elsewhere or (trace.path is not None and trace.requests > row_limit):
+        plan = make_plan(trace)
+        return finish(trace, plan, measure_all(plan, engine, address))
     if trace.requests:
         trace.require("arrivals", "a characterization")
     study = Study(trace, known, lru_blocks=lru_blocks)
@@ -116,10 +127,54 @@ def finish(trace: Trace, plan: Plan, partial: Partial) -> Profile:
     return Profile(trace=facts, **topics)
 
 
-def _characterize_in_parts(trace: Trace) -> Profile:
-    plan = make_plan(trace)
-    blocks = [range(k, min(k + BLOCK, len(plan.parts))) for k in range(0, len(plan.parts), BLOCK)]
-    return finish(trace, plan, merge_all(run_lanes(_measure_block, [(plan, b) for b in blocks])))
+def measure_all(plan: Plan, engine: str = "local", address: str | None = None) -> Partial:
+    """Measure every part of a plan; the result has the same bytes whoever measured which part.
+
+    Args:
+        plan: of a trace.
+        engine: local, dask or ray.
+        address: of the cluster of that engine.
+
+    Raises:
+        UsageError, MachineError: as `characterize`.
+    """
+    places = range(len(plan.parts))
+    tell = watcher()
+    with engine_named(engine, address) as runs_on:
+        if engine == "local":
+            blocks = [places[k : k + BLOCK] for k in range(0, len(places), BLOCK)]
+            return merge_all(run_lanes(_measure_block, [(plan, block) for block in blocks]))
+        digests = tuple(trace_digest(Path(file)) for file in plan.files)
+        size = runs_on.threads
+        units = [(plan, places[k : k + size], digests) for k in range(0, len(places), size)]
+        merged: Partial | None = None
+        tell(0, len(units))
+        for done, (_, partial) in enumerate(runs_on.run(measure_unit, units), start=1):
+            merged = partial if merged is None else merge(merged, partial)
+            tell(done, len(units))
+    if merged is None:
+        raise UsageError("the plan has no part", fix="plan a trace that has requests")
+    return merged
+
+
+def measure_unit(unit: tuple[Plan, range, tuple[str, ...]], threads: int | None) -> Partial:
+    """Measure some parts side by side, on a worker.
+
+    Args:
+        unit: the plan, the places of the parts, and the digests of the trace's files.
+        threads: parts at a time.
+
+    Raises:
+        DataError: a file is another one here than where the plan was made.
+    """
+    plan, places, digests = unit
+    for file, digest in zip(plan.files, digests, strict=True):
+        if trace_digest(Path(file)) != digest:
+            raise DataError(
+                "is another trace here than where the plan was made", where=str(file),
+                fix="let every worker see the same file",
+            )  # fmt: skip
+    return merge_all(run_lanes(measure, [(plan, place) for place in places], threads=threads))
 
 
 def _measure_block(plan: Plan, places: range) -> Partial:

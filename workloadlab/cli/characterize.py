@@ -45,6 +45,17 @@ class ListsTopics(click.Command):
     help="Measure a trace of more rows part by part, in flat memory; default 50 million.",
 )
 @click.option(
+    "--engine",
+    type=click.Choice(["local", "dask", "ray"]),
+    default="local",
+    show_default=True,
+    help="Who measures the parts of a trace: this machine, or the workers of a cluster.",
+)
+@click.option(
+    "--address",
+    help="With --engine dask: tcp://HOST:8786; with --engine ray: HOST:6379 or ray://HOST:10001.",
+)
+@click.option(
     "--against",
     type=click.Path(path_type=Path),
     metavar="REFERENCE",
@@ -57,6 +68,8 @@ def command(
     model: str | None,
     lru_blocks: str | None,
     row_limit: int | None,
+    engine: str,
+    address: str | None,
     against: Path | None,
     as_json: bool,
 ) -> None:
@@ -67,9 +80,9 @@ def command(
     sizes = _sizes(lru_blocks)
     opened = Trace.open(trace)
     if against is not None:
-        if model or sizes or row_limit:
+        if model or sizes or row_limit or address:
             raise UsageError(
-                "--against takes neither --model nor --lru-blocks nor --row-limit",
+                "--against takes neither --model nor --lru-blocks, --row-limit nor --address",
                 fix="leave them out",
             )
         reference = Trace.open(against)
@@ -87,7 +100,10 @@ def command(
 
         latency = LatencyModel.load(model)
     with working("Characterizing"):
-        profile = characterize(opened, latency, lru_blocks=sizes, row_limit=row_limit or ROW_LIMIT)
+        profile = characterize(
+            opened, latency, lru_blocks=sizes, row_limit=row_limit or ROW_LIMIT, engine=engine,
+            address=address,
+        )  # fmt: skip
     if out:
         profile.save(out)
         say(f"profile written to {out}")

@@ -6,8 +6,9 @@ from importlib.util import find_spec
 
 import pytest
 from support.engines import dask_cluster, drive, ray_cluster
-from support.sweeps import files_of, small_grid
+from support.sweeps import files_of, many_parts, small_grid
 
+from workloadlab.characterization.characterize import measure_all
 from workloadlab.sweeping import run_sweep
 
 CLUSTERS = {"dask": (dask_cluster, "distributed"), "ray": (ray_cluster, "ray")}
@@ -23,8 +24,13 @@ def test_a_driver_and_a_worker_die_and_the_bytes_are_those_of_one_machine(engine
         assert first.returncode == -9, first.stderr
         left = len(list((tmp_path / "out").glob("*.json")))
         assert 0 < left < 12
+        measured = drive(engine, address, tmp_path, "measures")
+        assert measured.returncode == 0, measured.stderr
         second = drive(engine, address, tmp_path, f"kills {worker}")
         assert second.returncode == 0, second.stderr
         assert int(second.stdout.split()[-1]) == 12 - left
+    plan = many_parts(tmp_path)
+    assert len(plan.parts) > 4
+    assert (tmp_path / "partial").read_bytes() == measure_all(plan).to_bytes()
     run_sweep(small_grid(tmp_path), out=tmp_path / "local", keep="outcomes")
     assert files_of(tmp_path / "out") == files_of(tmp_path / "local")
