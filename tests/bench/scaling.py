@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -31,8 +31,7 @@ TRACE_BYTES_S = 200e6
 STRAGGLER = 1.5
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(NamedTuple):
     """What was measured: seconds of one lane on one core, and of the driver for a result."""
 
     lanes: int
