@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.characterization.bounded.finish import ESTIMATES, measured_topics
 from workloadlab.characterization.bounded.measure import measure, merge, merge_all
-from workloadlab.characterization.bounded.plan import make_plan
+from workloadlab.characterization.bounded.plan import make_plan, stored_rows
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.profile import TOPICS, Profile, TraceFacts
 from workloadlab.characterization.study import Study
@@ -83,7 +83,7 @@ def characterize(
     elsewhere = engine != "local" or address is not None
     if elsewhere and trace.path is None:
         raise UsageError("workers cannot see a trace in memory", fix="save it, and open the file")
-    if elsewhere or (trace.path is not None and trace.requests > row_limit):
+    if elsewhere or stored_rows(trace) > row_limit:
         plan = make_plan(trace)
         return finish(trace, plan, measure_all(plan, engine, address))
     if trace.requests:

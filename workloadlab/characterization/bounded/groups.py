@@ -17,6 +17,7 @@ __all__ = [
     "Counts",
     "Group",
     "count_groups",
+    "count_rows",
     "filled_columns",
     "frequent_names",
     "last_row_id",
@@ -69,6 +70,13 @@ def count_groups(files: Sequence[str]) -> list[Group]:
                 told = _told(_statistics(metadata, place), rows)
                 groups.append(Group(number, place, rows, told or read_counts(path, place)))
     return groups
+
+
+def count_rows(files: Sequence[str]) -> int:
+    """Return the rows of all files."""
+    import pyarrow.parquet as pq
+
+    return sum(int(pq.read_metadata(path).num_rows) for path in files)
 
 
 def filled_columns(files: Sequence[str]) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.characterization.bounded.groups import (
     Group,
     count_groups,
+    count_rows,
     filled_columns,
     frequent_names,
     last_row_id,
@@ -24,9 +24,11 @@ from workloadlab.shapes import build
 from workloadlab.trace import read_parts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workloadlab.trace import Trace
 
-__all__ = ["PART_ROWS", "Part", "Plan", "make_plan"]
+__all__ = ["PART_ROWS", "Part", "Plan", "make_plan", "stored_rows"]
 
 PART_ROWS = 16_000_000
 """Rows that one part holds, about."""
@@ -116,8 +118,7 @@ def make_plan(trace: Trace, *, part_rows: int = PART_ROWS) -> Plan:
         raise UsageError("this trace is no file", fix="save it first: trace.save('FILE.trace')")
     if part_rows < 1:
         raise UsageError(f"parts of {part_rows} rows", fix="use 1 or more")
-    path = Path(trace.path)
-    files = tuple(str(path / part.file) for part in read_parts(path)) or (str(path),)
+    path, files = trace.path, _files(trace.path)
     found, filled = count_groups(files), filled_columns(files)
     groups = tuple(sorted(found, key=lambda group: (group.counts.first_ns, group.counts.last_ns)))
     firsts = [g.counts.first_measured_ns for g in groups if g.counts.first_measured_ns is not None]
@@ -137,6 +138,15 @@ def make_plan(trace: Trace, *, part_rows: int = PART_ROWS) -> Plan:
         t0_unix_ns=trace.provenance.t0_unix_ns,
         parts=_cut(files, groups, min(firsts), part_rows),
     )
+
+
+def stored_rows(trace: Trace) -> int:
+    """Return how many rows the files of a trace hold, by their footers; 0 for what is no file."""
+    return 0 if trace.path is None else count_rows(_files(trace.path))
+
+
+def _files(path: Path) -> tuple[str, ...]:
+    return tuple(str(path / part.file) for part in read_parts(path)) or (str(path),)
 
 
 def _cut(

@@ -63,11 +63,9 @@ def add_by_two_keys(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
 
 def together(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     """Return the rows of both, ascending by their first two columns."""
-    if not len(a) or not len(b):
-        return b if len(b) else a
-    for first, second in ((a, b), (b, a)):
-        if first[-1, 0] < second[0, 0]:
-            return np.concatenate((first, second))
+    apart = _apart(a, b)
+    if apart is not None:
+        return apart
     rows = np.concatenate((a, b))
     return rows[np.lexsort((rows[:, 1], rows[:, 0]))]
 
@@ -81,7 +79,16 @@ def grouped(rows: NDArray[Any], keys: int) -> NDArray[Any]:
     return np.asarray(sums, dtype=rows.dtype)
 
 
-def _added(a: NDArray[Any], b: NDArray[Any], keys: int) -> NDArray[Any]:
+def _apart(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any] | None:
+    """Return the rows of both where all keys of one come before those of the other, else None."""
     if not len(a) or not len(b):
         return b if len(b) else a
-    return grouped(np.concatenate((a, b)), keys)
+    for first, second in ((a, b), (b, a)):
+        if first[-1, 0] < second[0, 0]:
+            return np.concatenate((first, second))
+    return None
+
+
+def _added(a: NDArray[Any], b: NDArray[Any], keys: int) -> NDArray[Any]:
+    apart = _apart(a, b)
+    return grouped(np.concatenate((a, b)), keys) if apart is None else apart

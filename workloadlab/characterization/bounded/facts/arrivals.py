@@ -20,6 +20,8 @@ from workloadlab.characterization.statistics.weekly import weekly_rates
 from workloadlab.characterization.topics.arrivals import CV_WINDOWS_S, arrival_facts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from workloadlab.characterization.bounded.plan import Plan
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Gridded", "arrivals_of", "gap_sd_ns", "gaps_of", "merged_clock"]
 
+BLOCKS_AT_ONCE = 1024
 HOUR_NS = 3_600_000_000_000
 
 
@@ -48,26 +51,42 @@ class Gridded:
         """Nanoseconds from the first to the last."""
         return self.plan.span_ns
 
+    def _base(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Yield the occupied bins of the base grid and their counts, a stretch at a time."""
+        for start in range(0, len(self.arrays["bins"]), BLOCKS_AT_ONCE):
+            blocks = self.arrays["bins"][start : start + BLOCKS_AT_ONCE]
+            rows, columns = np.nonzero(blocks[:, 1:])
+            places = blocks[rows, 0].astype(np.int64) * BLOCK + columns
+            yield places, blocks[:, 1:][rows, columns].astype(np.int64)
+
     @cached_property
-    def _base(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The occupied bins of the base grid, and their counts."""
-        blocks = self.arrays["bins"]
-        rows, columns = np.nonzero(blocks[:, 1:])
-        places = blocks[rows, 0].astype(np.int64) * BLOCK + columns
-        return places, blocks[:, 1:][rows, columns].astype(np.int64)
+    def _tens(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Bins of ten of the base grid, from which most widths are made."""
+        return self._merged(10)
 
     def bins(self, width_ns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the bins that hold arrivals, ascending, and how many each holds."""
-        places, counts = self._base
-        return group_bins(places // (width_ns // base_ns(self.span_ns)), counts)
+        merged = width_ns // base_ns(self.span_ns)
+        if merged % 10:
+            return self._merged(merged)
+        places, counts = self._tens
+        return group_bins(places // (merged // 10), counts)
+
+    def _merged(self, merged: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        stretches = [group_bins(places // merged, counts) for places, counts in self._base()]
+        places, counts = (np.concatenate(columns) for columns in zip(*stretches, strict=True))
+        return group_bins(places, counts)
 
     def squares(self, width_ns: int) -> tuple[int, int]:
         """Return the arrivals in complete bins, and the sum of the squares of their counts."""
-        complete = self.span_ns // width_ns
-        if width_ns % base_ns(self.span_ns) == 0:
-            places, counts = self.bins(width_ns)
-            inside = counts[places < complete]
-            return int(inside.sum()), int(np.dot(inside, inside))
+        complete, base = self.span_ns // width_ns, base_ns(self.span_ns)
+        if width_ns % base == 0:
+            stretches = self._base() if width_ns == base else [self.bins(width_ns)]
+            total, squares = 0, 0
+            for places, counts in stretches:
+                inside = counts[places < complete]
+                total, squares = total + int(inside.sum()), squares + int(np.dot(inside, inside))
+            return total, squares
         level = LEVELS.index(width_ns // FINE_NS)
         ends = self.arrays["fine.open"]
         last = ends[ends[:, 0] == level, 1:]
