@@ -134,7 +134,7 @@ def clusters(draw: st.DrawFn) -> Cluster:
         signal_interval_s=interval,
         signal_delay_s=draw(st.sampled_from([0.0, 0.12])) if interval else 0.0,
         request_overhead_s=draw(st.sampled_from([0.0, 0.004])),
-        decision_overhead_s=0.0 if replicas > 1 else draw(st.sampled_from([0.0, 0.0, 0.003])),
+        decision_overhead_s=draw(st.sampled_from([0.0, 0.0, 0.003, 0.04])),
         max_router_queue=draw(st.sampled_from([None, None, 0, 3])),
         replicas=replicas,
     )

@@ -61,13 +61,20 @@ def forked_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
     """Lay out a lane and its fork, with room for every request to be live.
 
     Raises:
-        UnsupportedError: turns wait for the one before them, so what arrives depends on the choices.
+        UnsupportedError: turns wait for the one before them, so what arrives depends on the choices; or
+            several replicas of the router take their time.
     """
     if len(workload.starts) < len(workload):
         raise UnsupportedError(
             "an oracle compares choices over the same arrivals, and in a closed loop these depend on "
             "the choices",
             fix="replay it with open sessions",
+        )
+    if cluster.replicas > 1 and cluster.decision_overhead_s > 0:
+        raise UnsupportedError(
+            f"an oracle for decision_overhead_s = {cluster.decision_overhead_s:g} with replicas = "
+            f"{cluster.replicas}",
+            fix="leave one of the two out",
         )
     lane = lane_arrays(workload, cluster, policy, seed, slots=len(workload))
     fork = lane.copy()

@@ -43,7 +43,7 @@ class Cluster(Drawn):
             seconds, 0 for always fresh. The router's own counters are never stale.
         signal_delay_s: how long a snapshot travels before the router sees it.
         decision_overhead_s: time that the router takes for a decision; it decides on one request after
-            the other, so this bounds its rate.
+            the other, each replica for itself, so this bounds its rate.
         request_overhead_s: time of a request outside queue, router and engine: network, tokenization,
             detokenization. It passes before the decision and counts in every latency.
         max_router_queue: most requests that may wait in the router's own queue, deferred or because
@@ -96,11 +96,6 @@ class Cluster(Drawn):
         replicas = self.replicas
         if not isinstance(replicas, int) or isinstance(replicas, bool) or not 1 <= replicas <= 1000:
             raise UsageError(f"replicas = {replicas!r}", fix="use a whole number, 1 to 1000")
-        if replicas > 1 and self.decision_overhead_s > 0:
-            raise UsageError(
-                f"decision_overhead_s = {self.decision_overhead_s!r} with replicas = {replicas}",
-                fix="leave one out: replicas that take time for a decision are not simulated",
-            )
         object.__setattr__(self, "events", tuple(self.events))
         event_queue(self.events, self.pools)
 

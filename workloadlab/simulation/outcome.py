@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from workloadlab.simulation.workload import Floats, Ints, Workload
 
-__all__ = ["REPLAYED", "Outcome", "outcome_trace"]
+__all__ = ["REPLAYED", "Outcome", "blank_outcome", "outcome_trace"]
 
 REPLAYED = ("queue_ns", "ttft_ns", "last_token_ns", "e2e_ns", "cached_tokens", "token_offsets_ns",
             "outcome", "finish_reason", "ttft_clock", "instance_id", "waiting_at_arrival",
@@ -54,6 +54,16 @@ class Outcome:
     steps: int
     steps_outside: int
     memory: Floats = field(default_factory=lambda: np.zeros((1, 0)))
+
+
+def blank_outcome(workload: Workload) -> Outcome:
+    """Return the outcome before anything has happened."""
+    n = len(workload)
+    arrival, dispatch, scheduled, first, end = (np.full(n, np.nan) for _ in range(5))
+    preemptions, cached = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    return Outcome(
+        arrival, np.full(n, -1), dispatch, scheduled, first, end, preemptions, cached, 0, 0
+    )
 
 
 def outcome_trace(

@@ -10,7 +10,8 @@ import pytest
 from support.traces import prompts_of
 
 import workloadlab as wl
-from workloadlab.errors import DataError, UsageError
+from workloadlab.errors import DataError, UnsupportedError, UsageError
+from workloadlab.oracles import replay_oracles
 from workloadlab.routing import SHELF
 
 RANKS = 8
@@ -136,9 +137,32 @@ def test_a_number_of_replicas_that_is_none_is_refused(replicas):
         cluster(replicas=replicas)
 
 
-def test_replicas_do_not_take_time_for_a_decision():
-    with pytest.raises(UsageError, match="decision_overhead_s"):
-        cluster(replicas=2, decision_overhead_s=0.001)
+def test_each_replica_decides_on_one_request_after_the_other():
+    """Sixty at once, 10 ms each: four replicas take what comes to the fullest, not what comes to all."""
+    at_once = wl.Trace.of([(0.0, 20, 5)] * 60)
+
+    def queues(replicas):
+        among = cluster(replicas=replicas, decision_overhead_s=0.01)
+        frame = (
+            wl.replay(at_once, among, routers=["round_robin"])
+            .outcomes()
+            .read("queue_ns", "dispatch_ns")
+        )
+        return sorted(frame["dispatch_ns"].to_numpy() / 1e9)
+
+    assert queues(1) == pytest.approx(0.01 * np.arange(1, 61))
+    moments, often = np.unique(np.round(queues(4), 6), return_counts=True)
+    assert moments == pytest.approx(0.01 * np.arange(1, len(moments) + 1))
+    assert often[0] == 4
+    assert (np.diff(often) <= 0).all()
+    assert 15 <= len(moments) <= 30
+
+
+@pytest.mark.parametrize("name", ["lookahead", "rollout", "hindsight"])
+def test_an_oracle_refuses_replicas_that_take_their_time(name):
+    among = cluster(replicas=2, decision_overhead_s=0.01)
+    with pytest.raises(UnsupportedError, match="with replicas = 2"):
+        replay_oracles(burst(8), among, [name])
 
 
 def test_a_cluster_file_says_how_many(tmp_path):

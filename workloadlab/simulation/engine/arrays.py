@@ -27,6 +27,7 @@ from workloadlab.simulation.engine.record_types import (
     DECISION,
     EVENT,
     HEAP_ENTRY,
+    INBOX,
     INSTANCE_STATE,
     LEDGER,
     LIST,
@@ -282,6 +283,11 @@ snapshots = _array(
 queues = _array(
     "queues", LIST, "replicas", fork=Fork.WHOLE, start={"head": NONE, "tail": NONE},
     about="requests that wait at each of its replicas",
+)  # fmt: skip
+inboxes = _array(
+    "inboxes", INBOX, "replicas", fork=Fork.WHOLE,
+    start={"undecided": (NONE, NONE, 0), "due_s": np.inf},
+    about="requests that each decides on, one after the other, if that takes time",
 )  # fmt: skip
 settled = _array("settled", INT, "replicas", fork=Fork.WHOLE, about="their tails before arrivals")
 ledgers = _array(

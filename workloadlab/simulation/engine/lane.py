@@ -35,15 +35,17 @@ from workloadlab.simulation.engine.instances import advance, next_end
 from workloadlab.simulation.engine.lane_record import LANES_TYPE, part
 from workloadlab.simulation.engine.record_types import NONE, TICK_S
 from workloadlab.simulation.engine.replicas import (
+    arrivals_due,
     drop_overflow,
+    due_s,
     queue,
     reject_head,
+    take_in,
+    takes_in,
     turn_to,
     turn_to_waiting,
 )
 from workloadlab.simulation.engine.router_side import (
-    arrivals_due,
-    due_s,
     fill_offer,
     refresh_own,
     refresh_signals,
@@ -77,13 +79,12 @@ CHOOSE_MOMENT, REACH_MOMENT, OFFER, DRAIN = 0, 1, 2, 3
 
 @inline
 def _next_moment(lane: Lane) -> Seconds:
-    """Return the next moment at which the router may have to act, inf if there is none.
+    """Return the next moment at which the router may have to act besides arrivals, inf if none is known.
 
-    From arrival or event to the next, as long as nothing else can follow from the end of a sequence;
-    where that may release a turn, from end to end; where requests wait in the router's queue, from step
-    to step.
+    From event to event, as long as nothing else can follow from the end of a sequence; where that may
+    release a turn, from end to end; where requests wait in the router's queue, from step to step.
     """
-    now = min(due_s(lane), lane.event_s)
+    now = lane.event_s
     if lane.held > 0 or lane.closed == 1:
         if lane.lazy == 1:
             advance(lane, lane.reached_s)
@@ -152,6 +153,9 @@ def _next_decision(lane: Lane) -> Status:
                 return STATUS_RECORD_FULL
             if lane.stalled != NONE:
                 return STATUS_STALLED
+            if takes_in(lane) and not take_in(lane, now - TICK_S):
+                return STATUS_SLOTS_FULL
+            now = min(now, due_s(lane))
             if now == np.inf:
                 turn_to_waiting(lane)
                 return STATUS_STUCK

@@ -84,7 +84,6 @@ CLOCK = {
     "event_s": np.inf,  # its moment, inf if there is none
     "now_s": 0.0,
     "reached_s": 0.0,  # where a lazy lane is: engines that only decode may stay behind it
-    "busy_s": 0.0,  # until then the router decides on others
 }
 """Where a lane stands, by its start."""
 

@@ -14,6 +14,7 @@ __all__ = [
     "EVENT",
     "GONE",
     "HEAP_ENTRY",
+    "INBOX",
     "INSTANCE_STATE",
     "LEDGER",
     "LIST",
@@ -117,6 +118,16 @@ LIST = np.dtype(
     align=True,
 )
 """Slots that are linked from the first to the last, -1 where there are none: see `linked_list`."""
+
+INBOX = np.dtype(
+    [
+        ("undecided", LIST),
+        ("decided_s", "f8"),  # when its last decision was made
+        ("due_s", "f8"),  # when it has decided on the first, inf if there is none
+    ],
+    align=True,
+)
+"""What has come to a replica of a router that takes time for a decision; the first is in work."""
 
 LEDGER = np.dtype(
     [

@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numba import from_dtype
 
-from workloadlab.jit import helper, inline
+from workloadlab.jit import inline
 from workloadlab.routing.signals import INSTANCE, REPORTED_FIELDS
 from workloadlab.simulation.engine.arrays import (
     copier,
     engines,
-    first_blocks,
-    inputs,
     models,
     offers,
-    outputs,
     predictions,
     prefix_keys,
-    priorities,
     results,
     serves,
     sessions,
@@ -30,7 +26,6 @@ from workloadlab.simulation.engine.arrays import (
     tenants,
     views,
 )
-from workloadlab.simulation.engine.arrivals import next_arrival, pop_arrival
 from workloadlab.simulation.engine.blocks.told import tell_indexed, whole_blocks
 from workloadlab.simulation.engine.by_address import index_insert
 from workloadlab.simulation.engine.decodes import overrun
@@ -50,13 +45,11 @@ from workloadlab.simulation.engine.record_types import (
 )
 from workloadlab.simulation.engine.replicas import (
     count_sent,
-    enqueue,
     leave,
     note_report,
     queue,
     reject,
     see_report,
-    settle,
     show_counts,
 )
 from workloadlab.simulation.engine.step_times import decode_step_s
@@ -67,16 +60,11 @@ if TYPE_CHECKING:
         Flag,
         Index,
         Lane,
-        Request,
-        Row,
         Seconds,
-        Slot,
         View,
     )
 
 __all__ = [
-    "arrivals_due",
-    "due_s",
     "fill_offer",
     "refresh_own",
     "refresh_signals",
@@ -157,60 +145,6 @@ def refresh_signals(lane: Lane, now: Seconds) -> None:
         lane.seen_tick = visible
         _show(lane, snapshots(lane)[visible % lane.depth])
         see_report(lane, visible % lane.depth)
-
-
-@helper
-def due_s(lane: Lane) -> Seconds:
-    """Return when the router has decided on the next request, if it serves them one after the other."""
-    at_s = next_arrival(lane)
-    if lane.decision_s > 0.0:
-        return max(at_s, lane.busy_s) + lane.decision_s
-    return at_s
-
-
-@inline
-def _free_slot(lane: Lane) -> Slot:
-    """Return a slot for a live request, -1 if all are taken."""
-    q = lane.free_slot
-    if q != NONE:
-        lane.free_slot = slots(lane)[q].next
-    elif lane.used_slots < lane.slot_count:
-        q = lane.used_slots
-        lane.used_slots += 1
-    return q
-
-
-@inline
-def arrivals_due(lane: Lane, now: Seconds) -> Flag:
-    """Move the requests that are due by `now` into the router's queues, of one moment in order of row.
-
-    Returns whether there was a slot for each of them.
-    """
-    live = slots(lane)
-    settle(lane)
-    moment_s = now + TICK_S
-    while due_s(lane) <= moment_s:
-        q = _free_slot(lane)
-        if q == NONE:
-            return False
-        if lane.decision_s > 0.0:
-            lane.busy_s = due_s(lane)
-            settle(lane)
-        row = pop_arrival(lane)
-        lane.now_s = max(lane.now_s, results(lane)[row].arrival_s)
-        _fill_slot(lane, live[q], row)
-        enqueue(lane, q)
-        lane.arrived += 1
-    return True
-
-
-@inline
-def _fill_slot(lane: Lane, s: Request, row: Row) -> None:
-    s.row, s.runs = row, NONE
-    s.input, s.output = inputs(lane)[row], outputs(lane)[row]
-    s.priority = priorities(lane)[row]
-    s.first_block = first_blocks(lane)[row]
-    s.blocks = first_blocks(lane)[row + 1] - s.first_block
 
 
 @inline

@@ -23,7 +23,7 @@ from workloadlab.routing import DEFER, REQUEST, Router
 from workloadlab.simulation.engine.record_types import REPLICA_STREAM, TICK_S
 from workloadlab.simulation.event import Entry, presence
 from workloadlab.simulation.fixed_signals import fixed_signals
-from workloadlab.simulation.outcome import Outcome
+from workloadlab.simulation.outcome import Outcome, blank_outcome
 from workloadlab.simulation.reference.events import handle_events
 from workloadlab.simulation.reference.instance import Engine, uniform_draw
 from workloadlab.simulation.reference.kv_blocks import Sequence
@@ -35,16 +35,6 @@ if TYPE_CHECKING:
     from workloadlab.simulation.cluster import Cluster
 
 __all__ = ["replay_by_steps", "uniform_draw"]
-
-
-def blank_outcome(workload: Workload) -> Outcome:
-    """Return the outcome before anything has happened."""
-    n = len(workload)
-    arrival, dispatch, scheduled, first, end = (np.full(n, np.nan) for _ in range(5))
-    preemptions, cached = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    return Outcome(
-        arrival, np.full(n, -1), dispatch, scheduled, first, end, preemptions, cached, 0, 0
-    )
 
 
 @dataclass
@@ -63,7 +53,6 @@ class Lane:
     turn: int = 0
     events: list[Entry] = field(init=False)
     snapshots: dict[int, Any] = field(default_factory=dict)
-    busy_s: float = 0.0
     decisions: int = 0
     seen_tick: int = -1
 
@@ -173,11 +162,17 @@ class Lane:
             for able, engine in zip(self.able(row), self.engines, strict=True)
         ]
 
-    def due_s(self) -> float:
-        """Return when the router has decided on the next request."""
-        at_s = min((moment for moment, _ in self.expected), default=math.inf)
-        spent_s = self.cluster.decision_overhead_s
-        return max(at_s, self.busy_s) + spent_s if spent_s else at_s
+    def expected_by(self, replica: int) -> list[tuple[float, int]]:
+        """Return the moments and rows of what is to come to a replica."""
+        return [(moment, row) for moment, row in self.expected if self.replica_of(row) == replica]
+
+    def due(self) -> tuple[float, int]:
+        """Return when a replica has decided on the next request, and which."""
+        spent_s, decided = self.cluster.decision_overhead_s, []
+        for number, replica in enumerate(self.replicas):
+            at_s = min((moment for moment, _ in self.expected_by(number)), default=math.inf)
+            decided.append((max(at_s, replica.busy_s) + spent_s if spent_s else at_s, number))
+        return min(decided)
 
     def replica_of(self, row: int) -> int:
         """Return the number of the replica that a request comes to."""
@@ -198,10 +193,12 @@ class Lane:
         """Move what is due into the queues, of one moment in order of row; return the moment."""
         due = []
         moment_s = now + TICK_S
-        while self.expected and self.due_s() <= moment_s:
-            self.busy_s = self.due_s()
-            first_s = min(moment for moment, _ in self.expected)
-            together = [item for item in self.expected if item[0] <= first_s + TICK_S]
+        while self.expected and self.due()[0] <= moment_s:
+            decided_s, replica = self.due()
+            self.replicas[replica].busy_s = decided_s
+            coming = self.expected_by(replica)
+            first_s = min(moment for moment, _ in coming)
+            together = [item for item in coming if item[0] <= first_s + TICK_S]
             moment, row = min(together, key=lambda item: item[1])
             self.expected.remove((moment, row))
             if math.isnan(self.outcome.arrival_s[row]):
@@ -283,7 +280,7 @@ class Lane:
 
     def run(self) -> Outcome:
         while self.goes_on():
-            now = min(self.due_s(), self.events[0].at_s if self.events else math.inf)
+            now = min(self.due()[0], self.events[0].at_s if self.events else math.inf)
             if self.waiting or self.closed:
                 now = min(now, self.next_step_end())
                 if now == math.inf:

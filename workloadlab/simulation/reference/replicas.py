@@ -22,13 +22,14 @@ class Replica:
     """A queue, a memory, an index, and what was sent to each instance: requests and prompt tokens.
 
     `told` is what it had sent when the report that it sees was taken, by instance; `then` the same for
-    every report that was taken.
+    every report that was taken. Until `busy_s` it decides on others.
     """
 
     memory: Any
     index: IndexByDictionary | None
     sent: list[tuple[int, int]]
     held: list[int] = field(default_factory=list)
+    busy_s: float = 0.0
     then: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     told: list[tuple[int, int]] = field(init=False)
 
