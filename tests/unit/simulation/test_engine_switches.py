@@ -127,6 +127,24 @@ def test_a_router_that_takes_its_time_decides_on_one_after_the_other():
     assert both(load, cluster).dispatch_s.tolist() == [0.25, 0.5, 5.25]
 
 
+@pytest.mark.parametrize("interval", [2, 3, 4])
+@pytest.mark.parametrize("kv_blocks", range(9, 15))
+def test_a_prompt_goes_on_when_the_decode_that_held_it_is_preempted(kv_blocks, interval):
+    """The short prompt decodes beside the long one until no block is left, and is the last admitted."""
+    load = requests([0, 0], [8, 2], [1, 8])
+    lane = both(
+        load,
+        one(
+            kv_blocks=kv_blocks, block_size=1, max_num_seqs=2, max_num_batched_tokens=8,
+            long_prefill_token_threshold=1, prefill_schedule_interval=interval, reserve_full_isl=False,
+        ),
+    )  # fmt: skip
+    assert np.isfinite(lane.end_s).all()
+    assert lane.preemptions[0] == 0
+    if (kv_blocks, interval) == (9, 3):  # prompts 1, 2; decodes 3, 4 beside 5; 6 has no block left
+        assert lane.preemptions[1] == 2
+
+
 def test_signals_are_seen_as_old_as_their_interval_and_delay():
     seen = []
 

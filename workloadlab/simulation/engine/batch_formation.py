@@ -240,6 +240,24 @@ def _note_prompts(e: Instance, slots: Array, preempted: Flag, late: Flag, tokens
         e.last_prefill = e.executed
 
 
+@helper
+def _fill(i: Index, lane: Lane, late: Flag) -> tuple[Count, Number, Count]:
+    """Serve the running, then admit with what is left of the budget."""
+    e = engines(lane)[i]
+    if e.interval > 1:
+        e.holds, e.carries = _holds_prompts(e), 0
+    prefill, context, preempted = _serve_running(i, lane)
+    if not preempted and e.waiting.count > 0:
+        budget = e.budget - e.decodes - e.vain_decodes - prefill
+        more, more_context = admissions(i, lane, budget, late)
+        prefill += more
+        context += more_context
+    decodes = e.decodes + e.vain_decodes
+    if e.interval > 1:
+        _note_prompts(e, slots(lane), preempted, late, prefill + decodes)
+    return prefill, context, decodes
+
+
 @inline
 def _form(i: Index, lane: Lane, late: Flag) -> tuple[Count, Number, Count]:
     """Fill the batch; if it is formed late, from all that are there by then."""
@@ -249,17 +267,9 @@ def _form(i: Index, lane: Lane, late: Flag) -> tuple[Count, Number, Count]:
     if e.threshold > 0 and _alone(e, slots(lane), late):
         e.most_prompt = 0
     if e.batching == CHUNKED:
-        if e.interval > 1:
-            e.holds, e.carries = _holds_prompts(e), 0
-        prefill, context, preempted = _serve_running(i, lane)
-        if not preempted and e.waiting.count > 0:
-            budget = e.budget - e.decodes - e.vain_decodes - prefill
-            more, more_context = admissions(i, lane, budget, late)
-            prefill += more
-            context += more_context
-        decodes = e.decodes + e.vain_decodes
-        if e.interval > 1:
-            _note_prompts(e, slots(lane), preempted, late, prefill + decodes)
+        prefill, context, decodes = _fill(i, lane, late)
+        if prefill + decodes == 0 and e.holds == 1:  # whom prompts were held for was preempted
+            prefill, context, decodes = _fill(i, lane, late)
         return prefill, context, decodes
     seated = e.running.count + e.leaving.count
     if e.waiting.count > 0 and (e.batching != STATIC or seated == 0):

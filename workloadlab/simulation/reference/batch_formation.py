@@ -52,21 +52,28 @@ def form(engine: Engine, *, late: bool) -> None:
     came = [s for s in engine.waiting if late or s.ready <= engine.steps]
     engine.eligible = len(engine.running) + len(came)
     if pool.batching == "chunked":
-        engine.holds = holds_prompts(engine)
-        engine.carries = False
-        budget, preempted = serve_running(engine, pool.max_num_batched_tokens)
-        if not preempted:
-            admit(engine, came, budget)
-            if not engine.holds:
-                engine.saturated = len(came) > 0
-        engine.executed += len(engine.batch) > 0
-        if engine.carries:
-            engine.last_prefill = engine.executed
+        fill(engine, came)
+        if not engine.batch and engine.holds:  # whom prompts were held for was preempted
+            fill(engine, came)
         return
     if pool.batching == "prefill_first" or not engine.running:
         admit(engine, came, pool.max_num_batched_tokens)
     if not engine.batch:
         serve_running(engine, pool.max_num_batched_tokens)
+
+
+def fill(engine: Engine, came: list[Sequence]) -> None:
+    """Serve the running, then admit with what is left of the budget."""
+    engine.holds = holds_prompts(engine)
+    engine.carries = False
+    budget, preempted = serve_running(engine, engine.pool.max_num_batched_tokens)
+    if not preempted:
+        admit(engine, came, budget)
+        if not engine.holds:
+            engine.saturated = len(came) > 0
+    engine.executed += len(engine.batch) > 0
+    if engine.carries:
+        engine.last_prefill = engine.executed
 
 
 def holds_prompts(engine: Engine) -> bool:
