@@ -58,10 +58,17 @@ class Error:
         return self._beyond(1 - LEVEL) + self._beyond(2 * (1 - POWER))
 
     def p_value(self, estimate: float) -> float:
-        """Return the two-sided chance of an estimate so far from 0, were it 0 in truth."""
+        """Return the two-sided chance of an estimate so far from 0, were it 0 in truth.
+
+        By Student's distribution of the interval's width, so that both say the same. The average over
+        correlations has a heavier tail, of those that the windows all but exclude; by it, many pairs at
+        once would never be told apart.
+        """
+        from scipy.special import stdtr
+
         if not self.scales.any():
             return float(estimate == 0)
-        return self._chance(abs(estimate))
+        return float(2 * stdtr(self.windows - 1, -abs(estimate) / self.se))
 
     def _chance(self, distance: float) -> float:
         from scipy.special import stdtr

@@ -81,7 +81,7 @@ def test_the_graph_holds_requests_as_the_compiled_router(tmp_path, made):
     router = made(HELD)
     save_onnx(router, tmp_path / "router.onnx")
     both = Both(router, tmp_path / "router.onnx")
-    wl.replay(mixed_trace(700), two_speeds(), routers=[both], rate_scale=4.0)
+    wl.replay(mixed_trace(700), two_speeds(), routers=[both], rate_scale=10.0)
     assert set(both.decided) == {-1, 0, 1, 2, 3}
     assert both.different == 0
 
@@ -91,7 +91,7 @@ def test_over_ten_thousand_requests_every_decision_is_the_same(tmp_path, made):
     router = made(FREE)
     save_onnx(router, tmp_path / "router.onnx")
     both = Both(router, tmp_path / "router.onnx")
-    wl.replay(mixed_trace(10_000), two_speeds(), routers=[both])
+    wl.replay(mixed_trace(10_000), two_speeds(), routers=[both], rate_scale=4.0)
     assert len(both.decided) >= 10_000
     assert set(both.decided) >= {0, 1, 2, 3}
     assert both.different == 0

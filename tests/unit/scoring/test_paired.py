@@ -207,3 +207,20 @@ def test_lost_requests_are_part_of_the_verdict():
     said = " ".join(str(board).split())
     assert "With losing, 5.0% of the requests were not served; latencies are of the others." in said
     assert "not served" not in str(wl.score(routers(whole=base)))
+
+
+def test_the_interval_and_the_p_value_say_the_same():
+    for seed in range(40):
+        error = standard_error(latencies(seed) / REQUESTS - latencies(seed).mean() / REQUESTS)
+        assert error.p_value(error.margin) == pytest.approx(0.05, rel=1e-6)
+        assert error.p_value(6 * error.margin) < 1e-7
+
+
+def test_of_many_routers_one_that_is_far_behind_is_told_apart():
+    """Corrected for 105 pairs, a difference of six times its interval's half width stays one."""
+    base = latencies(0)
+    noise = np.random.default_rng(1)
+    others = {f"r{k}": base * (1 + noise.normal(0, 0.2, REQUESTS)) for k in range(14)}
+    board = wl.score(routers(slow=base * (1.2 + noise.normal(0, 0.2, REQUESTS)), **others))
+    mean = Measure.named("ttft_s")
+    assert all(board.compared("slow", name, 1.0, mean).significant for name in others)
