@@ -14,7 +14,7 @@ from workloadlab.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["remove_live", "scratch_folder", "write_atomically"]
+__all__ = ["made_folder", "remove_live", "scratch_folder", "write_atomically"]
 
 SUFFIX = ".tmp"
 OWNER = "owner"
@@ -25,11 +25,38 @@ _live: dict[Path, int] = {}
 
 
 @contextmanager
-def write_atomically(path: Path) -> Iterator[Path]:
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder, and those that it lies in; if the block fails, remove those that stayed empty.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as above, suppress(KeyError):
+        ...     with made_folder(Path(above, "a", "b")):
+        ...         raise KeyError
+        >>> Path(above, "a").exists()
+        False
+    """
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # something lies in it
+            for each in made:
+                each.rmdir()
+        raise
+
+
+@contextmanager
+def write_atomically(path: Path, *, folder: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it over `path` only if the block succeeds.
 
     An interrupted or failed block leaves the old file, or nothing. The temporary file is locked while
     its writer lives, so a second writer is told, and what a killed one left is removed by the next.
+
+    Args:
+        path: of the file.
+        folder: what a second writer is told of, where the file is the last of a whole folder.
 
     Raises:
         UsageError: the folder of `path` does not exist, `path` is a folder or a device, or another
@@ -52,8 +79,8 @@ def write_atomically(path: Path) -> Iterator[Path]:
     for left in path.parent.glob(f".{_plain(path.name)}.*{SUFFIX}"):
         if _owned(left):
             raise UsageError(
-                "is being written by another process", where=str(path),
-                fix="wait for it, or name another file",
+                "is being written by another process", where=str(folder or path),
+                fix=f"wait for it, or name another {'folder' if folder else 'file'}",
             )  # fmt: skip
         left.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{SUFFIX}")

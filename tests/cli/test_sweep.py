@@ -78,3 +78,47 @@ def test_options_of_a_sweep_need_one(run, folder):
     code, _, err = run("replay", "short.trace", "--cluster", "few.toml", "--keep", "outcomes")
     assert code == 2
     assert "--keep without --sweep" in err
+
+
+def test_values_of_the_sweep_file_that_make_no_sense_are_invalid_data(run, folder):
+    (folder / "sweep.toml").write_text(SWEEP.replace("seeds = 2", "seeds = 0"))
+    code, _, err = run(*WORDS, "-o", "out")
+    assert code == 3
+    assert "sweep.toml: seeds has 0" in err
+    assert not (folder / "out").exists()
+
+
+def test_oracles_are_not_swept(run, folder):
+    (folder / "sweep.toml").write_text(SWEEP.replace('"random"', '"lookahead"'))
+    code, _, err = run(*WORDS, "-o", "out")
+    assert code == 3
+    assert "sweep.toml: routers: lookahead is an oracle, and oracles cannot be swept" in err
+    assert "without --sweep: --router lookahead" in err
+
+
+def test_scores_of_a_sweep_are_not_joined(run, folder):
+    run(*WORDS, "-o", "out")
+    code, _, err = run("score", "out", "out")
+    assert code == 2
+    assert "out: holds the scores of a sweep, which cannot be joined with other runs" in err
+    assert 'keep = "outcomes"' in err
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)], ids=["int", "term"]
+)
+def test_a_sweep_that_is_stopped_says_what_is_kept(run, folder, monkeypatch, ending, code):
+    told = []
+
+    def stop(self, swept):
+        self.last = swept
+        told.append(len(swept.scores))
+        if told[-1]:
+            raise ending
+
+    monkeypatch.setattr("workloadlab.cli.sweep._Board.show", stop)
+    ended, _, err = run(*WORDS, "-o", "out")
+    assert ended == code
+    kept = len(list((folder / "out").glob("*.json")))
+    assert told == [0, kept]
+    assert f"{kept} of 12 runs are kept in out; run it again to go on" in err

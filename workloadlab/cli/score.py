@@ -111,6 +111,7 @@ def command(
     Measure.named(by)
     limits = [Gate.of(words) for words in gates]
     only_scores = len(runs) == 1 and keeps_only_scores(runs[0])
+    _refuse_scores_among(runs)
     several = {} if only_scores else {path.name: open_runs(path) for path in runs}
     if len(several) < len(runs) and not only_scores:
         raise UsageError("two folders have the same name", fix="rename one: it names the cluster")
@@ -146,6 +147,19 @@ def command(
         say(f"gate failed: {said}")
     if failures:
         click.get_current_context().exit(1)
+
+
+def _refuse_scores_among(folders: tuple[Path, ...]) -> None:
+    """Refuse a sweep without outcomes beside other runs."""
+    from workloadlab.scoring import keeps_only_scores
+
+    for folder in folders if len(folders) > 1 else ():
+        if keeps_only_scores(folder):
+            raise UsageError(
+                "holds the scores of a sweep, which cannot be joined with other runs",
+                where=str(folder),
+                fix='score it alone, or sweep again with keep = "outcomes"',
+            )
 
 
 def _say_off_policy(runs: Runs, log: Trace | None) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from workloadlab.cli.common import parse_slo, print_json, say, say_warnings, working
-from workloadlab.errors import ContradictionWarning, ExtrapolationWarning, UsageError
+from workloadlab.errors import ContradictionWarning, DataError, ExtrapolationWarning, UsageError
 from workloadlab.words import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from workloadlab.sweeping import Swept
 
@@ -90,6 +91,7 @@ def _run(trace: Path, given: dict[str, Any]) -> None:
         name = REPLACED[refused[0]]
         raise UsageError(f"{name} and --sweep exclude each other", fix="edit the sweep file")
     said = read_sweep(given["sweep_file"])
+    _refuse_oracles(given["sweep_file"], said.routers)
     check_folder(out, overwrite=given["overwrite"])
     grid = Grid.of(
         trace, said.clusters, said.instances, routers=said.routers, rate_scale=said.rate_scales,
@@ -102,7 +104,11 @@ def _run(trace: Path, given: dict[str, Any]) -> None:
             "noise, do the same with every seed"
         )
     board = _Board(lambda swept: best_table(swept, by).text())
-    with working("Replaying"), say_warnings(ContradictionWarning, unsaid=ExtrapolationWarning):
+    with (
+        board.told_of_a_stop(out),
+        working("Replaying"),
+        say_warnings(ContradictionWarning, unsaid=ExtrapolationWarning),
+    ):
         swept = run_sweep(
             grid, out=out, keep=given["keep"] or said.keep, overwrite=given["overwrite"],
             shard=given["shard"], engine=given["engine"] or "local", address=given["address"],
@@ -120,6 +126,17 @@ def _run(trace: Path, given: dict[str, Any]) -> None:
         click.echo(best_table(swept, by).text())
 
 
+def _refuse_oracles(file: Path, routers: tuple[str, ...]) -> None:
+    from workloadlab.oracles.registry import ORACLES
+
+    for name in routers:
+        if name in ORACLES:
+            raise DataError(
+                f"routers: {name} is an oracle, and oracles cannot be swept", where=str(file),
+                fix=f"take it out, and replay it without --sweep: --router {name}",
+            )  # fmt: skip
+
+
 REPLACED = {
     "cluster_file": "--cluster", "latency": "--latency", "instances": "--instances",
     "kv_blocks": "--kv-blocks", "max_num_seqs": "--max-num-seqs",
@@ -135,8 +152,21 @@ class _Board:
 
     def __init__(self, text: Callable[[Swept], str]) -> None:
         self.text, self.began_s, self.next_s = text, time.monotonic(), FIRST_S
+        self.last: Swept | None = None
+
+    @contextmanager
+    def told_of_a_stop(self, out: Path) -> Iterator[None]:
+        """Say what is kept, if the block is stopped."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            if self.last:
+                kept, every = len(self.last.scores), len(self.last.cells)
+                say(f"{kept:,} of {plural(every, 'run')} are kept in {out}; run it again to go on")
+            raise
 
     def show(self, swept: Swept) -> None:
+        self.last = swept
         elapsed_s = time.monotonic() - self.began_s
         if elapsed_s >= self.next_s and len(swept.scores) < len(swept.cells):
             say(self.text(swept))

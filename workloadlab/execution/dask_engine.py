@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import MachineError
 from workloadlab.execution.threads import workers
-from workloadlab.execution.units import PATIENCE_S, Order, obey, order, unpacked
+from workloadlab.execution.units import (
+    PATIENCE_S,
+    WORKERS_S,
+    Order,
+    obey,
+    order,
+    say_idle,
+    unpacked,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -119,6 +127,10 @@ def connected(address: str, threads: int | None) -> Iterator[DaskEngine]:
             fix="check that it runs, and that both sides have the same version of distributed",
         ) from None
     try:
+        try:
+            client.wait_for_workers(1, timeout=WORKERS_S)
+        except TimeoutError:
+            say_idle("Dask", address)
         yield DaskEngine(client, threads or 0)
     finally:
         client.close(timeout=2)

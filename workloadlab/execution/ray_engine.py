@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import MachineError, UsageError
-from workloadlab.execution.units import obey, order, unpacked
+from workloadlab.execution.units import WORKERS_S, obey, order, say_idle, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,6 +22,9 @@ RETRIES = 3
 
 IN_FLIGHT = 4
 """Units that are sent ahead, for each one that runs."""
+
+LOOK_S = 0.5
+"""Between two looks for nodes."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,14 @@ def _result(ended: Any) -> Any:
         ) from None
 
 
+def _sizes() -> list[int]:
+    """Return the CPUs of every node that has some."""
+    import ray
+
+    sizes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    return [size for size in sizes if size]
+
+
 @contextmanager
 def connected(address: str, threads: int | None) -> Iterator[RayEngine]:
     """Connect to a cluster.
@@ -102,8 +114,13 @@ def connected(address: str, threads: int | None) -> Iterator[RayEngine]:
                 fix="check that it runs, and that both sides have the same versions of Ray and Python",
             ) from None
     try:
-        sizes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-        sizes = [size for size in sizes if size]
+        sizes = _sizes()
+        until = time.monotonic() + WORKERS_S
+        while not sizes and time.monotonic() < until:
+            time.sleep(LOOK_S)
+            sizes = _sizes()
+        if not sizes:
+            say_idle("Ray", address)
         each = threads or min(sizes, default=1)
         if each > max(sizes, default=1):
             raise UsageError(

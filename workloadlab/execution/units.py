@@ -6,6 +6,7 @@ version and not the unit. What the user can mend comes back as a value: no engin
 
 from __future__ import annotations
 
+import logging
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,23 @@ if TYPE_CHECKING:
 
     Work = Callable[[Any, int | None], Any]
 
-__all__ = ["PATIENCE_S", "Order", "Refusal", "obey", "order", "unpacked"]
+__all__ = ["PATIENCE_S", "WORKERS_S", "Order", "Refusal", "obey", "order", "say_idle", "unpacked"]
 
 
 PATIENCE_S = 6.0
 """How long the address of a cluster is waited for."""
+
+WORKERS_S = 10.0
+"""How long workers are waited for before anything is said."""
+
+_log = logging.getLogger("workloadlab")
+
+
+def say_idle(engine: str, address: str) -> None:
+    """Say that a cluster has nobody who could work."""
+    _log.warning(
+        "the %s cluster at %s has no workers yet: waiting for the first one", engine, address
+    )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from workloadlab.atomic import scratch_folder, write_atomically
+from workloadlab.atomic import made_folder, scratch_folder, write_atomically
 from workloadlab.digests import check_file, file_digest
 from workloadlab.errors import DataError, UsageError
 from workloadlab.scoring import KeptScore
@@ -150,8 +150,7 @@ def opened(
         UsageError: as `check_folder`, or another driver writes there.
     """
     check_folder(folder, overwrite=overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
-    with write_atomically(folder / MANIFEST) as temporary:
+    with made_folder(folder), write_atomically(folder / MANIFEST, folder=folder) as temporary:
         there = Manifest()
         if (folder / MANIFEST).is_file() and not overwrite:
             there = Manifest.read(folder)

@@ -6,9 +6,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workloadlab.atomic import scratch_folder, write_atomically
+from workloadlab.atomic import made_folder, scratch_folder, write_atomically
 from workloadlab.errors import DataError, UsageError
-from workloadlab.trace import MANIFEST, Manifest, RunFile, Share
+from workloadlab.trace import MANIFEST, Manifest, Share
 from workloadlab.words import listed
 
 if TYPE_CHECKING:
@@ -35,29 +35,65 @@ def merge(parts: Iterable[str | Path], out: str | Path) -> Manifest:
     from workloadlab.sweeping.folder import check_folder
 
     out, folders = Path(out), [Path(part) for part in parts]
-    read = {folder: Manifest.read(folder) for folder in folders}
+    _check_once(folders)
+    read = {folder: _read(folder) for folder in folders}
     _check(read)
     check_folder(out)
     infos = {info.run_id: info for manifest in read.values() for info in manifest.runs}
-    files: dict[str, dict[str, RunFile]] = {}
+    files = {run_id: each for manifest in read.values() for run_id, each in manifest.files.items()}
     first = read[folders[0]]
-    out.mkdir(parents=True, exist_ok=True)
-    with write_atomically(out / MANIFEST) as temporary:
+    order = _share_of(folders[0], first).runs
+    joined = Manifest(
+        first.cluster,
+        tuple(infos[run_id] for run_id in order),
+        {run_id: files[run_id] for run_id in order},
+    )
+    with made_folder(out), write_atomically(out / MANIFEST, folder=out) as temporary:
         with scratch_folder(".runs-", out) as scratch:
-            for folder, manifest in read.items():
-                files |= manifest.files
-                for each in manifest.files.values():
-                    for file in each.values():
-                        shutil.copyfile(file.at(folder), scratch / file.name)
-                        (scratch / file.name).replace(out / file.name)
-        order = _share_of(folders[0], first).runs
-        joined = Manifest(
-            first.cluster,
-            tuple(infos[run_id] for run_id in order),
-            {run_id: files[run_id] for run_id in order},
-        )
+            copied = [_copied(part, scratch) for part in read.items()]
+            for name in (name for names in copied for name in names):  # only now is all known whole
+                (scratch / name).replace(out / name)
         joined.write(temporary)
     return joined
+
+
+def _check_once(folders: list[Path]) -> None:
+    """Refuse a folder that is given twice."""
+    seen: set[Path] = set()
+    for folder in folders:
+        if folder.resolve() in seen:
+            raise UsageError("is given twice", where=str(folder), fix="give each shard once")
+        seen.add(folder.resolve())
+
+
+def _read(folder: Path) -> Manifest:
+    """Read the manifest of a part; of a damaged one, say how to make the part again."""
+    try:
+        return Manifest.read(folder)
+    except DataError as error:
+        raise DataError(error.what, where=error.where, fix=_again(folder)) from error
+
+
+def _copied(part: tuple[Path, Manifest], scratch: Path) -> list[str]:
+    """Copy the files of a part, whose digests are looked at, and return their names."""
+    folder, manifest = part
+    share = _share_of(folder, manifest)
+    names = []
+    for file in (file for each in manifest.files.values() for file in each.values()):
+        try:
+            shutil.copyfile(file.at(folder), scratch / file.name)
+        except DataError as error:
+            fix = _again(folder, f"{share.number}/{share.of}")
+            raise DataError(error.what, where=error.where, fix=fix) from error
+        names.append(file.name)
+    return names
+
+
+def _again(folder: Path, shard: str = "K/N") -> str:
+    return (
+        "remove the folder and run the shard again: workloadlab replay TRACE --sweep FILE "
+        f"--shard {shard} -o {folder}"
+    )
 
 
 def _check(read: dict[Path, Manifest]) -> None:
@@ -85,7 +121,8 @@ def _check(read: dict[Path, Manifest]) -> None:
         more = f" and {len(missing) - NAMED:,} more" if len(missing) > NAMED else ""
         raise UsageError(
             f"of {first.of} shards are missing: {named}{more}",
-            fix=f"run them: workloadlab replay TRACE --sweep FILE --shard {missing[0]}/{first.of}",
+            fix=f"run them: workloadlab replay TRACE --sweep FILE --shard {missing[0]}/{first.of} "
+            "-o PART",
         )
     held = {info.run_id for manifest in read.values() for info in manifest.runs}
     lost = [run_id for run_id in first.runs if run_id not in held]

@@ -155,7 +155,7 @@ def run_sweep(
         engine: as for `sweep`.
         address: as for `sweep`.
         threads: as for `sweep`.
-        show: called with what has come out so far, whenever a unit has ended.
+        show: called with what has come out so far, at first and whenever a unit has ended.
 
     Raises:
         UsageError, DataError, MachineError: as `sweep`.
@@ -207,6 +207,7 @@ def _filled(
             grid, missing, outcomes=outcomes, threads=runs_on.threads, workers=runs_on.workers
         )
         done = 0
+        show(Swept(grid, cells, dict(scores), done))
         tell(done, len(missing))
         for _, ended in runs_on.run(play, units):
             for each in ended:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from workloadlab.errors import DataError
+from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
+from workloadlab.scoring import SLO
 from workloadlab.shapes import ShapeError, build
 from workloadlab.toml_files import read_table
 
 __all__ = ["SweepFile", "read_sweep"]
 
-EXAMPLE = 'clusters = ["cluster.toml"], routers = ["round_robin"]'
+EXAMPLES = {
+    "clusters": '["cluster.toml"]', "instances": "[2, 4]", "routers": '["round_robin", "random"]',
+    "rate_scales": "[1, 1.5]", "seeds": "3", "sessions": '"open"', "slo": '"ttft=1,tpot=50ms"',
+    "keep": '"metrics"',
+}  # fmt: skip
+"""A value of each key."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ def read_sweep(path: str | Path) -> SweepFile:
 
     Raises:
         UsageError: no such file.
-        DataError: not TOML, an unknown key, or a value of another type; names it.
+        DataError: not TOML, an unknown key, or a value of another type or out of range; names it.
     """
     path = Path(path)
     facts = read_table(path, "sweep file")
@@ -57,9 +64,8 @@ def read_sweep(path: str | Path) -> SweepFile:
     try:
         found: SweepFile = build(SweepFile, {k: _several(k, v) for k, v in facts.items()})
     except ShapeError as error:
-        raise DataError(
-            str(error), where=str(path), fix=f"write, for example, {EXAMPLE}"
-        ) from error
+        raise _wrong(path, re.split(r"\W", str(error))[0], str(error)) from error
+    _check(path, found)
     return SweepFile(
         **vars(found)
         | {
@@ -67,6 +73,29 @@ def read_sweep(path: str | Path) -> SweepFile:
             "routers": tuple(_router(path, word) for word in found.routers),
         }
     )
+
+
+def _check(path: Path, found: SweepFile) -> None:
+    """Refuse values that no sweep can have."""
+    for key in ("clusters", "routers", "rate_scales"):
+        if not getattr(found, key):
+            raise _wrong(path, key, f"{key} is empty")
+    for scale in found.rate_scales:
+        if scale <= 0:
+            raise _wrong(path, "rate_scales", f"rate_scales has {scale!r}, not a positive number")
+    for key, counts in (("instances", found.instances), ("seeds", (found.seeds,))):
+        for count in counts:
+            if count < 1:
+                raise _wrong(path, key, f"{key} has {count}, not 1 or more")
+    if found.slo:
+        try:
+            SLO.of(found.slo)
+        except UsageError as error:
+            raise _wrong(path, "slo", f"slo: {error.what}") from error
+
+
+def _wrong(path: Path, key: str, what: str) -> DataError:
+    return DataError(what, where=str(path), fix=f"write, for example, {key} = {EXAMPLES[key]}")
 
 
 def _several(key: str, value: Any) -> Any:

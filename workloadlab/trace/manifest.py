@@ -144,17 +144,22 @@ class Manifest:
         """Read the manifest of a folder.
 
         Raises:
-            UsageError: there is none.
+            UsageError: there is none, or the sweep that is to write it is not finished.
             DataError: it is damaged, of another version, or names a file outside the folder or twice.
         """
         path = folder / MANIFEST
         if not path.is_file():
+            if _of_unfinished_sweep(folder):
+                raise UsageError(
+                    "the sweep in it is not finished", where=str(folder),
+                    fix="run it again with the same command: it goes on where it was",
+                )  # fmt: skip
             raise UsageError(
                 f"no {MANIFEST} here, so this is no folder of runs",
                 where=str(folder),
                 fix="name the folder that `workloadlab replay -o` wrote",
             )
-        again = "replay again with --overwrite"
+        again = "remove the folder, and replay again"
         facts = read_object(path, fix=again)
         version = facts.get("manifest_version")
         if version != MANIFEST_VERSION:
@@ -184,7 +189,7 @@ class Manifest:
         elif strange := [name for name in names if not _RUN_FILE.fullmatch(name)]:
             problem = f"lists {strange[0][:60]!r}, which is no file of a run in this folder"
         if problem:
-            raise DataError(problem, where=where, fix="replay again with --overwrite")
+            raise DataError(problem, where=where, fix="remove the folder, and replay again")
 
 
 def check_target(folder: str | Path, *, add: bool = False, overwrite: bool = False) -> None:
@@ -230,6 +235,11 @@ def unlisted(folder: Path, manifest: Manifest) -> list[Path]:
         for path in folder.iterdir()
         if path.name not in listed and _RUN_FILE.fullmatch(path.name)
     ]
+
+
+def _of_unfinished_sweep(folder: Path) -> bool:
+    """Say whether a folder without a manifest holds scores, which only a sweep writes."""
+    return any(_RUN_FILE.fullmatch(path.name) for path in folder.glob("*.json"))
 
 
 def _is_manifest(path: Path) -> bool:

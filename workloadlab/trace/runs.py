@@ -187,7 +187,7 @@ class Runs(Drawn):
         folder = Path(folder)
         check_target(folder, add=add, overwrite=overwrite)
         folder.mkdir(parents=True, exist_ok=True)
-        with write_atomically(folder / MANIFEST) as temporary:
+        with write_atomically(folder / MANIFEST, folder=folder) as temporary:
             there = Manifest()
             if add and (folder / MANIFEST).exists():
                 there = Manifest.read(folder)

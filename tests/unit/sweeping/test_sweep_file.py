@@ -69,3 +69,32 @@ def test_a_wrong_file_is_refused(tmp_path, text, said):
 def test_no_file_is_refused(tmp_path):
     with pytest.raises(UsageError, match="no such sweep file"):
         read_sweep(tmp_path / "sweep.toml")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("seeds = 0", "seeds has 0, not 1 or more"),
+        ("instances = [2, 0]", "instances has 0, not 1 or more"),
+        ("rate_scales = [1, -2]", "rate_scales has -2.*, not a positive number"),
+        ("rate_scales = inf", r"rate_scales.0. is inf, not a number"),
+        ("rate_scales = []", "rate_scales is empty"),
+        ("routers = []", "routers is empty"),
+        ('slo = "ttft=-1"', "slo: the ttft_s target -1.0 is not positive"),
+        ('slo = "speed=1"', "slo: 'speed' is no latency"),
+        ('keep = "all"', "keep is 'all'"),
+        ('sessions = "shut"', "sessions is 'shut'"),
+        ('rate_scales = [1, "x"]', "rate_scales.1. is 'x'"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_named_with_its_file_and_an_example(tmp_path, line, said):
+    key = line.partition(" ")[0]
+    wrong = rf"sweep\.toml: {said}.*\n  fix: write, for example, {key} = "
+    with pytest.raises(DataError, match=wrong) as caught:
+        read_sweep(written(tmp_path, f'clusters = "a.toml"\n{line}\n'))
+    read_sweep(
+        written(
+            tmp_path,
+            f'clusters = "a.toml"\n{caught.value.fix.removeprefix("write, for example, ")}',
+        )
+    )
