@@ -23,7 +23,7 @@ COLUMNS = 80
 PRICE = 0.05
 """From so much on, being behind in another latency is worth a word."""
 
-_LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
+_LATENCIES = ("ttft_s", "p99 ttft_s", "tpot_s", "p99 tpot_s", "e2e_s", "p99 e2e_s")
 
 
 @dataclass(frozen=True)
@@ -144,14 +144,17 @@ def _price(
     board: Scoreboard, scale: float, measure: Measure, best: str, ranked: list[str]
 ) -> Iterator[str]:
     """Say in which other latencies the best is clearly behind another router."""
+    said = {measure.metric.name}
     for other in (type(measure).named(name) for name in _LATENCIES):
-        means = {router: board.mean(router, scale, other.metric.name, "mean") for router in ranked}
+        name, part = other.metric.name, other.part
+        means = {router: board.mean(router, scale, name, part) for router in ranked}
         known = {router: value for router, value in means.items() if value is not None}
-        if other.metric.name == measure.metric.name or best not in known:
+        if name in said or best not in known:
             continue
-        least = min(known, key=lambda router: known[router])
+        least = min(known, key=known.__getitem__)
         pair = board.compared(best, least, scale, other)
         if pair and pair.significant and not pair.equal and (pair.effect or 0.0) > PRICE:
+            said.add(name)
             highest = known[best] == max(known.values()) and len(known) > 2
             yield (
                 f"But its {other.noun} is {value_words(other, known[best])}, "

@@ -74,7 +74,7 @@ def drawn(
     return trace
 
 
-@settings(max_examples=40, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=15, phases=[Phase.explicit, Phase.generate])
 @given(traces, st.integers(8, 90), st.integers(1, 200), st.randoms(use_true_random=False))
 def test_parts_in_any_order_are_the_whole(
     facts: dict, group_rows: int, part_rows: int, order: random.Random
