@@ -27,8 +27,8 @@ def main(engine: str, address: str, folder: str, fate: str) -> None:
         return
     victims = [os.getpid()] if fate == "dies" else [int(pid) for pid in fate.split()[1:]]
 
-    def kill(_: Swept) -> None:
-        while victims:
+    def kill(swept: Swept) -> None:
+        while swept.replayed and victims:
             end_tree(victims.pop())
 
     swept = run_sweep(
