@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from sys import float_info
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from workloadlab.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Fields", "is_number"]
+__all__ = ["Fields", "is_number", "is_whole"]
 
 LARGEST = float_info.max
 _SAVE_AGAIN = "undo the edit, or make and save the file again"
@@ -117,3 +118,13 @@ def is_number(value: object) -> bool:
         and not isinstance(value, bool)
         and abs(value) <= LARGEST  # false for NaN too, and for integers that no float holds
     )
+
+
+def is_whole(value: object, least: int) -> bool:
+    """Say whether a value is a whole number, of Python or of numpy, of at least `least`.
+
+    Example:
+        >>> [is_whole(value, 1) for value in (1, 0, 1.0, "1", True)]
+        [True, False, False, False, False]
+    """
+    return type(value) is not bool and isinstance(value, Integral) and int(value) >= least

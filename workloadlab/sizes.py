@@ -6,7 +6,7 @@ import re
 
 from workloadlab.errors import UsageError
 
-__all__ = ["parse_bytes"]
+__all__ = ["bytes_words", "parse_bytes"]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
           "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
@@ -30,3 +30,16 @@ def parse_bytes(words: str, option: str = "--memory-limit") -> int:
     if size < LEAST:
         raise UsageError(f"{option} {words!r} is under 64 MiB", fix="allow at least 64MiB")
     return size
+
+
+def bytes_words(size: float) -> str:
+    """Return bytes in the unit that shows the size.
+
+    Example:
+        >>> bytes_words(1), bytes_words(52_300), bytes_words(310_200_000), bytes_words(2.22e9)
+        ('1 byte', '52.3 kB', '310.2 MB', '2.2 GB')
+    """
+    for unit, of in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= of:
+            return f"{size / of:.1f} {unit}"
+    return f"{size:g} byte{'' if size == 1 else 's'}"

@@ -44,7 +44,7 @@ execution: errors hints installation
 installation: _version
 tables:
 words: tables
-trace: _version atomic digests display errors hints json_files shapes
+trace: _version atomic digests display errors fields hints json_files shapes
 sql: errors hints resources trace
 
 exchange: errors hints trace
@@ -78,7 +78,7 @@ routing/learned: digests errors fields json_files trace routing
 
 scoring: digests display errors hints json_files shapes statistics tables trace words
 
-characterization: digests display errors execution json_files shapes tables trace latency
+characterization: digests display errors execution fields json_files shapes tables trace latency
     characterization/bounded characterization/statistics characterization/topics
 characterization/bounded: errors jit shapes trace characterization characterization/bounded/facts
     characterization/statistics characterization/topics
@@ -88,7 +88,7 @@ characterization/statistics: errors jit statistics tables trace latency characte
 characterization/topics: statistics tables trace scoring characterization
     characterization/statistics
 
-simulation: display errors hints execution installation statistics toml_files trace latency
+simulation: display errors fields hints execution installation sizes statistics toml_files trace latency
     latency/hardware routing simulation/reference
     simulation/engine simulation/engine/lanes
 simulation/engine: errors jit latency latency/estimators routing simulation

@@ -38,6 +38,8 @@ def test_a_plan_ends_with_its_sentence(run, files):
         ("", 2, "a plan needs targets"),
         ("--slo ttft=1 --attain 2", 2, "attain = 2.0"),
         ("--slo ttft=1 --growth fast", 2, "--growth 'fast'"),
+        ("--slo ttft=1 --growth 0", 2, "--growth '0'"),
+        ("--slo ttft=1 --growth nan --from-log", 2, "--growth 'nan'"),
         ("--slo ttft=1 --prices none.toml", 2, "no such price file"),
         ("--slo ttft=1 --prices c.toml", 3, "is no price"),
         ("--slo ttft=1 --from-log", 2, "needs ttft_ns and e2e_ns"),
@@ -65,3 +67,16 @@ def test_clusters_are_compared_by_rent_and_mixed(run, files):
     code, _, err = run(*words, "--cluster", "from-log")
     assert code == 2
     assert "names no latency model" in err
+
+
+@pytest.mark.parametrize("mix", [(), ("--mix",)])
+@pytest.mark.parametrize(
+    ("requests", "said"), [(0, "the trace has no requests"), (1, "1 measured request")]
+)
+def test_what_has_no_rate_is_not_planned_for(run, files, requests, said, mix):
+    requests_every(0.1, requests, output_tokens=50).save(files / "short.trace")
+    pools = [CLUSTER.replace("[[pool]]", f'[[pool]]\nname = "{name}"') for name in "ab"]
+    (files / "c.toml").write_text("".join(pools) if mix else CLUSTER)
+    code, out, err = run("plan", "short.trace", "--cluster", "c.toml", "--slo", "ttft=1", *mix)
+    assert (code, out) == (2, "")
+    assert said in err

@@ -7,6 +7,8 @@ import json
 import pytest
 from support.learning import mixed_trace
 
+from workloadlab.errors import UsageError
+
 CLUSTER = """
 [[pool]]
 name = "fast"
@@ -43,6 +45,20 @@ def test_train_writes_a_router_that_replays(run, log):
     assert explained.startswith("score = ")
     assert "graph written to mine.onnx" in err
     assert (log / "mine.onnx").stat().st_size > 1000
+
+
+def test_a_training_that_writes_nothing_says_so_before_it_begins(run, log, monkeypatch):
+    def interrupted(*_, **__):
+        raise UsageError("interrupted")
+
+    monkeypatch.setattr("workloadlab.learning.train", interrupted)
+    words = ("train", "log.trace", "--cluster", "c.toml", *QUICK)
+    assert "will not be written; name a file with -o" in run(*words)[2]
+    for kept in (("-o", "mine.json"), ("--json",)):
+        assert "will not be written" not in run(*words, *kept)[2]
+    assert (
+        "predictor will not be written" in run("train", "log.trace", "--target", "output-length")[2]
+    )
 
 
 def test_json_is_the_router(run, log):

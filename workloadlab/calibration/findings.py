@@ -138,7 +138,10 @@ class _Evidence:
         if self.erratic:
             return "the engine preempts in this log, and a search cannot follow that exactly"
         if 0 < share <= self.unexplained:
-            return "takes less of the busy time than the fit leaves unexplained"
+            return (
+                f"takes {share:.2%} of the busy time, less than the {self.unexplained:.2%} that the fit "
+                "leaves unexplained"
+            )
         if narrow and not agreed:
             return "searches from different starts end too far apart"
         if narrow and share > self.unexplained:

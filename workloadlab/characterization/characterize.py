@@ -6,7 +6,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.characterization.bounded.finish import ESTIMATES, measured_topics
+from workloadlab.characterization.bounded.finish import estimates_of, measured_topics
 from workloadlab.characterization.bounded.measure import measure, merge, merge_all
 from workloadlab.characterization.bounded.plan import make_plan, stored_rows
 from workloadlab.characterization.facts import Unsupported
@@ -14,6 +14,7 @@ from workloadlab.characterization.profile import TOPICS, Profile, TraceFacts
 from workloadlab.characterization.study import Study
 from workloadlab.errors import DataError, UsageError
 from workloadlab.execution import engine_named, run_lanes, watcher
+from workloadlab.fields import is_whole
 from workloadlab.latency import LatencyModel
 from workloadlab.trace import CAPABILITIES, Trace, trace_digest
 
@@ -78,14 +79,14 @@ def characterize(
     known = None if model is None else LatencyModel.load(model)
     if any(size < 1 for size in lru_blocks or ()):
         raise UsageError("a cache size is below 1 block", fix="give sizes of 1 block or more")
-    if row_limit < 1:
-        raise UsageError(f"a row limit of {row_limit}", fix="use 1 or more")
+    if not is_whole(row_limit, 1):
+        raise UsageError(f"a row limit of {row_limit!r}", fix="use a number of rows, 1 or more")
     elsewhere = engine != "local" or address is not None
     if elsewhere and trace.path is None:
         raise UsageError("workers cannot see a trace in memory", fix="save it, and open the file")
     if elsewhere or stored_rows(trace) > row_limit:
         plan = make_plan(trace)
-        return finish(trace, plan, measure_all(plan, engine, address))
+        return finish(trace, plan, measure_all(plan, engine, address), modelled=known is not None)
     if trace.requests:
         trace.require("arrivals", "a characterization")
     study = Study(trace, known, lru_blocks=lru_blocks)
@@ -93,20 +94,21 @@ def characterize(
     return Profile(trace=_trace_facts(study), **found)
 
 
-def finish(trace: Trace, plan: Plan, partial: Partial) -> Profile:
+def finish(trace: Trace, plan: Plan, partial: Partial, *, modelled: bool = False) -> Profile:
     """Make the profile of a trace from what all its parts leave together.
 
     Args:
         trace: the trace, for what its footer says.
         plan: by which it was cut.
         partial: the merged partial results of all parts.
+        modelled: whether there is a latency model, which topics that are left out would need.
 
     Raises:
         DataError: a part is lacking, or is of another plan.
     """
     topics = measured_topics(plan, partial, trace.provenance)
     for topic in TOPICS:
-        topics.setdefault(topic.name, _left_out(topic, plan))
+        topics.setdefault(topic.name, _left_out(topic, plan, modelled=modelled))
     span_s = plan.span_ns / 1e9
     facts = TraceFacts(
         requests=plan.requests,
@@ -122,7 +124,7 @@ def finish(trace: Trace, plan: Plan, partial: Partial) -> Profile:
             name for name, columns in CAPABILITIES.items() if {*columns} <= {*plan.filled}
         ),
         parts=len(plan.parts),
-        estimates=ESTIMATES,
+        estimates=estimates_of(plan.outputs),
     )
     return Profile(trace=facts, **topics)
 
@@ -182,9 +184,11 @@ def _measure_block(plan: Plan, places: range) -> Partial:
     return reduce(merge, (measure(plan, place) for place in places))
 
 
-def _left_out(topic: Topic[Any], plan: Plan) -> Unsupported:
+def _left_out(topic: Topic[Any], plan: Plan, *, modelled: bool) -> Unsupported:
     if topic.needs and not {*topic.needs} & {*plan.filled}:
         return Unsupported(f"no request records {' or '.join(topic.needs)}")
+    if unmodelled := topic.unmodelled({*plan.filled}, modelled):
+        return unmodelled
     return Unsupported(
         f"left out: {plan.rows:,} rows are measured part by part, and this needs them together; "
         "measure a sample: trace.sample(requests=1_000_000, by='session')"

@@ -11,7 +11,7 @@ from workloadlab.characterization.statistics.clock import read_clock
 from workloadlab.characterization.statistics.phase_times import predict_phases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from workloadlab.characterization.facts import Unsupported
     from workloadlab.characterization.rows import Measured, SessionRows
@@ -44,6 +44,8 @@ class Topic(Generic[F]):
         needs: columns of which a trace must record one at least; () where every trace will do.
         facts: type of the answer.
         measure: answers from a study; Unsupported, with the reason, where the trace cannot tell.
+        unmodelled: from the columns that a trace records and whether there is a latency model, says
+            that it lacks one; None where it does not.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Topic(Generic[F]):
     needs: tuple[str, ...]
     facts: type[F]
     measure: Callable[[Study], F | Unsupported]
+    unmodelled: Callable[[Collection[str], bool], Unsupported | None] = lambda *_: None
 
     @property
     def title(self) -> str:

@@ -69,9 +69,9 @@ def _bytes(_: click.Context, __: click.Parameter, words: str | None) -> int | No
     return None if words is None else parse_bytes(words)
 
 
-memory_option: Callable[..., Any] = click.option(
-    "--memory-limit", metavar="SIZE", callback=_bytes, help="Memory it may use, such as 4GB."
-)
+def memory_option(about: str) -> Callable[..., Any]:
+    """Return the option of a limit on memory, with what it bounds as its help."""
+    return click.option("--memory-limit", metavar="SIZE", callback=_bytes, help=about)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,7 @@ def command(
     slo = parse_slo(slo_targets)
     if slo is None:
         raise UsageError("a plan needs targets", fix="give --slo ttft=1,tpot=0.05")
+    growth = _numbers(factors)
     opened = Trace.open(trace)
     rents = load_prices(prices)
     names = [part.strip() for word in routers for part in word.split(",") if part.strip()]
@@ -123,7 +125,7 @@ def command(
     with working("Planning (a simulation for each number of instances)"):
         plans = [
             plan(opened, cluster, slo=slo, attain=attain, routers=routers_asked, prices=rents,
-                 growth=_numbers(factors), **options)
+                 growth=growth, **options)
             for cluster in clusters
         ]  # fmt: skip
     plans.sort(key=_rent)
@@ -145,9 +147,12 @@ def _rent(found: Plan) -> float:
 
 def _numbers(words: str) -> list[float]:
     try:
-        return [float(word) for word in words.split(",") if word.strip()]
+        factors = [float(word) for word in words.split(",") if word.strip()]
     except ValueError:
-        raise UsageError(f"--growth {words!r}", fix="write factors, such as 1.5,2") from None
+        factors = [math.nan]
+    if not all(0 < factor < math.inf for factor in factors):
+        raise UsageError(f"--growth {words!r}", fix="write factors above 0, such as 1.5,2")
+    return factors
 
 
 def _cluster(trace: Trace, cluster_file: Path, latency: str | None, *, from_log: bool) -> Cluster:

@@ -22,7 +22,7 @@ from workloadlab.errors import UsageError
 )
 @click.option("--list", "list_queries", is_flag=True, help="List the queries that ship.")
 @click.option("--time-limit", type=float, metavar="S", help="Seconds it may take; default 60.")
-@memory_option
+@memory_option("Memory it may use, such as 4GB.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
 def command(

@@ -107,7 +107,9 @@ FROM_LOG = "from-log"
     help="Also write steps or decisions of routers (Parquet, with -o); repeat, or separate by commas.",
 )
 @click.option("--threads", type=int, help="Runs at a time; default one per core.")
-@memory_option
+@memory_option(
+    "Memory that the data of the replay may use, such as 4GB; the program takes some 300 MB besides."
+)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the outcome traces.")
 @click.option("--add", is_flag=True, help="Join the runs that are in the folder already.")
 @click.option("--overwrite", is_flag=True, help="Replace the runs that are in the folder already.")

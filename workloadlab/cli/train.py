@@ -94,7 +94,8 @@ def command(
     """Train a router on TRACE and a cluster; replay it with --router router.json.
 
     It learns on the first half of the trace, is chosen on the next quarter and tested on the last. If
-    it does not beat the best heuristic of the shelf, it is refused and the file names the heuristic.
+    it does not beat the best heuristic of the shelf on that next quarter, it is refused and the file
+    names the heuristic; nothing is chosen by the last.
     """
     from workloadlab.errors import UsageError
     from workloadlab.learning import LOADS, train
@@ -114,7 +115,10 @@ def command(
         else:
             click.echo(formula)
         return
+    nothing_written = out is None and not as_json
     if target == "output-length" and trace is not None:
+        if nothing_written:
+            say("the predictor will not be written; name a file with -o predictor.json")
         _lengths(Trace.open(trace), out, as_json)
         return
     if trace is None or cluster_file is None:
@@ -123,6 +127,8 @@ def command(
         )
     slo = parse_slo(slo_targets)
     targets = slo.to_dict() if slo else {}
+    if nothing_written:
+        say("the router will not be written; name a file with -o router.json")
     router = train(
         Trace.open(trace),
         Cluster.load(cluster_file),

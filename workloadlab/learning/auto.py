@@ -10,7 +10,7 @@ import numpy as np
 from workloadlab.learning.cells import play
 from workloadlab.learning.es import evolve
 from workloadlab.learning.objective import log_ratios
-from workloadlab.learning.seeds import MARGIN, Trained, all_seeds
+from workloadlab.learning.seeds import MARGIN, Trained, all_seeds, compared_words
 from workloadlab.routing.learned.artefact import BANDS, HEURISTIC, LearnedRouter
 from workloadlab.routing.learned.bands import can_be_banded
 from workloadlab.simulation.saturation import saturation_rps
@@ -72,9 +72,16 @@ def _judged(problem: Problem, members: list[LearnedRouter], said: str) -> Traine
     [loss] = problem.selection_losses([router])
     facts["selection_losses"] = [float(f"{loss:.4g}")]
     if loss > -MARGIN:
-        verdict = f"refused: {said} is {loss:+.3f} to {rival} on the selection block; use {rival}"
+        verdict = (
+            f"refused: on the selection block the objective of {said} is {compared_words(loss)} that of "
+            f"{rival}, and must be {MARGIN:.0%} better; use {rival}"
+        )
         return Trained(None, verdict, facts)
-    return Trained(router, f"{said}: {loss:+.3f} to {rival}, the best heuristic", facts)
+    verdict = (
+        f"{said}: on the selection block its objective is {compared_words(loss)} that of {rival}, the "
+        "best heuristic"
+    )
+    return Trained(router, verdict, facts)
 
 
 def _in_bands(problem: Problem, members: list[LearnedRouter]) -> LearnedRouter:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workloadlab.routing import Router
     from workloadlab.simulation.outcome import Outcome
 
-__all__ = ["STALENESS", "card_of", "card_table", "paired_interval", "test_cells"]
+__all__ = ["STALENESS", "card_of", "card_table", "doubt_of", "paired_interval", "test_cells"]
 
 STALENESS = (0.0, 0.1, 1.0)
 """Ages of signals in seconds at which a router is tested."""
@@ -117,6 +117,29 @@ def card_table(card: Sequence[dict[str, Any]]) -> str:
              f"{low:+.1f} to {high:+.1f}", *others]
         )  # fmt: skip
     return Table("Change on the test block, in %", header, rows).text()
+
+
+def doubt_of(card: Sequence[dict[str, Any]]) -> str:
+    """Say where the test block does not confirm that mean e2e is lower than the selected rival's.
+
+    Returns:
+        A sentence; "" where it is lower in every cell, its 95 % interval too.
+
+    Example:
+        >>> rival = {"router": "lmetric", "as": "selected", "change": (-0.5, -0.6, -0.4)}
+        >>> doubt_of([rival]), doubt_of([rival, {**rival, "change": (-0.01, -0.03, 0.01)}])[:51]
+        ('', 'The test block does not confirm it in 1 of 2 cells:')
+    """
+    cells = [row for row in card if row["as"] == "selected"]
+    doubted = [row for row in cells if not row["change"][2] < 0]
+    if not doubted:
+        return ""
+    higher = sum(row["change"][0] >= 0 for row in doubted)
+    return (
+        f"The test block does not confirm it in {len(doubted)} of {len(cells)} cells: there mean e2e is "
+        f"not lower than that of {doubted[0]['router']} ({higher}), or by less than chance may make it "
+        f"({len(doubted) - higher})."
+    )
 
 
 def paired_interval(ours: Outcome, theirs: Outcome) -> tuple[float, float, float]:

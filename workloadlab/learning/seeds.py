@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from workloadlab.learning.problem import Problem
     from workloadlab.routing.learned.artefact import LearnedRouter
 
-__all__ = ["MARGIN", "Method", "Trained", "all_seeds", "best_of_seeds"]
+__all__ = ["MARGIN", "Method", "Trained", "all_seeds", "best_of_seeds", "compared_words"]
 
 MARGIN = 0.01
 """How much lower than the rival's the loss on the selection block must be: some 1 %."""
@@ -40,6 +41,21 @@ class Method(Protocol):
         self, problem: Problem, *, seeds: int, generations: int | None, kept: RunFolder
     ) -> Trained:
         """Train with so many seeds."""
+
+
+def compared_words(loss: float) -> str:
+    """Say what a loss, a mean of logarithms of ratios with penalties, means.
+
+    Example:
+        >>> [compared_words(loss) for loss in (-0.023, 0.0004, 10.0)]
+        ['2.3% better than', 'as good as', 'far worse than']
+    """
+    change = math.expm1(loss)
+    if abs(change) < 0.0005:
+        return "as good as"
+    if change >= 1:
+        return "far worse than"
+    return f"{abs(change):.1%} {'better' if change < 0 else 'worse'} than"
 
 
 def all_seeds(
@@ -73,12 +89,13 @@ def best_of_seeds(
     facts = {"selection_losses": [float(f"{one.selection:.4g}") for one in found]}
     if best.selection > -MARGIN:
         verdict = (
-            f"refused: the best of {seeds} seeds is {best.selection:+.3f} to {rival} in the objective "
-            f"on the selection block, and must be below {-MARGIN:+.2f}; use {rival}"
+            f"refused: on the selection block the objective of the best of {seeds} seeds is "
+            f"{compared_words(best.selection)} that of {rival}, and must be {MARGIN:.0%} better; "
+            f"use {rival}"
         )
         return Trained(None, verdict, facts)
     verdict = (
-        f"beats {rival}, the best heuristic, by {best.selection:+.3f} in the objective on the "
-        "selection block"
+        f"beats {rival}, the best heuristic: on the selection block its objective is "
+        f"{compared_words(best.selection)} that of {rival}"
     )
     return Trained(best.router, verdict, facts)

@@ -13,7 +13,7 @@ from workloadlab._version import __version__
 from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.learning.auto import auto
-from workloadlab.learning.card import card_of
+from workloadlab.learning.card import card_of, doubt_of
 from workloadlab.learning.es import evolve
 from workloadlab.learning.found import RunFolder
 from workloadlab.learning.guided import learn_by_reward
@@ -67,7 +67,7 @@ def train(
 
     The rival is the best heuristic of the whole shelf by the objective, over training and selection.
     What does not beat it by 1 % on the selection block is refused, and the heuristic is returned by
-    name: `router.verdict` says which, and why.
+    name: `router.verdict` says which and why, and where the test block does not confirm it.
 
     Args:
         trace: needs arrivals and output lengths; at least 400 requests.
@@ -136,7 +136,10 @@ def train(
             facts["importance"] = importance_of(trained.router.router(), problem.selection[0])
         router = replace(trained.router, name=name, needs=problem.needs, domain=domain)
     say("testing on the last block")
-    return replace(router, card=card_of(router.router(), problem), provenance=facts)
+    card = card_of(router.router(), problem)
+    if trained.router is not None and (doubt := doubt_of(card)):
+        facts["verdict"] = f"{trained.verdict}. {doubt}"
+    return replace(router, card=card, provenance=facts)
 
 
 def _domain(problem: Problem, router: LearnedRouter) -> dict[str, tuple[float, float]]:

@@ -10,7 +10,7 @@ from workloadlab.execution import run_lanes
 from workloadlab.planning.prices import load_prices, price_of
 from workloadlab.planning.question import Question
 from workloadlab.planning.search import least_instances
-from workloadlab.planning.windows import peak_of
+from workloadlab.planning.windows import peak_of, require_rate
 from workloadlab.routing import resolve
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.tables import Cell, Table
@@ -111,7 +111,7 @@ def mixes(
         threads: searches at a time; None for one per core.
 
     Raises:
-        UsageError: not two pools.
+        UsageError: not two pools, or requests at no two instants.
 
     Example:
         >>> from workloadlab import SLO, LatencyModel, Trace
@@ -132,7 +132,7 @@ def mixes(
         )
     from workloadlab.latency import load_predictor
 
-    trace.require("lengths", "a plan")
+    require_rate(trace)
     rents = load_prices() if prices is None else prices
     policy = resolve(router, load=load_predictor)
     if policy.kind != "batch":

@@ -13,7 +13,7 @@ from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf
 from workloadlab.planning.prices import load_prices, price_of
 from workloadlab.planning.question import Question
 from workloadlab.planning.search import least_instances
-from workloadlab.planning.windows import HOUR_S, busiest, windows_of
+from workloadlab.planning.windows import HOUR_S, busiest, require_rate, windows_of
 from workloadlab.routing import resolve_all
 from workloadlab.scoring import SLO
 from workloadlab.simulation import Cluster
@@ -84,7 +84,8 @@ def plan(
         threads: searches at a time; None for one per core. The answer does not depend on it.
 
     Raises:
-        UsageError: no targets, a share out of range, several pools and none named, or events.
+        UsageError: no targets, a share or a factor out of range, several pools and none named, events,
+            or requests at no two instants.
         UnsupportedError: the trace lacks what a replay or a router needs.
 
     Example:
@@ -107,11 +108,15 @@ def plan(
         least = 0 if name == "start_up_s" else 1
         if seconds is not None and not least <= seconds < math.inf:
             raise UsageError(f"{name} = {seconds}", fix=f"use seconds, {least} or more")
+    for factor in growth:
+        if not 0 < factor < math.inf:
+            raise UsageError(
+                f"growth = {factor:g}",
+                fix="use factors above 0, such as [1.5, 2], or --growth 1.5,2",
+            )
     if cluster.events:
         raise UsageError("a plan takes no events", fix="remove [[event]] from the cluster")
-    trace.require("lengths", "a plan")
-    if trace.requests == 0:
-        raise UsageError("the trace has no requests, so there is nothing to plan for")
+    require_rate(trace)
     policies = _resolved(routers)
     model = cluster.pools[index].latency
     if window_s is None and trace.span_s >= 2 * HOUR_S:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from workloadlab.errors import UsageError
 from workloadlab.trace import Trace
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from workloadlab.latency import LatencyModel
 
-__all__ = ["HOUR_S", "Window", "busiest", "peak_of", "windows_of"]
+__all__ = ["HOUR_S", "Window", "busiest", "peak_of", "require_rate", "windows_of"]
 
 HOUR_S = 3600.0
 
@@ -45,6 +47,27 @@ class Window:
     def rate_rps(self) -> float:
         """Arrivals per second."""
         return self.requests / self.length_s if self.length_s else float(self.requests)
+
+
+def require_rate(trace: Trace) -> None:
+    """Refuse a trace that has no rate to plan for.
+
+    Raises:
+        UsageError: no requests, or all at one instant; warm-up requests do not count.
+        UnsupportedError: the trace lacks arrivals or lengths.
+    """
+    if trace.requests == 0:
+        raise UsageError("the trace has no requests, so there is nothing to plan for")
+    trace.require("lengths", "a plan")
+    trace.require("arrivals", "a plan")
+    frame = trace.read("arrival_ns", "warmup")
+    arrivals = frame.filter(~pl.col("warmup").fill_null(value=False))["arrival_ns"]
+    if arrivals.n_unique() < 2:
+        raise UsageError(
+            f"the trace has {plural(len(arrivals), 'measured request')}, at no two instants, so it has "
+            "no rate to plan for",
+            fix="give a log of a stretch of time",
+        )
 
 
 def windows_of(trace: Trace, model: LatencyModel, width_s: float | None) -> list[Window]:

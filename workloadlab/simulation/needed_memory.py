@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloadlab.errors import MachineError
+from workloadlab.errors import MachineError, UsageError
+from workloadlab.fields import is_number, is_whole
 from workloadlab.installation import memory_bytes
 from workloadlab.simulation.engine.arrays import ARRAYS
 from workloadlab.simulation.engine.setup import lane_arrays
+from workloadlab.sizes import bytes_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +67,10 @@ def refuse_more_than(
 
     Raises:
         MachineError: says how much it needs, and which of threads and runs would make it fit.
+        UsageError: the limit is no number of bytes.
     """
+    if limit is not None and not (is_whole(limit, 1) or (is_number(limit) and limit > 0)):
+        raise UsageError(f"memory_limit = {limit!r}", fix="give bytes, such as 4_000_000_000")
     allowed = memory_bytes() if limit is None else limit
     needed = needed_bytes(requests, runs, at_a_time, per_lane)
     if needed <= allowed:
@@ -78,8 +83,8 @@ def refuse_more_than(
         fixes.append(f"at most {most:,} runs at a time (routers x rates x seeds)")
     fixes.append("a sample of the trace")
     raise MachineError(
-        f"this replay of {runs:,} runs of {requests:,} requests needs about {needed / 1e9:.1f} GB "
-        f"and may use {allowed / 1e9:.1f} GB",
+        f"this replay of {runs:,} runs of {requests:,} requests needs about "
+        f"{bytes_words(needed)} and may use {bytes_words(allowed)}",
         fix=f"use {' or '.join(fixes)}, or allow more with --memory-limit",
     )
 

@@ -67,7 +67,8 @@ def replay(
         record: "steps" writes down every engine step, "decisions" every routing decision with the
             scores and what became of the request; see `Runs.records`.
         threads: lanes at a time; None for one per core. The outcome does not depend on it.
-        memory_limit: bytes that it may take; None for what this machine or container has.
+        memory_limit: bytes that its data may take, beyond the program itself; None for what this machine
+            or container has.
 
     Returns:
         Runs in the order routers x rate scales x seeds. An outcome is the trace with instance_id,
@@ -76,7 +77,7 @@ def replay(
 
     Raises:
         UnsupportedError: the trace lacks what the replay or a router needs.
-        UsageError: unknown router, bad scale, or a router that misbehaves.
+        UsageError: unknown router, bad scale, a limit that is no number, or a router that misbehaves.
         MachineError: it would need more memory than it may use.
 
     Warns:

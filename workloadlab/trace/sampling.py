@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import UsageError
+from workloadlab.fields import is_number, is_whole
 from workloadlab.hints import did_you_mean
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def note_of(by: str, drawn: int, rows: int) -> str:
         >>> note_of("request", 10, 1000).split(". ")[0]
         'A sample by request: 10 of 1,000 requests'
     """
+    if drawn == rows:
+        return f"A sample by {by}: all of {rows:,} requests. It breaks nothing."
     keeps, breaks = SAMPLES[by]
     return (
         f"A sample by {by}: {drawn:,} of {rows:,} requests. It keeps {keeps}; it breaks {breaks}."
@@ -53,17 +56,21 @@ def draw(frame: pl.LazyFrame, rows: int, size: float, by: str, seed: int) -> pl.
     Args:
         frame: the rows.
         rows: how many there are.
-        size: how many are wanted, or a share below 1; whole sessions may be fewer.
+        size: how many are wanted, or a share below 1; whole sessions may be fewer, and one more.
         by: a key of `SAMPLES`.
         seed: the same seed draws the same.
 
     Raises:
-        UsageError: no requests are asked for, or something else to draw by.
+        UsageError: no number of requests, something else to draw by, or a seed that is none.
     """
-    if not size > 0:
-        raise UsageError(f"a sample of {size}", fix="name a number of requests, or a share below 1")
-    if by not in SAMPLES:
-        raise UsageError(f"a sample by {by!r}", fix=did_you_mean(by, SAMPLES))
+    if not (is_whole(size, 1) or (is_number(size) and size > 0)):
+        raise UsageError(
+            f"a sample of {size!r}", fix="name a number of requests, or a share below 1"
+        )
+    if by not in list(SAMPLES):
+        raise UsageError(f"a sample by {by!r}", fix=did_you_mean(str(by), SAMPLES))
+    if not is_whole(seed, 0):
+        raise UsageError(f"a sample with seed {seed!r}", fix="use a whole number, 0 or more")
     requests = min(rows, round(size * rows if size < 1 else size))
     rng = np.random.default_rng(seed)
     if by == "window":

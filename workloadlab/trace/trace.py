@@ -242,12 +242,13 @@ class Trace(Drawn):
         Args:
             requests: how many, or a share below 1.
             by: `request`, each as likely as any: breaks rates, sessions and reuse. `session`, whole
-                sessions of so many requests at most: breaks rates and reuse across sessions.
+                sessions while they fit in so many requests, at least one: breaks rates and reuse
+                across sessions.
                 `window`, so many in a row: breaks sessions at its ends.
             seed: the same seed draws the same.
 
         Raises:
-            UsageError: no requests are asked for, or it is drawn by something else.
+            UsageError: no number of requests, by something else, or a seed that is none.
             UnsupportedError: no request names a session.
 
         Example:

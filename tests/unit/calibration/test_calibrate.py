@@ -12,6 +12,7 @@ from support.calibrations import TRUTH, parameters_of, simulated
 
 import workloadlab as wl
 from workloadlab.calibration import calibrate, describe
+from workloadlab.calibration.findings import _Evidence
 from workloadlab.calibration.observe import observe
 from workloadlab.calibration.parameters import EXTRA, from_scratch, from_start
 from workloadlab.calibration.problem import Problem
@@ -132,6 +133,17 @@ def test_what_the_log_never_did_is_not_identified():
     assert not found["identifiable"]
     assert found["estimate"] == 0
     assert "nothing in the log depends on it" in found["why"]
+
+
+def test_a_doubt_about_a_small_share_names_both_figures():
+    one = np.array([0.004])
+    evidence = _Evidence(
+        names=("constant_s",), shares=one, spread=one, tie=np.eye(1), reach=one, disagreement=one,
+        silent=np.array([False]), erratic=False, unexplained=0.0123,
+    )  # fmt: skip
+    assert evidence.doubt(0) == (
+        "takes 0.40% of the busy time, less than the 1.23% that the fit leaves unexplained"
+    )
 
 
 def test_unknown_placement_is_refused_with_what_is_missing():

@@ -58,15 +58,41 @@ def test_the_limit_decides_and_the_profile_says_how_it_was_measured(saved: Trace
     old = whole.to_dict()
     del old["trace"]["parts"], old["trace"]["estimates"]
     assert Profile.from_dict(old) == whole
-    with pytest.raises(UsageError, match="row limit of 0"):
-        characterize(saved, row_limit=0)
+    for limit in (0, "x", None, 1.5):
+        with pytest.raises(UsageError, match=f"row limit of {limit!r}"):
+            characterize(saved, row_limit=limit)
 
 
 def test_what_needs_rows_together_is_left_out_and_names_a_sample(saved: Trace) -> None:
     profile = characterize(saved, row_limit=1)
     assert "trace.sample(requests=1_000_000" in profile.concurrency.unsupported
     assert "no request records session_id" in profile.sessions.unsupported
+    assert "needs a latency model" in profile.phases.unsupported
+    modelled = characterize(saved, "h100-llama-3.1-8b", row_limit=1)
+    assert "trace.sample(requests=1_000_000" in modelled.phases.unsupported
     assert characterize(saved.sample(50, by="window"), row_limit=1).trace.parts == 0
+
+
+def test_durations_that_no_one_records_or_predicts_are_named_as_the_reason(tmp_path: Path) -> None:
+    trace = requests_at([0, 1, 2], output_tokens=5).save(tmp_path / "b.trace")
+    whole, parts = characterize(trace), characterize(trace, row_limit=1)
+    assert parts.concurrency == whole.concurrency
+    assert "no request records e2e_ns" in parts.concurrency.unsupported
+    modelled = characterize(trace, "h100-llama-3.1-8b", row_limit=1)
+    assert "part by part" in modelled.concurrency.unsupported
+
+
+def test_no_sample_is_told_of_where_all_rows_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    lengths = {"input_tokens": rng.integers(1, 99, 60), "output_tokens": rng.integers(1, 99, 60)}
+    saved = requests_at(range(60), **lengths).save(tmp_path / "a.trace")
+    parts, whole = characterize(saved, row_limit=1), characterize(saved)
+    assert "evenly spaced rows" not in str(parts)
+    assert parts.lengths.joint.spearman == pytest.approx(whole.lengths.joint.spearman)
+    monkeypatch.setattr("workloadlab.characterization.bounded.finish.MOST", 59)
+    assert "evenly spaced rows" in str(characterize(saved, row_limit=1))
 
 
 def test_a_folder_whose_files_overlap_is_one_trace(tmp_path: Path) -> None:

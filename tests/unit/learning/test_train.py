@@ -14,6 +14,7 @@ import workloadlab as wl
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.learning import time_blocks
 from workloadlab.learning.auto import is_safe
+from workloadlab.learning.card import doubt_of
 from workloadlab.learning.cells import MOST, at_load, drawn_cells, with_instances
 from workloadlab.learning.found import Found
 from workloadlab.learning.imitation import features_of, trees_of
@@ -66,6 +67,30 @@ def test_the_card_has_every_cell_and_rival(trained):
             assert low <= change <= high
             assert change == pytest.approx(rows[0]["e2e_mean_s"] / row["e2e_mean_s"] - 1, abs=1e-4)
         assert rows[3]["e2e_mean_s"] <= rows[2]["e2e_mean_s"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ([(-0.2, -0.3, -0.1), (-0.1, -0.2, -0.01)], ""),
+        ([(-0.2, -0.3, -0.1), (-0.1, -0.3, 0.1)], "in 1 of 2 cells"),
+        ([(0.1, 0.05, 0.2), (-0.1, -0.3, 0.1)], "not lower than that of lmetric (1), or by less"),
+        ([(float("nan"),) * 3], "in 1 of 1 cells"),
+    ],
+)
+def test_what_the_test_block_does_not_confirm_is_told(changes, said):
+    card = [{"as": "selected", "router": "lmetric", "change": change} for change in changes]
+    doubt = doubt_of([*card, {"as": "round_robin", "router": "round_robin", "change": (1, 1, 1)}])
+    assert said in doubt
+    assert bool(said) == bool(doubt)
+
+
+def test_the_verdict_speaks_of_the_test_block(trained):
+    _, router, _ = trained
+    doubt = doubt_of(router.card)
+    assert router.verdict.endswith(doubt)
+    assert ("The test block does not confirm" in router.verdict) == bool(doubt)
+    assert "% better than that of" in router.verdict
 
 
 def test_the_same_training_gives_the_same_router(trained):

@@ -248,3 +248,20 @@ def test_the_search_finds_the_least(truth, guess):
 def test_a_search_stops_where_nothing_passes():
     assert least_passing(lambda n: False, 3, lambda a, b: False) is None
     assert least_passing(lambda n: False, 3, lambda a, b: True) is None
+
+
+@pytest.mark.parametrize("factor", [0, -1.0, float("inf"), float("nan")])
+def test_a_growth_that_is_none_is_refused_before_any_simulation(factor, monkeypatch):
+    monkeypatch.setattr("workloadlab.planning.question.replay", None)
+    with pytest.raises(UsageError, match="growth = ") as refused:
+        planned(traffic(n=20), growth=[1.5, factor])
+    assert "--growth" in refused.value.fix
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "warmup"),
+    [([0.0], [False]), ([1.0] * 5, [False] * 5), ([0.0, 1.0], [True, False])],
+)
+def test_requests_at_one_instant_have_no_rate(arrivals, warmup):
+    with pytest.raises(UsageError, match="no rate to plan for"):
+        planned(requests_at(arrivals, input_tokens=10, output_tokens=5, warmup=warmup))

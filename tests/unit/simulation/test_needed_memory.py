@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workloadlab.errors import MachineError
+from workloadlab.errors import MachineError, UsageError
 from workloadlab.simulation.needed_memory import needed_bytes, refuse_more_than
 
 MEASURED = """
@@ -66,3 +66,14 @@ def test_what_would_make_it_fit_is_named(limit, said):
 def test_what_fits_is_not_refused():
     needed = needed_bytes(10**6, 10, 8, 60_000_000)
     refuse_more_than(needed, 10**6, 10, 8, 60_000_000)
+
+
+def test_small_amounts_are_told_in_units_that_show_them():
+    with pytest.raises(MachineError, match=r"needs about 5[0-9.]+ MB and may use 1 byte"):
+        refuse_more_than(1, 10**5, runs=1, at_a_time=1, per_lane=6_000_000)
+
+
+@pytest.mark.parametrize("limit", ["abc", [], 0, -1, float("nan")])
+def test_a_limit_that_is_no_number_of_bytes_is_refused(limit):
+    with pytest.raises(UsageError, match="memory_limit = "):
+        refuse_more_than(limit, 10, runs=1, at_a_time=1, per_lane=1)

@@ -219,6 +219,33 @@ def test_a_sample_by_session_holds_whole_sessions_and_a_share_of_the_rest():
 
 def test_a_session_larger_than_the_sample_is_drawn_all_the_same():
     assert len(in_sessions(["a"] * 10).sample(3, by="session")) == 10
+    pairs = in_sessions(["a", "a", "b", "b"])
+    assert {len(pairs.sample(n, by="session", seed=s)) for n in (1, 2, 3) for s in range(9)} == {2}
+
+
+@pytest.mark.parametrize("by", ["request", "session", "window"])
+def test_a_sample_of_all_breaks_nothing(by):
+    drawn = in_sessions(["a", "b", "b"]).sample(10**9, by=by)
+    assert len(drawn) == 3
+    assert drawn.provenance.notes == [f"A sample by {by}: all of 3 requests. It breaks nothing."]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"requests": "10"}, "a sample of '10'"),
+        ({"requests": None}, "a sample of None"),
+        ({"requests": float("inf")}, "a sample of inf"),
+        ({"requests": float("nan")}, "a sample of nan"),
+        ({"requests": 2, "by": None}, "a sample by None"),
+        ({"requests": 2, "by": ["request"]}, "a sample by "),
+        ({"requests": 2, "seed": -1}, "seed -1"),
+        ({"requests": 2, "seed": "a"}, "seed 'a'"),
+    ],
+)
+def test_a_sample_that_cannot_be_drawn_says_why(options, said):
+    with pytest.raises(UsageError, match=said):
+        in_sessions(["a", "b", "b"]).sample(**options)
 
 
 def test_a_sample_by_window_is_a_stretch():

@@ -13,6 +13,7 @@ from workloadlab.characterization.bounded.facts.lengths import drift_from, lengt
 from workloadlab.characterization.bounded.facts.parties import counts_by_name, tenants_from
 from workloadlab.characterization.bounded.kernels import GAP_DIGITS, TOKEN_DIGITS
 from workloadlab.characterization.bounded.latency_kernel import DIGITS
+from workloadlab.characterization.bounded.picks import MOST
 from workloadlab.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from workloadlab.characterization.bounded.plan import Plan
     from workloadlab.trace import Provenance
 
-__all__ = ["ESTIMATES", "Estimate", "measured_topics"]
+__all__ = ["ESTIMATES", "Estimate", "estimates_of", "measured_topics"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,16 @@ ESTIMATES = (
     Estimate("Spearman, Pearson of logs, outputs by input", "a million evenly spaced rows", None),
 )
 """What is estimated, and how well; every other fact is exact, or thinned as it always is."""
+
+
+def estimates_of(outputs: int) -> tuple[Estimate, ...]:
+    """Return what is estimated where so many requests record outputs; all rows need no estimate.
+
+    Example:
+        >>> [len(estimates_of(n)) for n in (1_000_000, 1_000_001)]
+        [3, 4]
+    """
+    return tuple(each for each in ESTIMATES if each.relative_error or outputs > MOST)
 
 
 def measured_topics(plan: Plan, partial: Partial, provenance: Provenance) -> dict[str, Any]:

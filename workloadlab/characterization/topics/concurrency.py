@@ -15,6 +15,8 @@ from workloadlab.characterization.study import Topic
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from workloadlab.characterization.study import Study
@@ -117,11 +119,18 @@ class _Timed:
     tokens: NDArray[np.int64] | None
 
 
+_UNTIMED = Unsupported("no request records e2e_ns, and there is no latency model to predict it")
+
+
+def _unmodelled(recorded: Collection[str], modelled: bool) -> Unsupported | None:
+    return None if modelled or "e2e_ns" in recorded else _UNTIMED
+
+
 def measure_concurrency(study: Study) -> Concurrency | Unsupported:
     """Measure the requests in flight, by observed durations or else predicted ones."""
     timed = _observed(study.trace) if study.trace.has("e2e_ns") else _predicted(study)
     if timed is None:
-        return Unsupported("no request records e2e_ns, and there is no latency model to predict it")
+        return _UNTIMED
     arrival, duration = timed.arrival_ns, timed.duration_ns
     if len(arrival) < 2 or arrival[-1] == arrival[0]:
         return Unsupported("under two requests at different times have a duration")
@@ -227,4 +236,5 @@ CONCURRENCY = Topic(
     needs=("e2e_ns", "output_tokens"),
     facts=Concurrency,
     measure=measure_concurrency,
+    unmodelled=_unmodelled,
 )

@@ -17,6 +17,8 @@ from workloadlab.characterization.study import Topic
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from workloadlab.characterization.statistics.phase_times import PhaseTimes
     from workloadlab.characterization.study import Study
     from workloadlab.trace import Trace
@@ -132,11 +134,18 @@ class Phases:
         ]
 
 
+_NO_MODEL = Unsupported("needs a latency model: characterize(trace, model), --model")
+
+
+def _unmodelled(_: Collection[str], modelled: bool) -> Unsupported | None:
+    return None if modelled else _NO_MODEL
+
+
 def measure_phases(study: Study) -> Phases | Unsupported:
     """Measure phase costs; without a latency model there are none."""
     model, times = study.model, study.phase_times
     if model is None or times is None:
-        return Unsupported("needs a latency model: characterize(trace, model), --model")
+        return _NO_MODEL
     if isinstance(times, Unsupported):
         return times
     engine, kv = float(times.engine_s.sum()), times.kv_token_s()
@@ -230,4 +239,5 @@ PHASES = Topic(
     needs=("output_tokens",),
     facts=Phases,
     measure=measure_phases,
+    unmodelled=_unmodelled,
 )
