@@ -105,6 +105,6 @@ def test_a_replay_that_needs_more_memory_than_allowed_is_refused_before_it_start
              "--memory-limit", "64MiB", "--seeds"]  # fmt: skip
     code, _, said = run(*words, 2000)
     assert code == 4
-    assert "2,000 runs of 1,000 requests needs about 0.3 GB and may use 0.1 GB" in said
+    assert "2,000 runs of 1,000 requests needs about 301.8 MB and may use 67.1 MB" in said
     assert "runs at a time" in said
     assert run(*words, 1)[0] == 0
