@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 
 import pytest
 
 from workloadlab.execution import dask_engine, ray_engine
+
+
+@pytest.fixture(autouse=True)
+def heard(caplog, monkeypatch):
+    """Let warnings be heard, whatever other tests have made of the log."""
+    log = logging.getLogger("workloadlab")
+    monkeypatch.setattr(log, "disabled", False)
+    monkeypatch.setattr(log, "propagate", True)
+    caplog.set_level(logging.WARNING, logger="workloadlab")
 
 
 def test_a_dask_cluster_without_workers_is_told_of(monkeypatch, caplog):
