@@ -71,14 +71,8 @@ def noisy(
     context = 64 * int(inputs.mean() + outputs.mean() / 2)
     each = outputs.mean() * engine.pools[0].decode_step_s(64, context) / 64
     each += inputs.mean() * TRUTH["prefill_token_s"]
-    log = requests_at_ns(
-        (rng.exponential(each / load, requests).cumsum() * 1e9).astype(int),
-        input_tokens=inputs,
-        output_tokens=outputs,
-    )
-    shaking = replace(engine, pools=(replace(engine.pools[0], step_noise=noise),))
-    runs = wl.replay(log, shaking, routers=["round_robin"], seeds=seed + 1)
-    return runs.traces[seed], engine
+    log = _arriving(rng, each / load, inputs, outputs)
+    return _served(log, engine, seed, step_noise=noise), engine
 
 
 def crowded(
@@ -105,13 +99,20 @@ def crowded(
     seqs = int(blocks * 16 / (inputs.mean() + outputs.mean() / 2))
     each = outputs.mean() * engine.pools[0].decode_step_s(seqs, 16 * blocks) / seqs
     each += inputs.mean() * TRUTH["prefill_token_s"]
-    log = requests_at_ns(
-        (rng.exponential(each / load, requests).cumsum() * 1e9).astype(int),
-        input_tokens=inputs,
-        output_tokens=outputs,
-    )
-    full = replace(engine, pools=(replace(engine.pools[0], step_noise=noise, kv_blocks=blocks),))
-    return wl.replay(log, full, routers=["round_robin"], seeds=seed + 1).traces[seed], engine
+    log = _arriving(rng, each / load, inputs, outputs)
+    return _served(log, engine, seed, step_noise=noise, kv_blocks=blocks), engine
+
+
+def _arriving(rng: Any, gap_s: float, inputs: Any, outputs: Any) -> Trace:
+    """Return requests that come by chance, `gap_s` apart on average."""
+    moments = (rng.exponential(gap_s, len(inputs)).cumsum() * 1e9).astype(int)
+    return requests_at_ns(moments, input_tokens=inputs, output_tokens=outputs)
+
+
+def _served(log: Trace, engine: Cluster, seed: int, **options: Any) -> Trace:
+    """Return the log as an engine with further options serves it."""
+    changed = replace(engine, pools=(replace(engine.pools[0], **options),))
+    return wl.replay(log, changed, routers=["round_robin"], seeds=seed + 1).traces[seed]
 
 
 def parameters_of(model: LatencyModel) -> dict[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ from workloadlab.scoring.run_score import (
     OUTSIDE_WORTH_A_WARNING,
     KeptScore,
     RunScore,
+    mean_over,
     plain_score,
 )
 from workloadlab.scoring.saturation import Saturation, saturation
@@ -58,6 +59,7 @@ __all__ = [
     "fidelity",
     "imbalance",
     "keeps_only_scores",
+    "mean_over",
     "occupancy",
     "off_policy",
     "open_runs",

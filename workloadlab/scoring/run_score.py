@@ -16,11 +16,12 @@ from workloadlab.shapes import ShapeError, build
 from workloadlab.trace import RunInfo  # noqa: TC001
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from workloadlab.scoring.service_level import SLO
 
-__all__ = ["OUTSIDE_WORTH_A_WARNING", "KeptScore", "RunScore", "plain_score"]
+__all__ = ["OUTSIDE_WORTH_A_WARNING", "KeptScore", "RunScore", "mean_over", "plain_score"]
 
 AGAIN = "sweep again"
 
@@ -180,3 +181,10 @@ class KeptScore:
             DataError: it is damaged.
         """
         return cls.of(read_object(path, fix=AGAIN), str(path))
+
+
+def mean_over(runs: Iterable[RunScore], metric: str, part: str = "") -> float | None:
+    """Return the mean of a metric, such as over seeds; None where a run lacks it, or without runs."""
+    values = [run.value(metric, part) for run in runs]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None

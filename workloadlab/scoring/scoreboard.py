@@ -11,6 +11,7 @@ import polars as pl
 from workloadlab.display import Drawn
 from workloadlab.scoring.intervals import Interval
 from workloadlab.scoring.measure import Measure
+from workloadlab.scoring.run_score import mean_over
 from workloadlab.scoring.slices import slice_tables
 from workloadlab.scoring.tables import (
     against_table,
@@ -94,9 +95,7 @@ class Scoreboard(Drawn):
             metric: its name.
             part: of a latency's summary, such as "p99".
         """
-        values = [run.value(metric, part) for run in self.of(router, scale)]
-        known = [value for value in values if value is not None]
-        return sum(known) / len(known) if known and len(known) == len(values) else None
+        return mean_over(self.of(router, scale), metric, part)
 
     def interval(self, router: str, scale: float, measure: Measure) -> Interval | None:
         """Return the interval of a measure, its bounds averaged over the seeds; None without one.

@@ -6,13 +6,13 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.words import listed, seconds, share, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workloadlab.scoring.measure import Measure
     from workloadlab.scoring.paired import PairedDifference
     from workloadlab.scoring.scoreboard import Scoreboard
 
@@ -145,7 +145,7 @@ def _price(
 ) -> Iterator[str]:
     """Say in which other latencies the best is clearly behind another router."""
     said = {measure.metric.name}
-    for other in (type(measure).named(name) for name in _LATENCIES):
+    for other in map(Measure.named, _LATENCIES):
         name, part = other.metric.name, other.part
         means = {router: board.mean(router, scale, name, part) for router in ranked}
         known = {router: value for router, value in means.items() if value is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,7 +47,7 @@ class Error:
 
         return self.margin / float(stdtrit(self.windows - 1, (1 + LEVEL) / 2))
 
-    @property
+    @cached_property
     def margin(self) -> float:
         """Half the width of the interval."""
         return self._beyond(1 - LEVEL)
@@ -55,7 +55,7 @@ class Error:
     @property
     def detectable(self) -> float:
         """Least difference that is found with a chance of 80 %."""
-        return self._beyond(1 - LEVEL) + self._beyond(2 * (1 - POWER))
+        return self.margin + self._beyond(2 * (1 - POWER))
 
     def p_value(self, estimate: float) -> float:
         """Return the two-sided chance of an estimate so far from 0, were it 0 in truth.

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from workloadlab.errors import MachineError, UsageError
 from workloadlab.fields import is_number, is_whole
 from workloadlab.installation import memory_bytes
-from workloadlab.simulation.engine.arrays import ARRAYS
-from workloadlab.simulation.engine.setup import lane_arrays
+from workloadlab.simulation.engine import setup
 from workloadlab.sizes import bytes_words
 
 if TYPE_CHECKING:
@@ -28,13 +27,12 @@ OUTCOME_BYTES = 150
 
 
 def lane_bytes(workload: Workload, cluster: Cluster, policies: Sequence[Router]) -> int:
-    """Return what a lane writes to: its own copies, whatever other lanes share with it."""
+    """Return what the fullest lane has of its own; see `engine/setup.py`."""
     compiled = [policy for policy in policies if policy.kind != "batch"]
     fullest = next((policy for policy in compiled if policy.index is not None), None)
     if not compiled:
         return 0
-    made = lane_arrays(workload, cluster, fullest or compiled[0], 0)
-    return sum(made.arrays[name].nbytes for name, row in ARRAYS.items() if row.written)
+    return setup.lane_bytes(workload, cluster, fullest or compiled[0])
 
 
 def needed_bytes(requests: int, runs: int, at_a_time: int, per_lane: int) -> int:

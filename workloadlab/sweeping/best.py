@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workloadlab.scoring import mean_over
 from workloadlab.tables import Table
 from workloadlab.words import plural
 
@@ -31,7 +32,9 @@ def best_table(swept: Swept, by: Measure) -> Table:
     rows, behind = [], False
     for (cluster, scale), routers in runs.items():
         means = {
-            name: mean for name, each in routers.items() if (mean := _mean(each, by)) is not None
+            name: mean
+            for name, each in routers.items()
+            if (mean := mean_over(each, by.metric.name, by.part)) is not None
         }
         best = sorted(means, key=means.__getitem__, reverse=by.metric.better == "higher")
         first, second = (*best[:2], "-", "-")[:2]
@@ -48,9 +51,3 @@ def best_table(swept: Swept, by: Measure) -> Table:
         title += f", {ended:,} of them so far"
     notes = ["* the cluster falls behind at this rate"] if behind else []
     return Table(title, ["cluster", "rate", "best", by.noun, "next", by.noun], rows, notes)
-
-
-def _mean(runs: list[RunScore], by: Measure) -> float | None:
-    values = [run.value(by.metric.name, by.part) for run in runs]
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known and len(known) == len(values) else None

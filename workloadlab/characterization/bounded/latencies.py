@@ -15,7 +15,7 @@ from workloadlab.characterization.bounded.latency_kernel import (
     close_minute,
     count_latencies,
 )
-from workloadlab.characterization.bounded.reading import NULL
+from workloadlab.characterization.bounded.reading import NULL, cut
 from workloadlab.characterization.bounded.rules import add, add_by_key, add_by_two_keys
 from workloadlab.characterization.bounded.words import limbs
 from workloadlab.characterization.topics.service_levels import (
@@ -130,16 +130,7 @@ class LatencyTally:
     def _hours_of(self, arrival: NDArray[np.int64]) -> list[tuple[int, slice]]:
         if not self.by_hour:
             return [(0, slice(0, len(arrival)))]
-        # Hours as the exact path has them, from arrivals in seconds.
-        first, last = ((arrival[[0, -1]] - self.plan.first_ns) // HOUR_NS).tolist()
-        edges = np.searchsorted(
-            arrival, self.plan.first_ns + np.arange(first, last + 2) * HOUR_NS
-        ).tolist()
-        return [
-            (hour, slice(a, b))
-            for hour, a, b in zip(range(first, last + 1), edges, edges[1:], strict=False)
-            if b > a
-        ]
+        return cut(arrival, self.plan.first_ns, HOUR_NS)
 
     def _served(self, rows: Rows) -> NDArray[np.bool_]:
         ended = rows.numbers.get("e2e_ns")

@@ -9,7 +9,7 @@ import numpy as np
 from workloadlab.characterization.bounded.buckets import places_of
 from workloadlab.characterization.bounded.kernels import SMALL, TOKEN_DIGITS, count_lengths
 from workloadlab.characterization.bounded.picks import MOST, joined, picked, picked_of_halves
-from workloadlab.characterization.bounded.reading import NULL
+from workloadlab.characterization.bounded.reading import NULL, cut
 from workloadlab.characterization.bounded.rules import (
     add,
     add_by_key,
@@ -94,13 +94,9 @@ class LengthTally:
         outputs = rows.numbers.get("output_tokens")
         if outputs is None:
             outputs = np.full(len(rows), NULL)
-        since = rows.numbers["arrival_ns"] - self.plan.first_ns
-        first, last = (since[[0, -1]] // self.step).tolist()
-        edges = np.searchsorted(since, np.arange(first, last + 2) * self.step)
-        for step, start, stop in zip(range(first, last + 1), edges, edges[1:], strict=False):
-            if stop > start:
-                self._begin(step)
-                self._count(inputs[start:stop], outputs[start:stop])
+        for step, here in cut(rows.numbers["arrival_ns"], self.plan.first_ns, self.step):
+            self._begin(step)
+            self._count(inputs[here], outputs[here])
         self._pick(inputs, outputs)
         if "reasoning_tokens" in rows.numbers:
             self._reason(rows.numbers["reasoning_tokens"], outputs)

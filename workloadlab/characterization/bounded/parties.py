@@ -16,7 +16,7 @@ from workloadlab.characterization.bounded.kernels import (
     count_parties,
 )
 from workloadlab.characterization.bounded.picks import joined
-from workloadlab.characterization.bounded.reading import NULL
+from workloadlab.characterization.bounded.reading import NULL, cut
 from workloadlab.characterization.bounded.rules import add, add_by_key, add_by_two_keys, together
 from workloadlab.characterization.bounded.words import limbs
 
@@ -151,15 +151,7 @@ class PartyTally:
     def _days_of(self, arrival: NDArray[np.int64]) -> list[tuple[int, slice]]:
         if not self.days:
             return [(-1, slice(None))]
-        first, last = ((arrival[[0, -1]] - self.plan.first_ns) // DAY_NS).tolist()
-        edges = np.searchsorted(
-            arrival, self.plan.first_ns + np.arange(first, last + 2) * DAY_NS
-        ).tolist()
-        return [
-            (day, slice(a, b))
-            for day, a, b in zip(range(first, last + 1), edges, edges[1:], strict=False)
-            if b > a
-        ]
+        return cut(arrival, self.plan.first_ns, DAY_NS)
 
     def _grow(self) -> None:
         """Make room for names that have come up since."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workloadlab.characterization.bounded.groups import Group
     from workloadlab.characterization.bounded.plan import Part, Plan
 
-__all__ = ["NAMES", "NULL", "NUMBERS", "Names", "Rows", "read_rows"]
+__all__ = ["NAMES", "NULL", "NUMBERS", "Names", "Rows", "cut", "read_rows"]
 
 NUMBERS = (
     "arrival_ns", "row_id", "flags", "input_tokens", "output_tokens", "reasoning_tokens",
@@ -33,6 +33,27 @@ NULL = np.iinfo(np.int64).min
 """Stands for a number that is not recorded."""
 
 MOST_WAITING = 50_000_000
+
+
+def cut(moments: NDArray[np.int64], first: int, size: int) -> list[tuple[int, slice]]:
+    """Return the stretches of `size` since `first` that have rows: (number, its rows).
+
+    Args:
+        moments: of the rows, ascending, none before `first`; at least one.
+        first: where stretch 0 begins.
+        size: of a stretch.
+
+    Example:
+        >>> cut(np.array([3, 4, 17, 21]), 1, 10)
+        [(0, slice(0, 2, None)), (1, slice(2, 3, None)), (2, slice(3, 4, None))]
+    """
+    low, high = ((moments[[0, -1]] - first) // size).tolist()
+    edges = np.searchsorted(moments, first + np.arange(low, high + 2) * size).tolist()
+    return [
+        (number, slice(a, b))
+        for number, a, b in zip(range(low, high + 1), edges, edges[1:], strict=False)
+        if b > a
+    ]
 
 
 @dataclass

@@ -81,10 +81,13 @@ class Array:
         """Whether kernels write it, so that each lane needs its own."""
         return self.fork is not Fork.READ
 
+    def lengths(self, sizes: dict[str, int]) -> tuple[int, ...]:
+        """Return the shape in numbers."""
+        return tuple(sizes[size] if isinstance(size, str) else size for size in self.shape)
+
     def fresh(self, sizes: dict[str, int]) -> Any:
         """Return the array as it is before anything has happened."""
-        shape = tuple(sizes[size] if isinstance(size, str) else size for size in self.shape)
-        made = np.zeros(shape, self.element)
+        made = np.zeros(self.lengths(sizes), self.element)
         if isinstance(self.start, dict):
             for field, value in self.start.items():
                 made[field] = value

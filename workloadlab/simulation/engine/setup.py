@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.workload import Workload
 
-__all__ = ["address_of", "lane_arrays", "timed"]
+__all__ = ["address_of", "lane_arrays", "lane_bytes", "timed"]
 
 FIRST_SLOTS = 4096
 
@@ -286,20 +287,15 @@ def _sizes(workload: Workload, cluster: Cluster, options: dict[str, Any]) -> dic
     }
 
 
-def _laid_out(given: dict[str, Any], sizes: dict[str, int]) -> dict[str, Any]:
-    """Lay out every array of the table: as given, or with room for what will happen.
-
-    Adds the sizes of the given ones to `sizes`.
-    """
+def _as_in_the_table(given: dict[str, Any], sizes: dict[str, int]) -> dict[str, Any]:
+    """Return the given arrays as the table has them; adds their lengths to `sizes`."""
     arrays = {}
     for name, values in given.items():
         row = ARRAYS[name]
         arrays[name] = np.ascontiguousarray(values, row.element)
         lengths = zip(row.shape, arrays[name].shape, strict=True)
         sizes |= {size: length for size, length in lengths if isinstance(size, str)}
-    return {
-        name: arrays[name] if name in arrays else row.fresh(sizes) for name, row in ARRAYS.items()
-    }
+    return arrays
 
 
 @cache
@@ -353,20 +349,48 @@ def lane_arrays(
         recorded_steps: how many steps the record holds; 0 for no record.
         recorded_decisions: the same of decisions.
     """
+    given, sizes, options = _described(
+        workload, cluster, policy, seed, slots=slots, recorded_steps=recorded_steps,
+        recorded_decisions=recorded_decisions,
+    )  # fmt: skip
+    made = LaneArrays(np.zeros(1, LANE), {})
+    for name, row in ARRAYS.items():
+        made.put(name, given[name] if name in given else row.fresh(sizes))
+    for name, value in {**sizes, **options, **CLOCK, **_functions(policy, cluster)}.items():
+        made.lane[name] = value
+    made.lane["event_s"] = min(made.arrays["events"]["at_s"], default=np.inf)
+    return made
+
+
+def lane_bytes(workload: Workload, cluster: Cluster, policy: Router) -> int:
+    """Return what a lane has of its own, whatever others share with it; lays nothing out."""
+    given, sizes, _ = _described(workload, cluster, policy, 0)
+    return sum(
+        given[name].nbytes if name in given else prod(row.lengths(sizes)) * row.element.itemsize
+        for name, row in ARRAYS.items()
+        if row.written
+    )
+
+
+def _described(
+    workload: Workload,
+    cluster: Cluster,
+    policy: Router,
+    seed: int,
+    *,
+    slots: int = FIRST_SLOTS,
+    recorded_steps: int = 0,
+    recorded_decisions: int = 0,
+) -> tuple[dict[str, Any], dict[str, int], dict[str, Any]]:
+    """Return (arrays that a lane begins with, sizes of all, facts of the run)."""
     requests = _requests(workload, cluster, keyed="prefix" in policy.reads)
-    instances = _instances(cluster)
     models = [pool.latency for pool in cluster.pools]
     times = timed(workload, models, cluster.request_overhead_s)
-    given = {**requests, **times, **instances, **_router(policy, cluster, workload.models)}
+    router = _router(policy, cluster, workload.models)
     closed = len(requests["next_turns"]) > 0
     options = _options(workload, cluster, policy, seed, closed=closed, stepwise=recorded_steps > 0)
     sizes = _sizes(workload, cluster, options)
     sizes["slot_count"] = min(len(workload), slots)
     sizes["room_for_steps"], sizes["room_for_decisions"] = recorded_steps, recorded_decisions
-    made = LaneArrays(np.zeros(1, LANE), {})
-    for name, values in _laid_out(given, sizes).items():
-        made.put(name, values)
-    for name, value in {**sizes, **options, **CLOCK, **_functions(policy, cluster)}.items():
-        made.lane[name] = value
-    made.lane["event_s"] = min(made.arrays["events"]["at_s"], default=np.inf)
-    return made
+    given = _as_in_the_table({**requests, **times, **_instances(cluster), **router}, sizes)
+    return given, sizes, options
