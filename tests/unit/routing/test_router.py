@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from support.traces import requests_at_ns
 
 import workloadlab as wl
 from workloadlab.errors import UnsupportedError, UsageError
+from workloadlab.jit.stamps import stamp
 from workloadlab.routing import (
     INSTANCE,
     INSTANCE_FIELDS,
@@ -492,6 +494,17 @@ def test_resolve_names_and_files(tmp_path):
     file.write_text("import nothing_of_that_name\n")
     with pytest.raises(UsageError, match="cannot be imported: ModuleNotFoundError"):
         resolve(f"{file}:mine")
+
+
+def test_an_edit_of_equal_size_within_a_second_is_seen(tmp_path):
+    file = tmp_path / "mine.py"
+    read = []
+    for signal in ("queued_tokens", "cached_tokens"):
+        file.write_text(f"def mine(request, instance):\n    return instance.{signal}\n")
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+        read.append(stamp(resolve(f"{file}:mine").compiled))
+    assert read[0] != read[1]
+    assert not (tmp_path / "__pycache__").exists()
 
 
 def test_a_kubernetes_service_places_connections_not_requests():
