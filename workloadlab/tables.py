@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -9,7 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Cell", "Table", "duration", "figure"]
+__all__ = ["COLUMNS", "Cell", "Table", "duration", "figure", "wrapped"]
+
+COLUMNS = 80
+"""Of a terminal."""
 
 Cell = str | int | float | None
 
@@ -53,6 +57,24 @@ def duration(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count)
 
 
+def wrapped(words: str, first: str = "", then: str = "  ") -> str:
+    """Return a sentence as lines of 80 columns.
+
+    Args:
+        words: the sentence.
+        first: what the first line begins with.
+        then: what the others begin with.
+
+    Example:
+        >>> print(wrapped("a word that ends beyond column eighty goes on in the next line, two in"))
+        a word that ends beyond column eighty goes on in the next line, two in
+        >>> print(wrapped(f"{'-' * 79} word"))
+        -------------------------------------------------------------------------------
+          word
+    """
+    return textwrap.fill(words, COLUMNS, initial_indent=first, subsequent_indent=then)
+
+
 @dataclass(frozen=True)
 class Table:
     """A title, a header and rows, the first column of names, the others of numbers; and notes below.
@@ -94,7 +116,8 @@ class Table:
             ).rstrip()
             for line in lines
         ]
-        return "\n".join([self.title, *(f"  {line}" for line in (*body, *self.notes))])
+        notes = [wrapped(note, "  ", "    ") for note in self.notes]
+        return "\n".join([wrapped(self.title), *(f"  {line}" for line in body), *notes])
 
     def html(self) -> str:
         """Return the table as HTML with every cell escaped."""

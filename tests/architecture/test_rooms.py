@@ -112,10 +112,12 @@ planning: display errors json_files shapes execution tables toml_files trace wor
 sweeping: atomic digests errors execution hints installation jit shapes tables toml_files trace
     words latency routing scoring simulation simulation/engine
 
-reporting: _version errors tables trace words latency scoring characterization
-    planning reporting/capacity reporting/latency_model reporting/routers reporting/workload
+reporting: _version errors tables trace words latency routing/learned scoring characterization
+    planning reporting/capacity reporting/latency_model reporting/learned_router reporting/routers
+    reporting/workload
 reporting/capacity: tables planning scoring reporting
-reporting/latency_model: errors latency latency/hardware reporting
+reporting/latency_model: errors latency latency/hardware calibration reporting
+reporting/learned_router: routing/learned learning reporting
 reporting/routers: statistics trace scoring reporting
 reporting/workload: tables characterization characterization/statistics characterization/topics
     reporting

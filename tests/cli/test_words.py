@@ -13,6 +13,7 @@ import pytest
 
 import workloadlab as wl
 from workloadlab.cli.main import VERBS, LazyVerbs, cli
+from workloadlab.routing.learned.artefact import LearnedRouter
 
 
 @pytest.fixture
@@ -131,3 +132,18 @@ def test_each_shell_has_its_script(run, shell):
     code, out, _ = run("completion", shell)
     assert code == 0
     assert "_WORKLOADLAB_COMPLETE" in out
+
+
+def test_a_page_of_several_models_and_learned_routers(run, tmp_path):
+    for name in ("first", "second"):
+        LearnedRouter(name=name, body={"wait": 1.0, "prefill": 1.0}).save(tmp_path / f"{name}.json")
+    models = ("--model", "h100-llama-3.1-8b", "--model", "rtxpro6000-llama-3.1-8b")
+    routers = ("--router", tmp_path / "first.json", "--router", tmp_path / "second.json")
+    code, out, _ = run("report", "page.html", *models, *routers, "--json")
+    assert code == 0
+    assert [section["title"] for section in json.loads(out)["sections"]] == [
+        "Learned router: first",
+        "Learned router: second",
+        "Latency model: h100-llama-3.1-8b",
+        "Latency model: rtxpro6000-llama-3.1-8b",
+    ]

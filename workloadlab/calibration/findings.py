@@ -1,4 +1,4 @@
-"""Findings of a calibration: parameters that it knows or does not, and the report as text."""
+"""Findings of a calibration: the parameters that it knows, and those that it does not."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from workloadlab.calibration.noise import noisy_moves, steady_inverse
 from workloadlab.calibration.optimizer import silent, steady_pair, weights_of
 from workloadlab.latency.envelope import Envelope
 from workloadlab.latency.step import FEATURES
-from workloadlab.tables import Table
 
 if TYPE_CHECKING:
     from workloadlab.calibration.held_out import LatencyErrors
     from workloadlab.calibration.optimizer import Fit, Target
     from workloadlab.calibration.problem import Problem
-    from workloadlab.latency import Domain, LatencyModel
+    from workloadlab.latency import Domain
 
-__all__ = ["ParameterFacts", "describe", "envelope_of", "parameter_table"]
+__all__ = ["ParameterFacts", "envelope_of", "parameter_table"]
 
 Floats = Any
 
@@ -232,34 +231,3 @@ def _normal(rng: np.random.Generator, covariance: Floats) -> Floats:
     """Draw rows with a covariance."""
     root = np.linalg.cholesky(covariance + 1e-12 * np.eye(len(covariance)))
     return rng.standard_normal((_DRAWS, len(covariance))) @ root.T
-
-
-def describe(model: LatencyModel) -> str:
-    """Return the calibration report of a model as text; "" for a model that was not calibrated."""
-    found = model.system.get("calibration")
-    if not found:
-        return ""
-    rows = [
-        [row["name"], row["estimate"], f"{row['low']:.4g} to {row['high']:.4g}",
-         f"{row['share']:.1%}", "yes" if row["identifiable"] else f"no: {row['why']}"]
-        for row in found["parameters"]
-    ]  # fmt: skip
-    head = ["parameter", "estimate", "95 % interval", "of busy time", "identified"]
-    shares = [f"after {cut['share']:.0%}" for cut in found["cuts"]]
-    errors = [
-        [name.removesuffix("_s"),
-         *(f"{cut['held_out'][name]['mean_error']:+.1%}" for cut in found["cuts"]),
-         f"{facts['p99_error']:+.1%}", f"{facts['mape']:.1%}"]
-        for name, facts in found["held_out"].items()
-    ]  # fmt: skip
-    later = ["error of the mean", *shares, "p99 at the worst", "per request"]
-    return "\n".join(
-        [
-            Table("Parameters (s per unit; step overhead apart)", head, rows).text(),
-            Table(
-                "Rest of the log, by fits that knew its arrivals, not its timings", later, errors
-            ).text(),
-            *(f"Likely cause of errors: {cause}" for cause in found["likely_causes"]),
-            *found["notes"],
-        ]
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import warnings
 from contextlib import contextmanager
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +12,7 @@ import click
 from workloadlab.cli.completion import METRIC
 from workloadlab.cli.terminal.voice import say, working
 from workloadlab.errors import UsageError
+from workloadlab.tables import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,9 +34,6 @@ __all__ = [
     "split_words",
     "working",
 ]
-
-COLUMNS = 80
-"""Of a terminal."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 slo_option: Callable[..., Any] = click.option(
@@ -99,8 +96,7 @@ def split_words(words: Iterable[str]) -> list[str]:
 def print_rows(rows: Iterable[tuple[str, str]], width: int = 24) -> None:
     """Print names with what is said of each, in lines of 80 columns."""
     for name, said in rows:
-        gap = " " * (width + 1)
-        click.echo(fill(said, COLUMNS, initial_indent=f"{name:<{width}} ", subsequent_indent=gap))
+        click.echo(wrapped(said, f"{name:<{width}} ", " " * (width + 1)))
 
 
 def print_json(facts: dict[str, Any]) -> None:

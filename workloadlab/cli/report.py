@@ -21,8 +21,11 @@ from workloadlab.errors import UsageError
 )
 @click.option(
     "--model",
+    "models",
+    multiple=True,
     shell_complete=MODEL,
-    help="Latency model: catalogue name or JSON; with --trace also for phases and demand.",
+    help="Latency model or calibration: catalogue name or JSON; repeat for several. With --trace the "
+    "first also for phases and demand.",
 )
 @click.option(
     "--runs",
@@ -38,6 +41,13 @@ from workloadlab.errors import UsageError
     help="Plan JSON, from workloadlab plan --json; repeat for several.",
 )
 @click.option(
+    "--router",
+    "routers",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Learned router JSON, from workloadlab train; repeat for several.",
+)
+@click.option(
     "--observed",
     type=click.Path(path_type=Path),
     help="Trace with observed timings of the replayed requests.",
@@ -48,35 +58,39 @@ def command(
     out: Path,
     trace: Path | None,
     profile: Path | None,
-    model: str | None,
+    models: tuple[str, ...],
     runs: tuple[Path, ...],
     plans: tuple[Path, ...],
+    routers: tuple[Path, ...],
     observed: Path | None,
     slo_targets: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Write one self-contained HTML page OUT about a trace, a latency model, plans and runs."""
+    """Write one self-contained HTML page OUT about a trace, models, plans, runs and routers."""
     from workloadlab.characterization import Profile, characterize
     from workloadlab.latency import LatencyModel
     from workloadlab.planning import Plan
     from workloadlab.reporting import report, summarise
+    from workloadlab.routing.learned.artefact import load_learned
     from workloadlab.scoring import open_runs, score
     from workloadlab.trace import Trace
 
     if trace and profile:
         raise UsageError("--trace and --profile exclude each other")
-    if not (trace or profile or model or runs or plans):
-        raise UsageError("nothing to report", fix="give --trace, --model, --plan or --runs")
+    if not (trace or profile or models or runs or plans or routers):
+        raise UsageError(
+            "nothing to report", fix="give --trace, --model, --plan, --runs or --router"
+        )
     parts: list[Any] = []
     with working("Writing the report"):
-        known = LatencyModel.load(model) if model else None
+        known = [LatencyModel.load(model) for model in models]
         if trace:
-            parts.append(characterize(Trace.open(trace), known))
+            parts.append(characterize(Trace.open(trace), known[0] if known else None))
         if profile:
             parts.append(Profile.load(profile))
-        if known:
-            parts.append(known)
+        parts += known
         parts += [Plan.load(path) for path in plans]
+        parts += [load_learned(path) for path in routers]
         truth = Trace.open(observed) if observed else None
         for folder in runs:
             opened = open_runs(folder)

@@ -11,7 +11,7 @@ To add a method, write its file and its row in `train.py`.
 
 from workloadlab.learning.arms import length_arms
 from workloadlab.learning.blocks import Blocks, time_blocks
-from workloadlab.learning.card import card_table
+from workloadlab.learning.card import Comparison, card_table, comparisons, doubt_of
 from workloadlab.learning.lengths.predictor import LengthPredictor
 from workloadlab.learning.problem import LOADS
 from workloadlab.learning.train import METHODS, train
@@ -20,8 +20,11 @@ __all__ = [
     "LOADS",
     "METHODS",
     "Blocks",
+    "Comparison",
     "LengthPredictor",
     "card_table",
+    "comparisons",
+    "doubt_of",
     "length_arms",
     "time_blocks",
     "train",

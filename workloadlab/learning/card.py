@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from workloadlab.routing import Router
     from workloadlab.simulation.outcome import Outcome
 
-__all__ = ["STALENESS", "card_of", "card_table", "doubt_of", "paired_interval", "test_cells"]
+__all__ = [
+    "STALENESS",
+    "Comparison",
+    "card_of",
+    "card_table",
+    "comparisons",
+    "doubt_of",
+    "paired_interval",
+    "test_cells",
+]
 
 STALENESS = (0.0, 0.1, 1.0)
 """Ages of signals in seconds at which a router is tested."""
@@ -87,6 +96,45 @@ def card_of(policy: Router, problem: Problem) -> list[dict[str, Any]]:
     return rows
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A learned router beside another in one test cell; changes below 0 are better.
+
+    Attributes:
+        cell: instances, load and age of the signals, in words.
+        role: why the other is compared: `round_robin`, `selected` or `hindsight_best`.
+        other: its name, with its role in words.
+        change, low, high: of mean e2e relative to the other's, with the 95 % interval.
+        others: of mean TTFT, p99 TTFT and p99 e2e.
+    """
+
+    cell: str
+    role: str
+    other: str
+    change: float
+    low: float
+    high: float
+    others: tuple[float, ...]
+
+
+def comparisons(card: Sequence[dict[str, Any]]) -> list[Comparison]:
+    """Return what a card says of the learned router beside each other, cell by cell."""
+    found: list[Comparison] = []
+    ours: dict[str, Any] = {}
+    cell = ""
+    for row in card:
+        if row["as"] == "learned":
+            ours = row
+            age = f", signals {row['signal_age_s']:g} s old" if row["signal_age_s"] else ""
+            cell = f"{row['instances']} instances, load {row['load']:g}{age}"
+        else:
+            others = tuple(ours[name] / row[name] - 1 for name in _OTHERS)
+            name = f"{_ROLES[row['as']]}{row['router']}"
+            change, low, high = row["change"]
+            found.append(Comparison(cell, row["as"], name, change, low, high, others))
+    return found
+
+
 def card_table(card: Sequence[dict[str, Any]]) -> str:
     """Return the changes of the learned router as a table for people, in %; below 0 is better.
 
@@ -102,20 +150,16 @@ def card_table(card: Sequence[dict[str, Any]]) -> str:
             to the selected lmetric     -50.0  -60.0 to -40.0      -50.0     -50.0    -50.0
     """
     rows: list[list[str]] = []
-    ours: dict[str, Any] = {}
     header = ["", "mean e2e", "interval", "mean TTFT", "p99 TTFT", "p99 e2e"]
-    for row in card:
-        if row["as"] == "learned":
-            ours = row
-            age = f", signals {row['signal_age_s']:g} s old" if row["signal_age_s"] else ""
-            rows.append([f"{row['instances']} instances, load {row['load']:g}{age}", *[""] * 5])
-            continue
-        change, low, high = (100 * share for share in row["change"])
-        others = (f"{100 * (ours[name] / row[name] - 1):+.1f}" for name in _OTHERS)
-        rows.append(
-            [f"  to {_ROLES[row['as']]}{row['router']}", f"{change:+.1f}",
-             f"{low:+.1f} to {high:+.1f}", *others]
-        )  # fmt: skip
+    cell = ""
+    for one in comparisons(card):
+        if one.cell != cell:
+            cell = one.cell
+            rows.append([cell, *[""] * 5])
+        change, low, high, *others = (
+            f"{100 * share:+.1f}" for share in (one.change, one.low, one.high, *one.others)
+        )
+        rows.append([f"  to {one.other}", change, f"{low} to {high}", *others])
     return Table("Change on the test block, in %", header, rows).text()
 
 

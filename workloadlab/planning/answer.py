@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf  # noqa: TC0
 from workloadlab.planning.prices import Price  # noqa: TC001
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.shapes import ShapeError, build
-from workloadlab.tables import Cell, Table, duration
+from workloadlab.tables import Cell, Table, duration, wrapped
 from workloadlab.words import listed, plural, share, three
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Plan"]
 
 SCHEMA_VERSION = 1
-COLUMNS = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,8 +275,7 @@ class Plan(Drawn):
     def text(self) -> str:
         """Return tables and sentences as lines of 80 columns."""
         parts = [table.text() for table in self.tables()]
-        said = [textwrap.fill(words, COLUMNS, subsequent_indent="  ") for words in
-                (self.sentence, *self.more)]  # fmt: skip
+        said = [wrapped(words) for words in (self.sentence, *self.more)]
         return "\n\n".join([*parts, "\n".join(said)])
 
     def __str__(self) -> str:

@@ -2,8 +2,9 @@
 
 Start with `summary.py` (parts to sections, in the order of the page), then `facts.py` (a `Section`,
 a `Plot`, and the `Drawing` that it carries), then `page.py` (sections to HTML). `workload/`,
-`latency_model/` and `routers/` each turn one kind of part into a section, put together as in
-`workload/section.py`; every other file there is a figure, its reading beside its drawing.
+`capacity/`, `routers/`, `learned_router/` and `latency_model/` each turn one kind of part into a
+section, put together as in `workload/section.py`; every other file there is a figure, its reading
+beside its drawing.
 `canvas.py` holds the look that all drawings share, `words.py` how sentences say numbers. To add a
 figure, add its file to the folder of its section.
 """

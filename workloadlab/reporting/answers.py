@@ -55,7 +55,7 @@ def answers_of(
         plans: of the capacity.
     """
     ids = {kind: [s.id for s in sections if s.id.startswith(kind)] for kind in
-           ("workload", "capacity", "routers", "model")}  # fmt: skip
+           ("workload", "capacity", "routers", "learned", "model")}  # fmt: skip
     found: list[Answer] = []
     for profile, section in zip(profiles, ids["workload"], strict=True):
         found += _workload(profile, section)
@@ -67,9 +67,18 @@ def answers_of(
         found += _demand(profiles, ids["workload"])
     for board, section in zip(boards, ids["routers"], strict=True):
         found += _routers(board, section)
+    found += [
+        Answer("Is the learned router better?", section.summary, _tested(section), section.id)
+        for section in sections
+        if section.id in ids["learned"]
+    ]
     if not found:
         found += [Answer("", section.summary, "", section.id) for section in sections]
     return tuple(found)
+
+
+def _tested(section: Section) -> str:
+    return " ".join(plot.reading for plot in section.plots)
 
 
 def _workload(profile: Profile, section: str) -> Iterator[Answer]:

@@ -27,7 +27,8 @@ def report(path: str | Path, *parts: Any, date: str = "") -> Path:
 
     Args:
         path: the file to write; an existing one is replaced whole or not at all.
-        *parts: Profile, LatencyModel, Scoreboard, Runs and Plan objects, in any order and number.
+        *parts: Profile, LatencyModel, Scoreboard, Runs, Plan and LearnedRouter objects, in any order
+            and number.
         date: of the page, for its footer.
 
     Returns:

@@ -40,7 +40,7 @@ class Summary:
         answers: the questions of the first screen, each with its sentence.
         at_a_glance: the small tables below them, one per scoreboard.
         findings: those of all sections, warnings first.
-        sections: workloads, then capacity, routers and latency models.
+        sections: workloads, then capacity, routers, learned routers and latency models.
         provenance: what the page was made from, a clause each.
     """
 
@@ -71,13 +71,14 @@ def summarise(*parts: Any) -> dict[str, Any]:
     """Return everything that a report of `parts` says, as plain JSON data.
 
     Args:
-        *parts: profiles, latency models, scoreboards, runs and plans, in any order and number.
-            Runs belong to the scoreboard of the same run ids and cluster; without one they are
-            scored here.
+        *parts: profiles, latency models, scoreboards, runs, plans and learned routers, in any order
+            and number. Runs belong to the scoreboard of the same run ids and cluster; without one
+            they are scored here.
 
     Returns:
         `schema_version`, `tool_version`, `title`, `reading`, `answers`, `at_a_glance`, `provenance`,
-        `findings` (warnings first) and `sections`: workloads, capacity, routers, latency models.
+        `findings` (warnings first) and `sections`: workloads, capacity, routers, learned routers,
+        latency models.
 
     Raises:
         UsageError: no parts, or a part that is none of these.
@@ -118,17 +119,18 @@ def _check(parts: tuple[Any, ...]) -> None:
     from workloadlab.characterization import Profile
     from workloadlab.latency import LatencyModel
     from workloadlab.planning import Plan
+    from workloadlab.routing.learned.artefact import LearnedRouter
     from workloadlab.scoring import Scoreboard
     from workloadlab.trace import Runs
 
-    kinds = (Profile, LatencyModel, Scoreboard, Runs, Plan)
+    kinds = (Profile, LatencyModel, Scoreboard, Runs, Plan, LearnedRouter)
     if not parts:
         raise UsageError("nothing to report", fix="give a profile, a latency model or a scoreboard")
     for part in parts:
         if not isinstance(part, kinds):
             raise UsageError(
                 f"a report has no part of type {type(part).__name__}",
-                fix="give Profile, LatencyModel, Scoreboard, Runs or Plan objects; "
+                fix="give Profile, LatencyModel, Scoreboard, Runs, Plan or LearnedRouter objects; "
                 "of a trace, give characterize(trace)",
             )
 
@@ -148,6 +150,7 @@ def _sections(
     from workloadlab.characterization import Profile
     from workloadlab.latency import LatencyModel
     from workloadlab.planning import Plan
+    from workloadlab.routing.learned.artefact import LearnedRouter
 
     for number, profile in enumerate((p for p in parts if isinstance(p, Profile)), 1):
         yield workload_section(profile, f"workload-{number}")
@@ -155,6 +158,10 @@ def _sections(
         yield capacity_section(plan, f"capacity-{number}")
     for number, (board, runs) in enumerate(boards, 1):
         yield router_section(board, runs, f"routers-{number}")
+    for number, router in enumerate((p for p in parts if isinstance(p, LearnedRouter)), 1):
+        from workloadlab.reporting.learned_router.section import learned_section
+
+        yield learned_section(router, f"learned-{number}")
     for number, model in enumerate((p for p in parts if isinstance(p, LatencyModel)), 1):
         yield model_section(model, f"model-{number}")
 
@@ -194,7 +201,7 @@ def _title(sections: tuple[Section, ...], parts: tuple[Any, ...]) -> str:
     from workloadlab.characterization import Profile
 
     nouns = {"workload": "workload", "capacity": "capacity", "model": "latency model",
-             "routers": "routers"}  # fmt: skip
+             "routers": "routers", "learned": "learned router"}  # fmt: skip
     kinds = [nouns[section.id.partition("-")[0]] for section in sections]
     said = listed(list(dict.fromkeys(kinds))).capitalize()
     profiles = [part for part in parts if isinstance(part, Profile)]

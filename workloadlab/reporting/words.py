@@ -36,4 +36,5 @@ __all__ = [
 def grid_of(table: Table) -> Grid:
     """Return a people's table of another room as a grid."""
     rows = tuple(tuple(Cell(number(cell)) for cell in row) for row in table.rows)
-    return Grid(caption=table.title, header=tuple(table.header), rows=rows)
+    note = " ".join(sentence(note) for note in table.notes)
+    return Grid(caption=table.title, header=tuple(table.header), rows=rows, note=note)

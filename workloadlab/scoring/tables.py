@@ -8,7 +8,7 @@ from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.metric import PERCENTILES
 from workloadlab.scoring.metrics import METRICS
 from workloadlab.scoring.service_level import targets_words
-from workloadlab.tables import Cell, Table
+from workloadlab.tables import COLUMNS, Cell, Table
 from workloadlab.words import column, share, three, time_unit
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ ERRORS = {"mean_error": "mean", "p50_error": "p50", "p90_error": "p90", "p99_err
 
 UNSTEADY = "!"
 
-COLUMNS, FEWEST_COLUMNS = 80, 4
+FEWEST_COLUMNS = 4
 
 MULTIPLE = 3.0
 """An effect from here on is said as a multiple: x4.5 instead of +350 %."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.service_level import targets_words
+from workloadlab.tables import wrapped
 from workloadlab.words import listed, seconds, share, three
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from workloadlab.scoring.scoreboard import Scoreboard
 
 __all__ = ["Verdict", "effect_words", "rate_words", "value_words", "verdicts"]
-
-COLUMNS = 80
 
 PRICE = 0.05
 """From so much on, being behind in another latency is worth a word."""
@@ -42,11 +40,8 @@ class Verdict:
 
     def text(self) -> str:
         """Return the verdict as lines of 80 columns."""
-        lines = [f"At {rate_words(self.rate_scale)}: {self.sentence}", *self.more]
-        return "\n".join(
-            textwrap.fill(line, COLUMNS, initial_indent=indent, subsequent_indent="  ")
-            for line, indent in zip(lines, ["", *(["  "] * len(self.more))], strict=True)
-        )
+        first = wrapped(f"At {rate_words(self.rate_scale)}: {self.sentence}")
+        return "\n".join([first, *(wrapped(line, "  ") for line in self.more)])
 
 
 def verdicts(board: Scoreboard, measure: Measure) -> list[Verdict]:

@@ -61,7 +61,8 @@ def test_card_and_report_judge_later_requests(model):
     assert model.card.fitted_rows == 42
     text = describe(model)
     assert "constant_s" in text
-    assert "after 30%" in text
+    assert "mean after    30%    40%" in text
+    assert max(map(len, text.splitlines())) <= 80
     assert describe(wl.LatencyModel.linear(constant_s=1.0)) == ""
 
 

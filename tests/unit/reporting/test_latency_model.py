@@ -13,6 +13,7 @@ from workloadlab.latency.domain import Domain
 from workloadlab.reporting import summarise
 from workloadlab.reporting.figures import draw
 from workloadlab.reporting.latency_model.operations import operations_and_bytes
+from workloadlab.reporting.latency_model.section import model_section
 from workloadlab.reporting.summary import summary_of
 
 
@@ -234,3 +235,27 @@ def test_no_catalogue_step_beats_its_hardware():
         points = np.concatenate([one["points"] for one in data["series"]])
         roof = np.minimum(data["peak_flops"], data["bandwidth_bytes_s"] * points[:, 0])
         assert (points[:, 1] <= roof * 1.02).all(), name
+
+
+def test_a_calibration_shows_its_parameters_errors_and_notes():
+    held_out = {"ttft_s": {"mean_error": 0.05, "p99_error": 0.07, "mape": 0.03}}
+    row = {"name": "constant_s", "estimate": 0.008, "low": 0.007, "high": 0.009, "share": 0.04}
+    found = {
+        "parameters": [row | {"identifiable": False, "why": "flat direction"}],
+        "cuts": [{"share": 0.3, "held_out": held_out}],
+        "held_out": held_out,
+        "likely_causes": ["the queue is never empty"],
+        "notes": ["the log is short"],
+    }
+    model = replace(LatencyModel.linear(constant_s=0.008), system={"calibration": found, "tp": 1})
+    section = model_section(model, "model-1")
+    parameters, errors = section.grids
+    assert [cell.text for cell in parameters.rows[0]] == [
+        "constant_s", "0.008000", "0.007 to 0.009", "4.0%", "no",
+    ]  # fmt: skip
+    assert parameters.note == "Not identified: constant_s (flat direction)."
+    assert [cell.text for cell in errors.rows[0]] == ["ttft", "+5.0%", "+7.0%", "3.0%"]
+    said = [finding.message for finding in section.findings]
+    assert "Likely cause of errors: the queue is never empty." in said
+    assert "The log is short." in said
+    assert all("{" not in value for _, value in section.facts)

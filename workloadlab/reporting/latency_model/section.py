@@ -10,9 +10,11 @@ from workloadlab.reporting.latency_model.predicted import plot_predicted
 from workloadlab.reporting.latency_model.regions import plot_regions, region_name
 from workloadlab.reporting.latency_model.roofline import plot_roofline
 from workloadlab.reporting.latency_model.steps import plot_decode, plot_prefill
-from workloadlab.reporting.words import listed, plural, share
+from workloadlab.reporting.words import grid_of, listed, plural, sentence, share
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from workloadlab.latency import ErrorCard, LatencyModel
     from workloadlab.latency.domain import Domain
 
@@ -33,9 +35,10 @@ def model_section(model: LatencyModel, section_id: str) -> Section:
         id=section_id,
         title=f"Latency model: {model.name}",
         summary=_summary(model),
-        findings=_findings(model),
+        findings=(*_findings(model), *_calibration_notes(model)),
         facts=_origin(model),
         grids=(
+            *_calibration(model),
             *([_card(card)] if card else []),
             *([_domain(model.domain)] if model.domain and model.domain.boxes else []),
         ),
@@ -58,21 +61,19 @@ def _summary(model: LatencyModel) -> str:
     return f"{source}, wrong by {error} on average on steps it had not seen."
 
 
-def _findings(model: LatencyModel) -> tuple[Finding, ...]:
+def _findings(model: LatencyModel) -> Iterator[Finding]:
     if model.card is None:
         said = "Made by hand: no fit, so no held-out error and no domain."
-        return (Finding("info", model.name, said),)
+        yield Finding("info", model.name, said)
+        return
     large = [
         f"{region_name(part)} ({share(part.mape)} of {plural(part.rows, 'step')})"
         for part in model.card.slices
         if part.mape > LARGE_ERROR
     ]
-    if not large:
-        return ()
-    return (
-        Finding("warning", model.name,
-                f"The mean held-out error is over {share(LARGE_ERROR)} for {listed(large)}."),
-    )  # fmt: skip
+    if large:
+        said = f"The mean held-out error is over {share(LARGE_ERROR)} for {listed(large)}."
+        yield Finding("warning", model.name, said)
 
 
 def _origin(model: LatencyModel) -> tuple[tuple[str, str], ...]:
@@ -80,8 +81,25 @@ def _origin(model: LatencyModel) -> tuple[tuple[str, str], ...]:
     pairs += [("Precision", model.dtype)] if model.dtype else []
     pairs += [("Estimator", model.estimator)]
     for group in (model.system, model.provenance):
-        pairs += [(_label(key), _value(value)) for key, value in group.items()]
+        pairs += [(_label(key), _value(value)) for key, value in group.items()
+                  if not isinstance(value, dict)]  # fmt: skip
     return tuple(pairs)
+
+
+def _calibration(model: LatencyModel) -> Iterator[Grid]:
+    """Yield what a calibration knows of its parameters, and how wrong it was later in the log."""
+    if "calibration" in model.system:
+        from workloadlab.calibration import tables_of
+
+        yield from map(grid_of, tables_of(model))
+
+
+def _calibration_notes(model: LatencyModel) -> Iterator[Finding]:
+    if "calibration" in model.system:
+        from workloadlab.calibration import notes_of
+
+        for note in notes_of(model):
+            yield Finding("info", model.name, sentence(note))
 
 
 def _label(key: str) -> str:
