@@ -10,6 +10,7 @@ import polars as pl
 from workloadlab.ingestion.evaluate import evaluate, matches
 from workloadlab.ingestion.formats.trees import keys, label, unmet
 from workloadlab.ingestion.formats.words import PRESENT
+from workloadlab.ingestion.parsing.text import texts
 from workloadlab.ingestion.privacy import described, described_text
 from workloadlab.ingestion.rows import far_rows
 from workloadlab.trace import COLUMNS, GIVEN, Flag
@@ -209,8 +210,7 @@ def _quoted(frame: pl.DataFrame, column: Column, *, show: bool) -> pl.Series:
     parts = [frame[key] for key in keys(column.source)]
     if any(isinstance(part.dtype, pl.List) for part in parts):
         return pl.Series([None], dtype=pl.String).new_from_index(0, frame.height)
-    texts = [part.cast(pl.String) for part in parts]
-    value = pl.coalesce(texts)
+    value = pl.coalesce([texts(part) for part in parts])
     shown = value.str.slice(0, VALUE_CHARACTERS) if show else described(value)
     return pl.select(shown).to_series()
 

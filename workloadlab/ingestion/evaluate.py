@@ -23,6 +23,7 @@ from workloadlab.ingestion.formats.words import (
     Total,
     Value,
 )
+from workloadlab.ingestion.parsing.text import texts
 from workloadlab.ingestion.parsing.times import durations, instants
 from workloadlab.ingestion.parsing.values import (
     Parsed,
@@ -76,10 +77,14 @@ def _typed(frame: pl.DataFrame, value: Value, kind: str, column: Column) -> Pars
         return found._replace(values=_where(found.values, keep), problem=problem)
     if isinstance(value, Tokens):
         return _token_times(frame, value, column)
-    text = text_of_value(frame, value)
     if column.reading:
-        text = column.reading(text)
-    return _read(text, value, kind)
+        return _read(column.reading(text_of_value(frame, value)), value, kind)
+    return _read(_held(frame, value), value, kind)
+
+
+def _held(frame: pl.DataFrame, value: Value) -> pl.Series:
+    """Return a value as the log holds it: numbers and times as such, where they were not text."""
+    return frame[keys(value)[0]] if isinstance(value, str | Key) else text_of_value(frame, value)
 
 
 def _read(text: pl.Series, value: Value, kind: str) -> Parsed:
@@ -93,6 +98,7 @@ def _read(text: pl.Series, value: Value, kind: str) -> Parsed:
         return integers(text, dtype, tokens=kind.endswith("_tokens"))
     if isinstance(dtype, pl.List):
         return block_lists(text)
+    text = texts(text)
     return outcomes(text) if kind == "outcome" else _PLAIN[dtype](text)
 
 
@@ -174,19 +180,19 @@ def _token_times(frame: pl.DataFrame, value: Tokens, column: Column) -> Parsed:
 def text_of_value(frame: pl.DataFrame, value: Value) -> pl.Series:
     """Return a value as text."""
     if isinstance(value, str | Key):
-        return frame[keys(value)[0]]
+        return texts(frame[keys(value)[0]])
     if isinstance(value, First):
-        texts = [text_of_value(frame, each) for each in value.values]
-        present = [_where(text, ~missing(text)) for text in texts]
+        found = [text_of_value(frame, each) for each in value.values]
+        present = [_where(text, ~missing(text)) for text in found]
         return pl.select(pl.coalesce(present)).to_series()
     if isinstance(value, At):
         return _element(text_of_value(frame, value.list), value.place)
     if isinstance(value, Choose):
-        return _chosen(text_of_value(frame, value.value), value)
+        return _chosen(_held(frame, value.value), value)
     if isinstance(value, Only):
         return _where(text_of_value(frame, value.value), matches(frame, value))
     if isinstance(value, Joined):
-        parts = [text_of_value(frame, each).cast(pl.String) for each in value.values]
+        parts = [text_of_value(frame, each) for each in value.values]
         return pl.select(pl.concat_str(parts, separator="/")).to_series()
     if isinstance(value, Earlier):
         before = _moments(frame, value.value) < _moments(frame, value.than)
@@ -214,24 +220,23 @@ def _element(text: pl.Series, place: int | str | None) -> pl.Series:
     return parts.list.get(int(place), null_on_oob=True)
 
 
-def _chosen(text: pl.Series, value: Choose) -> pl.Series:
-    absent = missing(text)
-    named = {key: word for key, word in value.table.items() if key is not None}
-    other = text if value.otherwise is None else pl.lit(value.otherwise)
-    lower = text.str.strip_chars().str.to_lowercase()
-    found = lower.replace_strict(
-        {key.lower(): word for key, word in named.items()}, default=None, return_dtype=pl.String
-    )
-    given = pl.coalesce(found, other)
+def _chosen(held: pl.Series, value: Choose) -> pl.Series:
+    absent = missing(held)
+    named = {key.lower(): word for key, word in value.table.items() if key is not None}
+    given = pl.lit(texts(held) if value.otherwise is None else value.otherwise)
+    if named:
+        lower = texts(held).str.strip_chars().str.to_lowercase()
+        found = lower.replace_strict(named, default=None, return_dtype=pl.String)
+        given = pl.coalesce(found, given)
     none = pl.lit(value.table.get(None), pl.String)
     return pl.select(pl.when(absent).then(none).otherwise(given)).to_series().cast(pl.String)
 
 
 def matches(frame: pl.DataFrame, asked: Only) -> pl.Series:
     """Say where a condition holds."""
-    text = text_of_value(frame, asked.key).cast(pl.String)
+    held = _held(frame, asked.key)
     if asked.texts == PRESENT:
-        return missing(text) if asked.negated else ~missing(text)
+        return missing(held) if asked.negated else ~missing(held)
     wanted = [word.lower() for word in asked.texts]
-    found = text.str.strip_chars().str.to_lowercase().is_in(wanted).fill_null(value=False)
+    found = texts(held).str.strip_chars().str.to_lowercase().is_in(wanted).fill_null(value=False)
     return ~found if asked.negated else found

@@ -288,7 +288,8 @@ def _plain(value: Any, where: tuple[str, ...]) -> bool:
 
 
 def _parquet_head(path: Path) -> Head:
-    from workloadlab.ingestion.readers.parquet import as_text, nested
+    from workloadlab.ingestion.parsing.text import as_text
+    from workloadlab.ingestion.readers.parquet import nested
 
     with unbroken(path):
         footer = pl.read_parquet_metadata(path)

@@ -9,6 +9,7 @@ import re
 
 import polars as pl
 
+from workloadlab.ingestion.parsing.text import texts
 from workloadlab.ingestion.parsing.values import Parsed, judged, patched
 
 __all__ = ["DATETIME", "UNITS", "durations", "instants", "is_datetime"]
@@ -64,7 +65,7 @@ def instants(text: pl.Series, unit: str, *, by_size: bool = False) -> Parsed:
     """Read times as nanoseconds: since 1970 for datetimes, from the log's own zero for numbers.
 
     Args:
-        text: String series.
+        text: String series, or a plain one.
         unit: s, ms, us or ns for numbers; `datetime` for ISO 8601 text, where a missing zone is UTC.
         by_size: whether numbers are epochs, each of which tells its unit by its size.
     """
@@ -75,6 +76,10 @@ def instants(text: pl.Series, unit: str, *, by_size: bool = False) -> Parsed:
         own = _own_units(text, read.values, unit)
         mixed = int((own.is_not_null() & own.ne_missing(read.values)).sum())
         return judged(text, own, "unparseable time")._replace(mixed=mixed) if mixed else read
+    if isinstance(text.dtype, pl.Datetime):
+        zoneless = text.dtype.time_zone is None and text.count() > 0
+        return judged(text, _ticks(text, text.dtype), "unparseable time")._replace(naive=zoneless)
+    text = texts(text)
     naive: list[bool] = []
 
     def patient(rest: pl.Series) -> pl.Series:
@@ -102,9 +107,21 @@ def _own_units(text: pl.Series, values: pl.Series, unit: str) -> pl.Series:
 
 def _nanoseconds(text: pl.Series, places: int) -> pl.Series:
     scale = 10**places
-    whole = text.cast(pl.Int64, strict=False)
-    fast = whole.set(~whole.is_between(-(MAX_NS // scale), MAX_NS // scale), None) * scale
+    if text.dtype == pl.Float64:
+        fast = _surely_rounded(text * float(scale))
+    else:
+        text = text if text.dtype.is_integer() else texts(text)
+        whole = text.cast(pl.Int64, strict=False)
+        fast = whole.set(~whole.is_between(-(MAX_NS // scale), MAX_NS // scale), None) * scale
     return patched(text, fast, lambda rest: _decimals(rest, places))
+
+
+def _surely_rounded(number: pl.Series) -> pl.Series:
+    """Round a product of floats where its error, below 2**-12, cannot change the result."""
+    rounded = number.round()
+    off = (number - rounded).abs()
+    sure = (number.abs() < 2.0**40) & (off < 0.499)
+    return rounded.set(~sure, None).cast(pl.Int64)
 
 
 def _decimals(text: pl.Series, places: int) -> pl.Series:
@@ -179,6 +196,14 @@ def _uniform_datetimes(text: pl.Series) -> tuple[pl.Series, bool]:
         fits &= text.str.ends_with(zone)
         values = values - _offset_ns(zone)
     return values.set(~fits, None), not zone
+
+
+def _ticks(moments: pl.Series, dtype: pl.Datetime) -> pl.Series:
+    """Return datetimes as nanoseconds since 1970; null where those leave 64 bits."""
+    scale = {"ns": 1, "us": 1_000, "ms": 1_000_000}[dtype.time_unit]
+    limit = MAX_NS // scale
+    ticks = moments.to_physical()
+    return ticks.set(~ticks.is_between(-limit, limit), None) * scale
 
 
 def _to_ns(microseconds: pl.Series) -> pl.Series:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from workloadlab.ingestion.parsing.text import texts
 from workloadlab.trace import OUTCOMES
 
 if TYPE_CHECKING:
@@ -102,16 +103,18 @@ def integers(text: pl.Series, dtype: pl.DataType, *, tokens: bool = False) -> Pa
     """Read whole numbers; `76.0` is one, `76.5` is not.
 
     Args:
-        text: String series, or one of `dtype`.
+        text: String series, or a plain one.
         dtype: integer type of the result.
         tokens: name the reasons after token counts and refuse more than 10 million.
     """
     low, high = _BOUNDS[dtype]
     if tokens:
         high = MAX_TOKENS
-    wide = text
+    text = wide = text if text.dtype.is_numeric() else texts(text)
     if text.dtype == pl.String:
         wide = patched(text, text.cast(pl.Int64, strict=False), _patient_integers)
+    elif text.dtype != dtype:
+        wide = _whole(text) if text.dtype == pl.Float64 else text.cast(pl.Int64)
     inside = wide.is_between(low, high)
     if inside.all() and wide.null_count() == text.null_count():
         return Parsed(wide.cast(dtype))
@@ -200,6 +203,8 @@ def _json_list(text: str | None) -> list[int] | None:
 
 def missing(text: pl.Series) -> pl.Series:
     """Say which texts stand for a missing value."""
+    if text.dtype == pl.Float64:
+        return text.is_null() | text.is_nan()
     if text.dtype != pl.String:
         return text.is_null()
     return text.is_null() | text.str.strip_chars().is_in(MISSING)
@@ -222,13 +227,16 @@ def patched(
     if fast.null_count() == text.null_count():
         return fast
     left = (fast.is_null() & text.is_not_null()).arg_true()
-    return fast.scatter(left, patient(text.gather(left)))
+    return fast.scatter(left, patient(texts(text.gather(left))))
 
 
 def _patient_integers(text: pl.Series) -> pl.Series:
     bare = text.str.strip_chars()
     plain = bare.str.replace_all(",", "", literal=True)
     bare = pl.select(pl.when(bare.str.contains(_THOUSANDS)).then(plain).otherwise(bare)).to_series()
-    number = bare.cast(pl.Float64, strict=False)
+    return _whole(bare.cast(pl.Float64, strict=False))
+
+
+def _whole(number: pl.Series) -> pl.Series:
     whole = number.is_finite() & (number == number.round())
     return number.set(~whole, None).clip(-1e18, 1e18).cast(pl.Int64)

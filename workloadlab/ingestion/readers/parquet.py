@@ -1,4 +1,4 @@
-"""Parquet files as chunks of text columns."""
+"""Parquet files as chunks of columns of numbers, times and text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.errors import DataError
+from workloadlab.ingestion.parsing.text import as_text, is_plain
 from workloadlab.ingestion.readers.chunk import Chunk, Reading, inside
 from workloadlab.ingestion.readers.packing import unbroken
 
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 
     from workloadlab.ingestion.inspect import Head
 
-__all__ = ["as_text", "nested", "read_parquet"]
+__all__ = ["nested", "read_parquet"]
 
 ROWS = 500_000
 
 
 def read_parquet(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
-    """Read the wanted columns of a Parquet file as text.
+    """Read the wanted columns of a Parquet file: plain ones as they are, others as text.
 
     Raises:
         DataError: damaged, or block ids that are not lists of integers.
@@ -42,12 +43,12 @@ def read_parquet(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
 
 
 def _picked(head: Head, key: str, dtype: pl.DataType) -> pl.Expr:
-    """Return a key as text, or as a list of block ids; dots go into maps and JSON texts."""
+    """Return a key plain, as text, or as a list of block ids; dots go into maps and JSON texts."""
     if key in head.paths:
         value, found = nested(head.paths[key]), head.types[key]
         if isinstance(dtype, pl.List):
             return _blocks(value, found, head, key)
-        return as_text(value, found)
+        return value if is_plain(found) else as_text(value, found)
     cut = key.find(".")
     while cut > 0:
         start, rest = key[:cut], key[cut + 1 :]
@@ -80,32 +81,6 @@ def _blocks(value: pl.Expr, dtype: pl.DataType, head: Head, key: str) -> pl.Expr
     if inner in (pl.UInt64(), pl.UInt32(), pl.UInt16(), pl.UInt8()):
         return value.cast(pl.List(pl.UInt64))
     return value.list.eval(pl.element().cast(pl.Int64).reinterpret(signed=False))
-
-
-def as_text(value: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Return a column as the text that a CSV file would hold; a duration in seconds."""
-    if isinstance(dtype, pl.Datetime):
-        zone = "Z" if dtype.time_zone else ""
-        utc = value.dt.convert_time_zone("UTC") if zone else value
-        return utc.dt.to_string(f"%Y-%m-%dT%H:%M:%S%.9f{zone}")
-    if isinstance(dtype, pl.Duration):
-        return value.dt.total_nanoseconds().cast(pl.String) + "ns"
-    if isinstance(dtype, pl.Map):
-        names, contents = value.map.keys(), value.map.values().cast(pl.List(pl.String))
-        return pl.struct(names.alias("key"), contents.alias("value")).struct.json_encode()
-    if dtype == pl.Binary():
-        return value.cast(pl.String, strict=False)
-    if isinstance(dtype, pl.List | pl.Array):
-        listed = value.cast(pl.List(pl.String)) if not _deep(dtype) else None
-        if listed is None:
-            return pl.lit(None, pl.String)
-        return pl.when(value.is_not_null()).then("[" + listed.list.join(",") + "]")
-    return value.cast(pl.String)
-
-
-def _deep(dtype: pl.DataType) -> bool:
-    inner = dtype.inner  # type: ignore[attr-defined]
-    return isinstance(inner, pl.List | pl.Struct | pl.Array)
 
 
 def nested(where: tuple[str, ...]) -> pl.Expr:
