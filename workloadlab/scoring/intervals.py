@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workloadlab.scoring.windows import LEVEL, standard_error
+from workloadlab.scoring.windows import LEVEL, error_of_sums, window_sums
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
-__all__ = ["Interval", "mean_interval", "percentile_interval", "requests_needed", "wilson_interval"]
+__all__ = [
+    "Interval",
+    "mean_interval",
+    "percentile_interval",
+    "percentile_intervals",
+    "requests_needed",
+    "wilson_interval",
+]
 
 SURELY = 0.95
 """Windows count as dependent once their variance exceeds this quantile of independent ones'."""
@@ -48,11 +57,11 @@ def mean_interval(values: NDArray[np.float64]) -> Interval:
     n = int(known.sum())
     if n < 2:
         return Interval(None, None, n, "one request has no spread." if n else "no request has it.")
-    mean = float(values[known].mean())
-    error = standard_error(np.where(known, values - mean, 0.0) / n)
+    found = values if n == len(values) else values[known]
+    mean, low, high = float(found.mean()), float(found.min()), float(found.max())
+    error = error_of_sums(window_sums(np.where(known, values - mean, 0.0)) / n)
     if error is None:
         return Interval(None, None, n, "one request has no spread.")
-    low, high = float(values[known].min()), float(values[known].max())
     return Interval(max(low, mean - error.margin), min(high, mean + error.margin), n)
 
 
@@ -72,16 +81,28 @@ def percentile_interval(values: NDArray[np.float64], level: float) -> Interval:
         >>> found.high, found.why
         (None, 'p99 of 71 requests is their maximum; an interval needs 368.')
     """
+    [interval] = percentile_intervals(values, [level])
+    return interval
+
+
+def percentile_intervals(values: NDArray[np.float64], levels: Iterable[float]) -> list[Interval]:
+    """Return the interval of each of several quantiles, as `percentile_interval` does of one."""
     known = np.isfinite(values)
-    n = int(known.sum())
+    found = np.sort(values if known.all() else values[known])
+    return [_percentile(values, known, found, level) for level in levels]
+
+
+def _percentile(
+    values: NDArray[np.float64], known: NDArray[np.bool_], found: NDArray[np.float64], level: float
+) -> Interval:
+    n = len(found)
     needed = requests_needed(level)
     if n < needed:
         what = "their maximum" if n * (1 - level) < 1 else "too near their maximum"
         why = f"p{level * 100:g} of {n:,} requests is {what}; an interval needs {needed:,}."
         return Interval(None, None, n, why if n else "no request has it.")
-    found = np.sort(values[known])
-    quantile = float(np.quantile(found, level, method="linear"))
-    effective = _effective(np.where(known, values <= quantile, np.nan))
+    quantile = _at_rank(found, (n - 1) * level + 1)
+    effective = _effective(values <= quantile, known)
     if effective < needed:
         why = (
             f"the {n:,} requests vary together as {effective:,.0f} would; an interval of "
@@ -120,7 +141,7 @@ def wilson_interval(met: NDArray[np.float64]) -> Interval:
     if not n:
         return Interval(None, None, 0, "no request has it.")
     share, z = float(met.mean()), float(ndtri((1 + LEVEL) / 2))
-    trials = _effective(met)
+    trials = _effective(met > 0, np.ones(n, dtype=bool))
     middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     margin = z / (1 + z * z / trials) * math.sqrt(
         share * (1 - share) / trials + z * z / (4 * trials * trials)
@@ -128,16 +149,16 @@ def wilson_interval(met: NDArray[np.float64]) -> Interval:
     return Interval(max(0.0, middle - margin), min(1.0, middle + margin), n)
 
 
-def _effective(marks: NDArray[np.float64]) -> float:
-    """Return how many independent marks of 0 or 1 would vary as much; NaN is none."""
+def _effective(marks: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:
+    """Return how many independent marks would vary as much; those that are not known are False."""
     from scipy.special import chdtri
 
-    known = np.isfinite(marks)
-    n = int(known.sum())
-    share = float(marks[known].mean())
+    marked, asked = window_sums(marks), window_sums(known)
+    n = int(asked.sum())
+    share = int(marked.sum()) / n
     if not 0 < share < 1:
         return float(n)
-    error = standard_error(np.where(known, marks - share, 0.0) / n)
+    error = error_of_sums((marked - share * asked) / n)
     if error is None:
         return float(n)
     alone, freedom = share * (1 - share) / n, error.windows - 1
@@ -158,4 +179,8 @@ def _rank(n: float, level: float, chance: float) -> float:
 
 
 def _at_rank(ordered: NDArray[np.float64], rank: float) -> float:
-    return float(np.interp(rank, np.arange(1, len(ordered) + 1), ordered))
+    """Read an order statistic of a fractional rank, from 1 on, on a line between its neighbours."""
+    place = min(max(rank - 1, 0.0), len(ordered) - 1.0)
+    below = int(place)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    return low + (place - below) * (high - low)

@@ -12,7 +12,7 @@ from workloadlab.hints import did_you_mean
 from workloadlab.scoring.intervals import (
     Interval,
     mean_interval,
-    percentile_interval,
+    percentile_intervals,
     requests_needed,
     wilson_interval,
 )
@@ -87,14 +87,6 @@ class Measure:
         """Fewest requests for an interval: 2 for a mean, 368 for a p99."""
         return requests_needed(PERCENTILES[self.part]) if self.part in PERCENTILES else 2
 
-    def interval(self, values: NDArray[np.float64]) -> Interval:
-        """Return the interval of the measure over values in order of arrival."""
-        if self.part in PERCENTILES:
-            return percentile_interval(values, PERCENTILES[self.part])
-        if self.metric.unit == "share":
-            return wilson_interval(values)
-        return mean_interval(values)
-
     def estimate(self, values: NDArray[np.float64]) -> float:
         """Return the measure of values; NaN is left out."""
         known = values[np.isfinite(values)]
@@ -154,13 +146,18 @@ def _spacing(values: NDArray[np.float64], level: float) -> float:
 
 def run_intervals(timings: Timings, context: Context) -> dict[str, Interval]:
     """Return the interval of every measure that averages over requests, by its name."""
-    order = np.argsort(timings.arrival_s, kind="stable")
-    found = {}
+    found: dict[str, Interval] = {}
     for metric in METRICS:
         values = metric.values(timings, context) if metric.values else None
-        if values is not None:
-            arrived = values[order]
-            for part in ("mean", *PERCENTILES) if metric.parts else ("",):
-                measure = Measure(metric, part)
-                found[measure.name] = measure.interval(arrived)
+        if values is None:
+            continue
+        arrived = values[timings.by_arrival]
+        if metric.parts:
+            found[Measure(metric, "mean").name] = mean_interval(arrived)
+            intervals = percentile_intervals(arrived, PERCENTILES.values())
+            for part, interval in zip(PERCENTILES, intervals, strict=True):
+                found[Measure(metric, part).name] = interval
+        else:
+            of = wilson_interval if metric.unit == "share" else mean_interval
+            found[metric.name] = of(arrived)
     return found

@@ -49,22 +49,20 @@ def _served(timings: Timings, _: Context) -> int:
 
 
 def _makespan_s(timings: Timings, _: Context) -> float | None:
-    ends = (timings.arrival_s + timings.e2e_s)[timings.served & np.isfinite(timings.e2e_s)]
-    arrivals = timings.arrival_s
-    return float(max(ends.max(), arrivals.max()) - arrivals.min()) if len(ends) else None
+    return timings.makespan_s
 
 
-def _per_second(count: int | None, timings: Timings, context: Context) -> float | None:
-    makespan_s = _makespan_s(timings, context)
+def _per_second(count: int | None, timings: Timings) -> float | None:
+    makespan_s = timings.makespan_s
     return count / makespan_s if makespan_s and count is not None else None
 
 
 def _throughput_rps(timings: Timings, context: Context) -> float | None:
-    return _per_second(_served(timings, context), timings, context)
+    return _per_second(_served(timings, context), timings)
 
 
-def _output_tokens_per_s(timings: Timings, context: Context) -> float | None:
-    return _per_second(int(timings.output_tokens[timings.served].sum()), timings, context)
+def _output_tokens_per_s(timings: Timings, _: Context) -> float | None:
+    return _per_second(int(timings.output_tokens[timings.served].sum()), timings)
 
 
 def _met(timings: Timings, context: Context) -> int | None:
@@ -78,7 +76,7 @@ def _met_or_not(timings: Timings, context: Context) -> NDArray[np.float64] | Non
 
 
 def _met_per_second(timings: Timings, context: Context) -> NDArray[np.float64] | None:
-    met, makespan_s = _met_or_not(timings, context), _makespan_s(timings, context)
+    met, makespan_s = _met_or_not(timings, context), timings.makespan_s
     return met * (len(met) / makespan_s) if met is not None and makespan_s else None
 
 
@@ -88,7 +86,7 @@ def _slo_attainment(timings: Timings, context: Context) -> float | None:
 
 
 def _goodput_rps(timings: Timings, context: Context) -> float | None:
-    return _per_second(_met(timings, context), timings, context)
+    return _per_second(_met(timings, context), timings)
 
 
 def _cache_hit_ratio(timings: Timings, _: Context) -> float | None:
@@ -137,20 +135,20 @@ def _worst_tenant_met(timings: Timings, context: Context) -> float | None:
 
 
 def _gpu_seconds(timings: Timings, context: Context) -> float | None:
-    makespan_s = _makespan_s(timings, context)
+    makespan_s = timings.makespan_s
     return context.rent.gpus * makespan_s if context.rent and makespan_s else None
 
 
 def _usd_per_mtok(timings: Timings, context: Context) -> float | None:
-    return _per_mtok(timings, context, context.rent.usd_per_hour if context.rent else None)
+    return _per_mtok(timings, context.rent.usd_per_hour if context.rent else None)
 
 
 def _kwh_per_mtok(timings: Timings, context: Context) -> float | None:
-    return _per_mtok(timings, context, context.rent.kilowatts if context.rent else None)
+    return _per_mtok(timings, context.rent.kilowatts if context.rent else None)
 
 
-def _per_mtok(timings: Timings, context: Context, per_hour: float | None) -> float | None:
-    makespan_s = _makespan_s(timings, context)
+def _per_mtok(timings: Timings, per_hour: float | None) -> float | None:
+    makespan_s = timings.makespan_s
     tokens = int(timings.output_tokens[timings.served].sum())
     return (
         per_hour * makespan_s / 3600 / tokens * 1e6 if per_hour and makespan_s and tokens else None

@@ -161,9 +161,8 @@ def difference(
         both = np.isfinite(x) & np.isfinite(y)
         if both.sum() < measure.requests_needed:
             return None
-        order = np.argsort(b.arrival_s, kind="stable")
-        ours.append(np.where(both, x, np.nan)[order])
-        theirs.append(np.where(both, y, np.nan)[order])
+        ours.append(np.where(both, x, np.nan)[b.by_arrival])
+        theirs.append(np.where(both, y, np.nan)[b.by_arrival])
         requests += int(both.sum())
     return _compared(measure, ours, theirs, one, other, requests)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,6 +83,21 @@ class Timings:
         """Tokens of each request's prompt and output."""
         return self.input_tokens + self.output_tokens
 
+    @cached_property
+    def by_arrival(self) -> NDArray[np.intp] | slice:
+        """Order of arrival, as an index into the requests."""
+        if (self.arrival_s[1:] >= self.arrival_s[:-1]).all():
+            return slice(None)
+        return np.argsort(self.arrival_s, kind="stable")
+
+    @cached_property
+    def makespan_s(self) -> float | None:
+        """First arrival to last end, or to the last arrival where that came later; None without ends."""
+        ends = (self.arrival_s + self.e2e_s)[self.served & np.isfinite(self.e2e_s)]
+        if not len(ends):
+            return None
+        return float(max(ends.max(), self.arrival_s.max()) - self.arrival_s.min())
+
     def cache_hit_ratio(self) -> float | None:
         """Return cached prompt tokens / prompt tokens; None if the trace does not say."""
         asked = int(self.input_tokens.sum())
@@ -122,7 +138,11 @@ def read_timings(trace: Trace) -> Timings:
     frame = trace.read(
         "row_id", "arrival_ns", "ttft_ns", "e2e_ns", "queue_ns", "input_tokens", "output_tokens",
         "outcome", "preemptions", "cached_tokens", "instance_id", "warmup", *PARTIES,
-    ).filter(~pl.col("warmup").fill_null(value=False)).sort("row_id")  # fmt: skip
+    )  # fmt: skip
+    if frame["warmup"].any():
+        frame = frame.filter(~pl.col("warmup").fill_null(value=False))
+    if not frame["row_id"].is_sorted():
+        frame = frame.sort("row_id")
     frame = frame.with_columns(
         served=pl.when(pl.col("outcome").is_null())
         .then(pl.col("e2e_ns").is_not_null())
@@ -166,7 +186,7 @@ def _labels(column: pl.Series) -> Labels:
     names = sorted(column.drop_nulls().unique().to_list())
     if not names:
         return Labels(np.full(len(column), -1), ())
-    codes = column.replace_strict(names, range(len(names)), default=-1, return_dtype=pl.Int64)
+    codes = column.cast(pl.Enum(names)).to_physical().cast(pl.Int64)
     return Labels(codes.fill_null(-1).to_numpy(), tuple(names))
 
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["EPISODES", "INDEPENDENT", "LEVEL", "Error", "standard_error"]
+__all__ = [
+    "EPISODES",
+    "INDEPENDENT",
+    "LEVEL",
+    "Error",
+    "error_of_sums",
+    "standard_error",
+    "window_sums",
+]
 
 LEVEL = 0.95
 """Of every interval."""
@@ -111,11 +119,24 @@ def standard_error(
         >>> error.windows, round(error.se * 4800**0.5, 1)
         (14, 1.1)
     """
-    requests = len(influence)
+    return error_of_sums(window_sums(influence), independent)
+
+
+def window_sums(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the sums of windows of equal size; marks are counted."""
+    requests = len(values)
     windows = min(WINDOWS, requests)
+    if not windows:
+        return np.zeros(0)
+    dtype = np.int64 if values.dtype == bool else None
+    return np.add.reduceat(values, np.arange(windows) * requests // windows, dtype=dtype)
+
+
+def error_of_sums(sums: NDArray[np.float64], independent: float = INDEPENDENT) -> Error | None:
+    """Return what `standard_error` returns, from the sums of the windows."""
+    windows = len(sums)
     if windows < 2:
         return None
-    sums = np.add.reduceat(influence, np.arange(windows) * requests // windows)
     grid = _correlations(windows, independent)
     spread = sums - (grid.weights @ sums)[:, None]
     squares = np.einsum("ri,rij,rj->r", spread, grid.inverse, spread)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workloadlab.scoring.intervals import mean_interval, percentile_interval, wilson_interval
-from workloadlab.scoring.windows import Error, standard_error
+from workloadlab.scoring.intervals import (
+    mean_interval,
+    percentile_interval,
+    percentile_intervals,
+    wilson_interval,
+)
+from workloadlab.scoring.windows import Error, standard_error, window_sums
 
 REPEATS = 400
 
@@ -77,3 +82,20 @@ def test_an_error_that_one_correlation_denies_has_an_interval():
     error = Error(np.array([0.0, 1.0]), np.array([0.5, 0.5]), 14)
     assert error.p_value(0.0) == 1.0
     assert 0 < error.margin < Error(np.array([1.0]), np.array([1.0]), 14).margin
+
+
+def test_windows_are_the_same_from_marks_and_from_numbers():
+    marks = np.random.default_rng(0).random(1000) < 0.3
+    assert window_sums(marks).dtype == np.int64
+    assert np.array_equal(window_sums(marks), window_sums(marks.astype(float)))
+    assert window_sums(marks).sum() == marks.sum()
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_several_percentiles_at_once_are_those_one_by_one_and_numpys_lie_within(missing):
+    values = np.random.default_rng(1).exponential(size=2000)
+    values[np.random.default_rng(2).random(2000) < missing] = np.nan
+    levels = (0.5, 0.9, 0.95, 0.99)
+    for level, found in zip(levels, percentile_intervals(values, levels), strict=True):
+        assert found == percentile_interval(values, level)
+        assert found.low < np.nanquantile(values, level) < found.high
