@@ -13,9 +13,9 @@ import polars as pl
 from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.formats import refused
 from workloadlab.ingestion.late import late_records
-from workloadlab.ingestion.parsing import fields as cells
 from workloadlab.ingestion.parsing.json import Record, leaves, looked_up, text_of, values
 from workloadlab.ingestion.parsing.json import records as records_of
+from workloadlab.ingestion.parsing.tables import header_at, table
 from workloadlab.ingestion.readers.limits import refuse_beyond
 from workloadlab.ingestion.readers.packing import opened, unbroken
 from workloadlab.ingestion.sources import BOM, container, record_end
@@ -32,7 +32,6 @@ __all__ = ["EMPTY", "Head", "inspect", "stem"]
 SAMPLE_ROWS = 100
 SAMPLE_BYTES = 1 << 20
 EMPTY = ("is empty", "has a header but no rows")
-_SEPARATORS = (",", "\t", ";", "|")
 
 
 @dataclass(frozen=True)
@@ -179,42 +178,30 @@ def _csv_head(path: Path) -> Head:
         if stream.read(1):
             start = start[: record_end(start, quotes=True) or len(start)]
     lines = start.decode("utf-8", "replace").split("\n")
-    said = (i for i, line in enumerate(lines) if line.strip() and not cells.is_preamble(line))
-    if (first := next(said, None)) is None:
+    if (first := header_at(lines)) is None:
         raise _no_rows(path)
     refused.check_text(path, "\n".join(lines[first : first + 2]))
+    if len(lines) == 1 and "\r" in lines[0].strip("\r"):
+        raise DataError(
+            "ends its lines in CR alone, as old Macs did",
+            where=str(path),
+            fix="write newlines: tr '\\r' '\\n' < FILE > FILE.csv",
+        )
     if '{"' in lines[first]:
         raise DataError(
             "has something before the JSON of each line, as a container's log has",
             where=str(path),
             fix="strip it: sed 's/^[^{]*//' FILE > FILE.jsonl",
         )
-    title, body = lines[first].strip("\r"), lines[first + 1 :]
-    separator = max(_SEPARATORS, key=title.count)
-    keys = tuple(name.strip() for name in cells.fields(title, separator))
-    found = [record for _, record in islice(cells.records(body, len(keys), separator), SAMPLE_ROWS)]
-    if not found:
+    found = table(lines, first, SAMPLE_ROWS)
+    if not found.found:
         raise _no_rows(path)
-    if len(keys) == 1 and " " in keys[0]:
+    if len(found.keys) == 1 and " " in found.keys[0]:
         raise DataError(refused.NO_COLUMNS, where=str(path), fix="name a table, or leave it out")
-    escaped = False
-    if any('\\"' in line for line in body) and any(isinstance(each, str) for each in found):
-        unescaped = "\n".join(body).replace('\\"', '""').split("\n")
-        again = [r for _, r in islice(cells.records(unescaped, len(keys), separator), SAMPLE_ROWS)]
-        escaped = sum(isinstance(r, str) for r in again) < sum(isinstance(r, str) for r in found)
-        found = again if escaped else found
-    rows = [each for each in found if not isinstance(each, str)]
-    comma = separator == ";" and any(
-        cells.COMMA_NUMBER.fullmatch(text) for row in rows for text in row
-    )
-    texts = (
-        {
-            key: (cells.english(text.strip()) if comma else text.strip()) or None
-            for key, text in zip(keys, row, strict=True)
-        }
-        for row in rows
-    )
-    return Head(path, "csv", keys, tuple(texts), separator, comma=comma, escaped=escaped)
+    return Head(
+        path, "csv", found.keys, found.rows, found.separator,
+        comma=found.comma, escaped=found.escaped,
+    )  # fmt: skip
 
 
 def _json_head(path: Path, kind: str) -> Head:

@@ -175,7 +175,8 @@ def text_blocks(
 ) -> Iterator[bytes]:
     """Yield a text file in blocks that end where a record ends; the last may lack its newline.
 
-    NUL bytes, which a log rotation leaves, are no text and are left out.
+    NUL bytes, which a log rotation leaves, are no text and are left out; so are the marks that files
+    begin with (BOM), which joining files leaves in the middle.
 
     Args:
         path: the file.
@@ -196,7 +197,10 @@ def text_blocks(
 
 
 def _clean(text: bytes) -> bytes:
-    return text.replace(b"\0", b"") if b"\0" in text else text
+    for no_text in (b"\0", BOM):
+        if no_text in text:
+            text = text.replace(no_text, b"")
+    return text
 
 
 def record_end(text: bytes, *, quotes: bool) -> int:

@@ -9,7 +9,7 @@ import polars as pl
 
 from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.words import total
-from workloadlab.ingestion.parsing.values import is_number, outcomes, switches
+from workloadlab.ingestion.parsing.values import integers, is_number, outcomes, switches
 
 if TYPE_CHECKING:
     from workloadlab.ingestion.formats.words import Value
@@ -136,7 +136,8 @@ def _holds(target: str, samples: list[str]) -> bool:
     if target == "outcome":
         return outcomes(some).problem is None
     if target.endswith("_tokens"):
-        return not samples or any(is_number(text.replace(",", "")) for text in samples)
+        counted = integers(some, pl.UInt32()).values.count() > 0
+        return not samples or counted or any(map(is_number, samples))
     if target == "streaming":
         return switches(some).problem is None
     return not (target.endswith("_ns") and samples and samples[0][:1] in ("{", "["))

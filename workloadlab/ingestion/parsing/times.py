@@ -26,14 +26,40 @@ _ISO_GROUPS = (
     r"^(?P<day>\d{4}-\d\d-\d\d)[ T](?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?"
     r" ?(?P<zone>Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(?: UTC| GMT)?$"
 )
-_COMMON_LOG = (
-    r"^(?P<d>\d{1,2})/(?P<m>[A-Z][a-z]{2})/(?P<y>\d{4}):(?P<clock>\d\d:\d\d:\d\d) "
-    r"(?P<zone>[+-]\d{4})$"
+_DAY, _CLOCK_TEXT = r"(?P<d>\d{1,2})", r"(?P<clock>\d{1,2}:\d\d:\d\d(?:[.,]\d+)?)"
+_MONTH, _YEAR, _ZONE = r"(?P<m>[A-Z][a-z]{2})", r"(?P<y>\d{4})", r"(?P<zone>GMT|UTC|[+-]\d{4})"
+_WEEKDAY, _DATED = "[A-Z][a-z]{2}", "${y}-${m}-${d} ${clock}"
+_LAYOUTS = (
+    (rf"^{_DAY}/{_MONTH}/{_YEAR}:{_CLOCK_TEXT} {_ZONE}$", _DATED + "${zone}"),
+    (rf"^{_WEEKDAY}, {_DAY} {_MONTH} {_YEAR} {_CLOCK_TEXT} {_ZONE}$", _DATED + "${zone}"),
+    (
+        rf"^{_WEEKDAY} {_MONTH} {_DAY} {_YEAR} {_CLOCK_TEXT} GMT(?P<zone>[+-]\d{{4}})(?: \(.*\))?$",
+        _DATED + "${zone}",
+    ),
+    (rf"^{_WEEKDAY} {_MONTH} +{_DAY} {_CLOCK_TEXT} (?:{_ZONE} )?{_YEAR}$", _DATED + "${zone}"),
+    (rf"^{_MONTH} {_DAY}, {_YEAR} @ {_CLOCK_TEXT}$", _DATED),
+    (rf"^{_YEAR}/(?P<m>\d\d)/(?P<d>\d\d)[ T]{_CLOCK_TEXT}(?P<zone>.*)$", _DATED + "${zone}"),
+    (
+        rf"^{_YEAR}(?P<m>\d\d)(?P<d>\d\d)T(?P<H>\d\d)(?P<M>\d\d)(?P<S>\d\d)(?P<zone>.*)$",
+        "${y}-${m}-${d} ${H}:${M}:${S}${zone}",
+    ),
+    (
+        r"^(?P<day>\d{4}-\d\d-\d\d)[ T](?P<H>\d\d:\d\d)(?P<zone>Z|[+-]\d\d:?\d\d|)$",
+        "${day} ${H}:00${zone}",
+    ),
+    (r"^(?P<all>\d.*\d) (?:Etc/UTC|Zulu|Etc/GMT)$", "${all}Z"),
 )
-_CLOCK = r"^(?:(\d+):)?(\d{1,2}):(\d\d)(\.\d{1,9})?$"
-_SUFFIXED = (
-    r"^([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(ns|us|\x{00b5}s|\x{03bc}s|ms|s|sec|secs|seconds|m|min)$"
+"""Other ways to write a moment, and each in ISO 8601: of access logs, mails, JavaScript, `date`,
+Kibana, with slashes, without marks, without seconds, with a zone's name."""
+_NO_TIME = r"^\s*(0001-01-01|0000-00-00)"
+"""The zero of Go's clock and of MySQL's dates: no time at all."""
+_COMPOSED = (
+    r"^(?:(\d{1,4})d)?(?:(\d{1,6})h)?(?:(\d{1,7}) ?m(?:in)?)?(?:(\d{1,9}(?:\.\d+)?)s)?$",
+    r"^P(?:(\d{1,4})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9}(?:\.\d+)?)S)?)?$",
+    r"^(?:(\d{1,4}) days?,? )?(?:(\d{1,6}):)?(\d{1,2}):(\d\d(?:\.\d{1,9})?)$",
 )
+"""Durations of days, hours, minutes and seconds: `1m2.5s`, `PT1M2.5S`, `1:02.5`, `0 days 00:01:02.5`."""
+_SUFFIXED = r"^([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(ns|us|\x{00b5}s|\x{03bc}s|ms|s|sec|secs|seconds)$"
 _SUFFIX_NS = {
     "ns": 0, "us": 3, "\u00b5s": 3, "\u03bcs": 3, "ms": 6, "s": 9, "sec": 9, "secs": 9, "seconds": 9,
 }  # fmt: skip
@@ -46,8 +72,7 @@ _DECIMAL = r"^[+-]?\d{1,19}(\.\d*)?$"
 
 def is_datetime(text: str) -> bool:
     """Say whether the text is a date and time, of ISO 8601 or of an access log."""
-    one = pl.Series([text.strip()])
-    return bool((one.str.contains(_ISO_GROUPS) | one.str.contains(_COMMON_LOG)).item())
+    return bool(_in_iso(pl.Series([text.strip()])).str.contains(_ISO_GROUPS).item())
 
 
 def durations(text: pl.Series, unit: str) -> Parsed:
@@ -89,7 +114,10 @@ def instants(text: pl.Series, unit: str, *, by_size: bool = False) -> Parsed:
 
     fast, without_zone = _uniform_datetimes(text)
     values = patched(text, fast, patient)
-    return judged(text, values, "unparseable time")._replace(naive=without_zone or any(naive))
+    found = judged(text, values, "unparseable time")
+    if found.problem is not None:
+        found = found._replace(problem=found.problem.set(text.str.contains(_NO_TIME), None))
+    return found._replace(naive=without_zone or any(naive))
 
 
 def _own_units(text: pl.Series, values: pl.Series, unit: str) -> pl.Series:
@@ -151,7 +179,7 @@ def _decimals(text: pl.Series, places: int) -> pl.Series:
 
 
 def _worded(text: pl.Series, places: int) -> pl.Series:
-    """Read durations with their unit (`1.5s`, `12ms`), as a clock (`0:01:30.5`), and `1,234.5`."""
+    """Read durations with their units (`1.5s`, `1m2s`), as a clock (`0:01:30.5`), and `1,234.5`."""
     bare = text.str.strip_chars()
     parts = bare.str.extract_groups(_SUFFIXED).struct.unnest()
     found = pl.Series([None], dtype=pl.Int64).new_from_index(0, text.len())
@@ -160,17 +188,25 @@ def _worded(text: pl.Series, places: int) -> pl.Series:
         if mine.any():
             read = _nanoseconds(parts.to_series(0), shift)
             found = found.zip_with(~mine.fill_null(value=False), read)
-    clock = bare.str.extract_groups(_CLOCK).struct.unnest()
-    if clock.to_series(2).count():
-        hours, minutes, seconds, rest = (clock.to_series(n) for n in range(4))
-        whole = hours.fill_null("0").cast(pl.Int64) * 3600 + minutes.cast(pl.Int64) * 60
-        below = _nanoseconds(seconds + rest.fill_null(""), 9)
-        found = pl.select(pl.coalesce(found, whole * 10**9 + below)).to_series()
+    for layout in _COMPOSED:
+        found = pl.select(
+            pl.coalesce(found, _composed(bare.str.extract_groups(layout)))
+        ).to_series()
     thousands = bare.str.contains(_THOUSANDS).fill_null(value=False)
     if thousands.any():
         read = _nanoseconds(bare.str.replace_all(",", "", literal=True), places)
         found = found.zip_with(~thousands, read)
     return found
+
+
+def _composed(groups: pl.Series) -> pl.Series:
+    """Add days, hours, minutes and seconds; null where there is none of them."""
+    *parts, seconds = groups.struct.unnest().get_columns()
+    below = _nanoseconds(seconds, 9)
+    for part, size_s in zip(parts, (86_400, 3_600, 60), strict=True):
+        whole = part.cast(pl.Int64, strict=False) * (size_s * 10**9)
+        below = below.fill_null(0).set(whole.is_null() & below.is_null(), None) + whole.fill_null(0)
+    return below
 
 
 def _uniform_datetimes(text: pl.Series) -> tuple[pl.Series, bool]:
@@ -218,13 +254,19 @@ def _offset_ns(zone: str) -> int:
     return (-1 if zone[0] == "-" else 1) * minutes * 60_000_000_000
 
 
+def _in_iso(text: pl.Series) -> pl.Series:
+    """Write moments of other layouts as ISO 8601 does."""
+    if text.str.contains(_ISO_GROUPS).all():
+        return text
+    for layout, iso in _LAYOUTS:
+        text = text.str.replace(layout, iso)
+    for number, month in enumerate(_MONTHS, start=1):
+        text = text.str.replace(f"-{month}-", f"-{number:02}-", literal=True)
+    return text.str.replace(r"^(\d{4}-\d\d-)(\d )", "${1}0$2").str.replace(r" (\d:)", " 0$1")
+
+
 def _patient_datetimes(text: pl.Series) -> tuple[pl.Series, bool]:
-    text = text.str.strip_chars()
-    if text.str.contains(_COMMON_LOG).any():
-        text = text.str.replace(_COMMON_LOG, "${y}-${m}-${d} ${clock}${zone}")
-        for number, month in enumerate(_MONTHS, start=1):
-            text = text.str.replace(f"-{month}-", f"-{number:02}-", literal=True)
-    parts = text.str.extract_groups(_ISO_GROUPS).struct.unnest()
+    parts = _in_iso(text.str.strip_chars()).str.extract_groups(_ISO_GROUPS).struct.unnest()
     clock = (parts["day"] + " " + parts["clock"]).str.to_datetime(
         "%Y-%m-%d %H:%M:%S", time_unit="us", strict=False
     )

@@ -38,41 +38,40 @@ _BOUNDS: dict[pl.DataType, tuple[int, int]] = {
     pl.UInt32(): (0, 2**32 - 1),
     pl.Int16(): (-(2**15), 2**15 - 1),
 }
-MISSING = (
-    "",
-    "-",
-    "\\N",
-    "null",
-    "NULL",
-    "None",
-    "nan",
-    "NaN",
-    "NA",
-    "N/A",
-    "<nil>",
-    "<null>",
-    "<NA>",
-    "NaT",
-    "undefined",
+_NO_VALUE = (
+    "", "-", "--", "\\n", "null", "(null)", "<null>", "nil", "(nil)", "<nil>", "none", "nan", "na",
+    "n/a", "#n/a", "<na>", "nat", "undefined",
+)  # fmt: skip
+MISSING = tuple(
+    dict.fromkeys(
+        spelled
+        for word in _NO_VALUE
+        for spelled in (word, word.upper(), word.capitalize(), "NaN", "NaT")
+    )
 )
 
 NO_BLOCKS = "not a list of block ids"
-_TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no")
+_TRUE, _FALSE = ("true", "1", "1.0", "yes", "t", "y"), ("false", "0", "0.0", "no", "f", "n")
 _SYNONYMS = {
     "ok": ("success", "succeeded", "successful", "completed", "complete", "finished", "true", "stop",
            "length", "done", "unset", "status_code_ok", "default"),
     "error": ("failure", "failed", "fail", "errored", "exception", "false", "internal_error",
-              "status_code_error"),
+              "status_code_error", "internal", "unavailable", "invalid_argument", "not_found",
+              "unauthenticated", "permission_denied", "failed_precondition", "unimplemented",
+              "data_loss", "server_error", "bad_request"),
     "cancelled": ("canceled", "aborted", "abort", "client_disconnected", "disconnected", "499"),
     "timeout": ("timed_out", "timedout", "deadline_exceeded", "408", "504"),
-    "rejected": ("throttled", "rate_limited", "ratelimited", "shed", "429"),
+    "rejected": ("throttled", "rate_limited", "ratelimited", "rate_limit_exceeded",
+                 "resource_exhausted", "shed", "429"),
     "unfinished": ("incomplete", "in_progress", "running", "pending", "queued"),
 }  # fmt: skip
 _OUTCOME_OF = {name: name for name in OUTCOMES} | {
     word: outcome for outcome, words in _SYNONYMS.items() for word in words
 }
-_HTTP_STATUS = r"^[1-5]\d\d(\.0)?$"
-_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.0*)?$"
+_HTTP_STATUS = r"^([1-5]\d\d)(\.0| [a-z ]+)?$"
+"""A status, of a float column or with its reason: `200`, `200.0`, `429 too many requests`."""
+_THOUSANDS = r"^[+-]?\d{1,3}([,_' \x{a0}\x{202f}\x{2019}]\d{3})+(\.0*)?$"
+_MARKS = r"[,_' \x{a0}\x{202f}\x{2019}]"
 
 
 class Parsed(NamedTuple):
@@ -142,7 +141,7 @@ def reals(text: pl.Series) -> Parsed:
 
 
 def switches(text: pl.Series) -> Parsed:
-    """Read true/false, 1/0, yes/no in any case."""
+    """Read true/false, 1/0, yes/no, t/f, y/n in any case."""
     lower = text.str.strip_chars().str.to_lowercase()
     values = pl.select(
         pl.when(lower.is_in(_TRUE)).then(statement=True).when(lower.is_in(_FALSE)).then(False)  # noqa: FBT003
@@ -159,9 +158,11 @@ def outcomes(text: pl.Series) -> Parsed:
     lower = text.str.strip_chars().str.to_lowercase()
     values = lower.replace_strict(_OUTCOME_OF, default=None, return_dtype=pl.String)
     if values.null_count() > text.null_count():
-        good = pl.when(lower.str.contains(r"^[1-3]")).then(pl.lit("ok")).otherwise(pl.lit("error"))
-        status = pl.when(lower.str.contains(_HTTP_STATUS)).then(good)
-        values = pl.select(pl.coalesce(values, status)).to_series()
+        status = lower.str.extract(_HTTP_STATUS)
+        named = status.replace_strict(_OUTCOME_OF, default=None, return_dtype=pl.String)
+        good = pl.when(status.str.contains(r"^[1-3]")).then(pl.lit("ok")).otherwise(pl.lit("error"))
+        known = pl.when(status.is_not_null()).then(good)
+        values = pl.select(pl.coalesce(values, named, known)).to_series()
     return judged(text, values, "unknown outcome")
 
 
@@ -232,7 +233,7 @@ def patched(
 
 def _patient_integers(text: pl.Series) -> pl.Series:
     bare = text.str.strip_chars()
-    plain = bare.str.replace_all(",", "", literal=True)
+    plain = bare.str.replace_all(_MARKS, "")
     bare = pl.select(pl.when(bare.str.contains(_THOUSANDS)).then(plain).otherwise(bare)).to_series()
     return _whole(bare.cast(pl.Float64, strict=False))
 

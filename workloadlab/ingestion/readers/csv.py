@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError
-from workloadlab.ingestion.parsing.fields import is_preamble, records
+from workloadlab.ingestion.parsing.fields import records
+from workloadlab.ingestion.parsing.tables import PREAMBLE, header_at
 from workloadlab.ingestion.readers.chunk import (
     PLACES,
     Chunk,
@@ -120,14 +122,13 @@ def _without_headers(chunk: Chunk, head: Head, keys: list[str]) -> Chunk:
 
 def _header(head: Head) -> tuple[int, int]:
     """Return the lines and bytes up to and with the header line."""
-    lines = size = 0
     with opened(head.path) as stream:
-        for line in stream:
-            lines, size = lines + 1, size + len(line)
-            text = line.removeprefix(BOM).strip()
-            if text and not is_preamble(text.decode("utf-8", "replace")):
-                break
-    return lines, size
+        lines = list(islice(stream, PREAMBLE + 2))
+    texts = [
+        line.replace(b"\0", b"").removeprefix(BOM).decode("utf-8", "replace") for line in lines
+    ]
+    last = header_at(texts) or 0
+    return last + 1, sum(map(len, lines[: last + 1]))
 
 
 def fast_rows(text: bytes, head: Head, wanted: Mapping[str, pl.DataType]) -> Chunk | None:
