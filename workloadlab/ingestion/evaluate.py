@@ -28,6 +28,7 @@ from workloadlab.ingestion.parsing.times import durations, instants
 from workloadlab.ingestion.parsing.values import (
     Parsed,
     block_lists,
+    by_distinct,
     integers,
     missing,
     outcomes,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate", "matches", "text_of_value"]
 
 MOMENT, DURATION = "moment", "duration"
-_PLAIN = {pl.Float32(): reals, pl.Boolean(): switches, pl.String(): words}
+_READ = {pl.Float32(): reals, pl.Boolean(): switches, pl.String(): outcomes}
 
 
 def evaluate(frame: pl.DataFrame, column: Column) -> Parsed:
@@ -56,7 +57,12 @@ def evaluate(frame: pl.DataFrame, column: Column) -> Parsed:
     kind = column.target
     if column.target.endswith("_ns"):
         kind = MOMENT if column.target == "arrival_ns" else DURATION
-    return _typed(frame, column.source, kind, column)
+    names = keys(column.source)
+    if isinstance(column.source, str | Key) or kind in (MOMENT, DURATION) or len(names) > 1:
+        return _typed(frame, column.source, kind, column)
+    return by_distinct(
+        frame[names[0]], lambda text: _typed(text.to_frame(), column.source, kind, column)
+    )
 
 
 def _typed(frame: pl.DataFrame, value: Value, kind: str, column: Column) -> Parsed:
@@ -99,7 +105,9 @@ def _read(text: pl.Series, value: Value, kind: str) -> Parsed:
     if isinstance(dtype, pl.List):
         return block_lists(text)
     text = texts(text)
-    return outcomes(text) if kind == "outcome" else _PLAIN[dtype](text)
+    if kind != "outcome" and dtype == pl.String():
+        return words(text)
+    return by_distinct(text, _READ[dtype])
 
 
 def _leaf(value: Value) -> Key:

@@ -75,9 +75,9 @@ def finish(
     for name, letter in ORDINAL.items():
         if name not in staged.filled or (keep_ids and name != "request_id"):
             continue
-        frame, ordinal, again = _numbered(frame, ordered, name, numbers)
+        frame, ordinal, again = _numbered(frame, ordered, name, letter, numbers)
         if not keep_ids:
-            made[name] = letter + ordinal.cast(pl.String)
+            made[name] = ordinal
         if name == "request_id":
             made["flags"] = pl.when(again).then(flags | int(Flag.DUPLICATE_ID)).otherwise(flags)
     if clock and "ttft_ns" in staged.filled:
@@ -106,24 +106,24 @@ def _ordered(staged: Staged) -> pl.LazyFrame:
 
 
 def _numbered(
-    frame: pl.LazyFrame, ordered: pl.LazyFrame, name: str, numbers: Numbers
+    frame: pl.LazyFrame, ordered: pl.LazyFrame, name: str, letter: str, numbers: Numbers
 ) -> tuple[pl.LazyFrame, pl.Expr, pl.Expr]:
-    """Give each distinct value of a column a number, in order of first appearance.
+    """Give each distinct value of a column an ordinal, in order of first appearance.
 
     Returns:
-        The frame with what the expressions need; each row's number; whether an earlier row had it.
+        The frame with what the expressions need; each row's ordinal; whether an earlier row had it.
     """
-    first, number = f"{name}_first", f"{name}_number"
-    table = (
-        ordered.filter(pl.col(name).is_not_null())
-        .group_by(pl.col(name).alias("id"))
-        .agg(pl.col(_POSITION).min().alias("first"))
-        .sort("first")
-        .collect()
-    )
-    if not numbers.kept and table.height == ordered.select(pl.col(name).count()).collect().item():
+    ids = ordered.filter(pl.col(name).is_not_null()).select(id=name, first=_POSITION)
+    hashes, rows = ids.select(pl.col("id").hash().n_unique(), rows=pl.len()).collect().row(0)
+    if hashes == rows and not numbers.kept:  # so no two ids are equal
         present = pl.col(name).is_not_null()
-        return frame, pl.when(present).then(present.cum_sum() - 1), pl.lit(value=False)
-    table = numbers.number(name, table).rename({"id": name, "first": first, "number": number})
+        counted = letter + (present.cum_sum() - 1).cast(pl.String)
+        return frame, pl.when(present).then(counted), pl.lit(value=False)
+    firsts = ids.unique("id", keep="first", maintain_order=True).collect()
+    table = numbers.number(name, firsts).select(
+        pl.col("id").alias(name),
+        pl.col("first").alias(f"{name}_first"),
+        (letter + pl.col("number").cast(pl.String)).alias(f"{name}_ordinal"),
+    )
     frame = frame.join(table.lazy(), on=name, how="left", maintain_order="left")
-    return frame, pl.col(number), pl.col(first) < pl.col(_POSITION)
+    return frame, pl.col(f"{name}_ordinal"), pl.col(f"{name}_first") < pl.col(_POSITION)
