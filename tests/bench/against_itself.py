@@ -62,8 +62,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--comparisons", type=int, default=400)
     parser.add_argument("--first", type=int, default=0, help="seed of the first comparison")
-    parser.add_argument("--loads", type=float, nargs="+", default=(0.5, 0.8, 0.9, 0.95))
-    parser.add_argument("--requests", type=int, nargs="+", default=(1200, 5000))
+    parser.add_argument("--loads", type=float, nargs="+", default=(0.5, 0.7, 0.9, 0.95))
+    parser.add_argument("--requests", type=int, nargs="+", default=(300, 1000, 3000))
     asked = parser.parse_args()
     print(f"{'requests':>8} {'load':>5} {'steady':>7}", *(f"{name:>15}" for name in MEASURES))
     for requests in asked.requests:

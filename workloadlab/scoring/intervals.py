@@ -59,7 +59,7 @@ def mean_interval(values: NDArray[np.float64]) -> Interval:
         return Interval(None, None, n, "one request has no spread." if n else "no request has it.")
     found = values if n == len(values) else values[known]
     mean, low, high = float(found.mean()), float(found.min()), float(found.max())
-    error = error_of_sums(window_sums(np.where(known, values - mean, 0.0)) / n)
+    error = error_of_sums(window_sums(np.where(known, values - mean, 0.0)) / n, n)
     if error is None:
         return Interval(None, None, n, "one request has no spread.")
     return Interval(max(low, mean - error.margin), min(high, mean + error.margin), n)
@@ -158,7 +158,7 @@ def _effective(marks: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:
     share = int(marked.sum()) / n
     if not 0 < share < 1:
         return float(n)
-    error = error_of_sums((marked - share * asked) / n)
+    error = error_of_sums((marked - share * asked) / n, n)
     if error is None:
         return float(n)
     alone, freedom = share * (1 - share) / n, error.windows - 1

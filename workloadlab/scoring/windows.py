@@ -30,8 +30,17 @@ POWER = 0.8
 WINDOWS = 14
 INDEPENDENT, EPISODES = 0.85, 0.7
 """Chance, before any data, that windows do not share their fate; the second for targets, which are
-missed in episodes. Chosen so that a router differs from itself in 3 to 7 % of comparisons at loads from
-0.5 to 0.95, in attainment in 1 to 9 % (tests/bench/against_itself.py)."""
+missed in episodes."""
+
+ENOUGH, FEWER = 1000, 0.4
+"""From so many requests on a window outlasts most busy periods. Below, the chance falls with this power
+of their number, since 14 short windows cannot show that they move as one. Chosen, with the chances, so
+that a router differs from itself in at most 7 % of comparisons of 150 to 3,000 requests at loads from
+0.5 to 0.95, in attainment in at most 9 % (tests/bench/against_itself.py)."""
+
+VARIES = 1.1
+"""Intervals of one length of log vary from log to log; a difference that is found in 80 % of them is so
+much larger than were they all alike."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,12 @@ class Error:
 
     @property
     def detectable(self) -> float:
-        """Least difference that is found with a chance of 80 %."""
-        return self.margin + self._beyond(2 * (1 - POWER))
+        """Least difference that is found with a chance of 80 %.
+
+        That holds for logs whose windows are alike and independent. Where load drifts over the log, or
+        nearly saturates, few windows decide: there such a difference is found in 35 to 65 %.
+        """
+        return VARIES * (self.margin + self._beyond(2 * (1 - POWER)))
 
     def p_value(self, estimate: float) -> float:
         """Return the two-sided chance of an estimate so far from 0, were it 0 in truth.
@@ -111,7 +124,7 @@ def standard_error(
 
     Args:
         influence: per request, (value - mean) / n for a mean; sums to about 0.
-        independent: chance, before the data, that windows do not share their fate.
+        independent: chance, before the data, that windows of a long log do not share their fate.
 
     Example:
         >>> values = np.random.default_rng(0).normal(size=4800)
@@ -119,7 +132,7 @@ def standard_error(
         >>> error.windows, round(error.se * 4800**0.5, 1)
         (14, 1.1)
     """
-    return error_of_sums(window_sums(influence), independent)
+    return error_of_sums(window_sums(influence), len(influence), independent)
 
 
 def window_sums(values: NDArray[Any]) -> NDArray[Any]:
@@ -132,12 +145,15 @@ def window_sums(values: NDArray[Any]) -> NDArray[Any]:
     return np.add.reduceat(values, np.arange(windows) * requests // windows, dtype=dtype)
 
 
-def error_of_sums(sums: NDArray[np.float64], independent: float = INDEPENDENT) -> Error | None:
-    """Return what `standard_error` returns, from the sums of the windows."""
+def error_of_sums(
+    sums: NDArray[np.float64], requests: int, independent: float = INDEPENDENT
+) -> Error | None:
+    """Return what `standard_error` returns, from the sums of the windows of so many requests."""
     windows = len(sums)
     if windows < 2:
         return None
-    grid = _correlations(windows, independent)
+    chance = round(min(independent, INDEPENDENT * (requests / ENOUGH) ** FEWER), 2)
+    grid = _correlations(windows, chance)
     spread = sums - (grid.weights @ sums)[:, None]
     squares = np.einsum("ri,rij,rj->r", spread, grid.inverse, spread)
     if not squares.any():
@@ -165,7 +181,7 @@ class _Correlations:
     evidence: NDArray[np.float64]
 
 
-@lru_cache(maxsize=2 * WINDOWS)
+@lru_cache(maxsize=128)
 def _correlations(windows: int, independent: float) -> _Correlations:
     correlated = np.concatenate((np.linspace(0.02, 0.98, 49), [0.99, 0.995]))
     weight = np.gradient(correlated) / np.sqrt(1 - correlated)

@@ -51,6 +51,16 @@ def test_a_router_against_itself_close_to_saturation():
     assert 0.03 * 400 <= found <= 0.07 * 400
 
 
+def test_few_requests_do_not_tell_a_router_from_itself():
+    """Queues remember a fifteenth of 300 requests: 14 windows cannot show that they move as one."""
+    found = 0
+    for seed in range(400):
+        noise = np.random.default_rng(seed).normal(size=600)
+        differences = lfilter([1], [1, -np.exp(-1 / 20)], noise)[300:] / 300
+        found += standard_error(differences).p_value(differences.sum()) < 0.05
+    assert found <= 0.05 * 400
+
+
 def test_a_planted_effect_is_found_as_often_as_stated():
     """Where the stated least detectable effect is 3 %, 3 % are found four times of five."""
     rng, found, stated = np.random.default_rng(0), 0, []
