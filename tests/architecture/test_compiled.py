@@ -19,10 +19,6 @@ LOOPS = {"__future__", "collections", "math", "numba", "numpy", "typing"}
 TABLES = LOOPS | {"dataclasses", "enum"}
 """Libraries of a file that only says what is in an array: dtypes, rows of tables, numbers."""
 
-FIT = "an estimator is one file: its fit stands beside its loop"
-BESIDE_ITS_FIT = {"latency/estimators/roofline.py": FIT, "latency/estimators/trees.py": FIT}
-"""Compiled files that may import more; each of their compiled functions still sees arrays only."""
-
 COMPILERS = {"cfunc", "guvectorize", "jit", "njit", "stencil", "vectorize"}
 
 
@@ -62,14 +58,12 @@ class Reach:
     violations: list[str]
 
 
-def reach(package: Path, beside_its_fit: dict[str, str]) -> Reach:
-    """Follow the imports of the compiled files, except those of the given ones."""
+def reach(package: Path) -> Reach:
+    """Follow the imports of the compiled files."""
     loops = compiled_files(package)
     waiting, files, violations = list(loops), set(loops), []
     while waiting:
         name = waiting.pop()
-        if name in beside_its_fit:
-            continue
         module, libraries = Module(package, package / name), LOOPS if name in loops else TABLES
         behind = _files(module)
         for made in module.imports:
@@ -82,14 +76,14 @@ def reach(package: Path, beside_its_fit: dict[str, str]) -> Reach:
     return Reach(files, sorted(violations))
 
 
-def imports_beyond_arrays(package: Path, beside_its_fit: dict[str, str]) -> list[str]:
+def imports_beyond_arrays(package: Path) -> list[str]:
     """Report each import by which a compiled file reaches a frame, a file or an option object."""
-    return reach(package, beside_its_fit).violations
+    return reach(package).violations
 
 
 def objects_in_loops(package: Path) -> list[str]:
     """Report each name in a compiled function that is a class, or a function that is not compiled."""
-    known = reach(package, {}).files
+    known = reach(package).files
     found = []
     for name, module in compiled_files(package).items():
         loops = compiled_functions(module)
@@ -102,12 +96,6 @@ def objects_in_loops(package: Path) -> list[str]:
                 for word in sorted(objects & used.keys() - decorating)
             ]
     return found
-
-
-def stale_exceptions(package: Path, beside_its_fit: dict[str, str]) -> list[str]:
-    """Report each exception that is not needed."""
-    broken = {line.split(":")[0] for line in imports_beyond_arrays(package, {})}
-    return [f"{name} imports arrays only" for name in beside_its_fit if name not in broken]
 
 
 def compilers_elsewhere(package: Path) -> list[str]:
@@ -175,15 +163,11 @@ def _objects(module: Module, loops: set[str], known: set[str]) -> Iterator[str]:
 
 
 def test_compiled_files_import_arrays_only():
-    assert_none(imports_beyond_arrays(PACKAGE, BESIDE_ITS_FIT))
+    assert_none(imports_beyond_arrays(PACKAGE))
 
 
 def test_compiled_functions_see_arrays_only():
     assert_none(objects_in_loops(PACKAGE))
-
-
-def test_no_exception_is_left_behind():
-    assert_none(stale_exceptions(PACKAGE, BESIDE_ITS_FIT))
 
 
 def test_only_jit_names_the_compilers_of_numba():
@@ -215,9 +199,8 @@ def test_an_import_beyond_arrays_is_reported(tmp_path, text):
         "sums.py": LOOP.format(text, "a + b"),
     }
     package = write_package(tmp_path, files)
-    [found] = imports_beyond_arrays(package, {})
+    [found] = imports_beyond_arrays(package)
     assert found.startswith("sums.py:")
-    assert imports_beyond_arrays(package, {"sums.py": "a reason"}) == []
 
 
 def test_loops_may_import_loops_and_files_about_arrays_alone(tmp_path):
@@ -230,9 +213,9 @@ def test_loops_may_import_loops_and_files_about_arrays_alone(tmp_path):
         "sums.py": LOOP.format(text, "a + b"),
     }
     package = write_package(tmp_path, files)
-    assert imports_beyond_arrays(package, {}) == []
+    assert imports_beyond_arrays(package) == []
     (package / "words.py").write_text("import polars as pl\n")
-    assert imports_beyond_arrays(package, {}) == ["dtypes.py:2 imports workloadlab.words.NAME"]
+    assert imports_beyond_arrays(package) == ["dtypes.py:2 imports workloadlab.words.NAME"]
 
 
 OBJECTS = {
@@ -253,14 +236,6 @@ def test_an_object_in_a_loop_is_reported(tmp_path, text, used):
 def test_a_loop_is_found_however_its_decorator_is_written(tmp_path, way):
     text = f"from workloadlab import jit\n{way}\ndef add(a, b):\n    return a + b\n"
     assert list(compiled_files(write_package(tmp_path, {"jit.py": "", "a.py": text}))) == ["a.py"]
-
-
-def test_an_exception_without_need_is_reported(tmp_path):
-    files = {"jit.py": "", "sums.py": LOOP.format("import numpy as np", "a + b")}
-    package = write_package(tmp_path, files)
-    assert stale_exceptions(package, {"sums.py": "gone"}) == ["sums.py imports arrays only"]
-    (package / "sums.py").write_text(LOOP.format("import polars", "a + b"))
-    assert stale_exceptions(package, {"sums.py": "needed"}) == []
 
 
 NAMED = [

@@ -110,7 +110,7 @@ planning: display errors json_files shapes execution tables toml_files trace wor
     routing scoring simulation
 
 sweeping: atomic digests errors execution hints installation jit shapes tables toml_files trace
-    words latency routing scoring simulation simulation/engine
+    words latency routing scoring simulation simulation/engine oracles
 
 reporting: _version errors tables trace words latency routing/learned scoring characterization
     planning reporting/capacity reporting/latency_model reporting/learned_router reporting/routers

@@ -16,9 +16,8 @@ INSTANCES = (1, 4, 16, 64, 256, 1000)
 REQUESTS = (10_000, 100_000, 1_000_000, 10_000_000)
 COMPILED = (
     "workloadlab.simulation.engine.lane", "workloadlab.simulation.engine.lanes.thread_shares",
-    "workloadlab.latency.estimators.linear", "workloadlab.latency.estimators.table",
-    "workloadlab.latency.estimators.roofline", "workloadlab.latency.estimators.forest",
-    "workloadlab.latency.estimators.boosting",
+    "workloadlab.latency.estimators.table_kernel", "workloadlab.latency.estimators.roofline_kernel",
+    "workloadlab.latency.estimators.trees_kernel",
     "workloadlab.oracles.look_ahead_kernel", "workloadlab.oracles.assignments_kernel",
 )  # fmt: skip
 """Modules whose import compiles the engine, every latency model, the environment and the oracles."""

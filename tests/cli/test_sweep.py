@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from support.sweeps import files_of, short_trace
@@ -42,6 +44,22 @@ def test_a_sweep_says_what_it_left_out_replayed_and_found(run, folder):
     assert "few-2: random" in out
 
 
+def test_a_sweep_that_is_there_needs_no_compiler(run, folder):
+    run(*WORDS, "-o", "out")
+    again = [*WORDS, "-o", "out"]
+    code = f"""
+import sys
+from workloadlab.cli.main import main
+try:
+    main({again!r})
+except SystemExit as ended:
+    print(ended.code, "numba" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "0 replayed now, 12 there already" in done.stderr
+    assert done.stdout.endswith("\n0 False\n")
+
+
 def test_shards_merge(run, folder):
     run(*WORDS, "-o", "out")
     for number in (1, 2):
@@ -58,6 +76,7 @@ def test_shards_merge(run, folder):
     [
         ("", "no folder to write to"),
         ("-o out --router random", "--router and --sweep exclude each other"),
+        ("-o out --slo ttft=2", "--slo and --sweep exclude each other\n  fix: edit the sweep file"),
         ("-o out --cluster few.toml", "--cluster and --sweep exclude each other"),
         ("-o out --shard 3", "--shard '3' is not a shard"),
         ("-o out --engine vllm", "no engine is called 'vllm'"),
@@ -65,7 +84,17 @@ def test_shards_merge(run, folder):
         ("-o out --address a:1", "--address a:1 without an engine"),
         ("-o out --by speed", "no metric is called 'speed'"),
     ],
-    ids=["folder", "router", "cluster", "shard", "engine", "address", "alone", "measure"],
+    ids=[
+        "folder",
+        "router",
+        "targets",
+        "cluster",
+        "shard",
+        "engine",
+        "address",
+        "alone",
+        "measure",
+    ],
 )
 def test_options_that_make_no_sense_are_refused(run, folder, more, said):
     code, _, err = run(*WORDS, *more.split())

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workloadlab.cli.common import parse_slo, print_json, say, say_warnings, working
-from workloadlab.errors import ContradictionWarning, DataError, ExtrapolationWarning, UsageError
+from workloadlab.cli.common import print_json, say, say_warnings, working
+from workloadlab.errors import ContradictionWarning, ExtrapolationWarning, UsageError
 from workloadlab.words import plural
 
 if TYPE_CHECKING:
@@ -91,12 +91,11 @@ def _run(trace: Path, given: dict[str, Any]) -> None:
         name = REPLACED[refused[0]]
         raise UsageError(f"{name} and --sweep exclude each other", fix="edit the sweep file")
     said = read_sweep(given["sweep_file"])
-    _refuse_oracles(given["sweep_file"], said.routers)
     check_folder(out, overwrite=given["overwrite"])
     grid = Grid.of(
         trace, said.clusters, said.instances, routers=said.routers, rate_scale=said.rate_scales,
         seeds=said.seeds, sessions=said.sessions,
-        slo=parse_slo(given["slo_targets"]) or said.slo or None,
+        slo=said.slo or None,
     )  # fmt: skip
     if grid.repeats:
         say(
@@ -126,23 +125,13 @@ def _run(trace: Path, given: dict[str, Any]) -> None:
         click.echo(best_table(swept, by).text())
 
 
-def _refuse_oracles(file: Path, routers: tuple[str, ...]) -> None:
-    from workloadlab.oracles.registry import ORACLES
-
-    for name in routers:
-        if name in ORACLES:
-            raise DataError(
-                f"routers: {name} is an oracle, and oracles cannot be swept", where=str(file),
-                fix=f"take it out, and replay it without --sweep: --router {name}",
-            )  # fmt: skip
-
-
 REPLACED = {
     "cluster_file": "--cluster", "latency": "--latency", "instances": "--instances",
     "kv_blocks": "--kv-blocks", "max_num_seqs": "--max-num-seqs",
     "max_num_batched_tokens": "--max-num-batched-tokens", "step_overhead_s": "--step-overhead-s",
     "ends": "--ends", "routers": "--router", "scales": "--rate-scale", "seeds": "--seeds",
     "sessions": "--sessions", "records": "--record", "add": "--add", "memory_limit": "--memory-limit",
+    "slo_targets": "--slo",
 }  # fmt: skip
 """Options that a sweep file stands for, or that make no sense beside it."""
 

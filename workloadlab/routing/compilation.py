@@ -12,7 +12,14 @@ from workloadlab.routing.signals import signatures
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Kind", "arity_of", "compile_function", "may_read", "with_all_arguments"]
+__all__ = [
+    "Kind",
+    "arity_of",
+    "compile_function",
+    "linked_function",
+    "may_read",
+    "with_all_arguments",
+]
 
 Kind = Literal["score", "choose", "batch"]
 
@@ -128,14 +135,26 @@ def _names(code: CodeType) -> set[str]:
 
 
 @cache
+def linked_function(function: Callable[..., Any]) -> Any:
+    """Return the function as `compile_function` compiles it, linked to all that it calls."""
+    checked, lean = _checked_and_lean(function)
+    return linked(function, checked=checked, lean=lean)
+
+
+def _checked_and_lean(function: Callable[..., Any]) -> tuple[bool, bool]:
+    """Say of a router's function whether it is a user's, and whether nothing in it makes arrays."""
+    own = not function.__module__.startswith("workloadlab.")
+    return own, not own and not function.__closure__
+
+
+@cache
 def compile_function(function: Callable[..., Any], kind: Kind) -> Any:
     """Compile a function to the signature of its kind; once, whatever the parameters."""
     from workloadlab.jit import router as compiled_router
 
     signature = signatures()[0 if kind == "score" else 1]
-    own = not function.__module__.startswith("workloadlab.")
-    lean = not own and not function.__closure__
-    whole = linked(function, checked=own, lean=lean)
+    own, lean = _checked_and_lean(function)
+    whole = linked_function(function)
     if arity_of(whole) == len(signature.args):
         return compiled_router(signature, checked=own, lean=lean)(whole)
     padded = with_all_arguments(function, kind, compiled_router(checked=True)(whole))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UsageError
+from workloadlab.oracles import ORACLES, Oracle
 from workloadlab.routing import resolve_all
 from workloadlab.scoring import SLO
 from workloadlab.simulation import Cluster
@@ -90,11 +91,13 @@ class Grid:
         """Return the grid of the arguments of `sweep`.
 
         Raises:
-            UsageError: nothing to replay, too much of it, or a size of a cluster with several pools.
+            UsageError: nothing to replay, too much of it, an oracle, or a size of a cluster with several
+                pools.
         """
         from workloadlab.latency import load_predictor
 
         specs = _listed(routers)
+        _refuse_oracles(specs)
         policies = told_apart(resolve_all(specs, load=load_predictor))
         lanes = lanes_of(policies, rate_scale, seeds)
         sized = _sized(_named(clusters), list(instances))
@@ -182,6 +185,17 @@ def _listed(routers: Any) -> list[Any]:
     if isinstance(routers, str):
         return [word.strip() for word in routers.split(",") if word.strip()]
     return list(routers) if isinstance(routers, list | tuple) else [routers]
+
+
+def _refuse_oracles(routers: list[Any]) -> None:
+    """Refuse what is played by another verb: it simulates before it chooses, and is no router."""
+    for each in routers:
+        if isinstance(each, Oracle) or (isinstance(each, str) and each in ORACLES):
+            name = each.name if isinstance(each, Oracle) else each
+            raise UsageError(
+                f"{name} is an oracle, and oracles cannot be swept",
+                fix=f"take it out, and play it alone: wl.replay_oracles(trace, cluster, {name!r})",
+            )
 
 
 def _named(clusters: AnyClusters) -> dict[str, Cluster]:

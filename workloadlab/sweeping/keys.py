@@ -49,13 +49,11 @@ def key_of_cluster(cluster: Cluster) -> str:
 
 
 def key_of_router(policy: Router) -> str:
-    """Return the digest of a router: of its machine code, and of what the code is given.
+    """Return the digest of a router: of its code, which need not be compiled, and of what it is given.
 
     Raises:
-        UsageError: it is not compiled, so that nobody knows what it does.
+        UsageError: it is not compiled, or not known in all its parts, so that nobody knows what it does.
     """
-    from workloadlab.jit.stamps import stamp
-
     if policy.kind == "batch":
         raise UsageError(
             f"router {policy.name!r} chooses in Python, and a sweep cannot tell when it changes",
@@ -63,10 +61,28 @@ def key_of_router(policy: Router) -> str:
         )
     return key_of(
         [
-            stamp(policy.compiled), policy.kind, policy.params, sorted(policy.needs),
+            _code_of(policy), policy.kind, policy.params, sorted(policy.needs),
             sorted(policy.uses), policy.index and asdict(policy.index), policy.overwrites,
         ]
     )  # fmt: skip
+
+
+def _code_of(policy: Router) -> str:
+    """Return what changes with a router's code; of ours its name, for `cell_key` has our sources."""
+    function = policy.function
+    if function.__module__.startswith("workloadlab.") and function.__closure__ is None:
+        return f"{function.__module__}.{function.__qualname__}"
+    from workloadlab.jit.stamps import stamp
+    from workloadlab.routing.compilation import linked_function
+
+    try:
+        return stamp(linked_function(function))
+    except TypeError as error:
+        policy.compiled  # noqa: B018  numba's own complaint comes first
+        raise UsageError(
+            f"router {policy.name!r}: {error}, so a sweep cannot tell when it changes",
+            where=policy.location, fix="read numbers, tuples and functions only",
+        ) from error  # fmt: skip
 
 
 def cell_key(

@@ -131,6 +131,8 @@ def play(unit: Unit, threads: int | None) -> list[Ended]:
     """
     trace = _trace_of(unit)
     policies = {name: _router_of(name, *given) for name, given in unit.routers.items()}
+    for policy in policies.values():
+        policy.compiled  # noqa: B018  compiled once, before the threads ask for it
     workload, simulated = workload_and_cluster(
         trace, unit.cluster, policies.values(), unit.sessions
     )

@@ -15,7 +15,6 @@ from workloadlab.scoring import KeptScore
 from workloadlab.simulation.log_facts import warn_of_contradictions
 from workloadlab.sweeping.folder import opened
 from workloadlab.sweeping.grid import Grid
-from workloadlab.sweeping.playing import play, units_of
 from workloadlab.trace import Share
 
 if TYPE_CHECKING:
@@ -199,8 +198,12 @@ def _filled(
     missing = [cell for cell in cells if cell.run_id not in scores]
     if not missing:
         return Swept(grid, cells, scores, 0)
+    from workloadlab.sweeping.playing import play, units_of
+
     for cluster in grid.clusters.values():
         warn_of_contradictions(cluster.pools, grid.trace)
+    for policy in grid.policies:
+        policy.compiled  # noqa: B018  refused here, and not by a worker
     tell = watcher()
     with engine_named(engine, address, threads=threads) as runs_on, watched(None):
         units = units_of(

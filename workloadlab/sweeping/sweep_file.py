@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
+from workloadlab.oracles import ORACLES
 from workloadlab.scoring import SLO
 from workloadlab.shapes import ShapeError, build
 from workloadlab.toml_files import read_table
@@ -80,6 +81,12 @@ def _check(path: Path, found: SweepFile) -> None:
     for key in ("clusters", "routers", "rate_scales"):
         if not getattr(found, key):
             raise _wrong(path, key, f"{key} is empty")
+    for name in found.routers:
+        if name in ORACLES:
+            raise DataError(
+                f"routers: {name} is an oracle, and oracles cannot be swept", where=str(path),
+                fix=f"take it out, and replay it without --sweep: --router {name}",
+            )  # fmt: skip
     for scale in found.rate_scales:
         if scale <= 0:
             raise _wrong(path, "rate_scales", f"rate_scales has {scale!r}, not a positive number")

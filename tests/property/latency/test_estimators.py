@@ -13,7 +13,8 @@ from support.latency_models import STEP_FEATURES, any_step, bits
 
 from workloadlab.latency import ESTIMATORS, Domain, LatencyModel, fit_requests
 from workloadlab.latency.estimators.registry import estimator_named, fit_estimator
-from workloadlab.latency.estimators.trees import tree_sum, tree_table
+from workloadlab.latency.estimators.trees import tree_table
+from workloadlab.latency.estimators.trees_kernel import tree_sum
 from workloadlab.latency.requests.rows import REQUEST_FEATURES
 
 names = st.sampled_from(sorted(ESTIMATORS))

@@ -14,7 +14,8 @@ from support.latency_models import any_step, bits
 from workloadlab.latency import Domain, LatencyModel
 from workloadlab.latency.domain_kernel import inside_domain
 from workloadlab.latency.estimators.evaluate import evaluate
-from workloadlab.latency.estimators.linear import TERMS, design_matrix, step_time
+from workloadlab.latency.estimators.linear import TERMS, design_matrix
+from workloadlab.latency.estimators.linear_kernel import step_time
 
 any_steps = any_step(prefill=20_000, cached=100_000, seqs=2000)
 coefficients = st.lists(

@@ -8,22 +8,22 @@ from support.compiled import PackageCopy
 ESTIMATORS = """
 import json
 import numpy as np
-from workloadlab.latency.estimators import linear_kernel, table_kernel, trees
+from workloadlab.latency.estimators import linear_kernel, linear_table, table_kernel, trees_kernel
 from workloadlab.jit import COMPILED
 
-flat = np.zeros(linear_kernel.TABLE_CELLS + 200)
-grid = linear_kernel.TABLE_CELLS + 3
+flat = np.zeros(linear_table.TABLE_CELLS + 200)
+grid = linear_table.TABLE_CELLS + 3
 table = flat.copy()
-table[linear_kernel.TABLE_CELLS] = grid
+table[linear_table.TABLE_CELLS] = grid
 table[grid:grid + 10] = 2, 2, 1, 2, 10, 20, 0.02, 0.02, 0.02, 0.02
 boxed = flat.copy()
-boxed[trees._BASE + 4:trees._BASE + 8] = 1, 2, 10, 20
+boxed[linear_table.TABLE_CELLS + 4:linear_table.TABLE_CELLS + 8] = 1, 2, 10, 20
 values = {
     "curve": float(linear_kernel.curve(np.ones(1), flat)[0]),
     "linear": linear_kernel.step_time(0.0, 0.0, 1.0, 15.0, flat),
     "table": table_kernel.step_time(0.0, 0.0, 1.0, 15.0, table),
-    "trees": trees.step_time(0.0, 0.0, 1.0, 15.0, flat),
-    "boxed": trees.step_time(0.0, 0.0, 1.0, 15.0, boxed),
+    "trees": trees_kernel.step_time(0.0, 0.0, 1.0, 15.0, flat),
+    "boxed": trees_kernel.step_time(0.0, 0.0, 1.0, 15.0, boxed),
 }
 new = sorted(one.name.removeprefix("workloadlab.latency.estimators.") for one in COMPILED
              if one.code is not None and sum(one.dispatcher.stats.cache_misses.values()))
@@ -82,18 +82,23 @@ def test_edits_of_estimators_give_new_results_where_they_are_reached_and_only_th
     assert new == [
         "linear_kernel.decode_line", "linear_kernel.step_time",
         "table_kernel.decode_line", "table_kernel.step_time",
-        "trees._inside_time", "trees.decode_line", "trees.step_time",
+        "trees_kernel._inside_time", "trees_kernel.decode_line", "trees_kernel.step_time",
     ]  # fmt: skip
 
     copied.edit(
-        "latency/estimators/trees.py",
+        "latency/estimators/trees_kernel.py",
         "    return float(total)\n",
         "    return float(total) + 1.0\n",
     )
     later, new = copied.run(ESTIMATORS)
     assert later["boxed"] > values["boxed"]
     assert {**later, "boxed": 0} == {**values, "boxed": 0}
-    assert new == ["trees._inside_time", "trees.decode_line", "trees.step_time", "trees.tree_sum"]
+    assert new == [
+        "trees_kernel._inside_time",
+        "trees_kernel.decode_line",
+        "trees_kernel.step_time",
+        "trees_kernel.tree_sum",
+    ]
 
     copied.edit("latency/domain.py", '"""Where a', '"""In which place a')
     assert copied.run(ESTIMATORS) == [later, []]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from ctypes import CDLL, c_double
+
 import pytest
 from support.sweeps import files_of, small_grid
 
+import workloadlab as wl
 from workloadlab import score
 from workloadlab.errors import DataError, UsageError
 from workloadlab.sweeping import merge, run_sweep
@@ -20,6 +23,39 @@ def two_parts(folder):
 
 def a_score(part):
     return sorted(path for path in part.glob("*.json") if path.name != "manifest.json")[-1]
+
+
+@pytest.mark.parametrize("given", ["rollout", wl.oracle("rollout")], ids=["a name", "an oracle"])
+def test_oracles_are_not_swept(tmp_path, given):
+    alone = (
+        r"rollout.* is an oracle, .* cannot be swept\n  fix: .* wl.replay_oracles\(trace, cluster, "
+    )
+    with pytest.raises(UsageError, match=alone):
+        small_grid(tmp_path, routers=["round_robin", given])
+
+
+def test_a_router_that_cannot_be_compiled_is_refused_before_any_run(tmp_path):
+    @wl.router
+    def worst(request, instance):
+        return instance.queued_tokens + len(open("a"))  # noqa: PTH123
+
+    out = tmp_path / "out"
+    with pytest.raises(UsageError, match="'worst'"):
+        run_sweep(small_grid(tmp_path, routers=["round_robin", worst]), out=out)
+    assert not out.exists()
+
+
+def test_a_router_that_reads_what_no_digest_can_be_made_of_is_refused(tmp_path):
+    root = CDLL(None).sqrt
+    root.argtypes, root.restype = (c_double,), c_double
+
+    @wl.router
+    def rooted(request, instance):
+        return root(instance.queued_tokens)
+
+    assert callable(rooted.compiled)
+    with pytest.raises(UsageError, match=r"'rooted': .* so a sweep cannot tell when it changes"):
+        _ = small_grid(tmp_path, routers=[rooted]).cells
 
 
 def test_a_merge_with_a_damaged_part_leaves_nothing(tmp_path):

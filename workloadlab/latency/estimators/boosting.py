@@ -77,7 +77,6 @@ ESTIMATOR = Estimator(
     fit=fit_coefficients,
     table=trees.kernel_table,
     parse=trees.parse_coefficients,
-    step_time=trees.step_time,
-    decode_line=trees.decode_line,
+    kernel="trees_kernel",
     libraries=("scipy.optimize", "sklearn.ensemble"),
 )

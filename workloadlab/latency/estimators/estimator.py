@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from workloadlab.latency.estimators.evaluate import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,11 +35,8 @@ class Estimator:
         fit: (rows of steps, seconds) -> coefficients.
         table: coefficients -> table; the same coefficients give the same bits.
         parse: JSON -> coefficients; a DataError names the field that is wrong.
-        step_time: compiled function (p, x, n, c, table) -> seconds. It runs in plain Python through
-            `.py_func`, with the same bits.
-        decode_line: compiled function (n, c, table) -> (seconds, seconds more per token of context,
-            the context up to which that holds), of steps that only decode. With it the simulator
-            takes a run of steps in one jump.
+        kernel: the module of this folder that has `step_time` and `decode_line`; its import compiles
+            them, so it waits until they are asked for.
         libraries: modules that `fit` imports and that bring threads of their own.
         efficiencies: (coefficients, model, gpu, dtype, tp) -> share of the GPU's peak by name; None
             if the coefficients are no rates of hardware.
@@ -58,15 +55,35 @@ class Estimator:
     fit: Callable[[Floats, Floats], dict[str, Any]]
     table: Callable[[Mapping[str, Any]], Floats]
     parse: Callable[[Fields], dict[str, Any]]
-    step_time: Callable[..., float]
-    decode_line: Callable[..., tuple[float, float, float]]
+    kernel: str
     libraries: tuple[str, ...]
     efficiencies: (
         Callable[[Mapping[str, float], ModelGeometry, Gpu, str, int], dict[str, float]] | None
     ) = None
     scaled: Callable[[Mapping[str, float], float, float], dict[str, float]] | None = None
 
+    @cached_property
+    def step_time(self) -> Callable[..., float]:
+        """Compiled function (p, x, n, c, table) -> seconds; `.py_func` gives the same bits in Python."""
+        found: Callable[..., float] = self._kernel.step_time
+        return found
+
+    @cached_property
+    def decode_line(self) -> Callable[..., tuple[float, float, float]]:
+        """Compiled function of steps that only decode, by which a run of steps is taken in one jump.
+
+        (n, c, table) -> (seconds, seconds per token of context, the context up to which that holds).
+        """
+        found: Callable[..., tuple[float, float, float]] = self._kernel.decode_line
+        return found
+
+    @property
+    def _kernel(self) -> Any:
+        return import_module(f"workloadlab.latency.estimators.{self.kernel}")
+
     def predict(self, features: Floats, table: Floats) -> Floats:
         """Return the seconds of contiguous rows of (p, x, n, c)."""
+        from workloadlab.latency.estimators.evaluate import evaluate
+
         seconds: Floats = evaluate(self.step_time, features, table)
         return seconds

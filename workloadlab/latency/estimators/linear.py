@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.latency.estimators.estimator import Estimator
-from workloadlab.latency.estimators.linear_kernel import (
+from workloadlab.latency.estimators.linear_table import (
     ATTENTION_CELLS,
     CURVE_EDGES,
     TABLE_CELLS,
-    decode_line,
-    step_time,
 )
 
 if TYPE_CHECKING:
@@ -246,8 +244,7 @@ ESTIMATOR = Estimator(
     fit=fit_coefficients,
     table=kernel_table,
     parse=parse_coefficients,
-    step_time=step_time,
-    decode_line=decode_line,
+    kernel="linear_kernel",
     libraries=("scipy.optimize",),
     scaled=scaled,
 )

@@ -1,8 +1,4 @@
-"""The compiled evaluation of the linear estimator; see `linear`, which fills the table that it reads.
-
-A table holds the coefficients of attention, then the curve of total tokens T as pairs of (intercept,
-slope): one pair per token up to 16, one per 16 tokens up to 8192, one beyond.
-"""
+"""The compiled evaluation of the linear estimator; see `linear_table` for the table that it reads."""
 
 from __future__ import annotations
 
@@ -11,30 +7,11 @@ from typing import Any
 import numpy as np
 
 from workloadlab.jit import entry, inline
+from workloadlab.latency.estimators.linear_table import ATTENTION_CELLS, LAST
 
-__all__ = [
-    "ATTENTION_CELLS",
-    "CURVE_EDGES",
-    "TABLE_CELLS",
-    "curve",
-    "curve_time",
-    "decode_line",
-    "step_time",
-    "with_curve",
-]
+__all__ = ["curve", "curve_time", "decode_line", "step_time"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-
-ATTENTION_CELLS = 19
-"""Cells before the curve."""
-
-CURVE_EDGES: tuple[int, ...] = (*range(17), *range(32, 8192 + 1, 16))
-"""Where the curve's pairs change: pair b holds for totals over edge b - 1 up to edge b."""
-
-_LAST = len(CURVE_EDGES)
-
-TABLE_CELLS = ATTENTION_CELLS + 2 * (_LAST + 1)
-"""Length of the table."""
 
 
 @inline
@@ -42,7 +19,7 @@ def curve_time(total_tokens: float, table: Floats) -> float:
     """Seconds of the terms of total tokens alone."""
     bucket = int(total_tokens)
     if bucket > 16:
-        bucket = min(15 + ((bucket + 15) >> 4), _LAST)
+        bucket = min(15 + ((bucket + 15) >> 4), LAST)
     pair = ATTENTION_CELLS + 2 * bucket
     return float(table[pair] + table[pair + 1] * total_tokens)
 
@@ -54,29 +31,6 @@ def curve(totals: Floats, table: Floats) -> Floats:
     for row in range(len(totals)):
         seconds[row] = curve_time(totals[row], table)
     return seconds
-
-
-def with_curve(table: Floats, knots: Floats, more_s: Floats) -> Floats:
-    """Return the table with seconds added to its curve, made to rise.
-
-    Args:
-        table: from `linear.kernel_table`.
-        knots: totals among `CURVE_EDGES`, rising.
-        more_s: seconds to add at the knots; linear between them, constant beyond.
-    """
-    edges = np.array(CURVE_EDGES, np.float64)
-    pairs = table[ATTENTION_CELLS:].reshape(-1, 2).copy()
-    ends = np.column_stack([edges[:-1], edges[1:]])
-    values = pairs[1:_LAST, :1] + pairs[1:_LAST, 1:] * ends
-    values += np.interp(ends, knots, more_s)
-    line = values.ravel()
-    line = np.maximum.accumulate(line) + np.minimum.accumulate(line[::-1])[::-1]
-    values = np.maximum(0.0, line.reshape(-1, 2) / 2)
-    slope = (values[:, 1] - values[:, 0]) / (ends[:, 1] - ends[:, 0])
-    pairs[1:_LAST] = np.column_stack([values[:, 0] - slope * ends[:, 0], slope])
-    pairs[_LAST, 0] = values[-1, 1] - pairs[_LAST, 1] * edges[_LAST - 1]
-    corrected: Floats = np.concatenate([table[:ATTENTION_CELLS], pairs.ravel()])
-    return corrected
 
 
 @entry("float64(float64, float64, float64, float64, float64[::1])")
@@ -94,7 +48,7 @@ def step_time(
     total = prefill_tokens + decode_seqs
     bucket = int(total)
     if bucket > 16:
-        bucket = min(15 + ((bucket + 15) >> 4), _LAST)
+        bucket = min(15 + ((bucket + 15) >> 4), LAST)
     pair = ATTENTION_CELLS + 2 * bucket
     seconds = table[pair] + table[pair + 1] * total
     if prefill_tokens == 0.0:

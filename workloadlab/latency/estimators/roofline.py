@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.jit import entry
 from workloadlab.latency.estimators.estimator import Estimator
 from workloadlab.latency.hardware.gpus import DTYPE_BYTES
 from workloadlab.latency.step import kind_of
@@ -33,12 +32,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ESTIMATOR",
     "RATES",
-    "decode_line",
     "efficiencies",
     "fit_coefficients",
     "kernel_table",
     "parse_coefficients",
-    "step_time",
 ]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -138,47 +135,13 @@ def kernel_table(coefficients: Mapping[str, float]) -> Floats:
     return np.array([coefficients[name] for name in RATES], np.float64)
 
 
-@entry("float64(float64, float64, float64, float64, float64[::1])")
-def step_time(
-    prefill_tokens: float,
-    prefill_context_tokens: float,
-    decode_seqs: float,
-    decode_context_tokens: float,
-    table: Floats,
-) -> float:
-    """Seconds of one engine step; `table` comes from `kernel_table`.
-
-    Runs compiled, and as plain Python through `.py_func` with the same bits.
-    """
-    total = prefill_tokens + decode_seqs
-    read = table[0]
-    if total > 0.0:
-        read += table[1] * (total / (total + table[2]))
-    compute = table[3] * total
-    read, compute = read * read, compute * compute
-    seconds = np.sqrt(np.sqrt(read * read + compute * compute))
-    seconds += table[4] * decode_seqs
-    seconds += (table[5] if prefill_tokens == 0.0 else table[6]) * decode_context_tokens
-    seconds += table[7] * (prefill_context_tokens + prefill_tokens * prefill_tokens * 0.5)
-    return float(seconds)
-
-
-@entry("UniTuple(float64, 3)(float64, float64, float64[::1])")
-def decode_line(
-    decode_seqs: float, decode_context_tokens: float, table: Floats
-) -> tuple[float, float, float]:
-    """Line of decode-only steps over their context: (seconds, seconds per token, last context)."""
-    return step_time(0.0, 0.0, decode_seqs, decode_context_tokens, table), table[5], np.inf
-
-
 ESTIMATOR = Estimator(
     name="roofline",
     about="eight physical rates",
     fit=fit_coefficients,
     table=kernel_table,
     parse=parse_coefficients,
-    step_time=step_time,
-    decode_line=decode_line,
+    kernel="roofline_kernel",
     libraries=("scipy.optimize",),
     efficiencies=efficiencies,
 )

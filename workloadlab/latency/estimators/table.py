@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.latency.estimators import linear, linear_kernel
+from workloadlab.latency.estimators import linear
 from workloadlab.latency.estimators.estimator import Estimator
-from workloadlab.latency.estimators.evaluate import evaluate
+from workloadlab.latency.estimators.linear_table import CURVE_EDGES, TABLE_CELLS, with_curve
 from workloadlab.latency.estimators.table_file import AXES, parse_coefficients
-from workloadlab.latency.estimators.table_kernel import BASE, decode_line, step_time
 from workloadlab.latency.step import KINDS, kind_of
 
 if TYPE_CHECKING:
@@ -112,8 +111,8 @@ def _nodes(features: Floats, axes: tuple[int, ...]) -> list[Floats]:
 
 
 def _knots(total: Floats) -> Floats:
-    """Edges of the curve's buckets (`linear_kernel.CURVE_EDGES`) next to a total that was seen."""
-    edges = np.array(linear_kernel.CURVE_EDGES, float)
+    """Edges of the curve's buckets (`CURVE_EDGES`) next to a total that was seen."""
+    edges = np.array(CURVE_EDGES, float)
     after = np.minimum(np.searchsorted(edges, np.unique(total)), len(edges) - 1)
     seen = edges[np.unique(np.concatenate([after, np.maximum(after - 1, 0)]))]
     ratio = 1.0
@@ -165,6 +164,9 @@ def _solve(
     """
     from scipy import sparse
     from scipy.sparse.linalg import cg
+
+    from workloadlab.latency.estimators import linear_kernel
+    from workloadlab.latency.estimators.evaluate import evaluate
 
     kinds, total = kind_of(features), features[:, 0] + features[:, 2]
     row_weight = np.sqrt(len(seconds) / np.bincount(kinds, minlength=3)[kinds]) / seconds
@@ -253,7 +255,7 @@ def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
     The table of the linear estimator comes first, its curve corrected; then where the grid of each
     kind starts (0: there is none); then the grids: sizes of axes, nodes, seconds.
     """
-    base = linear_kernel.with_curve(
+    base = with_curve(
         linear.kernel_table(coefficients["fallback"]),
         np.array(coefficients["curve_tokens"]),
         np.array(coefficients["curve_s"]),
@@ -263,7 +265,7 @@ def kernel_table(coefficients: Mapping[str, Any]) -> Floats:
     for index, kind in enumerate(KINDS):
         grid = coefficients["grids"].get(kind)
         if grid:
-            starts[index] = BASE + len(KINDS) + len(cells)
+            starts[index] = TABLE_CELLS + len(KINDS) + len(cells)
             cells += [float(len(axis)) for axis in grid["nodes"]]
             cells += [value for axis in grid["nodes"] for value in axis]
             cells += grid["seconds"]
@@ -290,8 +292,7 @@ ESTIMATOR = Estimator(
     fit=fit_coefficients,
     table=kernel_table,
     parse=parse_coefficients,
-    step_time=step_time,
-    decode_line=decode_line,
+    kernel="table_kernel",
     libraries=("scipy.optimize", "scipy.sparse.linalg"),
     scaled=scaled,
 )

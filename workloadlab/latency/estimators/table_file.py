@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.latency.estimators import linear, linear_kernel
+from workloadlab.latency.estimators import linear
+from workloadlab.latency.estimators.linear_table import CURVE_EDGES
 from workloadlab.latency.step import KINDS
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def parse_coefficients(take: Fields) -> dict[str, Any]:
     """Read fallback, curve and grids from JSON."""
     tokens = take.numbers("curve_tokens", rising=True)
     for index, knot in enumerate(tokens):
-        if knot not in linear_kernel.CURVE_EDGES:
+        if knot not in CURVE_EDGES:
             raise take.wrong(f"curve_tokens[{index}]", knot)
     if not tokens:
         raise take.wrong("curve_tokens", tokens)

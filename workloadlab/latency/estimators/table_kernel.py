@@ -8,13 +8,11 @@ import numpy as np
 
 from workloadlab.jit import entry, inline
 from workloadlab.latency.estimators import linear_kernel
+from workloadlab.latency.estimators.linear_table import TABLE_CELLS
 
-__all__ = ["BASE", "decode_line", "step_time"]
+__all__ = ["decode_line", "step_time"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-
-BASE = linear_kernel.TABLE_CELLS
-"""Where the grids begin, behind the table of the linear estimator."""
 
 
 @inline
@@ -91,7 +89,7 @@ def step_time(
     kind = 0
     if p > 0.0:
         kind = 2 if n > 0.0 else 1
-    grid = int(table[BASE + kind])
+    grid = int(table[TABLE_CELLS + kind])
     if grid == 0 or p + n == 0.0:
         return float(linear_kernel.step_time(p, x, n, c, table))
     cached = x / p if p > 0.0 else 0.0
@@ -132,7 +130,7 @@ def decode_line(
     """
     n, c = decode_seqs, decode_context_tokens
     seconds = step_time(0.0, 0.0, n, c, table)
-    grid = int(table[BASE])
+    grid = int(table[TABLE_CELLS])
     if grid == 0 or n == 0.0:
         line: tuple[float, float, float] = linear_kernel.decode_line(n, c, table)
         return line

@@ -1,4 +1,4 @@
-"""Trees as flat arrays of numbers, and the compiled walk over them. Forest and boosting share both.
+"""Trees as flat arrays of numbers, which forest and boosting share; `trees_kernel` walks over them.
 
     step = b^(3/4) x (sum of one leaf of every tree),   b: seconds of the linear estimator
 
@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.jit import entry
-from workloadlab.latency.estimators import linear, linear_kernel
-from workloadlab.latency.estimators.evaluate import evaluate
+from workloadlab.latency.estimators import linear
 from workloadlab.latency.estimators.table import coordinates
 from workloadlab.latency.step import KINDS, kind_of
 
@@ -28,14 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FEATURE_COUNT",
-    "decode_line",
     "flatten",
     "kernel_table",
     "parse_coefficients",
     "parse_trees",
-    "step_time",
     "training_data",
-    "tree_sum",
     "tree_table",
 ]
 
@@ -43,8 +38,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 FEATURE_COUNT = 5
-_BASE = linear_kernel.TABLE_CELLS
-_TREES = _BASE + len(KINDS) * 8
 _DEEPEST = 12  # levels of a tree: a table has room for all nodes that so many levels can have
 
 
@@ -55,6 +48,9 @@ def training_data(
 
     The weights make squared errors relative, and decode, prefill and mixed steps weigh the same.
     """
+    from workloadlab.latency.estimators import linear_kernel
+    from workloadlab.latency.estimators.evaluate import evaluate
+
     base = evaluate(
         linear_kernel.step_time, np.ascontiguousarray(features), linear.kernel_table(fallback)
     )
@@ -194,75 +190,3 @@ def _levels(left: Array, roots: Array) -> list[Array]:
         children = np.where(leaf, nodes, below), np.where(leaf, nodes, below + 1)
         levels.append(np.stack(children, axis=2).reshape(len(roots), -1))
     return levels
-
-
-@entry("float64(float64[::1], float64[::1], int64)", allocates=True)
-def tree_sum(inputs: Floats, table: Floats, start: int) -> float:
-    """Add up the leaves that the inputs reach and the constant; see `tree_table`.
-
-    The next node follows from the number of this one, without a branch or a look-up; unsigned numbers
-    spare the test for a negative index.
-    """
-    trees, levels, total = int(table[start]), int(table[start + 1]), table[start + 2]
-    feature, one, two = table.view(np.uint64), np.uint64(1), np.uint64(2)
-    inner = np.uint64((1 << levels) - 1)
-    tree = np.uint64(start + 3)
-    for _ in range(trees):
-        node = np.uint64(0)
-        for _ in range(levels):
-            at = tree + two * node
-            right = np.uint64(inputs[feature[at]] > table[at + one])
-            node = two * node + one + right
-        total += table[tree + inner + node]
-        tree += two * inner + inner + one
-    return float(total)
-
-
-@entry("float64(float64, float64, float64, float64, float64[::1])", allocates=True)
-def _inside_time(p: float, cached: float, n: float, context: float, table: Floats) -> float:
-    """Seconds of a step within its box."""
-    base = max(1e-12, linear_kernel.step_time(p, p * cached, n, n * context, table))
-    inputs = np.empty(FEATURE_COUNT)
-    inputs[0], inputs[1], inputs[2], inputs[3], inputs[4] = p, cached, n, context, base
-    total = tree_sum(inputs, table, _TREES)
-    return float(max(0.0, total) * (np.sqrt(base) * np.sqrt(np.sqrt(base))))
-
-
-@entry("float64(float64, float64, float64, float64, float64[::1])", allocates=True)
-def step_time(
-    prefill_tokens: float,
-    prefill_context_tokens: float,
-    decode_seqs: float,
-    decode_context_tokens: float,
-    table: Floats,
-) -> float:
-    """Seconds of one engine step; `table` comes from `kernel_table`.
-
-    Runs compiled, and as plain Python through `.py_func` with the same bits.
-    """
-    p, x, n, c = prefill_tokens, prefill_context_tokens, decode_seqs, decode_context_tokens
-    box = _BASE
-    if p > 0.0:
-        box += 16 if n > 0.0 else 8
-    if (table[box + 1] == 0.0 and table[box + 5] == 0.0) or p + n == 0.0:
-        return float(linear_kernel.step_time(p, x, n, c, table))
-    cached = x / p if p > 0.0 else 0.0
-    context = c / n if n > 0.0 else 0.0
-    p_in = min(table[box + 1], max(table[box], p))
-    cached_in = min(table[box + 3], max(table[box + 2], cached))
-    n_in = min(table[box + 5], max(table[box + 4], n))
-    context_in = min(table[box + 7], max(table[box + 6], context))
-    seconds = _inside_time(p_in, cached_in, n_in, context_in, table)
-    if p_in != p or cached_in != cached or n_in != n or context_in != context:
-        seconds += linear_kernel.step_time(p, x, n, c, table)
-        seconds -= linear_kernel.step_time(p_in, p_in * cached_in, n_in, n_in * context_in, table)
-    return float(max(0.0, seconds))
-
-
-@entry("UniTuple(float64, 3)(float64, float64, float64[::1])", allocates=True)
-def decode_line(
-    decode_seqs: float, decode_context_tokens: float, table: Floats
-) -> tuple[float, float, float]:
-    """Line of decode-only steps: trees have no line, so it holds for one step."""
-    seconds = step_time(0.0, 0.0, decode_seqs, decode_context_tokens, table)
-    return seconds, 0.0, decode_context_tokens

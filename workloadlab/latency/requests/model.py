@@ -20,6 +20,7 @@ from workloadlab.errors import DataError, UsageError
 from workloadlab.fields import Fields
 from workloadlab.json_files import read_object
 from workloadlab.latency import catalog
+from workloadlab.latency.estimators.trees import parse_trees, tree_table
 from workloadlab.latency.model import LatencyModel
 from workloadlab.latency.model_file import json_text, parse_card
 from workloadlab.latency.requests.domain import RequestDomain
@@ -64,8 +65,6 @@ class RequestModel:
 
     @cached_property
     def _tables(self) -> dict[tuple[str, str], Floats]:
-        from workloadlab.latency.estimators.trees import tree_table  # its import compiles trees
-
         return {
             (target, quantile): tree_table(part["trees"], part["constant"])
             for target, quantiles in self.coefficients.items()
@@ -212,8 +211,6 @@ def _parse_domain(take: Fields, features: tuple[str, ...]) -> RequestDomain:
 
 
 def _parse_part(take: Fields, features: int) -> dict[str, Any]:
-    from workloadlab.latency.estimators.trees import parse_trees
-
     take.only(("constant", "trees"))
     return {
         "constant": take.number("constant"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from workloadlab.jit import entry
-from workloadlab.latency.estimators.trees import tree_sum
+from workloadlab.latency.estimators.trees_kernel import tree_sum
 
 __all__ = ["request_time"]
 

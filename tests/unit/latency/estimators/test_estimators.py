@@ -10,7 +10,15 @@ from support.latency_models import random_steps
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import ESTIMATORS, LatencyModel, ModelGeometry
-from workloadlab.latency.estimators import linear, linear_kernel, roofline, table, trees
+from workloadlab.latency.estimators import (
+    linear,
+    linear_kernel,
+    roofline,
+    roofline_kernel,
+    table,
+    table_kernel,
+    trees,
+)
 from workloadlab.latency.estimators.evaluate import evaluate
 from workloadlab.latency.estimators.registry import estimator_named, fit_estimator
 from workloadlab.latency.hardware.gpus import find_gpu
@@ -31,7 +39,7 @@ def test_the_roofline_recovers_its_rates_and_their_efficiencies() -> None:
     }
     truth = {name: value * 2 for name, value in ideal.items()}
     steps = random_steps(1200)
-    seconds = evaluate(roofline.step_time, steps, roofline.kernel_table(truth))
+    seconds = evaluate(roofline_kernel.step_time, steps, roofline.kernel_table(truth))
     rates = fit_estimator("roofline", steps, seconds)
     for name in ("weights_s", "token_s", "kv_token_s", "mixed_kv_token_s", "pair_s"):
         assert rates[name] == pytest.approx(truth[name], rel=0.02), name
@@ -58,7 +66,7 @@ def test_the_table_equals_a_plain_interpolation() -> None:
     steps = random_steps(1200)
     seconds = 0.01 + 1e-5 * (steps[:, 0] + steps[:, 2]) + 1e-7 * steps[:, 3] + 2e-9 * steps[:, 1]
     coefficients = fit_estimator("table", steps, seconds)
-    predicted = evaluate(table.step_time, steps, table.kernel_table(coefficients))
+    predicted = evaluate(table_kernel.step_time, steps, table.kernel_table(coefficients))
     twins = [plain_table_time(step, coefficients) for step in steps[:150]]
     assert predicted[:150] == pytest.approx(twins, rel=1e-9)
     assert np.abs(predicted / seconds - 1).mean() < 0.005
@@ -80,9 +88,9 @@ def test_a_node_that_no_step_is_near_keeps_what_the_linear_terms_say() -> None:
     seconds = linear.design_matrix(steps)[:, [31, 34, 36]] @ [0.01, 1e-7, 2e-9] + 0.01
     hole = (steps[:, 0] > 0) & (steps[:, 0] < 200) & (steps[:, 1] > 0)
     coefficients = fit_estimator("table", steps[~hole], seconds[~hole])
-    predicted = evaluate(table.step_time, steps[hole], table.kernel_table(coefficients))
+    predicted = evaluate(table_kernel.step_time, steps[hole], table.kernel_table(coefficients))
     fallback = linear.kernel_table(coefficients["fallback"])
-    by_the_terms = evaluate(linear.step_time, steps[hole], fallback)
+    by_the_terms = evaluate(linear_kernel.step_time, steps[hole], fallback)
     assert predicted == pytest.approx(by_the_terms, rel=0.05)
 
 
