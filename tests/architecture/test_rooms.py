@@ -80,7 +80,7 @@ scoring: digests display errors hints json_files shapes statistics tables trace 
 
 characterization: digests display errors execution fields json_files shapes tables trace latency
     characterization/bounded characterization/statistics characterization/topics
-characterization/bounded: errors jit shapes trace characterization characterization/bounded/facts
+characterization/bounded: atomic errors jit shapes trace characterization characterization/bounded/facts
     characterization/statistics characterization/topics
 characterization/bounded/facts: trace scoring characterization characterization/bounded
     characterization/statistics characterization/topics

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workloadlab.characterization.bounded.finish import estimates_of, measured_topics
 from workloadlab.characterization.bounded.measure import measure, merge, merge_all
 from workloadlab.characterization.bounded.plan import make_plan, stored_rows
+from workloadlab.characterization.bounded.session_topics import session_topics
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.profile import TOPICS, Profile, TraceFacts
 from workloadlab.characterization.study import Study
@@ -50,7 +51,8 @@ def characterize(
 
     A trace file of more than `row_limit` rows is measured part by part, in memory that does not grow
     with its rows: see `docs/explanation/scale.md`. The profile says so, with what is then estimated
-    and how well; topics that need the requests of a session, or of a block, together are left out.
+    and how well. The rows of each session are brought together on disk, in the folder for temporary
+    files; topics that need rows of a block, or of a moment, together are left out.
 
     Args:
         trace: the trace, its path, or a frame.
@@ -106,7 +108,7 @@ def finish(trace: Trace, plan: Plan, partial: Partial, *, modelled: bool = False
     Raises:
         DataError: a part is lacking, or is of another plan.
     """
-    topics = measured_topics(plan, partial, trace.provenance)
+    topics = measured_topics(plan, partial, trace.provenance) | session_topics(plan)
     for topic in TOPICS:
         topics.setdefault(topic.name, _left_out(topic, plan, modelled=modelled))
     span_s = plan.span_ns / 1e9

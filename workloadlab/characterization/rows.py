@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 __all__ = [
     "LENGTHS",
     "MEASURED",
+    "NO_SESSIONS",
+    "SESSION_COLUMNS",
     "TOTAL_TOKENS",
+    "UNNAMED",
     "Measured",
     "SessionRows",
     "read_columns",
     "read_measured",
     "read_sessions",
+    "session_rows",
+    "without_nulls",
 ]
 
 MEASURED = ~pl.col("warmup").fill_null(value=False)
@@ -35,6 +40,11 @@ LENGTHS = ("input_tokens", "output_tokens")
 
 TOTAL_TOKENS = pl.sum_horizontal(pl.col(LENGTHS).cast(pl.Int64), ignore_nulls=False)
 """Tokens of a request's prompt and output; null where the output is not recorded."""
+
+SESSION_COLUMNS = (
+    "session_id", "e2e_ns", "input_tokens", "output_tokens", "finish_reason", "think_ns",
+)  # fmt: skip
+"""The columns that facts of sessions are made of, beside the arrival."""
 
 TOOL_ENDS = ("tool_calls", "tool_use", "function_call")
 
@@ -139,38 +149,67 @@ class SessionRows:
     missing: int
 
 
+UNNAMED = Unsupported("no request records session_id, so affinity routing has nothing to go by")
+NO_SESSIONS = Unsupported("no measured request records session_id")
+
+
 def read_sessions(trace: Trace) -> SessionRows | Unsupported:
     """Read the requests that name a session; Unsupported where none does."""
     if not trace.has("session_id"):
-        return Unsupported(
-            "no request records session_id, so affinity routing has nothing to go by"
-        )
-    columns = ("session_id", "e2e_ns", "input_tokens", "output_tokens", "finish_reason", "think_ns")
-    rows = read_columns(trace, *columns)
+        return UNNAMED
+    rows = read_columns(trace, *SESSION_COLUMNS)
     named = rows.filter(pl.col("session_id").is_not_null())
     if not len(named):
-        return Unsupported("no measured request records session_id")
+        return NO_SESSIONS
+    return session_rows(
+        without_nulls(named),
+        ends_recorded=named["e2e_ns"].null_count() == 0,
+        tools_recorded=named["finish_reason"].null_count() < len(named),
+        missing=len(rows) - len(named),
+    )
+
+
+def without_nulls(named: pl.DataFrame) -> pl.DataFrame:
+    """Return rows that name a session as `session_rows` takes them."""
+    tool = pl.col("finish_reason").is_in(list(TOOL_ENDS)).fill_null(value=False)
+    return named.select(
+        "session_id",
+        "arrival_ns",
+        e2e_ns=pl.col("e2e_ns").fill_null(0),
+        input_tokens=pl.col("input_tokens").cast(pl.Int64),
+        output_tokens=pl.col("output_tokens").cast(pl.Int64).fill_null(0),
+        think_ns=pl.col("think_ns").fill_null(-1),
+        tool=tool,
+    )
+
+
+def session_rows(
+    named: pl.DataFrame, *, ends_recorded: bool, tools_recorded: bool, missing: int
+) -> SessionRows:
+    """Return rows session by session.
+
+    Args:
+        named: rows from `without_nulls`, in order of arrival; at least one.
+        ends_recorded: whether every row of the trace that names a session has an e2e.
+        tools_recorded: whether any has a finish_reason.
+        missing: rows of the trace without a session.
+    """
     codes = (named["session_id"].rank("dense").cast(pl.Int64) - 1).to_numpy()
     order = np.argsort(codes, kind="stable")
     session = codes[order]
     first = np.append(True, session[1:] != session[:-1])
     starts = np.flatnonzero(first)
     arrival = named["arrival_ns"].to_numpy()[order]
-    e2e = named["e2e_ns"].fill_null(0).to_numpy()[order]
-    reason = named["finish_reason"]
-    tools = None
-    if reason.null_count() < len(reason):
-        tools = reason.is_in(list(TOOL_ENDS)).fill_null(value=False).to_numpy()[order]
     return SessionRows(
         session=session,
         first=first,
         turn=np.arange(len(session)) - np.repeat(starts, np.diff(np.append(starts, len(session)))),
         arrival_ns=arrival,
-        end_ns=arrival + np.maximum(e2e, 0),
-        ends_recorded=named["e2e_ns"].null_count() == 0,
-        input_tokens=named["input_tokens"].cast(pl.Int64).to_numpy()[order],
-        output_tokens=named["output_tokens"].cast(pl.Int64).fill_null(0).to_numpy()[order],
-        after_tool=tools,
-        think_ns=named["think_ns"].fill_null(-1).to_numpy()[order],
-        missing=len(rows) - len(named),
+        end_ns=arrival + np.maximum(named["e2e_ns"].to_numpy()[order], 0),
+        ends_recorded=ends_recorded,
+        input_tokens=named["input_tokens"].to_numpy()[order],
+        output_tokens=named["output_tokens"].to_numpy()[order],
+        after_tool=named["tool"].to_numpy()[order] if tools_recorded else None,
+        think_ns=named["think_ns"].to_numpy()[order],
+        missing=missing,
     )

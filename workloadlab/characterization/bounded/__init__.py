@@ -5,6 +5,7 @@ Start with `plan.py`: `make_plan` reads the footers of a trace's files and cuts 
 order nor grouping changes a byte. `facts/` makes the topics of a profile of the whole, by the code that
 measures rows; `finish.py` says what is then estimated. A part's rows come from `reading.py`;
 `quality.py`, `arrivals.py`, `lengths.py`, `parties.py` and `latencies.py` count them, by `kernels.py`.
+Sessions lie anywhere: `session_topics.py` has their rows brought together on disk, and counts them.
 
 On many machines: `make_plan(trace)` everywhere, `measure(plan, place)` anywhere, `to_bytes` in between,
 `merge` in any order, and `characterize.finish(trace, plan, partial)`, one floor up.

@@ -47,6 +47,9 @@ ESTIMATES = (
     Estimate("quantiles, curve and fits of the gaps", "means of buckets", 2 * error(GAP_DIGITS)),
     Estimate("medians of lengths per step of time, day and party", "buckets", error(TOKEN_DIGITS)),
     Estimate("percentiles of latencies", "buckets", error(DIGITS)),
+    Estimate(
+        "quantiles of pauses and lifetimes of sessions", "means of buckets", 2 * error(GAP_DIGITS)
+    ),
     Estimate("Spearman, Pearson of logs, outputs by input", "a million evenly spaced rows", None),
 )
 """What is estimated, and how well; every other fact is exact, or thinned as it always is."""
@@ -57,7 +60,7 @@ def estimates_of(outputs: int) -> tuple[Estimate, ...]:
 
     Example:
         >>> [len(estimates_of(n)) for n in (1_000_000, 1_000_001)]
-        [3, 4]
+        [4, 5]
     """
     return tuple(each for each in ESTIMATES if each.relative_error or outputs > MOST)
 

@@ -21,10 +21,22 @@ if TYPE_CHECKING:
     from workloadlab.characterization.study import Study
     from workloadlab.trace import Trace
 
-__all__ = ["AGENTIC", "Agentic", "Appends", "ToolTime", "measure_agentic"]
+__all__ = [
+    "AGENTIC",
+    "LARGE_APPEND",
+    "LONG_TOOL_NS",
+    "NO_SECOND",
+    "Agentic",
+    "Appends",
+    "ToolTime",
+    "appended_tokens",
+    "measure_agentic",
+    "steps_of",
+]
 
 LARGE_APPEND = 10_000
 LONG_TOOL_NS = 60_000_000_000
+NO_SECOND = Unsupported("no session has a second request")
 
 
 @dataclass(frozen=True)
@@ -101,9 +113,9 @@ def measure_agentic(study: Study) -> Agentic | Unsupported:
     if isinstance(sessions, Unsupported):
         return sessions
     if rows.first.all():
-        return Unsupported("no session has a second request")
+        return NO_SECOND
     return Agentic(
-        steps_per_turn=_steps(rows),
+        steps_per_turn=None if rows.after_tool is None else spread_of(steps_of(rows)),
         tool_time=_tool_time(rows),
         appends=_appends(rows),
         cached_share=_cached_share(study.trace),
@@ -119,12 +131,12 @@ def _cached_share(trace: Trace) -> float | None:
     return int(recorded["cached_tokens"].sum()) / total if total else None
 
 
-def _steps(rows: SessionRows) -> Spread | None:
-    if rows.after_tool is None:
-        return None
+def steps_of(rows: SessionRows) -> NDArray[np.int64]:
+    """Return the requests of each run of tool calls with what ends it; finish_reason is recorded."""
     begins = rows.first.copy()
-    begins[1:] |= ~rows.after_tool[:-1]
-    return spread_of(np.diff(np.append(np.flatnonzero(begins), len(begins))))
+    if rows.after_tool is not None:
+        begins[1:] |= ~rows.after_tool[:-1]
+    return np.diff(np.append(np.flatnonzero(begins), len(begins)))
 
 
 def _tool_time(rows: SessionRows) -> ToolTime | None:
@@ -143,11 +155,17 @@ def _tool_time(rows: SessionRows) -> ToolTime | None:
     )
 
 
-def _appends(rows: SessionRows) -> Appends:
+def appended_tokens(rows: SessionRows) -> NDArray[np.int64]:
+    """Return what each request adds to what its session had in context."""
     appended = rows.input_tokens.copy()
     context = rows.input_tokens + rows.output_tokens
     later = ~rows.first[1:]
     appended[1:][later] = np.maximum(rows.input_tokens[1:] - context[:-1], 0)[later]
+    return appended
+
+
+def _appends(rows: SessionRows) -> Appends:
+    appended = appended_tokens(rows)
     large = appended >= LARGE_APPEND
     total, everything = int(appended.sum()), int(rows.input_tokens.sum())
     return Appends(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.frequencies import Frequencies
 from workloadlab.characterization.statistics.measures import Spread, spread_of, spread_some
 from workloadlab.characterization.study import Topic
-from workloadlab.statistics import quantiles
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ __all__ = [
     "Pauses",
     "Sessions",
     "Turns",
+    "count_resets",
+    "hazard_of",
+    "mass_of",
     "measure_sessions",
+    "turns_of",
 ]
 
 HAZARD_TURNS = 30
@@ -169,36 +173,42 @@ def measure_sessions(study: Study) -> Sessions | Unsupported:
     if isinstance(rows, Unsupported):
         return rows
     starts = np.flatnonzero(rows.first)
-    lengths = np.diff(np.append(starts, len(rows.session)))
+    several = np.diff(np.append(starts, len(rows.session)))
+    lengths = Frequencies.of(several)
     return Sessions(
-        count=len(lengths),
+        count=lengths.n,
         requests=len(rows.session),
         missing=rows.missing,
-        turns=_turns(lengths),
-        hazard=_hazard(lengths),
+        turns=turns_of(lengths),
+        hazard=hazard_of(lengths),
         pauses_s=_pauses(rows),
         live=_live(rows, starts),
         context=_context(rows),
-        multi_turn=_mass(rows, lengths),
+        multi_turn=_mass(rows, several, lengths),
     )
 
 
-def _turns(lengths: NDArray[np.int64]) -> Turns:
-    p50, p90, p99 = quantiles(lengths, [0.5, 0.9, 0.99])
+def turns_of(lengths: Frequencies) -> Turns:
+    """Return the facts of how often sessions have so many requests."""
+    p50, p90, p99 = lengths.quantiles([0.5, 0.9, 0.99])
     return Turns(
-        n=len(lengths),
-        mean=int(lengths.sum()) / len(lengths),
+        n=lengths.n,
+        mean=int(lengths.total) / lengths.n,
         p50=p50,
         p90=p90,
         p99=p99,
-        max=float(lengths.max()),
-        single_share=int(np.count_nonzero(lengths == 1)) / len(lengths),
+        max=float(lengths.values[-1]),
+        single_share=_single(lengths) / lengths.n,
     )
 
 
-def _hazard(lengths: NDArray[np.int64]) -> tuple[Hazard, ...]:
-    ascending = np.sort(lengths)
-    reached = len(lengths) - np.searchsorted(ascending, np.arange(1, HAZARD_TURNS + 2))
+def _single(lengths: Frequencies) -> int:
+    return int(lengths.below(np.array([2]))[0])
+
+
+def hazard_of(lengths: Frequencies) -> tuple[Hazard, ...]:
+    """Return how likely sessions are to go on after each turn."""
+    reached = lengths.n - lengths.below(np.arange(1, HAZARD_TURNS + 2))
     return tuple(
         Hazard(turn=turn, reached=here, probability=further / here)
         for turn, (here, further) in enumerate(
@@ -262,12 +272,19 @@ def _context(rows: SessionRows) -> Context:
         input_p50_by_turn=tuple(medians),
         growth_tokens=spread_of(growth[growth > 0]),
         shrinks=int(np.count_nonzero(growth < 0)),
-        resets=_resets(rows, later[growth <= -RESET_TOKENS]),
+        resets=count_resets(rows, later, growth),
     )
 
 
-def _resets(rows: SessionRows, drops: NDArray[np.int64]) -> int:
-    """Count drops after which the prompt stays below its old length less half the drop."""
+def count_resets(rows: SessionRows, later: NDArray[np.int64], growth: NDArray[np.int64]) -> int:
+    """Count drops after which the prompt stays below its old length less half the drop.
+
+    Args:
+        rows: of sessions.
+        later: places of those that are not the first of their session.
+        growth: by which their prompt is longer than the one before.
+    """
+    drops = later[growth <= -RESET_TOKENS]
     kept = np.ones(len(drops), dtype=np.bool_)
     old = rows.input_tokens[drops - 1]
     half = (old + rows.input_tokens[drops]) / 2
@@ -278,18 +295,29 @@ def _resets(rows: SessionRows, drops: NDArray[np.int64]) -> int:
     return int(np.count_nonzero(kept))
 
 
-def _mass(rows: SessionRows, lengths: NDArray[np.int64]) -> Mass:
-    several = np.repeat(lengths > 1, lengths)
+def _mass(rows: SessionRows, turns: NDArray[np.int64], lengths: Frequencies) -> Mass:
+    several = np.repeat(turns > 1, turns)
+    inputs, outputs = (
+        (int(tokens[several].sum()), int(tokens.sum()))
+        for tokens in (rows.input_tokens, rows.output_tokens)
+    )
+    return mass_of(lengths, inputs, outputs)
 
-    def share(tokens: NDArray[np.int64]) -> float | None:
-        total = int(tokens.sum())
-        return int(tokens[several].sum()) / total if total else None
 
+def mass_of(lengths: Frequencies, inputs: tuple[int, int], outputs: tuple[int, int]) -> Mass:
+    """Return what sessions of several turns hold.
+
+    Args:
+        lengths: how often sessions have so many requests.
+        inputs: tokens of their prompts, and of all prompts.
+        outputs: the same of outputs.
+    """
+    single, requests = _single(lengths), int(lengths.total)
     return Mass(
-        sessions=int(np.count_nonzero(lengths > 1)) / len(lengths),
-        requests=int(np.count_nonzero(several)) / len(several),
-        input_tokens=share(rows.input_tokens),
-        output_tokens=share(rows.output_tokens),
+        sessions=(lengths.n - single) / lengths.n,
+        requests=(requests - single) / requests,
+        input_tokens=inputs[0] / inputs[1] if inputs[1] else None,
+        output_tokens=outputs[0] / outputs[1] if outputs[1] else None,
     )
 
 
