@@ -9,7 +9,7 @@ CORE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz check format docs notebooks bench accuracy paper learning release-check test-lowest lock clean kill mutants bombs engines
+.PHONY: help demo test fuzz check format docs notebooks bench accuracy paper learning release-check test-lowest lock clean kill soak mutants bombs engines
 
 help:  ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench: $(DEV)  ## measure speed; prints a table and writes bench.json
 
 kill: $(DEV)  ## kill 200 replays and ingests, and look for anything mixed, lost or left over
 	@$(BIN)/python tests/bench/kill.py 200
+
+soak: $(DEV)  ## 50 M requests through the chain, half an hour of lanes in flat memory
+	@$(BIN)/python tests/bench/soak.py 50_000_000 1800
 
 engines: $(DEV)  ## sweep on real Dask and Ray clusters; installs Ray (240 MB)
 	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e '.[dask,ray]'; \

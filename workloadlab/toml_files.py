@@ -38,7 +38,8 @@ def read_table(path: str | Path, what: str) -> dict[str, Any]:
         raise UsageError(f"cannot be read ({error.strerror})", where=str(path)) from error
     except UnicodeDecodeError as error:
         raise DataError("is not TOML: it is not text in UTF-8", where=str(path)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"is not TOML: {error}", where=str(path), fix="mend it there") from error
+    except ValueError as error:  # also of an integer of thousands of digits
+        reason = str(error).split(";")[0]
+        raise DataError(f"is not TOML: {reason}", where=str(path), fix="mend it there") from error
     except RecursionError as error:
         raise DataError("is nested too deeply", where=str(path)) from error

@@ -88,8 +88,8 @@ characterization/statistics: errors jit statistics tables trace latency characte
 characterization/topics: statistics tables trace scoring characterization
     characterization/statistics
 
-simulation: display errors fields hints execution installation sizes statistics toml_files trace latency
-    latency/hardware routing simulation/reference
+simulation: display errors fields hints execution installation sizes statistics toml_files trace words
+    latency latency/hardware routing simulation/reference
     simulation/engine simulation/engine/lanes
 simulation/engine: errors jit latency latency/estimators routing simulation
     simulation/engine/blocks simulation/engine/lanes
@@ -105,7 +105,7 @@ learning: _version errors hints execution tables trace latency routing routing/l
     simulation/engine oracles learning/lengths
 learning/lengths: _version digests errors fields json_files trace learning
 
-planning: display errors json_files shapes execution tables toml_files trace words latency
+planning: display errors fields json_files shapes execution tables toml_files trace words latency
     latency/hardware
     routing scoring simulation
 

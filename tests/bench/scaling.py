@@ -7,20 +7,28 @@ Two processes stand for two nodes of one core each, started as `tests/support/en
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import time
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.engines import dask_cluster
+from support.engines import dask_cluster, descendants
 
 from workloadlab.execution import engine_named
 from workloadlab.simulation import Cluster
 from workloadlab.sweeping import Grid
-from workloadlab.sweeping.playing import play, units_of
+from workloadlab.sweeping.playing import Unit, play, units_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROUTERS = ("round_robin", "least_requests", "least_tokens", "least_kv")
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
@@ -29,6 +37,9 @@ CORES = 16
 CELLS = 100_000
 TRACE_BYTES_S = 200e6
 STRAGGLER = 1.5
+UNIT_S = 5.0
+UNITS = 4
+ROUNDS = 3
 
 
 class Measured(NamedTuple):
@@ -42,10 +53,27 @@ class Measured(NamedTuple):
     load: float
 
 
+class Overhead(NamedTuple):
+    """What an engine takes more than two plain processes, as shares of what these take.
+
+    Attributes:
+        unit_s: processor seconds of a unit.
+        processor: of all processes together.
+        wall: until all units have ended.
+    """
+
+    unit_s: float
+    processor: float
+    wall: float
+
+
+def grid_of(trace: Path, scales: Any) -> Grid:
+    cluster = Cluster.uniform(4, "h100-llama-3.1-8b")
+    return Grid.of(trace, cluster, routers=ROUTERS, rate_scale=scales)
+
+
 def measure(trace: Path) -> Measured:
-    grid = Grid.of(
-        trace, Cluster.uniform(4, "h100-llama-3.1-8b"), routers=ROUTERS, rate_scale=SCALES
-    )
+    grid = grid_of(trace, SCALES)
     cells = grid.cells
     units = units_of(grid, cells, outcomes=False, threads=1, workers=2)
     play(units[0], 1)  # compiled, and read once
@@ -63,6 +91,52 @@ def measure(trace: Path) -> Measured:
     return Measured(len(cells), lane_s, driver_s / len(cells), local_s, two_s, os.getloadavg()[0])
 
 
+def overhead(trace: Path, lane_s: float) -> Overhead:
+    """Compare two Dask workers with two plain processes over the same units, turn and turn about."""
+    each = max(1, round(UNIT_S / lane_s / len(ROUTERS))) * len(ROUTERS)
+    grid = grid_of(trace, [0.5 + 0.002 * k for k in range(each * UNITS // len(ROUTERS))])
+    unit = units_of(grid, grid.cells, outcomes=False, threads=1, workers=1)[0]
+    routers = {name: (name, key) for name, key in grid.router_keys.items()}
+    shares = [grid.cells[k::UNITS] for k in range(UNITS)]
+    units = [replace(unit, cells=tuple(share), routers=routers) for share in shares]
+    warm = [replace(one, cells=one.cells[: len(ROUTERS)]) for one in units[:2]]
+    plain, engined = [], []
+    with (
+        multiprocessing.get_context("spawn").Pool(2) as pool,
+        dask_cluster() as (address, _),
+        engine_named("dask", address, threads=1) as engine,
+    ):
+        engine.client.wait_for_workers(2)
+        alone = partial(pool.map, partial(play, threads=1), chunksize=1)
+        shared = lambda each: list(engine.run(play, each))  # noqa: E731
+        for run in (alone, shared):
+            run(warm * 2)  # each process reads and compiles
+        for _ in range(ROUNDS):
+            plain.append(taken_s(alone, units))
+            engined.append(taken_s(shared, units))
+    ratios = [
+        [b / a for a, b in zip(*pair, strict=True)] for pair in zip(plain, engined, strict=True)
+    ]
+    processor, wall = (median(column) - 1 for column in zip(*ratios, strict=True))
+    return Overhead(median(busy for busy, _ in plain) / UNITS, processor, wall)
+
+
+def taken_s(run: Callable[[list[Unit]], Any], units: list[Unit]) -> tuple[float, float]:
+    """Return processor seconds, of this process and all that it has started, and wall seconds."""
+    busy, began = busy_s(), time.perf_counter()
+    run(units)
+    return busy_s() - busy, time.perf_counter() - began
+
+
+def busy_s() -> float:
+    ticks = 0
+    for pid in [os.getpid(), *descendants(os.getpid())]:
+        with suppress(OSError):
+            user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+            ticks += int(user) + int(system)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def modelled_s(found: Measured, nodes: int, trace_bytes: int) -> tuple[float, float]:
     """Return seconds of a sweep on nodes, and the share of it that is work."""
     work_s = CELLS * found.lane_s / (nodes * CORES)
@@ -76,7 +150,9 @@ def modelled_s(found: Measured, nodes: int, trace_bytes: int) -> tuple[float, fl
 def main(words: list[str]) -> None:
     trace = Path(words[0])
     found = measure(trace)
+    over = overhead(trace, found.lane_s)
     print(PAGE.format(
+        unit_s=over.unit_s, processor=over.processor, wall=over.wall,
         trace=trace.name, lanes=found.lanes, lane_ms=1e3 * found.lane_s,
         driver_ms=1e3 * found.driver_s, one_s=found.one_s, two_s=found.two_s,
         speed=found.one_s / found.two_s, load=found.load, cores=CORES, cells=CELLS,
@@ -104,6 +180,8 @@ the end, of other work beside it):
 | the driver of a Dask cluster, processor time for each run | {driver_ms:.2f} ms |
 | one process, wall time | {one_s:.1f} s |
 | two Dask workers of one core, wall time | {two_s:.1f} s, {speed:.2f} times as fast |
+| two Dask workers beside two plain processes, units of {unit_s:.1f} s, processor | {processor:+.1%} |
+| the same, wall time | {wall:+.1%} |
 
 ## Modelled
 

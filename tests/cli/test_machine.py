@@ -99,6 +99,14 @@ def test_a_narrow_address_space_is_refused_before_threads_wait_for_each_other():
     assert "ulimit -v" in ended.stderr
 
 
+def test_an_oracle_that_needs_more_memory_than_allowed_is_refused_before_it_starts(run, tmp_path):
+    path = wl.Trace.of([(k, 10, 5) for k in range(1000)]).save(tmp_path / "a.trace").path
+    words = ["replay", path, "--latency", "h100-llama-3.1-8b", "--router", "rollout_8"]
+    code, _, said = run(*words, "--memory-limit", "64MiB", "--seeds", 2000)
+    assert code == 4
+    assert "2,000 runs of 1,000 requests needs about" in said
+
+
 def test_a_replay_that_needs_more_memory_than_allowed_is_refused_before_it_starts(run, tmp_path):
     path = wl.Trace.of([(k, 10, 5) for k in range(1000)]).save(tmp_path / "a.trace").path
     words = ["replay", path, "--latency", "h100-llama-3.1-8b", "--router", "round_robin",

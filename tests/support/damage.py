@@ -15,12 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["Verdict", "attack", "flipped", "mutated"]
+__all__ = ["Verdict", "attack", "flipped", "mutated", "mutated_lines"]
 
 NONSENSE: list[Any] = [
     None, True, -1, 0, 0.5, 1e308, 10**400, -(2**63), 2**64, float("nan"), float("inf"),
     "", "x", "9" * 5000, [], [None], [[]], {}, {"a": 1},
 ]  # fmt: skip
+
+
+WORDS = (
+    "", "-1", "0", "0.5", "1e400", "nan", "inf", "true", '""', '"x"', "[]", "[[]]", "[1, 'a']", "{}",
+    "{a = 1}", "9" * 400, "9" * 5000, "-9223372036854775809", "1979-05-27", '"' + "y" * 5000 + '"',
+    "'", "[", "= =",
+)  # fmt: skip
+"""Values of a TOML file, most of them none that it may have."""
 
 
 def flipped(data: bytes, bit: int) -> bytes:
@@ -50,6 +58,22 @@ def mutated(facts: dict[str, Any], draw: random.Random) -> dict[str, Any]:
     return facts
 
 
+def mutated_lines(text: str, draw: random.Random) -> str:
+    """Return the text of a TOML file in which one line is gone, there twice, or says something else."""
+    lines = text.splitlines()
+    place, way = draw.randrange(len(lines)), draw.random()
+    key, equals, _ = lines[place].partition("=")
+    if way < 0.2:
+        del lines[place]
+    elif way < 0.3:
+        lines.insert(place, lines[place])
+    elif way < 0.4:
+        lines[place] = f"{draw.choice(['x', 'pool', '[pool', '[[pool]]', '[event]'])}{lines[place]}"
+    else:
+        lines[place] = f"{key}{equals or '='} {draw.choice(WORDS)}"
+    return "\n".join(lines)
+
+
 class Verdict(Counter[str]):
     """How often a loader accepted, refused in a sentence, or failed: by place of the failure."""
 
@@ -60,7 +84,7 @@ class Verdict(Counter[str]):
 
 
 def attack(path: Path, use: Callable[[Path], object], mutants: int, draw: random.Random) -> Verdict:
-    """Open mutants of a JSON file, without its digest; what `use` does with each must be said.
+    """Open mutants of a JSON file, without its digest, or of a TOML file; what `use` does must be said.
 
     Args:
         path: a whole file.
@@ -68,12 +92,14 @@ def attack(path: Path, use: Callable[[Path], object], mutants: int, draw: random
         mutants: how many.
         draw: chooses.
     """
-    facts, whole = json.loads(path.read_text()), path.read_text()
+    whole, verdict = path.read_text(), Verdict()
+    facts = json.loads(whole) if path.suffix == ".json" else {}
     facts.pop("sha256", None)
-    verdict = Verdict()
     try:
         for _ in range(mutants):
-            path.write_text(json.dumps(mutated(facts, draw)))
+            path.write_text(
+                json.dumps(mutated(facts, draw)) if facts else mutated_lines(whole, draw)
+            )
             verdict[_outcome(path, use)] += 1
     finally:
         path.write_text(whole)

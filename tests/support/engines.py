@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Killable", "dask_cluster", "drive", "end_tree", "ray_cluster"]
+__all__ = ["Killable", "dask_cluster", "descendants", "drive", "end_tree", "ray_cluster"]
 
 TESTS = Path(__file__).resolve().parents[1]
 ENVIRONMENT = {
@@ -91,12 +91,12 @@ def _processes(words: list[list[str]]) -> Iterator[list[subprocess.Popen[bytes]]
 
 def end_tree(pid: int) -> None:
     """Kill a process and all that it started."""
-    for each in [*_descendants(pid), pid]:
+    for each in [*descendants(pid), pid]:
         with suppress(ProcessLookupError):
             os.kill(each, signal.SIGKILL)
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     """Return the processes that one has started, and those that these have."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):

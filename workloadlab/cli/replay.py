@@ -246,7 +246,6 @@ def _replay(
     if oracles:
         from workloadlab.oracles import replay_oracles
 
-        del setting["memory_limit"]
         with working(f"Simulating every choice: {', '.join(oracles)}"):
             parts.append(replay_oracles(trace, cluster, oracles, **setting))
     return reduce(operator.add, parts)

@@ -10,14 +10,14 @@ import numpy as np
 from workloadlab.errors import UnsupportedError
 from workloadlab.simulation.engine.arrays import ARRAYS, Fork
 from workloadlab.simulation.engine.lane_record import ADDRESSES, LANE, LaneArrays
-from workloadlab.simulation.engine.setup import lane_arrays
+from workloadlab.simulation.engine.setup import lane_arrays, lane_bytes
 
 if TYPE_CHECKING:
     from workloadlab.routing import Router
     from workloadlab.simulation import Cluster
     from workloadlab.simulation.workload import Workload
 
-__all__ = ["ForkedLane", "forked_lane"]
+__all__ = ["ForkedLane", "forked_bytes", "forked_lane"]
 
 _MOVED = [name for name, row in ARRAYS.items() if row.fork is Fork.WHOLE]
 """Arrays that lie in one block of memory; `fork` copies parts of all else that a lane writes."""
@@ -55,6 +55,11 @@ def _in_one_block(made: LaneArrays) -> Any:
         new[...] = old
         made.put(name, new)
     return words[len(ADDRESSES) :]
+
+
+def forked_bytes(workload: Workload, cluster: Cluster, policy: Router) -> int:
+    """Return what a lane and its fork take; lays nothing out."""
+    return 2 * lane_bytes(workload, cluster, policy, slots=len(workload))
 
 
 def forked_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int) -> ForkedLane:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
-from workloadlab.execution import run_lanes
+from workloadlab.execution import run_lanes, workers
 from workloadlab.oracles.registry import oracle
+from workloadlab.routing import SHELF
 from workloadlab.simulation import Cluster
 from workloadlab.simulation.event import refuse_events
 from workloadlab.simulation.log_facts import warn_of_contradictions
@@ -34,6 +35,7 @@ def replay_oracles(
     rate_scale: float | Iterable[float] = 1.0,
     seeds: int = 1,
     threads: int | None = None,
+    memory_limit: int | None = None,
 ) -> Runs:
     """Replay a trace with every oracle, at every rate scale, with every seed.
 
@@ -44,6 +46,7 @@ def replay_oracles(
         rate_scale: arrival rates relative to the trace.
         seeds: number of seeds, 0 to seeds - 1.
         threads: lanes at a time; None for one per core. The outcome does not depend on it.
+        memory_limit: bytes that its data may take, as for `replay`.
 
     Returns:
         Runs in the order oracles x rate scales x seeds; add them to those of `replay` to score both.
@@ -51,7 +54,9 @@ def replay_oracles(
     Raises:
         UnsupportedError: the trace lacks what the replay or a base router needs, or the cluster has
             events.
-        UsageError: unknown oracle, two of one name, bad scale, or a toy that is none.
+        UsageError: unknown oracle, two of one name, bad scale, a limit that is no number, or a toy that
+            is none.
+        MachineError: it would need more memory than it may use.
 
     Example:
         >>> from workloadlab import Cluster, LatencyModel, Trace, replay, score
@@ -63,6 +68,9 @@ def replay_oracles(
         >>> [(run.router, round(run.e2e_s.mean, 2)) for run in board.runs]
         [('round_robin', 2.15), ('lookahead', 1.21)]
     """
+    from workloadlab.oracles.forked import forked_bytes
+    from workloadlab.simulation.needed_memory import refuse_more_than
+
     trace, cluster = Trace.open(trace), Cluster.load(cluster)
     oracles = oracles.split(",") if isinstance(oracles, str) else oracles
     chosen = [oracle(spec) if isinstance(spec, str) else spec for spec in oracles]
@@ -77,6 +85,10 @@ def replay_oracles(
     lanes = lanes_of(chosen, rate_scale, seeds)
     bases = {base.name: base for item in chosen for base in item.bases}.values()
     workload, simulated = workload_and_cluster(trace, cluster, bases, "open")
+    refuse_more_than(
+        memory_limit, len(workload), len(lanes), workers(threads),
+        forked_bytes(workload, simulated, next(iter(bases), SHELF["least_requests"])),
+    )  # fmt: skip
     for base in bases:
         base.compiled  # noqa: B018  compiled once, before the threads ask for it
     scaled = {scale: workload.scaled(scale) for _, scale, _ in lanes}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workloadlab.errors import DataError, UsageError, WorkloadlabError
+from workloadlab.fields import is_number
 from workloadlab.latency import LatencyModel
 from workloadlab.latency.hardware.gpus import find_gpu
 from workloadlab.scoring import Rent
@@ -98,7 +99,7 @@ def _price(name: str, table: Any, path: Path) -> Price:
     if not isinstance(table, dict) or "usd_per_hour" not in table or set(table) - KEYS:
         raise DataError("is no price", where=where, fix="write usd_per_hour = 2.5 and watts = 700")
     for key, value in table.items():
-        if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
-            raise DataError(f"{key} = {value!r}", where=where, fix="use a number, 0 or more")
+        if not is_number(value) or value < 0:
+            raise DataError(f"{key} = {value!r:.60}", where=where, fix="use a number, 0 or more")
     watts = table.get("watts")
     return Price(float(table["usd_per_hour"]), None if watts is None else float(watts))

@@ -9,6 +9,7 @@ from workloadlab.fields import is_number, is_whole
 from workloadlab.installation import memory_bytes
 from workloadlab.simulation.engine import setup
 from workloadlab.sizes import bytes_words
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +82,7 @@ def refuse_more_than(
         fixes.append(f"at most {most:,} runs at a time (routers x rates x seeds)")
     fixes.append("a sample of the trace")
     raise MachineError(
-        f"this replay of {runs:,} runs of {requests:,} requests needs about "
+        f"this replay of {plural(runs, 'run')} of {plural(requests, 'request')} needs about "
         f"{bytes_words(needed)} and may use {bytes_words(allowed)}",
         fix=f"use {' or '.join(fixes)}, or allow more with --memory-limit",
     )

@@ -113,7 +113,10 @@ def _several(key: str, value: Any) -> Any:
 
 def _beside(path: Path, word: str) -> str:
     beside = path.parent / word
-    return str(beside) if beside.is_file() else word
+    try:
+        return str(beside) if beside.is_file() else word
+    except OSError:  # no file can be called so
+        return word
 
 
 def _router(path: Path, word: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,6 +28,7 @@ MANIFEST = "parts.json"
 PARTS = "part-*.parquet"
 """The files of such a folder."""
 
+_PART = r"part-[\w.-]{1,200}\.parquet"
 _MERGED = ("read", "written")
 _COUNTED = ("rejected", "repaired", "left_out")
 
@@ -70,6 +72,10 @@ def read_parts(folder: Path) -> list[Part]:
             fix="ingest the logs again with this version",
         )
     for part in parts:
+        if not re.fullmatch(_PART, part.file):
+            raise DataError(
+                f"names {part.file[:60]!r}, which is no part of a trace", where=str(path), fix=again
+            )
         if not (folder / part.file).is_file():
             raise DataError(
                 f"names {part.file}, which is not there", where=str(path), fix="ingest again"

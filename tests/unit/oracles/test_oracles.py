@@ -10,10 +10,13 @@ from support.clusters import SYNCHRONOUS
 from support.traces import requests_at
 
 import workloadlab as wl
+from workloadlab.errors import MachineError
 from workloadlab.oracles import ORACLES, all_assignments, headroom
 from workloadlab.oracles.exhaustive import MOST_ASSIGNMENTS
+from workloadlab.oracles.forked import forked_bytes, forked_lane
 from workloadlab.oracles.look_ahead import follow
 from workloadlab.routing import SHELF
+from workloadlab.simulation.engine.arrays import ARRAYS
 from workloadlab.simulation.workload import workload_of
 
 TICKS = wl.LatencyModel.linear(constant_s=0.1)
@@ -322,3 +325,20 @@ def test_the_shelf_documents_itself():
         assert oracle.formula
         assert oracle.source
     assert not set(ORACLES) & set(SHELF)
+
+
+@pytest.mark.parametrize("name", ["rollout_8", "lookahead", "hindsight"])
+def test_memory_is_estimated_before_anything_is_tried(name):
+    trace = random_log(0, requests=20)
+    with pytest.raises(
+        MachineError, match=r"replay of 2 runs of 20 requests needs about [\d.]+ kB"
+    ):
+        wl.replay_oracles(trace, cluster(), name, seeds=2, memory_limit=1)
+    assert len(wl.replay_oracles(trace, cluster(), name, memory_limit=10**8)) == 1
+
+
+def test_the_estimate_counts_two_lanes_with_room_for_every_request():
+    workload, policy = workload_of(random_log(0, requests=9000)), SHELF["least_requests"]
+    two = forked_lane(workload, cluster(), policy, 0)
+    taken = sum(two.lane.arrays[name].nbytes for name, row in ARRAYS.items() if row.written)
+    assert forked_bytes(workload, cluster(), policy) == pytest.approx(2 * taken, rel=0.05)

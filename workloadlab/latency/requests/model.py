@@ -148,7 +148,7 @@ class RequestModel:
         if version != FORMAT_VERSION:
             raise take.wrong("format_version", version, f"fit again; this reads {FORMAT_VERSION}")
         features = take("features", list)
-        if not features or not set(features) <= set(REQUEST_FEATURES):
+        if not features or any(name not in REQUEST_FEATURES for name in features):
             raise take.wrong("features", features, f"use {', '.join(REQUEST_FEATURES)}")
         coverage = take.inside("coverage")
         targets = take.inside("coefficients")
@@ -156,7 +156,7 @@ class RequestModel:
         coefficients = {
             target: {
                 quantile: _parse_part(targets.inside(target).inside(quantile), len(features))
-                for quantile in targets.facts[target]
+                for quantile in targets.inside(target).facts
             }
             for target in targets.facts
         }

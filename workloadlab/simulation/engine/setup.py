@@ -362,9 +362,11 @@ def lane_arrays(
     return made
 
 
-def lane_bytes(workload: Workload, cluster: Cluster, policy: Router) -> int:
+def lane_bytes(
+    workload: Workload, cluster: Cluster, policy: Router, *, slots: int = FIRST_SLOTS
+) -> int:
     """Return what a lane has of its own, whatever others share with it; lays nothing out."""
-    given, sizes, _ = _described(workload, cluster, policy, 0)
+    given, sizes, _ = _described(workload, cluster, policy, 0, slots=slots)
     return sum(
         given[name].nbytes if name in given else prod(row.lengths(sizes)) * row.element.itemsize
         for name, row in ARRAYS.items()
