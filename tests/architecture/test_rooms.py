@@ -78,8 +78,8 @@ routing/learned: digests errors fields json_files trace routing
 
 scoring: digests display errors hints json_files shapes statistics tables trace words
 
-characterization: digests display errors execution fields json_files shapes tables trace latency
-    characterization/bounded characterization/statistics characterization/topics
+characterization: digests display errors execution fields installation json_files shapes sizes
+    tables trace latency characterization/bounded characterization/statistics characterization/topics
 characterization/bounded: atomic errors jit shapes trace characterization characterization/bounded/facts
     characterization/statistics characterization/topics
 characterization/bounded/facts: trace scoring characterization characterization/bounded

@@ -11,6 +11,7 @@ from workloadlab.characterization.bounded.measure import measure, merge, merge_a
 from workloadlab.characterization.bounded.plan import make_plan, stored_rows
 from workloadlab.characterization.bounded.session_topics import session_topics
 from workloadlab.characterization.facts import Unsupported
+from workloadlab.characterization.needed_memory import rows_held
 from workloadlab.characterization.profile import TOPICS, Profile, TraceFacts
 from workloadlab.characterization.study import Study
 from workloadlab.errors import DataError, UsageError
@@ -44,6 +45,7 @@ def characterize(
     row_limit: int = ROW_LIMIT,
     engine: str = "local",
     address: str | None = None,
+    memory_limit: int | None = None,
 ) -> Profile:
     """Measure a trace, topic by topic. Warm-up rows are left out.
 
@@ -64,11 +66,14 @@ def characterize(
         engine: who measures parts: local, or the workers of a cluster of dask or ray, which see the
             trace's files under the same path. They measure any trace file part by part.
         address: of that cluster.
+        memory_limit: bytes that its data may take, beyond the program itself; a file that would take
+            more is measured part by part. None for what this machine or container has.
 
     Raises:
-        UsageError: a cache size or a row limit that is not positive, or a trace without a file that is
-            to be measured elsewhere.
-        MachineError: the cluster does not answer, or a worker has another version.
+        UsageError: a cache size or a limit that is not positive, or a trace without a file that is to be
+            measured elsewhere.
+        MachineError: the cluster does not answer, or a worker has another version; or it would need more
+            memory than it may use.
         UnsupportedError: the trace has no arrivals.
 
     Example:
@@ -86,7 +91,7 @@ def characterize(
     elsewhere = engine != "local" or address is not None
     if elsewhere and trace.path is None:
         raise UsageError("workers cannot see a trace in memory", fix="save it, and open the file")
-    if elsewhere or stored_rows(trace) > row_limit:
+    if elsewhere or stored_rows(trace) > min(row_limit, rows_held(trace, memory_limit)):
         plan = make_plan(trace)
         return finish(trace, plan, measure_all(plan, engine, address), modelled=known is not None)
     if trace.requests:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workloadlab.cli.common import json_option, say, working
+from workloadlab.cli.common import json_option, memory_option, say, working
 from workloadlab.cli.completion import MODEL
 from workloadlab.errors import UsageError
 
@@ -44,6 +44,9 @@ class ListsTopics(click.Command):
     metavar="ROWS",
     help="Measure a trace of more rows part by part, in flat memory; default 50 million.",
 )
+@memory_option(
+    "Memory that its data may use, such as 4GB; a trace that takes more is measured in parts."
+)
 @click.option(
     "--engine",
     type=click.Choice(["local", "dask", "ray"]),
@@ -68,6 +71,7 @@ def command(
     model: str | None,
     lru_blocks: str | None,
     row_limit: int | None,
+    memory_limit: int | None,
     engine: str,
     address: str | None,
     against: Path | None,
@@ -80,9 +84,9 @@ def command(
     sizes = _sizes(lru_blocks)
     opened = Trace.open(trace)
     if against is not None:
-        if model or sizes or row_limit or address:
+        if model or sizes or row_limit or memory_limit or address:
             raise UsageError(
-                "--against takes neither --model nor --lru-blocks, --row-limit nor --address",
+                "--against takes no --model, --lru-blocks, --row-limit, --memory-limit or --address",
                 fix="leave them out",
             )
         reference = Trace.open(against)
@@ -102,7 +106,7 @@ def command(
     with working("Characterizing"):
         profile = characterize(
             opened, latency, lru_blocks=sizes, row_limit=row_limit or ROW_LIMIT, engine=engine,
-            address=address,
+            address=address, memory_limit=memory_limit,
         )  # fmt: skip
     if out:
         profile.save(out)

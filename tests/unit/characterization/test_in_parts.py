@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import numpy as np
 import polars as pl
@@ -27,7 +28,8 @@ from workloadlab.characterization.bounded.buckets import error, places_of
 from workloadlab.characterization.bounded.facts.sketch import sketched
 from workloadlab.characterization.bounded.words import limbs, total
 from workloadlab.characterization.characterize import finish
-from workloadlab.errors import DataError, UnsupportedError, UsageError
+from workloadlab.characterization.needed_memory import ROW_BYTES
+from workloadlab.errors import DataError, MachineError, UnsupportedError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +63,23 @@ def test_the_limit_decides_and_the_profile_says_how_it_was_measured(saved: Trace
     for limit in (0, "x", None, 1.5):
         with pytest.raises(UsageError, match=f"row limit of {limit!r}"):
             characterize(saved, row_limit=limit)
+
+
+def test_a_trace_that_memory_does_not_hold_is_measured_in_parts(saved: Trace) -> None:
+    held = 600 * ROW_BYTES
+    assert characterize(saved, memory_limit=held).trace.parts == 0
+    with (
+        patch("workloadlab.characterization.needed_memory.PARTS_BYTES", held - 1),
+        pytest.raises(MachineError, match="part by part about"),
+    ):
+        characterize(saved, memory_limit=held - 2)
+    with patch("workloadlab.characterization.needed_memory.PARTS_BYTES", held - 1):
+        assert characterize(saved, memory_limit=held - 1).trace.parts == 1
+    in_memory = Trace(saved.frame, saved.provenance)
+    with pytest.raises(MachineError, match=r"600 rows needs about 150\.0 kB .*\n.* save the trace"):
+        characterize(in_memory, memory_limit=held - 1)
+    with pytest.raises(UsageError, match="memory_limit = -1"):
+        characterize(saved, memory_limit=-1)
 
 
 def test_what_needs_rows_together_is_left_out_and_names_a_sample(saved: Trace) -> None:

@@ -22,7 +22,8 @@ from workloadlab.characterization.topics.agentic import (
     appended_tokens,
     steps_of,
 )
-from workloadlab.characterization.topics.sessions import CONTEXT_TURNS, count_resets
+from workloadlab.characterization.topics.compactions import count_resets
+from workloadlab.characterization.topics.sessions import CONTEXT_TURNS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,6 +11,7 @@ from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.frequencies import Frequencies
 from workloadlab.characterization.statistics.measures import Spread, spread_of, spread_some
 from workloadlab.characterization.study import Topic
+from workloadlab.characterization.topics.compactions import count_resets
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ __all__ = [
     "Pauses",
     "Sessions",
     "Turns",
-    "count_resets",
     "hazard_of",
     "mass_of",
     "measure_sessions",
@@ -37,8 +37,6 @@ __all__ = [
 
 HAZARD_TURNS = 30
 CONTEXT_TURNS = 20
-RESET_TOKENS = 65_536
-REBOUND_TURNS = 3
 
 
 @dataclass(frozen=True)
@@ -274,25 +272,6 @@ def _context(rows: SessionRows) -> Context:
         shrinks=int(np.count_nonzero(growth < 0)),
         resets=count_resets(rows, later, growth),
     )
-
-
-def count_resets(rows: SessionRows, later: NDArray[np.int64], growth: NDArray[np.int64]) -> int:
-    """Count drops after which the prompt stays below its old length less half the drop.
-
-    Args:
-        rows: of sessions.
-        later: places of those that are not the first of their session.
-        growth: by which their prompt is longer than the one before.
-    """
-    drops = later[growth <= -RESET_TOKENS]
-    kept = np.ones(len(drops), dtype=np.bool_)
-    old = rows.input_tokens[drops - 1]
-    half = (old + rows.input_tokens[drops]) / 2
-    for ahead in range(1, REBOUND_TURNS + 1):
-        there = np.minimum(drops + ahead, len(rows.session) - 1)
-        same = (rows.session[there] == rows.session[drops]) & (there == drops + ahead)
-        kept &= ~(same & (rows.input_tokens[there] > half))
-    return int(np.count_nonzero(kept))
 
 
 def _mass(rows: SessionRows, turns: NDArray[np.int64], lengths: Frequencies) -> Mass:

@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from workloadlab.characterization.topics.sessions import (
-    CONTEXT_TURNS,
-    REBOUND_TURNS,
-    RESET_TOKENS,
-)
+from workloadlab.characterization.topics.compactions import REBOUND_TURNS, RESET_TOKENS
+from workloadlab.characterization.topics.sessions import CONTEXT_TURNS
 from workloadlab.reporting.canvas import canvas, series, thousands
 from workloadlab.reporting.facts import Plot
 from workloadlab.reporting.words import plural
