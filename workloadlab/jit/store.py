@@ -22,6 +22,7 @@ from uuid import uuid4
 from numba import config
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
@@ -92,7 +93,7 @@ class MachineCode(NullCache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return what was compiled for a signature, or None if it is on no disk or cannot be read."""
-        target_context.refresh()
+        rtsys.initialize(target_context)
         name = self._file_name(sig, target_context.codegen())
         for folder in folders_of(self.source):
             found = _read(folder / name)

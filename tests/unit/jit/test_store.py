@@ -28,6 +28,15 @@ def test_machine_code_is_made_once_and_again_after_an_edit(room):
     assert (third.answer, third.hits, third.log) == (2, 0, [ONCE])
 
 
+def test_what_is_found_starts_no_compiler(room):
+    code = (
+        "import sys; from room.outer import ask; answer = ask(); "
+        "print(answer, int('numba.np.arraymath' in sys.modules))"
+    )
+    room.ask()
+    assert room.heard(room.start(code)).hits == 0
+
+
 def test_a_comment_makes_nothing_anew(room):
     room.ask()
     inner = room.folder / "room" / "inner.py"
