@@ -40,7 +40,7 @@ AT_A_CALL = {
     "pyarrow": {"characterization", "ingestion"},
     "ray": {"execution"},
     "rich": {"cli"},
-    "scipy": {"calibration", "characterization", "latency", "reporting", "scoring"},
+    "scipy": {"calibration", "characterization", "latency", "reporting"},
     "sklearn": {"latency", "learning"},
     "threadpoolctl": {"latency"},
     "torch": {"latency/measurement"},

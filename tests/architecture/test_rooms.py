@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 FLOORS = """
 display errors hints fields atomic digests json_files tables words _version installation execution
-jit resources shapes sizes statistics toml_files
+jit resources shapes sizes statistics distributions toml_files
 trace
 exchange ingestion latency routing scoring sql
 characterization
@@ -38,6 +38,7 @@ shapes:
 sizes: errors
 _version:
 jit:
+distributions:
 statistics:
 resources:
 execution: errors hints installation
@@ -76,7 +77,7 @@ routing: display errors hints jit trace routing/families routing/learned
 routing/families: errors routing
 routing/learned: digests errors fields json_files trace routing
 
-scoring: digests display errors hints json_files shapes statistics tables trace words
+scoring: digests display distributions errors hints json_files shapes statistics tables trace words
 
 characterization: digests display errors execution fields installation json_files shapes sizes
     tables trace latency characterization/bounded characterization/statistics characterization/topics

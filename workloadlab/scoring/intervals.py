@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloadlab.distributions import beta_chance, chi_squared_tail, normal_quantile, root
 from workloadlab.scoring.windows import LEVEL, error_of_sums, window_sums
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ __all__ = [
 
 SURELY = 0.95
 """Windows count as dependent once their variance exceeds this quantile of independent ones'."""
+
+REACH = 6.0
+"""Standard deviations within which the rank of an interval's bound is looked for."""
 
 
 @dataclass(frozen=True)
@@ -135,12 +139,10 @@ def wilson_interval(met: NDArray[np.float64]) -> Interval:
         >>> round(found.low, 3), round(found.high, 3)
         (0.93, 0.994)
     """
-    from scipy.special import ndtri
-
     n = len(met)
     if not n:
         return Interval(None, None, 0, "no request has it.")
-    share, z = float(met.mean()), float(ndtri((1 + LEVEL) / 2))
+    share, z = float(met.mean()), normal_quantile((1 + LEVEL) / 2)
     trials = _effective(met > 0, np.ones(n, dtype=bool))
     middle = (share + z * z / (2 * trials)) / (1 + z * z / trials)
     margin = z / (1 + z * z / trials) * math.sqrt(
@@ -151,8 +153,6 @@ def wilson_interval(met: NDArray[np.float64]) -> Interval:
 
 def _effective(marks: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:
     """Return how many independent marks would vary as much; those that are not known are False."""
-    from scipy.special import chdtri
-
     marked, asked = window_sums(marks), window_sums(known)
     n = int(asked.sum())
     share = int(marked.sum()) / n
@@ -162,20 +162,19 @@ def _effective(marks: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:
     if error is None:
         return float(n)
     alone, freedom = share * (1 - share) / n, error.windows - 1
-    if error.scales[0] ** 2 <= alone * float(chdtri(freedom, 1 - SURELY)) / freedom:
+    if chi_squared_tail(float(error.scales[0] ** 2) * freedom / alone, freedom) >= 1 - SURELY:
         return float(n)
     return n * alone / error.se**2
 
 
 def _rank(n: float, level: float, chance: float) -> float:
     """Return the rank k, from 1 to n, at which k of n draws lie below the quantile with a chance."""
-    from scipy.optimize import brentq
-    from scipy.special import betainc
 
     def excess(rank: float) -> float:
-        return float(betainc(rank, n + 1 - rank, level)) - chance
+        return beta_chance(level, rank, n + 1 - rank) - chance
 
-    return float(brentq(excess, 1e-9, n + 1 - 1e-9))
+    reach = REACH * (1 + math.sqrt(n * level * (1 - level)))
+    return root(excess, max(1e-9, n * level - reach), min(n + 1 - 1e-9, n * level + reach))
 
 
 def _at_rank(ordered: NDArray[np.float64], rank: float) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloadlab.distributions import normal_quantile
 from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.scoring.intervals import (
@@ -134,9 +135,7 @@ class Measure:
 
 def _spacing(values: NDArray[np.float64], level: float) -> float:
     """Return 1 / density at a quantile: the slope of the quantile function around it."""
-    from scipy.special import ndtri
-
-    z, at = float(ndtri(0.975)), float(ndtri(level))
+    z, at = normal_quantile(0.975), normal_quantile(level)
     height = np.exp(-at * at / 2) / np.sqrt(2 * np.pi)
     width = (z * z / len(values) * 1.5 * height**2 / (2 * at * at + 1)) ** (1 / 3)
     width = min(max(width, 1 / len(values)), (1 - level) / 2, level / 2)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloadlab.distributions import student_quantile
 from workloadlab.scoring.windows import LEVEL
 from workloadlab.words import share, three
 
@@ -126,8 +127,6 @@ def _counts(moments: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray
 
 def _mean(flows: NDArray[np.float64]) -> tuple[float, float]:
     """Return the mean of the windows after the filling, and half the width of its interval."""
-    from scipy.special import stdtrit
-
     kept = flows[FILLING:]
     se = float(kept.std(ddof=1) / len(kept) ** 0.5)
-    return float(kept.mean()), float(stdtrit(len(kept) - 1, (1 + LEVEL) / 2)) * se
+    return float(kept.mean()), student_quantile((1 + LEVEL) / 2, len(kept) - 1) * se

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workloadlab.distributions import root, student_quantile, student_tail, student_tails
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -60,9 +62,7 @@ class Error:
     @property
     def se(self) -> float:
         """Standard error that Student's interval of the same width would have."""
-        from scipy.special import stdtrit
-
-        return self.margin / float(stdtrit(self.windows - 1, (1 + LEVEL) / 2))
+        return self.margin / student_quantile((1 + LEVEL) / 2, self.windows - 1)
 
     @cached_property
     def margin(self) -> float:
@@ -85,29 +85,22 @@ class Error:
         correlations has a heavier tail, of those that the windows all but exclude; by it, many pairs at
         once would never be told apart.
         """
-        from scipy.special import stdtr
-
         if not self.scales.any():
             return float(estimate == 0)
-        return float(2 * stdtr(self.windows - 1, -abs(estimate) / self.se))
+        return student_tail(abs(estimate) / self.se, self.windows - 1)
 
     def _chance(self, distance: float) -> float:
-        from scipy.special import stdtr
-
         if distance == 0:
             return float(self.chances.sum())
         with np.errstate(divide="ignore"):
-            return float(self.chances @ (2 * stdtr(self.windows - 1, -distance / self.scales)))
+            return float(self.chances @ student_tails(distance / self.scales, self.windows - 1))
 
     def _beyond(self, chance: float) -> float:
         """Return the distance that an estimate without effect exceeds with this chance."""
-        from scipy.optimize import brentq
-        from scipy.special import stdtrit
-
         if not self.scales.any():
             return 0.0
-        at_most = float(stdtrit(self.windows - 1, 1 - chance / 2) * self.scales.max())
-        return float(brentq(lambda d: self._chance(d) - chance, 0.0, at_most * 1.001))
+        at_most = student_quantile(1 - chance / 2, self.windows - 1) * float(self.scales.max())
+        return root(lambda distance: self._chance(distance) - chance, 0.0, at_most * 1.001)
 
 
 def standard_error(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from unittest.mock import patch
 
@@ -240,6 +241,7 @@ def assert_seen_alike(workload, cluster, *, oracle=False, index=None):
     return [instances for _, instances in fast.seen]
 
 
+@cache
 def reading(signal):
     """A router whose choices follow from one signal alone."""
     name, sign = signal.name, -1 if signal.name == "relative_speed" else 1
