@@ -26,6 +26,7 @@ from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
+from workloadlab.jit.claims import Claim
 from workloadlab.jit.folders import TAG, can_be_written, folders_of
 from workloadlab.jit.stamps import stamp
 
@@ -72,6 +73,7 @@ class MachineCode(NullCache):  # type: ignore[misc]
     def __init__(self, dispatcher: Any, signature: Any) -> None:
         self._dispatcher = dispatcher
         self._signature = signature
+        self._claim: Claim | None = None
         self.source = Path(dispatcher.py_func.__code__.co_filename)
 
     @cached_property
@@ -95,19 +97,40 @@ class MachineCode(NullCache):  # type: ignore[misc]
         """Return what was compiled for a signature, or None if it is on no disk or cannot be read."""
         rtsys.initialize(target_context)
         name = self._file_name(sig, target_context.codegen())
-        for folder in folders_of(self.source):
-            found = _read(folder / name)
-            if found is not None:
-                return CompileResult._rebuild(target_context, *found)
-        kept = self._writable() is not None
-        _announce(kept)
-        tell = _TOLD.get()
-        if kept and tell is not None:
+        found = self._stored(name) or self._stored_meanwhile(name)
+        return None if found is None else CompileResult._rebuild(target_context, *found)
+
+    def _stored(self, name: str) -> Any:
+        read = (_read(folder / name) for folder in folders_of(self.source))
+        return next((found for found in read if found is not None), None)
+
+    def _stored_meanwhile(self, name: str) -> Any:
+        """Claim the compilation of what is missing; return what another process has stored until then."""
+        folder, tell = self._writable(), _TOLD.get()
+        _announce(folder is not None)
+        if folder is None:
+            return None
+        if tell is not None:
             tell()
-        return None
+        self._claim = Claim.on(folder / f"{name}.lock")
+        found = self._stored(name)
+        if found is not None:
+            self._end_claim()
+        return found
+
+    def _end_claim(self) -> None:
+        if self._claim is not None:
+            self._claim.end()
+        self._claim = None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Store what was compiled for a signature, if a folder can be written."""
+        try:
+            self._save(sig, data)
+        finally:
+            self._end_claim()
+
+    def _save(self, sig: Any, data: Any) -> None:
         folder = self._writable()
         if folder is None or data.library.has_dynamic_globals or any(data.lifted):
             return

@@ -56,6 +56,7 @@ def test_a_broken_file_is_made_anew(room, content):
 def test_processes_may_compile_at_once(room):
     heard = [room.heard(process) for process in [room.start() for _ in range(3)]]
     assert [one.answer for one in heard] == [1, 1, 1]
+    assert sum(one.hits for one in heard) == 2, "one compiles, the others wait for it"
     assert all(one.log in ([ONCE], []) for one in heard)
     assert len(room.files()) == 1
     assert room.ask().log == []
