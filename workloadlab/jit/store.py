@@ -105,7 +105,7 @@ class MachineCode(NullCache):  # type: ignore[misc]
         return next((found for found in read if found is not None), None)
 
     def _stored_meanwhile(self, name: str) -> Any:
-        """Claim the compilation of what is missing; return what another process has stored until then."""
+        """Claim the making of what is missing; return what another process has stored until then."""
         folder, tell = self._writable(), _TOLD.get()
         _announce(folder is not None)
         if folder is None:
