@@ -15,6 +15,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 digest = runpy.run_path(str(REPOSITORY / "notebooks" / "run.py"))["digest"]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 SECONDS_PER_CELL = 60
+COMPILING = "compiling the simulator"
+"""What a kernel says where no test before it has compiled what its notebook needs."""
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -82,7 +84,7 @@ def test_runs_top_to_bottom_and_leaves_nothing_behind(path, kernel):
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in outputs), "a figure is shown"
     complaints = [output.text for output in outputs if output.get("name") == "stderr"]
-    assert complaints == []
+    assert [said for said in complaints if not said.startswith(COMPILING)] == []
 
 
 def test_each_starts_from_the_repository_too(kernel):
