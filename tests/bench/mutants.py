@@ -106,7 +106,8 @@ def artefacts(folder: Path) -> dict[str, tuple[Path, Use]]:
         "cluster": (_cluster(folder), lambda path: repr(Cluster.load(path))),
         "sweep": (_sweep(folder), lambda path: repr(read_sweep(path))),
         "prices": (_prices(folder), lambda path: repr(load_prices(path))),
-        "steps": (_steps(folder), lambda path: read_samples(path).to_dicts()),
+        "steps": (_steps(folder, "csv"), lambda path: read_samples(path).to_dicts()),
+        "table": (_steps(folder, "parquet"), lambda path: read_samples(path).to_dicts()),
         "manifest": (runs / "manifest.json", lambda path: repr(Manifest.read(path.parent))),
         "trace": (folder / "a.trace", lambda path: Trace.open(path).frame.collect().to_dicts()),
         "run": (next(runs.glob("r0__*")), lambda path: _shown(path.parent)),
@@ -158,10 +159,10 @@ def _prices(folder: Path) -> Path:
     return folder / "prices.toml"
 
 
-def _steps(folder: Path) -> Path:
+def _steps(folder: Path, ending: str) -> Path:
     steps = random_steps(60)
-    write_samples(samples_of(steps, 0.01 + 1e-5 * steps.sum(axis=1)), folder / "steps.csv")
-    return folder / "steps.csv"
+    write_samples(samples_of(steps, 0.01 + 1e-5 * steps.sum(axis=1)), folder / f"steps.{ending}")
+    return folder / f"steps.{ending}"
 
 
 def _shown(folder: Path) -> list[Any]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from workloadlab.digests import BLANK, FILE_DIGEST, check_file, fill_blank
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency.hardware.geometry import ModelGeometry
 from workloadlab.latency.hardware.gpus import find_gpu
 from workloadlab.latency.hardware.limits import least_step_s
 from workloadlab.latency.step import FEATURES
 from workloadlab.trace import write_atomically
+from workloadlab.trace.store import FOOTER_KEY, READ_ERRORS
 
 __all__ = ["SAMPLE_COLUMNS", "check_samples", "read_samples", "write_samples"]
 
@@ -47,19 +50,21 @@ def read_samples(path: str | Path) -> pl.DataFrame:
 
     Raises:
         UsageError: no such file, or a folder.
-        DataError: unreadable, or what `check_samples` refuses.
+        DataError: unreadable, damaged since `write_samples` wrote it, or what `check_samples` refuses.
     """
     path = Path(path)
     if not path.is_file():
         reason = "is a folder" if path.is_dir() else "no such file"
         raise UsageError(reason, where=str(path), fix="name a Parquet or CSV file of steps")
     try:
+        if not _is_csv(path):
+            _check_digest(path)
         frame = (
             pl.read_csv(path, infer_schema_length=None) if _is_csv(path) else pl.read_parquet(path)
         )
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except READ_ERRORS as error:
         kind = "CSV" if _is_csv(path) else "Parquet"
-        reason = str(error).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(f"cannot be read as {kind}: {reason}", where=str(path)) from error
     return check_samples(frame, where=str(path))
 
@@ -72,7 +77,15 @@ def write_samples(frame: pl.DataFrame, path: str | Path) -> None:
         if _is_csv(path):
             table.write_csv(temporary)
         else:
-            table.write_parquet(temporary)
+            table.write_parquet(temporary, metadata={FOOTER_KEY: json.dumps({FILE_DIGEST: BLANK})})
+            fill_blank(temporary)
+
+
+def _check_digest(path: Path) -> None:
+    """Refuse a Parquet file that is not what its own footer says; one without a digest is another's."""
+    facts = json.loads(pl.read_parquet_metadata(path).get(FOOTER_KEY, "{}"))
+    if FILE_DIGEST in facts:
+        check_file(path, str(facts[FILE_DIGEST]))
 
 
 def check_samples(frame: pl.DataFrame, *, where: str = "samples") -> pl.DataFrame:

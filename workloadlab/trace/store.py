@@ -15,7 +15,7 @@ from workloadlab.trace.schema import COLUMNS, REQUIRED, SCHEMA_VERSION
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FOOTER_KEY", "read_footer", "scan_trace", "trace_digest", "write_trace"]
+__all__ = ["FOOTER_KEY", "READ_ERRORS", "read_footer", "scan_trace", "trace_digest", "write_trace"]
 
 FOOTER_KEY = "workloadlab"
 READ_ERRORS = (

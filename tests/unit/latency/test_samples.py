@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import polars as pl
 import pytest
+from support.damage import flipped
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import SAMPLE_COLUMNS, check_samples, read_samples, write_samples
@@ -156,3 +158,21 @@ def test_more_gpus_may_be_faster() -> None:
         check_samples(real_steps(0.2, gpu=["L4"] * 3))
     assert "check gpu, model and tp" in caught.value.fix
     assert check_samples(real_steps(0.2, gpu=["L4"] * 3, tp=[8] * 3)).height == 3
+
+
+def test_a_flipped_bit_of_a_table_is_refused_or_changes_nothing(tmp_path) -> None:
+    path, draw, refused = tmp_path / "steps.parquet", random.Random(0), 0
+    write_samples(steps(), path)
+    whole = path.read_bytes()
+    for _ in range(80):
+        path.write_bytes(flipped(whole, draw.randrange(len(whole) * 8)))
+        try:
+            assert read_samples(path).equals(check_samples(steps()))
+        except DataError:
+            refused += 1
+    assert refused > 60
+
+
+def test_a_table_of_another_tool_has_no_digest_and_is_read(tmp_path) -> None:
+    steps().write_parquet(tmp_path / "theirs.parquet")
+    assert read_samples(tmp_path / "theirs.parquet").equals(check_samples(steps()))
