@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 
 BLOCK = 1_000_000
-"""Requests that are written, or replayed through all lanes, at a time."""
+"""Requests that are written, or replayed through all lanes, at a time; a tenth of a small soak."""
 
 MOST_BYTES = 6e9
 FLAT = 1.05
@@ -82,7 +82,7 @@ def resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def replayed(path: Path, seconds: float) -> list[int]:
+def replayed(path: Path, block: int, seconds: float) -> list[int]:
     """Replay and score stretch by stretch; return the memory after each."""
     import polars as pl
 
@@ -91,8 +91,8 @@ def replayed(path: Path, seconds: float) -> list[int]:
     trace, began, held, lanes = wl.Trace.open(path), time.perf_counter(), [], 0
     cluster = wl.Cluster.uniform(4, "h100-llama-3.1-8b")
     while True:
-        for start in range(0, trace.requests, BLOCK):
-            stretch = trace.filter(pl.col("row_id").is_between(start, start + BLOCK - 1))
+        for start in range(0, trace.requests, block):
+            stretch = trace.filter(pl.col("row_id").is_between(start, start + block - 1))
             runs = wl.replay(stretch, cluster, routers=ROUTERS, rate_scale=SCALES)
             best = min(wl.score(runs).runs, key=lambda run: run.ttft_s.mean)
             lanes += len(runs)
@@ -101,14 +101,13 @@ def replayed(path: Path, seconds: float) -> list[int]:
             took = time.perf_counter() - began
             print(f"  {took:5.0f} s, {lanes:,} lanes of {len(stretch):,} requests: "
                   f"{held[-1] / 1e9:.2f} GB, best {best.router}", flush=True)  # fmt: skip
-            if took > seconds and lanes >= trace.requests / BLOCK * len(ROUTERS) * len(SCALES):
-                return held
         if took > seconds:
             return held
 
 
 def main() -> None:
-    requests, seconds = (int(word) for word in (*sys.argv[1:], "50_000_000", "1800")[:2])
+    given = sys.argv[1:]
+    requests, seconds = map(int, [*given, *("50_000_000", "1800")[len(given) :]])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_log(folder / "log.csv", requests)
@@ -116,7 +115,7 @@ def main() -> None:
         print(command(folder, "ingest", "log.csv", "-o", "log.trace"), flush=True)
         limit = ("--row-limit", str(ROW_LIMIT))
         print(command(folder, "characterize", "log.trace", *limit, "-o", "p.json"), flush=True)
-        held = replayed(folder / "log.trace", seconds)
+        held = replayed(folder / "log.trace", min(BLOCK, -(-requests // 10)), seconds)
     peak = max(held)
     later = held[WARM:] or held
     third = max(1, len(later) // 3)
