@@ -106,7 +106,7 @@ learning: _version errors hints execution tables trace latency routing routing/l
     simulation/engine oracles learning/lengths
 learning/lengths: _version digests errors fields json_files trace learning
 
-planning: display errors fields json_files shapes execution tables toml_files trace words latency
+planning: digests display errors fields json_files shapes execution tables toml_files trace words latency
     latency/hardware
     routing scoring simulation
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.digests import check_object, sealed
 from workloadlab.display import Drawn
 from workloadlab.errors import DataError, UsageError
 from workloadlab.json_files import read_object
@@ -251,8 +252,8 @@ class Plan(Drawn):
         }
 
     def to_json(self) -> str:
-        """Return `to_dict` as JSON text; never NaN."""
-        return json.dumps(self.to_dict(), indent=1, allow_nan=False)
+        """Return `to_dict` as JSON text with its digest; never NaN."""
+        return json.dumps(sealed(self.to_dict()), indent=1, allow_nan=False)
 
     @classmethod
     def load(cls, path: str | Path) -> Plan:
@@ -260,16 +261,24 @@ class Plan(Drawn):
 
         Raises:
             UsageError: no such file.
-            DataError: no plan, or one of another version.
+            DataError: no plan, a damaged one, or one of another version.
         """
         path = Path(path)
         if not path.is_file():
             raise UsageError("no such plan", where=str(path), fix="workloadlab plan --json")
         again = "write one with workloadlab plan --json"
         try:
-            made: Plan = build(cls, read_object(path, fix=again))
+            made: Plan = build(cls, check_object(read_object(path, fix=again), str(path)))
         except ShapeError as error:
             raise DataError(f"is no plan: {error}", where=str(path), fix=again) from error
+        names = [found.router for found in made.routers]
+        if (
+            not names
+            or len({*names}) < len(names)
+            or any(found.instances is not None and found.low is None for found in made.routers)
+        ):
+            problem = "is no plan: routers is empty, has one twice, or has no interval"
+            raise DataError(problem, where=str(path), fix=again)
         return made
 
     def text(self) -> str:

@@ -24,6 +24,7 @@ from workloadlab.simulation.memory import (
 __all__ = ["DEFAULT_SEQUENCE_OVERHEAD_S", "DEFAULT_STEP_OVERHEAD_S", "UNLIMITED", "Pool"]
 
 MOST_CHARACTERS = 100
+MOST_COUNT = 10**12
 
 DEFAULT_STEP_OVERHEAD_S = 0.001
 """CPU time per step outside the kernels: scheduling, input preparation, sampling, detokenization."""
@@ -223,6 +224,7 @@ class Pool:
             each = DEFAULT_SEQUENCE_OVERHEAD_S if composed else 0.0
             object.__setattr__(self, "sequence_overhead_s", each)
         if self.kv_blocks is None:
+            self._check_count("block_size", 1)
             object.__setattr__(self, "kv_blocks", blocks_that_fit(self))
         if self.max_model_len is None:
             object.__setattr__(self, "max_model_len", context_of(self.latency.model))
@@ -234,8 +236,14 @@ class Pool:
         value = getattr(self, key)
         if key in _OPTIONAL and value in (None, math.inf):
             return
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise self._wrong(key, f"use a whole number of at least {least}")
+        if (
+            not isinstance(value, int)
+            or isinstance(value, bool)
+            or not least <= value <= MOST_COUNT
+        ):
+            raise self._wrong(
+                key, f"use a whole number of at least {least}, at most {MOST_COUNT:,}"
+            )
 
     def _check_sizes(self) -> None:
         """Refuse what the engine refuses of settings that are fine each by itself."""

@@ -209,6 +209,15 @@ def test_the_answer_has_words_tables_json_and_a_price(tmp_path):
     assert "is lost" in str(found)
     (tmp_path / "plan.json").write_text(found.to_json())
     assert Plan.load(tmp_path / "plan.json") == found
+    edited = found.to_json().replace('"attain": 0.95', '"attain": 0.96')
+    (tmp_path / "plan.json").write_text(edited)
+    with pytest.raises(DataError, match="is damaged, or was edited"):
+        Plan.load(tmp_path / "plan.json")
+    del facts["sha256"]
+    for routers in ([], facts["routers"] * 2):
+        (tmp_path / "plan.json").write_text(json.dumps(facts | {"routers": routers}))
+        with pytest.raises(DataError, match="routers is empty, has one twice"):
+            Plan.load(tmp_path / "plan.json")
     (tmp_path / "plan.json").write_text("{}")
     with pytest.raises(DataError, match="is no plan"):
         Plan.load(tmp_path / "plan.json")
