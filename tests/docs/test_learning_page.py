@@ -51,7 +51,7 @@ def test_it_compares_with_the_best_in_hindsight_and_with_the_selected_heuristic(
     text = page(folder)
     title = SETTINGS[NAME].title
     assert f"| {title} | 4 | 0.7 | `hra` | -20.0 (-20.0 to +10.0) | -20.0 | -20.0 |" in text
-    assert f"| {title} | 4 | 0.7 | `lmetric` | +100.0 | -50.0 | -60.0 | -60.0 |" in text
+    assert f"| {title} | 4 | 0.7 | `lmetric` | +100.0 | -50.0 (-50.0) | -60.0 | -60.0 |" in text
     assert f"| {title} | `es` | -80.0 | -80.0 | -80.0 |" in text
     assert "6 of 6 cells, mean -20.0, worst -20.0" in text
 

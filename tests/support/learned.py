@@ -12,7 +12,7 @@ __all__ = ["RULED", "costs_of", "valued", "walked"]
 RULED = {
     "step_s": 0.01, "prefill_token_s": 6e-5, "decode_seq_s": 1e-5, "decode_context_s": 8e-8,
     "speed": 1.2, "cap_weight": 0.7, "cap_times": 1.5, "cap_floor_s": 0.02,
-    "hold_ratio": 0.5, "hold_share": 0.1,
+    "hold_ratio": 0.5, "hold_share": 0.1, "hold_wait_s": 0.15,
 }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     default="balanced",
     show_default=True,
     metavar="NAME",
-    help="balanced (mean and p99 of TTFT and end to end), e2e, ttft, or goodput with --slo.",
+    help="balanced (mean end to end, some mean TTFT, no longer p99), e2e, ttft, or goodput with --slo.",
 )
 @click.option(
     "--load",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-__all__ = ["STARTS", "evolve", "router_at", "start_of"]
+__all__ = ["HOLDS", "STARTS", "best_start", "evolve", "router_at", "start_of"]
 
 STARTS: dict[str, tuple[str, ...]] = {
     "mixing_seconds": ("wait", "prefill", "context", "stall", "slow_batch", "slow_context"),
@@ -48,13 +48,18 @@ _OPTIONS = {
     "cap_floor_s": (np.log(0.5), 1.0),
     "hold_ratio": (1.0, 0.7),
     "hold_share": (0.05, 0.1),
+    "hold_wait_s": (np.log(3.0), 1.0),
 }
-"""Start of the other numbers, and their spread as a multiple of `SIGMA`."""
+"""Start of the other numbers, and their spread as a multiple of `SIGMA`; a held wait is in steps."""
 
 _AS_IT_IS = ("speed", "hold_ratio", "hold_share")
 """Numbers that are searched as they are; the others are positive, and searched as logarithms."""
 
+HOLDS = ("hold_ratio", "hold_wait_s")
+"""The rules that keep a request in the router's queue: for want of blocks, and for a long wait."""
+
 _NAMES = (*_OPTIONS, *TERMS)
+_SOME_HOLDS = ((), ("hold_ratio",), ("hold_wait_s",), HOLDS)
 _PATIENCE = 1 / 3
 
 
@@ -81,24 +86,36 @@ def _point(weights: dict[str, float], options: dict[str, float]) -> Floats:
     return np.array([*started.values(), *(np.log(weights.get(name, least)) for name in TERMS)])
 
 
-def router_at(point: Floats, gradients: Sequence[float], *, holds: bool) -> LearnedRouter:
-    """Return the linear router at a point of the search."""
+def router_at(
+    point: Floats, gradients: Sequence[float], *, holds: Sequence[str] = ()
+) -> LearnedRouter:
+    """Return the linear router at a point of the search, with the hold rules that are named."""
     at = dict(zip(_NAMES, point, strict=True))
     values = {
         name: float(value if name in _AS_IT_IS else np.exp(min(value, 50.0)))
         for name, value in at.items()
     }
     values |= dict(zip(GRADIENTS, gradients, strict=True))
-    values["hold_ratio"] = abs(values["hold_ratio"]) if holds else -1.0
+    values["hold_ratio"] = abs(values["hold_ratio"])
+    values["hold_wait_s"] *= gradients[0]
+    values |= {rule: -1.0 for rule in HOLDS if rule not in holds}
     return LearnedRouter(
         rules={name: values[name] for name in RULES}, body={name: values[name] for name in TERMS}
     )
 
 
+def best_start(problem: Problem, gradients: Sequence[float]) -> tuple[Floats, tuple[str, ...]]:
+    """Return the point of a heuristic and the hold rules with the lowest loss on the training cells."""
+    points = [shipped_start(gradients), *map(start_of, STARTS)]
+    starts = [(point, holds) for point in points for holds in _SOME_HOLDS]
+    begun = [router_at(start, gradients, holds=holds) for start, holds in starts]
+    return starts[int(np.argmin(problem.training_losses(begun)))]
+
+
 def evolve(problem: Problem, *, generations: int | None, seed: int) -> Found:
     """Search the numbers that beat the rival on the training cells; keep the best by the selection.
 
-    It begins at the best of the heuristics that the form holds, with or without the hold rule.
+    It begins at the best of the heuristics that the form holds, with or without each hold rule.
     Every trial meets the same requests and the same draws, so trials differ by their numbers only. The
     search ends when a third of its generations brought nothing on the selection cells.
 
@@ -113,10 +130,7 @@ def evolve(problem: Problem, *, generations: int | None, seed: int) -> Found:
         ) from error
     gradients, generations = gradients_of(problem.cluster), generations or GENERATIONS
 
-    points = [shipped_start(gradients), *map(start_of, STARTS)]
-    starts = [(point, holds) for point in points for holds in (False, True)]
-    begun = [router_at(start, gradients, holds=holds) for start, holds in starts]
-    best, holds = starts[int(np.argmin(problem.training_losses(begun)))]
+    best, holds = best_start(problem, gradients)
 
     def at(points: Sequence[Floats]) -> list[LearnedRouter]:
         return [router_at(point, gradients, holds=holds) for point in points]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.learning.es import STARTS, router_at, start_of
+from workloadlab.learning.es import HOLDS, best_start, router_at
 from workloadlab.learning.found import Found
 from workloadlab.learning.gradients import gradients_of
 from workloadlab.oracles.hindsight import plan_of
@@ -56,8 +56,8 @@ def imitate(problem: Problem, *, generations: int | None, seed: int) -> Found:
     It begins at the best of the heuristics that the linear form holds.
     """
     gradients = gradients_of(problem.cluster)
-    begun = [router_at(start_of(name), gradients, holds=False) for name in STARTS]
-    student = begun[int(np.argmin(problem.training_losses(begun)))]
+    begun, holds = best_start(problem, gradients)
+    student = router_at(begun, gradients, holds=holds)
     best, [lowest] = student, problem.selection_losses([student])
     plans = [_plan(problem, cell, seed) for cell in problem.training]
     inputs, targets, curve = [], [], []
@@ -114,7 +114,9 @@ def features_of(rules: dict[str, float], labels: Labels) -> Floats:
         "threshold": [],
         "leaf": [],
     }
-    policy = LearnedRouter(form="trees", rules={**rules, "hold_ratio": -1.0}, body=none).router()
+    policy = LearnedRouter(
+        form="trees", rules={**rules, **dict.fromkeys(HOLDS, -1.0)}, body=none
+    ).router()
     decisions, instances = labels.instances.shape
     costs = np.full((decisions, instances, len(TERMS)), np.nan)
     params, memory = np.array(policy.params), empty_memory(instances)

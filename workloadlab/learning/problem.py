@@ -71,7 +71,11 @@ class Problem:
         return self.played.policies
 
     def at_load(self, load: float, among: Callable[[Router], bool]) -> Problem:
-        """Return the part of the problem at one load, with the best heuristic there as rival."""
+        """Return the part of the problem at one load, with the best heuristic there as rival.
+
+        It is the one with the lowest loss to the rival over all loads, since that is what the whole is
+        measured by.
+        """
         places = [
             [k for k, cell in enumerate(cells) if cell.load == load]
             for cells in (self.training, self.selection)
@@ -83,7 +87,7 @@ class Problem:
             training=[self.training[k] for k in places[0]],
             selection=[self.selection[k] for k in places[1]],
             played=played,
-            rival=played.best(self.weights, among),
+            rival=played.closest(self.rival.policy, self.weights, among),
         )
 
     def training_losses(self, routers: Sequence[LearnedRouter]) -> list[float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.learning.cells import play
-from workloadlab.learning.objective import log_ratios
+from workloadlab.learning.objective import log_ratios, loss
 from workloadlab.routing import compatible_routers
 
 if TYPE_CHECKING:
@@ -66,6 +66,25 @@ class Played:
             for policy, found in zip(self.policies, whole, strict=True)
         ]
         k = int(np.argmin(scores))
+        return Rival(self.policies[k], self.training[k], self.selection[k])
+
+    def closest(
+        self, other: Router, weights: dict[str, float], among: Callable[[Router], bool]
+    ) -> Rival:
+        """Return the router with the lowest loss to another one of these, over all cells.
+
+        Args:
+            other: what is to be beaten.
+            weights: of the logarithms of metrics.
+            among: says which may be chosen.
+        """
+        whole = [a + b for a, b in zip(self.training, self.selection, strict=True)]
+        rival = whole[[policy.name for policy in self.policies].index(other.name)]
+        losses = [
+            loss(found, rival, weights) if among(policy) else np.inf
+            for policy, found in zip(self.policies, whole, strict=True)
+        ]
+        k = int(np.argmin(losses))
         return Rival(self.policies[k], self.training[k], self.selection[k])
 
     def at(self, training: Sequence[int], selection: Sequence[int]) -> Played:

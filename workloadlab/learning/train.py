@@ -75,7 +75,8 @@ def train(
         method: "es"; "imitation", boosted trees on what each choice would have cost; "auto", by band of
             load the best heuristic, or what "es" finds if every seed of it is better there without a
             longer tail; "workload_guided", the founding paper's reinforcement learning.
-        objective: "balanced" over mean and p99 of TTFT and e2e, "e2e", "ttft", or "goodput".
+        objective: "balanced", mean e2e and some mean TTFT; "e2e"; "ttft"; or "goodput". In each a p99
+            of TTFT or e2e more than 3 % longer than the rival's costs.
         loads: arrival rates over saturation.
         seeds: number of searches; the best by the selection block counts.
         generations: of one search; None for as many as the method takes.

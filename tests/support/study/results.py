@@ -66,13 +66,20 @@ class Study:
         ours: float = self.seconds(name, method, *cell)[method][measure]
         return 100 * (ours / theirs - 1)
 
-    def headroom(self, name: str, cell: tuple[int, float]) -> float | None:
-        """Return what the search takes off the best in hindsight, in %; None if it is not done."""
+    def searched(
+        self, name: str, rival: str, cell: tuple[int, float], measure: str
+    ) -> float | None:
+        """Return the change of the search to a heuristic, in %; None if it is not done."""
         found = self.seconds(name, "search", *cell) if self.has(name, "search") else {}
         if not found:
             return None
-        best = self.seconds(name, "heuristics", *cell)[self.best(name, *cell)][E2E]
-        return 100 * (1 - found["hindsight"][E2E] / best)
+        theirs: float = self.seconds(name, "heuristics", *cell)[rival][measure]
+        return 100 * (found["hindsight"][measure] / theirs - 1)
+
+    def headroom(self, name: str, cell: tuple[int, float]) -> float | None:
+        """Return what the search takes off the best in hindsight, in %; None if it is not done."""
+        change = self.searched(name, self.best(name, *cell), cell, E2E)
+        return None if change is None else -change
 
     def regret(self, name: str, cell: tuple[int, float]) -> float:
         """Return what the selected heuristic costs more than the best in hindsight, in %."""

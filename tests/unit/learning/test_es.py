@@ -14,7 +14,7 @@ from workloadlab.learning.gradients import gradients_of
 
 def test_it_can_begin_as_the_shelf_ships_the_mixing_costs():
     trace, gradients = mixed_trace(300), gradients_of(two_speeds())
-    begun = router_at(shipped_start(gradients), gradients, holds=False)
+    begun = router_at(shipped_start(gradients), gradients)
     weights = sorted(begun.body.values())
     traces = [name for name, weight in begun.body.items() if weight < 1.001 * weights[0]]
     assert 0.9 * np.exp(-4) < weights[0] / weights[len(traces)] < 1.1 * np.exp(-4)

@@ -204,6 +204,10 @@ def test_the_loss_counts_ratios_tails_the_worst_cell_and_who_is_left_out():
     assert loss([better, worse], [base, base], weights) == pytest.approx(mean + 0.5 * np.log(1.1))
     tailed = metrics(e2e_mean_s=0.9, ttft_p99_s=1.5)
     assert loss([tailed], [base], weights) > loss([better], [base], weights) + 0.3
+    assert loss([metrics(e2e_p99_s=3.0)], [base], weights) > 0.3
+    shorter = metrics(e2e_mean_s=0.9, ttft_p99_s=0.5, e2e_p99_s=0.5)
+    balanced = objective_named("balanced")
+    assert loss([shorter], [base], balanced) == loss([better], [base], balanced) < 0
     assert loss([metrics(served=9)], [base], weights) >= UNSERVED
     assert loss([metrics(goodput_rps=2.0)], [base], objective_named("goodput")) < -0.6
 
@@ -258,6 +262,20 @@ def test_auto_takes_what_is_safe_by_band_of_load():
     assert "at load 0.6" in router.verdict
     assert "at load 1" in router.verdict
     assert router.provenance["bands"]
+
+
+def test_the_heuristic_of_a_band_loses_nothing_to_the_best_over_all_loads():
+    trace, loads = mixed_trace(500), [0.6, 0.9, 1.05]
+    problem = stated(trace, two_speeds(), objective="balanced", loads=loads, targets=Targets())
+    for load in loads:
+        band = problem.at_load(load, lambda _: True)
+        there = [k for k, cell in enumerate(problem.selection) if cell.load == load]
+        of_load = [k for k, cell in enumerate(problem.training) if cell.load == load]
+        whole = [problem.rival.training[k] for k in of_load]
+        whole += [problem.rival.selection[k] for k in there]
+        own = [*band.rival.training, *band.rival.selection]
+        assert len(own) == len(whole)
+        assert loss(own, whole, problem.weights) <= 0.0
 
 
 def test_what_one_seed_does_not_reach_is_not_safe():

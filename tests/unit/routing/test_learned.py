@@ -70,6 +70,7 @@ def scene(seed, count=5):
     offers["input_tokens"] = rng.integers(100, 3000)
     offers["predicted_output_tokens"] = rng.integers(1, 400)
     offers["queue_length"] = rng.integers(1, 5)
+    offers["report_age_s"] = rng.choice([0.0, 0.1])
     return offers[0], views
 
 
@@ -101,6 +102,9 @@ def choice_of(learned, request, views):
             and free < rules["hold_share"] * v["kv_blocks"]
         ):
             continue
+        late = costs[i]["wait"] - request["report_age_s"] > rules["hold_wait_s"] >= 0
+        if v["in_flight"] and late:
+            continue
         if learned.form == "linear":
             score = sum(learned.body[name] * cost for name, cost in costs[i].items())
         else:
@@ -130,6 +134,31 @@ def test_compiled_plain_and_spelled_out_choose_alike(learned):
         assert fast == plain == choice_of(learned, request, views)
         chosen.append(fast)
     assert set(chosen) == {-1, 0, 1, 2, 3, 4}
+
+
+def test_a_request_waits_at_the_router_for_the_first_instance_that_is_through_with_its_prompts():
+    rules = {"prefill_token_s": 1e-3, "hold_wait_s": 0.0}
+    held = LearnedRouter(name="held", rules=rules, body={"wait": 1.0})
+    trace = wl.Trace.of([(0.0, 1000, 2), (0.0, 300, 2), (0.001, 50, 2), (0.002, 50, 2)])
+    cluster = wl.Cluster.uniform(2, wl.LatencyModel.linear(prefill_token_s=1e-3))
+    runs = wl.replay(trace, cluster, routers=[held])
+    sent = runs.outcomes(router="held").read("instance_id", "dispatch_ns")
+    assert sent["instance_id"].to_list() == ["pool/0", "pool/1", "pool/1", "pool/1"]
+    assert min(sent["dispatch_ns"][2:]) >= 0.299e9  # after arrival
+    assert "hold the request while no instance is idle or has 0.001 ahead" in held.explain()
+
+
+def test_reports_of_long_ago_hold_nothing_back():
+    rules = {"prefill_token_s": 1e-3, "hold_wait_s": 0.0}
+    rules |= {"hold_ratio": -1.0, "cap_weight": 0.0}
+    held = LearnedRouter(name="held", rules=rules, body={"wait": 1.0})
+    free = LearnedRouter(name="free", rules={**rules, "hold_wait_s": -1.0}, body={"wait": 1.0})
+    trace = requests_every(0.02, 300, input_tokens=30, output_tokens=2)
+    model = wl.LatencyModel.linear(prefill_token_s=1e-3)
+    cluster = wl.Cluster.uniform(2, model, signal_interval_s=1.0)
+    means = wl.replay_metrics(trace, cluster, routers=[held, free])
+    mean = dict(zip(means["router"], means["e2e_mean_s"], strict=True))
+    assert mean["held"] < 1.05 * mean["free"]
 
 
 def test_with_its_weights_it_decides_as_mixing_seconds():
@@ -168,7 +197,7 @@ def edited(tmp_path, change, learned=LINEAR):
 DAMAGE = {
     "another file": (lambda f: f.pop("format"), "is not a learned router"),
     "a later version": (
-        lambda f: f.update(format_version=FORMAT_VERSION + 1), "this version reads 1"),
+        lambda f: f.update(format_version=FORMAT_VERSION + 1), "this version reads 2"),
     "NaN": (lambda f: f["body"].update(wait=math.nan), "body.wait is nan"),
     "infinite": (lambda f: f["rules"].update(speed=math.inf), "rules.speed is inf"),
     "an unknown cost": (lambda f: f["body"].update(luck=1.0), "body.luck"),

@@ -18,7 +18,7 @@ from workloadlab.routing.learned.onnx_file import onnx_inputs, save_onnx
 from workloadlab.routing.learned.terms import TERMS
 
 HELD = {**RULED, "hold_ratio": 0.3, "hold_share": 0.05}
-FREE = {**RULED, "hold_ratio": -1.0}
+FREE = {**RULED, "hold_ratio": -1.0, "hold_wait_s": -1.0}
 
 
 def weights(rules):

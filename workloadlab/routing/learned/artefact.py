@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["BANDS", "FORMAT_VERSION", "HEURISTIC", "LearnedRouter", "load_learned"]
 
 FORMAT = "workloadlab router"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 HEURISTIC, BANDS = "heuristic", "bands"
 
 _AGAIN = "undo the edit, or train it again: workloadlab train"
@@ -40,7 +40,7 @@ class LearnedRouter:
         name: what the scoreboard calls it.
         form: how it scores: "linear" or "trees", see `FORMS`; "heuristic", the name of one, where
             nothing learned was better; or "bands", a router for each band of load.
-        rules: gradients, speed, cap and hold rule, by the names of `RULES`.
+        rules: gradients, speed, cap and hold rules, by the names of `RULES`.
         body: what the form adds: the weights by cost, the trees, {"router": name}, or the
             edges, members and `saturation_rps` (of one instance of the fastest pool) of bands.
         domain: lowest and highest of each of `DOMAIN` that it met in training; a router without one is
@@ -69,7 +69,11 @@ class LearnedRouter:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        neutral = dict.fromkeys(RULES, 0.0) | {"speed": 1.0, "hold_ratio": -1.0}
+        neutral = dict.fromkeys(RULES, 0.0) | {
+            "speed": 1.0,
+            "hold_ratio": -1.0,
+            "hold_wait_s": -1.0,
+        }
         object.__setattr__(self, "rules", neutral | self.rules)
 
     def router(self) -> Router:

@@ -16,7 +16,7 @@ _SHARE = 1e-3
 
 
 def formula_of(form: str, rules: Mapping[str, float], body: Mapping[str, Any]) -> str:
-    """Return the score, then each cost in numbers, then the cap and the hold rule where there is one."""
+    """Return the score, then each cost in numbers, then the cap and the hold rules, if any."""
     score = _SCORES[form](body)
     counted = [name for name in TERMS if form != "linear" or name in score.split()]
     speed = rules["speed"]
@@ -35,6 +35,11 @@ def formula_of(form: str, rules: Mapping[str, float], body: Mapping[str, Any]) -
         text.append(
             f"  hold the request while no instance has free - {1 + rules['hold_ratio']:.3g} "
             f"(ahead + input) / block_size >= {rules['hold_share']:.3g} kv_blocks"
+        )
+    if rules["hold_wait_s"] >= 0:
+        text.append(
+            f"  hold the request while no instance is idle or has {rules['prefill_token_s']:.3g} "
+            f"ahead / speed{power} - report_age_s <= {rules['hold_wait_s']:.3g} s"
         )
     return "\n".join(text)
 

@@ -5,12 +5,13 @@ Of one decision the graph reads, in 8-byte numbers, a row for each instance that
 - `costs`, (instances, 12): what `TERMS` names, in seconds, not yet divided by speeds;
 - `speed`, (instances,): relative to the fastest;
 - `request`, (3,): prompt tokens, predicted output tokens, requests in the router's queue;
+- `report_age_s`, (1,): age of the reports in seconds, 0 if they are never stale;
 - `room`, (instances, 4): requests in flight, KV blocks, those in use, and those of the prompts ahead and
   its own, not rounded.
 
-It returns `score`, (instances,): the lowest wins, ties go to the first row, infinity where the hold rule
-keeps the request away; and `wait`, the score of waiting: infinity but for a network, which waits only
-while something is in flight. A request for which every score is infinite waits.
+It returns `score`, (instances,): the lowest wins, ties go to the first row, infinity where a hold
+rule keeps the request away; and `wait`, the score of waiting: infinity but for a network, which waits
+only while something is in flight. A request for which every score is infinite waits.
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ def save_onnx(router: LearnedRouter, path: str | Path) -> None:
     graph = _Graph()
     _scored(graph, router)
     inputs = {"costs": ["n", len(TERMS)], "speed": ["n"], "request": [len(ASKED)], "room": ["n", 4]}
+    inputs["report_age_s"] = [1]
     made = helper.make_graph(
         graph.nodes, router.name,
         [helper.make_tensor_value_info(k, TensorProto.DOUBLE, v) for k, v in inputs.items()],
@@ -122,6 +124,7 @@ def onnx_inputs(router: LearnedRouter, request: Any, instances: Any) -> dict[str
         "costs": np.array([terms_of(asked, row, *gradients) for row in rows], float),
         "speed": np.array([row.relative_speed for row in rows], float),
         "request": np.array([asked[name] for name in ASKED], float),
+        "report_age_s": np.array([asked.report_age_s], float),
         "room": np.array(
             [
                 (
@@ -161,7 +164,7 @@ def _scored(graph: _Graph, router: LearnedRouter) -> None:
     )
     beyond = graph("Max", graph("Sub", wait_s, longest), [0.0])
     score = graph("Add", score, graph("Mul", beyond, [rules["cap_weight"]]))
-    graph("Where", _has_room(graph, rules), score, [np.inf], named="score")
+    graph("Where", _has_room(graph, rules, wait_s), score, [np.inf], named="score")
     graph("Identity", waiting, named="wait")
 
 
@@ -177,14 +180,17 @@ def _sum(graph: _Graph, first: str, values: str, weights: Any) -> str:
     return total
 
 
-def _has_room(graph: _Graph, rules: dict[str, float]) -> str:
-    """Say which instances the hold rule lets the request go to."""
+def _has_room(graph: _Graph, rules: dict[str, float], wait_s: str) -> str:
+    """Say which instances the hold rules let the request go to."""
     in_flight, blocks, used, ahead = (graph("Gather", "room", k, axis=1) for k in range(4))
-    if rules["hold_ratio"] < 0:
-        return graph("Equal", in_flight, in_flight)
-    reserved = graph("Mul", ahead, [1.0 + rules["hold_ratio"]])
-    free = graph("Sub", graph("Sub", blocks, used), reserved)
-    room = graph("GreaterOrEqual", free, graph("Mul", blocks, [rules["hold_share"]]))
+    room = graph("Equal", in_flight, in_flight)
+    if rules["hold_ratio"] >= 0:
+        reserved = graph("Mul", ahead, [1.0 + rules["hold_ratio"]])
+        free = graph("Sub", graph("Sub", blocks, used), reserved)
+        room = graph("GreaterOrEqual", free, graph("Mul", blocks, [rules["hold_share"]]))
+    if rules["hold_wait_s"] >= 0:
+        now_s = graph("Sub", wait_s, "report_age_s")
+        room = graph("And", room, graph("LessOrEqual", now_s, [rules["hold_wait_s"]]))
     return graph("Or", room, graph("Equal", in_flight, [0.0]))
 
 

@@ -1,4 +1,4 @@
-"""What all forms of a learned router share: a relative cap, a hold rule, and a note of its domain."""
+"""What all forms of a learned router share: a relative cap, two hold rules, and a note of its domain."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ __all__ = [
     "note",
 ]
 
-RULES = (*GRADIENTS, "speed", "cap_weight", "cap_times", "cap_floor_s", "hold_ratio", "hold_share")
-"""Gradients in seconds, the exponent of the speed, the cap and the hold rule."""
+RULES = (
+    *GRADIENTS, "speed", "cap_weight", "cap_times", "cap_floor_s", "hold_ratio", "hold_share",
+    "hold_wait_s",
+)  # fmt: skip
+"""Gradients in seconds, the exponent of the speed, the cap and the hold rules."""
 
 DOMAIN = ("input_tokens", "predicted_output_tokens", "in_flight", "ahead_tokens", "used_share")
 """What a choice is compared with training in: the request, and the instance that it goes to."""
@@ -56,12 +59,21 @@ def beyond_cap(wait_s: Any, longest_s: Any, params: Any) -> float:
 
 
 def has_head_room(request: Any, instance: Any, params: Any) -> bool:
-    """Say whether an instance has blocks for all prompts, grown by a ratio, and a share to spare.
+    """Say whether an instance is to take a request now: it would start soon, and has blocks for it.
 
-    A negative `hold_ratio` asks for nothing, and an idle instance always has room.
+    Soon: the prompts ahead take at most `hold_wait_s`, the age of the report taken off. Blocks: for all
+    prompts, grown by `hold_ratio`, and a share to spare. What is negative asks for nothing, and an idle
+    instance takes everything.
     """
+    if instance.in_flight == 0:
+        return True
+    longest_s = params[_HOLD + 2]
+    if longest_s >= 0.0:
+        wait_s = params[1] * prompts_ahead(instance) / divisor(instance, params[_SPEED])
+        if wait_s - request.report_age_s > longest_s:
+            return False
     ratio = params[_HOLD]
-    if ratio < 0.0 or instance.in_flight == 0:
+    if ratio < 0.0:
         return True
     reserved = prompts_with(request, instance) * (1.0 + ratio) / instance.block_size
     free = instance.kv_blocks - instance.kv_blocks_used - reserved
