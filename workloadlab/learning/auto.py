@@ -16,20 +16,26 @@ from workloadlab.routing.learned.bands import can_be_banded
 from workloadlab.simulation.saturation import saturation_rps
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from workloadlab.learning.found import Found, RunFolder
     from workloadlab.learning.problem import Problem
 
-__all__ = ["auto", "is_safe"]
+__all__ = ["auto", "harmless", "is_safe"]
 
 LESS_E2E, MORE_TTFT_P99 = 0.01, 0.05
 """What every seed must reach on the selection cells: 1 % less mean e2e, p99 TTFT at most 5 % more."""
+
+WORSE_E2E = 0.01
+"""What the whole may cost in a cell of the training or the selection block: 1 % more mean e2e."""
 
 
 def auto(problem: Problem, *, seeds: int, generations: int | None, kept: RunFolder) -> Trained:
     """Train at every load, and keep what is safe there; elsewhere the best heuristic of that load.
 
     Heuristics that keep a memory of their own cannot stand beside others in one router, and are left
-    out of the bands; the whole must still beat the best single heuristic, those included.
+    out of the bands; the whole must still beat the best single heuristic, those included. So must what
+    was learned at one load and is used at all, which has no bands to change between.
     """
     members, said = [], []
     for k, load in enumerate(problem.loads):
@@ -62,26 +68,57 @@ def is_safe(problem: Problem, found: list[Found]) -> bool:
 
 
 def _judged(problem: Problem, members: list[LearnedRouter], said: str) -> Trained:
-    """Return the bands as one router if that beats the best single heuristic on the selection cells."""
+    """Return the bands as one router, or what was learned for one of them for all, if that is better.
+
+    It must beat the best single heuristic on the selection cells, and be no worse in any cell.
+    """
     facts: dict[str, Any] = {"bands": said}
     rival = problem.rival.policy.name
-    single = len({str(member.body) for member in members}) == 1
-    router = members[0] if single else _in_bands(problem, members)
-    if single and router.form == HEURISTIC and router.body["router"] == rival:
+    learned = [one for one in members if one.form != HEURISTIC]
+    if not learned and all(one.body["router"] == rival for one in members):
         return Trained(None, f"refused: {rival} is best at every load; use {rival}", facts)
-    [loss] = problem.selection_losses([router])
-    facts["selection_losses"] = [float(f"{loss:.4g}")]
+    single = len({str(member.body) for member in members}) == 1
+    tried = {said: members[0] if single else _in_bands(problem, members)}
+    for load, one in zip(problem.loads, members, strict=True):
+        if one.form != HEURISTIC and not single:
+            tried[f"at every load what was learned at load {load:g}"] = one
+    losses = problem.selection_losses(list(tried.values()))
+    facts["selection_losses"] = [float(f"{loss:.4g}") for loss in losses]
+    able = [
+        (loss, words)
+        for loss, words, fine in zip(losses, tried, harmless(problem, tried), strict=True)
+        if fine
+    ]
+    if not able:
+        verdict = (
+            f"refused: {said} is worse than {rival} in a cell of the training or the selection block, "
+            f"by over {WORSE_E2E:.0%} in mean e2e or {MORE_TTFT_P99:.0%} in p99 TTFT; use {rival}"
+        )
+        return Trained(None, verdict, facts)
+    loss, words = min(able)
     if loss > -MARGIN:
         verdict = (
-            f"refused: on the selection block the objective of {said} is {compared_words(loss)} that of "
-            f"{rival}, and must be {MARGIN:.0%} better; use {rival}"
+            f"refused: on the selection block the objective of {words} is {compared_words(loss)} that "
+            f"of {rival}, and must be {MARGIN:.0%} better; use {rival}"
         )
         return Trained(None, verdict, facts)
     verdict = (
-        f"{said}: on the selection block its objective is {compared_words(loss)} that of {rival}, the "
+        f"{words}: on the selection block its objective is {compared_words(loss)} that of {rival}, the "
         "best heuristic"
     )
-    return Trained(router, verdict, facts)
+    return Trained(tried[words], verdict, facts)
+
+
+def harmless(problem: Problem, routers: Mapping[str, LearnedRouter]) -> list[bool]:
+    """Say which are no worse than the rival in any cell of the training and the selection block."""
+    cells = [*problem.training, *problem.selection]
+    rival = [*problem.rival.training, *problem.rival.selection]
+    played = play([one.router() for one in routers.values()], cells, threads=problem.threads)
+    return [
+        float(log_ratios(one, rival, "e2e_mean_s").max()) <= np.log1p(WORSE_E2E)
+        and float(log_ratios(one, rival, "ttft_p99_s").max()) <= np.log1p(MORE_TTFT_P99)
+        for one in played
+    ]
 
 
 def _in_bands(problem: Problem, members: list[LearnedRouter]) -> LearnedRouter:

@@ -13,7 +13,7 @@ from support.traces import requests_every
 import workloadlab as wl
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.learning import time_blocks
-from workloadlab.learning.auto import is_safe
+from workloadlab.learning.auto import harmless, is_safe
 from workloadlab.learning.card import doubt_of
 from workloadlab.learning.cells import MOST, at_load, drawn_cells, with_instances
 from workloadlab.learning.found import Found
@@ -287,3 +287,4 @@ def test_what_one_seed_does_not_reach_is_not_safe():
         LearnedRouter(form="heuristic", body={"router": problem.rival.policy.name}), 0, 0, [], 0
     )
     assert not is_safe(problem, [rival])  # as good is not better
+    assert harmless(problem, {"a": worse.router, "b": rival.router}) == [False, True]
