@@ -259,9 +259,11 @@ def test_laid_out_trees_are_those_that_were_fitted():
 def test_auto_takes_what_is_safe_by_band_of_load():
     trace = mixed_trace(500)
     router = wl.train(trace, two_speeds(), method="auto", loads=[0.6, 1.0], seeds=1, generations=4)
-    assert "at load 0.6" in router.verdict
-    assert "at load 1" in router.verdict
-    assert router.provenance["bands"]
+    assert "at load 0.6" in router.provenance["bands"]
+    assert "at load 1" in router.provenance["bands"]
+    one, *others = router.provenance["selection_losses"]
+    assert len(others) == router.provenance["bands"].count("learned") > 0
+    assert ("at every load" in router.verdict) == (min(others) < one)
 
 
 def test_the_heuristic_of_a_band_loses_nothing_to_the_best_over_all_loads():
