@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from support.calibrations import means_alone
 from support.multiturn import (
     LOG,
     correlations,
@@ -44,7 +45,8 @@ def test_prompts_are_as_long_as_the_server_counts(shared_data, gpus):
 
 @pytest.mark.data
 def test_eight_gpus(shared_data):
-    _, errors = eight_gpus(shared_data)
+    with means_alone():
+        _, errors = eight_gpus(shared_data)
     for clients in (32, 128):
         found = errors[clients]
         assert abs(found["ttft"]) < 0.10, clients
@@ -65,7 +67,8 @@ def test_sixteen_clients_say_little_of_many_and_the_ends_know(shared_data):
 
 @pytest.mark.data
 def test_one_gpu(shared_data):
-    levels, errors = one_gpu(shared_data)
+    with means_alone():
+        levels, errors = one_gpu(shared_data)
     total, longest = correlations(levels[64].log)
     looked_up = levels[512].looked_up_tokens / levels[512].prompt_tokens
     by_level = {clients: slopes(levels[clients].log) for clients in (16, 32, 64, 128)}

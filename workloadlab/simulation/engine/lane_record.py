@@ -129,7 +129,9 @@ class LaneArrays:
         made = LaneArrays(self.lane.copy(), dict(self.arrays))
         for name, row in ARRAYS.items():
             if row.written:
-                made.put(name, self.arrays[name].copy())
+                values = self.arrays[name]
+                # as bytes: numpy copies a record field by field, which takes five times as long
+                made.put(name, values.view(np.uint8).copy().view(values.dtype))
         return made
 
     def add_slots(self) -> None:

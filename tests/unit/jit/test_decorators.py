@@ -1,0 +1,36 @@
+"""What the decorators leave behind in the process."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+from numba.core.errors import TypingError
+
+from workloadlab.jit import entry
+
+
+@pytest.fixture(params=[True, False], ids=["collecting", "not collecting"])
+def collecting(request):
+    (gc.enable if request.param else gc.disable)()
+    yield request.param
+    gc.enable()
+
+
+def test_the_collector_is_as_before_whether_a_function_compiles_or_not(collecting):
+    seen = []
+
+    @entry("int64(int64)")
+    def double(number):
+        return 2 * number
+
+    seen.append(gc.isenabled())
+    with pytest.raises(TypingError):
+
+        @entry("int64(int64)")
+        def wrong(number):
+            return number.nothing
+
+    seen.append(gc.isenabled())
+    assert double(21) == 42
+    assert seen == [collecting, collecting]
