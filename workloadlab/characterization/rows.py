@@ -29,6 +29,7 @@ __all__ = [
     "read_measured",
     "read_sessions",
     "session_rows",
+    "tokens_in",
     "without_nulls",
 ]
 
@@ -118,6 +119,11 @@ def read_columns(trace: Trace, *columns: str) -> pl.DataFrame:
         .collect()
     )
     return rows if rows["arrival_ns"].is_sorted() else rows.sort("arrival_ns", maintain_order=True)
+
+
+def tokens_in(rows: pl.DataFrame, name: str) -> int:
+    """Add up a column of tokens; polars would add 32 bits in 32 bits."""
+    return int(rows[name].cast(pl.Int64).sum())
 
 
 @dataclass(frozen=True)

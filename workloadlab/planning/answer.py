@@ -15,7 +15,7 @@ from workloadlab.json_files import read_object
 # The types of a plan, by which it is read from JSON.
 from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf  # noqa: TC001
 from workloadlab.planning.prices import Price  # noqa: TC001
-from workloadlab.scoring.service_level import targets_words
+from workloadlab.scoring.service_level import SLO, targets_words
 from workloadlab.shapes import ShapeError, build
 from workloadlab.tables import Cell, Table, duration, wrapped
 from workloadlab.words import listed, plural, share, three
@@ -269,15 +269,19 @@ class Plan(Drawn):
         again = "write one with workloadlab plan --json"
         try:
             made: Plan = build(cls, check_object(read_object(path, fix=again), str(path)))
-        except ShapeError as error:
+            targets = SLO.of(made.slo)
+        except (ShapeError, UsageError) as error:
             raise DataError(f"is no plan: {error}", where=str(path), fix=again) from error
         names = [found.router for found in made.routers]
         if (
             not names
+            or targets == SLO()
             or len({*names}) < len(names)
             or any(found.instances is not None and found.low is None for found in made.routers)
         ):
-            problem = "is no plan: routers is empty, has one twice, or has no interval"
+            problem = (
+                "is no plan: slo or routers is empty, a router stands twice or has no interval"
+            )
             raise DataError(problem, where=str(path), fix=again)
         return made
 

@@ -214,9 +214,12 @@ def test_the_answer_has_words_tables_json_and_a_price(tmp_path):
     with pytest.raises(DataError, match="is damaged, or was edited"):
         Plan.load(tmp_path / "plan.json")
     del facts["sha256"]
-    for routers in ([], facts["routers"] * 2):
-        (tmp_path / "plan.json").write_text(json.dumps(facts | {"routers": routers}))
-        with pytest.raises(DataError, match="routers is empty, has one twice"):
+    for nonsense in (
+        {"routers": []}, {"routers": facts["routers"] * 2}, {"slo": {}}, {"slo": {"ttft_s": -1.0}},
+        {"slo": {"speed": 1.0}},
+    ):  # fmt: skip
+        (tmp_path / "plan.json").write_text(json.dumps(facts | nonsense))
+        with pytest.raises(DataError, match=r"is no plan: .*(is empty|target|speed|-1)"):
             Plan.load(tmp_path / "plan.json")
     (tmp_path / "plan.json").write_text("{}")
     with pytest.raises(DataError, match="is no plan"):

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.atomic import scratch_folder
-from workloadlab.characterization.rows import MEASURED, SESSION_COLUMNS, session_rows, without_nulls
+from workloadlab.characterization.rows import (
+    MEASURED,
+    SESSION_COLUMNS,
+    session_rows,
+    tokens_in,
+    without_nulls,
+)
 from workloadlab.trace import COLUMNS
 
 if TYPE_CHECKING:
@@ -76,8 +82,8 @@ def sorted_by_session(plan: Plan) -> Iterator[Sorted]:
                 tools += len(named) - named["finish_reason"].null_count()
                 known = rows.drop_nulls("cached_tokens")
                 any_cached |= len(known) > 0
-                cached += int(known["cached_tokens"].sum())
-                prompts += int(known["input_tokens"].sum())
+                cached += tokens_in(known, "cached_tokens")
+                prompts += tokens_in(known, "input_tokens")
                 split = (
                     without_nulls(named)
                     .with_columns(file=pl.col("session_id").hash(0) % count)

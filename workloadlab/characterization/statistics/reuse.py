@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.characterization.facts import Unsupported
-from workloadlab.characterization.statistics.measures import spread_ranks
+from workloadlab.characterization.statistics.measures import exact_sum, spread_ranks
 from workloadlab.statistics import quantiles
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def reuse_time(gaps: NDArray[np.int64]) -> ReuseTime | Unsupported:
 
     return ReuseTime(
         n=len(gaps),
-        mean=int(gaps.sum()) / len(gaps) / 1e9,
+        mean=exact_sum(gaps) / len(gaps) / 1e9,
         p50=p50,
         p80=p80,
         p90=p90,

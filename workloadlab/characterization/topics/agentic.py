@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.characterization.facts import Unsupported
-from workloadlab.characterization.rows import read_columns
-from workloadlab.characterization.statistics.measures import Spread, spread_of
+from workloadlab.characterization.rows import read_columns, tokens_in
+from workloadlab.characterization.statistics.measures import Spread, exact_sum, spread_of
 from workloadlab.characterization.study import Topic
 from workloadlab.characterization.topics.sessions import SESSIONS
 from workloadlab.tables import Cell, Table
@@ -127,8 +127,8 @@ def _cached_share(trace: Trace) -> float | None:
     if not trace.has("cached_tokens"):
         return None
     recorded = read_columns(trace, "cached_tokens", "input_tokens").drop_nulls("cached_tokens")
-    total = int(recorded["input_tokens"].sum())
-    return int(recorded["cached_tokens"].sum()) / total if total else None
+    cached, total = (tokens_in(recorded, name) for name in ("cached_tokens", "input_tokens"))
+    return cached / total if total else None
 
 
 def steps_of(rows: SessionRows) -> NDArray[np.int64]:
@@ -147,11 +147,11 @@ def _tool_time(rows: SessionRows) -> ToolTime | None:
     seconds = spread_of(pauses / 1e9)
     if seconds is None:
         return None
-    total, long = int(pauses.sum()), pauses > LONG_TOOL_NS
+    total, long = exact_sum(pauses), pauses > LONG_TOOL_NS
     return ToolTime(
         seconds=seconds,
         over_a_minute_share=int(np.count_nonzero(long)) / len(pauses),
-        over_a_minute_time_share=int(pauses[long].sum()) / total if total else None,
+        over_a_minute_time_share=exact_sum(pauses[long]) / total if total else None,
     )
 
 

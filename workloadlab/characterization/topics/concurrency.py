@@ -11,6 +11,7 @@ import polars as pl
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.rows import LENGTHS, TOTAL_TOKENS, read_columns
 from workloadlab.characterization.statistics.counts import round_width
+from workloadlab.characterization.statistics.measures import exact_sum
 from workloadlab.characterization.study import Topic
 from workloadlab.tables import Cell, Table
 
@@ -137,7 +138,7 @@ def measure_concurrency(study: Study) -> Concurrency | Unsupported:
     moments, levels = sweep(arrival, duration, np.ones(len(arrival), dtype=np.int64))
     span_s, n = int(arrival[-1] - arrival[0]) / 1e9, len(arrival)
     area_s = _area(moments, levels) / 1e9
-    w_s = int(duration.sum()) / n / 1e9
+    w_s = exact_sum(duration) / n / 1e9
     return Concurrency(
         durations=timed.durations,
         requests=n,

@@ -9,7 +9,12 @@ import numpy as np
 
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.frequencies import Frequencies
-from workloadlab.characterization.statistics.measures import Spread, spread_of, spread_some
+from workloadlab.characterization.statistics.measures import (
+    Spread,
+    exact_sum,
+    spread_of,
+    spread_some,
+)
 from workloadlab.characterization.study import Topic
 from workloadlab.characterization.topics.compactions import count_resets
 from workloadlab.tables import Cell, Table
@@ -249,7 +254,7 @@ def _live(rows: SessionRows, starts: NDArray[np.int64]) -> LiveSessions:
     order = np.lexsort((-steps, events))
     return LiveSessions(
         peak=int(np.cumsum(steps[order]).max()),
-        mean=int(lifetimes.sum()) / span if span else float(len(born)),
+        mean=exact_sum(lifetimes) / span if span else float(len(born)),
         lifetime_s=spread_some(lifetimes / 1e9),
     )
 
