@@ -115,10 +115,11 @@ class MachineCode(NullCache):  # type: ignore[misc]
         self._claim = Claim.on(folder / f"{name}.lock")
         found = self._stored(name)
         if found is not None:
-            self._end_claim()
+            self.end_claim()
         return found
 
-    def _end_claim(self) -> None:
+    def end_claim(self) -> None:
+        """Let others compile it, as at the end of a compilation that failed."""
         if self._claim is not None:
             self._claim.end()
         self._claim = None
@@ -128,7 +129,7 @@ class MachineCode(NullCache):  # type: ignore[misc]
         try:
             self._save(sig, data)
         finally:
-            self._end_claim()
+            self.end_claim()
 
     def _save(self, sig: Any, data: Any) -> None:
         folder = self._writable()

@@ -7,7 +7,7 @@ import gc
 import pytest
 from numba.core.errors import TypingError
 
-from workloadlab.jit import entry
+from workloadlab.jit import claims, entry
 
 
 @pytest.fixture(params=[True, False], ids=["collecting", "not collecting"])
@@ -34,3 +34,18 @@ def test_the_collector_is_as_before_whether_a_function_compiles_or_not(collectin
     seen.append(gc.isenabled())
     assert double(21) == 42
     assert seen == [collecting, collecting]
+
+
+@pytest.mark.parametrize("signature", ["int64(int64)", None], ids=["at once", "at the call"])
+def test_a_compilation_that_fails_holds_up_nobody(signature, monkeypatch):
+    def waits(_):
+        pytest.fail("it waits for what itself has claimed")
+
+    monkeypatch.setattr(claims.time, "sleep", waits)
+
+    def wrong(number):
+        return number.nothing
+
+    for _ in range(2):
+        with pytest.raises(TypingError):
+            entry(signature)(wrong)(1)
