@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BLOCK_BYTES", "BOM", "container", "find", "record_end", "text_blocks"]
 
-BLOCK_BYTES = 16 << 20
+BLOCK_BYTES = 8 << 20
 PROBE_BYTES = 1 << 16
 LINE_BYTES = 64 << 20
 _QUOTED_BYTES = 64 << 20
@@ -185,22 +185,20 @@ def text_blocks(
         size: bytes to read at a time.
     """
     with opened(path) as stream:
-        rest = _clean(stream.read(skip + size)[skip:]).removeprefix(BOM)
+        rest = stream.read(skip + size)[skip:].replace(b"\0", b"")
         while more := stream.read(size):
             cut = record_end(rest, quotes=quotes)
             if cut:
-                yield rest[:cut]
-            rest = rest[cut:] + _clean(more)
+                yield _unmarked(rest[:cut])
+            rest = rest[cut:] + (more.replace(b"\0", b"") if b"\0" in more else more)
             refuse_beyond("bytes in one record", len(rest) - size, path)
-        if rest:
+        if rest := _unmarked(rest):
             yield rest
 
 
-def _clean(text: bytes) -> bytes:
-    for no_text in (b"\0", BOM):
-        if no_text in text:
-            text = text.replace(no_text, b"")
-    return text
+def _unmarked(text: bytes) -> bytes:
+    """Leave out BOMs; their first byte alone is searched for ten times faster."""
+    return text.replace(BOM, b"") if BOM[:1] in text else text
 
 
 def record_end(text: bytes, *, quotes: bool) -> int:

@@ -35,8 +35,9 @@ def twin_instant(value: str) -> int:
 decimals = st.builds(
     lambda sign, whole, fraction: f"{sign}{whole}" + (f".{fraction:0>1}" if fraction else ""),
     st.sampled_from(["", "-", "+"]),
-    st.integers(0, 9_000_000_000),
-    st.text("0123456789", max_size=15),
+    st.integers(0, 900) | st.integers(0, 9_000_000_000),
+    st.text("0123456789", max_size=15)
+    | st.text("49", min_size=7, max_size=12).map(lambda d: f"{d}5"),
 )
 
 

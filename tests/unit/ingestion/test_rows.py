@@ -88,6 +88,14 @@ def test_what_is_no_record_is_left_to_the_patient_reader(
     assert chunk.rejects.select("row", "line", "reason").rows() == bad
 
 
+def test_an_empty_last_value_is_no_missing_field(tmp_path: Path) -> None:
+    head = inspect(csv(tmp_path, "1,2,3\n"))
+    fast = fast_rows(b"1,2,\n4,5,6\n", head, TEXT)
+    assert fast is not None
+    assert fast.frame["c"].to_list() == [None, "6"]
+    assert fast_rows(b"1,2\n4,5,6\n", head, TEXT) is None
+
+
 def test_integers_are_read_as_such_only_if_all_are(tmp_path: Path) -> None:
     wanted = {"a": pl.UInt32(), "c": pl.String()}
     head = inspect(csv(tmp_path, "1,2,3\n"))

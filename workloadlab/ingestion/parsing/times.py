@@ -141,7 +141,13 @@ def _nanoseconds(text: pl.Series, places: int) -> pl.Series:
         text = text if text.dtype.is_integer() else texts(text)
         whole = text.cast(pl.Int64, strict=False)
         fast = whole.set(~whole.is_between(-(MAX_NS // scale), MAX_NS // scale), None) * scale
-    return patched(text, fast, lambda rest: _decimals(rest, places))
+    return patched(text, fast, lambda rest: _fractions(rest, places))
+
+
+def _fractions(text: pl.Series, places: int) -> pl.Series:
+    """Read numbers by way of floats where those are exact enough, and of their digits elsewhere."""
+    number = text.cast(pl.Float64, strict=False) * float(10**places)
+    return patched(text, _surely_rounded(number), lambda rest: _decimals(rest, places))
 
 
 def _surely_rounded(number: pl.Series) -> pl.Series:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from workloadlab.ingestion.sources import record_end
@@ -12,9 +13,10 @@ from workloadlab.ingestion.sources import record_end
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["PLACES", "REJECTS", "Chunk", "Reading", "inside", "piecewise", "rejected"]
+__all__ = ["PLACES", "REJECTS", "Chunk", "Reading", "counted", "inside", "piecewise", "rejected"]
 
 PATIENT_BYTES = 1 << 16
+STRETCH_BYTES = 1 << 17
 
 REJECTS = {
     "file": pl.String(),
@@ -105,6 +107,18 @@ def piecewise(
         for half in (text[:cut], text[cut:])
         for each in piecewise(half, fast, patient, quotes=quotes)
     ]
+
+
+def counted(text: bytes, byte: bytes) -> int:
+    """Count a byte, in stretches that stay in a cache; several times faster than `bytes.count`.
+
+    Example:
+        >>> counted(b"a,b,c", b",")
+        2
+    """
+    codes = np.frombuffer(text, np.uint8)
+    starts = range(0, len(text), STRETCH_BYTES)
+    return sum(int(np.count_nonzero(codes[at : at + STRETCH_BYTES] == ord(byte))) for at in starts)
 
 
 def inside(text: pl.Expr, key: str) -> pl.Expr:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError
@@ -16,6 +15,7 @@ from workloadlab.ingestion.readers.chunk import (
     PLACES,
     Chunk,
     Reading,
+    counted,
     inside,
     piecewise,
     rejected,
@@ -134,14 +134,11 @@ def _header(head: Head) -> tuple[int, int]:
 def fast_rows(text: bytes, head: Head, wanted: Mapping[str, pl.DataType]) -> Chunk | None:
     """Read a block with polars, or return None if any line of it may not be just one record.
 
-    polars refuses lines with too many fields. Lines with too few show in the number of separators,
-    or, where quotes may protect some, as a missing last value.
+    polars refuses lines with too many fields. Lines with too few lack their last value; that may be
+    empty, which the number of separators tells, unless quotes may protect some.
     """
     quoted = b'"' in text
-    width = len(head.keys)
-    lines = _count(text, b"\n") + (not text.endswith(b"\n"))
-    if not quoted and _count(text, head.separator.encode()) != lines * (width - 1):
-        return None
+    lines = counted(text, b"\n") + (not text.endswith(b"\n"))
     dtypes = [wanted.get(key, pl.String()) for key in head.keys]
     try:
         frame = pl.read_csv(
@@ -153,15 +150,15 @@ def fast_rows(text: bytes, head: Head, wanted: Mapping[str, pl.DataType]) -> Chu
         )
     except pl.exceptions.PolarsError:
         return None
-    if frame.height != lines or (quoted and frame.to_series(width - 1).null_count()):
+    if frame.height != lines:
+        return None
+    separators = lines * (frame.width - 1)
+    if frame.to_series(-1).null_count() and (
+        quoted or counted(text, head.separator.encode()) != separators
+    ):
         return None
     picked = frame.select(pl.col(str(head.keys.index(key))).alias(key) for key in wanted)
     return Chunk(picked, lines)
-
-
-def _count(text: bytes, byte: bytes) -> int:
-    """Count a byte; several times faster than bytes.count where it is frequent."""
-    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord(byte)))
 
 
 def _scalar(dtype: pl.DataType) -> pl.DataType:

@@ -16,6 +16,7 @@ from workloadlab.ingestion.readers.chunk import (
     PLACES,
     Chunk,
     Reading,
+    counted,
     inside,
     piecewise,
     rejected,
@@ -55,13 +56,14 @@ def read_jsonl(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
         pieces = _counted(text_blocks(head.path, quotes=False))
         return Reading(pieces, lambda piece: [walk.lines(piece[1], piece[0])])
 
+    def fast(part: bytes) -> Chunk | None:
+        chunk = fast_objects(part, plain, wanted)
+        if chunk is None and (numbers := _numbers_only(part)) is not part:
+            return fast_objects(numbers, plain, wanted)
+        return chunk
+
     def parse(text: bytes) -> list[Chunk]:
-        return piecewise(
-            _numbers_only(text),
-            lambda part: fast_objects(part, plain, wanted),
-            lambda part: walk.lines(part, 0),
-            quotes=False,
-        )
+        return piecewise(text, fast, lambda part: walk.lines(_numbers_only(part), 0), quotes=False)
 
     return Reading(text_blocks(head.path, quotes=False), parse)
 
@@ -152,7 +154,7 @@ def fast_objects(
     text: bytes, ways: Mapping[str, Way], wanted: Mapping[str, pl.DataType]
 ) -> Chunk | None:
     """Read a block with polars, or return None if any line of it is not plainly one object."""
-    lines = text.count(b"\n") + (not text.endswith(b"\n"))
+    lines = counted(text, b"\n") + (not text.endswith(b"\n"))
     try:
         frame = pl.read_ndjson(io.BytesIO(text), schema=_schema(ways, wanted))
         if frame.height != lines:
