@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,12 @@ from workloadlab.ingestion.rows import listed
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 __all__ = ["Numbers"]
+
+GROUP = 1 << 14
+"""Keys of a group, at most twice as many."""
 
 KNOWN = -1
 """Where an id first appeared that an earlier log had."""
@@ -60,20 +66,19 @@ class Numbers:
 
     def dense(self, name: str, lists: pl.Series) -> pl.Series:
         """Return lists of numbers, from 0 in order of first appearance, in place of their items."""
-        import pyarrow as pa
-
-        flat = lists.explode(empty_as_null=False, keep_nulls=False).to_arrow()
-        chunks = [pa.array(self._old(name)["key"].to_numpy(), pa.uint64()), flat]
-        known = len(chunks[0])
-        coded = pa.chunked_array(chunks).dictionary_encode().combine_chunks()
+        old = self._old(name)["key"].to_numpy()
+        keys = lists.explode(empty_as_null=False, keep_nulls=False).to_numpy()
+        if len(old):
+            keys = np.concatenate([old, keys])
+        numbers, fresh = numbered(keys)
         if self.folder is not None:
-            keys = pl.Series("key", pl.from_arrow(coded.dictionary))
-            self.tables[name] = pl.DataFrame([keys]).with_row_index("number").select(
-                "key", pl.col("number").cast(pl.UInt64)
-            )  # fmt: skip
+            found = keys[fresh]
+            self.tables[name] = pl.DataFrame({"key": found, "number": np.arange(len(found))}).cast(
+                pl.UInt64
+            )
         lengths = lists.list.len().fill_null(0).to_numpy()
         offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-        return listed(coded.indices.to_numpy()[known:].astype(np.uint64), offsets, lists)
+        return listed(numbers[len(old) :], offsets, lists)
 
     def _old(self, name: str, key: pl.DataType | None = None) -> pl.DataFrame:
         """Return the numbers of earlier logs."""
@@ -88,6 +93,35 @@ class Numbers:
         self.folder.mkdir(exist_ok=True)
         for name, table in self.tables.items():
             table.write_parquet(self.folder / f"{name}.parquet", compression="zstd")
+
+
+def numbered(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """Return keys as numbers from 0 in the order of first appearance, and which of them are the first.
+
+    Keys are put in groups by their first bits, which in chained ids are evenly spread, so that the
+    table of a group stays in a cache: one table of all takes four times as long.
+
+    Example:
+        >>> numbered(np.array([9, 4, 9], np.uint64))[0].tolist()
+        [0, 1, 0]
+    """
+    import pyarrow as pa
+
+    bits = min(16, (len(keys) // GROUP).bit_length())
+    group = (
+        (keys >> np.uint64(64 - bits)).astype(np.uint16) if bits else np.zeros(len(keys), np.uint16)
+    )
+    order = np.argsort(group, kind="stable")
+    grouped = keys[order]
+    edges = np.concatenate([[0], np.cumsum(np.bincount(group))])
+    place = np.empty(len(keys), np.int64)
+    for low, high in pairwise(edges):
+        codes = pa.array(grouped[low:high]).dictionary_encode().indices.to_numpy()
+        first = np.empty(high - low, np.int64)
+        first[codes[::-1]] = order[low:high][::-1]  # the earliest is written last
+        place[order[low:high]] = first[codes]
+    fresh = place == np.arange(len(keys))
+    return (np.cumsum(fresh, dtype=np.uint64) - np.uint64(1))[place], fresh
 
 
 def _digests(names: pl.Series) -> pl.Series:

@@ -7,10 +7,11 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 import pytest
 
-from workloadlab.ingestion import rows
+from workloadlab.ingestion import numbers, rows
 from workloadlab.ingestion.inspect import Head, inspect
 from workloadlab.ingestion.numbers import Numbers
 from workloadlab.ingestion.parsing.fields import fields
@@ -229,6 +230,22 @@ def test_chained_blocks_are_equal_where_all_blocks_before_are(
                 prefix = (session if local else None, *(given or [])[:end])
                 assert known.setdefault(prefix, block) == block
         assert len(set(known.values())) == len(known)
+
+
+@pytest.mark.parametrize("group", [1, 3, 1 << 14])
+def test_keys_are_numbered_in_the_order_in_which_they_appear(
+    monkeypatch: pytest.MonkeyPatch, group: int
+) -> None:
+    monkeypatch.setattr(numbers, "GROUP", group)
+    dice = random.Random(1)
+    for count in (0, 1, 2, 500):
+        some = [dice.choice((dice.getrandbits(64), dice.getrandbits(3))) for _ in range(count)]
+        keys = [dice.choice(some) for _ in range(count)]
+        known: dict[int, int] = {}
+        fresh = [key not in keys[:place] for place, key in enumerate(keys)]
+        found = numbers.numbered(np.array(keys, np.uint64))
+        assert found[0].tolist() == [known.setdefault(key, len(known)) for key in keys]
+        assert found[1].tolist() == fresh
 
 
 def test_dense_numbers_are_those_of_first_appearance() -> None:
