@@ -125,5 +125,8 @@ def _numbered(
         pl.col("first").alias(f"{name}_first"),
         (letter + pl.col("number").cast(pl.String)).alias(f"{name}_ordinal"),
     )
-    frame = frame.join(table.lazy(), on=name, how="left", maintain_order="left")
+    found = ordered.select(name).join(
+        table.lazy(), on=name, how="left", maintain_order="left"
+    )  # of the ids alone: a join copies all columns of a row
+    frame = pl.concat([frame, found.drop(name)], how="horizontal")
     return frame, pl.col(f"{name}_ordinal"), pl.col(f"{name}_first") < pl.col(_POSITION)
