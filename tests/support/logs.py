@@ -305,6 +305,13 @@ LOGS = {
         "a,2026-09-21T14:13:20.0+00:00,m,true,600,1400,90,25,80,20,false\n",
         {"input_tokens": [90], "ttft_ns": [600 * MS], "e2e_ns": [2 * S], "outcome": ["ok"]}, T0,
     ),
+    "openrouter_activity": Log(
+        "generation_id,created_at,tokens_prompt,tokens_completion,tokens_cached,cancelled,streamed,"
+        "generation_time_ms,time_to_first_token_ms\n"
+        "a,2026-09-21 14:13:20,100,50,64,false,true,1500,500\n",
+        {"input_tokens": [100], "cached_tokens": [64], "ttft_ns": [500 * MS], "e2e_ns": [2 * S],
+         "outcome": ["ok"]}, T0,
+    ),
     "openrouter_data": Log(
         lines({"data": {"id": "gen-1", "created_at": "2026-09-21T14:13:20.0+00:00",
                         "streamed": False, "latency": 600, "generation_time": 1400,

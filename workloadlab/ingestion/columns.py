@@ -11,6 +11,7 @@ from workloadlab.hints import did_you_mean
 from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, refused
 from workloadlab.ingestion.formats.trees import keys, label, pruned
 from workloadlab.ingestion.formats.words import Minus, Total, Value
+from workloadlab.ingestion.parsing.envelopes import inner_ways
 from workloadlab.ingestion.parsing.times import UNITS, is_datetime
 from workloadlab.ingestion.parsing.values import is_number
 from workloadlab.ingestion.timing import settled, short
@@ -31,6 +32,8 @@ _TIME = re.compile(
     r"time|latency|duration|elapsed|ttft|tpot|(^|_)itl|e2e|delay|_(at|ts|ms|us|ns|sec|seconds)$",
     re.IGNORECASE,
 )
+_DAY = re.compile(r"\d{4}[-/]\d\d[-/]\d\d")
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d:\d\d([.,]\d+)?")
 MAPPABLE = tuple(name for name in COLUMNS if name not in _NOT_FROM_LOGS)
 
 
@@ -78,16 +81,22 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
         UsageError: none fits, and the columns are not mapped either.
         DataError: it is known to hold no requests.
     """
-    for known in FORMATS:
-        if known.sniff(head):
-            return known
+    if found := next((known for known in FORMATS if known.sniff(head)), None):
+        return found
     if not mapping:
+        if found := _known_elsewhere(head):
+            return found
         refused.check(head)
     found = GENERIC
     proposed = {column.target for column in GENERIC.read(head)} | mapping.keys()
-    if "input_tokens" not in proposed and (inner := _listed_records(head)):
-        found = inner
-        proposed = {column.target for column in GENERIC.read(head.under(inner))} | mapping.keys()
+    ways = inner_ways([record.value for record in head.records])
+    if "input_tokens" not in proposed or ways == ("*",):
+        for way in ways:
+            inner = replace(GENERIC, records=way)
+            columns = {column.target for column in GENERIC.read(head.under(inner))}
+            if "input_tokens" in columns:
+                found, proposed = inner, columns | mapping.keys()
+                break
     lacking = [name for name in GIVEN if name not in proposed]
     if not lacking:
         return found
@@ -105,13 +114,16 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
     )
 
 
-def _listed_records(head: Head) -> Format | None:
-    """Propose the list in a JSON document whose elements look most like requests."""
-    for key in head.keys:
-        if all(text[:2] == "[{" for text in head.samples[key]) and head.samples[key]:
-            inner = replace(GENERIC, records=f"{key}[]")
-            if "input_tokens" in {c.target for c in GENERIC.read(head.under(inner))}:
-                return inner
+def _known_elsewhere(head: Head) -> Format | None:
+    """Find a known format in other letters, or in an envelope: an answer's list, a shipper's field."""
+    for known in FORMATS:
+        if known.sniff(head.respelled(known)):
+            return known
+    for way in inner_ways([record.value for record in head.records]):
+        inner = head.under(replace(GENERIC, records=way))
+        for known in FORMATS:
+            if not (known.records or known.zipped) and known.sniff(inner):
+                return replace(known, records=way)
     return None
 
 
@@ -140,7 +152,7 @@ def _nearest(head: Head) -> str | None:
         reasons.append(f"lacks {', '.join(lacking)}")
     if foreign := sorted(best.foreign & present):
         reasons.append(f"has {', '.join(foreign)}")
-    if head.container not in best.containers:
+    if not best.fits(head.container):
         reasons.append(f"is {head.container}, not {' or '.join(best.containers)}")
     return f"{best.name} (this file {'; '.join(reasons)})"
 
@@ -181,6 +193,7 @@ def plan(
             )
         del chosen["block_ids"]
     _check_units(head, chosen, units)
+    _check_day(head, chosen.get("arrival_ns"))
     return tuple(settled(head, chosen, units, log_format, mapping))
 
 
@@ -234,6 +247,22 @@ def _check_given(
             raise UsageError(
                 f"has {head.keys.count(key)} columns named {key!r}", where=where, fix="rename one"
             )
+
+
+def _check_day(head: Head, arrival: Column | None) -> None:
+    """Refuse a time of day whose day stands in another column."""
+    key = keys(arrival.source)[0] if arrival else ""
+    days = (name for name, values in head.samples.items() if _all(_DAY, values))
+    if _all(_TIME_OF_DAY, head.samples.get(key, [])) and (day := next(days, None)):
+        raise UsageError(
+            f"has the day in {day} and the time of day in {key}: an arrival needs both",
+            where=str(head.path),
+            fix="write both into one column, such as 2026-09-21T14:13:20Z",
+        )
+
+
+def _all(pattern: re.Pattern[str], values: Sequence[str]) -> bool:
+    return bool(values) and all(pattern.fullmatch(text) for text in values)
 
 
 def _check_units(head: Head, chosen: Mapping[str, Column], units: Mapping[str, str]) -> None:

@@ -21,6 +21,7 @@ from workloadlab.ingestion.readers.parquet import read_parquet
 from workloadlab.ingestion.rows import FAR
 from workloadlab.ingestion.verdicts import (
     check_block_size,
+    check_sums,
     check_turns,
     first_bad,
     nothing_chosen,
@@ -215,6 +216,7 @@ def _stage_file(
         rows += chunk.row_count
         line += chunk.line_count
     check_turns(bad, rules, rows, head)
+    check_sums(bad, rows, head)
     if staged.written == written:
         if rows and rows == staged.left_out.total() - left_out:
             raise nothing_chosen(head, rules, where)

@@ -10,12 +10,15 @@ from workloadlab.errors import DataError, UsageError, WorkloadlabError
 from workloadlab.ingestion.columns import recognise
 from workloadlab.ingestion.formats import refused
 from workloadlab.ingestion.inspect import EMPTY, Head, inspect
+from workloadlab.ingestion.readers.packing import opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from workloadlab.ingestion.formats import Format
+
+START_BYTES = 1 << 16
 
 __all__ = ["Logs", "read_heads", "refuse_changed", "sha256", "states"]
 
@@ -58,16 +61,18 @@ def read_heads(
     heads: list[Head] = []
     notes: list[str] = []
     formats: list[Format] = []
+    starts: dict[bytes, list[Path]] = {}
     first_error: WorkloadlabError | None = None
     for path, found in paths:
         if out is not None and out.resolve() == path.resolve():
             raise UsageError(
                 "is a source and would be overwritten", where=str(out), fix="name another output"
             )
-        if twin := next((head for head in heads if _same(head.path, path)), None):
-            notes.append(f"{path.name} has the bytes of {twin.path.name}: left aside")
-            continue
         try:
+            start = _start(path)
+            if twin := next((each for each in starts.get(start, ()) if _same(each, path)), None):
+                notes.append(f"{path.name} has the bytes of {twin.name}: left aside")
+                continue
             head = inspect(path)
             chosen = log_format or recognise(head, mapping)
         except (DataError, UsageError) as error:
@@ -76,8 +81,9 @@ def read_heads(
             first_error = first_error or error
             notes.append(f"{path.name} {error.what.splitlines()[0].rstrip('.')}: left aside")
             continue
-        heads.append(head.under(chosen))
+        heads.append(head.under(chosen) if mapping else head.respelled(chosen).under(chosen))
         formats.append(chosen)
+        starts.setdefault(start, []).append(path)
     if not heads:
         raise first_error or UsageError("no source file is named", fix="name at least one log")
     for head, other in zip(heads, formats, strict=True):
@@ -92,8 +98,23 @@ def read_heads(
     return Logs(heads, formats[0], notes)
 
 
+def _start(path: Path) -> bytes:
+    """Return the first bytes of a file, unpacked."""
+    with opened(path) as stream:
+        return bytes(stream.read(START_BYTES))
+
+
 def _same(first: Path, second: Path) -> bool:
-    return first.stat().st_size == second.stat().st_size and sha256(first) == sha256(second)
+    """Say whether two files that begin alike hold the same, packed or not."""
+    return _contents(first) == _contents(second)
+
+
+def _contents(path: Path) -> bytes:
+    digest = hashlib.sha256()
+    with opened(path) as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.digest()
 
 
 def states(paths: Sequence[tuple[Path, bool]]) -> dict[Path, tuple[int, int]]:

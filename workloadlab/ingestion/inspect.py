@@ -110,6 +110,22 @@ class Head:
             cut = key.find(".", cut + 1)
         return False
 
+    def respelled(self, log_format: Format) -> Head:
+        """Return the head of a table with the columns in a format's letters: databases change them."""
+        if self.records:
+            return self
+        known = {name.lower(): name for name in log_format.names()}
+        names = {key: known.get(key.lower(), key) for key in self.keys}
+        if len(set(names.values())) < len(names) or all(key == name for key, name in names.items()):
+            return self
+        return replace(
+            self,
+            keys=tuple(names[key] for key in self.keys),
+            rows=tuple({names[key]: text for key, text in row.items()} for row in self.rows),
+            paths={names[key]: where for key, where in self.paths.items()},
+            types={names[key]: dtype for key, dtype in self.types.items()},
+        )
+
     def under(self, log_format: Format) -> Head:
         """Return the head of the records that a format finds in these ones."""
         if not (log_format.records or log_format.zipped):

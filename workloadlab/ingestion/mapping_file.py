@@ -40,6 +40,7 @@ from workloadlab.ingestion.formats.words import (
     Value,
     has,
 )
+from workloadlab.ingestion.parsing.times import DATETIME, UNITS
 from workloadlab.toml_files import read_table
 
 __all__ = ["mapping_file"]
@@ -105,6 +106,10 @@ def _column(target: str, words: Any, path: Path) -> Column:
     if isinstance(words, str):
         return Column(target, words)
     unit = words.get("unit")
+    if unit is not None and unit not in (*UNITS, DATETIME):
+        raise UsageError(
+            f"has an unknown unit {unit!r}", where=str(path), fix="use s, ms, us, ns or datetime"
+        )
     return Column(target, _value({k: v for k, v in words.items() if k != "unit"}, path), unit)
 
 

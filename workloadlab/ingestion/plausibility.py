@@ -34,6 +34,8 @@ FLOOD = 1e6
 GAP_S = 20.0
 MINUTE_NS = 60 * 10**9
 DAY_NS = 86_400 * 10**9
+SPREADSHEET_DAYS = (36_526, 73_050)
+"""The years 2000 and 2100 as a spreadsheet counts days."""
 DST_NS = (20 * 60 * 10**9, 61 * 60 * 10**9)
 
 
@@ -96,7 +98,7 @@ def window(sampled: Sampled, where: Path) -> tuple[int, int] | None:
     if "arrival_ns" not in table.columns:
         return None
     arrival = table["arrival_ns"].drop_nulls()
-    if arrival.len() < 3:
+    if arrival.len() < 2:
         return None
     low, high = (int(arrival.quantile(q, "nearest")) for q in (0.25, 0.75))  # type: ignore[arg-type]
     if high - low > 20 * YEAR_NS:
@@ -159,6 +161,9 @@ def check(
     table = sampled.table()
     _check_start(table, written, by_target.get("arrival_ns"), where)
     _check_rate(table, written, by_target.get("arrival_ns"), where)
+    if guessed:
+        _check_midnight(table, sampled, where)
+        _check_days(table, written, by_target.get("arrival_ns"), where)
     _check_windows(table, where)
     _check_durations(table, by_target, where)
     if {"e2e_ns", "output_tokens"} <= set(table.columns):
@@ -229,17 +234,49 @@ def _check_durations(table: pl.DataFrame, by_target: Mapping[str, Column], where
 
 def _check_start(table: pl.DataFrame, written: int, arrival: Column | None, where: Path) -> None:
     """Ask about whole numbers from a start that lie so far apart that they may be milliseconds."""
-    if arrival is None or arrival.why != "numbers from a start" or written < 20:
+    if arrival is None or arrival.why != "numbers from a start" or written < 3:
         return
     times = table["arrival_ns"].drop_nulls().sort()
-    gap_s = float(times.diff().median() or 0) / 1e9  # type: ignore[arg-type]
-    every = max(1, written // max(1, times.len()))
-    if (times % 10**9 == 0).all() and gap_s / every >= GAP_S:
+    ticks = times.unique(maintain_order=True)
+    every = max(1, written // times.len()) if ticks.len() == times.len() else 1
+    gap_s = float(ticks.diff().median() or 0) / 1e9 / every  # type: ignore[arg-type]
+    if (times % 10**9 == 0).all() and gap_s >= GAP_S:
         raise UsageError(
-            f"{label(arrival.source)} counts whole numbers from a start, about {gap_s / every:,.0f} "
+            f"{label(arrival.source)} counts whole numbers from a start, about {gap_s:,.0f} "
             "apart: seconds, or milliseconds?",
             where=str(where),
             fix="say which: --unit arrival=s or --unit arrival=ms",
+        )
+
+
+def _check_midnight(table: pl.DataFrame, sampled: Sampled, where: Path) -> None:
+    """Refuse times of day that pass midnight."""
+    if "arrival_ns" not in table.columns or 2 * sampled.back_ns <= DAY_NS:
+        return
+    if table["arrival_ns"].drop_nulls().is_between(0, DAY_NS).all():
+        raise DataError(
+            f"has times of day that go back by {sampled.back_ns / 3.6e12:.0f} hours: they pass "
+            "midnight, and no day is given",
+            where=str(where),
+            fix="write the day before each time, such as 2026-09-21T23:59:59Z",
+        )
+
+
+def _check_days(table: pl.DataFrame, written: int, arrival: Column | None, where: Path) -> None:
+    """Ask about the day numbers of a spreadsheet, which as seconds make a flood."""
+    if arrival is None or arrival.why != "numbers from a start" or written < 3:
+        return
+    times = table["arrival_ns"].drop_nulls()
+    first, last = int(times.min()), int(times.max())  # type: ignore[arg-type]
+    low, high = (day * 10**9 for day in SPREADSHEET_DAYS)
+    tokens = float(table["input_tokens"].mean() or 0) * written  # type: ignore[arg-type]
+    flood = tokens * 1e9 > FLOOD * (last - first)
+    if low <= first and last <= high and (times % 10**9 != 0).any() and flood:
+        raise UsageError(
+            f"{label(arrival.source)} is about {first / 1e9:.6g} in every row, as a spreadsheet counts "
+            "days: seconds, or days?",
+            where=str(where),
+            fix="write days as dates, such as 2026-09-21T14:13:20Z; or say --unit arrival=s",
         )
 
 

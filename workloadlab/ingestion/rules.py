@@ -42,7 +42,7 @@ def rules_of(
     conditions = (*log_format.where, *(Only(key, key, (text,)) for key, text in asked.items()))
     rules = []
     for head in heads:
-        if head.container not in log_format.containers:
+        if not log_format.fits(head.container):
             raise UsageError(
                 f"is {head.container}; {log_format.name} logs are {', '.join(log_format.containers)}",
                 where=str(head.path),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.readers.limits import refuse_beyond
-from workloadlab.ingestion.readers.packing import opened
+from workloadlab.ingestion.readers.packing import PACKED, opened
 from workloadlab.ingestion.remote import fetched, is_remote
 
 if TYPE_CHECKING:
@@ -119,6 +119,10 @@ def container(path: Path) -> str:
         return "parquet"
     if probe.startswith(b"PK\x03\x04"):
         raise DataError("is a zip archive", where=str(path), fix="unpack it first, or use gzip")
+    if probe[257:262] == b"ustar":
+        raise DataError("is a tar archive", where=str(path), fix="unpack it first: tar -xf FILE")
+    if probe.startswith(tuple(PACKED)):
+        raise DataError("is packed twice", where=str(path), fix="unpack it once")
     if probe.startswith(_UTF16) or (probe.count(b"\0") * 3 > len(probe) and b"\0\0" not in probe):
         raise DataError(
             "is UTF-16 text, as Excel's 'Unicode text' is, not text in UTF-8",

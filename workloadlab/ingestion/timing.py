@@ -107,7 +107,14 @@ def _timed(
         unit, reason, by_size = _unit(key, column, asked, sample)
         if unit is None:
             outputs = _output_numbers(table, done)
-            unit, reason = told(target, column.source, numbers(table[key.name]), outputs, known)
+            unit, reason = told(
+                target,
+                column.source,
+                numbers(table[key.name]),
+                outputs,
+                known,
+                _longest(table, done),
+            )
         why = why or reason
         units.append(unit)
         return replace(key, unit=unit, by_size=by_size)
@@ -120,6 +127,15 @@ def _timed(
     if target == "arrival_ns" and single and not asked:
         _check_fractions(column, units[0], table)
     return replace(column, source=source, unit=units[0] if units else None, why=why)
+
+
+def _longest(table: pl.DataFrame, done: Mapping[str, Column]) -> float:
+    """Return the middle e2e in nanoseconds, or 0 where it is no plain duration."""
+    column = done.get("e2e_ns")
+    if column is None or not isinstance(column.source, Key) or column.unit not in UNITS:
+        return 0.0
+    middle = numbers(table[column.source.name]).median()
+    return 0.0 if middle is None else float(middle) * 10 ** UNITS[column.unit]  # type: ignore[arg-type]
 
 
 def _check_fractions(column: Column, unit: str, table: pl.DataFrame) -> None:
@@ -164,7 +180,8 @@ def _moment(
         return named_moment(name) and asked is None and unit_in_name(name) is None
     later, start = numbers(table[name]), numbers(table[started])
     if is_moment(name, later, start, asked=asked is not None):
-        return since(column, arrival, asked or arrival.unit or "s")
+        own = epoch_unit(_middle(values)) if arrival.why == "size of epochs" else None
+        return since(column, arrival, asked or own or arrival.unit or "s")
     if named_moment(name) and asked is None and unit_in_name(name) is None:
         return True
     unit = asked or unit_in_name(name) or "s"

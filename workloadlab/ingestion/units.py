@@ -35,6 +35,9 @@ EPOCH_S = 1e8
 TOKENS_PER_S = (4.0, 700.0)
 """Tokens a second of one answer, between which its unit is certain: others lie a thousandfold away."""
 
+TTFT_NS = 1e6
+"""A time to first token below a millisecond is in another unit."""
+
 TTFT_S = (0.004, 3.0)
 """A median time to first token that has no other likely unit."""
 
@@ -108,7 +111,12 @@ def by_speed(numbers: pl.Series, outputs: pl.Series | None) -> tuple[str, str] |
 
 
 def told(
-    target: str, value: Value, numbers: pl.Series, outputs: pl.Series | None, known: dict[str, str]
+    target: str,
+    value: Value,
+    numbers: pl.Series,
+    outputs: pl.Series | None,
+    known: dict[str, str],
+    longest_ns: float = 0.0,
 ) -> tuple[str, str]:
     """Return the unit of a duration and how it is known.
 
@@ -118,6 +126,7 @@ def told(
         numbers: the first values, as numbers.
         outputs: tokens of the answers, beside them.
         known: units of durations that are settled, by trace column.
+        longest_ns: the middle e2e, where it is known: no first token comes after it.
 
     Raises:
         UsageError: the values do not tell.
@@ -127,9 +136,13 @@ def told(
         return known.get("e2e_ns", "s"), "no value to tell it by"
     if target == "e2e_ns" and (found := by_speed(numbers, outputs)):
         return found
-    if target != "e2e_ns" and "e2e_ns" in known:
-        return known["e2e_ns"], "as e2e"
     middle = float(present.median())  # type: ignore[arg-type]
+    if target != "e2e_ns" and "e2e_ns" in known:
+        likely = [known["e2e_ns"], *UNITS] if target == "ttft_ns" and longest_ns else []
+        for unit in likely:
+            if TTFT_NS <= middle * 10 ** UNITS[unit] <= longest_ns:
+                return unit, "as e2e" if unit == known["e2e_ns"] else "between nothing and e2e"
+        return known["e2e_ns"], "as e2e"
     whole = bool((present == present.round()).all())
     if not whole and TTFT_S[0] <= middle <= TTFT_S[1]:
         return "s", "fractions, as seconds have"

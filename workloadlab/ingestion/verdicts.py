@@ -9,6 +9,7 @@ import polars as pl
 from workloadlab.errors import DataError
 from workloadlab.ingestion.formats.trees import label
 from workloadlab.ingestion.formats.words import PRESENT, Only
+from workloadlab.ingestion.parsing.values import ABSURD, MAX_TOKENS
 from workloadlab.ingestion.privacy import described_text
 
 if TYPE_CHECKING:
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.clean import BlockCounts, Rules
     from workloadlab.ingestion.inspect import Head
 
-__all__ = ["check_block_size", "check_turns", "first_bad", "nothing_chosen", "nothing_left"]
+__all__ = [
+    "check_block_size",
+    "check_sums",
+    "check_turns",
+    "first_bad",
+    "nothing_chosen",
+    "nothing_left",
+]
 
 
 def check_turns(bad: list[pl.DataFrame], rules: Rules, rows: int, head: Head) -> None:
@@ -38,6 +46,18 @@ def check_turns(bad: list[pl.DataFrame], rules: Rules, rows: int, head: Head) ->
             "time: such a session runs in a closed loop, and its later turns have no arrivals",
             where=str(head.path),
             fix="replay it against a server with the tool that wrote it, and ingest that log",
+        )
+
+
+def check_sums(bad: list[pl.DataFrame], rows: int, head: Head) -> None:
+    """Refuse a file of which most rows have more tokens than a request can: they are sums."""
+    absurd = sum(each.filter(pl.col("reason") == ABSURD).height for each in bad)
+    if absurd * 2 > rows:
+        raise DataError(
+            f"has sums of many requests, not requests: {absurd:,} of {rows:,} rows have more than "
+            f"{MAX_TOKENS:,} tokens",
+            where=str(head.path),
+            fix="log the requests one by one; use this for their rate only",
         )
 
 

@@ -116,7 +116,11 @@ def test_all_bad_rows_name_the_first(tmp_path: Path) -> None:
         (PLAIN, {"mapping": MAPPED, "units": {"input_tokens": "ms"}}, ["no time of that name"]),
         (PLAIN, {"format": "azure"}, ["lacks the column 'TIMESTAMP'", "--map arrival=COLUMN"]),
         (PLAIN, {"format": "azur"}, ["unknown log format 'azur'", "did you mean azure"]),
-        (AZURE + ROW, {"format": "mooncake"}, ["is csv; mooncake logs are jsonl, json"]),
+        (
+            AZURE + ROW,
+            {"format": "mooncake"},
+            ["lacks the column 'input_length' that mooncake needs"],
+        ),
         (AZURE + ROW, {"block_size": 16}, ["no block ids are read"]),
         (BLOCKS, {"block_size": 0}, ["not a block size"]),
         (

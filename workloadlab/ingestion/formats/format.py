@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.ingestion.formats.trees import keys as keys_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -46,8 +48,8 @@ class Format:
         name: the word for `--format`.
         title: what it is, for people.
         containers: csv, jsonl, json, parquet: where it occurs.
-        keys: keys that a file of this format has; together they identify it.
-        also: other sets of keys that identify it, for older or newer versions.
+        keys: keys that a file of this format has; together they identify it, in other containers too.
+        also: other sets of keys that identify it in its own, for older or newer versions.
         foreign: keys that show it to be another format with the same `keys`.
         columns: the trace columns, or a function that says them for a given file.
         records: where requests lie in a JSON value: `benchmarks[].requests.*[]`; "": it is one.
@@ -88,11 +90,27 @@ class Format:
         """Return the trace columns of a file."""
         return self.columns if isinstance(self.columns, tuple) else self.columns(head)
 
+    def fits(self, container: str) -> bool:
+        """Say whether such a file can be read: copies of a flat format come in any container."""
+        return container in self.containers or not (self.records or self.zipped)
+
+    def names(self) -> Keys:
+        """Return the keys that the format speaks of, and what they lie in."""
+        columns = self.columns if isinstance(self.columns, tuple) else ()
+        values = (*(c.source for c in columns), *(each.key for each in self.where))
+        named = self.keys.union(*self.also, *(keys_of(value) for value in values))
+        return frozenset(part for key in named for part in _with_stems(key))
+
     def sniff(self, head: Head) -> bool:
         """Say whether the file is of this format, by its keys."""
-        present = frozenset(head.keys)
-        return (
-            head.container in self.containers
-            and not self.foreign & present
-            and any(each and each <= present for each in (self.keys, *self.also))
-        )
+        present = frozenset(part for key in head.keys for part in _with_stems(key))
+        if self.foreign & present or not self.fits(head.container):
+            return False
+        known = (self.keys, *self.also) if head.container in self.containers else (self.keys,)
+        return any(each and each <= present for each in known)
+
+
+def _with_stems(key: str) -> list[str]:
+    """Return a dotted key and all that it lies in."""
+    parts = key.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]

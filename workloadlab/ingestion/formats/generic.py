@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.words import total
-from workloadlab.ingestion.parsing.values import integers, is_number, outcomes, switches
+from workloadlab.ingestion.formats.words import choose, first, only, total, unless
+from workloadlab.ingestion.parsing.values import NO, YES, integers, is_number, outcomes, switches
 
 if TYPE_CHECKING:
     from workloadlab.ingestion.formats.words import Value
@@ -31,7 +32,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "num_input_tokens", "num_prompt_tokens", "n_prompt_tokens", "input_num_tokens",
         "in_tokens", "prompt_size", "gen_ai_usage_input_tokens", "gen_ai_usage_prompt_tokens",
         "input_token", "prompt_token", "tokens_in", "tokens_prompt", "input_token_count",
-        "prompt_token_count", "prefill_tokens",
+        "prompt_token_count", "prefill_tokens", "prompt_eval_count",
     ),
     "output_tokens": (
         "output_tokens", "completion_tokens", "num_decode_tokens", "output_length",
@@ -40,11 +41,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "output_tokens_actual", "token_size", "gen_ai_usage_output_tokens",
         "gen_ai_usage_completion_tokens", "output_token", "completion_token", "tokens_out",
         "tokens_completion", "output_token_count", "completion_token_count", "decode_tokens",
-        "candidates_token_count",
+        "candidates_token_count", "eval_count",
     ),
     "cached_tokens": (
         "cached_tokens", "cache_read_input_tokens", "num_cached_tokens", "cached_input_tokens",
         "prompt_cache_hit_tokens", "cached_prompt_tokens", "cache_read_tokens",
+        "cached_content_token_count",
     ),
     "reasoning_tokens": ("reasoning_tokens", "thinking_tokens", "thoughts_token_count"),
     "max_tokens": ("max_tokens", "max_completion_tokens", "gen_ai_request_max_tokens"),
@@ -70,7 +72,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "slo_class": ("slo_class",),
     "outcome": (
         "outcome", "status", "status_code", "response_code", "http_status", "http_status_code",
-        "response_status", "result", "success", "error_code",
+        "response_status", "result", "error_code",
     ),
     "finish_reason": ("finish_reason",),
     "streaming": ("streaming", "stream", "streamed", "is_streaming"),
@@ -78,6 +80,17 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "block_ids": ("block_ids", "hash_ids"),
 }  # fmt: skip
 """Names by which each trace column is recognised, the likelier first; see `_plain`."""
+
+_APART = {
+    "input_tokens": ("cache_read_input_tokens", "cache_creation_input_tokens"),
+    "candidatesTokenCount": ("thoughtsTokenCount",),
+    "candidates_token_count": ("thoughts_token_count",),
+}
+"""Names of counts, and of their parts that are counted apart from them."""
+
+_CANCELLED = {"cancelled", "canceled", "was_cancelled", "was_canceled", "is_cancelled", "aborted"}
+_ERROR = {"error", "error_message", "error_type", "error_msg", "exception"}
+_SUCCESS = {"success", "is_success", "succeeded"}
 
 _UNIT_WORDS = {
     "ns": "ns", "nanos": "ns", "us": "us", "micros": "us", "usec": "us", "ms": "ms",
@@ -112,22 +125,53 @@ def _forms(key: str) -> set[str]:
 def _read(head: Head) -> tuple[Column, ...]:
     """Propose the first key that goes by the likeliest name of each trace column."""
     forms = {key: _forms(key) for key in head.names}
+    joined = {key: {name.replace("_", "") for name in names} for key, names in forms.items()}
     columns: dict[str, Column] = {}
     for target, aliases in ALIASES.items():
         found = next(
             (
                 key
-                for alias in aliases
+                for named, names in (
+                    (forms, aliases),
+                    (joined, tuple(alias.replace("_", "") for alias in aliases)),
+                )
+                for alias in names
                 for key in head.names
-                if alias in forms[key] and _holds(target, head.samples.get(key, []))
+                if alias in named[key] and _holds(target, head.samples.get(key, []))
             ),
             None,
         )
         if found is not None:
             columns[target] = Column(target, found)
-    if parts := _counted_apart(head, columns):
-        columns["input_tokens"] = Column("input_tokens", parts)
+    for target in ("input_tokens", "output_tokens"):
+        if target in columns and (whole := _counted_apart(head, str(columns[target].source))):
+            columns[target] = Column(target, whole)
+    status = columns.get("outcome")
+    if ended := _ended(head, forms, None if status is None else str(status.source)):
+        columns["outcome"] = Column("outcome", ended)
     return tuple(columns.values())
+
+
+def _ended(head: Head, forms: dict[str, set[str]], status: str | None) -> Value | None:
+    """Tell how a request ended: a switch that says cancelled; its status, success, or an error."""
+
+    def switch(names: set[str]) -> str | None:
+        found = (key for key, known in forms.items() if known & names)
+        samples = ((key, pl.Series(head.samples.get(key, []), dtype=pl.String)) for key in found)
+        return next((key for key, texts in samples if switches(texts).problem is None), None)
+
+    error = next((key for key, names in forms.items() if names & _ERROR), None)
+    told: Value | None = status
+    if status is None and (success := switch(_SUCCESS)):
+        told = choose(success, dict.fromkeys(YES, "ok"), "error")
+    elif status is None and error is not None:
+        told = failure(unless(error, error, *NO))
+    if (cancelled := switch(_CANCELLED)) is None:
+        return told
+    if told is None:
+        return choose(cancelled, dict.fromkeys(YES, "cancelled"), "ok")
+    only_cancelled = only(cancelled, cancelled, *YES)
+    return first(choose(only_cancelled, dict.fromkeys(YES, "cancelled")), told)
 
 
 def _holds(target: str, samples: list[str]) -> bool:
@@ -143,20 +187,18 @@ def _holds(target: str, samples: list[str]) -> bool:
     return not (target.endswith("_ns") and samples and samples[0][:1] in ("{", "["))
 
 
-def _counted_apart(head: Head, columns: dict[str, Column]) -> Value | None:
-    """Anthropic counts what it read from the cache, and wrote to it, apart from `input_tokens`."""
-    column = columns.get("input_tokens")
-    if column is None or not isinstance(column.source, str):
-        return None
-    start, _, name = column.source.rpartition("input_tokens")
-    parts = [
-        key
-        for word in ("cache_read_input_tokens", "cache_creation_input_tokens")
-        if (key := f"{start}{word}") in head.names
-    ]
-    if name or not parts or "cache_creation" not in parts[-1]:
-        return None
-    return total(column.source, *parts)
+def _counted_apart(head: Head, key: str) -> Value | None:
+    """Return a count with its parts, where who names it so counts them apart from it.
+
+    Anthropic leaves out of `input_tokens` what it read from the cache and wrote to it, Gemini leaves
+    thoughts out of `candidatesTokenCount`. OpenTelemetry's `gen_ai.usage.input_tokens` has all in it.
+    """
+    for name, apart in _APART.items():
+        start, found, rest = key.rpartition(name)
+        parts = [f"{start}{part}" for part in apart if f"{start}{part}" in head.names]
+        if found and not rest and parts and not start.startswith("gen_ai"):
+            return total(key, *parts)
+    return None
 
 
 GENERIC = Format(

@@ -94,7 +94,7 @@ REFUSALS = (
     Refusal(
         "is OpenAI usage: sums of many requests by bucket of time, not one row each",
         "log the requests in a gateway; use this for their rate only",
-        frozenset({"object", "data"}),
+        frozenset({"object", "data", "next_page"}),
     ),
     Refusal(_SERVEGEN, _GENERATE, frozenset({"window_start_s", "rate_rps", "cv"})),
     Refusal(

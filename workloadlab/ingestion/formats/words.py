@@ -14,7 +14,8 @@ A value is a key of the log (`"usage.prompt_tokens"`), or one of these words aro
 - `joined(a, b)`: one id of several texts;
 - `gaps(first, list)`, `moments(list, start)`: when each token came, after arrival.
 
-A dot goes into an object, into JSON that stands in a text, and into a list of `{key, value}` pairs.
+A dot goes into an object, into JSON that stands in a text, into a list of `{key, value}` pairs, and
+into the last object of a list that has what follows.
 `^name.key` is a key of the list element or object `name` around the record, `^.key` of the nearest
 one, and `#` its number or name.
 """

@@ -113,7 +113,7 @@ def records(value: Any, path: str, zipped: tuple[str, ...], name: str) -> Iterat
 
 def _walked(here: Frame, above: tuple[Frame, ...], steps: list[str], name: str) -> Iterator[Record]:
     if not steps:
-        yield Record(here.value, above, here.number)
+        yield Record(_opened(here.value), above, here.number)
         return
     step, rest, each = steps[0].removesuffix("[]"), steps[1:], steps[0].endswith("[]")
     inner = _opened(here.value)
@@ -145,7 +145,7 @@ def looked_up(record: Record, key: str) -> Any:
 
 
 def find(value: Any, key: str) -> Any:
-    """Return what a key holds: dots go into objects, JSON in text, and lists of pairs.
+    """Return what a key holds: dots go into objects, JSON in text, lists, and lists of pairs.
 
     Example:
         >>> find({"meta": '{"a.b": {"c": 1}}'}, "meta.a.b.c")
@@ -164,11 +164,19 @@ def find(value: Any, key: str) -> Any:
                 inner = _opened(inner)
                 if isinstance(inner, dict):
                     value[head] = inner
-            found = find(inner, key[cut + 1 :])
+            found = _within(inner, key[cut + 1 :])
             if found is not None:
                 return found
         cut = key.find(".", cut + 1)
     return None
+
+
+def _within(value: Any, key: str) -> Any:
+    """Return what a key holds in an object, or in the last of a list's objects that has it."""
+    if not isinstance(value, list):
+        return find(value, key)
+    held = (find(each, key) for each in reversed(value) if isinstance(each, dict))
+    return next((found for found in held if found is not None), None)
 
 
 def _opened(value: Any) -> Any:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "ABSURD",
+    "MAX_TOKENS",
+    "NO",
+    "YES",
     "Parsed",
     "block_lists",
     "by_distinct",
@@ -38,6 +42,7 @@ MAX_TOKENS = 10_000_000
 SPREAD = 500
 """Texts of a column by which it is told whether there are few; in shorter columns that saves nothing."""
 FEW = 50
+ABSURD = "absurd token count"
 _BOUNDS: dict[pl.DataType, tuple[int, int]] = {
     pl.UInt32(): (0, 2**32 - 1),
     pl.Int16(): (-(2**15), 2**15 - 1),
@@ -55,7 +60,7 @@ MISSING = tuple(
 )
 
 NO_BLOCKS = "not a list of block ids"
-_TRUE, _FALSE = ("true", "1", "1.0", "yes", "t", "y"), ("false", "0", "0.0", "no", "f", "n")
+YES, NO = ("true", "1", "1.0", "yes", "t", "y"), ("false", "0", "0.0", "no", "f", "n")
 _SYNONYMS = {
     "ok": ("success", "succeeded", "successful", "completed", "complete", "finished", "true", "stop",
            "length", "done", "unset", "status_code_ok", "default"),
@@ -122,7 +127,7 @@ def integers(text: pl.Series, dtype: pl.DataType, *, tokens: bool = False) -> Pa
     if inside.all() and wide.null_count() == text.null_count():
         return Parsed(wide.cast(dtype))
     below = "negative token count" if tokens else "out of range"
-    above = "absurd token count" if tokens else "out of range"
+    above = ABSURD if tokens else "out of range"
     problem = (
         pl.select(
             pl.when(wide < low)
@@ -148,7 +153,7 @@ def switches(text: pl.Series) -> Parsed:
     """Read true/false, 1/0, yes/no, t/f, y/n in any case."""
     lower = text.str.strip_chars().str.to_lowercase()
     values = pl.select(
-        pl.when(lower.is_in(_TRUE)).then(statement=True).when(lower.is_in(_FALSE)).then(False)  # noqa: FBT003
+        pl.when(lower.is_in(YES)).then(statement=True).when(lower.is_in(NO)).then(False)  # noqa: FBT003
     ).to_series()
     return judged(text, values, "not true or false")
 

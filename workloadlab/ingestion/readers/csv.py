@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.errors import DataError
-from workloadlab.ingestion.parsing.fields import records
+from workloadlab.ingestion.parsing.fields import fields, records
 from workloadlab.ingestion.parsing.tables import PREAMBLE, header_at
 from workloadlab.ingestion.readers.chunk import (
     PLACES,
@@ -104,12 +104,7 @@ def _without_headers(chunk: Chunk, head: Head, keys: list[str]) -> Chunk:
     for row in frame.filter(again).select(keys).iter_rows():
         said = [value.strip().lower() for value in row]
         if said != [key.lower() for key in keys] and len(keys) > 1:
-            raise DataError(
-                "has a second header with its columns in another order, so that the rows after it "
-                "would be read wrong",
-                where=str(head.path),
-                fix="split the file at that header and name both parts",
-            )
+            raise _second_header("its columns in another order", head)
     places = chunk.places()
     bad = rejected(
         [(row, line, keys[0], None, HEADER) for row, line in places.filter(again).iter_rows()]
@@ -118,6 +113,22 @@ def _without_headers(chunk: Chunk, head: Head, keys: list[str]) -> Chunk:
     return replace(
         chunk, frame=frame.filter(~again), numbers=places.filter(~again), rejects=rejects
     )
+
+
+def _second_header(what: str, head: Head) -> DataError:
+    return DataError(
+        f"has a second header with {what}, so that the rows after it would be read wrong",
+        where=str(head.path),
+        fix="split the file at that header and name both parts",
+    )
+
+
+def _refuse_header(line: str, head: Head) -> None:
+    """Refuse a line that does not fit the header because it is another one."""
+    names = {name.strip().lower() for name in fields(line, head.separator)}
+    shared = names & {key.lower() for key in head.keys}
+    if len(shared) > 1 and 2 * len(shared) > len(head.keys):
+        raise _second_header("other columns", head)
 
 
 def _header(head: Head) -> tuple[int, int]:
@@ -174,6 +185,7 @@ def patient_rows(text: bytes, head: Head, wanted: Mapping[str, pl.DataType]) -> 
     found = records(lines, len(head.keys), head.separator)
     for row, (line, record) in enumerate(found, start=1):
         if isinstance(record, str):
+            _refuse_header(lines[line - 1], head)
             bad.append((row, line, None, None, record))
         else:
             good.append((row, line))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from workloadlab.errors import DataError
 from workloadlab.ingestion.formats.engine_files import facts_of_aiperf
+from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.words import choose, first, gaps, only
 
@@ -48,11 +49,7 @@ def _read(head: Head) -> tuple[Column, ...]:
         Column("turn", "metadata.turn_index"),
         Column(
             "outcome",
-            choose(
-                first(_CANCELLED, "error.code", "error.type", "error.message"),
-                {None: "ok", "499": "cancelled", "RequestCancellationError": "cancelled"},
-                "error",
-            ),
+            failure(first(_CANCELLED, "error.code", "error.type", "error.message")),
         ),
         Column(
             "warmup",

@@ -7,20 +7,19 @@ from workloadlab.ingestion.parsing.times import DATETIME
 
 __all__ = ["GUIDELLM", "GUIDELLM_REQUESTS"]
 
+_TIMINGS, _OLDER = "info.timings.", "scheduler_info.request_timings."
 _START = first(
-    "info.timings.request_start", "request_start_time", "scheduler_info.request_start", "start_time"
+    f"{_TIMINGS}request_start", "request_start_time", f"{_OLDER}request_start", "start_time"
 )
-_END = first(
-    "info.timings.request_end", "request_end_time", "scheduler_info.request_end", "end_time"
-)
+_END = first(f"{_TIMINGS}request_end", "request_end_time", f"{_OLDER}request_end", "end_time")
 _COLUMNS = (
     Column("arrival_ns", _START, DATETIME),
     Column("e2e_ns", minus(_END, _START), DATETIME),
     Column(
         "ttft_ns",
         minus(
-            first("info.timings.first_token_iteration", "info.timings.first_iteration",
-                  "first_token_time"),
+            first(f"{_TIMINGS}first_token_iteration", f"{_TIMINGS}first_iteration",
+                  f"{_OLDER}first_iteration", "first_token_time"),
             _START,
         ),
         DATETIME,
@@ -28,8 +27,8 @@ _COLUMNS = (
     Column(
         "last_token_ns",
         minus(
-            first("info.timings.last_token_iteration", "info.timings.last_iteration",
-                  "last_token_time"),
+            first(f"{_TIMINGS}last_token_iteration", f"{_TIMINGS}last_iteration",
+                  f"{_OLDER}last_iteration", "last_token_time"),
             _START,
         ),
         DATETIME,
@@ -52,7 +51,7 @@ GUIDELLM = Format(
     records="benchmarks[].requests.*[]",
     columns=(
         *_COLUMNS,
-        Column("outcome", first("info.status", "^*.#")),
+        Column("outcome", first("info.status", "scheduler_info.status", "^*.#")),
         Column("run_id", "^benchmarks.#"),
     ),
     system=facts_of_guidellm,

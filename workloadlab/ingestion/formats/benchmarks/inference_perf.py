@@ -1,7 +1,8 @@
 """`per_request_lifecycle_metrics.json` of kubernetes-sigs/inference-perf."""
 
+from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.words import at, choose, first, minus, moments
+from workloadlab.ingestion.formats.words import at, first, minus, moments
 
 __all__ = ["INFERENCE_PERF"]
 
@@ -12,6 +13,10 @@ INFERENCE_PERF = Format(
     title="inference-perf per-request metrics, JSON",
     containers=("json", "jsonl"),
     keys=frozenset({"scheduled_time", "start_time", "end_time", "request_data"}),
+    also=(
+        frozenset({"scheduled_time", "start_time", "end_time", "info.output_tokens"}),
+        frozenset({"scheduled_time", "start_time", "end_time", "info.response_metrics"}),
+    ),
     # all times are of one monotonic clock, in seconds
     columns=(
         Column("arrival_ns", "start_time", "s"),
@@ -24,7 +29,7 @@ INFERENCE_PERF = Format(
         Column("output_tokens", first("info.response_metrics.output_tokens", "info.output_tokens")),
         Column("session_id", "session_id"),
         Column("run_id", "stage_id"),
-        Column("outcome", choose("error", {None: "ok"}, "error")),
+        Column("outcome", failure(first("error.error_type", "error"))),
     ),
     clock="client",
 )

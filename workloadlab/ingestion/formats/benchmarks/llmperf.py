@@ -1,7 +1,7 @@
 """`individual_responses.json` of LLMPerf: lengths and latencies, no arrivals."""
 
+from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.words import choose
 
 __all__ = ["LLMPERF"]
 
@@ -15,7 +15,7 @@ LLMPERF = Format(
         Column("output_tokens", "number_output_tokens"),
         Column("ttft_ns", "ttft_s", "s"),
         Column("e2e_ns", "end_to_end_latency_s", "s"),
-        Column("outcome", choose("error_code", {None: "ok"}, "error")),
+        Column("outcome", failure("error_code")),
     ),
     nullable=frozenset({"arrival_ns"}),
     clock="client",

@@ -14,7 +14,11 @@ from workloadlab.ingestion.formats.gateways.kthena import KTHENA
 from workloadlab.ingestion.formats.gateways.langfuse import LANGFUSE
 from workloadlab.ingestion.formats.gateways.litellm import LITELLM
 from workloadlab.ingestion.formats.gateways.openai_batch import OPENAI_BATCH
-from workloadlab.ingestion.formats.gateways.openrouter import OPENROUTER, OPENROUTER_DATA
+from workloadlab.ingestion.formats.gateways.openrouter import (
+    OPENROUTER,
+    OPENROUTER_ACTIVITY,
+    OPENROUTER_DATA,
+)
 from workloadlab.ingestion.formats.gateways.otel import COLLECTED, CONSOLE, OTLP, TEMPO
 from workloadlab.ingestion.formats.gateways.portkey import PORTKEY
 from workloadlab.ingestion.formats.gateways.transcripts import CLAUDE_CODE, CODEX
@@ -31,6 +35,7 @@ FORMATS = (
     HELICONE,
     OPENROUTER,
     OPENROUTER_DATA,
+    OPENROUTER_ACTIVITY,
     PORTKEY,
     KONG,
     KTHENA,

@@ -1,10 +1,14 @@
 """Model invocation logs of AWS Bedrock."""
 
+from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.words import choose, has, total
+from workloadlab.ingestion.formats.words import choose, first, has, total
 from workloadlab.ingestion.parsing.times import DATETIME
 
 __all__ = ["BEDROCK"]
+
+_BODY = "output.outputBodyJson."
+_STREAM = f"{_BODY}amazon-bedrock-invocationMetrics."
 
 BEDROCK = Format(
     name="bedrock",
@@ -15,7 +19,8 @@ BEDROCK = Format(
     # inputTokenCount leaves out what was read from the cache and written to it
     columns=(
         Column("arrival_ns", "timestamp", DATETIME),
-        Column("e2e_ns", "output.outputBodyJson.metrics.latencyMs", "ms"),
+        Column("e2e_ns", first(f"{_BODY}metrics.latencyMs", f"{_STREAM}invocationLatency"), "ms"),
+        Column("ttft_ns", f"{_STREAM}firstByteLatency", "ms"),
         Column(
             "input_tokens",
             total(
@@ -33,7 +38,7 @@ BEDROCK = Format(
             choose("operation", {"ConverseStream": "true",
                                  "InvokeModelWithResponseStream": "true"}, "false"),
         ),
-        Column("outcome", choose("errorCode", {None: "ok"}, "error")),
+        Column("outcome", failure("errorCode")),
     ),
     clock="gateway",
 )  # fmt: skip

@@ -25,12 +25,12 @@ ENVOY = Format(
         Column(
             "input_tokens",
             first("gen_ai.usage.input_tokens", "input_token", "ai_log.input_token",
-                  "llm_input_token", "input_tokens", "prompt_tokens"),
+                  "llm_input_token", "genai_tokens_input", "input_tokens", "prompt_tokens"),
         ),
         Column(
             "output_tokens",
             first("gen_ai.usage.output_tokens", "output_token", "ai_log.output_token",
-                  "llm_output_token", "output_tokens", "completion_tokens"),
+                  "llm_output_token", "genai_tokens_output", "output_tokens", "completion_tokens"),
         ),
         Column(
             "cached_tokens",
@@ -42,7 +42,8 @@ ENVOY = Format(
         Column("session_id", first("session.id", "session_id", "ai_log.session_id")),
         Column(
             "model",
-            first("gen_ai.response.model", "gen_ai.request.model", "model", "ai_log.model"),
+            first("gen_ai.response.model", "gen_ai.request.model", "genai_model_name_override",
+                  "genai_model_name", "model", "ai_log.model"),
         ),
         Column("instance_id", first("upstream_host", "upstream_address")),
         Column(

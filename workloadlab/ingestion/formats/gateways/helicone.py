@@ -24,10 +24,13 @@ HELICONE = Format(
         Column("cached_tokens", "prompt_cache_read_tokens"),
         Column("reasoning_tokens", "reasoning_tokens"),
         Column("request_id", "request_id"),
-        Column("session_id", "properties.Helicone-Session-Id"),
-        Column("client_id", "user_id"),
+        Column(
+            "session_id",
+            first("properties.Helicone-Session-Id", "request_properties.Helicone-Session-Id"),
+        ),
+        Column("client_id", first("user_id", "request_user_id")),
         Column("model", "model"),
-        Column("outcome", choose("status", _STATUS)),
+        Column("outcome", choose(first("status", "response_status"), _STATUS)),
     ),
     clock="gateway",
 )

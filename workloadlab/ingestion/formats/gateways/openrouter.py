@@ -4,7 +4,9 @@ from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.words import choose, first, only, total
 from workloadlab.ingestion.parsing.times import DATETIME
 
-__all__ = ["OPENROUTER", "OPENROUTER_DATA"]
+__all__ = ["OPENROUTER", "OPENROUTER_ACTIVITY", "OPENROUTER_DATA"]
+
+_CANCELLED = {"true": "cancelled", "1": "cancelled"}
 
 
 def _columns(start: str) -> tuple[Column, ...]:
@@ -25,9 +27,7 @@ def _columns(start: str) -> tuple[Column, ...]:
         Column("model", f"{start}model"),
         Column("streaming", f"{start}streamed"),
         Column("finish_reason", f"{start}finish_reason"),
-        Column(
-            "outcome", choose(f"{start}cancelled", {"true": "cancelled", "1": "cancelled"}, "ok")
-        ),
+        Column("outcome", choose(f"{start}cancelled", _CANCELLED, "ok")),
     )
 
 
@@ -47,5 +47,29 @@ OPENROUTER_DATA = Format(
     containers=("jsonl", "json"),
     keys=frozenset({"data.native_tokens_prompt", "data.created_at"}),
     columns=_columns("data."),
+    clock="gateway",
+)
+
+OPENROUTER_ACTIVITY = Format(
+    name="openrouter_activity",
+    title="activity export of OpenRouter, CSV",
+    containers=("csv", "jsonl", "json"),
+    keys=frozenset({"generation_time_ms", "time_to_first_token_ms", "tokens_prompt"}),
+    columns=(
+        Column("arrival_ns", "created_at", DATETIME),
+        Column("ttft_ns", only("time_to_first_token_ms", "streamed", "true", "1"), "ms"),
+        Column("e2e_ns", total("generation_time_ms", "time_to_first_token_ms"), "ms"),
+        Column("input_tokens", "tokens_prompt"),
+        Column("output_tokens", "tokens_completion"),
+        Column("cached_tokens", "tokens_cached"),
+        Column("reasoning_tokens", "tokens_reasoning"),
+        Column("request_id", "generation_id"),
+        Column("client_id", "user"),
+        Column("tenant_id", "api_key_name"),
+        Column("model", "model_permaslug"),
+        Column("streaming", "streamed"),
+        Column("finish_reason", "finish_reason_normalized"),
+        Column("outcome", choose("cancelled", _CANCELLED, "ok")),
+    ),
     clock="gateway",
 )

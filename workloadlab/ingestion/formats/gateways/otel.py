@@ -1,10 +1,11 @@
 """OpenTelemetry spans with the GenAI conventions, of current and older names, and vLLM's dialect."""
 
+from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.words import (
     First,
     Key,
-    choose,
+    at,
     first,
     has,
     joined,
@@ -20,10 +21,6 @@ _OTHER_OPERATIONS = (
     "embeddings", "execute_tool", "invoke_agent", "create_agent", "invoke_workflow", "retrieval",
     "rerank",
 )  # fmt: skip
-_ERRORS = {
-    None: "ok", "RateLimitError": "rejected", "429": "rejected", "timeout": "timeout",
-    "TimeoutError": "timeout", "APITimeoutError": "timeout", "CancelledError": "cancelled",
-}  # fmt: skip
 
 
 def _of(*names: str, unit: str | None = None) -> First:
@@ -76,7 +73,8 @@ def _columns(
         Column("session_id", _of("gen_ai.conversation.id", "session.id", "langfuse.session.id")),
         Column("model", _of("gen_ai.response.model", "gen_ai.request.model", "llm.model_name")),
         Column("streaming", _of("gen_ai.request.stream", "llm.is_streaming")),
-        Column("outcome", choose(first(_of("error.type"), failed), _ERRORS, "error")),
+        Column("finish_reason", at(_of("gen_ai.response.finish_reasons"), 0)),
+        Column("outcome", failure(first(_of("error.type"), failed))),
         Column("_id", joined(trace, span)),
         Column("_parent", joined(trace, parent)),
     )  # fmt: skip

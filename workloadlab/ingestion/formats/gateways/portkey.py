@@ -1,7 +1,7 @@
 """Log exports of Portkey."""
 
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.words import first
+from workloadlab.ingestion.formats.words import choose, first
 from workloadlab.ingestion.parsing.times import DATETIME
 
 __all__ = ["PORTKEY"]
@@ -19,7 +19,10 @@ PORTKEY = Format(
         Column("request_id", first("id", "request_id")),
         Column("model", "ai_model"),
         Column("streaming", "stream_mode"),
-        Column("outcome", first("response_status_code", "is_success")),
+        Column(
+            "outcome",
+            first("response_status_code", choose("is_success", {"1": "ok", "0": "error"})),
+        ),
     ),
     clock="gateway",
 )

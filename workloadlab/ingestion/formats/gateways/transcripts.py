@@ -1,20 +1,21 @@
 """Transcripts of coding agents: Claude Code and Codex."""
 
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.words import choose, first, has, total
+from workloadlab.ingestion.formats.words import choose, first, has, joined, lacks, total
 from workloadlab.ingestion.parsing.times import DATETIME
 
 __all__ = ["CLAUDE_CODE", "CODEX"]
 
 _USAGE = "message.usage."
 _LAST = "payload.info.last_token_usage."
+_SUM = "payload.info.total_token_usage."
 
 CLAUDE_CODE = Format(
     name="claude_code",
     title="Claude Code transcript, JSON lines",
     containers=("jsonl",),
     keys=frozenset({"type", "sessionId", f"{_USAGE}output_tokens"}),
-    where=(has("type", "assistant"),),
+    where=(has("type", "assistant"), lacks("message.model", "<synthetic>")),
     # several lines repeat the usage of one request; what was read from the cache is counted apart
     columns=(
         Column("arrival_ns", "timestamp", DATETIME),
@@ -47,6 +48,10 @@ CODEX = Format(
         Column("output_tokens", f"{_LAST}output_tokens"),
         Column("cached_tokens", f"{_LAST}cached_input_tokens"),
         Column("reasoning_tokens", f"{_LAST}reasoning_output_tokens"),
+        # a usage is written down again whenever the limits of the account change; its sums stay
+        Column("request_id", joined(f"{_SUM}input_tokens", f"{_SUM}output_tokens",
+                                    f"{_LAST}input_tokens", f"{_LAST}output_tokens")),
     ),
+    merge_by="request_id",
     note="an arrival is when the usage was written down, after the answer",
-)
+)  # fmt: skip

@@ -9,11 +9,8 @@ MOONCAKE = Format(
     name="mooncake",
     title="Mooncake trace, JSON lines",
     containers=("jsonl", "json"),
-    keys=frozenset({"timestamp", "input_length"}),
-    also=(
-        frozenset({"timestamp", "input_length", "output_length"}),
-        frozenset({"hash_ids", "input_length"}),
-    ),
+    keys=frozenset({"hash_ids", "input_length"}),
+    also=(frozenset({"timestamp", "input_length"}),),
     foreign=frozenset({"chat_id"}),  # Bailian: the same names, but seconds and blocks of 16
     columns=(
         Column("arrival_ns", "timestamp", "ms"),

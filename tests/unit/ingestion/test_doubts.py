@@ -1,0 +1,90 @@
+"""What a log may mean in two ways is told by the values beside it, or asked about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import workloadlab as wl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workloadlab.trace import Trace
+
+S, MS = 10**9, 10**6
+
+
+def read(folder: Path, *rows: str, **options: Any) -> Trace:
+    log = folder / "log"
+    log.write_text("\n".join(rows) + "\n")
+    return wl.ingest(log, **options)
+
+
+def refusal(folder: Path, *rows: str, **options: Any) -> str:
+    with pytest.raises(wl.WorkloadlabError) as caught:
+        read(folder, *rows, **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(("ttft", "latency"), [("250", "1.5"), ("0.25", "1500"), ("250", "1500")])
+def test_a_first_token_lies_between_nothing_and_the_end(
+    tmp_path: Path, ttft: str, latency: str
+) -> None:
+    head = "start_time,prompt_tokens,completion_tokens,ttft,latency"
+    rows = [f"2026-09-21T14:13:2{n}Z,9,50,{ttft},{latency}" for n in range(5)]
+    frame = read(tmp_path, head, *rows).frame.collect()
+    assert frame["ttft_ns"].to_list() == [250 * MS] * 5
+    assert frame["e2e_ns"].to_list() == [1_500 * MS] * 5
+
+
+def test_an_end_in_another_unit_than_the_start(tmp_path: Path) -> None:
+    rows = [f"{1790000000 + n},{1790000001500 + n * 1000},9,50" for n in range(3)]
+    trace = read(tmp_path, "start_time,end_time,prompt_tokens,completion_tokens", *rows)
+    assert trace.frame.collect()["e2e_ns"].to_list() == [1_500 * MS] * 3
+
+
+def test_two_arrivals_half_a_century_apart(tmp_path: Path) -> None:
+    text = refusal(tmp_path, "ts,prompt_tokens,completion_tokens", "0,9,5", "1790000000,9,5")
+    assert "two clocks or two units" in text
+
+
+def test_the_day_in_a_column_of_its_own(tmp_path: Path) -> None:
+    row = "2026-09-21,14:13:20,9,5"
+    text = refusal(tmp_path, "date,time,prompt_tokens,completion_tokens", row, row)
+    assert "has the day in date and the time of day in time" in text
+
+
+def test_times_of_day_that_pass_midnight(tmp_path: Path) -> None:
+    head, late, early = "time,prompt_tokens,completion_tokens", "23:59:59,9,5", "00:00:01,9,5"
+    assert "they pass midnight" in refusal(tmp_path, head, late, late, early)
+    assert read(tmp_path, head, early, late).requests == 2
+
+
+def test_day_numbers_of_a_spreadsheet(tmp_path: Path) -> None:
+    head = "start_time,prompt_tokens,completion_tokens"
+    days = [f"{46286.5926 + n / 86400},900,5" for n in range(12)]
+    assert "as a spreadsheet counts days" in refusal(tmp_path, head, *days)
+    assert read(tmp_path, head, *days, units={"arrival": "s"}).requests == 12
+    seconds = [f"{46286.5926 + n},900,5" for n in range(12)]
+    assert read(tmp_path, head, *seconds).requests == 12
+
+
+def test_sums_that_nothing_names(tmp_path: Path) -> None:
+    rows = [f"2026-09-21 {n:02}:00:00,{10_000_000 + n},50" for n in range(12)]
+    text = refusal(tmp_path, "time,input_tokens,output_tokens", *rows)
+    assert "has sums of many requests" in text
+
+
+def test_a_second_header_of_another_width(tmp_path: Path) -> None:
+    head, row = "ts,prompt_tokens,completion_tokens", "1790000000,9,5"
+    text = refusal(tmp_path, head, row, f"{head},model", f"{row},m")
+    assert "has a second header with other columns" in text
+
+
+def test_units_of_a_mapping_file(tmp_path: Path) -> None:
+    mapping = tmp_path / "m.toml"
+    mapping.write_text('[columns]\narrival = {key = "t", unit = "minutes"}\ninput_tokens = "p"\n')
+    text = refusal(tmp_path, "t,p", "1,2", mapping=mapping)
+    assert "unknown unit 'minutes'" in text
