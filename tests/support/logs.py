@@ -43,6 +43,10 @@ def otlp(*spans: dict[str, Any]) -> str:
 
 CHAT = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 120,
         "gen_ai.usage.output_tokens": 30}  # fmt: skip
+CONSOLE = json.dumps(
+    {"name": "chat", "context": {"trace_id": "0x0", "span_id": "0x1"}, "parent_id": None,
+     "start_time": "2026-09-21T14:13:20.000000Z", "end_time": "2026-09-21T14:13:22.500000Z",
+     "status": {"status_code": "ERROR"}, "attributes": CHAT}, indent=4)  # fmt: skip
 BENCH = {"model_id": "m", "input_lens": [128, 64], "output_lens": [3, 0], "ttfts": [0.041, 0.0],
          "itls": [[0.011, 0.012], []], "start_times": [5321.10, 5321.35],
          "errors": ["", "Connection reset"], "request_rate": float("inf")}  # fmt: skip
@@ -253,6 +257,15 @@ LOGS = {
         {"input_tokens": [120, 7], "e2e_ns": [1_500 * MS, 2 * S], "ttft_ns": [250 * MS, None],
          "outcome": ["ok", "rejected"]}, T0 + S,
     ),
+    "otlp_snake": Log(
+        lines({"resource_spans": [{"scope_spans": [{"spans": [{
+            "trace_id": "t", "span_id": "a", "start_time_unix_nano": str(T0),
+            "end_time_unix_nano": str(T0 + S), "attributes": [
+                {"key": "gen_ai.usage.input_tokens", "value": {"int_value": "12"}},
+                {"key": "gen_ai.response.finish_reasons", "value": {
+                    "array_value": {"values": [{"string_value": "stop"}]}}}]}]}]}]}),
+        {"input_tokens": [12], "e2e_ns": [S], "finish_reason": ["stop"]}, T0,
+    ),
     "tempo": Log(
         otlp({"id": "a", "at": 0, "attributes": CHAT}).replace("resourceSpans", "batches"),
         {"output_tokens": [30], "e2e_ns": [2 * S]}, T0,
@@ -265,10 +278,7 @@ LOGS = {
         {"input_tokens": [120], "e2e_ns": [2_500 * MS], "outcome": ["ok"]}, T0,
     ),
     "otel_console": Log(
-        json.dumps({"name": "chat", "context": {"trace_id": "0x0", "span_id": "0x1"},
-                    "parent_id": None, "start_time": "2026-09-21T14:13:20.000000Z",
-                    "end_time": "2026-09-21T14:13:22.500000Z", "status": {"status_code": "ERROR"},
-                    "attributes": CHAT}, indent=4) * 2,
+        CONSOLE + CONSOLE.replace("0x1", "0x2"),
         {"input_tokens": [120, 120], "outcome": ["error", "error"], "e2e_ns": [2_500 * MS] * 2}, T0,
     ),
     "litellm": Log(

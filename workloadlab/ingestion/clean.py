@@ -30,6 +30,8 @@ CACHED = "cached_tokens above input_tokens"
 REASONING = "reasoning_tokens above output_tokens"
 MIXED = "arrival in another unit than the others"
 NO_STREAM = "ttft_ns of a request that does not stream"
+DAY_NS = 86_400 * 10**9
+LONG = {name: f"{name} above a day" for name in ("e2e_ns", "last_token_ns", "queue_ns", "ttft_ns")}
 _TIMES = {"queue_ns", "ttft_ns", "last_token_ns", "e2e_ns", "think_ns"}
 _JUDGED = {"block_ids", "cached_tokens", "reasoning_tokens", "outcome"}
 
@@ -257,6 +259,10 @@ def _repairs(present: list[str], block_size: int | None) -> list[tuple[str, str,
     parts = Flag.PART_EXCEEDS_WHOLE
     rules = [
         *((name, f"negative {name}", mixed, (name,), pl.col(name) < 0) for name in sorted(_TIMES)),
+        *(
+            (name, LONG[name], mixed, (name,), pl.col(name) > DAY_NS)
+            for name in ("e2e_ns", "last_token_ns", "queue_ns", "ttft_ns")
+        ),
         *(
             (name, f"zero {name}", zero, (name,), pl.col(name) == 0)
             for name in ("e2e_ns", "last_token_ns", "ttft_ns")

@@ -122,8 +122,8 @@ def _known_elsewhere(head: Head) -> Format | None:
     for way in inner_ways([record.value for record in head.records]):
         inner = head.under(replace(GENERIC, records=way))
         for known in FORMATS:
-            if not (known.records or known.zipped) and known.sniff(inner):
-                return replace(known, records=way)
+            if known.sniff(inner):
+                return replace(known, records=f"{way}.{known.records}".rstrip("."))
     return None
 
 
@@ -233,6 +233,8 @@ def _check_given(
         if target in log_format.nullable:
             continue
         column = chosen.get(target)
+        if column is not None and log_format.where and head.records:
+            continue  # other records than requests may come first
         if column is None or not any(head.shows(key) for key in keys(column.source)):
             asked = columns.get(target)
             missing = f" {label(asked.source)!r}" if asked else ""

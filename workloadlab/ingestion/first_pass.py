@@ -181,17 +181,20 @@ def stage(
     staged = Staged(folder)
     bad: list[pl.DataFrame] = []
     for head, mine in zip(heads, rules, strict=True):
-        found = _stage_file(staged, head, mine, strict=strict, where=where)
-        bad += found
+        bad += _stage_file(
+            staged, head, mine, strict=strict, where=where, alone=len(heads) == 1 or bool(where)
+        )
+    if not staged.written:
+        raise nothing_chosen(heads[0], rules[0], where)
     if bad:
         staged.rejects = pl.concat(bad)
     return staged
 
 
 def _stage_file(
-    staged: Staged, head: Head, rules: Rules, *, strict: bool, where: Mapping[str, str]
+    staged: Staged, head: Head, rules: Rules, *, strict: bool, where: Mapping[str, str], alone: bool
 ) -> list[pl.DataFrame]:
-    """Read one file and return what is bad in it."""
+    """Read one file and return what is bad in it; one of several may have no request."""
     bad: list[pl.DataFrame] = []
     rows, written, blocks, left_out = 0, staged.written, BlockCounts(), staged.left_out.total()
     reading = READERS[head.container](head, wanted(rules))
@@ -219,7 +222,10 @@ def _stage_file(
     check_sums(bad, rows, head)
     if staged.written == written:
         if rows and rows == staged.left_out.total() - left_out:
-            raise nothing_chosen(head, rules, where)
+            if alone:
+                raise nothing_chosen(head, rules, where)
+            staged.rows_by_file.append(rows)
+            return bad
         raise nothing_left(head, bad, rows)
     check_block_size(blocks, rules.block_size or 0, head)
     staged.rows_by_file.append(rows)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.ingestion.clean import CACHED, MIXED, REASONING
+from workloadlab.ingestion.clean import CACHED, DAY_NS, LONG, MIXED, REASONING
 from workloadlab.ingestion.formats import unit_in_name
 from workloadlab.ingestion.formats.trees import keys, label
 from workloadlab.ingestion.formats.words import Total
@@ -33,7 +33,6 @@ SPEED = (0.2, 20_000.0)
 FLOOD = 1e6
 GAP_S = 20.0
 MINUTE_NS = 60 * 10**9
-DAY_NS = 86_400 * 10**9
 SPREADSHEET_DAYS = (36_526, 73_050)
 """The years 2000 and 2100 as a spreadsheet counts days."""
 DST_NS = (20 * 60 * 10**9, 61 * 60 * 10**9)
@@ -165,7 +164,7 @@ def check(
         _check_midnight(table, sampled, where)
         _check_days(table, written, by_target.get("arrival_ns"), where)
     _check_windows(table, where)
-    _check_durations(table, by_target, where)
+    _check_durations(repaired, written, by_target, where)
     if {"e2e_ns", "output_tokens"} <= set(table.columns):
         many = table.filter((pl.col("output_tokens") > 8) & (pl.col("e2e_ns") > 0))
         if many.height >= 5:
@@ -218,15 +217,17 @@ def _check_windows(table: pl.DataFrame, where: Path) -> None:
         )
 
 
-def _check_durations(table: pl.DataFrame, by_target: Mapping[str, Column], where: Path) -> None:
-    """Ask about durations of days."""
+def _check_durations(
+    repaired: Mapping[str, int], written: int, by_target: Mapping[str, Column], where: Path
+) -> None:
+    """Ask about durations of which many are days."""
     for name in ("e2e_ns", "ttft_ns"):
-        middle = table[name].median() if name in table.columns else None
-        if middle is not None and float(middle) > DAY_NS:  # type: ignore[arg-type]
+        days = repaired.get(LONG[name], 0)
+        if days > ODD_SHARE * written:
             word = name.removesuffix("_ns")
             raise UsageError(
-                f"{label(by_target[name].source)} would be {float(middle) / DAY_NS:,.0f} days in the "  # type: ignore[arg-type]
-                f"middle as {word}: it is in another unit, or a time of day",
+                f"{label(by_target[name].source)} would be days in {days:,} of {written:,} rows as "
+                f"{word}: it is in another unit, or a time of day",
                 where=str(where),
                 fix=f"say its unit (--unit {word}=ms), map another key, or leave it out: --map {word}=",
             )

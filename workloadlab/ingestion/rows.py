@@ -33,8 +33,13 @@ def joined_rows(rows: pl.DataFrame, log_format: Format) -> tuple[pl.DataFrame, d
     left: dict[str, int] = {}
     if log_format.merge_by and log_format.merge_by in rows.columns:
         before = rows.height
-        rows = _merged(rows, log_format.merge_by)
+        rows = _merged(rows, log_format.merge_by, neighbours=log_format.neighbours)
         left["more lines of a request"] = before - rows.height
+    if log_format.innermost and "_id" in rows.columns:
+        before = rows.height
+        again = pl.col("_id").is_not_null() & pl.col("_id").is_duplicated()
+        rows = rows.filter(~again | pl.col("_id").is_first_distinct())
+        left["spans exported again"] = before - rows.height
     if log_format.innermost and "_parent" in rows.columns:
         before = rows.height
         rows = rows.filter(~pl.col("_id").is_in(rows["_parent"].drop_nulls().implode()))
@@ -44,8 +49,14 @@ def joined_rows(rows: pl.DataFrame, log_format: Format) -> tuple[pl.DataFrame, d
     return rows.drop("_id", "_parent", strict=False), {k: n for k, n in left.items() if n}
 
 
-def _merged(rows: pl.DataFrame, key: str) -> pl.DataFrame:
-    """Make one row of those with the same id: the first arrival, the last of everything else."""
+def _merged(rows: pl.DataFrame, key: str, *, neighbours: bool) -> pl.DataFrame:
+    """Make one row of those with the same id: the first arrival, the last of everything else.
+
+    Args:
+        rows: what was read, in source order.
+        key: the column of the id.
+        neighbours: whether only rows that follow each other are one.
+    """
     alone = rows.filter(pl.col(key).is_null())
     values = [
         (
@@ -56,8 +67,10 @@ def _merged(rows: pl.DataFrame, key: str) -> pl.DataFrame:
         for name in rows.columns
         if name != key
     ]
-    named = rows.filter(pl.col(key).is_not_null()).group_by(key, maintain_order=True).agg(values)
-    return pl.concat([named.select(rows.columns), alone])
+    named = rows.filter(pl.col(key).is_not_null())
+    by = [pl.col(key), pl.col(key).rle_id().alias("_run")] if neighbours else [pl.col(key)]
+    made = named.group_by(by, maintain_order=True).agg(values)
+    return pl.concat([made.select(rows.columns), alone])
 
 
 def _roots(ids: pl.Series, parents: pl.Series) -> pl.Series:

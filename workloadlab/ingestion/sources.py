@@ -138,7 +138,16 @@ def container(path: Path) -> str:
         )
     if not start:
         raise DataError("is empty", where=str(path), fix="name a log with at least one request")
-    return _json_kind(path, start) if start[:1] in (b"{", b"[") else "csv"
+    if start[:1] in (b"{", b"["):
+        return _json_kind(path, start)
+    return "jsonl" if _mostly_objects(start) else "csv"
+
+
+def _mostly_objects(start: bytes) -> bool:
+    """Say whether most lines are JSON objects, as behind the first words of a server."""
+    lines = [line for line in start.split(b"\n")[:-1] if line.strip()][:200]
+    objects = [line for line in lines if line[:1] == b"{" and line.rstrip()[-1:] == b"}"]
+    return 2 * len(objects) > len(lines)
 
 
 def _probe(path: Path) -> bytes:

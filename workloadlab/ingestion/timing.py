@@ -117,7 +117,7 @@ def _timed(
             )
         why = why or reason
         units.append(unit)
-        return replace(key, unit=unit, by_size=by_size)
+        return replace(key, unit=unit, by_size=by_size or key.by_size)
 
     if target != "arrival_ns" and single and not _fixed(column):
         moment = _moment(column, asked, table, done)

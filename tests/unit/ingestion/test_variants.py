@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.logs import MS, T0, S, lines
+from support.logs import MS, T0, S, lines, otlp
 
 import workloadlab as wl
 
@@ -78,6 +78,11 @@ OLLAMA = {"model": "m", "created_at": AT.format(0), "total_duration": 1_500_000_
           "prompt_eval_count": 26, "eval_count": 290}  # fmt: skip
 PLAIN = {"start_time": AT.format(0), "prompt_tokens": 7, "completion_tokens": 3}
 
+LANGFUSE = {"id": "o", "type": "GENERATION", "startTime": AT.format(0), "endTime": None,
+            "completionStartTime": None, "usageDetails": {"input": 7, "output": 3}}  # fmt: skip
+EXPORTED = otlp({"id": "a", "at": 0, "attributes": {"gen_ai.usage.input_tokens": 7}})
+KONG = {"latencies": {"request": 900}, "ai": {"proxy": {"usage": {"prompt_tokens": 3}}}}
+
 VARIANTS: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "bedrock_streams": (
         lines(bedrock(0), bedrock(1, errorCode="ThrottlingException", output={})),
@@ -94,6 +99,25 @@ VARIANTS: dict[str, tuple[str, dict[str, list[Any]]]] = {
     ),
     "envoy_ai_gateway_of_the_docs": (
         lines(ENVOY), {"input_tokens": [15], "output_tokens": [7], "model": ["m"]}
+    ),
+    "envoy_of_clients_that_left": (
+        lines(ENVOY | {"response_flags": "UT,URX", "response_code": 504},
+              ENVOY | {"start_time": AT.format(1), "response_code": 0}),
+        {"outcome": ["timeout", "cancelled"]},
+    ),
+    "kong_in_seconds": (
+        lines(KONG | {"started_at": 1790000000}, KONG | {"started_at": 1790000001}),
+        {"arrival_ns": [0, S], "e2e_ns": [900 * MS, 900 * MS]},
+    ),
+    "langfuse_updates": (lines(LANGFUSE, LANGFUSE | {"endTime": AT.format(2)}), {"e2e_ns": [2 * S]}),
+    "otlp_exported_again": (EXPORTED * 2, {"input_tokens": [7]}),
+    "tempo_trace": (json.dumps({"trace": json.loads(EXPORTED)}), {"e2e_ns": [2 * S]}),
+    "words_before_the_json": (
+        "starting\nlistening on :8080\n" + 3 * lines(PLAIN), {"input_tokens": [7, 7, 7]}
+    ),
+    "an_end_years_later": (
+        lines(*(PLAIN | {"latency_ms": ms} for ms in (5, 99_999_999_999, 7, 9, 8))),
+        {"e2e_ns": [5 * MS, None, 7 * MS, 9 * MS, 8 * MS]},
     ),
     "helicone_query": (
         json.dumps({"data": [HELICONE], "error": None}),
@@ -134,6 +158,16 @@ VARIANTS: dict[str, tuple[str, dict[str, list[Any]]]] = {
         lines(PLAIN | {"success": 1}, PLAIN | {"success": 0}), {"outcome": ["ok", "error"]}
     ),
 }  # fmt: skip
+
+
+def test_hours_without_requests_are_read_beside_others(tmp_path: Path) -> None:
+    (tmp_path / "1.jsonl").write_text(lines(LANGFUSE | {"type": "SPAN", "usageDetails": {}}))
+    with pytest.raises(wl.WorkloadlabError, match="has no row that is a request"):
+        wl.ingest(tmp_path / "1.jsonl")
+    (tmp_path / "2.jsonl").write_text(lines(LANGFUSE))
+    trace = wl.ingest(tmp_path)
+    assert trace.provenance.rows["left_out"] == {"type is not GENERATION": 1}
+    assert trace.requests == 1
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -56,6 +56,7 @@ class Format:
         zipped: keys of parallel lists, of which request i is element i.
         where: conditions that a request meets; other rows are left out.
         merge_by: trace column; rows with the same value in it are one request.
+        neighbours: whether only rows that follow each other are merged, for values that come again.
         innermost: whether a row is left out when another one names it as its parent (`_id`, `_parent`).
         rooted: whether a session is the root of a chain of parents (`_id`, `_parent`).
         block_size: tokens per block of its block ids, or the key that says it, unless the user does.
@@ -77,6 +78,7 @@ class Format:
     zipped: tuple[str, ...] = ()
     where: tuple[Only, ...] = ()
     merge_by: str | None = None
+    neighbours: bool = False
     innermost: bool = False
     rooted: bool = False
     block_size: int | str | None = None

@@ -19,7 +19,8 @@ __all__ = ["NOT_JSON", "Record", "find", "leaves", "looked_up", "records", "text
 BLOCK_CHARACTERS = 1 << 20
 NOT_JSON = "invalid JSON"
 _PAIR_KEYS = ({"key", "value"}, {"name", "value"})
-_WRAPPED = {"stringValue", "intValue", "doubleValue", "boolValue", "arrayValue", "kvlistValue"}
+_TYPES = ("string", "int", "double", "bool", "array", "kvlist")
+_WRAPPED = {f"{kind}{end}" for kind in _TYPES for end in ("Value", "_value")}
 _WHITE = " \t\r\n,\x00\ufeff"
 
 
@@ -202,10 +203,10 @@ def _unwrapped(value: Any) -> Any:
     """Return a value of OpenTelemetry without the name of its type."""
     if not (isinstance(value, dict) and len(value) == 1 and value.keys() <= _WRAPPED):
         return value
-    [inner] = value.values()
-    if "arrayValue" in value:
+    [(kind, inner)] = value.items()
+    if kind.startswith("array"):
         return [_unwrapped(each) for each in (inner or {}).get("values", [])]
-    if "kvlistValue" in value:
+    if kind.startswith("kvlist"):
         return _opened((inner or {}).get("values", []))
     return inner
 

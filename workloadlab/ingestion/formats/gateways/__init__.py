@@ -19,7 +19,7 @@ from workloadlab.ingestion.formats.gateways.openrouter import (
     OPENROUTER_ACTIVITY,
     OPENROUTER_DATA,
 )
-from workloadlab.ingestion.formats.gateways.otel import COLLECTED, CONSOLE, OTLP, TEMPO
+from workloadlab.ingestion.formats.gateways.otel import COLLECTED, CONSOLE, OTLP, OTLP_SNAKE, TEMPO
 from workloadlab.ingestion.formats.gateways.portkey import PORTKEY
 from workloadlab.ingestion.formats.gateways.transcripts import CLAUDE_CODE, CODEX
 
@@ -27,6 +27,7 @@ __all__ = ["FORMATS"]
 
 FORMATS = (
     OTLP,
+    OTLP_SNAKE,
     TEMPO,
     CONSOLE,
     COLLECTED,

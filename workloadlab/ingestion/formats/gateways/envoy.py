@@ -1,11 +1,13 @@
 """Access logs of Envoy and what is built on it: Envoy AI Gateway, Istio, Higress."""
 
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.words import choose, first, only
+from workloadlab.ingestion.formats.words import at, choose, first, only
 
 __all__ = ["ENVOY"]
 
 _FLAGS = {"DC": "cancelled", "DI": "cancelled", "UT": "timeout", "SI": "timeout", "RL": "rejected"}
+
+_FLAG = at("response_flags", 0)
 
 ENVOY = Format(
     name="envoy",
@@ -48,8 +50,8 @@ ENVOY = Format(
         Column("instance_id", first("upstream_host", "upstream_address")),
         Column(
             "outcome",
-            first(only(choose("response_flags", _FLAGS), "response_flags", *_FLAGS),
-                  "response_code"),
+            first(only(choose(_FLAG, _FLAGS), _FLAG, *_FLAGS),
+                  choose("response_code", {"0": "cancelled"})),
         ),
     ),
     clock="gateway",

@@ -1,7 +1,7 @@
 """HTTP logs of Kong AI Gateway."""
 
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.words import First, choose
+from workloadlab.ingestion.formats.words import First, Key, choose
 
 __all__ = ["KONG"]
 
@@ -19,7 +19,7 @@ KONG = Format(
     containers=("jsonl", "json"),
     keys=frozenset({"started_at", "latencies.request"}),
     columns=(
-        Column("arrival_ns", "started_at", "ms"),
+        Column("arrival_ns", Key("started_at", "ms", by_size=True)),
         Column("e2e_ns", "latencies.request", "ms"),
         Column("ttft_ns", _of("usage.time_to_first_token"), "ms"),
         Column("input_tokens", _of("usage.prompt_tokens")),

@@ -64,5 +64,6 @@ LANGFUSE = Format(
         Column("model", first("provided_model_name", "providedModelName", "model")),
         Column("outcome", choose("level", {"ERROR": "error"}, "ok")),
     ),
+    merge_by="request_id",  # an observation is written again when it is updated
     clock="client",
 )

@@ -15,7 +15,7 @@ from workloadlab.ingestion.formats.words import (
 )
 from workloadlab.ingestion.parsing.times import DATETIME
 
-__all__ = ["COLLECTED", "CONSOLE", "OTLP", "TEMPO"]
+__all__ = ["COLLECTED", "CONSOLE", "OTLP", "OTLP_SNAKE", "TEMPO"]
 
 _OTHER_OPERATIONS = (
     "embeddings", "execute_tool", "invoke_agent", "create_agent", "invoke_workflow", "retrieval",
@@ -93,6 +93,18 @@ OTLP = Format(
     where=_WHERE,
     innermost=True,
 )
+
+OTLP_SNAKE = Format(
+    name="otlp_snake",
+    title="OpenTelemetry spans in the names of OTLP's protocol buffers",
+    containers=("jsonl", "json"),
+    keys=frozenset({"resource_spans"}),
+    records="resource_spans[].scope_spans[].spans[]",
+    columns=_columns("start_time_unix_nano", "end_time_unix_nano", "ns", "trace_id", "span_id",
+                     "parent_span_id", "status.code"),
+    where=_WHERE,
+    innermost=True,
+)  # fmt: skip
 
 TEMPO = Format(
     name="tempo",

@@ -53,5 +53,6 @@ CODEX = Format(
                                     f"{_LAST}input_tokens", f"{_LAST}output_tokens")),
     ),
     merge_by="request_id",
+    neighbours=True,
     note="an arrival is when the usage was written down, after the answer",
 )  # fmt: skip
