@@ -162,3 +162,8 @@ def test_decimal_commas_between_tabs(tmp_path: Path) -> None:
     assert trace.frame.collect()["e2e_ns"].to_list() == [1_500 * MS]
     english = read(tmp_path, f"{head}\tlatency_ms\n{row}\t1,500\n")
     assert english.frame.collect()["e2e_ns"].to_list() == [1_500 * MS]
+
+
+def test_a_quote_alone_on_the_last_line(tmp_path: Path) -> None:
+    trace = read(tmp_path, 'prompt_tokens,completion_tokens,ts\n7,3,1790000000\n"')
+    assert trace.provenance.rows["rejected"] == {"unclosed quote": 1}

@@ -26,6 +26,7 @@ class Refusal:
         fix: what to export instead.
         keys: keys that it has, all of them.
         without: keys that would make it something else.
+        says: a key and what it says, where many files have such keys.
         text: what its text starts with.
     """
 
@@ -33,6 +34,7 @@ class Refusal:
     fix: str
     keys: frozenset[str] = frozenset()
     without: frozenset[str] = frozenset()
+    says: tuple[str, str] | None = None
     text: str = ""
 
 
@@ -94,7 +96,8 @@ REFUSALS = (
     Refusal(
         "is OpenAI usage: sums of many requests by bucket of time, not one row each",
         "log the requests in a gateway; use this for their rate only",
-        frozenset({"object", "data", "next_page"}),
+        frozenset({"object", "data"}),
+        says=("object", "page"),
     ),
     Refusal(_SERVEGEN, _GENERATE, frozenset({"window_start_s", "rate_rps", "cv"})),
     Refusal(
@@ -168,7 +171,8 @@ def check(head: Head) -> None:
     """
     present = set(head.keys) | {key.split(".")[0] for key in head.keys}
     for refusal in REFUSALS:
-        if refusal.keys and refusal.keys <= present and not refusal.without & present:
+        told = refusal.says is None or refusal.says[1] in head.samples.get(refusal.says[0], [])
+        if refusal.keys and refusal.keys <= present and not refusal.without & present and told:
             raise DataError(refusal.what, where=str(head.path), fix=refusal.fix)
     if head.keys and all(_WINDOWS.fullmatch(key) for key in head.keys):
         raise DataError(_SERVEGEN, where=str(head.path), fix=_GENERATE)
