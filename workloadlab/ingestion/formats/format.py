@@ -99,7 +99,8 @@ class Format:
     def names(self) -> Keys:
         """Return the keys that the format speaks of, and what they lie in."""
         columns = self.columns if isinstance(self.columns, tuple) else ()
-        values = (*(c.source for c in columns), *(each.key for each in self.where))
+        said = (self.block_size,) if isinstance(self.block_size, str) else ()
+        values = (*(c.source for c in columns), *(each.key for each in self.where), *said)
         named = self.keys.union(*self.also, *(keys_of(value) for value in values))
         return frozenset(part for key in named for part in _with_stems(key))
 

@@ -120,6 +120,7 @@ def _walked(here: Frame, above: tuple[Frame, ...], steps: list[str], name: str) 
     inner = _opened(here.value)
     if not isinstance(inner, dict):
         return
+    here = here._replace(value=inner)
     for key, branch in inner.items() if step == "*" else [(step, inner.get(step))]:
         around = (*above, here, *([Frame("*", {}, key)] if step == "*" else []))
         if not each:

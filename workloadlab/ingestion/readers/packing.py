@@ -44,8 +44,8 @@ class _Named:
         self.stream, self.raw, self.kind, self.path = stream, raw, kind, path
         self.unpacked = 0
 
-    def read(self, size: int) -> bytes:
-        """Read at most `size` bytes."""
+    def read(self, size: int = -1) -> bytes:
+        """Read at most `size` bytes, or all."""
         try:
             found = bytes(self.stream.read(size))
         except (EOFError, OSError, zlib.error, lzma.LZMAError, ValueError) as error:
