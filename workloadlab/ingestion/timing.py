@@ -184,6 +184,8 @@ def _moment(
         return since(column, arrival, asked or own or arrival.unit or "s")
     if named_moment(name) and asked is None and unit_in_name(name) is None:
         return True
+    if by_speed(later, _output_numbers(table, done)):
+        return False
     unit = asked or unit_in_name(name) or "s"
     return _middle(values) >= EPOCH_S * 10 ** (9 - UNITS[unit]) and not asked
 

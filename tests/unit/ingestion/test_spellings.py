@@ -33,7 +33,20 @@ def with_column(name: str, *values: str) -> str:
 
 @pytest.mark.parametrize(
     "nothing",
-    ["Null", "(null)", "nil", "#N/A", "n/a", "none", "--", "NONE", "\\n", "0001-01-01T00:00:00Z"],
+    [
+        "Null",
+        "(null)",
+        "nil",
+        "#N/A",
+        "n/a",
+        "none",
+        "--",
+        "NONE",
+        "\\n",
+        "inf",
+        "-Infinity",
+        "0001-01-01T00:00:00Z",
+    ],
 )
 def test_no_value_costs_no_row(tmp_path: Path, nothing: str) -> None:
     trace = read(tmp_path, with_column("end_time", AT.format(2), nothing, AT.format(4)))
@@ -87,6 +100,21 @@ def test_moments_that_may_be_others_are_refused(tmp_path: Path, stamp: str) -> N
 def test_durations(tmp_path: Path, text: str, ns: int | None) -> None:
     trace = read(tmp_path, with_column("latency", "1s", text))
     assert trace.frame.collect()["e2e_ns"].to_list() == ([S] if ns is None else [S, ns])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("latency_milliseconds", 1500), ("durationNano", 1_500_000_000), ("latencySeconds", 1.5)],
+)
+def test_units_written_out(tmp_path: Path, name: str, value: float) -> None:
+    trace = read(tmp_path, with_column(name, str(value)))
+    assert trace.frame.collect()["e2e_ns"].to_list() == [1_500 * MS]
+
+
+def test_nanoseconds_beside_nanoseconds_are_told_by_the_tokens(tmp_path: Path) -> None:
+    rows = "".join(f"{1790000000000000000 + n},9,50,1500000000\n" for n in range(3))
+    trace = read(tmp_path, "start_ns,input_tokens,output_tokens,duration\n" + rows)
+    assert trace.frame.collect()["e2e_ns"].to_list() == [1_500 * MS] * 3
 
 
 @pytest.mark.parametrize("mark", [",", " ", "_", "'", "\u00a0", "\u202f", "\u2019"])

@@ -32,7 +32,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "num_input_tokens", "num_prompt_tokens", "n_prompt_tokens", "input_num_tokens",
         "in_tokens", "prompt_size", "gen_ai_usage_input_tokens", "gen_ai_usage_prompt_tokens",
         "input_token", "prompt_token", "tokens_in", "tokens_prompt", "input_token_count",
-        "prompt_token_count", "prefill_tokens", "prompt_eval_count",
+        "prompt_token_count", "prefill_tokens", "prompt_eval_count", "llm_token_count_prompt",
     ),
     "output_tokens": (
         "output_tokens", "completion_tokens", "num_decode_tokens", "output_length",
@@ -41,7 +41,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "output_tokens_actual", "token_size", "gen_ai_usage_output_tokens",
         "gen_ai_usage_completion_tokens", "output_token", "completion_token", "tokens_out",
         "tokens_completion", "output_token_count", "completion_token_count", "decode_tokens",
-        "candidates_token_count", "eval_count",
+        "candidates_token_count", "eval_count", "llm_token_count_completion",
     ),
     "cached_tokens": (
         "cached_tokens", "cache_read_input_tokens", "num_cached_tokens", "cached_input_tokens",
@@ -93,9 +93,15 @@ _ERROR = {"error", "error_message", "error_type", "error_msg", "exception"}
 _SUCCESS = {"success", "is_success", "succeeded"}
 
 _UNIT_WORDS = {
-    "ns": "ns", "nanos": "ns", "us": "us", "micros": "us", "usec": "us", "ms": "ms",
-    "millis": "ms", "msec": "ms", "s": "s", "sec": "s", "secs": "s", "seconds": "s",
-}  # fmt: skip
+    word: unit
+    for unit, words in {
+        "ns": ("ns", "nano", "nanos", "nanosecond", "nanoseconds"),
+        "us": ("us", "usec", "micro", "micros", "microsecond", "microseconds"),
+        "ms": ("ms", "msec", "milli", "millis", "millisecond", "milliseconds"),
+        "s": ("s", "sec", "secs", "second", "seconds"),
+    }.items()
+    for word in words
+}
 
 
 def unit_in_name(name: str) -> str | None:

@@ -49,13 +49,13 @@ _BOUNDS: dict[pl.DataType, tuple[int, int]] = {
 }
 _NO_VALUE = (
     "", "-", "--", "\\n", "null", "(null)", "<null>", "nil", "(nil)", "<nil>", "none", "nan", "na",
-    "n/a", "#n/a", "<na>", "nat", "undefined",
+    "n/a", "#n/a", "<na>", "nat", "undefined", "inf", "-inf", "+inf", "infinity", "-infinity",
 )  # fmt: skip
 MISSING = tuple(
     dict.fromkeys(
         spelled
         for word in _NO_VALUE
-        for spelled in (word, word.upper(), word.capitalize(), "NaN", "NaT")
+        for spelled in (word, word.upper(), word.title(), "NaN", "NaT")
     )
 )
 

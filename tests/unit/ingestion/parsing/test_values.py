@@ -43,9 +43,7 @@ def test_no_datetime_is_made_of(value: str) -> None:
     assert parsed.problem.to_list() == [None, "unparseable time", None]
 
 
-@pytest.mark.parametrize(
-    "value", ["1e400", "inf", "1,5", "0x10", "99999999999999999999", "1.2.3", "٣"]
-)
+@pytest.mark.parametrize("value", ["1e400", "1,5", "0x10", "99999999999999999999", "1.2.3", "٣"])
 def test_no_number_of_seconds_is_made_of(value: str) -> None:
     parsed = durations(text("1.5", value), "s")
     assert parsed.values.to_list() == [1_500_000_000, None]
@@ -77,9 +75,9 @@ def test_exponents_are_read_through_a_float() -> None:
 
 
 def test_integers_give_the_reason() -> None:
-    values = text("7", " 8 ", "9.0", "1e3", "9.5", "-1", "10000001", "1e30", "inf", "seven")
+    values = text("7", " 8 ", "9.0", "1e3", "9.5", "-1", "10000001", "1e30", "seven")
     parsed = integers(values, pl.UInt32(), tokens=True)
-    assert parsed.values.to_list() == [7, 8, 9, 1000, *[None] * 6]
+    assert parsed.values.to_list() == [7, 8, 9, 1000, *[None] * 5]
     assert parsed.problem is not None
     assert parsed.problem.to_list() == [
         *[None] * 4,
@@ -87,7 +85,6 @@ def test_integers_give_the_reason() -> None:
         "negative token count",
         "absurd token count",
         "absurd token count",
-        "not an integer",
         "not an integer",
     ]
 
