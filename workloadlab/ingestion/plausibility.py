@@ -160,10 +160,11 @@ def check(
     table = sampled.table()
     _check_start(table, written, by_target.get("arrival_ns"), where)
     _check_rate(table, written, by_target.get("arrival_ns"), where)
+    _check_windows(table, where)
     if guessed:
+        _check_grid(table, where)
         _check_midnight(table, sampled, where)
         _check_days(table, written, by_target.get("arrival_ns"), where)
-    _check_windows(table, where)
     _check_durations(repaired, written, by_target, where)
     if {"e2e_ns", "output_tokens"} <= set(table.columns):
         many = table.filter((pl.col("output_tokens") > 8) & (pl.col("e2e_ns") > 0))
@@ -212,6 +213,22 @@ def _check_windows(table: pl.DataFrame, where: Path) -> None:
         raise DataError(
             f"has sums of many requests, not requests: each row is {width / MINUTE_NS:g} minutes long "
             "and begins where such a window begins",
+            where=str(where),
+            fix="log the requests one by one; use this for their rate only",
+        )
+
+
+def _check_grid(table: pl.DataFrame, where: Path) -> None:
+    """Refuse one row at the beginning of every minute, hour or day: a dashboard's sums or rates."""
+    if "arrival_ns" not in table.columns or table.height < 3:
+        return
+    times = table["arrival_ns"].drop_nulls().sort()
+    width = int(times.diff().min() or 0)  # type: ignore[arg-type]
+    even = width >= MINUTE_NS and times.diff().max() == width
+    if even and (times % width == 0).all() and int(times[0]) > YEAR_NS:
+        raise DataError(
+            f"has one row at the beginning of every {width / MINUTE_NS:g} minutes: sums or rates of "
+            "many requests, not requests",
             where=str(where),
             fix="log the requests one by one; use this for their rate only",
         )

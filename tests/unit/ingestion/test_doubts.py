@@ -77,6 +77,13 @@ def test_sums_that_nothing_names(tmp_path: Path) -> None:
     assert "has sums of many requests" in text
 
 
+def test_rates_of_a_dashboard(tmp_path: Path) -> None:
+    head = '"Time","prompt tokens","generation tokens"'
+    rows = [f"2026-09-21 14:{minute:02}:00,1200,300" for minute in (13, 14, 15, 16)]
+    assert "one row at the beginning of every 1 minutes" in refusal(tmp_path, head, *rows)
+    assert read(tmp_path, head, *rows[:2], rows[3]).requests == 3
+
+
 def test_a_second_header_of_another_width(tmp_path: Path) -> None:
     head, row = "ts,prompt_tokens,completion_tokens", "1790000000,9,5"
     text = refusal(tmp_path, head, row, f"{head},model", f"{row},m")
