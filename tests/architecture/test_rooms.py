@@ -78,6 +78,8 @@ routing/families: errors routing
 routing/learned: digests errors fields json_files trace routing
 
 scoring: digests display distributions errors hints json_files shapes statistics tables trace words
+    scoring/load
+scoring/load: tables trace scoring
 
 characterization: digests display errors execution fields installation json_files shapes sizes
     tables trace latency characterization/bounded characterization/statistics characterization/topics
@@ -113,13 +115,13 @@ planning: digests display errors fields json_files shapes execution tables toml_
 sweeping: atomic digests errors execution hints installation jit shapes tables toml_files trace
     words latency routing scoring simulation simulation/engine oracles
 
-reporting: _version errors tables trace words latency routing/learned scoring characterization
-    planning reporting/capacity reporting/latency_model reporting/learned_router reporting/routers
-    reporting/workload
+reporting: _version errors tables trace words latency routing/learned scoring scoring/load
+    characterization planning reporting/capacity reporting/latency_model reporting/learned_router
+    reporting/routers reporting/workload
 reporting/capacity: tables planning scoring reporting
 reporting/latency_model: errors latency latency/hardware calibration reporting
 reporting/learned_router: routing/learned learning reporting
-reporting/routers: statistics trace scoring reporting
+reporting/routers: statistics trace scoring scoring/load reporting
 reporting/workload: tables characterization characterization/statistics characterization/topics
     reporting
 reporting/notebook: errors hints trace characterization characterization/topics routing simulation

@@ -43,19 +43,16 @@ def test_help_fits_80_columns(run, verb):
     assert max(map(len, shown.splitlines())) <= 80
 
 
-@pytest.mark.parametrize(
-    "words", ["replay --list-routers", "replay --list-signals", "ingest --list-formats",
-              "export --list-formats", "score --list-metrics", "query --list", "--help"],
-)  # fmt: skip
-def test_every_list_fits_80_columns(run, words):
-    _, out, _ = run(*words.split())
-    assert max(map(len, out.splitlines())) <= 80
-
-
 LISTS = [
     "replay --list-routers", "replay --list-signals", "fit --list", "query --list",
     "ingest --list-formats", "export --list-formats", "score --list-metrics", "cluster --list-engines",
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [*LISTS, "doctor", "--help"])
+def test_every_list_fits_80_columns(run, words):
+    _, out, _ = run(*words.split())
+    assert max(map(len, out.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("words", LISTS)

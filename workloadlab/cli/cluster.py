@@ -76,8 +76,6 @@ def _list_engines(as_json: bool) -> None:
         print_json({"schema_version": 1, "engines": [row.to_dict() for row in ENGINES]})
         return
     click.echo(_listed(ENGINES).text())
-    for row in ENGINES:
-        click.echo(f"  {row.label}: {row.source}")
 
 
 def _listed(engines: tuple[Engine, ...]) -> Table:
@@ -91,10 +89,18 @@ def _listed(engines: tuple[Engine, ...]) -> Table:
             "on" if row.reserve_full_isl else "off",
             row.gpu_memory_utilization,
             row.block_size,
-            "; ".join(batch.words for batch in row.batches),
         ]
         for row in engines
     ]
-    header = ["since", "prefix caching", "async", "reserve full isl", "memory", "block",
-              "tokens of a step (server/offline) and sequences, by memory of the GPU"]  # fmt: skip
-    return Table("What engines ship with", header, rows)
+    header = ["since", "prefix caching", "async", "reserve full isl", "memory", "block"]
+    batches: dict[str, list[str]] = {}
+    for row in engines:
+        batches.setdefault("; ".join(batch.words for batch in row.batches), []).append(row.label)
+    limits = (f"{', '.join(labels)}: {words}" for words, labels in batches.items())
+    notes = [
+        "Tokens of a step (server/offline) and sequences, by memory of the GPU:",
+        *limits,
+        "Sources:",
+        *(f"{row.label}: {row.source}" for row in engines),
+    ]
+    return Table("What engines ship with", header, rows, notes)

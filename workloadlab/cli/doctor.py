@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from workloadlab.cli.common import json_option, print_json, working
+from workloadlab.tables import wrapped
 
 EXIT_UNWELL = 1
 
@@ -34,12 +35,14 @@ def command(as_json: bool) -> None:
     else:
         for name, value in facts.items():
             if name != "self_test":
-                click.echo(f"{name.replace('_', ' '):<13} {_words(value)}")
+                label = f"{name.replace('_', ' '):<13} "
+                click.echo(wrapped(_words(value), label, " " * len(label)))
         said = "agree" if test.agree else "DISAGREE"
-        click.echo(
-            f"self test     both engines {said} on {test.requests} requests: compiled "
-            f"{test.compiled_s:.2f} s, readable {test.readable_s:.2f} s"
+        words = (
+            f"both engines {said} on {test.requests} requests: compiled {test.compiled_s:.2f} s, "
+            f"readable {test.readable_s:.2f} s"
         )
+        click.echo(wrapped(words, "self test     ", " " * 14))
     if not test.agree:
         raise click.exceptions.Exit(EXIT_UNWELL)
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workloadlab.cli.common import json_option, print_json, say, working
+from workloadlab.cli.common import json_option, print_json, print_rows, say, working
 from workloadlab.errors import UsageError
 from workloadlab.latency.estimators.registry import ESTIMATORS
 
 if TYPE_CHECKING:
     from workloadlab.latency import LatencyModel
-    from workloadlab.tables import Table
 
 
 @click.command("fit")
@@ -77,7 +76,7 @@ def command(
         if as_json:
             print_json({"schema_version": 1, "models": [model.to_dict() for model in models]})
         else:
-            click.echo(_listed(models).text())
+            _print_models(models)
         return
     if source is None:
         raise UsageError("nothing to fit", fix="name a step table or a profile folder, or --list")
@@ -96,21 +95,18 @@ def command(
         click.echo(str(model))
 
 
-def _listed(models: list[LatencyModel]) -> Table:
-    from workloadlab.tables import Table
-
-    rows = [
-        [
-            m.name,
-            m.model,
-            f"{m.tp} x {m.gpu}",
-            m.dtype,
-            f"{m.card.overall.mape:.1%}" if m.card else None,
-        ]
-        for m in models
-    ]
-    return Table(
-        "Latency models that ship", ["name", "model", "on", "dtype", "held-out MAPE"], rows
+def _print_models(models: list[LatencyModel]) -> None:
+    click.echo("Latency models that ship, with their mean error on steps held out")
+    print_rows(
+        (
+            (
+                f"  {m.name}",
+                f"{m.model} on {m.tp} x {m.gpu}, {m.dtype}"
+                + (f", {m.card.overall.mape:.1%}" if m.card else ""),
+            )
+            for m in models
+        ),
+        width=31,
     )
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workloadlab.characterization.facts import Unsupported
-from workloadlab.reporting.routers.decision import lost_at
 from workloadlab.reporting.routers.ranking import focal_scale
 from workloadlab.reporting.words import listed, plural, share, three
+from workloadlab.scoring.load.summary import lost_words
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.scoring.verdict import rate_words
 
@@ -174,8 +174,8 @@ def _holds(board: Scoreboard, scale: float) -> tuple[str, str]:
 def _lost(board: Scoreboard) -> str:
     if not board.slo or len(board.scales) < 2:
         return ""
-    lost = {router: lost_at(board, router) for router in board.routers}
-    said = [f"{router} from x{scale:.3g} on" for router, scale in lost.items() if scale is not None]
-    if not said:
-        return "No router loses 99% of the requests at the rates tried."
+    lost = lost_words(board)
+    if not lost:
+        return "At every rate tried 99% of the requests meet the targets, with each router."
+    said = [f"{router} from {at} on" for router, at in lost.items()]
     return f"Under 99% of the requests meet the targets: {listed(said)}."

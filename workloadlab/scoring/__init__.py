@@ -4,8 +4,8 @@ Start with `metrics.py`, the list of what is computed, each a value of `metric.p
 which makes a `scoreboard.py` of one `run_score.py` per run; then `verdict.py`, what it means in words.
 `saturation.py` and `imbalance.py` come before any comparison; `windows.py`, `intervals.py` and
 `paired.py` say how sure a number or a difference is, `between.py` how far off a replay may be;
-`timings.py` reads any trace, simulated or observed. To add a metric, add its row to `metrics.py`:
-header, JSON and the report's table follow.
+`load/` finds the rates at which something changes; `timings.py` reads any trace, simulated or observed.
+To add a metric, add its row to `metrics.py`: header, JSON and the report's table follow.
 """
 
 from workloadlab.scoring.between import between

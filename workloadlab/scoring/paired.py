@@ -74,6 +74,11 @@ class PairedDifference:
     equal: bool
     steady: bool = True
 
+    @property
+    def identical(self) -> bool:
+        """Whether both have the same number, on these requests and on any part of them."""
+        return self.low == self.mean_difference == self.high == 0
+
     def turned(self) -> PairedDifference:
         """Return the same comparison seen from the other router; effects have the inverse ratio."""
 

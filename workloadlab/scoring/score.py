@@ -10,6 +10,7 @@ from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.scoring.fidelity import fidelity
 from workloadlab.scoring.imbalance import imbalance
+from workloadlab.scoring.load.knee import kept_growth, knees, paired_growth
 from workloadlab.scoring.measure import run_intervals
 from workloadlab.scoring.metric import Context
 from workloadlab.scoring.metrics import run_metrics
@@ -102,6 +103,7 @@ def score(
         runs.cluster,
         _baseline(list(dict.fromkeys(info.router for info in runs.infos)), baseline),
         found_slices,
+        knees(_scales(scores), paired_growth(read, Context(slo=slo))),
     )
 
 
@@ -185,7 +187,17 @@ def _board_of_scores(
             where=str(folder),
             fix="sweep again with these targets, or with --keep outcomes",
         )
-    return Scoreboard([kept.score for kept in read], [], targets, manifest.cluster, baseline, [])
+    scores = [kept.score for kept in read]
+    bends = knees(_scales(scores), kept_growth(scores))
+    return Scoreboard(scores, [], targets, manifest.cluster, baseline, [], bends)
+
+
+def _scales(scores: Sequence[RunScore]) -> dict[str, list[float]]:
+    """Return by router the rates that it ran at, ascending."""
+    return {
+        router: sorted({run.rate_scale for run in scores if run.router == router})
+        for router in dict.fromkeys(run.router for run in scores)
+    }
 
 
 def _baseline(routers: list[str], asked: str | None) -> str:

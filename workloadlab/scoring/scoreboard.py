@@ -10,6 +10,7 @@ import polars as pl
 
 from workloadlab.display import Drawn
 from workloadlab.scoring.intervals import Interval
+from workloadlab.scoring.load.summary import load_facts, load_table
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.run_score import mean_over
 from workloadlab.scoring.slices import slice_tables
@@ -22,6 +23,7 @@ from workloadlab.scoring.tables import (
 from workloadlab.scoring.verdict import verdicts
 
 if TYPE_CHECKING:
+    from workloadlab.scoring.load.knee import Knee
     from workloadlab.scoring.paired import PairedDifference
     from workloadlab.scoring.run_score import RunScore
     from workloadlab.scoring.slices import Slice
@@ -47,6 +49,7 @@ class Scoreboard(Drawn):
         cluster: the cluster as plain data.
         baseline: the router that others are compared with: round_robin, else the first.
         slices: metrics of parts of each run, such as one tenant's requests, where they were asked for.
+        knees: of the routers that ran at three rates or more.
     """
 
     runs: list[RunScore]
@@ -55,6 +58,7 @@ class Scoreboard(Drawn):
     cluster: dict[str, Any] = field(default_factory=dict)
     baseline: str = ""
     slices: list[Slice] = field(default_factory=list)
+    knees: list[Knee] = field(default_factory=list)
 
     @property
     def frame(self) -> pl.DataFrame:
@@ -152,6 +156,7 @@ class Scoreboard(Drawn):
             "cluster": self.cluster,
             "baseline": self.baseline,
             **({"slices": [each.to_dict() for each in self.slices]} if self.slices else {}),
+            "over_load": load_facts(self, Measure.named(BY)),
             "verdicts": [asdict(verdict) for verdict in self.verdicts()],
         }
 
@@ -170,6 +175,8 @@ class Scoreboard(Drawn):
         found = [routers_table(self, measure)]
         if any((p.metric, p.part) == (measure.metric.name, measure.part) for p in self.pairs):
             found.append((all_pairs_table if all_pairs else against_table)(self, measure))
+        over_load = load_table(self, measure)
+        found += [over_load] if over_load else []
         found += slice_tables(self.slices, measure)
         if any(run.fidelity is not None for run in self.runs):
             found.append(errors_table(self.runs))

@@ -9,7 +9,7 @@ from workloadlab.scoring.metric import PERCENTILES
 from workloadlab.scoring.metrics import METRICS
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.tables import COLUMNS, Cell, Table
-from workloadlab.words import column, share, three, time_unit
+from workloadlab.words import column, listed, plural, share, three, time_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from workloadlab.scoring.run_score import RunScore
     from workloadlab.scoring.scoreboard import Scoreboard
 
-__all__ = ["against_table", "all_pairs_table", "errors_table", "printed_measures", "routers_table"]
+__all__ = [
+    "against_table",
+    "all_pairs_table",
+    "errors_table",
+    "printed_measures",
+    "routers_table",
+    "seeds_words",
+]
 
 ERRORS = {"mean_error": "mean", "p50_error": "p50", "p90_error": "p90", "p99_error": "p99",
           "request_error": "per request, |error|"}  # fmt: skip
@@ -62,10 +69,7 @@ def routers_table(board: Scoreboard, by: Measure) -> Table:
         shown[label] = texts
         if measure == by and measure.metric.values:
             shown["±"] = _margins(board, rows, measure)
-    seeds = max(len(board.of(*row)) for row in rows)
-    said = [f"by {by.noun}"]
-    said += [f"means over {seeds} seeds"] if seeds > 1 else []
-    title = f"Routers, {'; '.join(said)}"
+    title = f"Routers, by {by.noun}"
     table = Table(title, [*shown], list(zip(*shown.values(), strict=True)), _notes(board, rows))
     while table.width > COLUMNS and len(shown) > FEWEST_COLUMNS:
         shown.popitem()
@@ -74,8 +78,26 @@ def routers_table(board: Scoreboard, by: Measure) -> Table:
     return table
 
 
+def seeds_words(board: Scoreboard) -> str:
+    """Say over how many seeds numbers are means, and for which routers; "" where all ran once."""
+    ran = {router: max(len(board.of(router, scale)) for scale in board.scales)
+           for router in board.routers}  # fmt: skip
+    once = [router for router, seeds in ran.items() if seeds == 1]
+    most = max(ran.values())
+    if most == 1:
+        return ""
+    said = f"means over {plural(most, 'seed')}"
+    if not once:
+        return said
+    drawn = [router for router in ran if router not in once]
+    if len(once) > len(drawn):
+        return f"{said} with {listed(drawn)}; the others draw nothing and ran once"
+    return f"{said}; {listed(once)} ran once, since nothing is drawn there"
+
+
 def _notes(board: Scoreboard, rows: Sequence[Row]) -> list[str]:
     notes = [f"SLO: {targets_words(board.slo)}"] if board.slo else []
+    notes += [seeds_words(board)] if seeds_words(board) else []
     if any(not board.steady(*row) for row in rows):
         notes.append(f"{UNSTEADY} no steady state: latencies depend on how long the log lasts")
     fewest = min(board.of(*row)[0].requests for row in rows)
@@ -154,6 +176,8 @@ def against_table(board: Scoreboard, by: Measure) -> Table:
 def _effect_cell(pair: PairedDifference | None) -> str:
     if pair is None or pair.effect is None:
         return "-"
+    if pair.identical:
+        return "equal"
     if not pair.steady:
         return "no steady state"
     effect, low = (_percent(each or 0.0) for each in (pair.effect, pair.effect_low))

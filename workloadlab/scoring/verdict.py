@@ -110,6 +110,9 @@ def _ranking(board: Scoreboard, scale: float, measure: Measure, steady: list[str
     equal = [r for r, pair in pairs.items() if pair and pair.equal]
     apart = [r for r, pair in pairs.items() if pair and pair.significant and not pair.equal]
     unclear = [r for r in rest if r not in equal and r not in apart]
+    if all(pair and pair.identical for pair in pairs.values()):
+        yield f"Equal: the {noun} of {listed([best, *rest])} is {value}."
+        return
     if len(equal) == len(rest):
         yield (
             f"No difference that matters: the {noun} of {listed([best, *equal])} is the same within "
@@ -216,7 +219,7 @@ def _service_level(board: Scoreboard, scale: float, ran: list[str]) -> Iterator[
 
 def rate_words(scale: float) -> str:
     """Return a rate scale as words."""
-    return "the recorded rate" if scale == 1 else f"{three(scale)} times the recorded rate"
+    return "the recorded rate" if scale == 1 else f"{scale:.3g} times the recorded rate"
 
 
 def value_words(measure: Measure, value: float) -> str:

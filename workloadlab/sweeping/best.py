@@ -38,11 +38,13 @@ def best_table(swept: Swept, by: Measure) -> Table:
         }
         best = sorted(means, key=means.__getitem__, reverse=by.metric.better == "higher")
         first, second = (*best[:2], "-", "-")[:2]
+        if second in means and means[second] == means[first]:
+            second = f"{second} (equal)"
         steady = all(run.steady for run in routers.get(first, ()))
         behind |= not steady
         rows.append(
             [cluster, f"x{scale:g}{'' if steady else ' *'}", first, means.get(first), second,
-             means.get(second)]
+             means.get(best[1]) if len(best) > 1 else None]
         )  # fmt: skip
     unit = by.metric.unit
     ended, every = len(swept.scores), len(swept.cells)

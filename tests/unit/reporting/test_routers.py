@@ -154,8 +154,11 @@ def test_several_rates_add_figures_against_load(ttft):
     runs = runs_of(ttft, scales=(0.5, 1.0, 2.0))
     section = summarise(score(runs, slo=SLO(ttft_s=0.2)), runs)["sections"][0]
     plots = plots_of(section)
-    assert len(section["grids"]) == 3
-    assert [grid["note"] != "" for grid in section["grids"]] == [False, False, True]
+    over_load, *rates = section["grids"]
+    assert over_load["header"] == ("router", "steady to", "knee", "SLO lost")
+    assert len(rates) == 3
+    assert over_load not in section["details"]
+    assert [grid["note"] != "" for grid in rates] == [False, False, True]
     points = plots["load-ttft"]["data"]["curves"][0]["points"]
     assert points[2][1] == pytest.approx(4 * points[0][1])
     assert plots["load-slo"]["data"]["unit"] == "share"

@@ -132,7 +132,7 @@ def test_tables_average_over_seeds_and_fit_a_terminal():
     board = wl.score(wl.Runs(infos, outcomes), slo=wl.SLO(ttft_s=0.2, tpot_s=0.05))
     table = board.tables()[0]
     assert len(table.rows) == 4
-    assert "means over 2 seeds" in table.title
+    assert "means over 2 seeds" in table.notes
     assert max(map(len, str(board).splitlines())) <= 80
     assert "round_robin - least_requests" in board.text(all_pairs=True)
 
@@ -234,3 +234,18 @@ def test_of_many_routers_one_that_is_far_behind_is_told_apart():
     board = wl.score(routers(slow=base * (1.2 + noise.normal(0, 0.2, REQUESTS)), **others))
     mean = Measure.named("ttft_s")
     assert all(board.compared("slow", name, 1.0, mean).significant for name in others)
+
+
+def test_routers_that_ran_once_are_not_called_means():
+    seeds = {"round_robin": 1, "random": 3}
+    infos = tuple(run_info(name, seed=seed) for name in seeds for seed in range(seeds[name]))
+    outcomes = tuple(outcome_of(latencies(n), latencies(n) + 1) for n in range(len(infos)))
+    notes = wl.score(wl.Runs(infos, outcomes)).tables()[0].notes
+    assert "means over 3 seeds; round_robin ran once, since nothing is drawn there" in notes
+
+
+def test_routers_with_the_same_outcomes_are_called_equal():
+    board = wl.score(routers(round_robin=latencies(0), least_requests=latencies(0)))
+    assert [row[1:] for row in board.tables()[1].rows] == [["baseline", "best"], ["equal", "equal"]]
+    [verdict] = board.verdicts()
+    assert verdict.sentence.startswith("Equal: the mean TTFT of round_robin and least_requests is ")

@@ -11,10 +11,7 @@ from workloadlab.scoring import BY, Measure
 if TYPE_CHECKING:
     from workloadlab.scoring import Scoreboard
 
-__all__ = ["decision_grid", "lost_at"]
-
-GOAL = 0.99
-"""Share of the requests below which a router has lost its service level."""
+__all__ = ["decision_grid"]
 
 
 def decision_grid(board: Scoreboard) -> Grid:
@@ -52,22 +49,3 @@ def _against(board: Scoreboard, best: str, scale: float, by: Measure) -> str:
         return "no practical difference"
     said = f"{'+' if pair.effect > 0 else '-'}{three(abs(float(f'{pair.effect * 100:.3g}')))}%"
     return said if pair.significant else f"{said}, not separated"
-
-
-def lost_at(board: Scoreboard, router: str) -> float | None:
-    """Return the rate at which a router's attainment falls below 99 %, on a line between two rates.
-
-    None where it holds at every rate tried.
-    """
-    before: tuple[float, float] | None = None
-    for scale in board.scales:
-        met = board.mean(router, scale, "slo_attainment")
-        if met is None:
-            continue
-        if met < GOAL:
-            if before is None or before[1] <= met:
-                return scale
-            part = (before[1] - GOAL) / (before[1] - met)
-            return before[0] + part * (scale - before[0])
-        before = scale, met
-    return None

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from workloadlab.reporting.facts import Cell, Grid
 from workloadlab.reporting.routers.ranking import standing
 from workloadlab.reporting.words import column as texts_of
-from workloadlab.reporting.words import plural, three, time_unit
+from workloadlab.reporting.words import sentence, three, time_unit
 from workloadlab.scoring import METRICS
+from workloadlab.scoring.tables import seeds_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,8 +113,7 @@ def _extreme(values: Sequence[float | None], metric: Metric, factor: float) -> l
 
 
 def _note(board: Scoreboard) -> str:
-    seeds = len({run.seed for run in board.runs})
-    said = [f"Each number is the mean over {plural(seeds, 'seed')}."] if seeds > 1 else []
+    said = [sentence(seeds_words(board))] if seeds_words(board) else []
     if not all(run.steady for run in board.runs):
         said.append("! No steady state: latencies depend on how long the log lasts.")
     if board.pairs:

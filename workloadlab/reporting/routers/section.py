@@ -12,7 +12,8 @@ from workloadlab.reporting.routers.latency import plot_latency, timings_of
 from workloadlab.reporting.routers.load import plot_slo_by_load, plot_ttft_by_load
 from workloadlab.reporting.routers.ranking import focal_scale, standing
 from workloadlab.reporting.words import grid_of, listed, plural, seconds, share
-from workloadlab.scoring import OUTSIDE_WORTH_A_WARNING
+from workloadlab.scoring import BY, OUTSIDE_WORTH_A_WARNING, Measure
+from workloadlab.scoring.load.summary import load_table
 from workloadlab.scoring.metrics import HEADLINES, METRICS, metric_named
 from workloadlab.scoring.service_level import targets_words
 
@@ -32,7 +33,10 @@ def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Sec
     scales = board.scales
     scale = focal_scale(scales)
     grids = [router_grid(board, each, note=each == scales[-1]) for each in scales]
-    tables = [grid_of(table) for table in board.tables()]
+    over_load = load_table(board, Measure.named(BY))
+    grids = [*([grid_of(over_load)] if over_load else []), *grids]
+    captions = {grid.caption for grid in grids}
+    tables = [grid for table in board.tables() if (grid := grid_of(table)).caption not in captions]
     if any(run.fidelity is not None for run in board.runs):
         grids.append(replace(tables.pop(), names=2))
     return Section(
