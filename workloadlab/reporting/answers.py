@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.reporting.routers.ranking import focal_scale
 from workloadlab.reporting.words import listed, plural, share, three
+from workloadlab.scoring.load.lost import GOAL
 from workloadlab.scoring.load.summary import lost_words
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.scoring.verdict import rate_words
@@ -64,7 +66,8 @@ def answers_of(
             more = " ".join(plan.more)
             found.append(Answer("How many instances?", plan.sentence, more, section))
     else:
-        found += _demand(profiles, ids["workload"])
+        scale = focal_scale(boards[0].scales) if len(boards) == 1 else 1.0
+        found += _demand(profiles, ids["workload"], scale)
     for board, section in zip(boards, ids["routers"], strict=True):
         found += _routers(board, section)
     found += [
@@ -116,21 +119,25 @@ def _kind(profile: Profile) -> tuple[str, str]:
     return f"{said}.", more
 
 
-def _demand(profiles: Sequence[Profile], sections: Sequence[str]) -> Iterator[Answer]:
+def _demand(profiles: Sequence[Profile], sections: Sequence[str], scale: float) -> Iterator[Answer]:
+    """Say how many instances the work of a log needs, at the rate that the routers ran at."""
     for profile, section in zip(profiles, sections, strict=True):
         phases = profile.phases
         if isinstance(phases, Unsupported) or phases.least_instances is None:
             continue
+        offered = (phases.offered_load or 0.0) * scale
+        least = phases.least_instances if scale == 1 else max(1, math.ceil(offered))
         peak = (
-            f" The busiest minute offers {three(phases.peak_offered_load)}."
+            f" The busiest minute offers {three(phases.peak_offered_load * scale)}."
             if phases.peak_offered_load is not None
             else ""
         )
+        where = "" if scale == 1 else f" at {rate_words(scale)}"
         yield Answer(
             "How many instances?",
-            f"At least {plural(phases.least_instances, 'instance')} of {phases.model}: with fewer the "
+            f"At least {plural(least, 'instance')} of {phases.model}{where}: with fewer the "
             "queue grows without bound.",
-            f"The log offers the work of {three(phases.offered_load or 0.0)} on average, cached "
+            f"The log offers the work of {three(offered)} on average, cached "
             f"prefixes left out.{peak} For a service level, workloadlab plan.",
             section,
         )
@@ -146,10 +153,17 @@ def _routers(board: Scoreboard, section: str) -> Iterator[Answer]:
     else:
         yield Answer(
             "Which router?",
-            "That cannot be told: no router reaches a steady state.",
+            "That cannot be told until the cluster holds the load: add instances, or lower the rate.",
             " ".join(verdict.more),
             section,
         )
+    uneven = [
+        f"with {router}, {run.imbalance}"
+        for router in board.routers
+        if (run := next((run for run in board.of(router, scale) if run.imbalance), None))
+    ]
+    if uneven:
+        yield Answer("Are all instances used?", f"No: {'; '.join(uneven)}.", "", section)
 
 
 def _holds(board: Scoreboard, scale: float) -> tuple[str, str]:
@@ -159,23 +173,38 @@ def _holds(board: Scoreboard, scale: float) -> tuple[str, str]:
     if not steady:
         states = [run.saturation for r in ran if (run := board.worst(r, scale)) and run.saturation]
         best = max(states, key=lambda state: state.served_share)
-        return f"No. At {where} there is no steady state: {best}.", _lost(board)
+        on = _cluster_size(board)
+        return f"No. At {where}{on} there is no steady state: {best}.", _over_load(board)
     off = [router for router in ran if router not in steady]
     but = f", but not with {listed(off)}" if off else ""
     met = {r: board.mean(r, scale, "slo_attainment") for r in steady}
     known = {r: value for r, value in met.items() if value is not None}
     if not known:
-        return f"Yes, at {where}{but}: what arrives is served.", _lost(board)
+        return f"Yes, at {where}{but}: what arrives is served.", _over_load(board)
     best_router = max(known, key=lambda r: known[r])
     said = f"{share(known[best_router])} of the requests meet {targets_words(board.slo)}"
-    return f"At {where} {said} with {best_router}{but}.", _lost(board)
+    held = "Yes: at" if known[best_router] >= GOAL else "Not within the targets: at"
+    return f"{held} {where} {said} with {best_router}{but}.", _over_load(board)
 
 
-def _lost(board: Scoreboard) -> str:
-    if not board.slo or len(board.scales) < 2:
-        return ""
+def _cluster_size(board: Scoreboard) -> str:
+    instances = sum(pool["instances"] for pool in board.cluster.get("pool", []))
+    return f" on {plural(instances, 'instance')}" if instances else ""
+
+
+def _over_load(board: Scoreboard) -> str:
+    """Say where targets are lost, and from where on latency grows faster than load."""
+    said = []
     lost = lost_words(board)
-    if not lost:
-        return "At every rate tried 99% of the requests meet the targets, with each router."
-    said = [f"{router} from {at} on" for router, at in lost.items()]
-    return f"Under 99% of the requests meet the targets: {listed(said)}."
+    if lost:
+        where = listed([f"{router} from {at} on" for router, at in lost.items()])
+        said.append(f"Under 99% of the requests meet the targets: {where}.")
+    elif board.slo and len(board.scales) > 1:
+        said.append("At every rate tried 99% of the requests meet the targets, with each router.")
+    knees = [knee for knee in board.knees if knee.at.where == "between"]
+    if knees:
+        last = max(knees, key=lambda knee: knee.at.rate or 0.0)
+        said.append(
+            f"The knee of {last.router}, beyond which latency grows faster than load, is {last.at}."
+        )
+    return " ".join(said)

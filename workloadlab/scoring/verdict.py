@@ -111,12 +111,12 @@ def _ranking(board: Scoreboard, scale: float, measure: Measure, steady: list[str
     apart = [r for r, pair in pairs.items() if pair and pair.significant and not pair.equal]
     unclear = [r for r in rest if r not in equal and r not in apart]
     if all(pair and pair.identical for pair in pairs.values()):
-        yield f"Equal: the {noun} of {listed([best, *rest])} is {value}."
+        yield f"Any of them: the {noun} of {listed([best, *rest])} is equal, {value}."
         return
     if len(equal) == len(rest):
         yield (
-            f"No difference that matters: the {noun} of {listed([best, *equal])} is the same within "
-            f"1%, {value}."
+            f"Any of them, no difference matters: the {noun} of {listed([best, *equal])} is the same "
+            f"within 1%, {value}."
         )
         return
     if not apart:

@@ -82,7 +82,7 @@ def _origin(model: LatencyModel) -> tuple[tuple[str, str], ...]:
     pairs += [("Estimator", model.estimator)]
     for group in (model.system, model.provenance):
         pairs += [(_label(key), _value(value)) for key, value in group.items()
-                  if not isinstance(value, dict)]  # fmt: skip
+                  if value is not None and not isinstance(value, dict)]  # fmt: skip
     return tuple(pairs)
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["decision_grid"]
 
+EQUAL = "no practical difference"
+
 
 def decision_grid(board: Scoreboard) -> Grid:
     """Return, per rate, the best router with what a manager asks of it."""
@@ -26,26 +28,30 @@ def decision_grid(board: Scoreboard) -> Grid:
             continue
         best = ranked[0]
         steady = board.steady(best, scale)
-        cells = [f"x{scale:g}", best if steady else "no steady state"]
+        rivals = [board.compared(router, best, scale, by) for router in ranked[1:]]
+        alike = steady and bool(rivals) and all(pair and pair.equal for pair in rivals)
+        said = "any" if alike else best
+        cells = [f"x{scale:g}", said if steady else "no steady state"]
         if board.slo:
             met = board.mean(best, scale, "slo_attainment")
             goodput = board.mean(best, scale, "goodput_rps")
             cells += ["-" if met is None else share(met), *column([goodput])]
         p99 = board.mean(best, scale, "ttft_s", "p99")
-        cells += ["-" if p99 is None else seconds(p99), _against(board, best, scale, by)]
+        against = EQUAL if alike else _against(board, best, scale, by) if steady else "-"
+        cells += ["-" if p99 is None else seconds(p99), against]
         rows.append(tuple(Cell(text) for text in cells))
     return Grid(caption="At a glance", header=tuple(header), rows=tuple(rows), names=2)
 
 
 def _against(board: Scoreboard, best: str, scale: float, by: Measure) -> str:
     if best == board.baseline:
-        return "is the best"
+        return "the baseline is best"
     pair = board.compared(best, board.baseline, scale, by)
     if pair is None or pair.effect is None:
         return "-"
     if not pair.steady:
         return "no steady state"
     if pair.equal:
-        return "no practical difference"
+        return EQUAL
     said = f"{'+' if pair.effect > 0 else '-'}{three(abs(float(f'{pair.effect * 100:.3g}')))}%"
     return said if pair.significant else f"{said}, not separated"

@@ -1,0 +1,97 @@
+"""The first screen: what to do is said in bold in overload, with idle instances, and among equals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from support.runs import run_info
+
+from workloadlab import LatencyModel, Trace, characterize
+from workloadlab.reporting import summarise
+from workloadlab.scoring import score
+from workloadlab.trace import Runs
+
+N, MS = 1000, 1_000_000
+CLUSTER = {"pool": [{"name": "pool", "instances": 4, "latency": "flat"}]}
+
+
+def outcomes(grows_s=0.0, instances=4, seed=0):
+    """Return requests that come each 0.1 s and take longer by `grows_s` each."""
+    ttft_s = 0.05 + grows_s * np.arange(N) + np.random.default_rng(seed).uniform(0, 0.01, N)
+    columns = {
+        "arrival_ns": np.arange(N) * 100 * MS,
+        "input_tokens": [100] * N,
+        "output_tokens": [2] * N,
+        "ttft_ns": (ttft_s * 1e9).astype(int),
+        "e2e_ns": (ttft_s * 1e9).astype(int) + 10 * MS,
+        "outcome": ["ok"] * N,
+        "instance_id": [f"pool/{k % instances}" for k in range(N)],
+    }
+    return Trace.from_frame(pl.DataFrame(columns))
+
+
+def facts(*parts, scale=1.0, slo="ttft=100ms", **traces):
+    infos = tuple(replace(run_info(name, rate_scale=scale), instances=4) for name in traces)
+    board = score(Runs(infos, tuple(traces.values()), CLUSTER), slo=slo)
+    return summarise(*parts, board)
+
+
+def answers(found):
+    return {answer["question"]: answer["sentence"] for answer in found["answers"]}
+
+
+def glance(found):
+    [grid] = found["at_a_glance"]
+    return [
+        dict(zip(grid["header"], [c["text"] for c in row], strict=True)) for row in grid["rows"]
+    ]
+
+
+def test_overload_says_what_to_do_and_names_no_best_router():
+    found = facts(one=outcomes(0.08), two=outcomes(0.08, seed=1), scale=2.0)
+    said = answers(found)
+    assert said["Does the cluster hold it?"].startswith(
+        "No. At 2 times the recorded rate on 4 instances there is no steady state: "
+    )
+    assert said["Which router?"].endswith("add instances, or lower the rate.")
+    [row] = glance(found)
+    assert (row["best router"], row["mean TTFT against one"]) == ("no steady state", "-")
+
+
+def test_idle_instances_are_named():
+    said = answers(facts(spread=outcomes(), to_one=outcomes(instances=1, seed=1)))
+    assert said["Are all instances used?"] == (
+        "No: with to_one, one of 4 instances takes 100% of the tokens."
+    )
+    assert "Are all instances used?" not in answers(facts(spread=outcomes(), two=outcomes(seed=1)))
+
+
+def test_among_equals_any_router_will_do():
+    found = facts(one=outcomes(), two=outcomes())
+    assert answers(found)["Which router?"].startswith(
+        "Any of them: the mean TTFT of one and two is equal"
+    )
+    [row] = glance(found)
+    assert (row["best router"], row["mean TTFT against one"]) == ("any", "no practical difference")
+
+
+@pytest.mark.parametrize(("slo", "held"), [("ttft=100ms", "Yes: at"), ("ttft=50ms", "Not within")])
+def test_a_cluster_holds_its_load_within_the_targets_or_not(slo, held):
+    assert answers(facts(one=outcomes(), slo=slo))["Does the cluster hold it?"].startswith(held)
+
+
+@pytest.mark.parametrize(("scale", "least"), [(1.0, 1), (30.0, 3)])
+def test_instances_are_counted_at_the_rate_of_the_runs(scale, least):
+    """A prompt takes 8 ms and a token 1 ms: ten per second are the work of 0.09 instances."""
+    model = LatencyModel.linear(
+        constant_s=0.0, prefill_token_s=8e-5, decode_seq_s=1e-3, name="flat"
+    )
+    profile = characterize(outcomes(), model)
+    offered = profile.phases.offered_load
+    assert round(offered, 2) == 0.09
+    said = answers(facts(profile, one=outcomes(), scale=scale))["How many instances?"]
+    assert said.startswith(f"At least {least} instance")
+    assert ("30 times the recorded rate" in said) == (scale != 1)
