@@ -5,12 +5,18 @@
 A comparison replays one trace twice through `random`, with two seeds. No difference is real, so a
 95 % interval leaves zero out in 5 % of the comparisons if it is right. `unsteady` comparisons, where
 either run has no steady state, are shown to nobody; they are counted apart.
+
+The last two columns are of mean TTFT: the median of the least detectable effects, and how often an
+effect of that size is found that is planted in one of the runs. It should be 80 %.
+
+    python tests/bench/against_itself.py --loads 0.55 --requests 3000 --swing 0.5
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,32 +36,48 @@ STEP_S, TOKEN_S = 0.01, 0.0004
 """A step of an engine that takes one prompt at a time."""
 
 
-def log(seed: int, load: float, requests: int) -> wl.Trace:
-    """Return requests whose prompts keep the instances busy for a share `load` of the time."""
+def log(seed: int, load: float, requests: int, swing: float = 0.0) -> wl.Trace:
+    """Return requests whose prompts keep the instances busy for a share `load` of the time.
+
+    Once over the log the rate rises and falls by a share `swing` of itself.
+    """
     rng = np.random.default_rng(seed)
     prompts = np.maximum(1, rng.lognormal(6, 0.8, requests)).astype(int)
     service_s = STEP_S + TOKEN_S * float(np.exp(6 + 0.32))
-    gaps = rng.exponential(service_s / (load * INSTANCES), requests)
+    phase = 2 * np.pi * np.arange(requests) / requests
+    rate = load * INSTANCES / service_s * (1 + swing * np.sin(phase))
+    gaps = rng.exponential(1.0, requests) / rate
     return wl.Trace.of(
         [(float(at), int(prompt), 1) for at, prompt in zip(np.cumsum(gaps), prompts, strict=True)]
     )
 
 
-def comparison(seed: int, load: float, requests: int):
-    """Return the differences of a router from itself, by measure, and whether both runs are steady."""
+def comparison(seed: int, load: float, requests: int, swing: float = 0.0):
+    """Return the differences of a router from itself by measure, whether it is steady, and both runs."""
     model = wl.LatencyModel.linear(constant_s=STEP_S, prefill_token_s=TOKEN_S)
     cluster = wl.Cluster.uniform(
         INSTANCES, model, max_num_seqs=1, max_num_batched_tokens=1 << 20, step_overhead_s=0.0,
         prefix_caching=False, async_scheduling=False,
     )  # fmt: skip
-    runs = wl.replay(log(seed, load, requests), cluster, routers=["random"], seeds=2, threads=1)
+    runs = wl.replay(
+        log(seed, load, requests, swing), cluster, routers=["random"], seeds=2, threads=1
+    )
     pair = [read_timings(trace) for _, trace in runs]
     keys = [("a", 1.0), ("b", 1.0)]
     by_key = {key: [timings] for key, timings in zip(keys, pair, strict=True)}
     context = Context(slo=wl.SLO(ttft_s=1.0))
     found = {name: difference(by_key, Measure.named(name), context, *keys) for name in MEASURES}
     states = [saturation(timings) for timings in pair]
-    return found, all(state is None or state.steady for state in states)
+    return found, all(state is None or state.steady for state in states), pair
+
+
+def planted(pair, effect: float) -> bool:
+    """Say whether an effect that is planted in the first of two runs is found in mean TTFT."""
+    keys = [("a", 1.0), ("b", 1.0)]
+    slower = replace(pair[0], ttft_s=pair[0].ttft_s * (1 + effect))
+    by_key = {keys[0]: [slower], keys[1]: [pair[1]]}
+    found = difference(by_key, Measure.named(MEASURES[0]), Context(), *keys)
+    return found is not None and found.p_value < 0.05
 
 
 def main() -> None:
@@ -64,19 +86,29 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="seed of the first comparison")
     parser.add_argument("--loads", type=float, nargs="+", default=(0.5, 0.7, 0.9, 0.95))
     parser.add_argument("--requests", type=int, nargs="+", default=(300, 1000, 3000))
+    parser.add_argument("--swing", type=float, default=0.0, help="by which the rate drifts")
     asked = parser.parse_args()
-    print(f"{'requests':>8} {'load':>5} {'steady':>7}", *(f"{name:>15}" for name in MEASURES))
+    print(f"{'requests':>8} {'load':>5} {'steady':>7}", *(f"{name:>15}" for name in MEASURES),
+          f"{'detectable':>11} {'found':>6}")  # fmt: skip
     for requests in asked.requests:
         for load in asked.loads:
             seeds = range(asked.first, asked.first + asked.comparisons)
-            compared = [comparison(seed, load, requests) for seed in seeds]
+            compared = [comparison(seed, load, requests, asked.swing) for seed in seeds]
+            shown = [(found, pair) for found, steady, pair in compared if steady]
             alarms = [
                 [pair is not None and pair.p_value < 0.05 for pair in found.values()]
-                for found, steady in compared
-                if steady
+                for found, _ in shown
             ]
+            least = np.median(
+                [
+                    found[MEASURES[0]].least_detectable / pair[1].ttft_s.mean()
+                    for found, pair in shown
+                ]
+            )
+            power = np.mean([planted(pair, least) for _, pair in shown])
             cells = [f"{share:15.1%}" for share in np.mean(alarms, axis=0)]
-            print(f"{requests:8d} {load:5.2f} {len(alarms) / len(seeds):7.1%}", *cells, flush=True)
+            print(f"{requests:8d} {load:5.2f} {len(alarms) / len(seeds):7.1%}", *cells,
+                  f"{least:11.1%} {power:6.1%}", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

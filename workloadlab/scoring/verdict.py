@@ -126,8 +126,8 @@ def _ranking(board: Scoreboard, scale: float, measure: Measure, steady: list[str
         if limits and base:
             yield (
                 f"A difference of {share(max(limits) / base)} would have been found with a chance of "
-                "80%, of about 50% where load drifts or nearly saturates; more requests or seeds find "
-                "smaller ones."
+                "80%, of 25% to 70% where load drifts or nearly saturates; more requests or seeds "
+                "find smaller ones."
             )
     else:
         ahead = _ahead(board, scale, measure, best, apart)

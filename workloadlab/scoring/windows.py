@@ -74,7 +74,8 @@ class Error:
         """Least difference that is found with a chance of 80 %.
 
         That holds for logs whose windows are alike and independent. Where load drifts over the log, or
-        nearly saturates, few windows decide: there such a difference is found in 35 to 65 %.
+        nearly saturates, few windows decide: there such a difference is found in 25 to 70 %
+        (`tests/bench/against_itself.py --swing 0.5`).
         """
         return VARIES * (self.margin + self._beyond(2 * (1 - POWER)))
 
