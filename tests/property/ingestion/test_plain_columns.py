@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from workloadlab.ingestion.parsing.values import Parsed
 
+DAYTIME = datetime(2026, 3, 1, 12)
 DAY = st.datetimes(datetime(1700, 1, 1), datetime(2200, 1, 1))
 PLAIN = [pl.Float64(), pl.Int64(), pl.Int16(), pl.UInt32(), pl.UInt8()]
 
@@ -92,6 +93,9 @@ def test_numbers_are_the_integers_that_their_text_is(
 
 
 @given(numbers | moments)
+@example(pl.Series([float("inf"), float("-inf"), float("nan"), 1.5]))
+@example(pl.Series([datetime(1, 1, 1, 5), DAYTIME], dtype=pl.Datetime("us")))
+@example(pl.Series([datetime(1, 1, 1), datetime(1, 1, 2)], dtype=pl.Datetime("ms", "UTC")))
 def test_datetimes_are_the_moments_that_their_text_is(values: pl.Series) -> None:
     assert_same(instants(values, DATETIME), instants(texts(values), DATETIME))
     assert_same(durations(values, "ms"), durations(texts(values), "ms"))

@@ -36,8 +36,9 @@ seeds, objective `balanced`. One kind of GPU is H100; of two kinds, half are A10
 
 Settings were chosen by training and selection cells. While the weights of `balanced` and the rule that
 holds a request for a long wait were chosen, test cells of both services and of two kinds of GPU were
-seen too; they decided nothing. That `auto` also tries what was learned at one load at every load was
-thought of after its test cells of Azure code had been seen.
+seen too; that `hold_until_fit` won some of them is why the rule was tried. That `auto` also tries what
+was learned at one load at every load, and refuses what harms a cell, was thought of after its test
+cells of Azure code had been seen.
 """
 
 

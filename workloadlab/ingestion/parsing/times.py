@@ -6,6 +6,7 @@ A fast path reads the layout that most logs have; what it refuses goes to a pati
 from __future__ import annotations
 
 import re
+from datetime import date
 
 import polars as pl
 
@@ -53,6 +54,7 @@ _LAYOUTS = (
 Kibana, with slashes, without marks, without seconds, with a zone's name."""
 _NO_TIME = r"^\s*(0001-01-01|0000-00-00)"
 """The zero of Go's clock and of MySQL's dates: no time at all."""
+_NO_DATE = date(1, 1, 1)
 _COMPOSED = (
     r"^(?:(\d{1,4})d)?(?:(\d{1,6})h)?(?:(\d{1,7}) ?m(?:in)?)?(?:(\d{1,9}(?:\.\d+)?)s)?$",
     r"^P(?:(\d{1,4})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9}(?:\.\d+)?)S)?)?$",
@@ -103,7 +105,10 @@ def instants(text: pl.Series, unit: str, *, by_size: bool = False) -> Parsed:
         return judged(text, own, "unparseable time")._replace(mixed=mixed) if mixed else read
     if isinstance(text.dtype, pl.Datetime):
         zoneless = text.dtype.time_zone is None and text.count() > 0
-        return judged(text, _ticks(text, text.dtype), "unparseable time")._replace(naive=zoneless)
+        moments = text.set(text.dt.date() == _NO_DATE, None)
+        return judged(moments, _ticks(moments, text.dtype), "unparseable time")._replace(
+            naive=zoneless
+        )
     text = texts(text)
     naive: list[bool] = []
 

@@ -214,7 +214,7 @@ def _json_list(text: str | None) -> list[int] | None:
 def missing(text: pl.Series) -> pl.Series:
     """Say which texts stand for a missing value."""
     if text.dtype == pl.Float64:
-        return text.is_null() | text.is_nan()
+        return text.is_null() | ~text.is_finite()
     if text.dtype != pl.String:
         return text.is_null()
     return text.is_null() | text.str.strip_chars().is_in(MISSING)
