@@ -93,4 +93,4 @@ def test_mistakes(
 def test_against_leaves_no_place_for_a_model(trace: Path, capsys: pytest.CaptureFixture) -> None:
     words = ("--against", str(trace), "--model", "rtxpro6000-llama-3.1-8b")
     code, _, err = run(capsys, "characterize", str(trace), *words)
-    assert (code, "neither" in err) == (2, True)
+    assert (code, "--against takes no --model" in err) == (2, True)

@@ -37,7 +37,7 @@ def test_a_calibration_finds_it_and_says_so():
     assert found["low"] <= 1461 <= found["high"]
     assert found["high"] - found["low"] < 0.1 * 1461
     assert model.system["kv_blocks"] == found["estimate"]
-    assert f"(95 %: {found['low']:,} to {found['high']:,})" in describe(model)
+    assert f"(95 %: {found['low']:,} to {found['high']:,})" in " ".join(describe(model).split())
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -16,13 +16,13 @@ from workloadlab.characterization.bounded.rules import (
     largest,
     least,
 )
+from workloadlab.characterization.compactions import count_resets
 from workloadlab.characterization.topics.agentic import (
     LARGE_APPEND,
     LONG_TOOL_NS,
     appended_tokens,
     steps_of,
 )
-from workloadlab.characterization.topics.compactions import count_resets
 from workloadlab.characterization.topics.sessions import CONTEXT_TURNS
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloadlab.characterization.compactions import count_resets
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.frequencies import Frequencies
 from workloadlab.characterization.statistics.measures import (
@@ -16,7 +17,6 @@ from workloadlab.characterization.statistics.measures import (
     spread_some,
 )
 from workloadlab.characterization.study import Topic
-from workloadlab.characterization.topics.compactions import count_resets
 from workloadlab.tables import Cell, Table
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from workloadlab.characterization.topics.compactions import REBOUND_TURNS, RESET_TOKENS
+from workloadlab.characterization.compactions import REBOUND_TURNS, RESET_TOKENS
 from workloadlab.characterization.topics.sessions import CONTEXT_TURNS
 from workloadlab.reporting.canvas import canvas, series, thousands
 from workloadlab.reporting.facts import Plot
