@@ -70,7 +70,7 @@ latency/estimators: errors hints fields jit latency latency/hardware
 latency/hardware: errors hints json_files
 latency/importers: errors latency latency/hardware
 latency/measurement: errors latency latency/estimators latency/hardware
-latency/requests: digests errors fields json_files jit trace latency latency/catalog
+latency/requests: digests errors execution fields json_files jit trace latency latency/catalog
     latency/estimators
 
 routing: display errors hints jit trace routing/families routing/learned
@@ -106,7 +106,7 @@ calibration: errors execution tables trace latency routing simulation simulation
 
 learning: _version errors hints execution tables trace latency routing routing/learned simulation
     simulation/engine oracles learning/lengths
-learning/lengths: _version digests errors fields json_files trace learning
+learning/lengths: _version digests errors execution fields json_files trace learning
 
 planning: digests display errors fields json_files shapes execution tables toml_files trace words latency
     latency/hardware

@@ -11,11 +11,25 @@ from workloadlab.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["run_lanes", "watched", "watcher", "workers"]
+__all__ = ["on_one_thread", "run_lanes", "watched", "watcher", "workers"]
 
 MOST_THREADS = 1024
 
 _WATCHER: ContextVar[Callable[[int, int], None] | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """Let scikit-learn compute on one thread.
+
+    Several wait for each other, on a busy machine most of the time, and sums depend on their number. The
+    limit reaches libraries that are loaded, so it comes first.
+    """
+    import sklearn.ensemble  # noqa: F401
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(1):
+        yield
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workloadlab.execution import on_one_thread
 from workloadlab.learning.es import HOLDS, best_start, router_at
 from workloadlab.learning.found import Found
 from workloadlab.learning.gradients import gradients_of
@@ -154,7 +155,9 @@ def trees_of(inputs: Floats, targets: Floats, seed: int) -> dict[str, Any]:
         min_samples_leaf=20,
         early_stopping=False,
         random_state=seed,
-    ).fit(inputs, np.minimum(targets, most) / most)
+    )
+    with on_one_thread():
+        fitted.fit(inputs, np.minimum(targets, most) / most)
     feature, threshold, leaf = [], [], []
     for (predictor,) in fitted._predictors:
         for split, at in _inner(predictor.nodes):

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
+from workloadlab.execution import on_one_thread
 from workloadlab.latency.card import ErrorCard, buckets, slice_errors
 from workloadlab.latency.estimators.boosting import exported
 from workloadlab.latency.estimators.trees import flatten, tree_table
@@ -203,13 +204,11 @@ def _slices(target: str, error: Floats, features: tuple[str, ...], inputs: Float
 
 def _fit_quantile(inputs: Floats, seconds: Floats, quantile: float) -> dict[str, Any]:
     """Fit trees, then shift them until the quantile holds on blocks that they had not seen."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     logs = np.log(seconds)
     fold = np.arange(len(logs)) // _BLOCK % _FOLDS
     missed = np.empty(len(logs))
     booster = _booster(quantile)
-    with threadpool_limits(1):
+    with on_one_thread():
         for part in np.unique(fold):
             held = fold == part
             booster.fit(inputs[~held], logs[~held])

@@ -13,6 +13,7 @@ import polars as pl
 from workloadlab._version import __version__
 from workloadlab.digests import check_object, sealed
 from workloadlab.errors import DataError, UsageError
+from workloadlab.execution import on_one_thread
 from workloadlab.fields import Fields
 from workloadlab.json_files import read_object
 from workloadlab.learning.lengths.features import FEATURES, encodings_of, features_of, for_fitting
@@ -148,7 +149,9 @@ def fit_lengths(trace: Trace) -> LengthPredictor:
         fitted = HistGradientBoostingRegressor(
             **loss, max_iter=_TREES, max_leaf_nodes=_LEAVES, learning_rate=_RATE,
             min_samples_leaf=30, early_stopping=False, random_state=0,
-        ).fit(for_fitting(inputs[known]), tokens[known])  # fmt: skip
+        )  # fmt: skip
+        with on_one_thread():
+            fitted.fit(for_fitting(inputs[known]), tokens[known])
         trees[name] = {
             "constant": float(fitted._baseline_prediction.ravel()[0]),
             "trees": [_flat(predictor.nodes) for (predictor,) in fitted._predictors],
