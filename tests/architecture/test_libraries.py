@@ -41,8 +41,8 @@ AT_A_CALL = {
     "ray": {"execution"},
     "rich": {"cli"},
     "scipy": {"calibration", "characterization", "latency", "reporting"},
-    "sklearn": {"execution", "latency", "learning"},
-    "threadpoolctl": {"execution", "latency"},
+    "sklearn": {"latency", "learning"},
+    "threadpoolctl": {"execution"},
     "torch": {"latency/measurement"},
 }
 """Per library, the rooms or folders whose functions import it, so that nobody else waits for it."""

@@ -66,7 +66,7 @@ ingestion/readers: errors ingestion ingestion/parsing
 latency: digests display errors fields json_files shapes jit trace latency/catalog
     latency/estimators latency/hardware latency/importers latency/requests
 latency/catalog: errors hints latency
-latency/estimators: errors hints fields jit latency latency/hardware
+latency/estimators: errors execution hints fields jit latency latency/hardware
 latency/hardware: errors hints json_files
 latency/importers: errors latency latency/hardware
 latency/measurement: errors latency latency/estimators latency/hardware
@@ -147,7 +147,7 @@ __main__: cli
 """Per folder, the folders that its files import from, beside itself: each of them, and no other."""
 
 MADE_AT_RUN_TIME = {
-    "latency/estimators/registry.py": "the libraries that an estimator says it fits with",
+    "execution/threads.py": "the libraries that compute on one thread",
 }
 """Files that import names which no reader of the source can know, with the reason."""
 

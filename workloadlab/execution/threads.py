@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UsageError
@@ -19,15 +20,19 @@ _WATCHER: ContextVar[Callable[[int, int], None] | None] = ContextVar("watcher", 
 
 
 @contextmanager
-def on_one_thread() -> Iterator[None]:
-    """Let scikit-learn compute on one thread.
+def on_one_thread(*libraries: str) -> Iterator[None]:
+    """Let libraries that bring threads of their own compute on one.
 
-    Several wait for each other, on a busy machine most of the time, and sums depend on their number. The
-    limit reaches libraries that are loaded, so it comes first.
+    Several wait for each other where matrices are small, on a busy machine most of the time, and sums
+    depend on their number.
+
+    Args:
+        libraries: modules, imported before, because the limit reaches those that are loaded.
     """
-    import sklearn.ensemble  # noqa: F401
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+    for library in libraries:
+        import_module(library)
     with threadpool_limits(1):
         yield
 

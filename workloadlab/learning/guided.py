@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workloadlab.execution import on_one_thread
 from workloadlab.learning.found import Found
 from workloadlab.learning.gradients import gradients_of
 from workloadlab.learning.network import Network
@@ -129,6 +130,7 @@ class _Memory:
         return at, self.then[at]
 
 
+@on_one_thread()
 def learn_by_reward(
     problem: Problem, *, generations: int | None, seed: int, guidance: str = "fading"
 ) -> Found:

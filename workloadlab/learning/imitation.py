@@ -156,7 +156,7 @@ def trees_of(inputs: Floats, targets: Floats, seed: int) -> dict[str, Any]:
         early_stopping=False,
         random_state=seed,
     )
-    with on_one_thread():
+    with on_one_thread("sklearn.ensemble"):
         fitted.fit(inputs, np.minimum(targets, most) / most)
     feature, threshold, leaf = [], [], []
     for (predictor,) in fitted._predictors:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.errors import UsageError
+from workloadlab.execution import on_one_thread
 from workloadlab.hints import did_you_mean
 
 if TYPE_CHECKING:
@@ -57,15 +58,7 @@ def estimator_named(name: str) -> Estimator:
 
 
 def fit_estimator(name: str, features: Floats, seconds: Floats) -> dict[str, Any]:
-    """Fit rows of (p, x, n, c) on one thread.
-
-    The matrices are small, so more threads only wait for each other, and sums would depend on their
-    number. The limit reaches libraries that are loaded, so they come first.
-    """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
+    """Fit rows of (p, x, n, c) on one thread."""
     estimator = estimator_named(name)
-    for library in estimator.libraries:
-        import_module(library)
-    with threadpool_limits(1):
+    with on_one_thread(*estimator.libraries):
         return estimator.fit(features, seconds)

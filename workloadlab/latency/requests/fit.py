@@ -208,7 +208,7 @@ def _fit_quantile(inputs: Floats, seconds: Floats, quantile: float) -> dict[str,
     fold = np.arange(len(logs)) // _BLOCK % _FOLDS
     missed = np.empty(len(logs))
     booster = _booster(quantile)
-    with on_one_thread():
+    with on_one_thread("sklearn.ensemble"):
         for part in np.unique(fold):
             held = fold == part
             booster.fit(inputs[~held], logs[~held])

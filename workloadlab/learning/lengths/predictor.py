@@ -150,7 +150,7 @@ def fit_lengths(trace: Trace) -> LengthPredictor:
             **loss, max_iter=_TREES, max_leaf_nodes=_LEAVES, learning_rate=_RATE,
             min_samples_leaf=30, early_stopping=False, random_state=0,
         )  # fmt: skip
-        with on_one_thread():
+        with on_one_thread("sklearn.ensemble"):
             fitted.fit(for_fitting(inputs[known]), tokens[known])
         trees[name] = {
             "constant": float(fitted._baseline_prediction.ravel()[0]),

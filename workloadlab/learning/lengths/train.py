@@ -99,7 +99,7 @@ def _classes(
     classifier = HistGradientBoostingClassifier(
         max_iter=60, max_leaf_nodes=31, min_samples_leaf=30, early_stopping=False, random_state=0
     )
-    with on_one_thread():
+    with on_one_thread("sklearn.ensemble"):
         said = classifier.fit(for_fitting(inputs[seen]), ours).predict(later[known])
     return {**facts, "accuracy": _figure((said == theirs).mean())}
 
