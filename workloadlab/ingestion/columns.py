@@ -6,12 +6,13 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workloadlab.errors import UsageError
+from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, refused
+from workloadlab.ingestion.formats.generic import ALIASES
 from workloadlab.ingestion.formats.trees import keys, label, pruned
 from workloadlab.ingestion.formats.words import Minus, Total, Value
-from workloadlab.ingestion.parsing.envelopes import inner_ways
+from workloadlab.ingestion.parsing.envelopes import elsewhere, inner_ways
 from workloadlab.ingestion.parsing.times import UNITS, is_datetime
 from workloadlab.ingestion.parsing.values import is_number
 from workloadlab.ingestion.timing import settled, short
@@ -97,6 +98,8 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
             if "input_tokens" in columns:
                 found, proposed = inner, columns | mapping.keys()
                 break
+    if not mapping:
+        _refuse_others(head, found.records)
     lacking = [name for name in GIVEN if name not in proposed]
     if not lacking:
         return found
@@ -112,6 +115,18 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
         where=str(head.path),
         fix=f"name the columns: {usual} (and --unit arrival=ms where it is not seconds)",
     )
+
+
+def _refuse_others(head: Head, way: str) -> None:
+    """Refuse a document that holds requests in several places, of which one would be read."""
+    values = [record.value for record in head.records]
+    if count := elsewhere(values, way, frozenset(ALIASES["input_tokens"])):
+        raise DataError(
+            f"{count:,} objects with tokens lie {'outside of ' + way if way else 'in one document'}: "
+            "they would be lost",
+            where=str(head.path),
+            fix="write one list of requests, or say where they lie: records in a --mapping file",
+        )
 
 
 def _known_elsewhere(head: Head) -> Format | None:

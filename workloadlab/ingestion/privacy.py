@@ -120,7 +120,8 @@ def described(text: pl.Expr) -> pl.Expr:
         .otherwise(pl.lit("text"))
     )  # fmt: skip
     as_it_is = (text.str.contains(_NUMBER) & (size <= SHORT_NUMBER)) | (size == 0)
-    words = pl.format("<{} of {} characters>", kind, size)
+    # Not pl.format: polars 2.1 panics where the first chunk of a filtered column is empty.
+    words = pl.concat_str(pl.lit("<"), kind, pl.lit(" of "), size, pl.lit(" characters>"))
     return pl.when(text.is_null() | as_it_is).then(text).otherwise(words)
 
 

@@ -164,3 +164,38 @@ def test_zstd_that_begins_with_a_frame_to_skip(tmp_path: Path) -> None:
     frame = pa.compress(json.dumps(KTHENA).encode(), "zstd", asbytes=True)
     log.write_bytes(b"\x50\x2a\x4d\x18\x04\x00\x00\x00abcd" + frame)
     assert wl.ingest(log).requests == 1
+
+
+ROW = {"timestamp": 1790000000, "input_tokens": 100, "output_tokens": 5}
+ROWS = [ROW | {"timestamp": 1790000000 + n} for n in range(8)]
+BY_ID = {f"r{n}": row for n, row in enumerate(ROWS)}
+
+
+@pytest.mark.parametrize(
+    ("document", "count"),
+    [
+        ({**BY_ID, "meta": {"x": 1}}, 8),
+        ({**BY_ID, "last": None}, 8),
+        ({**BY_ID, "r9": {"error": "x"}}, 8),
+        ({"requests": BY_ID}, 8),
+        ({"data": BY_ID, "total": 8}, 8),
+        ({name: [row] for name, row in BY_ID.items()}, 7),
+        ({"s1": ROWS[:4], "s2": ROWS[4:]}, 4),
+        ({"data": ROWS[:5], "more": ROWS[5:]}, 3),
+        ({"data": ROWS, "most": {"input_tokens": 9}}, 8),
+    ],
+)
+def test_no_request_of_a_document_is_lost(tmp_path, document, count):
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(DataError, match=rf"{count} objects with tokens lie"):
+        wl.ingest(path)
+
+
+@pytest.mark.parametrize(
+    "document", [BY_ID, {"data": ROWS, "models": [{"name": n} for n in "abc"]}]
+)
+def test_what_is_beside_the_requests_does_not_matter(tmp_path, document):
+    path = tmp_path / "log.json"
+    path.write_text(json.dumps(document))
+    assert len(wl.ingest(path)) == 8

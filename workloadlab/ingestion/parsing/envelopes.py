@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
-__all__ = ["inner_ways"]
+__all__ = ["elsewhere", "inner_ways"]
 
 DEPTH = 2
+CROWD = 3
+"""So many objects of one kind are no accident."""
 
 
 def inner_ways(values: Sequence[Any]) -> tuple[str, ...]:
@@ -25,6 +29,47 @@ def inner_ways(values: Sequence[Any]) -> tuple[str, ...]:
     if len(found) == 1 and _alike(list(found[0].values())):
         return ("*",)
     return tuple(dict.fromkeys(way for value in found for way in _ways(value, DEPTH)))
+
+
+def elsewhere(values: Sequence[Any], way: str, names: AbstractSet[str]) -> int:
+    """Count objects of one kind that look like requests, and do not lie on the way to a document's.
+
+    Args:
+        values: the records of a file.
+        way: that is gone to the requests; "" where the document is taken for one.
+        names: keys of which a request has one, or an object in it.
+
+    Example:
+        >>> one, other = {"at": 1, "n": 2}, {"size": 9, "at": 1}
+        >>> elsewhere([{"data": [one] * 3, "more": [one] * 2, "page": other}], "data[]", {"n"})
+        2
+        >>> elsewhere([{"a": one, "b": one, "c": one, "page": other}], "", {"n"})
+        3
+    """
+    if len(values) != 1 or not isinstance(values[0], dict):
+        return 0
+    kinds: dict[frozenset[str], Counter[str]] = {}
+    for place, held in _objects(values[0], ""):
+        if names & _keys(held):
+            kinds.setdefault(frozenset(held), Counter())[place] += 1
+    crowds = [places for places in kinds.values() if places.total() >= CROWD]
+    return sum(places.total() - places[way] for places in crowds)
+
+
+def _keys(held: dict[str, Any]) -> set[str]:
+    inner = [value for value in held.values() if isinstance(value, dict)]
+    parts = (held, *inner) if len(inner) <= CROWD else (held,)
+    return {key.lower() for part in parts for key in part}
+
+
+def _objects(value: dict[str, Any], above: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for key, inner in value.items():
+        if isinstance(inner, list):
+            yield from ((f"{above}{key}[]", item) for item in inner if isinstance(item, dict))
+        elif isinstance(inner, dict):
+            yield f"{above}*", inner
+            if not above:
+                yield from _objects(inner, f"{key}.")
 
 
 def _alike(values: list[Any]) -> bool:

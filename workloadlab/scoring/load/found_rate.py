@@ -66,8 +66,8 @@ class FoundRate:
 def passing(points: Sequence[Point], level: float) -> FoundRate:
     """Return where a curve first reaches a level from below, on a line between its points.
 
-    The interval holds every rate at which the curve's own interval holds the level. That is
-    conservative: bounds on a line between two points are as wide as if both erred alike.
+    The interval holds every rate at which the curve's own interval holds the level, and both tried
+    rates between which the curve reaches it: nobody ran what lies between.
 
     Args:
         points: by rising rate, one or more.
@@ -75,7 +75,7 @@ def passing(points: Sequence[Point], level: float) -> FoundRate:
 
     Example:
         >>> str(passing([Point(1.0, 0.0, -0.2, 0.2), Point(2.0, 2.0, 1.8, 2.2)], 1.0))
-        'x1.5 (1.4 to 1.6)'
+        'x1.5 (1 to 2)'
     """
     start, least, most = points[0], points[0].rate, points[-1].rate
     rate = _first([(p.rate, p.value) for p in points], level)
@@ -83,8 +83,11 @@ def passing(points: Sequence[Point], level: float) -> FoundRate:
     sure = len(known) == len(points)
     low = high = None
     if sure:
-        low = _first([(at, above) for at, _, above in known], level) or most
+        before = [p.rate for p in points if rate is not None and p.rate < rate]
+        after = [p.rate for p in points if rate is not None and p.rate >= rate]
+        low = min([_first([(at, above) for at, _, above in known], level) or most, *before[-1:]])
         high = _first([(at, under) for at, under, _ in known], level)
+        high = None if high is None else max([high, *after[:1]])
         if start.high is not None and start.high > level:
             low = None
     if rate is None or (rate == least and start.value > level):

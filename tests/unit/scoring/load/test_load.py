@@ -99,7 +99,7 @@ def test_the_rate_at_which_targets_are_lost_is_between_the_rates_that_hold_and_d
     means = {("a", rate): mean for rate, mean in ((0.5, 0.5), (1.0, 0.75), (1.5, 1.2))}
     board = score(runs(means), slo=SLO(e2e_s=1.0))
     lost = slo_lost(board, "a")
-    assert 0.5 <= lost.low <= lost.rate <= lost.high < 1.5
+    assert lost.low <= 1.0 < lost.rate < 1.5 <= lost.high
     assert board.to_dict()["over_load"]["slo_lost"]["a"]["rate"] == lost.rate
     easy = score(runs(means), slo=SLO(e2e_s=9.0))
     assert slo_lost(easy, "a").where == "beyond"
@@ -168,8 +168,11 @@ def test_rates_are_those_that_a_scan_of_each_curve_finds(shapes, level):
         for name in ("value", "high", "low")
     )
     assert found.rate == near(None if start.value > level else rate)
-    assert found.low == near(None if start.high > level else most if low is None else low)
-    assert found.high == near(high)
+    before = [p.rate for p in points if rate is not None and p.value < level and p.rate < rate]
+    after = [p.rate for p in points if rate is not None and p.value >= level]
+    low = min([most if low is None else low, *before[-1:]])
+    assert found.low == near(None if start.high > level else low)
+    assert found.high == near(None if high is None else max([high, *after[:1]]))
 
 
 def near(rate):
