@@ -195,3 +195,15 @@ def test_decimal_commas_between_tabs(tmp_path: Path) -> None:
 def test_a_quote_alone_on_the_last_line(tmp_path: Path) -> None:
     trace = read(tmp_path, 'prompt_tokens,completion_tokens,ts\n7,3,1790000000\n"')
     assert trace.provenance.rows["rejected"] == {"unclosed quote": 1}
+
+
+def test_one_unknown_outcome_near_the_head_costs_its_row_and_not_the_column(tmp_path):
+    words = ["ok", "weird", *["ok", "error", "ok"] * 10]
+    rows = [f"{1790000000 + n},100,5,{word}" for n, word in enumerate(words)]
+    log = tmp_path / "log.csv"
+    log.write_text("\n".join(["timestamp,input_tokens,output_tokens,status", *rows]))
+    trace = wl.ingest(log)
+    assert trace.read("outcome")["outcome"].value_counts(sort=True).rows() == [
+        ("ok", 21),
+        ("error", 10),
+    ]

@@ -184,7 +184,8 @@ def _holds(target: str, samples: list[str]) -> bool:
     """Say whether the first values may be what a column holds; empty ones may."""
     some = pl.Series(samples[:20], dtype=pl.String)
     if target == "outcome":
-        return outcomes(some).problem is None
+        read = outcomes(some)
+        return read.problem is None or read.values.count() >= read.problem.count()
     if target.endswith("_tokens"):
         counted = integers(some, pl.UInt32()).values.count() > 0
         return not samples or counted or any(map(is_number, samples))
