@@ -82,6 +82,13 @@ class Plan(Drawn):
         return max(known) if len(known) == len(needed) else None
 
     @property
+    def harder(self) -> HourPlan | None:
+        """The first window that needs most instances, if the peak by work needs fewer."""
+        if self.instances is None or self.peak.instances == self.instances:
+            return None
+        return next(hour for hour in self.hours if hour.instances == self.instances)
+
+    @property
     def lost(self) -> Trial | None:
         """The peak with one instance fewer than it needs; None if it needs one."""
         best = self.routers[0]
@@ -129,15 +136,23 @@ class Plan(Drawn):
         gpus = self.instances * self.gpus_per_instance
         cost = f", {plural(gpus, 'GPU')}" + (f", ${usd:,.2f} per hour" if usd is not None else "")
         holds = "holds" if self.instances == 1 else "hold"
+        what, why = f"the peak of {rate}", ""
+        if self.harder:
+            what = "every window"
+            why = (
+                f": the one from {duration(self.harder.start_s) or '0 s'} on, "
+                f"{three(self.harder.rate_rps)} requests/s, takes them, the peak of {rate} takes "
+                f"{self.peak.instances:,}"
+            )
         return (
             f"{plural(self.instances, 'instance')} of {self.latency_model}{self._around}{cost}, "
-            f"{holds} the peak of {rate} with {self.router}, {part} of the requests within {targets}."
+            f"{holds} {what} with {self.router}, {part} of the requests within {targets}{why}."
         )
 
     @property
     def _around(self) -> str:
         best = self.routers[0]
-        if (best.low, best.high) == (best.instances, best.instances):
+        if self.harder or (best.low, best.high) == (best.instances, best.instances):
             return ""
         if best.high is None:
             return f" ({best.low:,} or more within the interval)"
@@ -151,6 +166,7 @@ class Plan(Drawn):
     def _sentences(self) -> Iterator[str]:
         if self.instances is None:
             return
+        at = "at the peak " if self.harder else ""
         others = [r for r in self.routers if r.router != self.router]
         if others:
             same = [r.router for r in others if r.instances == self.routers[0].instances]
@@ -173,16 +189,16 @@ class Plan(Drawn):
         elif self.growth:
             said = [f"{w.instances:,} at {w.change}" if w.instances else f"no number at {w.change}"
                     for w in self.growth]  # fmt: skip
-            yield f"If traffic grows: {listed(said)}."
+            yield f"If {at}traffic grows: {listed(said)}."
         if self.error:
             count = f"{self.error.instances:,}" if self.error.instances else "no number"
-            yield f"If {self.error.change}, it takes {count}."
+            yield f"If {at}{self.error.change}, it takes {count}."
         better = [
             w for w in self.engine if w.instances and w.instances < (self.peak.instances or 0)
         ]
         if better:
             best = min(better, key=lambda each: each.instances or 0)
-            yield f"With {best.change} {best.instances:,} are enough."
+            yield f"With {best.change} {best.instances:,} are enough{' at the peak' if at else ''}."
         yield from self._autoscaler()
 
     def _autoscaler(self) -> Iterator[str]:

@@ -195,8 +195,6 @@ def test_hours_are_planned_one_by_one_and_bound_an_autoscaler():
 
 def test_the_answer_has_words_tables_json_and_a_price(tmp_path):
     model = wl.LatencyModel.linear(constant_s=STEP_S)
-    from dataclasses import replace
-
     named = replace(model, gpu="H100-SXM", tp=2, name="flat")
     setting = wl.Cluster.uniform(1, named, step_overhead_s=0.0, max_num_seqs=4)
     found = plan(traffic(), setting, slo=SLO, attain=0.95, growth=[2], threads=1)
@@ -225,6 +223,21 @@ def test_the_answer_has_words_tables_json_and_a_price(tmp_path):
     with pytest.raises(DataError, match="is no plan"):
         Plan.load(tmp_path / "plan.json")
     assert max(map(len, str(found).splitlines())) <= 80
+
+
+def test_a_window_that_needs_more_than_the_peak_by_work_is_named():
+    found = planned(traffic(), routers=["round_robin"], growth=[2])
+    assert found.harder is None
+    assert "holds the peak of" in found.sentence or "hold the peak of" in found.sentence
+    harder = replace(found.peak, start_s=1800.0, rate_rps=2.44, instances=found.peak.instances + 1)
+    more = replace(found, hours=(replace(found.peak), harder))
+    assert more.instances == found.instances + 1
+    assert more.sentence.endswith(
+        "the one from 30 min on, 2.44 requests/s, takes them, the peak of "
+        f"{found.peak.rate_rps:.3g} requests/s takes {found.instances}."
+    )
+    assert "hold every window with round_robin" in more.sentence
+    assert any(said.startswith("If at the peak traffic grows") for said in more.more)
 
 
 def test_the_same_plan_on_any_number_of_threads():
