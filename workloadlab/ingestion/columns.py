@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
@@ -84,13 +84,14 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
     """
     if found := next((known for known in FORMATS if known.sniff(head)), None):
         return found
+    values = [record.value for record in head.records]
+    ways = inner_ways(values)
     if not mapping:
-        if found := _known_elsewhere(head):
+        if found := _known_elsewhere(head, ways):
             return found
         refused.check(head)
     found = GENERIC
     proposed = {column.target for column in GENERIC.read(head)} | mapping.keys()
-    ways = inner_ways([record.value for record in head.records])
     if "input_tokens" not in proposed or ways == ("*",):
         for way in ways:
             inner = replace(GENERIC, records=way)
@@ -99,7 +100,7 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
                 found, proposed = inner, columns | mapping.keys()
                 break
     if not mapping:
-        _refuse_others(head, found.records)
+        _refuse_others(head, values, found.records)
     lacking = [name for name in GIVEN if name not in proposed]
     if not lacking:
         return found
@@ -117,9 +118,8 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
     )
 
 
-def _refuse_others(head: Head, way: str) -> None:
+def _refuse_others(head: Head, values: Sequence[Any], way: str) -> None:
     """Refuse a document that holds requests in several places, of which one would be read."""
-    values = [record.value for record in head.records]
     if count := elsewhere(values, way, frozenset(ALIASES["input_tokens"])):
         raise DataError(
             f"{count:,} objects with tokens lie {'outside of ' + way if way else 'in one document'}: "
@@ -129,12 +129,12 @@ def _refuse_others(head: Head, way: str) -> None:
         )
 
 
-def _known_elsewhere(head: Head) -> Format | None:
+def _known_elsewhere(head: Head, ways: Sequence[str]) -> Format | None:
     """Find a known format in other letters, or in an envelope: an answer's list, a shipper's field."""
     for known in FORMATS:
         if known.sniff(head.respelled(known)):
             return known
-    for way in inner_ways([record.value for record in head.records]):
+    for way in ways:
         inner = head.under(replace(GENERIC, records=way))
         for known in FORMATS:
             if known.sniff(inner):

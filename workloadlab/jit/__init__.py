@@ -5,9 +5,8 @@ Start with `decorators.py`, the one place where numba's options stand: `entry`, 
 which digests a function with all that it reaches, so that no edit of a callee goes unnoticed.
 `store.py` keeps machine code in files that bear the stamp, `folders.py` says where they may lie,
 and `pruning.py` removes those whose stamp is that of no function any more. `claims.py` lets one process
-compile what several want. `beside.py` compiles in a
-second process what this one will want next. To add a way to compile,
-add its decorator to `decorators.py`.
+compile what several want. `beside.py` compiles in a second process what this one will want next. To add
+a way to compile, add its decorator to `decorators.py`.
 """
 
 from __future__ import annotations
