@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
@@ -37,8 +36,10 @@ class Claim:
         """
         until = time.monotonic() + PATIENCE_S
         try:
+            import fcntl
+
             file = path.open("wb")
-        except OSError:
+        except (ImportError, OSError):  # Windows has no such locks
             return None
         while time.monotonic() < until:
             try:

@@ -48,3 +48,9 @@ def test_what_is_ended_leaves_no_file_and_can_be_claimed(tmp_path):
 
 def test_where_nothing_can_be_written_nobody_waits(tmp_path):
     assert Claim.on(tmp_path / "nowhere" / "one.lock") is None
+
+
+def test_where_the_system_has_no_locks_nobody_waits(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    assert Claim.on(tmp_path / "one.lock") is None
+    assert not [*tmp_path.iterdir()]
