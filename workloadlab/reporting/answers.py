@@ -12,7 +12,7 @@ from workloadlab.reporting.words import listed, plural, share, three
 from workloadlab.scoring.load.lost import GOAL
 from workloadlab.scoring.load.summary import lost_words
 from workloadlab.scoring.service_level import targets_words
-from workloadlab.scoring.verdict import rate_words
+from workloadlab.scoring.verdict import rate_words, untold_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -175,6 +175,10 @@ def _holds(board: Scoreboard, scale: float) -> tuple[str, str]:
         best = max(states, key=lambda state: state.served_share)
         on = _cluster_size(board)
         return f"No. At {where}{on} there is no steady state: {best}.", _over_load(board)
+    if not any(board.told(router, scale) for router in steady):
+        return f"Cannot be told at {where}: {untold_words(board, scale, steady)}.", _over_load(
+            board
+        )
     off = [router for router in ran if router not in steady]
     but = f", but not with {listed(off)}" if off else ""
     met = {r: board.mean(r, scale, "slo_attainment") for r in steady}

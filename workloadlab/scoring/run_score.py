@@ -73,8 +73,13 @@ class RunScore:
 
     @property
     def steady(self) -> bool:
-        """Whether nothing says that the backlog grows."""
-        return self.saturation is None or self.saturation.steady
+        """Whether nothing says that requests pile up."""
+        return self.saturation is None or self.saturation.steady is not False
+
+    @property
+    def told(self) -> bool:
+        """Whether the run is long enough to tell if the load is held."""
+        return self.saturation is not None and self.saturation.steady is not None
 
     @property
     def outside_share(self) -> float:

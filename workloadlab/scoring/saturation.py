@@ -1,4 +1,4 @@
-"""Whether a cluster holds its load: what it serves of what it is offered, and how its backlog drifts."""
+"""Whether a cluster holds its load: what it serves of what it is offered, and how many pile up in it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from workloadlab.distributions import student_quantile
 from workloadlab.scoring.windows import LEVEL
-from workloadlab.words import share, three
+from workloadlab.words import seconds, share, three
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,30 +18,37 @@ if TYPE_CHECKING:
 
 __all__ = ["Saturation", "saturation"]
 
-WINDOWS = 20
-"""Of equal time; the first four fill the empty cluster and are left out."""
+WINDOWS = 40
+"""Of equal time, behind the filling."""
 
-FILLING = 4
+EARLY, NEARLY_ALL = 0.25, 0.9
+"""The cluster has filled when so many of the requests that come in this share of the time have left."""
+
+LEAST_FILLING, MOST_FILLING = 0.1, 1 / 3
+"""Share of the time that is left out at least; a log that fills for longer is too short to tell."""
 
 FEWEST = 100
 """Requests below which nothing is said about a steady state."""
 
 MATERIAL = 0.02
-"""A backlog that grows by less than this share of the offered rate is none that matters."""
+"""Requests that pile up at less than this share of the offered rate do not matter."""
 
 
 @dataclass(frozen=True)
 class Saturation:
-    """Rates between the first arrival and the last, in requests/s.
+    """Rates from when the cluster has filled to the last arrival, in requests/s.
 
     Attributes:
         offered_rps: arrivals.
-        served_rps: requests that ended well, from when the cluster has filled.
-        served_share: of the requests offered in that time.
-        drift_rps: growth of the requests in flight, waiting ones among them; of those that wait for
-            their first token where the time is too short for the first requests to have ended.
+        served_rps: requests that ended well.
+        served_share: of those offered.
+        drift_rps: growth of what is in the system, waiting or running.
         drift_low_rps, drift_high_rps: interval of the drift.
-        steady: whether the drift's interval reaches 2 % of the offered rate or less.
+        in_system: requests that came and have not left when the last one comes.
+        waiting: those of them that wait for their first token; None where the log does not say.
+        span_s: from the first arrival to the last.
+        filling_s: life of the early requests.
+        steady: whether the load is held; None where the log is too short to tell.
 
     Example:
         >>> from workloadlab.scoring.timings import read_timings
@@ -50,8 +57,8 @@ class Saturation:
         >>> import polars as pl
         >>> slower = Trace(trace.frame.with_columns(e2e_ns=pl.col("arrival_ns") // 2), trace.provenance)
         >>> found = saturation(read_timings(slower))
-        >>> found.steady, round(found.served_share, 2), round(found.drift_rps, 1)
-        (False, 0.67, 3.3)
+        >>> found.steady, round(found.served_share, 2), round(found.drift_rps, 1), found.in_system
+        (False, 0.67, 3.3, 333)
     """
 
     offered_rps: float
@@ -60,57 +67,81 @@ class Saturation:
     drift_rps: float
     drift_low_rps: float
     drift_high_rps: float
-    steady: bool
+    in_system: int
+    waiting: int | None
+    span_s: float
+    filling_s: float
+    steady: bool | None
 
     def __str__(self) -> str:
-        """Return the rates as a clause."""
+        """Return the state as a clause."""
         said = (
             f"{three(self.offered_rps)} requests/s offered, {three(self.served_rps)} served "
             f"({share(self.served_share)})"
         )
         if self.steady:
             return said
+        if self.steady is None:
+            return (
+                f"too short to tell: requests come for {seconds(self.span_s)}, and early ones take "
+                f"{seconds(self.filling_s)}"
+            )
         low, high = three(self.drift_low_rps), three(self.drift_high_rps)
-        return f"{said}; the backlog grows by {three(self.drift_rps)} ({low} to {high}) per second"
+        wait = "" if self.waiting is None else f", {self.waiting:,} waiting for their first token"
+        return (
+            f"{said}; the requests in the system grow by {three(self.drift_rps)} ({low} to {high}) "
+            f"per second, to {self.in_system:,}{wait}"
+        )
 
 
 def saturation(timings: Timings) -> Saturation | None:
-    """Measure whether the backlog grows; None for under 100 requests, or without ends or a span.
+    """Measure whether requests pile up; None for under 100 requests, or without ends or a span.
 
-    The time from the first arrival to the last is cut into 20 windows, the first four left out. In each,
-    the net flow is arrivals less ends over its width; their mean is the drift, with Student's interval
-    (batch means). A request that was not served leaves when it ends, or when it came. Where one of ten
-    early requests takes longer than the windows left out, the cluster is still filling with requests
-    that run, and only those that wait for their first token count.
+    The cluster has filled once nine of ten requests that came in the first quarter of the time would
+    have left. From then to the last arrival, 40 windows of equal time have a drift of arrivals less
+    ends. Its interval is of the ends, given the arrivals: Student's, of what a line through the windows
+    leaves of the ends. So bursts do not widen it, whether ends follow them (no overload) or do not
+    (overload). A drift above 2 % of the offered rate is an overload.
+
+    A cluster that fills for more than a third of the time is still filling with requests that run, and
+    nothing is told unless those that wait for their first token pile up. A request that was not served
+    leaves when it ends, or when it came.
 
     Args:
         timings: of a run, or of a log.
     """
     ends_s = _ends_s(timings)
-    arrivals_s = timings.arrival_s[np.isfinite(ends_s)]
-    if len(arrivals_s) < FEWEST or not timings.served.any() or np.ptp(arrivals_s) == 0:
+    known = np.isfinite(ends_s)
+    came_s, left_s = timings.arrival_s[known], ends_s[known]
+    if len(came_s) < FEWEST or not timings.served.any() or np.ptp(came_s) == 0:
         return None
-    edges = np.linspace(arrivals_s.min(), arrivals_s.max(), WINDOWS + 1)
-    width_s = float(edges[1] - edges[0])
-    came, left, served = (
-        _counts(moments, edges) / width_s
-        for moments in (arrivals_s, ends_s, ends_s[timings.served])
-    )
-    early = timings.served & (timings.arrival_s < edges[1])
-    if early.any() and np.nanquantile(timings.e2e_s[early], 0.9) > FILLING * width_s:
-        begun_s = np.where(timings.served, timings.arrival_s + timings.ttft_s, ends_s)
-        left = _counts(begun_s, edges) / width_s
-    drift, margin = _mean(came - left)
+    first_s, last_s = float(came_s.min()), float(came_s.max())
+    span_s, filling_s = last_s - first_s, _filling_s(timings, came_s)
+    long_enough = filling_s <= MOST_FILLING * span_s
+    start_s = first_s + max(LEAST_FILLING * span_s, filling_s if long_enough else 0.0)
+    edges = np.linspace(start_s, last_s, WINDOWS + 1)
+    came = _rates(came_s, edges)
     offered = float(came.mean())
-    offered_then, served_then = float(came[FILLING:].mean()), float(served[FILLING:].mean())
+    drift, margin = _drift(came, _rates(left_s, edges))
+    begun_s = np.where(timings.served, timings.arrival_s + timings.ttft_s, ends_s)[known]
+    tells = bool(np.isfinite(begun_s).all())
+    growing = drift - margin > MATERIAL * offered
+    if not long_enough:
+        waits, error = _drift(came, _rates(begun_s, edges))
+        growing = tells and waits - error > MATERIAL * offered
+    served = float(_rates(ends_s[timings.served], edges).mean())
     return Saturation(
         offered_rps=offered,
-        served_rps=served_then,
-        served_share=served_then / offered_then if offered_then else 1.0,
+        served_rps=served,
+        served_share=served / offered if offered else 1.0,
         drift_rps=drift,
         drift_low_rps=drift - margin,
         drift_high_rps=drift + margin,
-        steady=not drift - margin > MATERIAL * offered_then,
+        in_system=int((left_s > last_s).sum()),
+        waiting=int((begun_s > last_s).sum()) if tells else None,
+        span_s=span_s,
+        filling_s=filling_s,
+        steady=False if growing else True if long_enough else None,
     )
 
 
@@ -121,12 +152,23 @@ def _ends_s(timings: Timings) -> NDArray[np.float64]:
     return ends
 
 
-def _counts(moments: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.histogram(moments[np.isfinite(moments)], edges)[0].astype(np.float64)
+def _filling_s(timings: Timings, came_s: NDArray[np.float64]) -> float:
+    """Return how long nine of ten early requests take at most; 0 where none was served."""
+    until_s = came_s.min() + EARLY * np.ptp(came_s)
+    early = timings.served & (timings.arrival_s <= until_s) & np.isfinite(timings.e2e_s)
+    return float(np.quantile(timings.e2e_s[early], NEARLY_ALL)) if early.any() else 0.0
 
 
-def _mean(flows: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the mean of the windows after the filling, and half the width of its interval."""
-    kept = flows[FILLING:]
-    se = float(kept.std(ddof=1) / len(kept) ** 0.5)
-    return float(kept.mean()), student_quantile((1 + LEVEL) / 2, len(kept) - 1) * se
+def _rates(moments: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    counts = np.histogram(moments[np.isfinite(moments)], edges)[0].astype(np.float64)
+    return counts / float(edges[1] - edges[0])
+
+
+def _drift(came: NDArray[np.float64], left: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the mean of what came less what left, and half the width of its interval."""
+    about, around = came - came.mean(), left - left.mean()
+    square = float(about @ about)
+    rest = around - about * (float(about @ around) / square if square else 0.0)
+    freedom = len(left) - 2
+    se = float(np.sqrt(rest @ rest / freedom / len(left)))
+    return float((came - left).mean()), student_quantile((1 + LEVEL) / 2, freedom) * se

@@ -34,6 +34,9 @@ __all__ = ["BY", "Scoreboard"]
 
 SCHEMA_VERSION = 1
 
+UNSTEADY, UNTOLD = "!", "?"
+"""Beside a router's name: requests pile up; the run is too short to tell."""
+
 BY = "mean ttft_s"
 """The measure by which routers are ranked where nobody names another."""
 
@@ -80,15 +83,37 @@ class Scoreboard(Drawn):
         return [run for run in self.runs if (run.router, run.rate_scale) == (router, scale)]
 
     def worst(self, router: str, scale: float) -> RunScore | None:
-        """Return the run with the fastest growing backlog over the seeds; None where none ran."""
+        """Return the run in which requests pile up fastest over the seeds; None where none ran."""
         runs = self.of(router, scale)
         return max(
-            runs, key=lambda run: run.saturation.drift_rps if run.saturation else 0.0, default=None
+            runs,
+            key=lambda run: (not run.steady, run.saturation.drift_rps if run.saturation else 0.0),
+            default=None,
         )
 
     def steady(self, router: str, scale: float) -> bool:
-        """Whether no seed's backlog grows."""
+        """Whether requests pile up with no seed, as far as can be told."""
         return all(run.steady for run in self.of(router, scale))
+
+    def told(self, router: str, scale: float) -> bool:
+        """Whether some seed says that requests pile up, or all say that they do not."""
+        runs = self.of(router, scale)
+        return any(not run.steady for run in runs) or all(run.told for run in runs)
+
+    def marked(self, router: str, scale: float) -> str:
+        """Return a router's name for a table: with `!` where requests pile up, `?` if not told."""
+        mark = "" if self.told(router, scale) else UNTOLD
+        return f"{router} {mark if self.steady(router, scale) else UNSTEADY}".rstrip()
+
+    def marks(self) -> list[str]:
+        """Return what the marks beside the routers' names mean, of those that there are."""
+        ran = [(run.router, run.rate_scale) for run in self.runs]
+        found = []
+        if not all(self.steady(*row) for row in ran):
+            found.append(f"{UNSTEADY} no steady state: latencies depend on how long the log lasts")
+        if not all(self.told(*row) for row in ran):
+            found.append(f"{UNTOLD} too short to tell whether the load is held")
+        return found
 
     def mean(self, router: str, scale: float, metric: str, part: str = "") -> float | None:
         """Return a metric of a router at a rate scale: its mean over the seeds, None where one lacks it.

@@ -30,8 +30,6 @@ __all__ = [
 ERRORS = {"mean_error": "mean", "p50_error": "p50", "p90_error": "p90", "p99_error": "p99",
           "request_error": "per request, |error|"}  # fmt: skip
 
-UNSTEADY = "!"
-
 FEWEST_COLUMNS = 4
 
 MULTIPLE = 3.0
@@ -61,7 +59,7 @@ def routers_table(board: Scoreboard, by: Measure) -> Table:
     rows = [(router, scale) for scale in board.scales for router in board.ranked(scale, by)]
     rows += [(router, scale) for scale in board.scales for router in board.routers
              if (router, scale) not in rows and board.of(router, scale)]  # fmt: skip
-    shown = {"router": [_marked(board, row) for row in rows]}
+    shown = {"router": [board.marked(*row) for row in rows]}
     if len(board.scales) > 1:
         shown["rate"] = [f"x{scale:g}" for _, scale in rows]
     for measure in printed_measures(targets=bool(board.slo), by=by):
@@ -98,16 +96,11 @@ def seeds_words(board: Scoreboard) -> str:
 def _notes(board: Scoreboard, rows: Sequence[Row]) -> list[str]:
     notes = [f"SLO: {targets_words(board.slo)}"] if board.slo else []
     notes += [seeds_words(board)] if seeds_words(board) else []
-    if any(not board.steady(*row) for row in rows):
-        notes.append(f"{UNSTEADY} no steady state: latencies depend on how long the log lasts")
+    notes += board.marks()
     fewest = min(board.of(*row)[0].requests for row in rows)
     if fewest * (1 - PERCENTILES["p99"]) < 1 - 1e-9:
         notes.append(f"p99 of {fewest:,} requests is their maximum, so it is left out")
     return notes
-
-
-def _marked(board: Scoreboard, row: Row) -> str:
-    return row[0] if board.steady(*row) else f"{row[0]} {UNSTEADY}"
 
 
 def _column(board: Scoreboard, rows: Sequence[Row], measure: Measure) -> tuple[str, list[str]]:
@@ -163,7 +156,7 @@ def against_table(board: Scoreboard, by: Measure) -> Table:
                 else _effect_cell(board.compared(router, ranked[0], scale, by)),
             ]  # fmt: skip
             rate = [f"x{scale:g}"] if len(board.scales) > 1 else []
-            rows.append([_marked(board, (router, scale)), *rate, *cells])
+            rows.append([board.marked(router, scale), *rate, *cells])
     rate_header = ["rate"] if len(board.scales) > 1 else []
     return Table(
         f"{by.noun[0].upper()}{by.noun[1:]}, difference in % (95 % interval)",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.tables import wrapped
-from workloadlab.words import listed, seconds, share, three
+from workloadlab.words import listed, plural, seconds, share, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from workloadlab.scoring.paired import PairedDifference
     from workloadlab.scoring.scoreboard import Scoreboard
 
-__all__ = ["Verdict", "effect_words", "rate_words", "value_words", "verdicts"]
+__all__ = ["Verdict", "effect_words", "rate_words", "untold_words", "value_words", "verdicts"]
 
 PRICE = 0.05
 """From so much on, being behind in another latency is worth a word."""
@@ -71,6 +71,8 @@ def _sentences(board: Scoreboard, scale: float, measure: Measure) -> Iterator[st
             "Latencies then depend on how long the log lasts and do not tell routers apart. Add "
             "instances, or lower the rate, and replay again."
         )
+    if steady and not any(board.told(router, scale) for router in steady):
+        yield f"Whether the load is held cannot be told: {untold_words(board, scale, steady)}."
     yield from _losses(board, scale, ran)
     for router in ran:
         uneven = next((run.imbalance for run in board.of(router, scale) if run.imbalance), None)
@@ -84,11 +86,19 @@ def _no_steady_state(board: Scoreboard, scale: float, routers: list[str], *, alo
     states = {router: board.worst(router, scale) for router in routers}
     known = {router: run.saturation for router, run in states.items() if run and run.saturation}
     best = max(known, key=lambda router: known[router].served_share)
-    if alone and len(routers) == 1:
-        return f"No steady state: {known[best]}."
-    if alone:
-        return f"No steady state with any router; with {best}, the nearest to one, {known[best]}."
-    return f"No steady state with {listed(routers)}: {known[best]}."
+    if len(routers) == 1:
+        who = "" if alone else f" with {best}"
+        return f"No steady state{who}: {known[best]}."
+    who = "any router" if alone else listed(routers)
+    return f"No steady state with {who}; with {best}, the nearest to one, {known[best]}."
+
+
+def untold_words(board: Scoreboard, scale: float, routers: list[str]) -> str:
+    """Say why it cannot be told whether any of these routers holds the load."""
+    run = next(run for run in board.of(routers[0], scale) if not run.told)
+    if run.saturation is None:
+        return f"{plural(run.requests, 'request')} are too few"
+    return str(run.saturation)
 
 
 def _ranking(board: Scoreboard, scale: float, measure: Measure, steady: list[str]) -> Iterator[str]:

@@ -29,7 +29,7 @@ def test_an_overload_has_no_steady_state():
     found = saturation(read_timings(served_at(48, 104)))
     assert not found.steady
     assert found.served_share == pytest.approx(48 / 104, rel=0.03)
-    assert found.drift_low_rps < 104 - 48 < found.drift_high_rps
+    assert found.drift_low_rps < found.offered_rps - 48 < found.drift_high_rps
     said = str(wl.score(runs_of(served_at(48, 104))))
     assert "At the recorded rate: No steady state" in said
     assert "r0 !" in said
@@ -59,10 +59,56 @@ def test_rejected_requests_are_no_backlog():
 
 def test_a_log_shorter_than_its_requests_fills_and_is_no_overload():
     short = {"ttft_ns": SECOND // 20, "e2e_ns": 4 * SECOND, "instance_id": "a"}
-    assert saturation(read_timings(requests_at(np.arange(300) / 100, **short))).steady
+    trace = requests_at(np.arange(300) / 100, **short)
+    assert saturation(read_timings(trace)).steady is None
+    said = wl.score(runs_of(trace))
+    assert "r0 ?" in str(said)
+    assert "cannot be told: too short to tell: requests come for 2.99 s" in " ".join(
+        str(said).split()
+    )
     waits = (np.arange(300) / 100 * 2 * SECOND).astype(int)
     waiting = {"ttft_ns": waits, "e2e_ns": waits + 4 * SECOND, "instance_id": "a"}
-    assert not saturation(read_timings(requests_at(np.arange(300) / 100, **waiting))).steady
+    grows = saturation(read_timings(requests_at(np.arange(300) / 100, **waiting)))
+    assert grows.steady is False
+    assert (grows.in_system, grows.waiting) == (300, 200)
+    assert "per second, to 300, 200 waiting for their first token" in str(grows)
+
+
+def in_bursts(mean_rps, n=4000):
+    """Return arrivals of ten seconds at three times the rate of the next ten."""
+    fast = np.arange(n) % (20 * mean_rps) < 15 * mean_rps
+    return np.cumsum(np.where(fast, 1 / 1.5, 1 / 0.5) / mean_rps)
+
+
+def decoding(arrival, rate_rps):
+    """Return requests that all begin at once, and of which so many end per second."""
+    end, last = np.zeros(len(arrival)), 0.0
+    for row, moment in enumerate(arrival):
+        last = max(last + 1 / rate_rps, moment + 0.5)
+        end[row] = last
+    lasted = ((end - arrival) * SECOND).astype(int)
+    return requests_at(arrival, ttft_ns=SECOND // 20, e2e_ns=lasted, instance_id="a")
+
+
+@pytest.mark.parametrize(("capacity", "held"), [(42, False), (45, False), (60, True), (80, True)])
+def test_bursts_hide_no_overload_and_make_none(capacity, held):
+    assert saturation(read_timings(decoding(in_bursts(50), capacity))).steady is held
+
+
+def test_what_piles_up_is_what_is_in_the_system_and_agrees_with_the_table():
+    trace = decoding(in_bursts(50), 42)
+    found = saturation(read_timings(trace))
+    frame = trace.read("arrival_ns", "e2e_ns")
+    last = frame["arrival_ns"].max()
+    assert found.in_system == (frame["arrival_ns"] + frame["e2e_ns"] > last).sum()
+    assert found.waiting < 5
+    assert found.offered_rps - found.served_rps == pytest.approx(found.drift_rps)
+
+
+def test_a_log_without_first_tokens_is_not_told_by_its_waits():
+    trace = requests_at(np.arange(300) / 100, e2e_ns=4 * SECOND, instance_id="a")
+    found = saturation(read_timings(trace))
+    assert (found.steady, found.waiting) == (None, None)
 
 
 def test_too_few_requests_say_nothing():

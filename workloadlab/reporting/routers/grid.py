@@ -24,7 +24,7 @@ def router_grid(board: Scoreboard, scale: float, *, note: bool = True) -> Grid:
     routers = board.routers
     groups: list[tuple[str, int]] = [("", 1)]
     header = ["router"]
-    columns: list[list[Cell]] = [[Cell(r if board.steady(r, scale) else f"{r} !") for r in routers]]
+    columns: list[list[Cell]] = [[Cell(board.marked(router, scale)) for router in routers]]
     for metric in METRICS:
         if metric.reported and metric.parts and _recorded(board, scale, metric):
             unit, found = _latency_columns(board, scale, metric)
@@ -114,8 +114,7 @@ def _extreme(values: Sequence[float | None], metric: Metric, factor: float) -> l
 
 def _note(board: Scoreboard) -> str:
     said = [sentence(seeds_words(board))] if seeds_words(board) else []
-    if not all(run.steady for run in board.runs):
-        said.append("! No steady state: latencies depend on how long the log lasts.")
+    said += [f"{note}." for note in board.marks()]
     if board.pairs:
         said.append(
             "Shaded: the lowest mean, its paired 95% interval against every other router excluding "

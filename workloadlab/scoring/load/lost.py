@@ -36,11 +36,14 @@ def slo_lost(board: Scoreboard, router: str) -> FoundRate | None:
 
 
 def steady_up_to(board: Scoreboard, router: str) -> float | None:
-    """Return the highest tried rate up to which no backlog grows; None if one grows at the lowest."""
+    """Return the highest rate that is known to be held, with all below it; None if none is.
+
+    A run that is too short to tell says nothing of its rate.
+    """
     last = None
     for scale in board.scales:
         if board.of(router, scale):
             if not board.steady(router, scale):
                 return last
-            last = scale
+            last = scale if board.told(router, scale) else last
     return last

@@ -32,7 +32,7 @@ def load_table(board: Scoreboard, by: Measure) -> Table | None:
     knees = {knee.router: knee.at for knee in board.knees}
     columns = {
         "router": board.routers,
-        "steady to": [_tried(steady_up_to(board, router)) for router in board.routers],
+        "steady to": [_steady_words(board, router) for router in board.routers],
     }
     notes = []
     if knees:
@@ -75,8 +75,12 @@ def load_facts(board: Scoreboard, by: Measure) -> dict[str, Any]:
     }
 
 
-def _tried(rate: float | None) -> str:
-    return "none" if rate is None else f"x{rate:g}"
+def _steady_words(board: Scoreboard, router: str) -> str:
+    rate = steady_up_to(board, router)
+    if rate is not None:
+        return f"x{rate:g}"
+    ran = [scale for scale in board.scales if board.of(router, scale)]
+    return "none" if any(not board.steady(router, scale) for scale in ran) else "not told"
 
 
 def _words(at: FoundRate | None) -> str:
