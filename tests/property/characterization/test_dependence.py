@@ -70,6 +70,12 @@ def test_autocorrelation(values: list[int]) -> None:
             assert value == pytest.approx(slow, rel=1e-9, abs=1e-9)
 
 
+def test_autocorrelation_of_counts_whose_products_leave_64_bits() -> None:
+    small = np.array([1, 4, 2, 8, 5, 7, 1, 4, 9, 3, 2, 6])
+    large = autocorrelation(small * 2_000_000_000, 3)
+    assert large == pytest.approx(autocorrelation(small, 3), rel=1e-12)
+
+
 def test_poisson_has_no_memory_and_no_bursts() -> None:
     times = poisson(40_000, 10.0, 1)
     assert estimate_hurst(Arrived(times), FINE).value == pytest.approx(0.5, abs=0.05)
@@ -180,6 +186,23 @@ def test_known_parameters_are_recovered_under_a_cap(name: str) -> None:
     for parameter, truth in zip(DRAWS[name], TRUTH[name], strict=True):
         low, high = fit.intervals[parameter]
         assert low < truth < high, parameter
+
+
+@pytest.mark.parametrize("name", [name for name, family in FAMILIES.items() if family.draw])
+def test_samples_estimated_as_rows_are_estimated_alike_alone(name: str) -> None:
+    family, rng = FAMILIES[name], np.random.default_rng(17)
+    drawn = np.sort(rng.lognormal(3, 1.2, (7, 200)))
+    together = family.estimate(Sample(drawn, np.ones(200)))
+    alone = [family.estimate(Sample(row, np.ones(200))) for row in drawn]
+    np.testing.assert_allclose(together, np.transpose(alone), rtol=1e-5)
+    apart = kolmogorov_smirnov(
+        Sample(drawn, np.ones(200)), family.survival(drawn, together[..., np.newaxis])
+    )
+    each = [
+        kolmogorov_smirnov(Sample(row, np.ones(200)), family.survival(row, estimate))
+        for row, estimate in zip(drawn, alone, strict=True)
+    ]
+    np.testing.assert_allclose(apart, each, rtol=1e-4)
 
 
 def test_a_pareto_tail_is_recovered() -> None:

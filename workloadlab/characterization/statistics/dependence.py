@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workloadlab.characterization.statistics.counts import complete_counts, round_width
-from workloadlab.characterization.statistics.measures import correlation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,14 +51,32 @@ class Hurst:
 def autocorrelation(counts: NDArray[np.int64], lags: int) -> tuple[float | None, ...]:
     """Return Pearson's correlation of counts with the counts k bins later, for k from 1.
 
-    None where either side does not vary. No lag leaves less than three quarters of the bins.
+    None where either side does not vary. No lag leaves less than three quarters of the bins. The sums
+    are exact: whole numbers, of which a lag takes away the first and the last.
 
     Example:
         >>> autocorrelation(np.array([1, 2, 1, 2, 1, 2, 1, 2]), 2)
         (-1.0, 1.0)
     """
     most = min(lags, len(counts) // 4)
-    return tuple(correlation(counts[:-lag], counts[lag:]) for lag in range(1, most + 1))
+    if not most:
+        return ()
+    within_64_bits = int(counts.max()) * int(counts.sum()) < 2**63
+    whole = counts if within_64_bits else counts.astype(object)
+    total, squares = int(whole.sum()), int(whole @ whole)
+
+    def at(lag: int) -> float | None:
+        head, tail, bins = whole[:lag], whole[-lag:], len(whole) - lag
+        early, late = total - int(tail.sum()), total - int(head.sum())
+        early_varies = bins * (squares - int(tail @ tail)) - early**2
+        late_varies = bins * (squares - int(head @ head)) - late**2
+        together = bins * int(whole[:-lag] @ whole[lag:]) - early * late
+        if not early_varies or not late_varies:
+            return None
+        scale = math.sqrt(early_varies) * math.sqrt(late_varies)
+        return max(-1.0, min(1.0, together / scale))
+
+    return tuple(at(lag) for lag in range(1, most + 1))
 
 
 def count_acf(arrivals: Counted, clock: Clock) -> dict[str, tuple[float | None, ...] | None]:

@@ -27,8 +27,10 @@ THRESHOLDS = (0.5, 0.75, 0.9, 0.95)
 class Sample:
     """Positive observations with weights, some of them perhaps cut off at a limit.
 
+    Several samples of one size travel as rows: what estimates one then estimates each of them at once.
+
     Attributes:
-        values: ascending and distinct, all below `limit`.
+        values: ascending, all below `limit`; distinct, or each of weight 1.
         weights: how many observations each stands for.
         limit: value from which on observations are only known to be at least that large.
         censored: how many are.
@@ -44,9 +46,9 @@ class Sample:
         """Number of observations."""
         return float(self.weights.sum()) + self.censored
 
-    def mean(self, of: Floats) -> float:
-        """Return the weighted mean over the observations below the limit."""
-        return float(np.sum(self.weights * of) / np.sum(self.weights))
+    def mean(self, of: Floats) -> Floats:
+        """Return the weighted mean over the observations below the limit, row by row."""
+        return np.asarray(np.sum(self.weights * of, axis=-1) / np.sum(self.weights))
 
 
 def estimate_exponential(sample: Sample) -> Floats:
@@ -58,7 +60,7 @@ def estimate_lognormal(sample: Sample) -> Floats:
     """Return mean and standard deviation of the logs."""
     logs = np.log(sample.values)
     mu = sample.mean(logs)
-    return np.array([mu, math.sqrt(sample.mean((logs - mu) ** 2))])
+    return np.array([mu, np.sqrt(sample.mean((logs - mu[..., np.newaxis]) ** 2))])
 
 
 def estimate_gamma(sample: Sample) -> Floats:
@@ -66,13 +68,13 @@ def estimate_gamma(sample: Sample) -> Floats:
     from scipy.special import digamma, polygamma
 
     mean = sample.mean(sample.values)
-    gap = max(math.log(mean) - sample.mean(np.log(sample.values)), 1e-12)
-    k = (3 - gap + math.sqrt((gap - 3) ** 2 + 24 * gap)) / (12 * gap)
+    gap = np.maximum(np.log(mean) - sample.mean(np.log(sample.values)), 1e-12)
+    k = (3 - gap + np.sqrt((gap - 3) ** 2 + 24 * gap)) / (12 * gap)
     for _ in range(50):
-        error = math.log(k) - float(digamma(k)) - gap
-        step = error / (1 - k * float(polygamma(1, k)))
-        k *= math.exp(-max(-1.0, min(1.0, step)))
-        if abs(step) < 1e-13:
+        error = np.log(k) - digamma(k) - gap
+        step = error / (1 - k * polygamma(1, k))
+        k = k * np.exp(-np.clip(step, -1, 1))
+        if np.all(np.abs(step) < 1e-13):
             break
     return np.array([k, mean / k])
 
@@ -81,41 +83,43 @@ def estimate_weibull(sample: Sample) -> Floats:
     """Solve sum(w x^k log x)/sum(w x^k) - 1/k = mean log x by Newton's method on log k."""
     logs = np.log(sample.values)
     center = sample.mean(logs)
-    logs = logs - center
-    k = math.pi / math.sqrt(6 * sample.mean(logs**2))
+    logs = logs - center[..., np.newaxis]
+    k = math.pi / np.sqrt(6 * sample.mean(logs**2))
     for _ in range(100):
-        powers = k * logs
-        shares = sample.weights * np.exp(powers - powers.max())
-        shares /= shares.sum()
-        first = float(np.sum(shares * logs))
-        slope = k * (float(np.sum(shares * logs**2)) - first**2) + 1 / k
+        powers = k[..., np.newaxis] * logs
+        shares = sample.weights * np.exp(powers - powers.max(axis=-1, keepdims=True))
+        shares /= shares.sum(axis=-1, keepdims=True)
+        first = np.sum(shares * logs, axis=-1)
+        slope = k * (np.sum(shares * logs**2, axis=-1) - first**2) + 1 / k
         step = (first - 1 / k) / slope
-        k *= math.exp(-max(-1.0, min(1.0, step)))
-        if abs(step) < 1e-13:
+        k = k * np.exp(-np.clip(step, -1, 1))
+        if np.all(np.abs(step) < 1e-13):
             break
-    powers = k * logs
-    top = float(powers.max())
-    moment = sample.mean(np.exp(powers - top))
-    return np.array([k, math.exp(center + (top + math.log(moment)) / k)])
+    powers = k[..., np.newaxis] * logs
+    top = powers.max(axis=-1)
+    moment = sample.mean(np.exp(powers - top[..., np.newaxis]))
+    return np.array([k, np.exp(center + (top + np.log(moment)) / k)])
 
 
 def estimate_hyperexponential(sample: Sample) -> Floats:
     """Fit two exponential phases by expectation maximization, from the halves of the sample."""
     x, weights = sample.values, sample.weights / sample.weights.sum()
-    mean = float(np.sum(weights * x))
-    share, short, long = 0.5, mean / 2, 2 * mean
+    mean = np.sum(weights * x, axis=-1)
+    phases = np.array([np.full(mean.shape, 0.5), mean / 2, 2 * mean])
     for _ in range(EM_ROUNDS):
-        lean = np.clip(x / short - x / long + math.log(short / long), -700, 700)
-        odds = (1 - share) / share * np.exp(lean)
-        mine = weights / (1 + odds)
-        of_short = max(float(mine.sum()), 1e-12)
-        before = (share, short, long)
-        share = min(max(of_short, 1e-9), 1 - 1e-9)
-        short = max(float(np.sum(mine * x)) / of_short, 1e-300)
-        long = max(float(np.sum((weights - mine) * x)) / max(1 - of_short, 1e-12), 1e-300)
-        if all(abs(a - b) <= 1e-8 * a for a, b in zip((share, short, long), before, strict=True)):
+        share, short, long = phases[..., np.newaxis]
+        lean = np.clip(x * (1 / short - 1 / long) + np.log(short / long), -700, 700)
+        mine = weights / (1 + (1 - share) / share * np.exp(lean))
+        of_short = np.maximum(mine.sum(axis=-1), 1e-12)
+        within_short = np.sum(mine * x, axis=-1)
+        before, phases = phases, np.array([
+            np.clip(of_short, 1e-9, 1 - 1e-9),
+            np.maximum(within_short / of_short, 1e-300),
+            np.maximum((mean - within_short) / np.maximum(1 - of_short, 1e-12), 1e-300),
+        ])  # fmt: skip
+        if np.all(np.abs(phases - before) <= 1e-8 * phases):
             break
-    return np.array([share, short, long])
+    return phases
 
 
 def estimate_pareto_lognormal(sample: Sample) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -111,17 +111,19 @@ def fit_families(sample: Sample, names: Sequence[str]) -> tuple[Fit, ...]:
     return tuple(sorted((fit for fit in fits if fit), key=lambda fit: fit.aic))
 
 
-def kolmogorov_smirnov(sample: Sample, survival: Floats) -> float:
+def kolmogorov_smirnov(sample: Sample, survival: Floats) -> Floats:
     """Return the largest distance between a sample's distribution function and a fitted one.
 
     Args:
         sample: the observations.
-        survival: the fitted probability of more than each of the sample's values.
+        survival: the fitted probability of more than each of the sample's values; rows of it for
+            several samples, each of which gets its distance.
     """
     upto = np.cumsum(sample.weights) / sample.total
     below = upto - sample.weights / sample.total
     fitted = 1 - survival
-    return float(max(np.max(upto - fitted), np.max(fitted - below), 0.0))
+    apart: Floats = np.maximum(np.max(upto - fitted, axis=-1), np.max(fitted - below, axis=-1))
+    return apart.clip(0.0)
 
 
 def fits_table(title: str, fits: Sequence[Fit]) -> Table:
@@ -151,7 +153,7 @@ def _fit(name: str, sample: Sample) -> Fit | None:
         family=name,
         params=dict(zip(family.names, parameters.tolist(), strict=True)),
         intervals=_intervals(family, sample, parameters),
-        ks=kolmogorov_smirnov(sample, survival),
+        ks=float(kolmogorov_smirnov(sample, survival)),
         aic=2 * len(family.names) - 2 * likelihood,
         rows=round(sample.total),
         bootstrap_p=_bootstrap(family, sample, parameters),
@@ -232,21 +234,19 @@ def _bootstrap(family: Family, sample: Sample, parameters: Floats) -> float | No
     rows = min(BOOTSTRAP_ROWS, int(sample.total))
     shares = np.cumsum(sample.weights) / sample.weights.sum()
 
-    def distance(values: Floats) -> float:
-        drawn, counts = np.unique(values, return_counts=True)
-        small = replace(sample, values=drawn, weights=counts.astype(np.float64))
+    def distances(values: Floats) -> Floats:
+        small = Sample(values=np.sort(values), weights=np.ones(rows))
         with np.errstate(all="ignore"):
-            return kolmogorov_smirnov(small, family.survival(drawn, family.estimate(small)))
+            refitted = family.estimate(small)[..., np.newaxis]
+            return kolmogorov_smirnov(small, family.survival(small.values, refitted))
 
     if rows < BOOTSTRAP_ROWS:
         mine = kolmogorov_smirnov(sample, family.survival(sample.values, parameters))
     else:
         picks = np.searchsorted(shares, rng.random((DATA_DRAWS, rows)), side="right")
         picks = np.minimum(picks, len(sample.values) - 1)
-        mine = float(np.median([distance(sample.values[pick]) for pick in picks]))
-    tiny = float(sample.values[0]) * 1e-9
-    draws = [
-        distance(np.maximum(family.draw(rng, rows, parameters), tiny))
-        for _ in range(BOOTSTRAP_DRAWS)
-    ]
-    return (1 + sum(draw >= mine for draw in draws)) / (1 + len(draws))
+        mine = np.asarray(np.median(distances(sample.values[picks])))
+    drawn = np.array([family.draw(rng, rows, parameters) for _ in range(BOOTSTRAP_DRAWS)])
+    least = float(sample.values[0]) * 1e-9
+    as_far = np.count_nonzero(distances(np.maximum(drawn, least)) >= mine)
+    return (1 + int(as_far)) / (1 + BOOTSTRAP_DRAWS)
