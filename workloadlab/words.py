@@ -17,6 +17,7 @@ __all__ = [
     "seconds",
     "sentence",
     "share",
+    "share_beside",
     "three",
     "time_unit",
 ]
@@ -71,6 +72,20 @@ def share(value: float) -> str:
     far = min(value, 1 - value)
     decimals = 0 if far in (0, 0.5) else 1 if far >= 1e-3 else 2
     return f"{value:.{decimals}%}"
+
+
+def share_beside(value: float, bar: float) -> str:
+    """Return a fraction as a percentage that stands on its side of a bar, with more digits if need be.
+
+    Example:
+        >>> share_beside(0.98971, 0.99), share_beside(0.99, 0.99), share_beside(0.5, 0.99)
+        ('98.97%', '99.0%', '50%')
+    """
+    said = share(value)
+    for decimals in range(2, 7):
+        if said[0].isdigit() and (float(said[:-1]) / 100 >= bar - 1e-12) != (value >= bar):
+            said = f"{value:.{decimals}%}"
+    return said
 
 
 def sentence(words: str) -> str:

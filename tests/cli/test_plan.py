@@ -24,7 +24,7 @@ def test_a_plan_ends_with_its_sentence(run, files):
         *words, "--router", "random,least_requests", "--growth", "2,30", "--prices", "prices.toml"
     )
     assert code == 0
-    assert "Instances for the peak" in out
+    assert "Instances for the whole trace" in out
     assert "1 GPU, $2.00 per hour" in " ".join(out.split())
     assert "99% of the requests within TTFT ≤ 1 s and TPOT ≤ 50 ms" in " ".join(out.split())
     code, out, _ = run(*words, "--json", "--growth", "")

@@ -50,7 +50,11 @@ FROM_LOG = "from-log"
 )
 @click.option("--pool", metavar="NAME", help="Pool to plan, where there are several.")
 @click.option(
-    "--window", "window_s", type=float, metavar="S", help="Width of a window; default an hour."
+    "--window",
+    "window_s",
+    type=float,
+    metavar="S",
+    help="Width of a window; default an hour, or the whole of a trace under two.",
 )
 @click.option(
     "--growth",

@@ -2,8 +2,8 @@
 
 Start with `plan.py`, which asks the questions in their order; then `question.py`, one of them: does
 the pool hold these requests with n instances? `search.py` finds the least n that does, `windows.py`
-cuts the trace into hours, `prices.py` reads `prices.toml`, and `answer.py` holds what comes out, in
-words, tables and JSON. To add a GPU's price, add its row to `prices.toml`.
+cuts the trace into hours, `prices.py` reads `prices.toml`, `answer.py` holds what comes out, in
+words and JSON, and `tables.py` its tables. To add a GPU's price, add its row to `prices.toml`.
 """
 
 from workloadlab.planning.answer import Plan

@@ -15,15 +15,17 @@ from workloadlab.json_files import read_object
 # The types of a plan, by which it is read from JSON.
 from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf  # noqa: TC001
 from workloadlab.planning.prices import Price  # noqa: TC001
+from workloadlab.planning.tables import plan_tables
 from workloadlab.scoring.service_level import SLO, targets_words
 from workloadlab.shapes import ShapeError, build
-from workloadlab.tables import Cell, Table, duration, wrapped
-from workloadlab.words import listed, plural, share, three
+from workloadlab.tables import duration, wrapped
+from workloadlab.words import listed, plural, share, share_beside, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from workloadlab.planning.question import Trial
+    from workloadlab.tables import Table
 
 __all__ = ["Plan"]
 
@@ -126,28 +128,40 @@ class Plan(Drawn):
         """The answer."""
         part, targets = f"{self.attain * 100:.4g}%", targets_words(self.slo)
         rate = f"{three(self.peak.rate_rps)} requests/s"
+        peak = f"the peak of {rate}" if self.hours else f"the whole trace, {rate}"
         if not self.router or self.instances is None:
             most = max((t.met for r in self.routers for t in r.trials), default=0.0)
             return (
                 f"No number of instances of {self.latency_model} serves {part} of the requests within "
-                f"{targets}: at the peak of {rate} at most {share(most)} are, however many there are."
+                f"{targets}: of {peak}, at most {share_beside(most, self.attain)} are, however many "
+                "there are."
             )
         usd = self.usd_per_hour(self.instances)
         gpus = self.instances * self.gpus_per_instance
         cost = f", {plural(gpus, 'GPU')}" + (f", ${usd:,.2f} per hour" if usd is not None else "")
         holds = "holds" if self.instances == 1 else "hold"
-        what, why = f"the peak of {rate}", ""
+        what, why = peak, ""
         if self.harder:
             what = "every window"
             why = (
                 f": the one from {duration(self.harder.start_s) or '0 s'} on, "
-                f"{three(self.harder.rate_rps)} requests/s, takes them, the peak of {rate} takes "
-                f"{self.peak.instances:,}"
+                f"{three(self.harder.rate_rps)} requests/s, takes them{self._with_fewer}, the peak of "
+                f"{rate} takes {self.peak.instances:,}"
             )
         return (
             f"{plural(self.instances, 'instance')} of {self.latency_model}{self._around}{cost}, "
             f"{holds} {what} with {self.router}, {part} of the requests within {targets}{why}."
         )
+
+    @property
+    def _with_fewer(self) -> str:
+        """What the hardest window comes to with one instance fewer."""
+        met = self.harder.met_with_fewer if self.harder else None
+        if met is None or self.instances is None:
+            return ""
+        if met >= self.attain:
+            return f" (with {self.instances - 1:,} requests pile up)"
+        return f" (with {self.instances - 1:,} it is {share_beside(met, self.attain)})"
 
     @property
     def _around(self) -> str:
@@ -176,13 +190,14 @@ class Plan(Drawn):
             said += (
                 [f"{listed(same)} {'needs' if len(same) == 1 else 'need'} as many"] if same else []
             )
-            yield f"Of the other routers, {listed(said)}."
+            where = "At the peak, of" if self.harder else "Of"
+            yield f"{where} the other routers, {listed(said)}."
         if self.lost:
+            met = share_beside(self.lost.met, self.attain)
             yield (
-                f"If one of {self.lost.instances + 1:,} instances is lost, "
-                f"{share(self.lost.met)} of the requests meet the targets"
-                + ("" if self.lost.steady else ", and the backlog grows")
-                + f"; {self.instances + 1:,} survive the loss of one."
+                f"If one of {self.lost.instances + 1:,} instances is lost, {at}{met} of the requests "
+                f"meet the targets{'' if self.lost.steady else ', and requests pile up'}; "
+                f"{self.instances + 1:,} survive the loss of one."
             )
         if self.growth and {w.instances for w in self.growth} == {self.peak.instances}:
             yield f"Up to {self.growth[-1].change} as many are enough."
@@ -216,42 +231,7 @@ class Plan(Drawn):
 
     def tables(self) -> list[Table]:
         """Return what people read: routers, what-ifs, and the windows."""
-        usd = self.price is not None
-        rows: list[list[Cell]] = []
-        for found in self.routers:
-            trial = found.trial(found.instances) if found.instances else None
-            cost = self.usd_per_hour(found.instances) if found.instances else None
-            rows.append(
-                [found.router, found.instances, found.low, found.high,
-                 None if trial is None else share(trial.met),
-                 *([None if cost is None else f"{cost:,.2f}"] if usd else [])]
-            )  # fmt: skip
-        header = ["router", "instances", "low", "high", "SLO met", *(["$/hour"] if usd else [])]
-        start, length = duration(self.peak.start_s), duration(self.peak.length_s)
-        tables = [Table(f"Instances for the peak: {length} from {start} on", header, rows)]
-        ifs = [*self.growth, *([self.error] if self.error else []), *self.engine]
-        if ifs:
-            changed: list[list[Cell]] = [[each.change, each.instances] for each in ifs]
-            tables.append(Table(f"What if, with {self.router}", ["change", "instances"], changed))
-        if self.frontier:
-            priced: list[list[Cell]] = [
-                [share(each.factor), each.instances,
-                 *([None if each.instances is None
-                    else f"{self.usd_per_hour(each.instances) or 0:,.2f}"] if usd else [])]
-                for each in self.frontier
-            ]  # fmt: skip
-            top = ["requests within the targets", "instances", *(["$/hour"] if usd else [])]
-            tables.append(Table("Cost against attainment, at the peak", top, priced))
-        if self.hours:
-            tables.append(
-                Table(
-                    f"By window, with {self.router}",
-                    ["from", "requests", "requests/s", "instances"],
-                    [[duration(h.start_s) if h.start_s else "0 s", h.requests, three(h.rate_rps),
-                      h.instances] for h in self.hours],
-                )
-            )  # fmt: skip
-        return tables
+        return plan_tables(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data, the sentences among them."""

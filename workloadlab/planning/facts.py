@@ -42,6 +42,8 @@ class HourPlan:
         requests: that arrive in it.
         rate_rps: arrivals per second.
         instances: least number that holds it; None if no number does.
+        met, met_with_fewer: share of its requests that meet the targets, with so many and with one
+            fewer; None where that was not tried.
     """
 
     start_s: float
@@ -49,6 +51,8 @@ class HourPlan:
     requests: int
     rate_rps: float
     instances: int | None
+    met: float | None = None
+    met_with_fewer: float | None = None
 
 
 @dataclass(frozen=True)

@@ -243,7 +243,12 @@ def _order(found: RouterPlan) -> tuple[float, float]:
 
 def _hour(window: Window, question: Question, attain: float, guess: int) -> HourPlan:
     count = least_instances(question, attain, guess)
-    return HourPlan(window.start_s, window.length_s, window.requests, window.rate_rps, count)
+    met, fewer = (
+        question.trial(number).met if number else None for number in (count, count and count - 1)
+    )
+    return HourPlan(
+        window.start_s, window.length_s, window.requests, window.rate_rps, count, met, fewer
+    )
 
 
 def _retuned(

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.reporting.routers.ranking import focal_scale
-from workloadlab.reporting.words import listed, plural, share, three
+from workloadlab.reporting.words import listed, plural, share, share_beside, three
 from workloadlab.scoring.load.lost import GOAL
 from workloadlab.scoring.load.summary import lost_words
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.scoring.verdict import rate_words, untold_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from workloadlab.characterization import Profile
     from workloadlab.planning import Plan
@@ -45,7 +45,7 @@ class Answer:
 def answers_of(
     sections: Sequence[Section],
     profiles: Sequence[Profile],
-    boards: Sequence[Scoreboard],
+    boards: Mapping[str, Scoreboard],
     plans: Sequence[Plan],
 ) -> tuple[Answer, ...]:
     """Return the questions that the parts can answer, in the order in which a decision asks them.
@@ -53,7 +53,7 @@ def answers_of(
     Args:
         sections: of the page.
         profiles: of the workloads.
-        boards: of the routers.
+        boards: of the routers, by what tells them apart.
         plans: of the capacity.
     """
     ids = {kind: [s.id for s in sections if s.id.startswith(kind)] for kind in
@@ -64,17 +64,17 @@ def answers_of(
     if plans:
         for plan, section in zip(plans, ids["capacity"], strict=True):
             more = " ".join(plan.more)
-            found.append(Answer("How many instances?", plan.sentence, more, section))
+            which = f" for {plan.trace}" if len(plans) > 1 else ""
+            found.append(Answer(f"How many instances{which}?", plan.sentence, more, section))
     else:
-        scale = focal_scale(boards[0].scales) if len(boards) == 1 else 1.0
-        found += _demand(profiles, ids["workload"], scale)
-    for board, section in zip(boards, ids["routers"], strict=True):
-        found += _routers(board, section)
-    found += [
-        Answer("Is the learned router better?", section.summary, _tested(section), section.id)
-        for section in sections
-        if section.id in ids["learned"]
-    ]
+        scales = [focal_scale(board.scales) for board in boards.values()]
+        found += _demand(profiles, ids["workload"], scales[0] if len(scales) == 1 else 1.0)
+    for (about, board), section in zip(boards.items(), ids["routers"], strict=True):
+        found += _routers(board, section, about)
+    for learned in (each for each in sections if each.id in ids["learned"]):
+        name = learned.title.partition(":")[2] if len(ids["learned"]) > 1 else ""
+        question = f"Is the learned router{name} better?"
+        found.append(Answer(question, learned.summary, _tested(learned), learned.id))
     if not found:
         found += [Answer("", section.summary, "", section.id) for section in sections]
     return tuple(found)
@@ -143,16 +143,18 @@ def _demand(profiles: Sequence[Profile], sections: Sequence[str], scale: float) 
         )
 
 
-def _routers(board: Scoreboard, section: str) -> Iterator[Answer]:
+def _routers(board: Scoreboard, section: str, about: str) -> Iterator[Answer]:
     scale = focal_scale(board.scales)
-    yield Answer("Does the cluster hold it?", *_holds(board, scale), section)
+    yield Answer(f"Does the cluster hold {about or 'it'}?", *_holds(board, scale), section)
     verdict = next(each for each in board.verdicts() if each.rate_scale == scale)
+    which = f" for {about}" if about else ""
     if any(board.steady(router, scale) for router in board.routers if board.of(router, scale)):
-        question = "Which router?" if len(board.routers) > 1 else "How does the router do?"
-        yield Answer(question, verdict.sentence, " ".join(verdict.more), section)
+        question = "Which router" if len(board.routers) > 1 else "How does the router do"
+        said = f"At {rate_words(scale)}: {verdict.sentence}"
+        yield Answer(f"{question}{which}?", said, " ".join(verdict.more), section)
     else:
         yield Answer(
-            "Which router?",
+            f"Which router{which}?",
             "That cannot be told until the cluster holds the load: add instances, or lower the rate.",
             " ".join(verdict.more),
             section,
@@ -163,7 +165,7 @@ def _routers(board: Scoreboard, section: str) -> Iterator[Answer]:
         if (run := next((run for run in board.of(router, scale) if run.imbalance), None))
     ]
     if uneven:
-        yield Answer("Are all instances used?", f"No: {'; '.join(uneven)}.", "", section)
+        yield Answer(f"Are all instances used{which}?", f"No: {'; '.join(uneven)}.", "", section)
 
 
 def _holds(board: Scoreboard, scale: float) -> tuple[str, str]:
@@ -186,7 +188,8 @@ def _holds(board: Scoreboard, scale: float) -> tuple[str, str]:
     if not known:
         return f"Yes, at {where}{but}: what arrives is served.", _over_load(board)
     best_router = max(known, key=lambda r: known[r])
-    said = f"{share(known[best_router])} of the requests meet {targets_words(board.slo)}"
+    met_by = share_beside(known[best_router], GOAL)
+    said = f"{met_by} of the requests meet {targets_words(board.slo)}"
     held = "Yes: at" if known[best_router] >= GOAL else "Not within the targets: at"
     return f"{held} {where} {said} with {best_router}{but}.", _over_load(board)
 

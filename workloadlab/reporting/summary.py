@@ -12,7 +12,7 @@ from workloadlab.reporting.answers import answers_of
 from workloadlab.reporting.capacity.section import capacity_section
 from workloadlab.reporting.latency_model.section import model_section
 from workloadlab.reporting.routers.decision import decision_grid
-from workloadlab.reporting.routers.section import router_section
+from workloadlab.reporting.routers.section import cluster_words, router_section
 from workloadlab.reporting.words import listed
 from workloadlab.reporting.workload.section import workload_name, workload_section
 
@@ -99,16 +99,17 @@ def summary_of(*parts: Any) -> Summary:
 
     _check(parts)
     boards = _boards(parts)
+    named = _named(boards)
     profiles = [part for part in parts if isinstance(part, Profile)]
     plans = [part for part in parts if isinstance(part, Plan)]
-    sections = tuple(_sections(parts, boards))
+    sections = tuple(_sections(parts, boards, named))
     scored = [board for board, _ in boards]
     findings = [finding for section in sections for finding in section.findings]
     return Summary(
-        title=_title(sections, parts),
+        title=_title(sections, profiles, boards),
         reading=" ".join(section.summary for section in sections),
-        answers=answers_of(sections, profiles, scored, plans),
-        at_a_glance=tuple(decision_grid(board) for board in scored),
+        answers=answers_of(sections, profiles, dict(zip(named, scored, strict=True)), plans),
+        at_a_glance=tuple(map(decision_grid, scored, named)),
         findings=tuple(sorted(findings, key=lambda finding: finding.severity != "warning")),
         sections=sections,
         provenance=tuple(_provenance(profiles)),
@@ -144,8 +145,29 @@ def _boards(parts: tuple[Any, ...]) -> list[tuple[Scoreboard, Runs | None]]:
     return list(_matched(boards, replays))
 
 
+def _named(boards: list[tuple[Scoreboard, Runs | None]]) -> list[str]:
+    """Tell several boards apart: by their log, then by their cluster; "" for a single one."""
+    if len(boards) < 2:
+        return [""] * len(boards)
+    names = [_log_of(runs) for _, runs in boards]
+    if len({*names}) < len(names):
+        names = [f"{name}{' on ' if name else ''}{cluster_words(board.cluster)}"
+                 for name, (board, _) in zip(names, boards, strict=True)]  # fmt: skip
+    return [name if names.count(name) == 1 else f"{name} ({number})".strip()
+            for number, name in enumerate(names, 1)]  # fmt: skip
+
+
+def _log_of(runs: Runs | None) -> str:
+    """Name the log that was replayed; "" where that is not known."""
+    if runs is None:
+        return ""
+    made = runs.traces[0].provenance
+    parents = [source for parent in made.parents for source in parent.get("sources", [])]
+    return workload_name(made.sources or parents, "")
+
+
 def _sections(
-    parts: tuple[Any, ...], boards: list[tuple[Scoreboard, Runs | None]]
+    parts: tuple[Any, ...], boards: list[tuple[Scoreboard, Runs | None]], named: list[str]
 ) -> Iterator[Section]:
     from workloadlab.characterization import Profile
     from workloadlab.latency import LatencyModel
@@ -157,7 +179,7 @@ def _sections(
     for number, plan in enumerate((p for p in parts if isinstance(p, Plan)), 1):
         yield capacity_section(plan, f"capacity-{number}")
     for number, (board, runs) in enumerate(boards, 1):
-        yield router_section(board, runs, f"routers-{number}")
+        yield router_section(board, runs, f"routers-{number}", named[number - 1])
     for number, router in enumerate((p for p in parts if isinstance(p, LearnedRouter)), 1):
         from workloadlab.reporting.learned_router.section import learned_section
 
@@ -197,13 +219,17 @@ def _matched(
         yield score(runs), runs
 
 
-def _title(sections: tuple[Section, ...], parts: tuple[Any, ...]) -> str:
-    from workloadlab.characterization import Profile
-
+def _title(
+    sections: tuple[Section, ...],
+    profiles: list[Profile],
+    boards: list[tuple[Scoreboard, Runs | None]],
+) -> str:
+    """Say what the page holds, and of which logs."""
     nouns = {"workload": "workload", "capacity": "capacity", "model": "latency model",
              "routers": "routers", "learned": "learned router"}  # fmt: skip
     kinds = [nouns[section.id.partition("-")[0]] for section in sections]
     said = listed(list(dict.fromkeys(kinds))).capitalize()
-    profiles = [part for part in parts if isinstance(part, Profile)]
-    names = [workload_name(profile.trace) for profile in profiles]
-    return f"{said} of {listed(names)}" if names and kinds[0] != "routers" else said
+    names = [workload_name(profile.trace.sources, profile.trace.source) for profile in profiles]
+    names += [name for _, runs in boards if (name := _log_of(runs))]
+    joined = "for" if kinds[0] == "routers" else "of"
+    return f"{said} {joined} {listed(list(dict.fromkeys(names)))}" if names else said

@@ -13,6 +13,7 @@ from workloadlab.words import (
     seconds,
     sentence,
     share,
+    share_beside,
     three,
     time_unit,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "seconds",
     "sentence",
     "share",
+    "share_beside",
     "three",
     "time_unit",
 ]

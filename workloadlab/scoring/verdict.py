@@ -123,11 +123,13 @@ def _ranking(board: Scoreboard, scale: float, measure: Measure, steady: list[str
     if all(pair and pair.identical for pair in pairs.values()):
         yield f"Any of them: the {noun} of {listed([best, *rest])} is equal, {value}."
         return
+    price = list(_price(board, scale, measure, best, ranked))
     if len(equal) == len(rest):
         yield (
             f"Any of them, no difference matters: the {noun} of {listed([best, *equal])} is the same "
             f"within 1%, {value}."
         )
+        yield from (said.replace("But its", f"But with {best} the", 1) for said in price)
         return
     if not apart:
         yield f"No router is separated from {best}: {superlative} {noun}, {value}."
@@ -141,12 +143,13 @@ def _ranking(board: Scoreboard, scale: float, measure: Measure, steady: list[str
             )
     else:
         ahead = _ahead(board, scale, measure, best, apart)
-        yield f"Best is {best}: {superlative} {noun}, {value}{ahead}."
+        but, price = " ".join(price[:1]), price[1:]
+        yield f"Best is {best}: {superlative} {noun}, {value}{ahead}. {but}".rstrip()
         if unclear:
             yield f"Not separated from it: {listed(unclear)}."
     if equal:
         yield f"The same within 1%: {listed(equal)}."
-    yield from _price(board, scale, measure, best, ranked)
+    yield from price
 
 
 def _price(

@@ -228,7 +228,8 @@ def test_the_answer_has_words_tables_json_and_a_price(tmp_path):
 def test_a_window_that_needs_more_than_the_peak_by_work_is_named():
     found = planned(traffic(), routers=["round_robin"], growth=[2])
     assert found.harder is None
-    assert "holds the peak of" in found.sentence or "hold the peak of" in found.sentence
+    assert "hold the whole trace, " in found.sentence
+    assert found.tables()[0].title.startswith("Instances for the whole trace, ")
     harder = replace(found.peak, start_s=1800.0, rate_rps=2.44, instances=found.peak.instances + 1)
     more = replace(found, hours=(replace(found.peak), harder))
     assert more.instances == found.instances + 1
@@ -238,6 +239,18 @@ def test_a_window_that_needs_more_than_the_peak_by_work_is_named():
     )
     assert "hold every window with round_robin" in more.sentence
     assert any(said.startswith("If at the peak traffic grows") for said in more.more)
+    assert "at the peak" in next(said for said in more.more if said.startswith("If one of"))
+
+
+def test_a_share_that_just_misses_the_goal_is_not_said_to_reach_it():
+    found = planned(traffic(), routers=["round_robin"], growth=[2], attain=0.99)
+    missed = replace(
+        found.peak, start_s=1800.0, instances=found.peak.instances + 1, met=0.9973,
+        met_with_fewer=0.98971,
+    )  # fmt: skip
+    more = replace(found, hours=(found.peak, missed))
+    assert f"takes them (with {found.instances} it is 98.97%)" in more.sentence
+    assert more.tables()[-1].rows[-1][-2:] == ["99.7%", "98.97%"]
 
 
 def test_the_same_plan_on_any_number_of_threads():

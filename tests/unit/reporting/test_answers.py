@@ -72,10 +72,41 @@ def test_idle_instances_are_named():
 def test_among_equals_any_router_will_do():
     found = facts(one=outcomes(), two=outcomes())
     assert answers(found)["Which router?"].startswith(
-        "Any of them: the mean TTFT of one and two is equal"
+        "At the recorded rate: Any of them: the mean TTFT of one and two is equal"
     )
     [row] = glance(found)
     assert (row["best router"], row["mean TTFT against one"]) == ("any", "no practical difference")
+
+
+def replayed(log, cluster=CLUSTER):
+    trace = outcomes()
+    parent = {"sources": [{"path": f"/logs/{log}"}]}
+    made = Trace(trace.frame, replace(trace.provenance, parents=[parent]))
+    return Runs((run_info("one"), run_info("two")), (made, made), cluster)
+
+
+def test_boards_of_several_logs_are_told_apart():
+    found = summarise(replayed("chat.csv"), replayed("code.csv"))
+    assert found["title"] == "Routers for chat.csv and code.csv"
+    assert [section["title"] for section in found["sections"]] == [
+        "Routers: chat.csv", "Routers: code.csv"
+    ]  # fmt: skip
+    assert [grid["caption"] for grid in found["at_a_glance"]] == [
+        "At a glance: chat.csv", "At a glance: code.csv"
+    ]  # fmt: skip
+    asked = answers(found)
+    assert "Which router for code.csv?" in asked
+    assert "Does the cluster hold chat.csv?" in asked
+
+
+def test_boards_of_one_log_are_told_apart_by_their_clusters():
+    larger = {"pool": [CLUSTER["pool"][0] | {"instances": 8}]}
+    found = summarise(replayed("chat.csv"), replayed("chat.csv", larger))
+    assert [section["title"] for section in found["sections"]] == [
+        "Routers: chat.csv on 4 instances of flat", "Routers: chat.csv on 8 instances of flat"
+    ]  # fmt: skip
+    twice = summarise(replayed("chat.csv"), replayed("chat.csv"))
+    assert len({section["title"] for section in twice["sections"]}) == 2
 
 
 @pytest.mark.parametrize(("slo", "held"), [("ttft=100ms", "Yes: at"), ("ttft=50ms", "Not within")])

@@ -27,14 +27,34 @@ def router(name="mine", **more):
 def test_the_verdict_comes_first_and_the_card_is_a_table():
     facts = summarise(router())
     [answer], [section] = facts["answers"], facts["sections"]
-    assert answer["sentence"] == "2% better than lmetric."
+    assert answer["sentence"] == (
+        "Better than the selected lmetric in 1 of 3 test cells, by mean end-to-end latency."
+    )
     assert answer["more"].startswith("Lower in 1 of 3 test cells, higher in 1; in 1 the interval")
     [grid] = section["grids"]
     assert [cell["text"] for cell in grid["rows"][0]] == [
         "4 instances, load 0.7", "the selected lmetric", "-50.0", "-60.0 to -40.0", "+0.0", "-50.0",
         "+0.0",
     ]  # fmt: skip
+    assert section["facts"][0] == ("Verdict of training", "2% better than lmetric.")
     assert ["Decides by", router().explain()] in [list(pair) for pair in section["facts"]]
+
+
+def test_a_router_that_no_test_cell_confirms_does_not_beat_in_bold():
+    card = router().card
+    card = [row | {"change": (-0.01, -0.03, 0.02)} if "change" in row else row for row in card]
+    [answer] = summarise(router(card=card))["answers"]
+    assert answer["sentence"] == (
+        "Not shown to be better than the selected lmetric: lower mean end-to-end latency in none of 3 "
+        "test cells."
+    )
+
+
+def test_a_router_that_every_test_cell_confirms_keeps_its_verdict():
+    card = router().card
+    card = [row | {"change": (-0.1, -0.2, -0.05)} if "change" in row else row for row in card]
+    [answer] = summarise(router(card=card))["answers"]
+    assert answer["sentence"] == "2% better than lmetric."
 
 
 def test_cells_that_the_test_block_does_not_confirm_are_a_warning():

@@ -29,13 +29,25 @@ def learned_section(router: LearnedRouter, section_id: str) -> Section:
     return Section(
         id=section_id,
         title=f"Learned router: {router.name}",
-        summary=sentence(router.verdict),
+        summary=_confirmed(router, compared) or sentence(router.verdict),
         findings=_findings(router),
         facts=_training(router),
         grids=(_card(compared),) if compared else (),
         plots=(plot,) if plot else (),
         source={key: facts[key] for key in DESCRIBED},
     )
+
+
+def _confirmed(router: LearnedRouter, compared: Sequence[Comparison]) -> str:
+    """Say where the test block confirms the choice, if not in every cell; "" if so, or untested."""
+    chosen = [one for one in compared if one.role == "selected"]
+    better = sum(one.high < 0 for one in chosen)
+    if router.form == "heuristic" or better == len(chosen):
+        return ""
+    cells, measure = plural(len(chosen), "test cell"), "mean end-to-end latency"
+    if not better:
+        return f"Not shown to be better than {chosen[0].other}: lower {measure} in none of {cells}."
+    return f"Better than {chosen[0].other} in {better} of {cells}, by {measure}."
 
 
 def _findings(router: LearnedRouter) -> tuple[Finding, ...]:
@@ -49,6 +61,7 @@ def _findings(router: LearnedRouter) -> tuple[Finding, ...]:
 def _training(router: LearnedRouter) -> tuple[tuple[str, str], ...]:
     made = router.provenance
     pairs = [
+        ("Verdict of training", sentence(router.verdict)),
         ("Method", str(made.get("method", ""))),
         ("Objective", str(made.get("objective", ""))),
         ("Loads", ", ".join(f"{load:g}" for load in made.get("loads", ()))),

@@ -16,8 +16,13 @@ __all__ = ["decision_grid"]
 EQUAL = "no practical difference"
 
 
-def decision_grid(board: Scoreboard) -> Grid:
-    """Return, per rate, the best router with what a manager asks of it."""
+def decision_grid(board: Scoreboard, about: str = "") -> Grid:
+    """Return, per rate, the best router with what a manager asks of it.
+
+    Args:
+        board: the scoreboard.
+        about: what tells it from the page's other boards; "" for the only one.
+    """
     by = Measure.named(BY)
     header = ["rate", "best router", *(["SLO met", "goodput/s"] if board.slo else []),
               "p99 TTFT", f"mean TTFT against {board.baseline}"]  # fmt: skip
@@ -40,7 +45,8 @@ def decision_grid(board: Scoreboard) -> Grid:
         against = EQUAL if alike else _against(board, best, scale, by) if steady else "-"
         cells += ["-" if p99 is None else seconds(p99), against]
         rows.append(tuple(Cell(text) for text in cells))
-    return Grid(caption="At a glance", header=tuple(header), rows=tuple(rows), names=2)
+    caption = f"At a glance: {about}" if about else "At a glance"
+    return Grid(caption=caption, header=tuple(header), rows=tuple(rows), names=2)
 
 
 def _against(board: Scoreboard, best: str, scale: float, by: Measure) -> str:

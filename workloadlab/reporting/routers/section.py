@@ -25,11 +25,21 @@ if TYPE_CHECKING:
     from workloadlab.scoring import Scoreboard
     from workloadlab.trace import Runs
 
-__all__ = ["router_section"]
+__all__ = ["cluster_words", "router_section"]
 
 
-def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Section:
-    """Summarise a scoreboard; the runs it scored add the latency distributions."""
+def router_section(
+    board: Scoreboard, runs: Runs | None, section_id: str, about: str = ""
+) -> Section:
+    """Summarise a scoreboard; the runs it scored add the latency distributions.
+
+    Args:
+        board: the scoreboard.
+        runs: that it scored, if they are at hand.
+        section_id: unique on the page.
+        about: what tells it from the page's other boards; "" for the only one.
+    """
+    title = f"Routers: {about}" if about else "Routers"
     scales = board.scales
     scale = focal_scale(scales)
     grids = [router_grid(board, each, note=each == scales[-1]) for each in scales]
@@ -41,9 +51,9 @@ def router_section(board: Scoreboard, runs: Runs | None, section_id: str) -> Sec
         grids.append(replace(tables.pop(), names=2))
     return Section(
         id=section_id,
-        title="Routers",
+        title=title,
         summary=_summary(board, scale),
-        findings=tuple(_findings(board, scale)),
+        findings=tuple(replace(found, about=title) for found in _findings(board, scale)),
         facts=_setting(board, scale),
         grids=tuple(grids),
         plots=tuple(plot for plot in _plots(board, runs, scale, section_id) if plot),
@@ -68,7 +78,7 @@ def _plots(
 
 def _summary(board: Scoreboard, scale: float) -> str:
     names = board.routers
-    where = _cluster_words(board.cluster)
+    where = cluster_words(board.cluster)
     said = [
         f"{plural(len(names), 'router')} replayed {board.runs[0].requests:,} requests"
         + (f" on {where}" if where else "")
@@ -119,7 +129,8 @@ def _slo_verdict(board: Scoreboard, scale: float) -> str:
     return f"{spread} of the requests meet {targets_words(board.slo)}."
 
 
-def _cluster_words(cluster: dict[str, Any]) -> str:
+def cluster_words(cluster: dict[str, Any]) -> str:
+    """Say what a cluster consists of; "" where that is not known."""
     pools = cluster.get("pool", [])
     return listed(
         [f"{plural(pool['instances'], 'instance')} of {pool['latency']}" for pool in pools]

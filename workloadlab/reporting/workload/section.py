@@ -19,9 +19,9 @@ from workloadlab.reporting.workload.place import Place
 from workloadlab.tables import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from workloadlab.characterization import Arrivals, LengthColumn, Profile, Topic, TraceFacts
+    from workloadlab.characterization import Arrivals, LengthColumn, Profile, Topic
     from workloadlab.reporting.facts import Grid
 
 __all__ = ["figures_of", "workload_name", "workload_section"]
@@ -42,18 +42,18 @@ def figures_of(topic: Topic[Any]) -> tuple[FigureOf, ...]:
     return figures
 
 
-def workload_name(trace: TraceFacts) -> str:
+def workload_name(sources: Sequence[dict[str, Any]], otherwise: str) -> str:
     """Name a workload by its source file, or by the format it was read from."""
-    files = [str(source["path"]) for source in trace.sources if source.get("path")]
+    files = [str(source["path"]) for source in sources if source.get("path")]
     if not files:
-        return trace.source
+        return otherwise
     name = PurePath(files[0].replace("\\", "/")).name
     return name if len(files) == 1 else f"{name} and {plural(len(files) - 1, 'more file')}"
 
 
 def workload_section(profile: Profile, section_id: str) -> Section:
     """Summarise a profile."""
-    name = workload_name(profile.trace)
+    name = workload_name(profile.trace.sources, profile.trace.source)
     return Section(
         id=section_id,
         title=f"Workload: {name}",
