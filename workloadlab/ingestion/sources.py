@@ -5,13 +5,13 @@ from __future__ import annotations
 import glob
 import json
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.readers.limits import refuse_beyond
 from workloadlab.ingestion.readers.packing import PACKED, opened
+from workloadlab.ingestion.readers.piped import keep_stdin
 from workloadlab.ingestion.remote import fetched, is_remote
 
 if TYPE_CHECKING:
@@ -80,11 +80,7 @@ def _written(frame: Any, folder: Path) -> Path:
 
 def _expanded(name: str, folder: Path) -> list[Path]:
     if name == STDIN:
-        kept = folder / "stdin"
-        with kept.open("wb") as stream:
-            while block := sys.stdin.buffer.read(BLOCK_BYTES):
-                stream.write(block)
-        return [kept]
+        return [keep_stdin(folder / "stdin")]
     path = Path(name)
     if path.is_dir():
         files = sorted(each for each in path.rglob("*") if each.is_file() and each.name[0] != ".")

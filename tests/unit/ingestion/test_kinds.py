@@ -270,12 +270,12 @@ def test_a_folder_leaves_aside_what_is_no_log(tmp_path: Path) -> None:
 
 
 def test_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
     import sys
-    from types import SimpleNamespace
 
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(lines(ROWS).encode())))
-    assert wl.ingest("-").requests == 12
+    (tmp_path / "log").write_text(lines(ROWS))
+    with (tmp_path / "log").open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        assert wl.ingest("-").requests == 12
 
 
 @pytest.mark.parametrize(

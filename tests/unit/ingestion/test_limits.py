@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import os
+import sys
 
 import pytest
 
 import workloadlab as wl
-from workloadlab.errors import DataError
+from workloadlab.errors import DataError, MachineError, UsageError
 from workloadlab.ingestion.readers import limits, packing
 from workloadlab.ingestion.readers.limits import LIMITS, without_limits
 
@@ -55,3 +57,22 @@ def test_one_deep_row_is_set_aside(tmp_path):
     (tmp_path / "log.jsonl").write_text(ROW + deep + ROW)
     trace = wl.ingest(tmp_path / "log.jsonl")
     assert trace.provenance.rows["rejected"] == {"invalid JSON": 1}
+
+
+def test_a_pipe_that_stays_silent(monkeypatch):
+    read, write = os.pipe()
+    monkeypatch.setitem(LIMITS, "seconds without a byte", 0.01)
+    with os.fdopen(read) as stream, os.fdopen(write, "wb", buffering=0) as pipe:
+        monkeypatch.setattr(sys, "stdin", stream)
+        pipe.write(f"{HEAD}\n{GOOD}".encode())
+        with pytest.raises(MachineError, match="no byte came through stdin for"):
+            wl.ingest("-")
+
+
+def test_a_terminal_is_no_log(monkeypatch):
+    ours, theirs = pytest.importorskip("pty", reason="has no terminals").openpty()
+    with os.fdopen(theirs) as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        with pytest.raises(UsageError, match="is a terminal"):
+            wl.ingest("-")
+    os.close(ours)

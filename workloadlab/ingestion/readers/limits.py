@@ -1,4 +1,4 @@
-"""What no log goes beyond: a small file that unfolds into a large one is refused in a sentence."""
+"""What no log goes beyond: a small file that unfolds into a large one, or a pipe that stays silent."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["LIMITS", "refuse_beyond", "without_limits"]
+__all__ = ["LIMITS", "limit", "refuse_beyond", "without_limits"]
 
 LIMITS = {
     "columns": 10_000,
     "bytes in one record": 64 << 20,
     "bad rows": 1_000_000,
     "times its packed size": 300,
+    "seconds without a byte": 300,
 }
 """Per name, the most of it; `ingest --no-limits` reads on."""
 
@@ -38,6 +39,11 @@ def without_limits() -> Iterator[None]:
         _on.reset(before)
 
 
+def limit(name: str) -> float | None:
+    """Return a limit; None where the user asked for none."""
+    return LIMITS[name] if _on.get() else None
+
+
 def refuse_beyond(name: str, found: float, path: Path) -> None:
     """Refuse a file that goes beyond a limit.
 
@@ -52,9 +58,10 @@ def refuse_beyond(name: str, found: float, path: Path) -> None:
         workloadlab.errors.DataError: a.csv: has over 10,000 columns, more than a log of requests has
           fix: check the file; --no-limits reads it all the same
     """
-    if found > LIMITS[name] and _on.get():
+    most = limit(name)
+    if most is not None and found > most:
         raise DataError(
-            f"has over {LIMITS[name]:,} {name}, more than a log of requests has",
+            f"has over {most:,} {name}, more than a log of requests has",
             where=str(path),
             fix="check the file; --no-limits reads it all the same",
         )
