@@ -64,6 +64,7 @@ def observe(
         arrival_s=table["arrival_ns"].to_numpy() / 1e9,
         first_s=_moment(table, "ttft_ns"),
         end_s=_moment(table, "e2e_ns"),
+        until_s=np.full(table.height, np.inf),
         input_tokens=np.maximum(table["input_tokens"].cast(pl.Int64).to_numpy(), 1),
         output_tokens=np.maximum(table["output_tokens"].cast(pl.Int64).fill_null(1).to_numpy(), 1),
         cached_tokens=np.concatenate([_reused(lane.stopped, lane.instances) for lane in lanes]),

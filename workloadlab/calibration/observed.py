@@ -43,6 +43,8 @@ class Observed:
         lanes: the workloads to simulate.
         log, lane: index of each request's log and lane.
         arrival_s, first_s, end_s: moments; NaN where not recorded.
+        until_s: moment up to which a request is compared, where it outlives a cut; else infinite. Its
+            end and its output tokens are those that it had by then, and its lane has all of them.
         input_tokens, output_tokens: lengths.
         cached_tokens: prompt tokens that a large prefix cache is expected to hold; 0 where none is
             simulated.
@@ -60,6 +62,7 @@ class Observed:
     arrival_s: NDArray[np.float64]
     first_s: NDArray[np.float64]
     end_s: NDArray[np.float64]
+    until_s: NDArray[np.float64]
     input_tokens: NDArray[np.int64]
     output_tokens: NDArray[np.int64]
     cached_tokens: NDArray[np.float64]
@@ -115,8 +118,8 @@ def together(logs: Sequence[Observed]) -> Observed:
     lanes = np.cumsum([0, *(len(one.lanes) for one in logs)])
     joined: dict[str, Any] = {
         name: np.concatenate([getattr(one, name) for one in logs])
-        for name in ("arrival_s", "first_s", "end_s", "input_tokens", "output_tokens",
-                     "cached_tokens", "scored")
+        for name in ("arrival_s", "first_s", "end_s", "until_s", "input_tokens",
+                     "output_tokens", "cached_tokens", "scored")
     }  # fmt: skip
     return replace(
         logs[0],

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.calibration.observed import tpot
+from workloadlab.calibration.until_cut import steps_until
 from workloadlab.simulation.engine.run import Retold
+from workloadlab.simulation.recording import Recorder
 
 if TYPE_CHECKING:
     from workloadlab.calibration.observed import Observed
     from workloadlab.calibration.parameters import Parameters
     from workloadlab.routing import Router
     from workloadlab.simulation import Cluster
+    from workloadlab.simulation.outcome import Outcome
 
 __all__ = ["LATENCIES", "Problem", "Simulated"]
 
@@ -26,6 +29,8 @@ LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
 
 _WINDOW = 25
 """Requests whose mean is compared as one."""
+_RECORDED = 1024
+"""Steps between two visits of a recorder."""
 _FAR = 3.0
 """Log ratio that stands for a request which the simulation rejects, and the largest of any."""
 
@@ -74,12 +79,15 @@ class Problem:
         outside_s = self.parameters.request_overhead_s(shares, self.cluster.request_overhead_s)
         lanes = self._noiseless if noise == seed == 0 else self._lanes(noise, seed)
         arrival, first, end, preemptions = [], [], [], []
-        for lane, served in zip(self.observed.lanes, lanes, strict=True):
-            outcome = served.replay(latency, outside_s)
+        for number, (lane, served) in enumerate(zip(self.observed.lanes, lanes, strict=True)):
+            recorder = Recorder(steps=served.recorded_steps > 0, room=_RECORDED)
+            outcome = served.replay(latency, outside_s, recorder)
             arrival.append(outcome.arrival_s[: len(lane.stopped)])
             first.append(outcome.first_token_s[: len(lane.stopped)])
             end.append(outcome.end_s[: len(lane.stopped)])
             preemptions.append(outcome.preemptions[: len(lane.stopped)])
+            if recorder.steps:
+                end[-1] = self._ends_at_cut(number, outcome, recorder.step_records)
         arrival_s, first_s, end_s = (np.concatenate(each) for each in (arrival, first, end))
         return Simulated(
             first_s - arrival_s,
@@ -87,6 +95,26 @@ class Problem:
             end_s - arrival_s,
             np.concatenate(preemptions),
         )
+
+    def _ends_at_cut(self, lane: int, outcome: Outcome, steps: Floats) -> Floats:
+        """Return ends at which requests that outlive a cut have the tokens that they had by then.
+
+        The simulation goes on as fast as between the log's first token and the cut.
+        """
+        rows = self.observed.lane == lane
+        first_s, until_s = self.observed.first_s[rows], self.observed.until_s[rows]
+        cut = np.isfinite(until_s)
+        taken = steps_until(steps, outcome.instance[cut], first_s[cut], until_s[cut])
+        wanted = self.observed.output_tokens[rows][cut] - 1
+        end_s = outcome.end_s.copy()
+        end_s[cut] = outcome.first_token_s[cut] + (until_s - first_s)[cut] * wanted / np.maximum(
+            taken, 1.0
+        )
+        return end_s
+
+    @cached_property
+    def _recorded_steps(self) -> int:
+        return _RECORDED if np.isfinite(self.observed.until_s).any() else 0
 
     def _lanes(self, noise: float, seed: int) -> list[Retold]:
         """Lay out the lanes; what moves is told to each replay."""
@@ -100,6 +128,7 @@ class Problem:
                 replace(self.cluster, pools=(replace(pool, instances=lane.instances),)),
                 self.router,
                 seed * len(self.observed.lanes) + number,
+                self._recorded_steps,
             )
             for number, lane in enumerate(self.observed.lanes)
         ]

@@ -64,11 +64,16 @@ class Recorder:
             self._scores.append(made.arrays["scores"][:decided].copy())
         lane["recorded_steps"] = lane["recorded_decisions"] = lane["full"] = 0
 
+    @property
+    def step_records(self) -> Any:
+        """Every step so far, an array of `engine.record_types.STEP`."""
+        return _joined(self._steps, state.STEP)
+
     def frames(self, cluster: Cluster, outcome: Outcome) -> dict[str, pl.DataFrame]:
         """Return what was recorded: "steps" and "decisions", those that were asked for."""
         frames = {}
         if self.steps:
-            frames["steps"] = _step_frame(_joined(self._steps, state.STEP), cluster)
+            frames["steps"] = _step_frame(self.step_records, cluster)
         if self.decisions:
             rows = _joined(self._decisions, state.DECISION)
             names = cluster.instance_names

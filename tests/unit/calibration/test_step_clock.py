@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.calibrations import TRUTH, parameters_of, simulated
+from support.calibrations import TRUTH, means_alone, parameters_of, simulated
 
 import workloadlab as wl
 from workloadlab.calibration import calibrate, describe
 from workloadlab.calibration.observe import observe
 from workloadlab.calibration.step_clock import step_clock
-from workloadlab.calibration.until_cut import until_the_cut
+from workloadlab.calibration.until_cut import steps_until, until_the_cut
 
 KNOWN = wl.LatencyModel.linear(**TRUTH)
 
@@ -62,7 +62,8 @@ def test_a_cut_log_ends_at_its_cut(served):
     assert outlive.sum() > 5
     assert ended.end_s[outlive].max() <= cut
     assert (ended.output_tokens[outlive] < whole.output_tokens[outlive]).all()
-    assert (ended.lanes[0].stopped.output_tokens == ended.output_tokens).all()
+    assert (ended.lanes[0].stopped.output_tokens == whole.output_tokens).all()
+    assert (np.isfinite(ended.until_s) == outlive).all()
     long = outlive & (ended.output_tokens > 20)
     assert ended.tpot_s[long] == pytest.approx(whole.tpot_s[long], rel=0.5)
 
@@ -89,3 +90,24 @@ def test_a_start_is_scaled_by_what_came_before_the_cut():
     model = calibrate(part, cluster, start=slow)
     assert parameters_of(model)["scale"]["estimate"] == pytest.approx(1 / 1.5, rel=0.03)
     assert "outlive the log, which is a window of a longer one" in describe(model)
+
+
+def test_requests_that_outlive_a_cut_keep_their_seats_from_the_queue():
+    """A simulation that ended them at the cut would let the queue in; the scale was 1 % off then."""
+    log, cluster = simulated(160, 8.0, longest=1500, max_num_seqs=24)
+    start = wl.LatencyModel.linear(**TRUTH | {"constant_s": 0.006})
+    with means_alone():
+        found = parameters_of(calibrate(log.window(0, log.span_s / 2), cluster, start=start))
+    assert found["scale"]["estimate"] == pytest.approx(1.0, abs=0.003)
+    assert found["overhead_s"]["estimate"] == pytest.approx(0.002, rel=0.03)
+
+
+def test_the_steps_of_each_instance_are_counted_up_to_a_moment():
+    records = np.zeros(7, [("instance", "i8"), ("end_s", "f8"), ("decode_seqs", "i8")])
+    records["instance"] = [0, 0, 0, 0, 1, 1, 1]
+    records["end_s"] = [1, 2, 3, 4, 1, 3, 5]
+    records["decode_seqs"] = [1, 1, 0, 1, 2, 2, 2]
+    counted = steps_until(
+        records, np.array([0, 1, -1]), np.array([1.0, 1.0, 1.0]), np.array([4.0, 4.0, 4.0])
+    )
+    assert counted.tolist() == [2.0, 1.5, 0.0]

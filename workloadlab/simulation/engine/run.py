@@ -101,20 +101,30 @@ class Retold:
         cluster: of one pool; its latency model is of the estimator that all will be.
         policy: a compiled router.
         seed: of every run.
+        recorded_steps: steps between two calls of a recorder; 0 where none is recorded.
     """
 
     workload: Workload
     cluster: Cluster
     policy: Router
     seed: int
+    recorded_steps: int = 0
 
     @cached_property
     def _made(self) -> LaneArrays:
         from workloadlab.simulation.engine.setup import lane_arrays
 
-        return lane_arrays(self.workload, self.cluster, self.policy, self.seed)
+        return lane_arrays(
+            self.workload,
+            self.cluster,
+            self.policy,
+            self.seed,
+            recorded_steps=self.recorded_steps,
+        )
 
-    def replay(self, latency: LatencyModel, request_overhead_s: float) -> Outcome:
+    def replay(
+        self, latency: LatencyModel, request_overhead_s: float, recorder: Recorder | None = None
+    ) -> Outcome:
         """Replay as `replay_lane` would, with this model and this time outside the engines.
 
         Raises:
@@ -125,5 +135,5 @@ class Retold:
         made = self._made.copy()
         for name, values in timed(self.workload, [latency], request_overhead_s).items():
             made.put(name, values)
-        _run(made, self.cluster, self.policy, Recorder())
+        _run(made, self.cluster, self.policy, recorder or Recorder())
         return outcome_of(made, request_overhead_s)
