@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.calibration.findings import envelope_of, parameter_table
+from workloadlab.calibration.findings import drift_of, envelope_of, parameter_table
 from workloadlab.calibration.held_out import CutErrors, card_of, errors_of, worst_of
 from workloadlab.calibration.kv_size import kv_sentence, kv_size
 from workloadlab.calibration.limits import likely_causes, occupancy_of
@@ -161,7 +161,9 @@ def calibrate(
         name=name or f"calibrated-{base.name if base else known.get('model', pool.name)}",
         domain=domain,
         card=card_of(cuts, report["likely_causes"]),
-        intervals=None if base else envelope_of(report["parameters"], domain, report["held_out"]),
+        intervals=drift_of(domain, report["held_out"])
+        if base
+        else envelope_of(report["parameters"], domain, report["held_out"]),
         gpu=str(known.get("gpu") or (base.gpu if base else "unknown")),
         model=str(known.get("model") or (base.model if base else "unknown")),
         tp=int(known.get("tp") or (base.tp if base else 1)),

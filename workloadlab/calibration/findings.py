@@ -10,7 +10,7 @@ import numpy as np
 from workloadlab.calibration.held_out import rounded
 from workloadlab.calibration.noise import noisy_moves, steady_inverse
 from workloadlab.calibration.optimizer import silent, steady_pair, weights_of
-from workloadlab.latency.envelope import Envelope
+from workloadlab.latency.envelope import Drift, Envelope
 from workloadlab.latency.step import FEATURES
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workloadlab.calibration.problem import Problem
     from workloadlab.latency import Domain
 
-__all__ = ["ParameterFacts", "envelope_of", "parameter_table"]
+__all__ = ["ParameterFacts", "drift_of", "envelope_of", "parameter_table"]
 
 Floats = Any
 
@@ -177,17 +177,28 @@ def envelope_of(
         held_out: errors on later requests.
     """
     most = {row["name"]: row["high"] for row in rows}
-    boxes = domain.boxes.values()
-    spread = held_out.get("tpot_s") or held_out["e2e_s"]
     context_s = most["decode_context_s"]
     return Envelope(
-        error=spread["p95"],
-        low=tuple(min(box[name][0] for box in boxes) for name in FEATURES),
-        high=tuple(max(box[name][1] for box in boxes) for name in FEATURES),
+        error=_error(held_out),
+        low=tuple(min(box[name][0] for box in domain.boxes.values()) for name in FEATURES),
+        high=_largest(domain),
         most_s=(most["prefill_token_s"], most["prefill_context_s"],
                 most["decode_seq_s"] + most["prefill_token_s"], context_s),
         beside_prompt_s=_GROUP * context_s,
     )  # fmt: skip
+
+
+def drift_of(domain: Domain, held_out: dict[str, LatencyErrors]) -> Drift:
+    """Return how short and how long steps of a scaled model may be, within the log's and beyond."""
+    return Drift(error=_error(held_out), high=_largest(domain))
+
+
+def _error(held_out: dict[str, LatencyErrors]) -> float:
+    return (held_out.get("tpot_s") or held_out["e2e_s"])["p95"]
+
+
+def _largest(domain: Domain) -> tuple[float, ...]:
+    return tuple(max(box[name][1] for box in domain.boxes.values()) for name in FEATURES)
 
 
 def _erratic(problem: Problem, target: Target, fit: Fit) -> bool:

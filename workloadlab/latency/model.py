@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from workloadlab.latency.card import ErrorCard
     from workloadlab.latency.domain import Domain
-    from workloadlab.latency.envelope import Envelope
+    from workloadlab.latency.envelope import Drift, Envelope
     from workloadlab.latency.estimators.estimator import Estimator
     from workloadlab.latency.intervals import Intervals
 
@@ -58,7 +58,7 @@ class LatencyModel(Drawn):
         domain: the steps that the fit saw, or None for a model made by hand.
         card: held-out errors, or None for a model made by hand.
         intervals: spread of held-out steps around predictions, if the fit was asked for it; the
-            `Envelope` of a model that was calibrated from nothing.
+            `Envelope` of a model that was calibrated from nothing, the `Drift` of one that was scaled.
         gpu: the accelerator.
         model: the served model.
         tp: GPUs that one instance uses (tensor parallel).
@@ -80,7 +80,7 @@ class LatencyModel(Drawn):
     terms: StepTerms = NO_TERMS
     domain: Domain | None = None
     card: ErrorCard | None = None
-    intervals: Intervals | Envelope | None = None
+    intervals: Intervals | Envelope | Drift | None = None
     gpu: str = "unknown"
     model: str = "unknown"
     tp: int = 1

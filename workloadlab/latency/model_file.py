@@ -9,7 +9,7 @@ from workloadlab.errors import DataError
 from workloadlab.fields import Fields, is_number
 from workloadlab.latency.card import POINT, ErrorCard, ErrorSlice
 from workloadlab.latency.domain import DOMAIN_FEATURES, Domain
-from workloadlab.latency.envelope import Envelope, parse_envelope
+from workloadlab.latency.envelope import Drift, Envelope, parse_drift, parse_envelope
 from workloadlab.latency.estimators.registry import ESTIMATORS
 from workloadlab.latency.intervals import Intervals
 from workloadlab.latency.step import KINDS
@@ -75,10 +75,12 @@ def json_text(value: Any, indent: str = "\n") -> str:
     return f"{ends[0]}{indent} {f',{indent} '.join(inner)}{indent}{ends[1]}"
 
 
-def _intervals(take: Fields) -> Intervals | Envelope:
+def _intervals(take: Fields) -> Intervals | Envelope | Drift:
     inside = take.inside("intervals")
     if "beside_prompt_s" in inside.facts:
         return parse_envelope(inside)
+    if "high" in inside.facts:
+        return parse_drift(inside)
     levels = inside.numbers("levels", low=0.0, rising=True)
     ratios = inside.inside("ratios")
     ratios.only(("all", *KINDS))

@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import ExtrapolationWarning
-from workloadlab.latency.envelope import Envelope
+from workloadlab.latency.envelope import Drift, Envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +42,7 @@ def warn_of_extrapolation(pools: tuple[Pool, ...], runs: Runs) -> None:
 def _known(pools: tuple[Pool, ...]) -> Iterator[str]:
     """Say what the logs of calibrated models ran at most."""
     for pool in pools:
-        if isinstance(pool.latency.intervals, Envelope):
+        if isinstance(pool.latency.intervals, Envelope | Drift):
             prompt, _, seqs, context = pool.latency.intervals.high
             yield (
                 f"{pool.latency.name}: up to {seqs:,.0f} decodes with {context:,.0f} tokens of context, "

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from support.calibrations import means_alone
 from support.clusters import SYNCHRONOUS
 from support.traces import requests_at_ns
 
@@ -61,6 +62,20 @@ def test_a_replay_says_that_it_leaves_the_log(light_and_heavy):
     with pytest.warns(ExtrapolationWarning, match=r"of the steps of round_robin__x1\.0__s0 leave"):
         wl.replay(heavy, cluster, routers=["round_robin"])
     assert "a replay says how far it leaves these" in " ".join(describe(model).split())
+
+
+def test_a_scaled_model_says_so_too_and_holds_the_truth():
+    """It knows larger batches from another GPU, whose error at the log's it has learnt."""
+    log, cluster = served("h100-llama-3.1-8b", 2.0, 120, seed=1)
+    with means_alone():
+        model = calibrate(log, cluster, start="h200-llama-3.1-8b")
+    heavy, _ = served("h100-llama-3.1-8b", 12.0, 400, seed=2)
+    cluster = wl.Cluster.uniform(1, model, **ENGINE)
+    with pytest.warns(ExtrapolationWarning, match="leave those of the log"):
+        wl.replay(heavy, cluster, routers=["round_robin"])
+    least, most = (errors(end, heavy) for end in cluster.ends())
+    print(errors(cluster, heavy), least, most)
+    assert max(least) < 0 < min(most)
 
 
 def test_a_model_that_was_not_calibrated_has_no_ends():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency import LatencyModel
-from workloadlab.latency.envelope import Envelope, ends
+from workloadlab.latency.envelope import DRIFT, Drift, Envelope, ends
 
 PRICES = {
     "prefill_token_s": 5e-5,
@@ -27,6 +28,8 @@ KNOWN = Envelope(
     beside_prompt_s=8e-7,
 )
 MODEL = replace(LatencyModel.linear(constant_s=0.01, **PRICES), intervals=KNOWN)
+
+SCALED = Drift(error=0.05, high=(2048, 1e6, 16, 40e3))
 
 STEPS = st.tuples(
     st.sampled_from([0, 1, 100, 2048, 8192]),
@@ -56,11 +59,16 @@ def test_bounds_are_as_documented_and_hold_the_prediction(step):
     assert least[0] <= MODEL.seconds(row)[0] <= most[0]
 
 
+@cache
+def both_ends(bounds):
+    return ends(replace(MODEL, intervals=bounds))
+
+
 @given(STEPS)
 def test_replays_of_the_ends_take_no_less_room_than_the_bounds(step):
     p, cached, n, context = step
     row = np.array([[p, p * cached, n, n * context]], float)
-    shorter, longer = (end.seconds(row)[0] for end in ends(MODEL))
+    shorter, longer = (end.seconds(row)[0] for end in both_ends(KNOWN))
     least, most = (bound[0] for bound in KNOWN.around(row, MODEL.seconds))
     assert shorter <= least + 1e-9
     assert longer >= most - 1e-9
@@ -109,4 +117,34 @@ def test_a_damaged_file_names_the_field(name, value):
     facts = MODEL.to_dict()
     facts["intervals"] = facts["intervals"] | {name: value}
     with pytest.raises(DataError, match=rf"intervals\.{name}"):
+        LatencyModel.from_dict(facts)
+
+
+def test_a_scaled_model_is_less_sure_the_more_often_a_batch_doubles():
+    model = replace(MODEL, intervals=SCALED)
+    seqs = np.array([4, 16, 64, 1024])
+    low, high = model.predict_interval({"decode_seqs": seqs, "decode_context_tokens": 2500 * seqs})
+    sides = DRIFT * np.sqrt([0, 0, 2, 6])
+    assert high / low == pytest.approx(1.05 / 0.95 * np.exp(2 * sides))
+    with pytest.raises(UsageError, match="above 0, at most"):
+        model.predict_interval({"decode_seqs": [1]}, level=0.99)
+
+
+@given(STEPS)
+def test_replays_of_the_ends_of_a_scaled_model_take_its_bounds(step):
+    p, cached, n, context = step
+    row = np.array([[p, p * cached, n, n * context]], float)
+    shorter, longer = (end.seconds(row)[0] for end in both_ends(SCALED))
+    least, most = (bound[0] for bound in SCALED.around(row, MODEL.seconds))
+    assert shorter < MODEL.seconds(row)[0] < longer
+    assert [shorter, longer] == pytest.approx([least, most], rel=0.02 if p == 0 else 0.15)
+
+
+def test_a_scaled_model_is_saved_with_its_drift(tmp_path):
+    model = replace(MODEL, intervals=SCALED)
+    model.save(tmp_path / "scaled.json")
+    assert LatencyModel.load(tmp_path / "scaled.json").intervals == SCALED
+    facts = model.to_dict()
+    facts["intervals"]["high"] = [1, 0, 99]
+    with pytest.raises(DataError, match="high"):
         LatencyModel.from_dict(facts)
