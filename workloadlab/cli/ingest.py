@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     "units",
     multiple=True,
     metavar="TIME=UNIT",
-    help="Unit of a mapped time: s, ms, us or ns, such as arrival=ms.",
+    help="Unit of a mapped time: s, ms, us or ns, such as arrival=ms; of dates: dmy or mdy.",
 )
 @click.option(
     "--where",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from workloadlab.ingestion.doubts.sampled import sample_of
 from workloadlab.ingestion.evaluate import evaluate, matches
 from workloadlab.ingestion.formats.trees import keys, label, unmet
 from workloadlab.ingestion.formats.words import PRESENT
@@ -73,6 +74,7 @@ class Refined:
         left_out: rows that are no requests, or were not asked for, by reason.
         blocks: how well block ids fit.
         far: rows whose arrival lies years from the middle; `row`, `line`, `arrival_ns`.
+        sample: some of the rows.
     """
 
     frame: pl.DataFrame
@@ -82,6 +84,7 @@ class Refined:
     left_out: dict[str, int] = field(default_factory=dict)
     blocks: BlockCounts = BlockCounts()
     far: pl.DataFrame | None = None
+    sample: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -150,13 +153,16 @@ def refine(chunk: Chunk, rules: Rules) -> Refined:
     far = far_rows(frame, places, chunk.places)
     facts: dict[str, Any] = {"naive": naive, "left_out": chunk.left_out, "far": far}
     if not rules.whole:
-        return Refined(frame, rejects, **facts)
+        return Refined(frame, rejects, chunk.repaired, **facts)
     size = rules.block_size
     blocks = _count_blocks(frame, size) if size and "block_ids" in frame.columns else BlockCounts()
     frame, counts = repaired(frame, size)
+    counts |= chunk.repaired
     if mixed:
         counts[MIXED] = mixed
-    return Refined(frame, rejects, counts, blocks=blocks, **facts)
+    numbers = chunk.numbers if places is None else places
+    sample = sample_of(frame, None if numbers is None else numbers["row"])
+    return Refined(frame, rejects, counts, blocks=blocks, sample=sample, **facts)
 
 
 def repaired(frame: pl.DataFrame, block_size: int | None) -> tuple[pl.DataFrame, dict[str, int]]:

@@ -12,17 +12,17 @@ from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, refu
 from workloadlab.ingestion.formats.generic import ALIASES
 from workloadlab.ingestion.formats.trees import keys, label, pruned
 from workloadlab.ingestion.formats.words import Minus, Total, Value
+from workloadlab.ingestion.parsing.dates import DAY_MONTH, MONTH_DAY, is_datetime
 from workloadlab.ingestion.parsing.envelopes import elsewhere, inner_ways
-from workloadlab.ingestion.parsing.times import UNITS, is_datetime
+from workloadlab.ingestion.parsing.times import UNITS, epoch_unit
 from workloadlab.ingestion.parsing.values import is_number
 from workloadlab.ingestion.timing import settled, short
-from workloadlab.ingestion.units import epoch_unit
 from workloadlab.trace import COLUMNS, GIVEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from workloadlab.ingestion.inspect import Head
+    from workloadlab.ingestion.head import Head
 
 __all__ = ["named_format", "plan", "recognise", "targets", "unused_times"]
 
@@ -33,8 +33,6 @@ _TIME = re.compile(
     r"time|latency|duration|elapsed|ttft|tpot|(^|_)itl|e2e|delay|_(at|ts|ms|us|ns|sec|seconds)$",
     re.IGNORECASE,
 )
-_DAY = re.compile(r"\d{4}[-/]\d\d[-/]\d\d")
-_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d:\d\d([.,]\d+)?")
 MAPPABLE = tuple(name for name in COLUMNS if name not in _NOT_FROM_LOGS)
 
 
@@ -90,17 +88,21 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
         if found := _known_elsewhere(head, ways):
             return found
         refused.check(head)
-    found = GENERIC
-    proposed = {column.target for column in GENERIC.read(head)} | mapping.keys()
-    if "input_tokens" not in proposed or ways == ("*",):
+    found, under = GENERIC, head
+    columns = {column.target: column for column in GENERIC.read(head)}
+    if "input_tokens" not in columns.keys() | mapping.keys() or ways == ("*",):
         for way in ways:
             inner = replace(GENERIC, records=way)
-            columns = {column.target for column in GENERIC.read(head.under(inner))}
-            if "input_tokens" in columns:
-                found, proposed = inner, columns | mapping.keys()
+            below = head.under(inner)
+            read = {column.target: column for column in GENERIC.read(below)}
+            if "input_tokens" in read:
+                found, under, columns = inner, below, read
                 break
+    proposed = columns.keys() | mapping.keys()
     if not mapping:
         _refuse_others(head, values, found.records)
+        tokens = keys(columns["input_tokens"].source)[0] if "input_tokens" in columns else ""
+        refused.check_sums(under, tokens)
     lacking = [name for name in GIVEN if name not in proposed]
     if not lacking:
         return found
@@ -208,7 +210,6 @@ def plan(
             )
         del chosen["block_ids"]
     _check_units(head, chosen, units)
-    _check_day(head, chosen.get("arrival_ns"))
     return tuple(settled(head, chosen, units, log_format, mapping))
 
 
@@ -266,22 +267,6 @@ def _check_given(
             )
 
 
-def _check_day(head: Head, arrival: Column | None) -> None:
-    """Refuse a time of day whose day stands in another column."""
-    key = keys(arrival.source)[0] if arrival else ""
-    days = (name for name, values in head.samples.items() if _all(_DAY, values))
-    if _all(_TIME_OF_DAY, head.samples.get(key, [])) and (day := next(days, None)):
-        raise UsageError(
-            f"has the day in {day} and the time of day in {key}: an arrival needs both",
-            where=str(head.path),
-            fix="write both into one column, such as 2026-09-21T14:13:20Z",
-        )
-
-
-def _all(pattern: re.Pattern[str], values: Sequence[str]) -> bool:
-    return bool(values) and all(pattern.fullmatch(text) for text in values)
-
-
 def _check_units(head: Head, chosen: Mapping[str, Column], units: Mapping[str, str]) -> None:
     for target, unit in units.items():
         if COLUMNS[target] != COLUMNS["arrival_ns"] or target not in chosen:
@@ -290,9 +275,10 @@ def _check_units(head: Head, chosen: Mapping[str, Column], units: Mapping[str, s
                 f"{named}: no time of that name is read from {head.path}",
                 fix=f"times read: {', '.join(short(t) for t in chosen if t.endswith('_ns'))}",
             )
-        if unit not in UNITS:
+        if unit not in (*UNITS, DAY_MONTH, MONTH_DAY):
             raise UsageError(
-                f"--unit {short(target)}={unit}: unknown unit", fix="use s, ms, us or ns"
+                f"--unit {short(target)}={unit}: unknown unit",
+                fix=f"use s, ms, us or ns; for dates {DAY_MONTH} or {MONTH_DAY}",
             )
 
 

@@ -12,14 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import polars as pl
 
 from workloadlab.ingestion.clean import BlockCounts, Refined, Rules, refine, wanted
-from workloadlab.ingestion.plausibility import Sampled
-from workloadlab.ingestion.readers.chunk import REJECTS, Chunk, Reading
-from workloadlab.ingestion.readers.csv import read_csv
-from workloadlab.ingestion.readers.json import read_json, read_jsonl
-from workloadlab.ingestion.readers.limits import refuse_beyond
-from workloadlab.ingestion.readers.parquet import read_parquet
-from workloadlab.ingestion.rows import FAR
-from workloadlab.ingestion.verdicts import (
+from workloadlab.ingestion.doubts.sampled import Sampled
+from workloadlab.ingestion.doubts.verdicts import (
     check_block_size,
     check_sums,
     check_turns,
@@ -27,13 +21,19 @@ from workloadlab.ingestion.verdicts import (
     nothing_chosen,
     nothing_left,
 )
+from workloadlab.ingestion.readers.chunk import REJECTS, Chunk, Reading
+from workloadlab.ingestion.readers.csv import read_csv
+from workloadlab.ingestion.readers.json import read_json, read_jsonl
+from workloadlab.ingestion.readers.limits import refuse_beyond
+from workloadlab.ingestion.readers.parquet import read_parquet
+from workloadlab.ingestion.rows import FAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
-    from workloadlab.ingestion.inspect import Head
+    from workloadlab.ingestion.head import Head
 
 __all__ = ["Staged", "stage"]
 
@@ -108,14 +108,17 @@ class Staged:
             "repaired": dict(sorted(self.repaired.items())),
         }
 
-    def add(self, refined: Refined) -> None:
-        """Take one chunk's good rows."""
+    def add(self, refined: Refined, before: int) -> None:
+        """Take one chunk's good rows; so many rows of its file came before it."""
         self.repaired.update(refined.repaired)
         self.naive |= refined.naive
         frame = refined.frame
         if not frame.height:
             return
-        self.sampled.add(frame)
+        sample = refined.sample
+        if sample.height:
+            sample = sample.with_columns(pl.col("row") + before)
+        self.sampled.add(frame, sample)
         arrival = frame["arrival_ns"] if "arrival_ns" in frame.columns else pl.Series([0])
         first, last = arrival.min(), arrival.max()
         if isinstance(first, int) and isinstance(last, int):
@@ -202,7 +205,7 @@ def _stage_file(
     for chunk, refined in chain.from_iterable(
         _in_order(partial(_chunks, reading, rules), reading.pieces)
     ):
-        staged.add(refined)
+        staged.add(refined, rows)
         staged.left_out.update(refined.left_out)
         blocks += refined.blocks
         if refined.rejects is not None and refined.rejects.height:

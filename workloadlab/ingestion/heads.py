@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from workloadlab.errors import DataError, UsageError, WorkloadlabError
 from workloadlab.ingestion.columns import recognise
 from workloadlab.ingestion.formats import refused
-from workloadlab.ingestion.inspect import EMPTY, Head, inspect
+from workloadlab.ingestion.inspect import EMPTY, inspect
 from workloadlab.ingestion.readers.packing import opened
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workloadlab.ingestion.formats import Format
+    from workloadlab.ingestion.head import Head
 
 START_BYTES = 1 << 16
 

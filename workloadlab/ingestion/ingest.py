@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from workloadlab.ingestion.first_pass import Staged
     from workloadlab.ingestion.formats import Format
-    from workloadlab.ingestion.inspect import Head
+    from workloadlab.ingestion.head import Head
 
     Frame = Any
 
@@ -87,8 +87,9 @@ def ingest(
             dots; `a+b` and `a-b` add and subtract; "" leaves a column out.
         units: unit of a numeric time, such as `{"arrival": "ms"}`: s, ms, us or ns. By default what
             the column's name ends in (`latency_ms`); an arrival's magnitude tells epoch seconds from
-            ms, us and ns, and a duration is told by the tokens beside it, or asked for. ISO datetimes
-            need none; without a zone they are UTC.
+            ms, us and ns, and a duration is told by the tokens beside it, or asked for. Dates
+            need none, unless none tells whether day or month comes first: dmy or mdy; without a zone
+            they are UTC.
         strict: refuse the logs at the first bad row and write nothing.
         block_size: tokens per block id; 512 for mooncake.
         keep_ids: keep ids as they are in the log.

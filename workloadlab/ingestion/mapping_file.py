@@ -40,7 +40,8 @@ from workloadlab.ingestion.formats.words import (
     Value,
     has,
 )
-from workloadlab.ingestion.parsing.times import DATETIME, UNITS
+from workloadlab.ingestion.parsing.dates import DATES
+from workloadlab.ingestion.parsing.times import UNITS
 from workloadlab.toml_files import read_table
 
 __all__ = ["mapping_file"]
@@ -106,7 +107,7 @@ def _column(target: str, words: Any, path: Path) -> Column:
     if isinstance(words, str):
         return Column(target, words)
     unit = words.get("unit")
-    if unit is not None and unit not in (*UNITS, DATETIME):
+    if unit is not None and unit not in (*UNITS, *DATES):
         raise UsageError(
             f"has an unknown unit {unit!r}", where=str(path), fix="use s, ms, us, ns or datetime"
         )

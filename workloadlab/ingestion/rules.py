@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workloadlab.ingestion.formats import Column, Format
-    from workloadlab.ingestion.inspect import Head
+    from workloadlab.ingestion.head import Head
 
 __all__ = ["asked_for", "rules_of"]
 

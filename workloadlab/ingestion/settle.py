@@ -8,9 +8,10 @@ import polars as pl
 
 from workloadlab.errors import DataError
 from workloadlab.ingestion.clean import repaired
+from workloadlab.ingestion.doubts.plausibility import check
+from workloadlab.ingestion.doubts.sampled import Sampled, sample_of, window
 from workloadlab.ingestion.formats import GENERIC
 from workloadlab.ingestion.formats.trees import label
-from workloadlab.ingestion.plausibility import Sampled, check, window
 from workloadlab.ingestion.readers.chunk import REJECTS
 from workloadlab.ingestion.rows import joined_rows
 
@@ -42,6 +43,7 @@ def settle(staged: Staged, rules: Sequence[Rules], log_format: Format, where: Pa
         rules[0].columns,
         naive=staged.naive,
         guessed=log_format.name == GENERIC.name,
+        named="request_id" in staged.filled,
         where=where,
     )
 
@@ -75,7 +77,7 @@ def _join(staged: Staged, rules: Rules, log_format: Format, where: Path) -> None
     staged.repaired.update(counts)
     staged.replace(rows)
     staged.sampled = Sampled()
-    staged.sampled.add(rows)
+    staged.sampled.add(rows, sample_of(rows).with_columns(row=pl.lit(None, pl.Int64)))
 
 
 def _drop_strays(staged: Staged, where: Path) -> None:

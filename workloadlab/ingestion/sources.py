@@ -26,6 +26,16 @@ _QUOTED_BYTES = 64 << 20
 BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BINARY = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_BINARIES = {
+    b"SQLite format 3": "a SQLite database",
+    b"ARROW1": "an Arrow (Feather) file",
+    b"Obj\x01": "an Avro file",
+    b"ORC": "an ORC file",
+    b"\xd0\xcf\x11\xe0": "an old spreadsheet (xls)",
+}
+"""How files begin that are no text."""
+_NOTHING = {b"null", b"NaN", b"nan", b"None", b"true", b"false", b"undefined", b"[]", b"{}"}
+"""Words of which a file without records is made."""
 STDIN = "-"
 
 
@@ -113,6 +123,14 @@ def container(path: Path) -> str:
     probe = _probe(path)
     if probe.startswith(b"PAR1"):
         return "parquet"
+    if kind := next((kind for magic, kind in _BINARIES.items() if probe.startswith(magic)), None):
+        raise DataError(
+            f"is {kind}", where=str(path), fix="export it as CSV, JSON or Parquet, and ingest that"
+        )
+    if probe.startswith(b"PK\x03\x04") and b"[Content_Types].xml" in probe:
+        raise DataError(
+            "is a spreadsheet (xlsx)", where=str(path), fix="save the sheet as CSV (UTF-8)"
+        )
     if probe.startswith(b"PK\x03\x04"):
         raise DataError("is a zip archive", where=str(path), fix="unpack it first, or use gzip")
     if probe[257:262] == b"ustar":
@@ -134,6 +152,12 @@ def container(path: Path) -> str:
         )
     if not start:
         raise DataError("is empty", where=str(path), fix="name a log with at least one request")
+    if (words := set(start.split())) <= _NOTHING:
+        raise DataError(
+            f"holds nothing but {words.pop().decode()}",
+            where=str(path),
+            fix="name a log with requests: a query that found none may write this",
+        )
     if start[:1] in (b"{", b"["):
         return _json_kind(path, start)
     return "jsonl" if _mostly_objects(start) else "csv"
@@ -141,7 +165,8 @@ def container(path: Path) -> str:
 
 def _mostly_objects(start: bytes) -> bool:
     """Say whether most lines are JSON objects, as behind the first words of a server."""
-    lines = [line for line in start.split(b"\n")[:-1] if line.strip()][:200]
+    lines = [line for line in start.split(b"\n")[:-1] if line.strip() not in (b"", *_NOTHING)]
+    lines = lines[:: 1 + len(lines) // 200]
     objects = [line for line in lines if line[:1] == b"{" and line.rstrip()[-1:] == b"}"]
     return 2 * len(objects) > len(lines)
 

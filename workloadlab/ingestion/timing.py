@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,30 +10,37 @@ from workloadlab.errors import UsageError
 from workloadlab.ingestion.formats import GENERIC, unit_in_name
 from workloadlab.ingestion.formats.trees import keys, label, rebuilt
 from workloadlab.ingestion.formats.words import Key, Minus, Value
-from workloadlab.ingestion.parsing.times import DATETIME, UNITS, instants, is_datetime
-from workloadlab.ingestion.parsing.values import is_number
+from workloadlab.ingestion.marks import numbered
+from workloadlab.ingestion.parsing.dates import DATES, DATETIME, day_and_month
+from workloadlab.ingestion.parsing.times import EPOCH_S, UNITS, epoch_unit, instants
 from workloadlab.ingestion.units import (
-    EPOCH_S,
     by_speed,
-    epoch_unit,
+    check_digits,
+    check_epoch,
     is_moment,
+    kind_of,
+    middle,
     named_moment,
     numbers,
+    order_of,
     since,
     told,
 )
 from workloadlab.trace import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
 
     from workloadlab.ingestion.formats import Column, Format
-    from workloadlab.ingestion.inspect import Head
+    from workloadlab.ingestion.head import Head
+    from workloadlab.ingestion.parsing.values import Parsed
 
 __all__ = ["settled", "short"]
 
+_DAY = re.compile(r"\d{4}[-/]\d\d[-/]\d\d")
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d:\d\d([.,]\d+)?")
 WEEK_NS = 7 * 86_400 * 10**9
 
 _OPTIONAL = {"queue_ns", "last_token_ns", "think_ns"}
@@ -49,7 +57,9 @@ def settled(
     mapping: Mapping[str, str],
 ) -> list[Column]:
     """Settle the units, the arrival's first and e2e before the other durations."""
+    _check_day(head, chosen.get("arrival_ns"))
     table = head.table({key for column in chosen.values() for key in keys(column.source)})
+    chosen, table = numbered(head, chosen, table)
     known: dict[str, str] = {}
     done: dict[str, Column] = {}
     for target in sorted(chosen, key=lambda t: (_ORDER.index(t) if t in _ORDER else 9, t)):
@@ -84,6 +94,22 @@ def settled(
     return [done[target] for target in order if target in done]
 
 
+def _check_day(head: Head, arrival: Column | None) -> None:
+    """Refuse a time of day whose day stands in another column."""
+    key = keys(arrival.source)[0] if arrival else ""
+    days = (name for name, values in head.samples.items() if _all(_DAY, values))
+    if _all(_TIME_OF_DAY, head.samples.get(key, [])) and (day := next(days, None)):
+        raise UsageError(
+            f"has the day in {day} and the time of day in {key}: an arrival needs both",
+            where=str(head.path),
+            fix="write both into one column, such as 2026-09-21T14:13:20Z",
+        )
+
+
+def _all(pattern: re.Pattern[str], values: Sequence[str]) -> bool:
+    return bool(values) and all(pattern.fullmatch(text) for text in values)
+
+
 def _in_unit(column: Column) -> Value:
     """Give every key the unit of the column."""
     return rebuilt(column.source, lambda key: replace(key, unit=key.unit or column.unit))
@@ -102,9 +128,7 @@ def _timed(
 
     def settle(key: Key) -> Value:
         nonlocal why
-        values = [v for v in table[key.name].to_list() if v is not None]
-        sample = next((text for text in values if is_number(text) or is_datetime(text)), None)
-        unit, reason, by_size = _unit(key, column, asked, sample)
+        unit, reason, by_size = _unit(key, column, asked, table[key.name])
         if unit is None:
             outputs = _output_numbers(table, done)
             unit, reason = told(
@@ -165,14 +189,16 @@ def _moment(
     name = keys(column.source)[0]
     values = [v for v in table[name].to_list() if v is not None]
     arrival = done.get("arrival_ns")
-    sample = next((text for text in values if is_number(text) or is_datetime(text)), None)
-    if arrival is None or sample is None or len(keys(arrival.source)) != 1:
+    kind = kind_of(table[name])
+    if arrival is None or kind is None or len(keys(arrival.source)) != 1:
         return False
-    if not is_number(sample):
-        return since(column, arrival, DATETIME)
+    if kind == DATETIME:
+        told = day_and_month(table[name])
+        return since(column, arrival, told or arrival.unit or DATETIME)
     started = keys(arrival.source)[0]
-    if arrival.unit == DATETIME:
-        if (unit := epoch_unit(_middle(values))) and _on_calendar(table, name, unit, started):
+    if arrival.unit in DATES:
+        calendar = instants(table[started], arrival.unit).values
+        if (unit := epoch_unit(middle(values))) and _near(instants(table[name], unit), calendar):
             return since(column, arrival, unit)
         beside = "e2e_ns" in done or by_speed(numbers(table[name]), _output_numbers(table, done))
         if unit and asked is None and not beside:
@@ -180,26 +206,20 @@ def _moment(
         return named_moment(name) and asked is None and unit_in_name(name) is None
     later, start = numbers(table[name]), numbers(table[started])
     if is_moment(name, later, start, asked=asked is not None):
-        own = epoch_unit(_middle(values)) if arrival.why == "size of epochs" else None
+        own = epoch_unit(middle(values)) if arrival.why == "size of epochs" else None
         return since(column, arrival, asked or own or arrival.unit or "s")
     if named_moment(name) and asked is None and unit_in_name(name) is None:
         return True
     if by_speed(later, _output_numbers(table, done)):
         return False
     unit = asked or unit_in_name(name) or "s"
-    return _middle(values) >= EPOCH_S * 10 ** (9 - UNITS[unit]) and not asked
+    return middle(values) >= EPOCH_S * 10 ** (9 - UNITS[unit]) and not asked
 
 
-def _on_calendar(table: pl.DataFrame, name: str, unit: str, started: str) -> bool:
+def _near(epochs: Parsed, calendar: pl.Series) -> bool:
     """Say whether epochs lie within a week of the dates beside them."""
-    moments = instants(table[name], unit).values
-    away = (moments - instants(table[started], DATETIME).values).abs().median()
+    away = (epochs.values - calendar).abs().median()
     return away is not None and float(away) < WEEK_NS  # type: ignore[arg-type]
-
-
-def _middle(values: list[str]) -> float:
-    found = sorted(abs(float(text)) for text in values if is_number(text))
-    return found[len(found) // 2] if found else 0.0
 
 
 def _output_numbers(table: pl.DataFrame, done: Mapping[str, Column]) -> pl.Series | None:
@@ -208,25 +228,32 @@ def _output_numbers(table: pl.DataFrame, done: Mapping[str, Column]) -> pl.Serie
 
 
 def _unit(
-    key: Key, column: Column, asked: str | None, sample: str | None
+    key: Key, column: Column, asked: str | None, text: pl.Series
 ) -> tuple[str | None, str, bool]:
     """Return a unit, how it is known, and whether each value tells its own; None for not at all."""
     fixed = key.unit or column.unit
     arrival = column.target == "arrival_ns"
-    if sample is None:
+    kind = kind_of(text)
+    if kind is None:
         return asked or fixed or unit_in_name(key.name) or "s", "no value to tell it by", False
-    if not is_number(sample):
-        return DATETIME, "dates", False
+    if kind == DATETIME:
+        return order_of(key.name, text, asked, short(column.target)), "dates", False
     if asked:
         return asked, "as asked", False
-    if fixed and fixed != DATETIME:
+    if fixed and fixed not in DATES:
         return fixed, "the format's", False
+    typical = middle(text.drop_nulls().to_list())
     if unit := unit_in_name(key.name):
-        return unit, "its name", arrival and epoch_unit(float(sample)) == unit
-    unit = epoch_unit(float(sample))
-    if unit and (arrival or fixed == DATETIME):
+        if arrival:
+            check_epoch(key.name, typical, unit)
+            check_digits(key.name, text, unit)
+        return unit, "its name", arrival and epoch_unit(typical) == unit
+    unit = epoch_unit(typical)
+    if unit and (arrival or fixed in DATES):
+        check_epoch(key.name, typical, unit)
+        check_digits(key.name, text, unit)
         return unit, "size of epochs", True
-    if arrival or fixed == DATETIME:
+    if arrival or fixed in DATES:
         return "s", "numbers from a start", False
     return None, "", False
 

@@ -10,28 +10,36 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.formats.trees import keys, label
 from workloadlab.ingestion.formats.words import Key, Minus, Value
-from workloadlab.ingestion.parsing.times import UNITS
+from workloadlab.ingestion.parsing.dates import DATETIME, DAY_MONTH, MONTH_DAY, dated, day_and_month
+from workloadlab.ingestion.parsing.times import EPOCHS_NS, UNITS, epoch_unit
+from workloadlab.ingestion.parsing.values import is_number
+from workloadlab.ingestion.rows import YEAR_NS
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from workloadlab.ingestion.formats import Column
 
 __all__ = [
-    "EPOCH_S",
     "by_speed",
-    "epoch_unit",
+    "check_digits",
+    "check_epoch",
     "is_moment",
+    "kind_of",
+    "middle",
     "named_moment",
     "numbers",
+    "order_of",
     "since",
     "told",
 ]
 
-EPOCH_S = 1e8
+NUMBER = "number"
+_EXPONENT = r"^[+-]?\d(?:\.(?P<digits>\d+))?[eE](?P<power>[+-]?\d+)$"
+
 TOKENS_PER_S = (4.0, 700.0)
 """Tokens a second of one answer, between which its unit is certain: others lie a thousandfold away."""
 
@@ -50,16 +58,85 @@ _MOMENT = re.compile(
 _SPAN = re.compile(r"time_?to|latency|duration|elapsed|delay", re.IGNORECASE)
 
 
-def epoch_unit(value: float) -> str | None:
-    """Return the unit of an epoch by its size, or None if it is none.
+def kind_of(text: pl.Series) -> str | None:
+    """Return `datetime` for a column of dates, "number" for one of numbers, None for neither.
 
-    Example:
-        >>> epoch_unit(1790000000.5), epoch_unit(1790000000500), epoch_unit(12.5)
-        ('s', 'ms', None)
+    What most values are counts, not what the first is.
     """
-    size = abs(value)
-    limits = (("ns", 1e9), ("us", 1e6), ("ms", 1e3), ("s", 1.0))
-    return next((unit for unit, limit in limits if size >= EPOCH_S * limit), None)
+    words = [value for value in text.drop_nulls() if not is_number(value)]
+    counted = text.count() - len(words)
+    dates = dated(pl.Series(words, dtype=pl.String)) if words else 0
+    if not counted and not dates:
+        return None
+    return DATETIME if dates > counted else NUMBER
+
+
+def middle(values: list[str]) -> float:
+    """Return the middle of what is a number, by size."""
+    found = sorted(abs(float(text)) for text in values if is_number(text))
+    return found[len(found) // 2] if found else 0.0
+
+
+def order_of(name: str, text: pl.Series, asked: str | None, word: str) -> str:
+    """Return the unit of dates: whether day or month comes first, where both are numbers.
+
+    Raises:
+        UsageError: no date tells, and the user does not.
+    """
+    if asked in (DAY_MONTH, MONTH_DAY):
+        return asked
+    if (found := day_and_month(text)) is not None:
+        return found
+    raise UsageError(
+        f"day or month first? {name} has dates such as {text.drop_nulls()[0]}, and none tells",
+        fix=f"say which: --unit {word}={DAY_MONTH} (day first) or --unit {word}={MONTH_DAY}",
+    )
+
+
+def check_digits(name: str, text: pl.Series, unit: str) -> None:
+    """Ask about times of which a spreadsheet has kept few digits: `1.77419E+12` is within 3 hours.
+
+    Raises:
+        UsageError: most are known to more than a second only.
+    """
+    parts = text.drop_nulls().str.extract_groups(_EXPONENT).struct.unnest().drop_nulls("power")
+    if not parts.height or unit not in UNITS:
+        return
+    power, digits = parts["power"].cast(pl.Int64), parts["digits"].fill_null("").str.len_chars()
+    last = int((power - digits.cast(pl.Int64)).median()) + UNITS[unit]  # type: ignore[arg-type]
+    if 2 * parts.height > text.count() and last > UNITS["s"]:
+        raise UsageError(
+            f"{name} was rounded by a spreadsheet: {text.drop_nulls()[0]} tells a time to within "
+            f"{10 ** (last - 9):,} s",
+            fix="export it again with this column as text, or as dates",
+        )
+
+
+def check_epoch(name: str, typical: float, unit: str) -> None:
+    """Ask about epochs that this unit puts before 2001 or after 2100, or that are of another unit.
+
+    Raises:
+        UsageError: they are.
+    """
+    own = epoch_unit(typical)
+    if own is None:
+        return
+    first, last = EPOCHS_NS
+    fits = first <= typical * 10 ** UNITS[own] <= last
+    if own == unit and fits:
+        return
+    if own == unit:
+        year = 1970 + typical * 10 ** UNITS[unit] / YEAR_NS
+        raise UsageError(
+            f"{name} holds numbers such as {typical:.15g}: as an epoch in {unit} that is the year "
+            f"{year:.0f}, so it is another clock (ticks of .NET or Windows, a monotonic clock)",
+            fix="write epochs since 1970 or dates, or say the unit: --unit arrival=ns (us, ms, s)",
+        )
+    if fits:
+        raise UsageError(
+            f"{name} is named after {unit}, but holds epochs in {own} (such as {typical:.15g})",
+            fix=f"say which: --unit arrival={own} or --unit arrival={unit}",
+        )
 
 
 def is_moment(name: str, values: pl.Series, arrivals: pl.Series, *, asked: bool) -> bool:
@@ -158,8 +235,6 @@ def told(
 
 def numbers(text: pl.Series) -> pl.Series:
     """Return what is a number as one."""
-    import polars as pl
-
     return text.cast(pl.Float64, strict=False)
 
 

@@ -14,8 +14,9 @@ import workloadlab as wl
 from workloadlab.ingestion.evaluate import evaluate, matches
 from workloadlab.ingestion.formats.format import Column
 from workloadlab.ingestion.formats.words import choose, has, joined, minus, only
+from workloadlab.ingestion.parsing.dates import DATETIME
 from workloadlab.ingestion.parsing.text import is_plain, texts
-from workloadlab.ingestion.parsing.times import DATETIME, UNITS, durations, instants
+from workloadlab.ingestion.parsing.times import UNITS, durations, instants
 from workloadlab.ingestion.parsing.values import integers, missing
 
 if TYPE_CHECKING:

@@ -49,7 +49,7 @@ def refusal(folder: Path, content: bytes | str, **options: Any) -> UsageError | 
             gzip.compress((AZURE + ROW * 9).encode())[:-9], "is damaged gzip", id="cut-gzip"
         ),
         pytest.param(b"PAR1 and then nothing", "is damaged Parquet", id="no-Parquet"),
-        pytest.param("[1, 2]", "none of its first 100 values is a JSON object", id="no-objects"),
+        pytest.param("[1, 2]", "none of the values looked at is a JSON object", id="no-objects"),
         pytest.param('[{"ts": 1}, {"ts"', "is damaged JSON", id="cut-JSON"),
         pytest.param(
             AZURE + "x,1,2\r\n" * 3,

@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from workloadlab.ingestion import numbers, rows
-from workloadlab.ingestion.inspect import Head, inspect
+from workloadlab.ingestion.head import Head
+from workloadlab.ingestion.inspect import inspect
 from workloadlab.ingestion.numbers import Numbers
 from workloadlab.ingestion.parsing.fields import fields
 from workloadlab.ingestion.readers.chunk import piecewise

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from workloadlab.ingestion.formats.words import Only, Value
-    from workloadlab.ingestion.inspect import Head
+    from workloadlab.ingestion.head import Head
 
 __all__ = ["Column", "Format"]
 

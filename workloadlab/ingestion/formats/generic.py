@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -10,11 +11,13 @@ import polars as pl
 from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.words import choose, first, only, total, unless
+from workloadlab.ingestion.parsing.dates import dated
+from workloadlab.ingestion.parsing.times import epoch_unit
 from workloadlab.ingestion.parsing.values import NO, YES, integers, is_number, outcomes, switches
 
 if TYPE_CHECKING:
     from workloadlab.ingestion.formats.words import Value
-    from workloadlab.ingestion.inspect import Head
+    from workloadlab.ingestion.head import Head
 
 __all__ = ["GENERIC", "unit_in_name"]
 
@@ -24,7 +27,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "request_received_at", "request_start_time", "request_start", "request_created_at",
         "request_time", "start_time", "started_at", "start", "begin_time", "launch_time",
         "received_at", "timestamp", "ts", "time", "datetime", "created_at", "created", "event_time",
-        "date", "relative_time", "relative_time_sec",
+        "date", "relative_time", "relative_time_sec", "time_local", "time_iso8601", "asctime",
+        "time_generated",
     ),
     "input_tokens": (
         "input_tokens", "prompt_tokens", "num_prefill_tokens", "input_length", "prompt_length",
@@ -54,13 +58,15 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "ttft_ns": (
         "ttft", "time_to_first_token", "gen_ai_latency_time_to_first_token", "first_token_latency",
         "time_to_first_byte", "ttfb", "first_token_time", "first_token_at",
-        "completion_start_time",
+        "completion_start_time", "time_to_first_chunk", "ms_to_first_chunk",
     ),
     "e2e_ns": (
         "e2e", "e2e_latency", "e2el", "request_latency", "latency", "total_latency", "ttlt",
         "total_time", "duration", "elapsed_time", "elapsed", "response_time", "end_to_end_latency",
         "total_duration", "gen_ai_latency_e2e", "end_time", "ended_at", "finish_time",
         "finished_at", "completed_at", "completion_time", "end", "response_created_at",
+        "request_time", "request_end_time", "request_end", "execution_time", "execution_duration",
+        "use_time",
     ),
     "think_ns": ("think_time", "think", "delay"),
     "request_id": ("request_id", "req_id", "rid", "x_request_id"),
@@ -87,6 +93,12 @@ _APART = {
     "candidates_token_count": ("thoughts_token_count",),
 }
 """Names of counts, and of their parts that are counted apart from them."""
+
+_JSON = re.compile(r"\{|\[(?!\d+/)")
+"""How an object or a list begins; a moment in brackets does not."""
+
+_TYPE = re.compile(r"(\.(\$\w+|[NS]))+$")
+"""What MongoDB and DynamoDB write behind a key: the type of its value."""
 
 _CANCELLED = {"cancelled", "canceled", "was_cancelled", "was_canceled", "is_cancelled", "aborted"}
 _ERROR = {"error", "error_message", "error_type", "error_msg", "exception"}
@@ -122,33 +134,40 @@ def _plain(name: str) -> str:
 
 
 def _forms(key: str) -> set[str]:
-    """Return the plain names a key may go by: whole or its last part, with or without its unit."""
-    whole = {_plain(key), _plain(key.rsplit(".", 1)[-1])}
-    bare = {name.rpartition("_")[0] for name in whole if unit_in_name(name)}
-    return whole | bare
+    """Return the plain names a key may go by: its last parts, with or without unit, zone or `llm`."""
+    parts = _TYPE.sub("", key).split(".")
+    whole = {_plain(".".join(parts[start:])) for start in range(len(parts))}
+    zoneless = {name.removesuffix("_utc") for name in whole}
+    bare = {name.rpartition("_")[0] for name in zoneless if unit_in_name(name)}
+    return {form for name in whole | zoneless | bare for form in (name, name.removeprefix("llm_"))}
 
 
 def _read(head: Head) -> tuple[Column, ...]:
     """Propose the first key that goes by the likeliest name of each trace column."""
     forms = {key: _forms(key) for key in head.names}
     joined = {key: {name.replace("_", "") for name in names} for key, names in forms.items()}
+    found = {
+        target: [
+            key
+            for named, names in (
+                (forms, aliases),
+                (joined, tuple(alias.replace("_", "") for alias in aliases)),
+            )
+            for alias in names
+            for key in head.names
+            if alias in named[key] and _holds(target, head.said(key))
+        ]
+        for target, aliases in ALIASES.items()
+    }
     columns: dict[str, Column] = {}
-    for target, aliases in ALIASES.items():
-        found = next(
-            (
-                key
-                for named, names in (
-                    (forms, aliases),
-                    (joined, tuple(alias.replace("_", "") for alias in aliases)),
-                )
-                for alias in names
-                for key in head.names
-                if alias in named[key] and _holds(target, head.samples.get(key, []))
-            ),
-            None,
-        )
-        if found is not None:
-            columns[target] = Column(target, found)
+    for target, keys in found.items():
+        if target.endswith("_tokens"):
+            keys.sort(key=lambda key: "billed" in key)
+        if target == "arrival_ns":
+            keys = _moments(head, keys, _object(next(iter(found["input_tokens"]), "")))  # noqa: PLW2901
+        taken = str(columns["arrival_ns"].source) if "arrival_ns" in columns else None
+        if (key := next((key for key in keys if key != taken), None)) is not None:
+            columns[target] = Column(target, key)
     for target in ("input_tokens", "output_tokens"):
         if target in columns and (whole := _counted_apart(head, str(columns[target].source))):
             columns[target] = Column(target, whole)
@@ -156,6 +175,41 @@ def _read(head: Head) -> tuple[Column, ...]:
     if ended := _ended(head, forms, None if status is None else str(status.source)):
         columns["outcome"] = Column("outcome", ended)
     return tuple(columns.values())
+
+
+def _object(key: str) -> str:
+    """Return the object that a key lies in; a value with its type beside it is no object."""
+    return _TYPE.sub("", key).rpartition(".")[0]
+
+
+def _moments(head: Head, keys: list[str], beside: str) -> list[str]:
+    """Order what may be the arrival: times of day first, and of them those beside the tokens.
+
+    What ships a log adds the time at which it did so around the record. nginx's `request_time` is a
+    duration, unless it is a time of day or only grows.
+    """
+    calendar = [key for key in keys if _dated(head.said(key))]
+    if not calendar:
+        return [key for key in keys if _plain(key) != "request_time" or _grows(head.said(key))]
+    return sorted(calendar, key=lambda key: _object(key) != beside)
+
+
+def _dated(samples: list[str]) -> bool:
+    """Say whether most of the first values are times of day."""
+    some = _some(samples)
+    epochs = sum(is_number(text) and epoch_unit(float(text)) is not None for text in some)
+    words = pl.Series([text for text in some if not is_number(text)], dtype=pl.String)
+    return 2 * (epochs + dated(words)) > len(some)
+
+
+def _some(samples: list[str]) -> list[str]:
+    """Return a few values from all over."""
+    return samples[:: max(1, len(samples) // 20)]
+
+
+def _grows(samples: list[str]) -> bool:
+    numbers = [float(text) for text in samples if is_number(text)]
+    return all(before <= after for before, after in pairwise(numbers))
 
 
 def _ended(head: Head, forms: dict[str, set[str]], status: str | None) -> Value | None:
@@ -182,7 +236,7 @@ def _ended(head: Head, forms: dict[str, set[str]], status: str | None) -> Value 
 
 def _holds(target: str, samples: list[str]) -> bool:
     """Say whether the first values may be what a column holds; empty ones may."""
-    some = pl.Series(samples[:20], dtype=pl.String)
+    some = pl.Series(_some(samples), dtype=pl.String)
     if target == "outcome":
         read = outcomes(some)
         return read.problem is None or read.values.count() >= read.problem.count()
@@ -191,7 +245,7 @@ def _holds(target: str, samples: list[str]) -> bool:
         return not samples or counted or any(map(is_number, samples))
     if target == "streaming":
         return switches(some).problem is None
-    return not (target.endswith("_ns") and samples and samples[0][:1] in ("{", "["))
+    return not (target.endswith("_ns") and samples and _JSON.match(samples[0]))
 
 
 def _counted_apart(head: Head, key: str) -> Value | None:

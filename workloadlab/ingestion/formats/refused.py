@@ -12,9 +12,9 @@ from workloadlab.ingestion.parsing.values import is_number
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workloadlab.ingestion.inspect import Head
+    from workloadlab.ingestion.head import Head
 
-__all__ = ["ASIDE", "NO_COLUMNS", "check", "check_text"]
+__all__ = ["ASIDE", "NO_COLUMNS", "check", "check_sums", "check_text"]
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,9 @@ _MANY = re.compile(
     r"api_requests|num_calls)$|^(requests|calls|invocations|count)$",
     re.IGNORECASE,
 )
+_COUNTED = re.compile(r"^(requests|calls|invocations|count)$", re.IGNORECASE)
+LEAST_TOKENS = 16
+"""Tokens that a request has at the least, on average of many."""
 
 
 def check(head: Head) -> None:
@@ -176,13 +179,37 @@ def check(head: Head) -> None:
             raise DataError(refusal.what, where=str(head.path), fix=refusal.fix)
     if head.keys and all(_WINDOWS.fullmatch(key) for key in head.keys):
         raise DataError(_SERVEGEN, where=str(head.path), fix=_GENERATE)
+
+
+def check_sums(head: Head, tokens: str) -> None:
+    """Refuse records that count the requests in them.
+
+    A bare word such as `count` may count something else: a request has no fewer tokens than that.
+
+    Args:
+        head: the records, not the document around them.
+        tokens: the key of their prompt tokens.
+
+    Raises:
+        DataError: they are sums.
+    """
     for key in head.keys:
-        counts = [float(text) for text in head.samples.get(key, []) if is_number(text)]
-        if _MANY.search(key) and any(count > 1 for count in counts):
+        if not _MANY.search(key):
+            continue
+        many = [
+            (float(text), float(size))
+            for row in head.rows
+            if (text := row.get(key)) and is_number(text) and float(text) > 1
+            and (size := row.get(tokens)) and is_number(size)
+        ]  # fmt: skip
+        if _COUNTED.search(key):
+            many = [(count, size) for count, size in many if size >= LEAST_TOKENS * count]
+        if many:
             raise DataError(
-                f"has sums of many requests, not requests: {key} is {max(counts):.0f} in one row",
+                f"has sums of many requests, not requests: {key} is {max(many)[0]:.0f} in one row",
                 where=str(head.path),
-                fix="log the requests one by one; use this for their rate only",
+                fix="log the requests one by one; use this for their rate only. If it counts something "
+                "else, name the columns: --map arrival=COLUMN --map input_tokens=COLUMN",
             )
 
 

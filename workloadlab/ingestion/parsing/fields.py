@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BROKEN", "UNCLOSED", "english", "fields", "is_preamble", "raw_fields", "records"]
+__all__ = ["BROKEN", "UNCLOSED", "fields", "is_preamble", "raw_fields", "records"]
 
 RECORD_LINES = 10_000
 BROKEN = "wrong number of fields"
 UNCLOSED = "unclosed quote"
-COMMA_NUMBER = re.compile(r"-?(\d+|\d{1,3}(\.\d{3})+),\d+")
-_POINTED_THOUSANDS = re.compile(r"-?\d{1,3}(\.\d{3})+")
 
 
 def fields(record: str, separator: str) -> list[str]:
@@ -53,18 +50,6 @@ def is_quoted(text: str) -> bool:
 def is_preamble(line: str) -> bool:
     """Say whether a line tells Excel the separator (`sep=;`) and is no header."""
     return line.strip()[:4].lower() == "sep=" and len(line.strip()) <= 5
-
-
-def english(text: str) -> str:
-    """Write a number of a log with decimal commas with a point.
-
-    Example:
-        >>> english("0,45"), english("1.234"), english("1.234,5"), english("a,b")
-        ('0.45', '1234', '1234.5', 'a,b')
-    """
-    if COMMA_NUMBER.fullmatch(text):
-        return text.replace(".", "").replace(",", ".")
-    return text.replace(".", "") if _POINTED_THOUSANDS.fullmatch(text) else text
 
 
 def records(lines: list[str], width: int, separator: str) -> Iterator[tuple[int, list[str] | str]]:

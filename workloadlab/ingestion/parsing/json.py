@@ -8,19 +8,24 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["NOT_JSON", "Record", "find", "leaves", "looked_up", "records", "text_of", "values"]
+__all__ = [
+    "NOT_JSON", "Doubled", "Record", "find", "leaves", "line_values", "looked_up", "numbers_only",
+    "records", "text_of", "values",
+]  # fmt: skip
 
 BLOCK_CHARACTERS = 1 << 20
 NOT_JSON = "invalid JSON"
 _PAIR_KEYS = ({"key", "value"}, {"name", "value"})
 _TYPES = ("string", "int", "double", "bool", "array", "kvlist")
 _WRAPPED = {f"{kind}{end}" for kind in _TYPES for end in ("Value", "_value")}
+_BEFORE, _AFTER = {b":", b",", b"["}, {b",", b"}", b"]"}
 _WHITE = " \t\r\n,\x00\ufeff"
 
 
@@ -47,17 +52,51 @@ class Record:
     number: str
 
 
-def values(read: Callable[[int], bytes]) -> Iterator[Any]:
+class Doubled:
+    """Makes objects as `json` does, where the last of two equal keys counts, and notes such keys.
+
+    Example:
+        >>> doubled = Doubled()
+        >>> json.loads('{"n": 1, "n": 2}', object_pairs_hook=doubled), doubled.names
+        ({'n': 2}, {'n'})
+    """
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __call__(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """Make an object."""
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            counts = Counter(name for name, _ in pairs)
+            self.names |= {name for name, count in counts.items() if count > 1}
+        return made
+
+
+def line_values(lines: Iterable[bytes], doubled: Doubled) -> Iterator[Any]:
+    """Yield what each line holds that is not blank; None for one that is no JSON."""
+    for line in lines:
+        text = line.replace(b"\0", b"").removeprefix(codecs.BOM_UTF8).strip().rstrip(b",")
+        if text:
+            try:
+                yield json.loads(text, object_pairs_hook=doubled)
+            except (ValueError, RecursionError):
+                yield None
+
+
+def values(read: Callable[[int], bytes], doubled: Doubled | None = None) -> Iterator[Any]:
     """Yield the JSON values of a stream: one after another, or the elements of an array.
 
     Args:
         read: gives at most so many bytes, none at the end.
+        doubled: notes keys that come twice in an object, which takes longer.
 
     Raises:
         ValueError: text that is no JSON; what stood before it was yielded.
     """
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-    decoder, text, place, inside, last = json.JSONDecoder(), "", 0, False, False
+    decoder = json.JSONDecoder(object_pairs_hook=doubled)
+    text, place, inside, last = "", 0, False, False
     while True:
         while place < len(text) and text[place] in _WHITE:
             place += 1
@@ -84,6 +123,30 @@ def values(read: Callable[[int], bytes]) -> Iterator[Any]:
         more = read(max(BLOCK_CHARACTERS, len(text) - place))
         last = not more
         text, place = text[place:] + decode(more, last), 0
+
+
+def numbers_only(text: bytes) -> bytes:
+    """Write null for NaN and Infinity, which Python writes and JSON does not know."""
+    for word in (b"NaN", b"Infinity"):
+        if word in text:
+            text = b"".join(_nulled(text.split(word), word))
+    return text
+
+
+def _nulled(pieces: list[bytes], word: bytes) -> list[bytes]:
+    """Put null between the pieces where a number stood, and the word itself where it was text."""
+    made = pieces[:1]
+    for after in pieces[1:]:
+        before = made[-1]
+        sign = before.endswith(b"-")
+        start = before[-4:].rstrip(b"- ")[-1:]
+        if start in _BEFORE and after[:2].lstrip()[:1] in _AFTER:
+            made[-1] = before[:-1] if sign else before
+            made.append(b"null")
+        else:
+            made.append(word)
+        made.append(after)
+    return made
 
 
 def records(value: Any, path: str, zipped: tuple[str, ...], name: str) -> Iterator[Record]:

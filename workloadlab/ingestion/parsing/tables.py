@@ -1,25 +1,17 @@
-"""Lines of text to a table: where its header is, what separates its fields, how it writes numbers."""
+"""Lines of text to a table: where its header is, what separates its fields."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from itertools import islice
 
-from workloadlab.ingestion.parsing.fields import (
-    COMMA_NUMBER,
-    english,
-    fields,
-    is_preamble,
-    records,
-)
+from workloadlab.ingestion.parsing.fields import fields, is_preamble, records
 
-__all__ = ["PREAMBLE", "Table", "header_at", "table"]
+__all__ = ["PREAMBLE", "Table", "as_row", "header_at", "table"]
 
 PREAMBLE = 100
 """Lines among which the header is looked for."""
 _SEPARATORS = (",", "\t", ";", "|")
-_ENGLISH = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -30,17 +22,15 @@ class Table:
         keys: names of the columns.
         separator: what stands between fields.
         rows: the first records as text by key; None for what is empty.
-        comma: whether a comma is the decimal point.
         escaped: whether a backslash stands before a quote in a quoted field.
-        found: whether any line after the header is a record, or the try of one.
+        tried: how many lines after the header are a record, or the try of one.
     """
 
     keys: tuple[str, ...]
     separator: str
     rows: tuple[dict[str, str | None], ...]
-    comma: bool
     escaped: bool
-    found: bool
+    tried: int
 
 
 def header_at(lines: list[str]) -> int | None:
@@ -82,22 +72,15 @@ def table(lines: list[str], at: int, most: int) -> Table:
         escaped = sum(isinstance(r, str) for r in again) < sum(isinstance(r, str) for r in found)
         found = again if escaped else found
     rows = [each for each in found if not isinstance(each, str)]
-    comma = _comma(separator, [text.strip() for row in rows for text in row])
-    texts = (
-        {
-            key: (english(text.strip()) if comma else text.strip()) or None
-            for key, text in zip(keys, row, strict=True)
-        }
-        for row in rows
-    )
-    return Table(keys, separator, tuple(texts), comma, escaped, bool(found))
+    texts = tuple(as_row(keys, row) for row in rows)
+    return Table(keys, separator, texts, escaped, len(found))
 
 
-def _comma(separator: str, texts: list[str]) -> bool:
-    """Say whether a comma is the decimal point; where both may be, semicolons speak for it."""
-    if separator == ",":
-        return False
-    numbers = [text for text in texts if COMMA_NUMBER.fullmatch(text)]
-    return bool(numbers) and (
-        separator == ";" or not any(_ENGLISH.fullmatch(text) for text in texts)
-    )
+def as_row(keys: tuple[str, ...], record: list[str]) -> dict[str, str | None]:
+    """Return the fields of a record by key; None for what is empty.
+
+    Example:
+        >>> as_row(("a", "b"), [" 1", ""])
+        {'a': '1', 'b': None}
+    """
+    return {key: text.strip() or None for key, text in zip(keys, record, strict=True)}

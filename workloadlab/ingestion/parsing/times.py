@@ -5,53 +5,20 @@ A fast path reads the layout that most logs have; what it refuses goes to a pati
 
 from __future__ import annotations
 
-import re
 from datetime import date
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 import polars as pl
 
+from workloadlab.ingestion.parsing.dates import DATES, MAX_NS, moments, uniform
 from workloadlab.ingestion.parsing.text import texts
-from workloadlab.ingestion.parsing.values import Parsed, judged, patched
+from workloadlab.ingestion.parsing.values import GROUPED, MARKS, Parsed, judged, patched
 
-__all__ = ["DATETIME", "UNITS", "durations", "instants", "is_datetime"]
+__all__ = ["EPOCHS_NS", "EPOCH_S", "UNITS", "durations", "epoch_unit", "instants"]
 
 UNITS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
 """Decimal places from each unit down to the nanosecond."""
 
-DATETIME = "datetime"
-"""The unit of a column that holds ISO 8601 text."""
-
-MAX_NS = 2**63 - 1
-_ISO = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.(\d{1,9}))?(Z|[+-]\d\d(?::?\d\d)?)?")
-_ISO_GROUPS = (
-    r"^(?P<day>\d{4}-\d\d-\d\d)[ T](?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?"
-    r" ?(?P<zone>Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(?: UTC| GMT)?$"
-)
-_DAY, _CLOCK_TEXT = r"(?P<d>\d{1,2})", r"(?P<clock>\d{1,2}:\d\d:\d\d(?:[.,]\d+)?)"
-_MONTH, _YEAR, _ZONE = r"(?P<m>[A-Z][a-z]{2})", r"(?P<y>\d{4})", r"(?P<zone>GMT|UTC|[+-]\d{4})"
-_WEEKDAY, _DATED = "[A-Z][a-z]{2}", "${y}-${m}-${d} ${clock}"
-_LAYOUTS = (
-    (rf"^{_DAY}/{_MONTH}/{_YEAR}:{_CLOCK_TEXT} {_ZONE}$", _DATED + "${zone}"),
-    (rf"^{_WEEKDAY}, {_DAY} {_MONTH} {_YEAR} {_CLOCK_TEXT} {_ZONE}$", _DATED + "${zone}"),
-    (
-        rf"^{_WEEKDAY} {_MONTH} {_DAY} {_YEAR} {_CLOCK_TEXT} GMT(?P<zone>[+-]\d{{4}})(?: \(.*\))?$",
-        _DATED + "${zone}",
-    ),
-    (rf"^{_WEEKDAY} {_MONTH} +{_DAY} {_CLOCK_TEXT} (?:{_ZONE} )?{_YEAR}$", _DATED + "${zone}"),
-    (rf"^{_MONTH} {_DAY}, {_YEAR} @ {_CLOCK_TEXT}$", _DATED),
-    (rf"^{_YEAR}/(?P<m>\d\d)/(?P<d>\d\d)[ T]{_CLOCK_TEXT}(?P<zone>.*)$", _DATED + "${zone}"),
-    (
-        rf"^{_YEAR}(?P<m>\d\d)(?P<d>\d\d)T(?P<H>\d\d)(?P<M>\d\d)(?P<S>\d\d)(?P<zone>.*)$",
-        "${y}-${m}-${d} ${H}:${M}:${S}${zone}",
-    ),
-    (
-        r"^(?P<day>\d{4}-\d\d-\d\d)[ T](?P<H>\d\d:\d\d)(?P<zone>Z|[+-]\d\d:?\d\d|)$",
-        "${day} ${H}:00${zone}",
-    ),
-    (r"^(?P<all>\d.*\d) (?:Etc/UTC|Zulu|Etc/GMT)$", "${all}Z"),
-)
-"""Other ways to write a moment, and each in ISO 8601: of access logs, mails, JavaScript, `date`,
-Kibana, with slashes, without marks, without seconds, with a zone's name."""
 _NO_TIME = r"^\s*(0001-01-01|0000-00-00)"
 """The zero of Go's clock and of MySQL's dates: no time at all."""
 _NO_DATE = date(1, 1, 1)
@@ -65,59 +32,61 @@ _SUFFIXED = r"^([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(ns|us|\x{00b5}s|\x{03bc}s|ms|s|
 _SUFFIX_NS = {
     "ns": 0, "us": 3, "\u00b5s": 3, "\u03bcs": 3, "ms": 6, "s": 9, "sec": 9, "secs": 9, "seconds": 9,
 }  # fmt: skip
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"
-_FIRST_EPOCH_NS, _LAST_EPOCH_NS = 631_152_000 * 10**9, 4_102_444_800 * 10**9
-"""1990 and 2100: an epoch outside was read in the wrong unit."""
+EPOCH_S = 1e8
+"""From which on a number is no count from a start, but an epoch."""
+EPOCHS_NS = (10**18, 4_102_444_800 * 10**9)
+"""2001 and 2100: an epoch outside was read in the wrong unit."""
 _DECIMAL = r"^[+-]?\d{1,19}(\.\d*)?$"
 
 
-def is_datetime(text: str) -> bool:
-    """Say whether the text is a date and time, of ISO 8601 or of an access log."""
-    return bool(_in_iso(pl.Series([text.strip()])).str.contains(_ISO_GROUPS).item())
+def epoch_unit(value: float) -> str | None:
+    """Return the unit of an epoch by its size, or None if it is none.
+
+    Example:
+        >>> epoch_unit(1790000000.5), epoch_unit(1790000000500), epoch_unit(12.5)
+        ('s', 'ms', None)
+    """
+    size = abs(value)
+    limits = (("ns", 1e9), ("us", 1e6), ("ms", 1e3), ("s", 1.0))
+    return next((unit for unit, limit in limits if size >= EPOCH_S * limit), None)
 
 
 def durations(text: pl.Series, unit: str) -> Parsed:
     """Read numbers of `unit` as whole nanoseconds, exactly to the last decimal given.
 
-    Where the unit is `datetime`, a moment stands in place of a duration, and nothing can be read.
+    Where the unit is one of dates, a moment stands in place of a duration, and nothing can be read.
     """
-    if unit == DATETIME:
-        none = pl.Series([None], dtype=pl.Int64).new_from_index(0, text.len())
-        return judged(text, none, "a moment, not a duration")
+    if unit in DATES:
+        return judged(text, _none(text), "a moment, not a duration")
     return judged(text, _nanoseconds(text, UNITS[unit]), "unparseable time")
 
 
 def instants(text: pl.Series, unit: str, *, by_size: bool = False) -> Parsed:
-    """Read times as nanoseconds: since 1970 for datetimes, from the log's own zero for numbers.
+    """Read times as nanoseconds: since 1970 for dates, from the log's own zero for numbers.
+
+    Epochs among dates, and dates among epochs, are read as what they are.
 
     Args:
         text: String series, or a plain one.
-        unit: s, ms, us or ns for numbers; `datetime` for ISO 8601 text, where a missing zone is UTC.
+        unit: s, ms, us or ns for numbers; `datetime`, `dmy` or `mdy` for text, where a missing zone is
+            UTC.
         by_size: whether numbers are epochs, each of which tells its unit by its size.
     """
-    if unit != DATETIME:
-        read = durations(text, unit)
-        if not by_size:
-            return read
-        own = _own_units(text, read.values, unit)
-        mixed = int((own.is_not_null() & own.ne_missing(read.values)).sum())
-        return judged(text, own, "unparseable time")._replace(mixed=mixed) if mixed else read
+    if unit not in DATES:
+        return _epochs(text, unit) if by_size else durations(text, unit)
     if isinstance(text.dtype, pl.Datetime):
         zoneless = text.dtype.time_zone is None and text.count() > 0
-        moments = text.set(text.dt.date() == _NO_DATE, None)
-        return judged(moments, _ticks(moments, text.dtype), "unparseable time")._replace(
-            naive=zoneless
-        )
+        dated = text.set(text.dt.date() == _NO_DATE, None)
+        return judged(dated, _ticks(dated, text.dtype), "unparseable time")._replace(naive=zoneless)
     text = texts(text)
     naive: list[bool] = []
 
     def patient(rest: pl.Series) -> pl.Series:
-        values, without_zone = _patient_datetimes(rest)
+        values, without_zone = moments(rest, unit)
         naive.append(without_zone)
-        return values
+        return patched(rest, values, lambda left: _own_units(left, _none(left), ""))
 
-    fast, without_zone = _uniform_datetimes(text)
+    fast, without_zone = uniform(text)
     values = patched(text, fast, patient)
     found = judged(text, values, "unparseable time")
     if found.problem is not None:
@@ -125,15 +94,30 @@ def instants(text: pl.Series, unit: str, *, by_size: bool = False) -> Parsed:
     return found._replace(naive=without_zone or any(naive))
 
 
+def _epochs(text: pl.Series, unit: str) -> Parsed:
+    read = durations(text, unit)
+    own = _own_units(text, read.values, unit)
+    naive = False
+    if read.problem is not None:
+        dated = instants(text.set(read.problem.is_null(), None), DATES[0])
+        own, naive = pl.select(pl.coalesce(own, dated.values)).to_series(), dated.naive
+    mixed = int((own.is_not_null() & read.values.is_not_null() & own.ne_missing(read.values)).sum())
+    return judged(text, own, "unparseable time")._replace(mixed=mixed, naive=naive)
+
+
+def _none(text: pl.Series) -> pl.Series:
+    return pl.Series([None], dtype=pl.Int64).new_from_index(0, text.len())
+
+
 def _own_units(text: pl.Series, values: pl.Series, unit: str) -> pl.Series:
     """Read again, in another unit, epochs that lie before 1990 or after 2100."""
     for other, places in UNITS.items():
-        near = values.is_between(_FIRST_EPOCH_NS, _LAST_EPOCH_NS) | (values == 0)
+        near = values.is_between(*EPOCHS_NS) | (values == 0)
         off = ~near.fill_null(value=False) & text.is_not_null()
         if other == unit or not off.any():
             continue
         again = _nanoseconds(text.cast(pl.String), places)
-        fits = off & again.is_between(_FIRST_EPOCH_NS, _LAST_EPOCH_NS)
+        fits = off & again.is_between(*EPOCHS_NS)
         values = values.zip_with(~fits.fill_null(value=False), again)
     return values
 
@@ -164,10 +148,7 @@ def _surely_rounded(number: pl.Series) -> pl.Series:
 
 
 def _decimals(text: pl.Series, places: int) -> pl.Series:
-    """Shift the decimal point by text, so that no digit passes through a float; half away from 0.
-
-    Numbers with an exponent do pass through one.
-    """
+    """Shift the decimal point by text, so that no digit passes through a float; half away from 0."""
     stripped = text.str.strip_chars()
     parts = stripped.str.strip_chars_start("+-").str.splitn(".", 2)
     digits = parts.struct[1].fill_null("") + "0" * (places + 1)
@@ -177,8 +158,7 @@ def _decimals(text: pl.Series, places: int) -> pl.Series:
         digits.str.slice(0, places).cast(pl.Int64, strict=False) if places else pl.lit(0, pl.Int64)
     )
     rounded = digits.str.slice(places, 1).cast(pl.Int64, strict=False) >= 5
-    number = stripped.cast(pl.Float64, strict=False) * float(10**places)
-    number = number.set(~(number.abs() < 9.2e18), None).round().cast(pl.Int64)
+    number = pl.Series([_raised(each, places) for each in stripped], dtype=pl.Int64)
     if number.null_count() > text.null_count():
         number = patched(text, number, lambda rest: _worded(rest, places))
     exact = whole * 10**places + below + rounded.cast(pl.Int64)
@@ -189,11 +169,24 @@ def _decimals(text: pl.Series, places: int) -> pl.Series:
     ).to_series()
 
 
+def _raised(text: str | None, places: int) -> int | None:
+    """Read a number with an exponent."""
+    if text is None or "e" not in text.lower():
+        return None
+    try:
+        shifted = Decimal(text).scaleb(places)
+    except InvalidOperation:
+        return None
+    if not abs(shifted) < MAX_NS:
+        return None
+    return int(shifted.to_integral_value(ROUND_HALF_UP))
+
+
 def _worded(text: pl.Series, places: int) -> pl.Series:
     """Read durations with their units (`1.5s`, `1m2s`), as a clock (`0:01:30.5`), and `1,234.5`."""
     bare = text.str.strip_chars()
     parts = bare.str.extract_groups(_SUFFIXED).struct.unnest()
-    found = pl.Series([None], dtype=pl.Int64).new_from_index(0, text.len())
+    found = _none(text)
     for suffix, shift in _SUFFIX_NS.items():
         mine = parts.to_series(1) == suffix
         if mine.any():
@@ -203,9 +196,9 @@ def _worded(text: pl.Series, places: int) -> pl.Series:
         found = pl.select(
             pl.coalesce(found, _composed(bare.str.extract_groups(layout)))
         ).to_series()
-    thousands = bare.str.contains(_THOUSANDS).fill_null(value=False)
+    thousands = bare.str.contains(GROUPED).fill_null(value=False)
     if thousands.any():
-        read = _nanoseconds(bare.str.replace_all(",", "", literal=True), places)
+        read = _nanoseconds(bare.str.replace_all(MARKS, ""), places)
         found = found.zip_with(~thousands, read)
     return found
 
@@ -220,71 +213,9 @@ def _composed(groups: pl.Series) -> pl.Series:
     return below
 
 
-def _uniform_datetimes(text: pl.Series) -> tuple[pl.Series, bool]:
-    """Read datetimes that all have the layout of the first; others become null."""
-    present = text.drop_nulls()
-    layout = _ISO.fullmatch(present[0]) if present.len() else None
-    if layout is None:
-        return pl.Series([None], dtype=pl.Int64).new_from_index(0, text.len()), False
-    fraction, zone = layout.group(1) or "", layout.group(2) or ""
-    first = present[0]
-    dot = "." if fraction else ""
-    clock = text.str.slice(0, 19 + len(dot)).str.to_datetime(
-        f"%Y-%m-%d{first[10]}%H:%M:%S{dot}", time_unit="us", strict=False
-    )
-    fits = text.str.len_bytes() == len(first)
-    values = _to_ns(clock.cast(pl.Int64))
-    if fraction:
-        digits = text.str.slice(20, len(fraction))
-        below = digits.cast(pl.Int64, strict=False) * 10 ** (9 - len(fraction))
-        values = values + below
-        fits &= digits >= "0"  # neither sign
-    if zone:
-        fits &= text.str.ends_with(zone)
-        values = values - _offset_ns(zone)
-    return values.set(~fits, None), not zone
-
-
 def _ticks(moments: pl.Series, dtype: pl.Datetime) -> pl.Series:
     """Return datetimes as nanoseconds since 1970; null where those leave 64 bits."""
     scale = {"ns": 1, "us": 1_000, "ms": 1_000_000}[dtype.time_unit]
     limit = MAX_NS // scale
     ticks = moments.to_physical()
     return ticks.set(~ticks.is_between(-limit, limit), None) * scale
-
-
-def _to_ns(microseconds: pl.Series) -> pl.Series:
-    limit = MAX_NS // 1000 - 2_000_000
-    return microseconds.set(~microseconds.is_between(-limit, limit), None) * 1000
-
-
-def _offset_ns(zone: str) -> int:
-    if zone in ("Z", "z", "UTC", "GMT"):
-        return 0
-    minutes = int(zone[1:3]) * 60 + (int(zone[-2:]) if len(zone) > 3 else 0)
-    return (-1 if zone[0] == "-" else 1) * minutes * 60_000_000_000
-
-
-def _in_iso(text: pl.Series) -> pl.Series:
-    """Write moments of other layouts as ISO 8601 does."""
-    if text.str.contains(_ISO_GROUPS).all():
-        return text
-    for layout, iso in _LAYOUTS:
-        text = text.str.replace(layout, iso)
-    for number, month in enumerate(_MONTHS, start=1):
-        text = text.str.replace(f"-{month}-", f"-{number:02}-", literal=True)
-    return text.str.replace(r"^(\d{4}-\d\d-)(\d )", "${1}0$2").str.replace(r" (\d:)", " 0$1")
-
-
-def _patient_datetimes(text: pl.Series) -> tuple[pl.Series, bool]:
-    parts = _in_iso(text.str.strip_chars()).str.extract_groups(_ISO_GROUPS).struct.unnest()
-    clock = (parts["day"] + " " + parts["clock"]).str.to_datetime(
-        "%Y-%m-%d %H:%M:%S", time_unit="us", strict=False
-    )
-    digits = parts["fraction"].fill_null("") + "0000000000"
-    below = digits.str.slice(0, 9).cast(pl.Int64)
-    rounded = digits.str.slice(9, 1).cast(pl.Int64) >= 5
-    zones = {zone: _offset_ns(zone) for zone in parts["zone"].drop_nulls().unique()}
-    offset = parts["zone"].replace_strict(zones, default=0, return_dtype=pl.Int64)
-    values = _to_ns(clock.cast(pl.Int64)) + below + rounded.cast(pl.Int64) - offset
-    return values, bool((values.is_not_null() & parts["zone"].is_null()).any())

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ABSURD",
+    "GROUPED",
+    "MARKS",
     "MAX_TOKENS",
     "NO",
     "YES",
@@ -79,8 +81,9 @@ _OUTCOME_OF = {name: name for name in OUTCOMES} | {
 }
 _HTTP_STATUS = r"^([1-5]\d\d)(\.0| [a-z ]+)?$"
 """A status, of a float column or with its reason: `200`, `200.0`, `429 too many requests`."""
-_THOUSANDS = r"^[+-]?\d{1,3}([,_' \x{a0}\x{202f}\x{2019}]\d{3})+(\.0*)?$"
-_MARKS = r"[,_' \x{a0}\x{202f}\x{2019}]"
+MARKS = r"[,_' \x{a0}\x{202f}\x{2019}]"
+GROUPED = rf"^[+-]?\d{{1,3}}({MARKS}\d{{2,3}})*{MARKS}\d{{3}}(\.\d*)?$"
+"""A number with marks between thousands, or as in India between hundreds of them."""
 
 
 class Parsed(NamedTuple):
@@ -257,8 +260,8 @@ def by_distinct(text: pl.Series, read: Callable[[pl.Series], Parsed]) -> Parsed:
 
 def _patient_integers(text: pl.Series) -> pl.Series:
     bare = text.str.strip_chars()
-    plain = bare.str.replace_all(_MARKS, "")
-    bare = pl.select(pl.when(bare.str.contains(_THOUSANDS)).then(plain).otherwise(bare)).to_series()
+    plain = bare.str.replace_all(MARKS, "")
+    bare = pl.select(pl.when(bare.str.contains(GROUPED)).then(plain).otherwise(bare)).to_series()
     return _whole(bare.cast(pl.Float64, strict=False))
 
 

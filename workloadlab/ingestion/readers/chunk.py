@@ -42,6 +42,7 @@ class Chunk:
             the chunk from 1.
         numbers: `row` and `line` of each row of `frame`; None if that is 1, 2, 3, ...
         left_out: rows that are no requests, or were not asked for, by reason.
+        repaired: rows in which something was settled, by reason.
     """
 
     frame: pl.DataFrame
@@ -49,6 +50,7 @@ class Chunk:
     rejects: pl.DataFrame | None = None
     numbers: pl.DataFrame | None = None
     left_out: dict[str, int] = field(default_factory=dict)
+    repaired: dict[str, int] = field(default_factory=dict)
 
     @property
     def row_count(self) -> int:

@@ -26,13 +26,11 @@ from workloadlab.ingestion.sources import BOM, text_blocks
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workloadlab.ingestion.inspect import Head
+    from workloadlab.ingestion.head import Head
 
 __all__ = ["read_csv"]
 
 HEADER = "a second header"
-_COMMA = r"^(-?\d+),(\d+)$"
-_POINTS = r"^-?\d{1,3}(\.\d{3})+(,\d+)?$"
 
 
 def read_csv(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
@@ -47,17 +45,13 @@ def read_csv(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
     as_text = dict.fromkeys(read, pl.String())
 
     def fast(text: bytes) -> Chunk | None:
-        if head.comma:
-            return fast_rows(text, head, as_text)
         return fast_rows(text, head, read) or fast_rows(text, head, as_text)
 
     def finished(chunk: Chunk) -> Chunk:
         chunk = _without_headers(chunk, head, list(whole))
-        if not cells and not head.comma:
+        if not cells:
             return chunk
         columns = [pl.col(key) for key in whole]
-        if head.comma:
-            columns = [_pointed(column) for column in columns]
         columns += [inside(pl.col(cell), rest).alias(key) for key, (cell, rest) in cells.items()]
         return replace(chunk, frame=chunk.frame.select(columns))
 
@@ -77,12 +71,6 @@ def _cell(head: Head, key: str) -> tuple[str, str]:
     while cut > 0 and key[:cut] not in head.keys:
         cut = key.find(".", cut + 1)
     return key[:cut], key[cut + 1 :]
-
-
-def _pointed(text: pl.Expr) -> pl.Expr:
-    """Write numbers with decimal commas with a point; see `english`."""
-    plain = pl.when(text.str.contains(_POINTS)).then(text.str.replace_all(".", "", literal=True))
-    return plain.otherwise(text).str.replace(_COMMA, "$1.$2").name.keep()
 
 
 def _without_headers(chunk: Chunk, head: Head, keys: list[str]) -> Chunk:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.ingestion.inspect import stem
-from workloadlab.ingestion.parsing.json import Record, looked_up, records, text_of, values
+from workloadlab.ingestion.parsing.json import (
+    Doubled,
+    Record,
+    line_values,
+    looked_up,
+    numbers_only,
+    records,
+    text_of,
+    values,
+)
 from workloadlab.ingestion.parsing.values import NO_BLOCKS, hashed_block
 from workloadlab.ingestion.readers.chunk import (
     PLACES,
@@ -28,15 +37,16 @@ from workloadlab.ingestion.sources import text_blocks
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from workloadlab.ingestion.inspect import Head
+    from workloadlab.ingestion.head import Head
 
 __all__ = ["fast_objects", "patient_objects", "read_json", "read_jsonl"]
 
 BATCH = 2_000
 INVALID = "invalid JSON"
 NO_OBJECT = "not a JSON object"
-
-_BEFORE, _AFTER = {b":", b",", b"["}, {b",", b"}", b"]"}
+TWICE = "key named twice: the last counts"
+STRETCH = 1 << 16
+"""Bytes of a block that are searched for keys that come twice."""
 
 Way = tuple[tuple[str, ...], str]
 """The way to a key: through objects, and then a key of the JSON in the text there, or ""."""
@@ -52,18 +62,20 @@ def read_jsonl(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
     walk = _Walk(head, wanted)
     ways = {key: _way(head, key) for key in wanted}
     plain = {key: way for key, way in ways.items() if way is not None}
-    if head.walk or head.zipped or len(plain) < len(ways):
+    if head.walk or head.zipped or len(plain) < len(ways) or walk.twice:
         pieces = _counted(text_blocks(head.path, quotes=False))
         return Reading(pieces, lambda piece: [walk.lines(piece[1], piece[0])])
 
     def fast(part: bytes) -> Chunk | None:
         chunk = fast_objects(part, plain, wanted)
-        if chunk is None and (numbers := _numbers_only(part)) is not part:
+        if chunk is None and (numbers := numbers_only(part)) is not part:
             return fast_objects(numbers, plain, wanted)
         return chunk
 
     def parse(text: bytes) -> list[Chunk]:
-        return piecewise(text, fast, lambda part: walk.lines(_numbers_only(part), 0), quotes=False)
+        if _twice(text, plain):
+            return [_Walk(head, wanted, twice=True).lines(numbers_only(text), 0)]
+        return piecewise(text, fast, lambda part: walk.lines(numbers_only(part), 0), quotes=False)
 
     return Reading(text_blocks(head.path, quotes=False), parse)
 
@@ -72,22 +84,42 @@ def read_json(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
     """Read the wanted keys of the values of a JSON document, or of several one after another."""
     walk = _Walk(head, _types(wanted))
 
-    def pieces() -> Iterator[tuple[int, list[Any] | None]]:
+    def pieces() -> Iterator[tuple[int, list[Any] | None, int]]:
+        doubled = Doubled() if walk.twice else None
         with opened(head.path) as stream:
-            found, start = values(stream.read), 0
+            found, start = values(stream.read, doubled), 0
             while True:
                 batch: list[Any] = []
+                twice = 0
                 try:
-                    batch.extend(islice(found, BATCH))
+                    for value in islice(found, BATCH):
+                        batch.append(value)
+                        twice += walk.names_twice(doubled)
                 except (ValueError, RecursionError):
-                    yield start, None
+                    yield start, None, twice
                     return
                 if not batch:
                     return
-                yield start, batch
+                yield start, batch, twice
                 start += len(batch)
 
-    return Reading(pieces(), lambda piece: [walk.values(piece[1], piece[0])])
+    return Reading(pieces(), lambda piece: [walk.values(*piece)])
+
+
+def _twice(text: bytes, ways: Mapping[str, Way]) -> bool:
+    """Say whether the beginning of a block has an object that names a wanted key twice.
+
+    polars takes the first of them, Python the last.
+    """
+    start = text[: text.rfind(b"\n", 0, STRETCH) + 1]
+    lines = start.count(b"\n")
+    names = {name for where, _ in ways.values() for name in where}
+    if not any(start.count(f'"{name}"'.encode()) > lines for name in names):
+        return False
+    doubled = Doubled()
+    for _ in line_values(start.split(b"\n"), doubled):
+        pass
+    return bool(doubled.names & names)
 
 
 def _types(wanted: Mapping[str, pl.DataType]) -> dict[str, pl.DataType]:
@@ -102,30 +134,6 @@ def _counted(blocks: Iterator[bytes]) -> Iterator[tuple[int, bytes]]:
     for text in blocks:
         yield line, text
         line += text.count(b"\n")
-
-
-def _numbers_only(text: bytes) -> bytes:
-    """Write null for NaN and Infinity, which Python writes and JSON does not know."""
-    for word in (b"NaN", b"Infinity"):
-        if word in text:
-            text = b"".join(_nulled(text.split(word), word))
-    return text
-
-
-def _nulled(pieces: list[bytes], word: bytes) -> list[bytes]:
-    """Put null between the pieces where a number stood, and the word itself where it was text."""
-    made = pieces[:1]
-    for after in pieces[1:]:
-        before = made[-1]
-        sign = before.endswith(b"-")
-        start = before[-4:].rstrip(b"- ")[-1:]
-        if start in _BEFORE and after[:2].lstrip()[:1] in _AFTER:
-            made[-1] = before[:-1] if sign else before
-            made.append(b"null")
-        else:
-            made.append(word)
-        made.append(after)
-    return made
 
 
 def _way(head: Head, key: str) -> Way | None:
@@ -201,29 +209,43 @@ def patient_objects(text: bytes, head: Head, wanted: Mapping[str, pl.DataType]) 
 class _Walk:
     """Reads JSON values one by one, finds the records in them, and the wanted keys of each."""
 
-    def __init__(self, head: Head, wanted: Mapping[str, pl.DataType]) -> None:
+    def __init__(
+        self, head: Head, wanted: Mapping[str, pl.DataType], *, twice: bool = False
+    ) -> None:
         self.head, self.wanted, self.name = head, wanted, stem(head.path)
+        self.names = {name for key in wanted for name in key.removeprefix("^").split(".")}
+        self.twice = twice or bool(head.doubled & self.names)
 
     def lines(self, text: bytes, start: int) -> Chunk:
         """Read a block line by line and set aside what is no object."""
-        rows = _Rows(self.wanted)
+        rows, twice = _Rows(self.wanted), 0
+        doubled = Doubled() if self.twice else None
         for line, record in enumerate(text.decode("utf-8", "replace").split("\n"), start=1):
             if record.strip():
                 try:
-                    whole = json.loads(record.rstrip().rstrip(","))
+                    whole = json.loads(record.rstrip().rstrip(","), object_pairs_hook=doubled)
                     self._add(whole, start + line - 1, line, rows)
                 except (ValueError, RecursionError):
                     rows.reject(line, None, INVALID)
-        return rows.chunk(text.count(b"\n"))
+                twice += self.names_twice(doubled)
+        return rows.chunk(text.count(b"\n"), twice)
 
-    def values(self, found: list[Any] | None, start: int) -> Chunk:
+    def names_twice(self, doubled: Doubled | None) -> bool:
+        """Say whether the last value named a wanted key twice, and forget that."""
+        if doubled is None or not doubled.names:
+            return False
+        found = bool(doubled.names & self.names)
+        doubled.names.clear()
+        return found
+
+    def values(self, start: int, found: list[Any] | None, twice: int) -> Chunk:
         """Read values; None stands for what could not be read."""
         rows = _Rows(self.wanted)
         if found is None:
             rows.reject(None, None, INVALID)
         for index, value in enumerate(found or [], start=start):
             self._add(value, index, None, rows)
-        return rows.chunk(0)
+        return rows.chunk(0, twice)
 
     def _add(self, value: Any, index: int, line: int | None, rows: _Rows) -> None:
         if not isinstance(value, dict):
@@ -264,11 +286,12 @@ class _Rows:
             column.append(value)
         self.good.append((len(self.good) + len(self.bad) + 1, line))
 
-    def chunk(self, lines: int) -> Chunk:
-        """Return what was taken."""
+    def chunk(self, lines: int, twice: int) -> Chunk:
+        """Return what was taken; so many values named a wanted key twice."""
         return Chunk(
             pl.DataFrame(self.columns, schema=dict(self.wanted)),
             lines,
             rejected(self.bad),
             pl.DataFrame(self.good, schema=PLACES, orient="row"),
+            repaired={TWICE: twice} if twice else {},
         )

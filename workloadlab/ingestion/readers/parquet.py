@@ -14,7 +14,7 @@ from workloadlab.ingestion.readers.packing import unbroken
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workloadlab.ingestion.inspect import Head
+    from workloadlab.ingestion.head import Head
 
 __all__ = ["nested", "read_parquet"]
 

@@ -11,7 +11,7 @@ from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.words import choose, first, gaps, only
 
 if TYPE_CHECKING:
-    from workloadlab.ingestion.inspect import Head
+    from workloadlab.ingestion.head import Head
 
 __all__ = ["AIPERF"]
 

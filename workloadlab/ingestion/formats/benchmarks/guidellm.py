@@ -3,7 +3,7 @@
 from workloadlab.ingestion.formats.engine_files import facts_of_guidellm
 from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.words import first, minus
-from workloadlab.ingestion.parsing.times import DATETIME
+from workloadlab.ingestion.parsing.dates import DATETIME
 
 __all__ = ["GUIDELLM", "GUIDELLM_REQUESTS"]
 

@@ -19,7 +19,7 @@ from workloadlab.trace import engine_facts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workloadlab.ingestion.inspect import Head
+    from workloadlab.ingestion.head import Head
 
 __all__ = ["LLMSERVINGSIM", "SESSIONS", "WORKLOAD"]
 

@@ -3,7 +3,7 @@
 from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.words import choose, first, has, total
-from workloadlab.ingestion.parsing.times import DATETIME
+from workloadlab.ingestion.parsing.dates import DATETIME
 
 __all__ = ["BEDROCK"]
 

@@ -2,7 +2,7 @@
 
 from workloadlab.ingestion.formats.format import Column, Format
 from workloadlab.ingestion.formats.words import choose, first
-from workloadlab.ingestion.parsing.times import DATETIME
+from workloadlab.ingestion.parsing.dates import DATETIME
 
 __all__ = ["HELICONE"]
 

@@ -1,7 +1,7 @@
 """Access logs of the Kthena router, in JSON."""
 
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.parsing.times import DATETIME
+from workloadlab.ingestion.parsing.dates import DATETIME
 
 __all__ = ["KTHENA"]
 

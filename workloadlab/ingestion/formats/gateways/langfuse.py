@@ -11,7 +11,7 @@ from workloadlab.ingestion.formats.words import (
     minus,
     total,
 )
-from workloadlab.ingestion.parsing.times import DATETIME
+from workloadlab.ingestion.parsing.dates import DATETIME
 
 __all__ = ["LANGFUSE"]
 

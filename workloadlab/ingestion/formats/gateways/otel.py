@@ -13,7 +13,7 @@ from workloadlab.ingestion.formats.words import (
     minus,
     only,
 )
-from workloadlab.ingestion.parsing.times import DATETIME
+from workloadlab.ingestion.parsing.dates import DATETIME
 
 __all__ = ["COLLECTED", "CONSOLE", "OTLP", "OTLP_SNAKE", "TEMPO"]
 

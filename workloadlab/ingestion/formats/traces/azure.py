@@ -1,7 +1,7 @@
 """The Azure LLM inference traces of 2023, 2024 and 2025 (Azure/AzurePublicDataset)."""
 
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.parsing.times import DATETIME
+from workloadlab.ingestion.parsing.dates import DATETIME
 
 __all__ = ["AZURE"]
 

@@ -1,0 +1,264 @@
+"""Logs that were once read wrong without a word, or refused by a sentence that was not true."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import workloadlab as wl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from workloadlab.trace import Trace
+
+S, MS = 10**9, 10**6
+HEAD = "timestamp,prompt_tokens,completion_tokens"
+T0 = 1_790_000_000
+
+
+def moment(second: float) -> str:
+    return f"2026-09-21T14:{13 + int(20 + second) // 60:02}:{(20 + second) % 60:06.3f}Z"
+
+
+def read(folder: Path, text: str | bytes, **options: Any) -> Trace:
+    log = folder / "log"
+    log.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return wl.ingest(log, **options)
+
+
+def refusal(folder: Path, text: str | bytes, **options: Any) -> str:
+    with pytest.raises(wl.WorkloadlabError) as caught:
+        read(folder, text, **options)
+    return str(caught.value)
+
+
+def table(head: str, rows: Iterable[tuple[object, ...]], separator: str = ",") -> str:
+    lines = (separator.join(map(str, row)) for row in rows)
+    return "\n".join((head.replace(",", separator), *lines, ""))
+
+
+def column(trace: Trace, name: str) -> list[Any]:
+    return trace.frame.collect()[name].to_list()
+
+
+GOOD = [(moment(n / 10), 100 + n, 40 + n % 9, 1000 + 25 * (n % 9)) for n in range(600)]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param((moment(0), 10, 20, "xx"), id="garbage"),
+        pytest.param(("warming up", 10, 20, ""), id="no-time"),
+        pytest.param((7, 10, 20, ""), id="a-count"),
+    ],
+)
+def test_bad_rows_at_the_head_decide_nothing(tmp_path: Path, bad: tuple[object, ...]) -> None:
+    trace = read(tmp_path, table(f"{HEAD},latency", [bad] * 100 + GOOD))
+    assert sum(trace.provenance.rows["rejected"].values()) == 100
+    assert column(trace, "e2e_ns") == [row[3] * MS for row in GOOD]
+
+
+def test_bad_lines_at_the_head_of_json_lines(tmp_path: Path) -> None:
+    rows = ({"ts": T0 + n, "prompt_tokens": 7, "latency": 2.5} for n in range(300))
+    trace = read(tmp_path, "null\n" * 120 + "".join(json.dumps(row) + "\n" for row in rows))
+    assert trace.requests == 300
+    assert trace.provenance.units["arrival"] == "s"
+
+
+@pytest.mark.parametrize("cut", [20, 300, 580])
+@pytest.mark.parametrize("name", ["latency", "latency_ms"])
+def test_two_units_in_one_column_are_asked_about(tmp_path: Path, name: str, cut: int) -> None:
+    rows = [
+        (at, i, o, ms if n < cut else ms / 1000 + 0.0005) for n, (at, i, o, ms) in enumerate(GOOD)
+    ]
+    text = refusal(tmp_path, table(f"{HEAD},{name}", rows))
+    assert f"{name} is in two units: rows " in text
+    assert f"rows {cut + 1}, {cut + 2}" in text or "rows 1, 2" in text
+
+
+def test_answers_of_a_cache_are_no_other_unit(tmp_path: Path) -> None:
+    rows = [(at, i, 20 + 7 * n, ms if n % 3 else 3) for n, (at, i, _, ms) in enumerate(GOOD[:90])]
+    assert read(tmp_path, table(f"{HEAD},latency_ms", rows)).requests == 90
+
+
+@pytest.mark.parametrize(
+    ("separator", "prompt", "latency"),
+    [
+        (";", "1,204", "0.45"),
+        (";", "1.204", "0,45"),
+        (";", "1\N{NARROW NO-BREAK SPACE}204", "0,45"),
+        ("\t", "1'204", "0.45"),
+        ("|", "1,204", "0.45"),
+        (",", '"1,204"', "0.45"),
+        (",", "1.204", "0.45"),
+        (",", "1 204", '"0,45"'),
+    ],
+)
+def test_marks_between_thousands(tmp_path: Path, separator: str, prompt: str, latency: str) -> None:
+    rows = [(moment(n), prompt, 20, latency) for n in range(3)]
+    trace = read(tmp_path, table(f"{HEAD},latency_s", rows, separator))
+    assert column(trace, "input_tokens") == [1204] * 3
+    assert column(trace, "e2e_ns") == [450 * MS] * 3
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_comma_that_nothing_tells_is_asked_about(tmp_path: Path, separator: str) -> None:
+    rows = [(moment(n), 90, 20, "1,433") for n in range(3)]
+    text = refusal(tmp_path, table(f"{HEAD},latency_ms", rows, separator))
+    assert "numbers such as 1,433" in text
+
+
+def test_three_decimals_are_no_thousands(tmp_path: Path) -> None:
+    rows = [(moment(n), f"{90 + n}.000", 20) for n in range(3)]
+    assert column(read(tmp_path, table(HEAD, rows)), "input_tokens") == [90, 91, 92]
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "21/09/2026 14:13:20",
+        "21.09.2026 14:13:20",
+        "21.09.2026, 14:13:20",
+        "9/21/2026 2:13:20 PM",
+        "09/21/26 14:13:20",
+        "9/21/2026, 2:13:20.000 PM",
+        "21-Sep-2026 14:13:20",
+        "21-SEP-26 02.13.20.000000 PM",
+        "21 Sep 2026 14:13:20 +0000",
+        "Monday, 21-Sep-26 14:13:20 GMT",
+        "[21/Sep/2026:14:13:20 +0000]",
+        "September 21, 2026, 2:13:20 PM",
+        "2026-09-21 14:13:20,000",
+        "1.790000000000e12",
+        "1790000000.000",
+    ],
+)
+def test_moments_of_many_hands(tmp_path: Path, stamp: str) -> None:
+    trace = read(tmp_path, f'{HEAD}\n"{stamp}",100,50\n')
+    assert trace.provenance.t0_unix_ns == T0 * S
+
+
+def test_day_or_month_is_asked_where_no_date_tells(tmp_path: Path) -> None:
+    log = table(HEAD, [(f"03/0{n}/2026 10:00:00", 9, 5) for n in (4, 5)])
+    text = refusal(tmp_path, log)
+    assert "day or month first? timestamp has dates such as 03/04/2026" in text
+    assert "--unit arrival=dmy" in text
+    month, day = (read(tmp_path, log, units={"arrival": order}) for order in ("dmy", "mdy"))
+    assert column(month, "arrival_ns")[1] == 30 * 86_400 * S
+    assert column(day, "arrival_ns")[1] == 86_400 * S
+
+
+def test_one_late_date_tells_day_and_month(tmp_path: Path) -> None:
+    rows = [(f"{n // 20 + 1:02}/03/2026 10:{n % 20:02}:00", 9, 5) for n in range(400)]
+    trace = read(tmp_path, table(HEAD, rows))
+    assert column(trace, "arrival_ns")[-1] == (19 * 86_400 + 19 * 60) * S
+
+
+@pytest.mark.parametrize(
+    ("stamp", "said"),
+    [
+        ("1.79000E+12", "rounded by a spreadsheet: 1.79000E+12 tells a time to within 10,000 s"),
+        (639_255_968_000_000_000, "it is another clock"),
+        (134_344_736_000_000_000, "it is another clock"),
+        (27_536_660_000_000, "it is another clock"),
+    ],
+)
+def test_clocks_that_are_none_are_asked_about(tmp_path: Path, stamp: object, said: str) -> None:
+    assert said in refusal(tmp_path, table(HEAD, [(stamp, 9, 5), (stamp, 9, 5)]))
+
+
+def test_a_unit_in_the_name_that_the_epochs_deny(tmp_path: Path) -> None:
+    log = table("timestamp_ms,prompt_tokens", [(T0, 9), (T0 + 1, 9)])
+    assert "is named after ms, but holds epochs in s" in refusal(tmp_path, log)
+
+
+def test_of_two_equal_keys_the_last_counts(tmp_path: Path) -> None:
+    row = '{"ts": %d, "prompt_tokens": 1, "usage": {"n": 1}, "prompt_tokens": %d}\n'
+    trace = read(tmp_path, "".join(row % (T0 + n, 70 + n) for n in range(3)))
+    assert column(trace, "input_tokens") == [70, 71, 72]
+    assert trace.provenance.rows["repaired"] == {"key named twice: the last counts": 3}
+
+
+@pytest.mark.parametrize("name", ["count", "total_requests"])
+def test_a_count_around_the_requests_is_no_sum(tmp_path: Path, name: str) -> None:
+    rows = [{"ts": T0 + n, "prompt_tokens": 700} for n in range(3)]
+    assert read(tmp_path, json.dumps({name: 200, "results": rows})).requests == 3
+
+
+def test_a_count_of_something_else_is_no_sum(tmp_path: Path) -> None:
+    rows = [{"ts": T0 + n, "count": 200, "prompt_tokens": 700} for n in range(3)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    assert read(tmp_path, lines).requests == 3
+    assert "sums of many requests" in refusal(tmp_path, lines.replace("700", "90000"))
+
+
+def test_a_request_every_minute_is_a_request(tmp_path: Path) -> None:
+    probes = [
+        (f"2026-09-21T14:{n:02}:00Z", 90 + n, 20 + n, 600 + 300 * (n % 12)) for n in range(40)
+    ]
+    assert read(tmp_path, table(f"{HEAD},latency_ms", probes)).requests == 40
+    rows = [(*row[:3], f"r-{n}") for n, row in enumerate(probes)]
+    assert read(tmp_path, table(f"{HEAD},request_id", rows)).requests == 40
+    hours = [(f"2026-09-21T{n:02}:00:00Z", 9 * 10**6 + n, 70) for n in range(24) if n != 5]
+    assert "every 60 minutes: sums or rates" in refusal(tmp_path, table(HEAD, hours))
+
+
+@pytest.mark.parametrize("word", ["null", "NaN", "[]", "{}"])
+def test_a_file_of_nothing(tmp_path: Path, word: str) -> None:
+    assert f"holds nothing but {word}" in refusal(tmp_path, f"{word}\n" * 3)
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        pytest.param(b"SQLite format 3\0", "a SQLite database", id="sqlite"),
+        pytest.param(b"ARROW1\0\0", "an Arrow (Feather) file", id="arrow"),
+        pytest.param(b"PK\x03\x04\x14\0[Content_Types].xml", "a spreadsheet (xlsx)", id="xlsx"),
+    ],
+)
+def test_files_that_are_no_text_are_named(tmp_path: Path, start: bytes, kind: str) -> None:
+    assert f"is {kind}" in refusal(tmp_path, start + b"\0" * 99)
+
+
+def test_a_duration_of_nginx_is_no_arrival(tmp_path: Path) -> None:
+    rows = [
+        {
+            "time_local": f"21/Sep/2026:14:13:2{n} +0000", "request_time": f"{2 - n / 2}",
+            "prompt_tokens": "9", "completion_tokens": "60",
+        }
+        for n in range(3)
+    ]  # fmt: skip
+    trace = read(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
+    assert column(trace, "arrival_ns") == [0, S, 2 * S]
+    assert column(trace, "e2e_ns") == [2 * S, 1500 * MS, S]
+
+
+def test_a_record_has_its_own_time_and_its_shipper_another(tmp_path: Path) -> None:
+    rows = [
+        {"timestamp": moment(n + 4), "message": json.dumps({"ts": moment(n), "prompt_tokens": 9})}
+        for n in range(3)
+    ]
+    trace = read(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
+    assert trace.provenance.t0_unix_ns == T0 * S
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"createdAt": {"$date": moment(0)}, "promptTokens": {"$numberLong": "9"}},
+        {"ts": {"N": str(T0)}, "prompt_tokens": {"N": "9"}},
+        {"TimeGenerated [UTC]": moment(0), "PromptTokens": 9},
+        {"start_time": moment(0), "llm_prompt_tokens": 9},
+        {"start_time": moment(0), "attributes": {"llm": {"token_count": {"prompt": 9}}}},
+        {"asctime": "2026-09-21 14:13:20,000", "prompt_tokens": 9},
+    ],
+    ids=["mongodb", "dynamodb", "azure", "apisix", "phoenix", "python"],
+)
+def test_names_of_products(tmp_path: Path, keys: dict[str, Any]) -> None:
+    trace = read(tmp_path, json.dumps(keys) + "\n")
+    assert trace.provenance.t0_unix_ns == T0 * S
+    assert column(trace, "input_tokens") == [9]

@@ -1,0 +1,63 @@
+"""Durations that cannot be: answers too fast or too slow, days, two units in one column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from workloadlab.errors import UsageError
+from workloadlab.ingestion.clean import LONG
+from workloadlab.ingestion.doubts.two_units import two_units
+from workloadlab.ingestion.formats.trees import label
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from workloadlab.ingestion.formats import Column
+
+__all__ = ["SPEED", "check_durations", "speeds"]
+
+SPEED = (0.2, 20_000.0)
+"""Tokens a second of one answer, in the middle, beyond which its unit is wrong."""
+ODD_SHARE = 0.25
+
+
+def speeds(table: pl.DataFrame, e2e: Column | None, where: Path, *, guessed: bool) -> list[str]:
+    """Ask about answers at an impossible speed, or at two; return sentences where a format says so.
+
+    Raises:
+        UsageError: their unit was guessed.
+    """
+    if e2e is None or not {"e2e_ns", "output_tokens"} <= set(table.columns):
+        return []
+    notes = []
+    if doubt := two_units(table, e2e):
+        notes.append((doubt, "write one unit, or split the log and ingest the parts apart"))
+    many = table.filter((pl.col("output_tokens") > 8) & (pl.col("e2e_ns") > 0))
+    if many.height >= 5:
+        speed = many.select((pl.col("output_tokens") / (pl.col("e2e_ns") / 1e9)).median()).item()
+        if not SPEED[0] <= speed <= SPEED[1]:
+            words = f"an answer makes {speed:,.3g} tokens/s in the middle: the unit of e2e is wrong"
+            notes.append((words, "say its unit: --unit e2e=ms (or s, us, ns)"))
+    if notes and guessed:
+        words, fix = notes[0]
+        raise UsageError(words, where=str(where), fix=fix)
+    return [words for words, _ in notes]
+
+
+def check_durations(
+    repaired: Mapping[str, int], written: int, by_target: Mapping[str, Column], where: Path
+) -> None:
+    """Ask about durations of which many are days."""
+    for name in ("e2e_ns", "ttft_ns"):
+        days = repaired.get(LONG[name], 0)
+        if days > ODD_SHARE * written:
+            word = name.removesuffix("_ns")
+            raise UsageError(
+                f"{label(by_target[name].source)} would be days in {days:,} of {written:,} rows as "
+                f"{word}: it is in another unit, or a time of day",
+                where=str(where),
+                fix=f"say its unit (--unit {word}=ms), map another key, or leave it out: --map {word}=",
+            )

@@ -1,0 +1,96 @@
+"""Durations of one column in two units, as a service leaves them that changed its log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from workloadlab.ingestion.formats.trees import label
+from workloadlab.ingestion.parsing.times import UNITS
+from workloadlab.ingestion.units import TOKENS_PER_S
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from workloadlab.ingestion.formats import Column
+
+__all__ = ["two_units"]
+
+FEWEST = 3
+"""Rows on either side; fewer are accidents."""
+SHARE = 0.002
+GAP = 0.5
+"""Decades of speed without a row, between the units."""
+STEPS = ((2.4, 3.6), (5.4, 6.6))
+"""Decades between the middles of two units."""
+SHOWN = 3
+
+
+def two_units(table: pl.DataFrame, e2e: Column) -> str | None:
+    """Return a sentence if answers come at two speeds a thousandfold apart, with none in between.
+
+    Answers of a cache are fast, and those that time out slow, but their durations do not grow with their
+    tokens; in another unit they do, or only one of both kinds has fractions.
+
+    Args:
+        table: some rows of the trace; `row` where they are known.
+        e2e: where durations come from.
+    """
+    rows = table.filter((pl.col("output_tokens") > 8) & (pl.col("e2e_ns") > 0)).with_columns(
+        speed=(pl.col("output_tokens") / pl.col("e2e_ns") * 1e9).log10()
+    )
+    parts = _parted(rows.sort("speed"))
+    if parts is None:
+        return None
+    slow, fast = parts
+    low, high = (float(part["speed"].median()) for part in parts)  # type: ignore[arg-type]
+    if not any(least <= high - low <= most for least, most in STEPS):
+        return None
+    least, most = np.log10(TOKENS_PER_S)
+    odd, even = (slow, fast) if least <= high <= most else (fast, slow)
+    if not (least <= low <= most or least <= high <= most):
+        return None
+    if not (_grow(odd) or _fractions(odd, even, e2e)):
+        return None
+    return (
+        f"{label(e2e.source)} is in two units: {_places(even)} make {_rate(even)} tokens/s, "
+        f"but {_places(odd)} would make {_rate(odd)}"
+    )
+
+
+def _parted(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+    """Cut sorted rows at the widest gap that leaves enough on either side."""
+    fewest = max(FEWEST, int(SHARE * rows.height))
+    if rows.height < 2 * fewest:
+        return None
+    speed = rows["speed"].to_numpy()
+    gaps = np.diff(speed)[fewest - 1 : len(speed) - fewest]
+    cut = int(np.argmax(gaps)) + fewest
+    return (rows[:cut], rows[cut:]) if gaps.max() >= GAP else None
+
+
+def _grow(rows: pl.DataFrame) -> bool:
+    """Say whether durations grow with tokens: then speeds vary less than they do."""
+    durations: NDArray[np.float64] = np.log10(rows["e2e_ns"].to_numpy())
+    return rows.height > FEWEST and float(rows["speed"].std() or 0) < 0.8 * float(durations.std())  # type: ignore[arg-type]
+
+
+def _fractions(odd: pl.DataFrame, even: pl.DataFrame, e2e: Column) -> bool:
+    """Say whether one has fractions of the unit and the other has whole numbers."""
+    if e2e.unit not in UNITS:
+        return False
+    unit = 10 ** UNITS[e2e.unit]
+    one, other = (float(((part["e2e_ns"] % unit) != 0).mean()) for part in (odd, even))
+    return abs(one - other) > 0.5
+
+
+def _places(rows: pl.DataFrame) -> str:
+    named = sorted(rows["row"].drop_nulls().to_list())
+    more = ", ..." if len(named) > SHOWN else ""
+    return f"rows {', '.join(map(str, named[:SHOWN]))}{more}" if named else f"{rows.height} rows"
+
+
+def _rate(rows: pl.DataFrame) -> str:
+    return f"{10 ** float(rows['speed'].median()):,.3g}"  # type: ignore[arg-type]
