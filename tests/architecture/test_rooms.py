@@ -50,8 +50,9 @@ sql: errors hints resources trace
 
 exchange: errors hints trace
 
-ingestion: atomic errors hints resources toml_files trace ingestion/formats ingestion/parsing
-    ingestion/readers
+ingestion: atomic errors hints resources toml_files trace ingestion/doubts ingestion/formats
+    ingestion/parsing ingestion/readers
+ingestion/doubts: errors ingestion ingestion/formats ingestion/parsing
 ingestion/formats: errors trace ingestion ingestion/parsing ingestion/readers
     ingestion/formats/benchmarks ingestion/formats/engines ingestion/formats/gateways
     ingestion/formats/traces
