@@ -90,7 +90,7 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
         refused.check(head)
     found, under = GENERIC, head
     columns = {column.target: column for column in GENERIC.read(head)}
-    if "input_tokens" not in columns.keys() | mapping.keys() or ways == ("*",):
+    if "input_tokens" not in columns.keys() | mapping.keys() or ways[:1] == ("*",):
         for way in ways:
             inner = replace(GENERIC, records=way)
             below = head.under(inner)

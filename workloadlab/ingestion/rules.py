@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.ingestion.clean import Rules
 from workloadlab.ingestion.columns import plan, targets
+from workloadlab.ingestion.formats import GENERIC
 from workloadlab.ingestion.formats.trees import pruned
 from workloadlab.ingestion.formats.words import Only
 from workloadlab.ingestion.parsing.json import text_of
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.head import Head
 
 __all__ = ["asked_for", "rules_of"]
+
+_KIND = re.compile(r"(^|\.)(run_type|span_type|observation_type|span\.kind|span_kind)$")
+_CALLS = {"llm", "generation", "chat", "chat_model", "completion"}
+"""What the call of a model is named where chains, tools and agents are logged too."""
 
 
 def rules_of(
@@ -49,6 +55,8 @@ def rules_of(
                 fix="ingest logs of two kinds apart; if a format was asked for, leave --format out, or "
                 "use --format generic with --map",
             )
+        if log_format.name == GENERIC.name:
+            _check_kinds(head, asked)
         columns = plan(head, log_format, words, given, block_size=size)
         kept = conditions
         if head.container in ("csv", "parquet"):
@@ -66,6 +74,20 @@ def rules_of(
         )
     _check_clocks(heads, rules)
     return rules
+
+
+def _check_kinds(head: Head, asked: Mapping[str, str]) -> None:
+    """Ask which runs are requests, where calls of models lie in others that repeat their tokens."""
+    for key in head.names:
+        seen = {text.lower() for text in head.said(key)} if _KIND.search(key) else set()
+        if len(seen) > 1 and seen & _CALLS and key not in asked:
+            others = sorted(seen - _CALLS)
+            raise UsageError(
+                f"has runs of several kinds in {key} ({', '.join(others[:3])} beside "
+                f"{min(seen & _CALLS)}): those around the call of a model may repeat its tokens",
+                where=str(head.path),
+                fix=f"choose: --where {key}={next(t for t in head.said(key) if t.lower() in _CALLS)}",
+            )
 
 
 def _check_clocks(heads: Sequence[Head], rules: Sequence[Rules]) -> None:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["settle"]
 
+FEWEST = 10
+"""Rows set aside that are worth a word."""
+
 
 def settle(staged: Staged, rules: Sequence[Rules], log_format: Format, where: Path) -> list[str]:
     """Make requests of the rows, reject what cannot be, and return what is odd.
@@ -36,7 +39,7 @@ def settle(staged: Staged, rules: Sequence[Rules], log_format: Format, where: Pa
     if not rules[0].whole:
         _join(staged, rules[0], log_format, where)
     _drop_strays(staged, where)
-    return check(
+    return _set_aside(staged) + check(
         staged.sampled,
         staged.repaired,
         staged.written,
@@ -46,6 +49,20 @@ def settle(staged: Staged, rules: Sequence[Rules], log_format: Format, where: Pa
         named="request_id" in staged.filled,
         where=where,
     )
+
+
+def _set_aside(staged: Staged) -> list[str]:
+    """Say that half of the rows or more are no requests: they may be other events, or halves of some."""
+    counts = staged.counts()
+    rejected, read = sum(counts["rejected"].values()), counts["read"]
+    if 2 * rejected < read or rejected < FEWEST:
+        return []
+    reasons = ", ".join(f"{reason}: {count:,}" for reason, count in counts["rejected"].items())
+    told = (
+        f"{rejected:,} of {read:,} rows are set aside ({reasons}): other events, or requests that this "
+        "log writes in two lines, of which one was read?"
+    )
+    return [told]
 
 
 def _join(staged: Staged, rules: Rules, log_format: Format, where: Path) -> None:

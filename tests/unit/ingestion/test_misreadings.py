@@ -254,11 +254,71 @@ def test_a_record_has_its_own_time_and_its_shipper_another(tmp_path: Path) -> No
         {"TimeGenerated [UTC]": moment(0), "PromptTokens": 9},
         {"start_time": moment(0), "llm_prompt_tokens": 9},
         {"start_time": moment(0), "attributes": {"llm": {"token_count": {"prompt": 9}}}},
+        {"timestamp": moment(0), "properties": {"$ai_input_tokens": 9}},
         {"asctime": "2026-09-21 14:13:20,000", "prompt_tokens": 9},
     ],
-    ids=["mongodb", "dynamodb", "azure", "apisix", "phoenix", "python"],
+    ids=["mongodb", "dynamodb", "azure", "apisix", "phoenix", "posthog", "python"],
 )
 def test_names_of_products(tmp_path: Path, keys: dict[str, Any]) -> None:
     trace = read(tmp_path, json.dumps(keys) + "\n")
     assert trace.provenance.t0_unix_ns == T0 * S
     assert column(trace, "input_tokens") == [9]
+
+
+TABLE = [{"ts": T0 + n, "prompt_tokens": 9 + n, "completion_tokens": 5} for n in range(4)]
+NAMES = list(TABLE[0])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"columns": NAMES, "index": [0, 1, 2, 3], "data": [list(row.values()) for row in TABLE]},
+        {name: {str(n): row[name] for n, row in enumerate(TABLE)} for name in NAMES},
+        {str(n): row for n, row in enumerate(TABLE)},
+        {name: [row[name] for row in TABLE] for name in NAMES},
+        {
+            "meta": [{"name": name, "type": "UInt64"} for name in NAMES],
+            "data": [list(row.values()) for row in TABLE],
+        },
+        {"query_result": {"data": {"columns": NAMES, "rows": TABLE}}},
+    ],
+    ids=["split", "columns", "index", "list", "clickhouse", "redash"],
+)
+def test_tables_in_documents(tmp_path: Path, document: dict[str, Any]) -> None:
+    trace = read(tmp_path, json.dumps(document))
+    assert column(trace, "arrival_ns") == [n * S for n in range(4)]
+    assert column(trace, "input_tokens") == [9, 10, 11, 12]
+
+
+def test_spans_of_jaeger(tmp_path: Path) -> None:
+    counts = {"gen_ai.usage.input_tokens": 9, "gen_ai.usage.output_tokens": 60}
+    tags = [{"key": key, "type": "int64", "value": value} for key, value in counts.items()]
+    traces = [
+        {"spans": [{"startTime": (T0 + n) * 10**6, "duration": 1_500_000, "tags": tags}]}
+        for n in range(3)
+    ]
+    trace = read(tmp_path, json.dumps({"data": traces}))
+    assert column(trace, "e2e_ns") == [1500 * MS] * 3
+    assert trace.provenance.t0_unix_ns == T0 * S
+
+
+def test_runs_around_the_call_of_a_model_are_asked_about(tmp_path: Path) -> None:
+    rows = [(kind, moment(n), 9, 5) for n in range(3) for kind in ("chain", "llm")]
+    log = table("run_type,start_time,prompt_tokens,completion_tokens", rows)
+    assert "choose: --where run_type=llm" in refusal(tmp_path, log)
+    assert read(tmp_path, log, where={"run_type": "llm"}).requests == 3
+
+
+def test_halves_of_requests_are_told(tmp_path: Path) -> None:
+    rows = [
+        {"ts": T0 + n, **part}
+        for n in range(10)
+        for part in ({"prompt_tokens": 9}, {"completion_tokens": 5})
+    ]
+    trace = read(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
+    assert trace.provenance.notes[0].startswith("10 of 20 rows are set aside")
+
+
+def test_an_answer_of_loki_names_what_to_export(tmp_path: Path) -> None:
+    answer = {"status": "success", "data": {"resultType": "streams", "result": []}}
+    assert "logcli query --output=jsonl" in refusal(tmp_path, json.dumps(answer))

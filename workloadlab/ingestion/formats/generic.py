@@ -97,7 +97,7 @@ _APART = {
 _JSON = re.compile(r"\{|\[(?!\d+/)")
 """How an object or a list begins; a moment in brackets does not."""
 
-_TYPE = re.compile(r"(\.(\$\w+|[NS]))+$")
+_TYPE = re.compile(r"(\.(\$(date|number\w+|oid)|[NS]))+$")
 """What MongoDB and DynamoDB write behind a key: the type of its value."""
 
 _CANCELLED = {"cancelled", "canceled", "was_cancelled", "was_canceled", "is_cancelled", "aborted"}
@@ -134,12 +134,13 @@ def _plain(name: str) -> str:
 
 
 def _forms(key: str) -> set[str]:
-    """Return the plain names a key may go by: its last parts, with or without unit, zone or `llm`."""
+    """Return the plain names of a key: its last parts, with or without unit, zone, `llm`, `ai`."""
     parts = _TYPE.sub("", key).split(".")
     whole = {_plain(".".join(parts[start:])) for start in range(len(parts))}
     zoneless = {name.removesuffix("_utc") for name in whole}
-    bare = {name.rpartition("_")[0] for name in zoneless if unit_in_name(name)}
-    return {form for name in whole | zoneless | bare for form in (name, name.removeprefix("llm_"))}
+    bare = {name.rpartition("_")[0].removesuffix("_in") for name in zoneless if unit_in_name(name)}
+    names = whole | zoneless | bare
+    return names | {name.removeprefix(start) for name in names for start in ("llm_", "ai_")}
 
 
 def _read(head: Head) -> tuple[Column, ...]:

@@ -101,6 +101,11 @@ REFUSALS = (
     ),
     Refusal(_SERVEGEN, _GENERATE, frozenset({"window_start_s", "rate_rps", "cv"})),
     Refusal(
+        "is an answer of Loki, whose lines lie in lists without names",
+        "export lines instead: logcli query --output=jsonl",
+        frozenset({"data.resultType", "data.result"}),
+    ),
+    Refusal(
         "is chats in ShareGPT's form: text without token counts or times",
         "run them through a benchmark client and ingest its records",
         frozenset({"conversations"}),

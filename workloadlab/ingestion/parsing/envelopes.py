@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.ingestion.parsing.columnar import rows_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
 __all__ = ["elsewhere", "inner_ways"]
 
-DEPTH = 2
+DEPTH = 3
 CROWD = 3
 """So many objects of one kind are no accident."""
 
@@ -23,11 +25,15 @@ def inner_ways(values: Sequence[Any]) -> tuple[str, ...]:
         >>> inner_ways([{"data": [{"n": 1}], "page": {"size": 9}}])
         ('data[]', 'page')
         >>> inner_ways([{"a": {"n": 1}, "b": {"n": 2}}])
-        ('*',)
+        ('*', '=')
+        >>> inner_ways([{"at": [1, 2], "n": [7, 9]}])
+        ('=',)
     """
     found = [value for value in values if isinstance(value, dict)]
-    if len(found) == 1 and _alike(list(found[0].values())):
-        return ("*",)
+    if len(found) == 1:
+        tabled = ("=",) if rows_of(found[0]) else ()
+        if way := (("*",) if _alike(list(found[0].values())) else ()) + tabled:
+            return way
     return tuple(dict.fromkeys(way for value in found for way in _ways(value, DEPTH)))
 
 
@@ -86,6 +92,9 @@ def _ways(value: dict[str, Any], depth: int) -> Iterator[str]:
             continue
         if isinstance(inner, list) and inner and isinstance(inner[0], dict):
             yield f"{key}[]"
+            if depth > 1:
+                inside = _ways(inner[0], 1)
+                yield from (f"{key}[].{way}" for way in inside if way.endswith("[]"))
         elif isinstance(inner, str) and inner.lstrip()[:1] == "{":
             yield key
         elif isinstance(inner, dict) and inner:

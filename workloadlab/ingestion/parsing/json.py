@@ -12,6 +12,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from workloadlab.ingestion.parsing.columnar import rows_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -22,7 +24,7 @@ __all__ = [
 
 BLOCK_CHARACTERS = 1 << 20
 NOT_JSON = "invalid JSON"
-_PAIR_KEYS = ({"key", "value"}, {"name", "value"})
+_PAIR_KEYS = ({"key", "value"}, {"name", "value"}, {"key", "type", "value"})
 _TYPES = ("string", "int", "double", "bool", "array", "kvlist")
 _WRAPPED = {f"{kind}{end}" for kind in _TYPES for end in ("Value", "_value")}
 _BEFORE, _AFTER = {b":", b",", b"["}, {b",", b"}", b"]"}
@@ -154,7 +156,8 @@ def records(value: Any, path: str, zipped: tuple[str, ...], name: str) -> Iterat
 
     Args:
         value: what was read.
-        path: the way to its records: `a.b[].c.*[]`; `[]` goes into each element, `*` into each value.
+        path: the way to its records: `a.b[].c.*[]`; `[]` goes into each element, `*` into each value,
+            `=` into each row of a table that is written by column.
         zipped: keys of parallel lists; record i has element i of each.
         name: what the value itself is called.
 
@@ -184,6 +187,10 @@ def _walked(here: Frame, above: tuple[Frame, ...], steps: list[str], name: str) 
     if not isinstance(inner, dict):
         return
     here = here._replace(value=inner)
+    if step == "=":
+        for index, row in enumerate(rows_of(inner) or []):
+            yield from _walked(Frame("=", row, f"{name}-{index}"), (*above, here), rest, name)
+        return
     for key, branch in inner.items() if step == "*" else [(step, inner.get(step))]:
         around = (*above, here, *([Frame("*", {}, key)] if step == "*" else []))
         if not each:

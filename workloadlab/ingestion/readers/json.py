@@ -45,8 +45,8 @@ BATCH = 2_000
 INVALID = "invalid JSON"
 NO_OBJECT = "not a JSON object"
 TWICE = "key named twice: the last counts"
-STRETCH = 1 << 16
-"""Bytes of a block that are searched for keys that come twice."""
+STRETCH, WHOLE = 1 << 16, 1 << 20
+"""Bytes of a block that are searched for keys that come twice, and of one that is searched whole."""
 
 Way = tuple[tuple[str, ...], str]
 """The way to a key: through objects, and then a key of the JSON in the text there, or ""."""
@@ -107,18 +107,18 @@ def read_json(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
 
 
 def _twice(text: bytes, ways: Mapping[str, Way]) -> bool:
-    """Say whether the beginning of a block has an object that names a wanted key twice.
+    """Say whether an object of a block names a wanted key twice; of a large block, of parts of it.
 
     polars takes the first of them, Python the last.
     """
-    start = text[: text.rfind(b"\n", 0, STRETCH) + 1]
-    lines = start.count(b"\n")
     names = {name for where, _ in ways.values() for name in where}
-    if not any(start.count(f'"{name}"'.encode()) > lines for name in names):
-        return False
-    doubled = Doubled()
-    for _ in line_values(start.split(b"\n"), doubled):
-        pass
+    doubled, half = Doubled(), len(text) // 2
+    some = (text[:STRETCH], text[half : half + STRETCH], text[-STRETCH:])
+    for part in some if len(text) > WHOLE else (text,):
+        lines = part.count(b"\n") + 1
+        if any(part.count(f'"{name}"'.encode()) > lines for name in names):
+            for _ in line_values(part.split(b"\n"), doubled):
+                pass
     return bool(doubled.names & names)
 
 
