@@ -196,9 +196,13 @@ def _left_out(topic: Topic[Any], plan: Plan, *, modelled: bool) -> Unsupported:
         return Unsupported(f"no request records {' or '.join(topic.needs)}")
     if unmodelled := topic.unmodelled({*plan.filled}, modelled):
         return unmodelled
+    way = (
+        "raise what forbids it, the row limit or the memory limit (--row-limit, --memory-limit)"
+        if plan.rows <= ROW_LIMIT
+        else "measure a sample: trace.sample(requests=1_000_000, by='session')"
+    )
     return Unsupported(
-        f"left out: {plan.rows:,} rows are measured part by part, and this needs them together; "
-        "measure a sample: trace.sample(requests=1_000_000, by='session')"
+        f"left out: {plan.rows:,} rows are measured part by part, and this needs them together; {way}"
     )
 
 

@@ -82,13 +82,18 @@ def test_a_trace_that_memory_does_not_hold_is_measured_in_parts(saved: Trace) ->
         characterize(saved, memory_limit=-1)
 
 
-def test_what_needs_rows_together_is_left_out_and_names_a_sample(saved: Trace) -> None:
+def test_what_needs_rows_together_is_left_out_and_says_what_to_do(saved: Trace) -> None:
     profile = characterize(saved, row_limit=1)
-    assert "trace.sample(requests=1_000_000" in profile.concurrency.unsupported
+    assert "raise what forbids it, the row limit" in profile.concurrency.unsupported
+    with patch("workloadlab.characterization.characterize.ROW_LIMIT", 1):
+        assert (
+            "trace.sample(requests=1_000_000"
+            in characterize(saved, row_limit=1).concurrency.unsupported
+        )
     assert "no request records session_id" in profile.sessions.unsupported
     assert "needs a latency model" in profile.phases.unsupported
     modelled = characterize(saved, "h100-llama-3.1-8b", row_limit=1)
-    assert "trace.sample(requests=1_000_000" in modelled.phases.unsupported
+    assert "the row limit or the memory limit" in modelled.phases.unsupported
     assert characterize(saved.sample(50, by="window"), row_limit=1).trace.parts == 0
 
 

@@ -18,7 +18,8 @@ from workloadlab.ingestion.numbers import Numbers
 from workloadlab.ingestion.parsing.fields import fields
 from workloadlab.ingestion.readers.chunk import piecewise
 from workloadlab.ingestion.readers.csv import fast_rows, patient_rows, read_csv
-from workloadlab.ingestion.readers.json import _numbers_only, fast_objects, patient_objects
+from workloadlab.ingestion.parsing.json import numbers_only
+from workloadlab.ingestion.readers.json import fast_objects, patient_objects
 from workloadlab.ingestion.sources import text_blocks
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def test_lines_that_are_no_objects_are_set_aside_without_quoting_them() -> None:
 def test_numbers_that_json_does_not_know_become_null() -> None:
     text = b'{"a": NaN, "b":-Infinity, "c": [Infinity,NaN], "d": "say NaN, or: Infinity"}'
     nulled = b'{"a": null, "b":null, "c": [null,null], "d": "say NaN, or: Infinity"}'
-    assert _numbers_only(text) == nulled
+    assert numbers_only(text) == nulled
 
 
 def test_a_bad_line_makes_only_its_neighbours_slow(tmp_path: Path) -> None:
