@@ -16,9 +16,9 @@ from workloadlab.ingestion.head import Head
 from workloadlab.ingestion.inspect import inspect
 from workloadlab.ingestion.numbers import Numbers
 from workloadlab.ingestion.parsing.fields import fields
+from workloadlab.ingestion.parsing.json import numbers_only
 from workloadlab.ingestion.readers.chunk import piecewise
 from workloadlab.ingestion.readers.csv import fast_rows, patient_rows, read_csv
-from workloadlab.ingestion.parsing.json import numbers_only
 from workloadlab.ingestion.readers.json import fast_objects, patient_objects
 from workloadlab.ingestion.sources import text_blocks
 
