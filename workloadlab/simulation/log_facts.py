@@ -78,6 +78,10 @@ def contradictions(pools: tuple[Pool, ...], trace: Trace) -> list[str]:
         sentences.append(
             f"the log was served by {logged:,} instance{'s'[: logged > 1]}, the cluster has {here:,}"
         )
+    if "not_simulated" in facts:
+        sentences.append(
+            f"the log's engine ran with {facts['not_simulated']}, which a replay does not simulate"
+        )
     return sentences
 
 

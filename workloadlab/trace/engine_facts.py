@@ -62,6 +62,7 @@ ENGINE_FACTS: dict[str, EngineFact] = {
             "whether prefixes are kept and reused",
             ("enable_prefix_caching",),
         ),
+        EngineFact("max_cudagraph_capture_size", int, "tokens up to which steps replay a graph"),
         EngineFact("async_scheduling", bool, "whether a step is prepared while one runs"),
         EngineFact(
             "reserve_full_isl",
@@ -69,9 +70,25 @@ ENGINE_FACTS: dict[str, EngineFact] = {
             "whether admission asks for blocks of the whole prompt",
             ("scheduler_reserve_full_isl",),
         ),
+        EngineFact("not_simulated", str, "what it did that a replay does not"),
     )
 }
 """Every fact by its name."""
+
+_OFF = (None, "", "None", "auto", False, "false", "False", 0, "0")
+_NOT_SIMULATED = {
+    "speculative_config": ("speculative decoding", _OFF),
+    "speculative_model": ("speculative decoding", _OFF),
+    "enable_lora": ("LoRA adapters", _OFF),
+    "pipeline_parallel_size": ("pipeline parallelism", (None, 1, "1")),
+    "cpu_offload_gb": ("weights in the host's memory", _OFF),
+    "kv_transfer_config": ("a KV cache shared with others", _OFF),
+    "enable_chunked_prefill": (
+        "chunked prefill off",
+        (None, "", "None", "auto", True, "true", "True"),
+    ),
+}
+"""Settings of vLLM that change its steps and are none of a pool: what they mean, and when nothing."""
 
 _WORDS = {"true": True, "false": False}
 
@@ -99,6 +116,15 @@ def engine_facts(found: Mapping[str, Any], *, where: str) -> dict[str, Any]:
             if found.get(key) not in (None, "", "None", "auto"):
                 facts[fact.name] = _read(fact, key, found[key], where)
                 break
+    beyond = [
+        words
+        for key, (words, nothing) in _NOT_SIMULATED.items()
+        if key in found and found[key] not in nothing
+    ]
+    if found.get("enforce_eager") not in _OFF:
+        facts["max_cudagraph_capture_size"] = 0
+    if beyond:
+        facts["not_simulated"] = ", ".join(dict.fromkeys(beyond))
     return facts
 
 

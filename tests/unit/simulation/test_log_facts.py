@@ -163,3 +163,11 @@ def test_a_replay_against_timings_warns_of_each_contradiction():
 def test_a_calibrated_model_keeps_the_log_s_word_for_its_dtype():
     model = replace(LatencyModel.load(CARD), dtype="bfloat16")
     assert contradictions((Pool(latency=model),), log({"dtype": "bfloat16"})) == []
+
+
+def test_what_no_replay_simulates_is_said():
+    pools = (Pool(latency=LatencyModel.load(CARD)),)
+    said = contradictions(pools, log({"not_simulated": "speculative decoding"}))
+    assert said == [
+        "the log's engine ran with speculative decoding, which a replay does not simulate"
+    ]

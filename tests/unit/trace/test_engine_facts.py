@@ -54,3 +54,15 @@ def test_pools_use_the_words_of_facts():
               "long_prefill_token_threshold", "prefix_caching", "async_scheduling",
               "reserve_full_isl"}  # fmt: skip
     assert shared <= set(ENGINE_FACTS) & set(Pool.__dataclass_fields__)
+
+
+def test_what_no_replay_simulates_is_a_fact_too():
+    on = {"speculative_config": {"method": "eagle"}, "speculative_model": "x", "enable_lora": True,
+          "pipeline_parallel_size": 2, "enable_chunked_prefill": False}  # fmt: skip
+    said = "speculative decoding, LoRA adapters, pipeline parallelism, chunked prefill off"
+    assert engine_facts(on, where="meta") == {"not_simulated": said}
+    off = {"speculative_config": None, "enable_lora": False, "pipeline_parallel_size": 1,
+           "enable_chunked_prefill": "True", "cpu_offload_gb": 0, "enforce_eager": "False"}  # fmt: skip
+    assert engine_facts(off, where="meta") == {}
+    eager = engine_facts({"enforce_eager": True}, where="meta")
+    assert eager == {"max_cudagraph_capture_size": 0}
