@@ -35,8 +35,10 @@ of the mean, so -5 % means that the replay is faster than the engine was.
 | calibrated on x % | the log cut after x % of the requests, and no model; judged on the others |
 | scaled on x % | the same, and moves the scale of the catalogue's model and a time per step |
 
-A cut log knows nothing of what came later. What the card of `workloadlab calibrate` calls "after x %" is
-another thing: there the whole log is simulated, and only the timings of its rest are hidden from fits.
+A cut log knows nothing of what came later: neither which requests nor when. The errors that
+`workloadlab calibrate` prints for the rest of its log are answers to an easier question: fits know all
+arrivals and lengths, so their simulations have the queues and batches of the whole log, and only its
+later timings are hidden. Those say how well a model explains a log, the rows here how well it foretells.
 
 | load | a request finds, itself included |
 |---|---|
