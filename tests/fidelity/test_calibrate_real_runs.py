@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from support.calibrations import means_alone
 from support.clusters import SYNCHRONOUS
 
 import workloadlab as wl
@@ -32,7 +33,8 @@ def cluster_of(latency, instances, options):
 @pytest.mark.parametrize(("name", "instances", "options", "router"), [ONE_GPU, TWO_RANKS])
 def test_later_half_of_the_run(shared_data, name, instances, options, router):
     log = wl.ingest(shared_data / RUNS / name / "vllm" / "requests.jsonl")
-    found = calibrate(log, cluster_of(SOUGHT, instances, options), router=router)
+    with means_alone():
+        found = calibrate(log, cluster_of(SOUGHT, instances, options), router=router)
     print(describe(found))
     (half,) = (cut for cut in found.system["calibration"]["cuts"] if cut["share"] == 0.5)
     for latency, facts in half["held_out"].items():
@@ -81,20 +83,22 @@ def test_the_first_half_alone_predicts_the_second(shared_data, name, instances, 
 def test_a_catalogue_model_scaled_on_the_first_half_predicts_the_second(
     shared_data, name, instances, router, latency
 ):
-    """+5 and +3 % in TTFT when written.
+    """+5 and +2 % in TTFT when written.
 
     Chance is part of it: steps that take 0.1 % more or less move the two ranks' TTFT by 2 %.
     """
     log = wl.ingest(shared_data / RUNS / name / "vllm" / "requests.jsonl")
     middle = log.read("arrival_ns")["arrival_ns"][150] / 1e9
     told = wl.Cluster.from_trace(log, latency=latency)
-    model = calibrate(log.window(0, middle), told, router=router, start=latency)
+    with means_alone():
+        model = calibrate(log.window(0, middle), told, router=router, start=latency)
     again = replace(told, pools=(replace(told.pools[0], latency=model),))
-    replayed = wl.replay(log, again, routers=[router or "round_robin"]).traces[0]
+    with pytest.warns(ExtrapolationWarning, match="leave those of the log"):
+        replayed = wl.replay(log, again, routers=[router or "round_robin"]).traces[0]
     ours, real = (means(trace.window(middle, 1e6)) for trace in (replayed, log))
     for metric, truth in real.items():
         print(f"{name}, {metric}: {ours[metric] / truth - 1:+.1%}")
-        assert ours[metric] == pytest.approx(truth, rel=0.08 if metric == "ttft" else 0.05), metric
+        assert ours[metric] == pytest.approx(truth, rel=0.06 if metric == "ttft" else 0.05), metric
 
 
 def means(trace):
