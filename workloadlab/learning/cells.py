@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation.metrics import Metrics
     from workloadlab.simulation.workload import Workload
 
-__all__ = ["Cell", "at_load", "cells_at", "drawn_cells", "play", "with_instances"]
+__all__ = ["Cell", "at_load", "both_sizes", "cells_at", "drawn_cells", "play", "with_instances"]
 
 MOST = 4_000
 """Requests of a cell: enough for a p99, few enough for a thousand replays."""
@@ -66,6 +67,14 @@ def with_instances(cluster: Cluster, instances: int) -> Cluster:
     return replace(cluster, pools=pools)
 
 
+def both_sizes(cluster: Cluster) -> list[Cluster]:
+    """Return the cluster, and one with twice as many instances: the sizes that a router must serve.
+
+    What serves four instances may fail on eight, where queues are shorter and the tail is another.
+    """
+    return [cluster, with_instances(cluster, 2 * len(cluster.instance_names))]
+
+
 def at_load(workload: Workload, load: float, saturated_rps: float) -> Workload:
     """Return a workload with arrivals at a load: its mean rate over the rate at saturation.
 
@@ -103,18 +112,16 @@ def drawn_cells(
     seed: int = 0,
     targets: Targets | None = None,
 ) -> list[Cell]:
-    """Return training cells: each load on its own part of the block, and the last one on twice as many.
+    """Return training cells: every load at both sizes, each on its own part of the block.
 
     The first cell has the latency models as they are. In the others the seconds of prompts and those of
     decodes differ by up to 20 %, so that nothing is learned by heart of a fit that has errors itself.
     """
     rng = np.random.default_rng(seed)
     cells = []
-    for k, load in enumerate((*loads, max(loads))):
-        size = len(cluster.instance_names) * (2 if k == len(loads) else 1)
-        there = with_instances(cluster, size)
-        if k:
-            there = _perturbed(there, *np.exp(rng.uniform(-SPREAD, SPREAD, 2)))
+    for k, (of_size, load) in enumerate(product(both_sizes(cluster), loads)):
+        factors = np.exp(rng.uniform(-SPREAD, SPREAD, 2)) if k else (1.0, 1.0)
+        there = _perturbed(of_size, *factors)
         saturated = saturation_rps(workload, there)
         part = at_load(_part(workload, k), load, saturated)
         cells.append(Cell(load, part, there, seed, targets or Targets()))

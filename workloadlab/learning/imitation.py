@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 __all__ = ["features_of", "imitate", "trees_of"]
 
 ROUNDS = 5
-LABELS = 700
-"""Decisions with a label, by cell and round."""
+LABELS = 2_800
+"""Decisions with a label in a round, over all training cells."""
 
 AHEAD = 128
-TRIALS = 4_000
-"""Placements that the hindsight search of one cell tries."""
+TRIALS = 16_000
+"""Placements that hindsight searches try, over all training cells."""
 
 TREES, LEVELS, RATE = 40, 4, 0.15
 CAPS = (0.0, 0.3, 3.0)
@@ -61,12 +61,13 @@ def imitate(problem: Problem, *, generations: int | None, seed: int) -> Found:
     student = router_at(begun, gradients, holds=holds)
     best, [lowest] = student, problem.selection_losses([student])
     plans = [_plan(problem, cell, seed) for cell in problem.training]
+    labels_each = LABELS / len(problem.training)
     inputs, targets, curve = [], [], []
     for number in range(generations or ROUNDS):
         for cell, plan in zip(problem.training, plans, strict=True):
             labels = labels_of(
                 cell.workload, cell.cluster, student.router(), plan,
-                ahead=AHEAD, share=min(1.0, LABELS / len(cell.workload)), seed=seed + 100 * number,
+                ahead=AHEAD, share=min(1.0, labels_each / len(cell.workload)), seed=seed + 100 * number,
             )  # fmt: skip
             rows, costs = _rows(student, labels)
             inputs.append(rows)
@@ -93,7 +94,8 @@ def imitate(problem: Problem, *, generations: int | None, seed: int) -> Found:
 def _plan(problem: Problem, cell: Cell, seed: int) -> Floats:
     """Return where hindsight search sends each request of a cell, from the rival's assignment."""
     starts = [problem.rival.policy, resolve("least_requests")]
-    return plan_of(starts, cell.workload, cell.cluster, TRIALS, AHEAD, seed).astype(float)
+    trials = TRIALS // len(problem.training)
+    return plan_of(starts, cell.workload, cell.cluster, trials, AHEAD, seed).astype(float)
 
 
 def _rows(student: LearnedRouter, labels: Labels) -> tuple[Floats, Floats]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
 from workloadlab.learning.blocks import blocks_of
-from workloadlab.learning.cells import Cell, cells_at, drawn_cells, play
+from workloadlab.learning.cells import Cell, both_sizes, cells_at, drawn_cells, play
 from workloadlab.learning.objective import loss, objective_named
 from workloadlab.learning.rivals import Played, Rival, candidates, play_shelf
 from workloadlab.simulation.preparation import workload_and_cluster
@@ -128,7 +128,11 @@ def stated(
     caching = trace.supports("prefix") and any(pool.prefix_caching for pool in there.pools)
     train, select, test = blocks_of(workload)
     training = drawn_cells(train, there, loads, targets=targets)
-    selection = cells_at(select, there, loads, targets=targets)
+    selection = [
+        cell
+        for cluster_of_size in both_sizes(there)
+        for cell in cells_at(select, cluster_of_size, loads, targets=targets)
+    ]
     shelf = candidates(trace, prefix_caching=caching)
     say(f"playing {len(shelf)} heuristics in {len(training) + len(selection)} cells")
     played = play_shelf(shelf, training, selection, threads=threads)

@@ -1,8 +1,15 @@
-"""Trains in a setting and measures on its test block; keeps what is done, so that it goes on there."""
+"""Trains in a setting and measures on its test block; keeps what is done, so that it goes on there.
+
+What was measured lies in a file for each setting and method, which the repository keeps: the page is
+written from all of it, whatever runs anew. To measure again, remove the file. Seeds that have ended lie
+in a folder beside it, which is not kept.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import subprocess
 from dataclasses import asdict, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -24,7 +31,16 @@ if TYPE_CHECKING:
     from workloadlab.learning.problem import Problem
     from workloadlab.routing import Router
 
-__all__ = ["INSTANCES", "MEASURES", "TRAINED_ON", "heuristics", "search", "train"]
+__all__ = [
+    "INSTANCES",
+    "MEASURES",
+    "SHOWN",
+    "TRAINED_ON",
+    "heuristics",
+    "search",
+    "train",
+    "trained_by",
+]
 
 SEEDS = 3
 TRAINED_ON = 4
@@ -32,6 +48,9 @@ TRAINED_ON = 4
 
 INSTANCES = (4, 8, 16)
 """Instances in the test."""
+
+SHOWN = INSTANCES[:2]
+"""Instances of the cells that are shown one by one, and searched."""
 
 MEASURES = ("e2e_mean_s", "ttft_mean_s", "ttft_p99_s")
 TRIALS = 30_000
@@ -47,35 +66,58 @@ def problem_of(name: str, data: Path) -> Problem:
     )  # fmt: skip
 
 
-def test_cells(problem: Problem) -> list[Cell]:
+def tested(problem: Problem, sizes: tuple[int, ...]) -> list[Cell]:
     """The last quarter of the trace at every load and size."""
     return [
         cell
-        for instances in INSTANCES
+        for instances in sizes
         for cell in cells_at(
             problem.test, with_instances(problem.cluster, instances), problem.loads
         )
     ]
 
 
+def trained_by() -> str:
+    """Git's digest of the folder that trains, which is the same in every clone and after a rebase."""
+    asked = ["git", "rev-parse", "--short", "HEAD:workloadlab/learning"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+
+
 def _kept(path: Path) -> Any:
     return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
 
-def _keep(path: Path, facts: Any) -> None:
+def _keep(path: Path, facts: dict[str, Any]) -> None:
+    """Write facts with the day and the code that measured them, a cell on each line."""
+    measured = [f"{dt.datetime.now(dt.UTC):%Y-%m-%d}", trained_by()]
+    lines = [
+        f"  {json.dumps(name)}: {_lines(value) if name == 'cells' else json.dumps(value)}"
+        for name, value in {"measured": measured, **facts}.items()
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+    beside.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
     beside.replace(path)
 
 
+def _lines(cells: list[dict[str, Any]]) -> str:
+    return "[\n" + ",\n".join(f"    {json.dumps(cell)}" for cell in cells) + "\n  ]"
+
+
 def heuristics(name: str, data: Path, folder: Path) -> dict[str, Any]:
-    """The shelf on the test cells, and the heuristic that was selected before them."""
+    """The heuristic that was selected before the test cells, round robin, and the three best in each."""
     path = folder / name / "heuristics.json"
     kept = _kept(path)
     if kept is None:
         problem = problem_of(name, data)
-        kept = {"selected": problem.rival.policy.name, "cells": _played(problem.shelf, problem)}
+        selected = problem.rival.policy.name
+        cells = _played(problem.shelf, problem)
+        for cell in cells:
+            shelf = cell["routers"]
+            best = sorted(shelf, key=lambda one: (-shelf[one]["served"], shelf[one]["e2e_mean_s"]))
+            asked = {*best[:3], selected, "round_robin"}
+            cell["routers"] = {one: shelf[one] for one in best if one in asked}
+        kept = {"selected": selected, "cells": cells}
         _keep(path, kept)
     return kept
 
@@ -103,18 +145,19 @@ def train(name: str, method: str, data: Path, folder: Path) -> dict[str, Any]:
     return kept
 
 
-def search(name: str, data: Path, folder: Path) -> list[dict[str, Any]]:
+def search(name: str, data: Path, folder: Path) -> dict[str, Any]:
     """What a search in hindsight finds in each cell, from the best heuristics there."""
     path = folder / name / "search.json"
-    kept = _kept(path) or []
+    kept = _kept(path) or {"trials": TRIALS, "cells": []}
     problem, shelf = problem_of(name, data), heuristics(name, data, folder)
-    for k, cell in enumerate(test_cells(problem)[len(kept) :], len(kept)):
-        played = shelf["cells"][k]["routers"]
-        best = sorted(played, key=lambda one: played[one]["e2e_mean_s"])[:3]
-        policies = {policy.name: policy for policy in problem.shelf}
+    policies = {policy.name: policy for policy in problem.shelf}
+    cells, done = tested(problem, SHOWN), len(kept["cells"])
+    for cell, row in zip(cells[done:], shelf["cells"][done : len(cells)], strict=True):
+        best = list(row["routers"])[:3]
         oracle = hindsight([policies[one] for one in best], trials=TRIALS)
         outcome = oracle.solve(cell.workload, cell.cluster, cell.seed)
-        kept.append(_row(cell, {"hindsight": asdict(metrics_of(outcome, cell.workload))}))
+        found = asdict(metrics_of(outcome, cell.workload))
+        kept = kept | {"cells": [*kept["cells"], _row(cell, {"hindsight": found})]}
         _keep(path, kept)
     return kept
 
@@ -124,7 +167,7 @@ def _named(router: LearnedRouter, name: str) -> Router:
 
 
 def _played(policies: list[Router], problem: Problem) -> list[dict[str, Any]]:
-    cells = test_cells(problem)
+    cells = tested(problem, INSTANCES)
     found = play(policies, cells, threads=problem.threads)
     return [
         _row(cell, {p.name: asdict(one[k]) for p, one in zip(policies, found, strict=True)})
@@ -134,7 +177,7 @@ def _played(policies: list[Router], problem: Problem) -> list[dict[str, Any]]:
 
 def _row(cell: Cell, routers: dict[str, Any]) -> dict[str, Any]:
     shown = {
-        name: {measure: found[measure] for measure in (*MEASURES, "served")}
+        name: {measure: float(f"{found[measure]:.6g}") for measure in (*MEASURES, "served")}
         for name, found in routers.items()
     }
     return {"instances": cell.instances, "load": cell.load, "routers": shown}

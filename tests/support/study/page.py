@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from support.study.aims import AIMS
-from support.study.cells import INSTANCES, MEASURES, TRAINED_ON
+from support.study.cells import INSTANCES, MEASURES, TRAINED_ON, trained_by
 from support.study.results import E2E, METHODS, TTFT_P99, TWO_KINDS, Study, cells_of
 from support.study.settings import SETTINGS
 from workloadlab.learning import LOADS
@@ -41,12 +41,14 @@ was learned at one load at every load, and refuses what harms a cell, was though
 cells of Azure code had been seen.
 """
 
+_WANTED = ("heuristics", "es", "auto", "search", "imitation")
+
 
 def page(folder: Path) -> str:
     """Return the page of what a folder holds."""
     study = Study(folder)
     parts = [
-        INTRODUCTION, *_missing(study), *_bars(study), *_against_hindsight(study), *_safety(study),
+        INTRODUCTION, *_missing(study), *_measured(study), *_bars(study), *_against_hindsight(study), *_safety(study),
         *_transfer(study), *_verdicts(study),
     ]  # fmt: skip
     return "\n".join(parts) + "\n"
@@ -61,21 +63,35 @@ def _row(*cells: str) -> str:
 
 
 def _missing(study: Study) -> Iterator[str]:
-    wanted = ("heuristics", "es", "auto", "search", "imitation")
     left = [
         f"{SETTINGS[name].title} ({what})"
-        for what in wanted
+        for what in _WANTED
         for name in SETTINGS
         if not study.has(name, what)
     ]
     short = [
-        f"{SETTINGS[name].title} (search, {done} of {len(cells_of(INSTANCES))})"
+        f"{SETTINGS[name].title} (search, {done} of {len(cells_of())})"
         for name in SETTINGS
         if study.has(name, "search")
-        and (done := len(study.facts(name, "search"))) < len(cells_of(INSTANCES))
+        and (done := len(study.facts(name, "search")["cells"])) < len(cells_of())
     ]
     if left or short:
         yield "**Not run here**: " + "; ".join(left + short) + ".\n"
+
+
+def _measured(study: Study) -> Iterator[str]:
+    """Say when, and by which code: old cells stay until they are measured again."""
+    days: dict[tuple[str, str], int] = {}
+    for name in SETTINGS:
+        for what in _WANTED:
+            if study.has(name, what):
+                day, code = study.facts(name, what)["measured"]
+                days[day, code] = days.get((day, code), 0) + 1
+    said = (f"{count} on {day} by {code}" for (day, code), count in sorted(days.items()))
+    yield (
+        "**Measured** (a method in a setting each, by day and by what git calls the code of "
+        f"`workloadlab/learning` then; today {trained_by()}): {'; '.join(said)}.\n"
+    )
 
 
 def _where(name: str, cell: tuple[int, float]) -> tuple[str, str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from support.study.cells import INSTANCES, MEASURES
+from support.study.cells import MEASURES, SHOWN
 from support.study.settings import SETTINGS
 from workloadlab.learning import LOADS
 
@@ -19,7 +19,7 @@ E2E, TTFT, TTFT_P99 = MEASURES
 TWO_KINDS = ("conv-two-kinds", "mooncake-two-kinds")
 
 
-def cells_of(sizes: tuple[int, ...] = INSTANCES[:2]) -> list[tuple[int, float]]:
+def cells_of(sizes: tuple[int, ...] = SHOWN) -> list[tuple[int, float]]:
     """Return the cells of some sizes: (instances, load)."""
     return [(instances, load) for instances in sizes for load in LOADS]
 
@@ -45,9 +45,7 @@ class Study:
 
     def seconds(self, name: str, what: str, instances: int, load: float) -> dict[str, Any]:
         """Return by router what it came to in one cell."""
-        facts = self._found[name, what]
-        rows = facts if what == "search" else facts["cells"]
-        for row in rows:
+        for row in self._found[name, what]["cells"]:
             if (row["instances"], row["load"]) == (instances, load):
                 found: dict[str, Any] = row["routers"]
                 return found
