@@ -65,7 +65,8 @@ def train(
 ) -> LearnedRouter:
     """Train a router on the first half of a trace, choose on the next quarter, test on the last.
 
-    The rival is the best heuristic of the whole shelf by the objective, over training and selection.
+    The rival is the best heuristic of the whole shelf by the objective, over training and selection,
+    each of which has every load on the cluster and on one of twice its size.
     What does not beat it by 1 % on the selection block is refused, and the heuristic is returned by
     name: `router.verdict` says which and why, and where the test block does not confirm it.
 

@@ -173,13 +173,25 @@ def test_blocks_keep_every_request_and_no_moment_is_cut():
 def test_training_cells_differ_and_selection_cells_do_not_change_the_model():
     workload, cluster = workload_of(mixed_trace()), two_speeds()
     cells = drawn_cells(workload, cluster, [0.7, 0.9], seed=1)
-    assert [cell.load for cell in cells] == [0.7, 0.9, 0.9]
-    assert [cell.instances for cell in cells] == [4, 4, 8]
     constants = [cell.cluster.pools[0].latency.coefficients["prefill_tokens"] for cell in cells]
     assert constants[0] == 5e-5
-    assert len(set(constants)) == 3
+    assert len(set(constants)) == 4
     assert all(0.8 <= c / 5e-5 <= 1.25 for c in constants)
     assert len(cells[0].workload) == min(MOST, len(workload))
+
+
+def test_every_load_is_trained_and_chosen_at_both_sizes(monkeypatch):
+    monkeypatch.setattr("workloadlab.learning.cells.MOST", 100)
+    trace, loads = mixed_trace(400), [0.6, 1.0]
+    problem = stated(trace, two_speeds(), objective="e2e", loads=loads, targets=Targets())
+    both = [(4, 0.6), (4, 1.0), (8, 0.6), (8, 1.0)]
+    for cells in (problem.training, problem.selection):
+        assert [(cell.instances, cell.load) for cell in cells] == both
+    band = problem.at_load(0.6, lambda _: True)
+    assert [cell.instances for cell in (*band.training, *band.selection)] == [4, 8, 4, 8]
+    prompts = [cell.workload.input_tokens for cell in problem.training]
+    assert np.array_equal(prompts[0], prompts[2])
+    assert not np.array_equal(prompts[0], prompts[1])
 
 
 def test_load_is_relative_to_saturation():
