@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -9,34 +10,43 @@ import numpy as np
 
 from workloadlab.learning.cells import play
 from workloadlab.learning.es import evolve
-from workloadlab.learning.objective import log_ratios
+from workloadlab.learning.objective import TAILS, log_ratios
 from workloadlab.learning.seeds import MARGIN, Trained, all_seeds, compared_words
 from workloadlab.routing.learned.artefact import BANDS, HEURISTIC, LearnedRouter
 from workloadlab.routing.learned.bands import can_be_banded
 from workloadlab.simulation.saturation import saturation_rps
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
     from workloadlab.learning.found import Found, RunFolder
     from workloadlab.learning.problem import Problem
+    from workloadlab.simulation.metrics import Metrics
 
 __all__ = ["auto", "harmless", "is_safe"]
 
-LESS_E2E, MORE_TTFT_P99 = 0.01, 0.05
-"""What every seed must reach on the selection cells: 1 % less mean e2e, p99 TTFT at most 5 % more."""
+LESS_E2E = 0.01
+"""What every seed must reach on the selection cells: 1 % less mean e2e."""
 
 WORSE_E2E = 0.01
 """What the whole may cost in a cell of the training or the selection block: 1 % more mean e2e."""
+
+WORSE_TAIL = {"ttft_p95_s": 0.10, "ttft_p99_s": 0.05}
+"""By how much the tail may be longer in any of them. p95 is what p99 becomes where long prompts are
+rarer: on two kinds of GPU a p99 was 10 % shorter in a block, and the p95 beside it 50 % longer."""
 
 
 def auto(problem: Problem, *, seeds: int, generations: int | None, kept: RunFolder) -> Trained:
     """Train at every load, and keep what is safe there; elsewhere the best heuristic of that load.
 
+    Of seeds that are safe together, the best one counts that harms no cell of the training block either.
+
     Heuristics that keep a memory of their own cannot stand beside others in one router, and are left
     out of the bands; the whole must still beat the best single heuristic, those included. So must what
-    was learned at one load and is used at all, which has no bands to change between.
+    was learned at one load and is used at all, which has no bands to change between. The p95 of TTFT is
+    a tail here too, in training and in every check.
     """
+    problem = replace(problem, tails=(*TAILS, "ttft_p95_s"))
     members, said = [], []
     for k, load in enumerate(problem.loads):
         band = problem.at_load(load, can_be_banded)
@@ -44,8 +54,10 @@ def auto(problem: Problem, *, seeds: int, generations: int | None, kept: RunFold
             evolve, band, seeds=seeds, generations=generations, kept=kept.inside(f"load-{k}")
         )
         rival = band.rival.policy.name
-        if is_safe(band, found):
-            members.append(min(found, key=lambda one: one.selection).router)
+        fine = harmless(band, [one.router for one in found])
+        able = [one for one, is_fine in zip(found, fine, strict=True) if is_fine]
+        if able and is_safe(band, found):
+            members.append(min(able, key=lambda one: one.selection).router)
             said.append(f"learned at load {load:g}")
         else:
             members.append(LearnedRouter(form=HEURISTIC, body={"router": rival}))
@@ -61,7 +73,7 @@ def is_safe(problem: Problem, found: list[Found]) -> bool:
     rival = problem.rival.selection
     return all(
         float(log_ratios(one, rival, "e2e_mean_s").max()) < np.log1p(-LESS_E2E)
-        and float(log_ratios(one, rival, "ttft_p99_s").max()) < np.log1p(MORE_TTFT_P99)
+        and _keeps_tails(one, rival)
         and all(a.served >= b.served for a, b in zip(one, rival, strict=True))
         for one in played
     )
@@ -86,13 +98,16 @@ def _judged(problem: Problem, members: list[LearnedRouter], said: str) -> Traine
     facts["selection_losses"] = [float(f"{loss:.4g}") for loss in losses]
     able = [
         (loss, words)
-        for loss, words, fine in zip(losses, tried, harmless(problem, tried), strict=True)
+        for loss, words, fine in zip(
+            losses, tried, harmless(problem, list(tried.values())), strict=True
+        )
         if fine
     ]
     if not able:
         verdict = (
             f"refused: {said} is worse than {rival} in a cell of the training or the selection block, "
-            f"by over {WORSE_E2E:.0%} in mean e2e or {MORE_TTFT_P99:.0%} in p99 TTFT; use {rival}"
+            f"by over {WORSE_E2E:.0%} in mean e2e, {WORSE_TAIL['ttft_p95_s']:.0%} in p95 TTFT or "
+            f"{WORSE_TAIL['ttft_p99_s']:.0%} in p99 TTFT; use {rival}"
         )
         return Trained(None, verdict, facts)
     loss, words = min(able)
@@ -109,16 +124,23 @@ def _judged(problem: Problem, members: list[LearnedRouter], said: str) -> Traine
     return Trained(tried[words], verdict, facts)
 
 
-def harmless(problem: Problem, routers: Mapping[str, LearnedRouter]) -> list[bool]:
+def harmless(problem: Problem, routers: Sequence[LearnedRouter]) -> list[bool]:
     """Say which are no worse than the rival in any cell of the training and the selection block."""
     cells = [*problem.training, *problem.selection]
     rival = [*problem.rival.training, *problem.rival.selection]
-    played = play([one.router() for one in routers.values()], cells, threads=problem.threads)
+    played = play([one.router() for one in routers], cells, threads=problem.threads)
     return [
         float(log_ratios(one, rival, "e2e_mean_s").max()) <= np.log1p(WORSE_E2E)
-        and float(log_ratios(one, rival, "ttft_p99_s").max()) <= np.log1p(MORE_TTFT_P99)
+        and _keeps_tails(one, rival)
         for one in played
     ]
+
+
+def _keeps_tails(found: Sequence[Metrics], rival: Sequence[Metrics]) -> bool:
+    return all(
+        float(log_ratios(found, rival, name).max()) <= np.log1p(most)
+        for name, most in WORSE_TAIL.items()
+    )
 
 
 def _in_bands(problem: Problem, members: list[LearnedRouter]) -> LearnedRouter:

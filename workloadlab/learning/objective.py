@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from workloadlab.simulation.metrics import Metrics
 
-__all__ = ["OBJECTIVES", "log_ratios", "loss", "objective_named"]
+__all__ = ["OBJECTIVES", "TAILS", "log_ratios", "loss", "objective_named"]
 
 OBJECTIVES: dict[str, dict[str, float]] = {
     "balanced": {"e2e_mean_s": 0.8, "ttft_mean_s": 0.2},
@@ -59,14 +59,19 @@ def log_ratios(found: Sequence[Metrics], rival: Sequence[Metrics], metric: str) 
     return ratios
 
 
-def loss(found: Sequence[Metrics], rival: Sequence[Metrics], weights: dict[str, float]) -> float:
+def loss(
+    found: Sequence[Metrics],
+    rival: Sequence[Metrics],
+    weights: dict[str, float],
+    tails: Sequence[str] = TAILS,
+) -> float:
     """Return what to minimize: the mean over cells, with a penalty on the worst and on long tails.
 
-    A cell costs the weighted log-ratios of its metrics to the rival's, and hinges on its p99 of TTFT
-    and e2e beyond +3 %. 0.0 is as good as the rival; -0.1 is some 10 % better.
+    A cell costs the weighted log-ratios of its metrics to the rival's, and hinges on its tails beyond
+    +3 %: the p99 of TTFT and e2e. 0.0 is as good as the rival; -0.1 is some 10 % better.
     """
     each = sum(weight * log_ratios(found, rival, name) for name, weight in weights.items())
-    tail = sum(np.maximum(0.0, log_ratios(found, rival, name) - TAIL_ALLOWED) for name in TAILS)
+    tail = sum(np.maximum(0.0, log_ratios(found, rival, name) - TAIL_ALLOWED) for name in tails)
     unserved = np.array(
         [one.served < other.served for one, other in zip(found, rival, strict=True)]
     )

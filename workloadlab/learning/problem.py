@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workloadlab.errors import UsageError
 from workloadlab.learning.blocks import blocks_of
 from workloadlab.learning.cells import Cell, both_sizes, cells_at, drawn_cells, play
-from workloadlab.learning.objective import loss, objective_named
+from workloadlab.learning.objective import TAILS, loss, objective_named
 from workloadlab.learning.rivals import Played, Rival, candidates, play_shelf
 from workloadlab.simulation.preparation import workload_and_cluster
 
@@ -47,6 +47,7 @@ class Problem:
         rival: the best of them.
         needs: what a router trained here must have of a trace.
         targets: of goodput.
+        tails: metrics that must not grow.
         say: told of progress.
         threads: lanes at a time.
     """
@@ -62,6 +63,7 @@ class Problem:
     rival: Rival
     needs: frozenset[str]
     targets: Targets
+    tails: tuple[str, ...] = TAILS
     say: Callable[[str], None] = field(default=silent)
     threads: int | None = None
 
@@ -102,7 +104,7 @@ class Problem:
         self, routers: Sequence[LearnedRouter], cells: list[Cell], rival: list[Metrics]
     ) -> list[float]:
         played = play([one.router() for one in routers], cells, threads=self.threads)
-        return [loss(found, rival, self.weights) for found in played]
+        return [loss(found, rival, self.weights, self.tails) for found in played]
 
 
 def stated(
@@ -141,7 +143,7 @@ def stated(
     needs = {"predicted_output"} if trace.supports("predicted_output") else set()
     return Problem(
         there, objective, weights, tuple(loads), training, selection, test, played, rival,
-        frozenset(needs | ({"prefix"} if caching else set())), targets, say, threads,
+        frozenset(needs | ({"prefix"} if caching else set())), targets, say=say, threads=threads,
     )  # fmt: skip
 
 

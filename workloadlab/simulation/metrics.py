@@ -42,8 +42,8 @@ class Metrics:
 
     Attributes:
         requests, served: how many, and how many of them came to an end.
-        ttft_mean_s, ttft_p50_s, ttft_p99_s: time to first token.
-        e2e_mean_s, e2e_p50_s, e2e_p99_s: arrival to last token.
+        ttft_mean_s, ttft_p50_s, ttft_p95_s, ttft_p99_s: time to first token.
+        e2e_mean_s, e2e_p50_s, e2e_p95_s, e2e_p99_s: arrival to last token.
         makespan_s: first arrival to last end, or to the last arrival where that came later.
         goodput_rps: requests that meet the targets, over the makespan.
         preemptions: of all requests.
@@ -53,9 +53,11 @@ class Metrics:
     served: int
     ttft_mean_s: float
     ttft_p50_s: float
+    ttft_p95_s: float
     ttft_p99_s: float
     e2e_mean_s: float
     e2e_p50_s: float
+    e2e_p95_s: float
     e2e_p99_s: float
     makespan_s: float
     goodput_rps: float
@@ -87,12 +89,11 @@ def metrics_of(outcome: Outcome, workload: Workload, targets: Targets | None = N
     )  # fmt: skip
 
 
-def _summary(seconds: Floats) -> tuple[float, float, float]:
-    """Return mean, median and p99."""
+def _summary(seconds: Floats) -> list[float]:
+    """Return mean, median, p95 and p99."""
     if len(seconds) == 0:
-        return np.nan, np.nan, np.nan
-    p50, p99 = quantiles(seconds, [0.5, 0.99])
-    return float(seconds.mean()), p50, p99
+        return [np.nan] * 4
+    return [float(seconds.mean()), *quantiles(seconds, [0.5, 0.95, 0.99])]
 
 
 def replay_metrics(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from workloadlab.learning.found import Found
 from workloadlab.learning.imitation import features_of, trees_of
 from workloadlab.learning.objective import UNSERVED, loss, objective_named
 from workloadlab.learning.problem import stated
+from workloadlab.learning.rivals import Rival
 from workloadlab.oracles.labels import labels_of
 from workloadlab.routing.learned.artefact import LearnedRouter
 from workloadlab.routing.learned.features import FEATURES
@@ -301,4 +303,29 @@ def test_what_one_seed_does_not_reach_is_not_safe():
         LearnedRouter(form="heuristic", body={"router": problem.rival.policy.name}), 0, 0, [], 0
     )
     assert not is_safe(problem, [rival])  # as good is not better
-    assert harmless(problem, {"a": worse.router, "b": rival.router}) == [False, True]
+    assert harmless(problem, [worse.router, rival.router]) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("changed", "safe"),
+    [
+        ({}, True),
+        ({"ttft_p95_s": 1.08, "ttft_p99_s": 1.03}, True),
+        ({"ttft_p99_s": 1.07}, False),
+        ({"ttft_p95_s": 1.5, "ttft_p99_s": 0.9}, False),  # a p99 elsewhere, with fewer long prompts
+    ],
+)
+def test_a_longer_tail_is_not_safe_in_any_cell(changed, safe, monkeypatch):
+    trace, cluster = mixed_trace(400), two_speeds()
+    problem = stated(trace, cluster, objective="e2e", loads=[0.9], targets=Targets())
+    cells = [metrics() for _ in problem.selection]
+    alike = Rival(problem.rival.policy, [metrics() for _ in problem.training], cells)
+    problem = replace(problem, rival=alike)
+    found = [metrics(e2e_mean_s=0.9), metrics(e2e_mean_s=0.9, **changed)]
+    monkeypatch.setattr(
+        "workloadlab.learning.auto.play",
+        lambda routers, cells, threads: [(found * len(cells))[: len(cells)] for _ in routers],
+    )
+    one = Found(LearnedRouter(form="heuristic", body={"router": "random"}), 0, 0, [], 0)
+    assert is_safe(problem, [one]) == safe
+    assert harmless(problem, [one.router]) == [safe]
