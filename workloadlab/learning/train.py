@@ -73,9 +73,10 @@ def train(
     Args:
         trace: needs arrivals and output lengths; at least 400 requests.
         cluster: what to route to; at least two instances.
-        method: "es"; "imitation", boosted trees on what each choice would have cost; "auto", by band of
-            load the best heuristic, or what "es" finds if every seed of it is better there without a
-            longer tail; "workload_guided", the founding paper's reinforcement learning.
+        method: "es"; "imitation", boosted trees on what each choice would have cost; "auto", what "es"
+            finds for all loads or by band of load, if every seed of it is better there and nothing
+            lengthens a tail, the p95 of TTFT too, else the best heuristic; "workload_guided", the
+            founding paper's reinforcement learning.
         objective: "balanced", mean e2e and some mean TTFT; "e2e"; "ttft"; or "goodput". In each a p99
             of TTFT or e2e more than 3 % longer than the rival's costs.
         loads: arrival rates over saturation.

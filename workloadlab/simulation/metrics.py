@@ -89,11 +89,12 @@ def metrics_of(outcome: Outcome, workload: Workload, targets: Targets | None = N
     )  # fmt: skip
 
 
-def _summary(seconds: Floats) -> list[float]:
+def _summary(seconds: Floats) -> tuple[float, float, float, float]:
     """Return mean, median, p95 and p99."""
     if len(seconds) == 0:
-        return [np.nan] * 4
-    return [float(seconds.mean()), *quantiles(seconds, [0.5, 0.95, 0.99])]
+        return np.nan, np.nan, np.nan, np.nan
+    p50, p95, p99 = quantiles(seconds, [0.5, 0.95, 0.99])
+    return float(seconds.mean()), p50, p95, p99
 
 
 def replay_metrics(
