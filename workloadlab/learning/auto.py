@@ -75,14 +75,14 @@ def _learned(
 
 
 def is_safe(problem: Problem, found: list[Found]) -> bool:
-    """Say whether every seed beats the rival on the selection block, and harms no cell of it."""
+    """Say whether every seed beats the rival on the selection block, without a longer tail in a cell."""
     played = play(
         [one.router.router() for one in found], problem.selection, threads=problem.threads
     )
     rival = problem.rival.selection
     return all(
         float(log_ratios(one, rival, "e2e_mean_s").mean()) < np.log1p(-LESS_E2E)
-        and _harms_none(one, rival)
+        and _no_cell_exceeds(WORSE_TAIL, one, rival)
         and all(a.served >= b.served for a, b in zip(one, rival, strict=True))
         for one in played
     )
@@ -142,11 +142,13 @@ def harmless(problem: Problem, routers: Sequence[LearnedRouter]) -> list[bool]:
     cells = [*problem.training, *problem.selection]
     rival = [*problem.rival.training, *problem.rival.selection]
     played = play([one.router() for one in routers], cells, threads=problem.threads)
-    return [_harms_none(one, rival) for one in played]
-
-
-def _harms_none(found: Sequence[Metrics], rival: Sequence[Metrics]) -> bool:
     most = {"e2e_mean_s": WORSE_E2E, **WORSE_TAIL}
+    return [_no_cell_exceeds(most, one, rival) for one in played]
+
+
+def _no_cell_exceeds(
+    most: dict[str, float], found: Sequence[Metrics], rival: Sequence[Metrics]
+) -> bool:
     return all(
         float(log_ratios(found, rival, name).max()) <= np.log1p(worse)
         for name, worse in most.items()
