@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 from html import escape
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ __all__ = ["COLUMNS", "Cell", "Table", "duration", "figure", "wrapped"]
 
 COLUMNS = 80
 """Of a terminal."""
+
+NARROWEST = 24
+"""Columns that wrapped words keep at least."""
 
 Cell = str | int | float | None
 
@@ -107,17 +111,57 @@ class Table:
         return [max(len(line[i]) for line in lines) for i in range(len(self.header))]
 
     def text(self) -> str:
-        """Return the table as aligned lines, two spaces in."""
-        lines, widths = self._lines, self._widths
-        body = [
-            "  ".join(
-                cell.rjust(width) if i else cell.ljust(width)
-                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        ]
+        """Return the table as aligned lines, two spaces in, of 80 columns.
+
+        A table that is wider has its widest column of words wrapped; where that is not enough, further
+        columns stand below, behind the names again.
+        """
+        parts = ["\n".join(part._aligned()) for part in self._fitting()]
         notes = [wrapped(note, "  ", "    ") for note in self.notes]
-        return "\n".join([wrapped(self.title), *(f"  {line}" for line in body), *notes])
+        return "\n".join([wrapped(self.title), *parts, *notes])
+
+    def _aligned(self) -> list[str]:
+        lines, words = self._lines, self._wordy()
+        widths, room = self._widths, COLUMNS - self.width
+        if room < 0 and words is not None:
+            widths[words] = max(NARROWEST, widths[words] + room)
+        found = []
+        for line in lines:
+            cells = [textwrap.wrap(cell, width) or [""]
+                     for cell, width in zip(line, widths, strict=True)]  # fmt: skip
+            for row in zip_longest(*cells, fillvalue=""):
+                aligned = (cell.ljust(width) if i in (0, words) else cell.rjust(width)
+                           for i, (cell, width) in enumerate(zip(row, widths, strict=True)))  # fmt: skip
+                found.append(f"  {'  '.join(aligned)}".rstrip())
+        return found
+
+    def _wordy(self) -> int | None:
+        """Return the widest column of a table too wide that has words, and can be wrapped."""
+        if self.width <= COLUMNS:
+            return None
+        lines, widths = self._lines, self._widths
+        able = [i for i in range(len(self.header))
+                if any(" " in line[i] for line in lines[1:]) and widths[i] > NARROWEST]  # fmt: skip
+        return max(able, key=widths.__getitem__, default=None)
+
+    def _fitting(self) -> list[Table]:
+        """Return the table in parts that fit, each with the column of names."""
+        words, widths = self._wordy(), self._widths
+        if words is not None:
+            widths[words] = max(NARROWEST, widths[words] + COLUMNS - self.width)
+        groups: list[list[int]] = [[]]
+        for column in range(1, len(self.header)):
+            taken = 2 + widths[0] + sum(2 + widths[i] for i in [*groups[-1], column])
+            if groups[-1] and taken > COLUMNS:
+                groups.append([])
+            groups[-1].append(column)
+        if len(groups) == 1:
+            return [self]
+        return [
+            Table("", [self.header[i] for i in (0, *group)],
+                  [[row[i] for i in (0, *group)] for row in self.rows])
+            for group in groups
+        ]  # fmt: skip
 
     def html(self) -> str:
         """Return the table as HTML with every cell escaped."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from textwrap import fill
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from workloadlab.characterization.bounded.finish import Estimate  # noqa: TC001
@@ -27,7 +26,7 @@ from workloadlab.display import Drawn
 from workloadlab.errors import DataError, UsageError
 from workloadlab.json_files import read_object
 from workloadlab.shapes import ShapeError, build
-from workloadlab.tables import duration, figure
+from workloadlab.tables import duration, figure, wrapped
 from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:
@@ -188,13 +187,13 @@ class Profile(Drawn):
         parts = f"{facts.parts} parts" if facts.parts > 1 else "one part"
         estimated = "; ".join(str(each) for each in facts.estimates)
         words = f"Measured in {parts}, without holding the rows. Estimated are {estimated}."
-        return f"{head}\n{fill(words, width=100)}"
+        return f"{head}\n{wrapped(words, then='')}"
 
     def __str__(self) -> str:
         blocks = [self._headline()]
         for topic, facts in self.topics():
             if isinstance(facts, Unsupported):
-                blocks.append(f"{topic.title}: {facts.unsupported}")
+                blocks.append(wrapped(f"{topic.title}: {facts.unsupported}"))
             elif isinstance(facts, Integrity):
                 blocks += ["\n".join(_wrapped(finding) for finding in facts.findings)]
             else:
@@ -205,4 +204,4 @@ class Profile(Drawn):
 
 
 def _wrapped(finding: Finding) -> str:
-    return fill(f"{finding.severity}: {finding.message}", width=100, subsequent_indent="  ")
+    return wrapped(f"{finding.severity}: {finding.message}")

@@ -32,6 +32,7 @@ __all__ = [
     "say_warnings",
     "slo_option",
     "split_words",
+    "warn",
     "working",
 ]
 
@@ -79,13 +80,18 @@ def say_warnings(kind: type[Warning], *, unsaid: type[Warning]) -> Iterator[None
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         if str(message) not in told:
             told.add(str(message))
-            say(f"warning: {message}")
+            warn(str(message))
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", kind)
         warnings.simplefilter("ignore", unsaid)
         warnings.showwarning = show
         yield
+
+
+def warn(words: str) -> None:
+    """Tell the person what may mislead, in lines of 80 columns."""
+    say(wrapped(f"warning: {words}"))
 
 
 def split_words(words: Iterable[str]) -> list[str]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
+
 __all__ = ["EXAMPLES", "epilog"]
+
+WIDTH = 70
+"""Of a command beside its indents and the sign that it goes on."""
 
 LATENCY = "--latency rtxpro6000-llama-3.1-8b"
 
@@ -41,7 +46,13 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
 
 
 def epilog(verb: str) -> str:
-    """Return the examples of a verb as click prints them, line by line."""
+    """Return the examples of a verb as click prints them, line by line, 80 columns at most."""
     lines = EXAMPLES.get(verb, ())
     title = "Examples:" if len(lines) > 1 else "Example:"
-    return "\n".join(["\b", title, *(f"  {line}" for line in lines)])
+    return "\n".join(["\b", title, *(_continued(line) for line in lines)])
+
+
+def _continued(line: str) -> str:
+    """Break a long command between its words, as a shell takes it."""
+    parts = textwrap.wrap(line, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "  " + " \\\n    ".join(parts)

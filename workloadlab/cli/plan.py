@@ -126,7 +126,7 @@ def command(
                 f"{found.table().text()}\n\n{found.sentence}" if found.found else found.sentence
             )
         return
-    with working("Planning (a simulation for each number of instances)"):
+    with working("Planning"):
         plans = [
             plan(opened, cluster, slo=slo, attain=attain, routers=routers_asked, prices=rents,
                  growth=growth, **options)

@@ -20,6 +20,7 @@ from workloadlab.cli.common import (
     say_warnings,
     slo_option,
     split_words,
+    warn,
     working,
 )
 from workloadlab.cli.completion import MODEL, ROUTER
@@ -172,7 +173,7 @@ def command(
         "memory_limit": memory_limit,
     }
     if refused := too_long(opened, cluster):
-        say(f"warning: {refused}")
+        warn(str(refused))
     asked = (split_words(routers), setting, sessions)
     with say_warnings(ContradictionWarning, unsaid=ExtrapolationWarning):
         runs = _replay(opened, cluster, *asked, split_words(records))
@@ -180,13 +181,13 @@ def command(
         outside = any(run.outside_share > OUTSIDE_WORTH_A_WARNING for run in board.runs)
         if outside and (ends := cluster.ends()) != (cluster, cluster):
             for words in between(*(score(_replay(opened, end, *asked, [])) for end in ends)):
-                say(f"warning: {words}")
+                warn(words)
     if out:
         runs.save(out, add=add, overwrite=overwrite)
         say(f"{len(runs)} runs written to {out}")
     for run in board.runs:
         for words in _warnings(run, cluster):
-            say(f"warning: {run.run_id}: {words}")
+            warn(f"{run.run_id}: {words}")
     click.echo(board.to_json() if as_json else board.text(by, all_pairs=all_pairs))
 
 

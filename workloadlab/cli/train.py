@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workloadlab.cli.common import json_option, parse_slo, print_json, say, slo_option
+from workloadlab.tables import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,11 +196,13 @@ def _progress() -> Callable[[str], None]:
 def _text(router: LearnedRouter) -> str:
     from workloadlab.learning import card_table
 
-    return "\n".join([router.verdict, "", _explained(router), "", card_table(router.card)])
+    said = wrapped(router.verdict)
+    return "\n".join([said, "", _explained(router), "", card_table(router.card)])
 
 
 def _explained(router: LearnedRouter) -> str:
     """Return the formula, and which signals drive it."""
     from workloadlab.learning.importance import drivers_text
 
-    return "\n".join(filter(None, [router.explain(), drivers_text(router.provenance)]))
+    said = [*router.explain().splitlines(), drivers_text(router.provenance)]
+    return "\n".join(wrapped(line, then="    ") for line in said if line)

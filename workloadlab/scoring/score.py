@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.errors import UsageError
+from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.scoring.fidelity import fidelity
 from workloadlab.scoring.imbalance import imbalance
@@ -151,10 +151,21 @@ def open_runs(runs: Runs | Trace | str | Path) -> Runs:
     """
     if isinstance(runs, str | Path):
         path = Path(runs)
+        if not path.exists():
+            raise UsageError(
+                "no such folder of runs, nor log with timings",
+                where=str(path),
+                fix="replay a trace first: workloadlab replay TRACE -o FOLDER",
+            )
         runs = Trace.open(path) if path.is_file() or read_parts(path) else Runs.open(path)
     if isinstance(runs, Runs):
         return runs
-    runs.require("timings", "a score")
+    if not runs.supports("timings"):
+        raise UnsupportedError(
+            "this trace has no timings of its requests, so there is nothing to score",
+            where=str(runs.path) if runs.path else None,
+            fix="replay it, and score the folder: workloadlab replay TRACE -o FOLDER",
+        )
     instances = int(runs.read("instance_id")["instance_id"].drop_nulls().n_unique())
     info = RunInfo(
         run_id="observed", router="observed", rate_scale=1.0, seed=0, instances=instances

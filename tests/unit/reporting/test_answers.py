@@ -11,7 +11,9 @@ from support.runs import run_info
 
 from workloadlab import LatencyModel, Trace, characterize
 from workloadlab.reporting import summarise
+from workloadlab.reporting.routers.load import plot_slo_by_load
 from workloadlab.scoring import score
+from workloadlab.scoring.load.lost import GOAL, slo_lost
 from workloadlab.trace import Runs
 
 N, MS = 1000, 1_000_000
@@ -76,6 +78,30 @@ def test_among_equals_any_router_will_do():
     )
     [row] = glance(found)
     assert (row["best router"], row["mean TTFT against one"]) == ("any", "no practical difference")
+
+
+def over_load():
+    scales = (1.0, 2.0, 4.0)
+    runs = Runs(
+        tuple(replace(run_info("one", rate_scale=scale), instances=4) for scale in scales),
+        tuple(outcomes(grows, seed=0) for grows in (0.0, 1e-5, 2e-4)),
+        CLUSTER,
+    )
+    return score(runs, slo="ttft=100ms")
+
+
+def test_the_knee_and_the_lost_targets_are_drawn_where_they_are_said():
+    board = over_load()
+    plots = {plot["title"]: plot for plot in summarise(board)["sections"][0]["plots"]}
+    slo = plots["Requests that meet the SLO by load"]
+    [mark] = slo["data"]["marks"]
+    lost = slo_lost(board, "one")
+    assert (mark["rate"], mark["low"], mark["height"]) == (lost.rate, lost.low, GOAL)
+    assert f"Under 99% meet it: one from {lost} on." in slo["reading"]
+    [knee] = plots["Mean end-to-end latency by load, and its knee"]["data"]["marks"]
+    assert knee["rate"] == board.knees[0].at.rate
+    drawn = plot_slo_by_load(board, "routers-1").drawing.draw()
+    assert [line.get_marker() for line in drawn.axes[0].lines].count("D") == 1
 
 
 def replayed(log, cluster=CLUSTER):

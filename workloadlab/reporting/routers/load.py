@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -11,21 +11,27 @@ from workloadlab.reporting.canvas import (
     LOG_FROM,
     canvas,
     log_axis,
+    reference_line,
     series,
     share_axis,
     tick_seconds,
     time_axis,
 )
-from workloadlab.reporting.facts import Key, Plot
+from workloadlab.reporting.facts import REFERENCE, Key, Plot
 from workloadlab.reporting.routers.ranking import between
 from workloadlab.reporting.words import plural, seconds, share
+from workloadlab.scoring.load.lost import GOAL, slo_lost
+from workloadlab.scoring.load.summary import lost_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from matplotlib.figure import Figure
 
     from workloadlab.scoring import Scoreboard
+    from workloadlab.scoring.load.found_rate import FoundRate
 
-__all__ = ["Load", "LoadCurve", "plot_slo_by_load", "plot_ttft_by_load"]
+__all__ = ["Load", "LoadCurve", "Mark", "plot_knees", "plot_slo_by_load", "plot_ttft_by_load"]
 
 
 @dataclass(frozen=True)
@@ -44,16 +50,35 @@ class LoadCurve:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A rate that was found between those that ran.
+
+    Attributes:
+        style: index of its router's colour and dash.
+        rate, low, high: of the load, and its interval, cut at the rates that ran.
+        height: of the curve there.
+    """
+
+    style: int
+    rate: float
+    low: float
+    high: float
+    height: float
+
+
+@dataclass(frozen=True)
 class Load:
-    """A metric of every router by rate scale."""
+    """A metric of every router by rate scale, the rates found on the curves, and a goal."""
 
     kind: ClassVar = "load"
 
     curves: tuple[LoadCurve, ...]
     unit: Literal["seconds", "share"]
+    marks: tuple[Mark, ...] = ()
+    goal: float | None = None
 
     def draw(self) -> Figure:
-        """Draw one line per router over the rate scales."""
+        """Draw one line per router over the rate scales, and a diamond with its interval per mark."""
         figure, axes = canvas()
         values = []
         scales = [scale for scale, _ in self.curves[0].points]
@@ -61,6 +86,13 @@ class Load:
             heights = [np.nan if value is None else value for _, value in curve.points]
             axes.plot(scales, heights, marker="o", markersize=4.5, **series(curve.style))
             values += [value for value in heights if value > 0]
+        for mark in self.marks:
+            colour = series(mark.style)["color"]
+            axes.hlines(mark.height, mark.low, mark.high, color=colour, linewidth=1.0)
+            axes.plot([mark.rate], [mark.height], "D", color=colour, markersize=7,
+                      markerfacecolor="none")  # fmt: skip
+        if self.goal is not None:
+            reference_line(axes, self.goal)
         if self.unit == "share":
             share_axis(axes)
         elif values and max(values) > LOG_FROM * min(values):
@@ -79,10 +111,62 @@ def plot_ttft_by_load(board: Scoreboard, section: str) -> Plot | None:
     return _plot(load, board, f"{section}-load-ttft", "p99 of TTFT by load")
 
 
+def plot_knees(board: Scoreboard, section: str) -> Plot | None:
+    """Say where the mean end-to-end latency begins to grow faster than load; None without knees."""
+    load = _load(board, "e2e_s", "mean", "seconds")
+    found = {knee.router: knee.at for knee in board.knees}
+    load = replace(load, marks=tuple(_marks(load, found)))
+    if not load.marks:
+        return None
+    said = ", ".join(f"{curve.label} at {found[curve.label]}" for curve in load.curves
+                     if curve.label in found)  # fmt: skip
+    plot = _plot(
+        load, board, f"{section}-load-knee", "Mean end-to-end latency by load, and its knee"
+    )
+    return plot and replace(
+        plot,
+        reading=f"1% more load costs over 1% more latency beyond the knee: {said}.",
+        definition=f"{plot.definition} Diamonds: the knee, with its 95% interval.",
+    )
+
+
 def plot_slo_by_load(board: Scoreboard, section: str) -> Plot | None:
     """Say the range of the share that meets the targets at the highest rate; None without any."""
     load = _load(board, "slo_attainment", "", "share")
-    return _plot(load, board, f"{section}-load-slo", "Requests that meet the SLO by load")
+    if not board.slo:
+        return None
+    found = {router: at for router in board.routers if (at := slo_lost(board, router))}
+    load = replace(load, goal=GOAL, marks=tuple(_marks(load, found, GOAL)))
+    plot = _plot(load, board, f"{section}-load-slo", "Requests that meet the SLO by load")
+    if plot is None:
+        return None
+    lost = lost_words(board)
+    said = ", ".join(f"{router} from {at} on" for router, at in lost.items())
+    return replace(
+        plot,
+        reading=plot.reading + (f" Under {GOAL:.0%} meet it: {said}." if said else ""),
+        definition=f"{plot.definition} Diamonds: where a router loses the targets, with its 95% "
+        "interval.",
+        legend=(*plot.legend, Key(f"goal, {GOAL:.0%}", REFERENCE)),
+    )
+
+
+def _marks(
+    load: Load, found: Mapping[str, FoundRate], height: float | None = None
+) -> Iterator[Mark]:
+    """Yield the rates that lie between those that ran, each on its curve or at a height."""
+    for curve in load.curves:
+        at = found.get(curve.label)
+        points = [(rate, value) for rate, value in curve.points if value is not None]
+        if at is None or at.rate is None or not points:
+            continue
+        rates, values = zip(*points, strict=True)
+        on = float(np.interp(at.rate, rates, values))
+        low, high = (at.low, at.high) if at.sure else (at.rate, at.rate)
+        yield Mark(
+            curve.style, at.rate, at.least if low is None else low,
+            at.most if high is None else high, on if height is None else height,
+        )  # fmt: skip
 
 
 def _load(board: Scoreboard, metric: str, part: str, unit: Literal["seconds", "share"]) -> Load:

@@ -9,7 +9,7 @@ from workloadlab.reporting.facts import Finding, Section
 from workloadlab.reporting.routers.differences import plot_differences
 from workloadlab.reporting.routers.grid import router_grid
 from workloadlab.reporting.routers.latency import plot_latency, timings_of
-from workloadlab.reporting.routers.load import plot_slo_by_load, plot_ttft_by_load
+from workloadlab.reporting.routers.load import plot_knees, plot_slo_by_load, plot_ttft_by_load
 from workloadlab.reporting.routers.ranking import focal_scale, standing
 from workloadlab.reporting.words import grid_of, listed, plural, seconds, share
 from workloadlab.scoring import BY, OUTSIDE_WORTH_A_WARNING, Measure
@@ -73,6 +73,7 @@ def _plots(
             yield plot_differences(metric, board, scale, section_id)
     if len(board.scales) > 1:
         yield plot_ttft_by_load(board, section_id)
+        yield plot_knees(board, section_id)
         yield plot_slo_by_load(board, section_id)
 
 
