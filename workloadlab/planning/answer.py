@@ -128,12 +128,12 @@ class Plan(Drawn):
         """The answer."""
         part, targets = f"{self.attain * 100:.4g}%", targets_words(self.slo)
         rate = f"{three(self.peak.rate_rps)} requests/s"
-        peak = f"the peak of {rate}" if self.hours else f"the whole trace, {rate}"
+        peak = f"the peak of {rate}" if self.hours else f"the whole trace, {rate},"
         if not self.router or self.instances is None:
             most = max((t.met for r in self.routers for t in r.trials), default=0.0)
             return (
                 f"No number of instances of {self.latency_model} serves {part} of the requests within "
-                f"{targets}: of {peak}, at most {share_beside(most, self.attain)} are, however many "
+                f"{targets}: of {peak} at most {share_beside(most, self.attain)} are, however many "
                 "there are."
             )
         usd = self.usd_per_hour(self.instances)

@@ -87,7 +87,7 @@ class Saturation:
                 f"{seconds(self.filling_s)}"
             )
         low, high = three(self.drift_low_rps), three(self.drift_high_rps)
-        wait = "" if self.waiting is None else f", {self.waiting:,} waiting for their first token"
+        wait = "" if self.waiting is None else f", of which {self.waiting:,} wait for a first token"
         return (
             f"{said}; the requests in the system grow by {three(self.drift_rps)} ({low} to {high}) "
             f"per second, to {self.in_system:,}{wait}"

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from workloadlab.scoring.paired import PairedDifference
     from workloadlab.scoring.scoreboard import Scoreboard
 
-__all__ = ["Verdict", "effect_words", "rate_words", "untold_words", "value_words", "verdicts"]
+__all__ = [
+    "Verdict",
+    "effect_words",
+    "rate_words",
+    "unsteady_words",
+    "untold_words",
+    "value_words",
+    "verdicts",
+]
 
 PRICE = 0.05
 """From so much on, being behind in another latency is worth a word."""
@@ -65,7 +73,7 @@ def _sentences(board: Scoreboard, scale: float, measure: Measure) -> Iterator[st
     if steady:
         yield from _ranking(board, scale, measure, steady)
     if unsteady:
-        yield _no_steady_state(board, scale, unsteady, alone=not steady)
+        yield f"{unsteady_words(board, scale, unsteady, alone=not steady)}."
     if not steady:
         yield (
             "Latencies then depend on how long the log lasts and do not tell routers apart. Add "
@@ -82,15 +90,23 @@ def _sentences(board: Scoreboard, scale: float, measure: Measure) -> Iterator[st
         yield from _service_level(board, scale, ran)
 
 
-def _no_steady_state(board: Scoreboard, scale: float, routers: list[str], *, alone: bool) -> str:
+def unsteady_words(board: Scoreboard, scale: float, routers: list[str], *, alone: bool) -> str:
+    """Say that requests pile up, and how fast with the router that is nearest to serving them.
+
+    Args:
+        board: the scoreboard.
+        scale: of the rate.
+        routers: with which they do.
+        alone: whether they do with every router that ran.
+    """
     states = {router: board.worst(router, scale) for router in routers}
     known = {router: run.saturation for router, run in states.items() if run and run.saturation}
     best = max(known, key=lambda router: known[router].served_share)
     if len(routers) == 1:
         who = "" if alone else f" with {best}"
-        return f"No steady state{who}: {known[best]}."
+        return f"No steady state{who}: {known[best]}"
     who = "any router" if alone else listed(routers)
-    return f"No steady state with {who}; with {best}, the nearest to one, {known[best]}."
+    return f"No steady state with {who}; with {best}, the nearest to one, {known[best]}"
 
 
 def untold_words(board: Scoreboard, scale: float, routers: list[str]) -> str:

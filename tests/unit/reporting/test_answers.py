@@ -11,7 +11,7 @@ from support.runs import run_info
 
 from workloadlab import LatencyModel, Trace, characterize
 from workloadlab.reporting import summarise
-from workloadlab.reporting.routers.load import plot_slo_by_load
+from workloadlab.reporting.routers.load import plot_knees, plot_slo_by_load
 from workloadlab.scoring import score
 from workloadlab.scoring.load.lost import GOAL, slo_lost
 from workloadlab.trace import Runs
@@ -99,7 +99,11 @@ def test_the_knee_and_the_lost_targets_are_drawn_where_they_are_said():
     assert (mark["rate"], mark["low"], mark["height"]) == (lost.rate, lost.low, GOAL)
     assert f"Under 99% meet it: one from {lost} on." in slo["reading"]
     [knee] = plots["Mean end-to-end latency by load, and its knee"]["data"]["marks"]
-    assert knee["rate"] == board.knees[0].at.rate
+    assert (knee["rate"], knee["height"]) == (board.knees[0].at.rate, None)
+    on = plot_knees(board, "routers-1").drawing
+    one, two = on.curves[0].points[:2]
+    assert one[1] < on._height(on.marks[0], logarithmic=False) < on.curves[0].points[-1][1]
+    assert two[0] < on.marks[0].rate
     drawn = plot_slo_by_load(board, "routers-1").drawing.draw()
     assert [line.get_marker() for line in drawn.axes[0].lines].count("D") == 1
 

@@ -71,7 +71,7 @@ def test_a_log_shorter_than_its_requests_fills_and_is_no_overload():
     grows = saturation(read_timings(requests_at(np.arange(300) / 100, **waiting)))
     assert grows.steady is False
     assert (grows.in_system, grows.waiting) == (300, 200)
-    assert "per second, to 300, 200 waiting for their first token" in str(grows)
+    assert "per second, to 300, of which 200 wait for a first token" in str(grows)
 
 
 def in_bursts(mean_rps, n=4000):

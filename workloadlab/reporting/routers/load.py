@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Load", "LoadCurve", "Mark", "plot_knees", "plot_slo_by_load", "plot_ttft_by_load"]
 
+APART = 0.03
+"""Between the marks of several routers, as a share of the requests."""
+
 
 @dataclass(frozen=True)
 class LoadCurve:
@@ -56,14 +59,14 @@ class Mark:
     Attributes:
         style: index of its router's colour and dash.
         rate, low, high: of the load, and its interval, cut at the rates that ran.
-        height: of the curve there.
+        height: where it is drawn; None for on the curve.
     """
 
     style: int
     rate: float
     low: float
     high: float
-    height: float
+    height: float | None
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,20 @@ class Load:
             heights = [np.nan if value is None else value for _, value in curve.points]
             axes.plot(scales, heights, marker="o", markersize=4.5, **series(curve.style))
             values += [value for value in heights if value > 0]
+        logarithmic = self.unit == "seconds" and max(values, default=0) > LOG_FROM * min(
+            values, default=0
+        )
         for mark in self.marks:
             colour = series(mark.style)["color"]
-            axes.hlines(mark.height, mark.low, mark.high, color=colour, linewidth=1.0)
-            axes.plot([mark.rate], [mark.height], "D", color=colour, markersize=7,
+            height = self._height(mark, logarithmic=logarithmic)
+            axes.hlines(height, mark.low, mark.high, color=colour, linewidth=1.0)
+            axes.plot([mark.rate], [height], "D", color=colour, markersize=7,
                       markerfacecolor="none")  # fmt: skip
         if self.goal is not None:
             reference_line(axes, self.goal)
         if self.unit == "share":
             share_axis(axes)
-        elif values and max(values) > LOG_FROM * min(values):
+        elif logarithmic:
             log_axis(axes.yaxis, min(values) / 1.3, max(values) * 1.3, tick_seconds)
         else:
             axes.set_ylim(0, max(values, default=1.0) * 1.1)
@@ -103,6 +110,16 @@ class Load:
         axes.set_xticks(scales, [f"x{scale:g}" for scale in scales])
         axes.set_xlabel("arrival rate, relative to the recorded one")
         return figure
+
+    def _height(self, mark: Mark, *, logarithmic: bool) -> float:
+        """Return where a mark stands: on the line between the points of its curve, as it is drawn."""
+        if mark.height is not None:
+            return mark.height
+        curve = next(curve for curve in self.curves if curve.style == mark.style)
+        rates, heights = zip(*(p for p in curve.points if p[1] is not None), strict=True)
+        if not logarithmic:
+            return float(np.interp(mark.rate, rates, heights))
+        return float(np.exp(np.interp(mark.rate, rates, np.log(heights))))
 
 
 def plot_ttft_by_load(board: Scoreboard, section: str) -> Plot | None:
@@ -145,28 +162,25 @@ def plot_slo_by_load(board: Scoreboard, section: str) -> Plot | None:
     return replace(
         plot,
         reading=plot.reading + (f" Under {GOAL:.0%} meet it: {said}." if said else ""),
-        definition=f"{plot.definition} Diamonds: where a router loses the targets, with its 95% "
-        "interval.",
+        definition=f"{plot.definition} Diamonds: where each router loses the targets, with its "
+        "95% interval, one below the other.",
         legend=(*plot.legend, Key(f"goal, {GOAL:.0%}", REFERENCE)),
     )
 
 
-def _marks(
-    load: Load, found: Mapping[str, FoundRate], height: float | None = None
-) -> Iterator[Mark]:
-    """Yield the rates that lie between those that ran, each on its curve or at a height."""
+def _marks(load: Load, found: Mapping[str, FoundRate], goal: float | None = None) -> Iterator[Mark]:
+    """Yield the rates that lie between those that ran, on their curves or one below the other."""
+    height = goal
     for curve in load.curves:
         at = found.get(curve.label)
-        points = [(rate, value) for rate, value in curve.points if value is not None]
-        if at is None or at.rate is None or not points:
+        if at is None or at.rate is None:
             continue
-        rates, values = zip(*points, strict=True)
-        on = float(np.interp(at.rate, rates, values))
         low, high = (at.low, at.high) if at.sure else (at.rate, at.rate)
         yield Mark(
             curve.style, at.rate, at.least if low is None else low,
-            at.most if high is None else high, on if height is None else height,
+            at.most if high is None else high, height,
         )  # fmt: skip
+        height = None if height is None else height - APART
 
 
 def _load(board: Scoreboard, metric: str, part: str, unit: Literal["seconds", "share"]) -> Load:

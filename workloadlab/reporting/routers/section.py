@@ -16,6 +16,7 @@ from workloadlab.scoring import BY, OUTSIDE_WORTH_A_WARNING, Measure
 from workloadlab.scoring.load.summary import load_table
 from workloadlab.scoring.metrics import HEADLINES, METRICS, metric_named
 from workloadlab.scoring.service_level import targets_words
+from workloadlab.scoring.verdict import unsteady_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,14 +171,13 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
 def _unsteady(board: Scoreboard) -> Iterator[Finding]:
     """Say at which rates which routers do not hold the load."""
     for scale in board.scales:
-        off = [router for router in board.routers if not board.steady(router, scale)]
-        states = [run.saturation for r in off if (run := board.worst(r, scale)) and run.saturation]
+        ran = [router for router in board.routers if board.of(router, scale)]
+        off = [router for router in ran if not board.steady(router, scale)]
         if off:
-            state = max(states, key=lambda each: each.served_share)
+            said = unsteady_words(board, scale, off, alone=len(off) == len(ran))
             yield Finding("warning", "Routers",
-                          f"No steady state with {listed(off)} at {_rate(scale)}: {state}. Their "
-                          "latencies depend on how long the log lasts; figures are scaled without "
-                          "them.")  # fmt: skip
+                          f"At {_rate(scale)}: {said}. Their latencies depend on how long the log "
+                          "lasts; figures are scaled without them.")  # fmt: skip
 
 
 def _uneven(board: Scoreboard) -> Iterator[Finding]:
