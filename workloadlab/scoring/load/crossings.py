@@ -34,7 +34,9 @@ def crossings(board: Scoreboard, measure: Measure) -> list[Crossing]:
     """Return the places that routers change in a measure, by rate.
 
     Of two rates at which the paired difference excludes zero, with no such rate between them, it has
-    one sign at the lower and the other at the higher. Runs without a steady state do not count.
+    one sign at the lower and the other at the higher. Runs without a steady state do not count. Of a
+    sweep that kept no outcomes nothing is paired: two routers are separated where their intervals do
+    not overlap, which finds fewer changes.
 
     Args:
         board: of runs at several rates.
@@ -65,7 +67,25 @@ def _points(
         if pair and pair.steady:
             point = Point(scale, pair.mean_difference, pair.low, pair.high)
             found.append((_turned(point, sign), pair.significant))
+        elif not board.pairs and (apart := _unpaired(board, measure, one, other, scale)):
+            low, high = apart.low or 0.0, apart.high or 0.0
+            found.append((_turned(apart, sign), low * high > 0))
     return found
+
+
+def _unpaired(
+    board: Scoreboard, measure: Measure, one: str, other: str, scale: float
+) -> Point | None:
+    """Return the difference of two means whose errors are taken as apart; None without intervals."""
+    name, part = measure.metric.name, measure.part
+    mine, theirs = (board.mean(router, scale, name, part) for router in (one, other))
+    ours, rival = (board.interval(router, scale, measure) for router in (one, other))
+    held = board.steady(one, scale) and board.steady(other, scale)
+    if mine is None or theirs is None or not (ours and rival and held):
+        return None
+    if ours.low is None or ours.high is None or rival.low is None or rival.high is None:
+        return None
+    return Point(scale, mine - theirs, ours.low - rival.high, ours.high - rival.low)
 
 
 def _turned(point: Point, sign: float) -> Point:

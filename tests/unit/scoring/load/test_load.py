@@ -129,6 +129,18 @@ def test_more_is_better_turns_the_places():
     assert (found.below, found.above) == ("a", "b")
 
 
+def test_places_change_without_outcomes_where_intervals_do_not_overlap():
+    means = {("a", 1.0): 1.0, ("b", 1.0): 2.0, ("a", 2.0): 4.0, ("b", 2.0): 3.0}
+    paired = score(runs(means))
+    kept = replace(paired, pairs=[])
+    [found], [known] = (crossings(b, Measure.named("mean e2e_s")) for b in (kept, paired))
+    assert (found.below, found.above) == (known.below, known.above)
+    assert found.at.rate == pytest.approx(known.at.rate, rel=1e-6)
+    assert found.at.low <= known.at.low <= known.at.high <= found.at.high
+    close = {("a", 1.0): 1.0, ("b", 1.0): 1.004, ("a", 2.0): 1.004, ("b", 2.0): 1.0}
+    assert crossings(replace(score(runs(close)), pairs=[]), Measure.named("mean e2e_s")) == []
+
+
 def test_steady_up_to_ends_at_the_first_rate_whose_backlog_grows():
     board = score(runs({("a", rate): 1.0 for rate in (0.5, 1.0, 1.5)}))
     assert steady_up_to(board, "a") == 1.5
