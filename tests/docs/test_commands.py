@@ -114,7 +114,7 @@ def test_the_examples_of_the_help_run(folder, capsys):
 def main_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([verb, "--help"])
-    shown = capsys.readouterr().out
+    shown = re.sub(r" \\\n +", " ", capsys.readouterr().out)
     assert all(example in shown for example in EXAMPLES[verb])
 
 
