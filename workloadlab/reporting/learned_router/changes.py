@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from workloadlab.reporting.canvas import HEIGHT, MUTED, canvas, percent, series
+from workloadlab.reporting.canvas import percent
 from workloadlab.reporting.facts import Plot
+from workloadlab.reporting.intervals import Interval, draw_intervals
 from workloadlab.reporting.words import plural
 
 if TYPE_CHECKING:
@@ -45,19 +46,17 @@ class Changes:
 
     def draw(self) -> Figure:
         """Draw one interval per cell, its dot filled where it excludes 0."""
-        figure, axes = canvas(height=max(HEIGHT, 64 + 26 * len(self.rows)))
-        axes.axvline(0, color=MUTED, linewidth=1.2, dashes=(4, 2))
-        colour = series(0)["color"]
-        for height, row in enumerate(reversed(self.rows)):
-            axes.plot([row.low, row.high], [height, height], color=colour, linewidth=2.2,
-                      solid_capstyle="round")  # fmt: skip
-            filled = colour if row.low * row.high > 0 else "none"
-            axes.plot([row.change], [height], "o", color=colour, markersize=7,
-                      markerfacecolor=filled)  # fmt: skip
-        labels = [row.cell.replace(", ", ",\n", 1) for row in reversed(self.rows)]
-        axes.set_yticks(range(len(self.rows)), labels)
-        axes.set_ylim(-0.6, len(self.rows) - 0.4)
-        axes.grid(visible=False, axis="y")
+        lines = [
+            Interval(
+                row.cell.replace(", ", ",\n", 1),
+                row.low,
+                row.change,
+                row.high,
+                apart=row.low * row.high > 0,
+            )
+            for row in self.rows
+        ]
+        figure, axes = draw_intervals(lines, pitch=26)
         axes.xaxis.set_major_formatter(lambda value, _: percent(value))
         axes.set_xlabel(f"mean end-to-end latency against {self.other}")
         return figure

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from workloadlab.reporting.canvas import HEIGHT, MUTED, canvas, series, time_axis
+from workloadlab.reporting.canvas import time_axis
 from workloadlab.reporting.facts import Plot
+from workloadlab.reporting.intervals import Interval, draw_intervals
 from workloadlab.reporting.routers.ranking import standing
 from workloadlab.reporting.words import listed, plural, seconds
 
@@ -52,20 +53,19 @@ class Differences:
 
     def draw(self) -> Figure:
         """Draw one interval per router, its dot filled where it excludes 0."""
-        figure, axes = canvas(height=max(HEIGHT, 64 + 30 * len(self.rows)))
-        axes.axvline(0, color=MUTED, linewidth=1.2, dashes=(4, 2))
-        ends = [0.0]
-        for height, row in enumerate(reversed(self.rows)):
-            low, middle, high = row.low_s or 0.0, row.difference_s or 0.0, row.high_s or 0.0
-            ends += [low, high]
-            colour = series(row.style)["color"]
-            axes.plot([low, high], [height, height], color=colour, linewidth=2.2,
-                      solid_capstyle="round")  # fmt: skip
-            axes.plot([middle], [height], "o", color=colour, markersize=7,
-                      markerfacecolor=colour if row.separated else "none")  # fmt: skip
-        axes.set_yticks(range(len(self.rows)), [row.router for row in reversed(self.rows)])
-        axes.set_ylim(-0.6, len(self.rows) - 0.4)
-        axes.grid(visible=False, axis="y")
+        lines = [
+            Interval(
+                row.router,
+                row.low_s or 0.0,
+                row.difference_s or 0.0,
+                row.high_s or 0.0,
+                apart=row.separated,
+                style=row.style,
+            )
+            for row in self.rows
+        ]
+        figure, axes = draw_intervals(lines, pitch=30)
+        ends = [0.0, *(end for line in lines for end in (line.low, line.high))]
         margin = (max(ends) - min(ends)) * 0.06 or 1e-6
         axes.set_xlim(min(ends) - margin, max(ends) + margin)
         time_axis(axes.xaxis, ends)
