@@ -19,6 +19,7 @@ ESTIMATED = {
     r"/service_levels/.*/tpot_s/(mean|p\d+)": 2.0**-9,
     r"/sessions/(pauses_s/\w+|live/lifetime_s)/p\d+": 2.0**-10,
     r"/agentic/tool_time/seconds/p\d+": 2.0**-10,
+    r"/concurrency/tokens/p\d+": 2.0**-10,
     r"/drift/change_points/\d+/(before|after)": 2.0**-10,
 }
 """By path, how far a trace measured in parts may be off; see `bounded.ESTIMATES`."""
@@ -26,7 +27,7 @@ ESTIMATED = {
 UNLIKE = (
     r"/trace/(parts|estimates.*)",
     r"/arrivals/(fits|iat_ccdf)/.*",
-    r"/(prefix|phases|concurrency)/.*",
+    r"/(prefix|phases)/.*",
 )
 """What is not compared number by number."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.characterization.bounded.finish import estimates_of, measured_topics
+from workloadlab.characterization.bounded.in_flight import concurrency_of
 from workloadlab.characterization.bounded.measure import measure, merge, merge_all
 from workloadlab.characterization.bounded.plan import make_plan, stored_rows
 from workloadlab.characterization.bounded.session_topics import session_topics
@@ -54,7 +55,7 @@ def characterize(
     A trace file of more than `row_limit` rows is measured part by part, in memory that does not grow
     with its rows: see `docs/explanation/scale.md`. The profile says so, with what is then estimated
     and how well. The rows of each session are brought together on disk, in the folder for temporary
-    files; topics that need rows of a block, or of a moment, together are left out.
+    files; topics that need rows of a block together, or a model, are left out.
 
     Args:
         trace: the trace, its path, or a frame.
@@ -114,6 +115,8 @@ def finish(trace: Trace, plan: Plan, partial: Partial, *, modelled: bool = False
         DataError: a part is lacking, or is of another plan.
     """
     topics = measured_topics(plan, partial, trace.provenance) | session_topics(plan)
+    if "e2e_ns" in plan.filled:
+        topics["concurrency"] = concurrency_of(plan)
     for topic in TOPICS:
         topics.setdefault(topic.name, _left_out(topic, plan, modelled=modelled))
     span_s = plan.span_ns / 1e9
@@ -192,10 +195,10 @@ def _measure_block(plan: Plan, places: range) -> Partial:
 
 
 def _left_out(topic: Topic[Any], plan: Plan, *, modelled: bool) -> Unsupported:
-    if topic.needs and not {*topic.needs} & {*plan.filled}:
-        return Unsupported(f"no request records {' or '.join(topic.needs)}")
     if unmodelled := topic.unmodelled({*plan.filled}, modelled):
         return unmodelled
+    if topic.needs and not {*topic.needs} & {*plan.filled}:
+        return Unsupported(f"no request records {' or '.join(topic.needs)}")
     way = (
         "raise what forbids it, the row limit or the memory limit (--row-limit, --memory-limit)"
         if plan.rows <= ROW_LIMIT

@@ -84,17 +84,21 @@ def test_a_trace_that_memory_does_not_hold_is_measured_in_parts(saved: Trace) ->
 
 def test_what_needs_rows_together_is_left_out_and_says_what_to_do(saved: Trace) -> None:
     profile = characterize(saved, row_limit=1)
-    assert "raise what forbids it, the row limit" in profile.concurrency.unsupported
-    with patch("workloadlab.characterization.characterize.ROW_LIMIT", 1):
-        assert (
-            "trace.sample(requests=1_000_000"
-            in characterize(saved, row_limit=1).concurrency.unsupported
-        )
     assert "no request records session_id" in profile.sessions.unsupported
     assert "needs a latency model" in profile.phases.unsupported
     modelled = characterize(saved, "h100-llama-3.1-8b", row_limit=1)
     assert "the row limit or the memory limit" in modelled.phases.unsupported
     assert characterize(saved.sample(50, by="window"), row_limit=1).trace.parts == 0
+
+
+def test_requests_in_flight_are_those_at_once_and_too_few_are_none(tmp_path: Path) -> None:
+    trace = requests_at([0, 1, 1, 9], e2e_ns=[10**9, 3 * 10**9, 0, None], output_tokens=5)
+    saved = trace.save(tmp_path / "a.trace")
+    whole, parts = characterize(saved).to_dict(), characterize(saved, row_limit=1).to_dict()
+    assert parts["concurrency"]["in_flight"] == whole["concurrency"]["in_flight"]
+    assert differences(whole["concurrency"], parts["concurrency"]) == {}
+    once = requests_at([4, 4], e2e_ns=10**9).save(tmp_path / "b.trace")
+    assert characterize(once, row_limit=1).concurrency == characterize(once).concurrency
 
 
 def test_durations_that_no_one_records_or_predicts_are_named_as_the_reason(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from workloadlab.characterization.bounded.facts.integrity import integrity_from
 from workloadlab.characterization.bounded.facts.latencies import service_levels_from
 from workloadlab.characterization.bounded.facts.lengths import drift_from, lengths_of
 from workloadlab.characterization.bounded.facts.parties import counts_by_name, tenants_from
+from workloadlab.characterization.bounded.in_flight_kernel import DIGITS as TOKENS_DIGITS
 from workloadlab.characterization.bounded.kernels import GAP_DIGITS, TOKEN_DIGITS
 from workloadlab.characterization.bounded.latency_kernel import DIGITS
 from workloadlab.characterization.bounded.picks import MOST
@@ -50,6 +51,7 @@ ESTIMATES = (
     Estimate(
         "quantiles of pauses and lifetimes of sessions", "means of buckets", 2 * error(GAP_DIGITS)
     ),
+    Estimate("percentiles of tokens in flight", "buckets", error(TOKENS_DIGITS)),
     Estimate("Spearman, Pearson of logs, outputs by input", "a million evenly spaced rows", None),
 )
 """What is estimated, and how well; every other fact is exact, or thinned as it always is."""
@@ -60,7 +62,7 @@ def estimates_of(outputs: int) -> tuple[Estimate, ...]:
 
     Example:
         >>> [len(estimates_of(n)) for n in (1_000_000, 1_000_001)]
-        [4, 5]
+        [5, 6]
     """
     return tuple(each for each in ESTIMATES if each.relative_error or outputs > MOST)
 

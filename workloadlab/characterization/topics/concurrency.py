@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONCURRENCY",
+    "TOO_FEW",
     "Concurrency",
     "InFlight",
     "LevelSeries",
     "Little",
+    "levels_held",
+    "little",
     "measure_concurrency",
+    "series_bin_s",
     "sweep",
 ]
 
@@ -120,6 +124,7 @@ class _Timed:
     tokens: NDArray[np.int64] | None
 
 
+TOO_FEW = Unsupported("under two requests at different times have a duration")
 _UNTIMED = Unsupported("no request records e2e_ns, and there is no latency model to predict it")
 
 
@@ -134,11 +139,9 @@ def measure_concurrency(study: Study) -> Concurrency | Unsupported:
         return _UNTIMED
     arrival, duration = timed.arrival_ns, timed.duration_ns
     if len(arrival) < 2 or arrival[-1] == arrival[0]:
-        return Unsupported("under two requests at different times have a duration")
+        return TOO_FEW
     moments, levels = sweep(arrival, duration, np.ones(len(arrival), dtype=np.int64))
-    span_s, n = int(arrival[-1] - arrival[0]) / 1e9, len(arrival)
-    area_s = _area(moments, levels) / 1e9
-    w_s = exact_sum(duration) / n / 1e9
+    span_ns, n = int(arrival[-1] - arrival[0]), len(arrival)
     return Concurrency(
         durations=timed.durations,
         requests=n,
@@ -147,14 +150,27 @@ def measure_concurrency(study: Study) -> Concurrency | Unsupported:
         tokens=None
         if timed.tokens is None
         else _summarize(*sweep(arrival, duration, timed.tokens)),
-        little=Little(
-            l=area_s / span_s,
-            lambda_rps=n / span_s,
-            w_s=w_s,
-            lambda_w=n / span_s * w_s,
-            relative_error=abs(area_s - n * w_s) / (n * w_s) if w_s else 0.0,
-        ),
+        little=little(n, span_ns, _area(moments, levels), exact_sum(duration)),
         series=_series(moments, levels),
+    )
+
+
+def little(requests: int, span_ns: int, area_ns: float, busy_ns: int) -> Little:
+    """Return both sides of Little's law.
+
+    Args:
+        requests: with a duration.
+        span_ns: from their first arrival to their last.
+        area_ns: requests in flight, added up over time.
+        busy_ns: sum of their durations.
+    """
+    span_s, area_s, w_s = span_ns / 1e9, area_ns / 1e9, busy_ns / requests / 1e9
+    return Little(
+        l=area_s / span_s,
+        lambda_rps=requests / span_s,
+        w_s=w_s,
+        lambda_w=requests / span_s * w_s,
+        relative_error=abs(area_s - requests * w_s) / (requests * w_s) if w_s else 0.0,
     )
 
 
@@ -211,24 +227,41 @@ def _summarize(moments: NDArray[np.int64], levels: NDArray[np.int64]) -> InFligh
     if not len(weights):
         return InFlight(0.0, 0.0, 0.0, 0.0, 0)
     order = np.argsort(levels[:-1], kind="stable")
-    held = np.cumsum(weights[order])
-    places = np.searchsorted(held, np.array([0.5, 0.9, 0.99]) * held[-1])
-    p50, p90, p99 = levels[:-1][order][np.minimum(places, len(order) - 1)].tolist()
-    return InFlight(
-        mean=_area(moments, levels) / float(held[-1]),
-        p50=float(p50),
-        p90=float(p90),
-        p99=float(p99),
-        peak=int(levels.max()),
+    return levels_held(
+        levels[:-1][order], weights[order], _area(moments, levels), int(levels.max())
     )
 
 
+def levels_held(levels: NDArray[Any], held_ns: NDArray[Any], area: float, peak: int) -> InFlight:
+    """Summarize levels, ascending, by how long each was held.
+
+    Args:
+        levels: ascending.
+        held_ns: how long each was held; not all 0.
+        area: levels, added up over time.
+        peak: the highest at any moment.
+
+    Example:
+        >>> levels_held(np.array([0, 1, 5]), np.array([2, 7, 1]), 12, 5)
+        InFlight(mean=1.2, p50=1.0, p90=1.0, p99=5.0, peak=5)
+    """
+    upto = np.cumsum(held_ns)
+    p50, p90, p99 = levels[np.searchsorted(upto, np.array([0.5, 0.9, 0.99]) * upto[-1])].tolist()
+    return InFlight(area / float(upto[-1]), float(p50), float(p90), float(p99), peak)
+
+
+def series_bin_s(span_s: float) -> float:
+    """Return the width of a bin, so that at most 500 cover the span."""
+    return round_width(max(span_s / (SERIES_BINS - 1), 1e-6))
+
+
 def _series(moments: NDArray[np.int64], levels: NDArray[np.int64]) -> LevelSeries:
-    since = (moments - moments[0]) / 1e9
-    bin_s = round_width(max(float(since[-1]) / (SERIES_BINS - 1), 1e-6))
-    edges = np.arange(int(float(since[-1]) // bin_s) + 2) * bin_s
-    areas = np.concatenate(([0.0], np.cumsum(np.diff(since) * levels[:-1])))
-    return LevelSeries(bin_s, tuple((np.diff(np.interp(edges, since, areas)) / bin_s).tolist()))
+    since = moments - moments[0]
+    bin_s = series_bin_s(float(since[-1]) / 1e9)
+    bin_ns = round(bin_s * 1e9)
+    edges = np.arange(int(since[-1]) // bin_ns + 2) * bin_ns
+    areas = np.concatenate(([0.0], np.cumsum(np.diff(since).astype(np.float64) * levels[:-1])))
+    return LevelSeries(bin_s, tuple((np.diff(np.interp(edges, since, areas)) / bin_ns).tolist()))
 
 
 CONCURRENCY = Topic(
