@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workloadlab.characterization.bounded.partial import Partial
     from workloadlab.characterization.bounded.plan import Plan
     from workloadlab.characterization.study import Topic
+    from workloadlab.characterization.topics.concurrency import Concurrency
     from workloadlab.trace import AnyTrace
 
 __all__ = ["ROW_LIMIT", "characterize", "finish", "measure_all"]
@@ -94,7 +95,11 @@ def characterize(
         raise UsageError("workers cannot see a trace in memory", fix="save it, and open the file")
     if elsewhere or stored_rows(trace) > min(row_limit, rows_held(trace, memory_limit)):
         plan = make_plan(trace)
-        return finish(trace, plan, measure_all(plan, engine, address), modelled=known is not None)
+        if elsewhere:
+            partial, in_flight = measure_all(plan, engine, address), concurrency_of(plan)
+        else:
+            partial, in_flight = _measure_here(plan)
+        return finish(trace, plan, partial, in_flight, modelled=known is not None)
     if trace.requests:
         trace.require("arrivals", "a characterization")
     study = Study(trace, known, lru_blocks=lru_blocks)
@@ -102,21 +107,29 @@ def characterize(
     return Profile(trace=_trace_facts(study), **found)
 
 
-def finish(trace: Trace, plan: Plan, partial: Partial, *, modelled: bool = False) -> Profile:
+def finish(
+    trace: Trace,
+    plan: Plan,
+    partial: Partial,
+    in_flight: Concurrency | Unsupported | None,
+    *,
+    modelled: bool = False,
+) -> Profile:
     """Make the profile of a trace from what all its parts leave together.
 
     Args:
         trace: the trace, for what its footer says.
         plan: by which it was cut.
         partial: the merged partial results of all parts.
+        in_flight: what `concurrency_of` the plan found.
         modelled: whether there is a latency model, which topics that are left out would need.
 
     Raises:
         DataError: a part is lacking, or is of another plan.
     """
     topics = measured_topics(plan, partial, trace.provenance) | session_topics(plan)
-    if "e2e_ns" in plan.filled:
-        topics["concurrency"] = concurrency_of(plan)
+    if in_flight is not None:
+        topics["concurrency"] = in_flight
     for topic in TOPICS:
         topics.setdefault(topic.name, _left_out(topic, plan, modelled=modelled))
     span_s = plan.span_ns / 1e9
@@ -154,8 +167,7 @@ def measure_all(plan: Plan, engine: str = "local", address: str | None = None) -
     tell = watcher()
     with engine_named(engine, address) as runs_on:
         if engine == "local":
-            blocks = [places[k : k + BLOCK] for k in range(0, len(places), BLOCK)]
-            return merge_all(run_lanes(_measure_block, [(plan, block) for block in blocks]))
+            return merge_all(run_lanes(_measure_block, _blocks(plan)))
         digests = tuple(trace_digest(Path(file)) for file in plan.files)
         size = runs_on.threads
         units = [(plan, places[k : k + size], digests) for k in range(0, len(places), size)]
@@ -187,6 +199,18 @@ def measure_unit(unit: tuple[Plan, range, tuple[str, ...]], threads: int | None)
                 fix="let every worker see the same file",
             )  # fmt: skip
     return merge_all(run_lanes(measure, [(plan, place) for place in places], threads=threads))
+
+
+def _measure_here(plan: Plan) -> tuple[Partial, Concurrency | Unsupported | None]:
+    """Measure every part, and beside them the requests in flight, which are met in one order."""
+    lanes = [(concurrency_of, plan), *((_measure_block, *block) for block in _blocks(plan))]
+    in_flight, *partials = run_lanes(lambda lane, *args: lane(*args), lanes)
+    return merge_all(partials), in_flight
+
+
+def _blocks(plan: Plan) -> list[tuple[Plan, range]]:
+    places = range(len(plan.parts))
+    return [(plan, places[k : k + BLOCK]) for k in range(0, len(places), BLOCK)]
 
 
 def _measure_block(plan: Plan, places: range) -> Partial:

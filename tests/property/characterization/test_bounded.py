@@ -16,6 +16,7 @@ from support.profiles import differences
 
 from workloadlab import Trace, characterize
 from workloadlab.characterization.bounded import Partial, make_plan, measure, merge, merge_all
+from workloadlab.characterization.bounded.in_flight import concurrency_of
 from workloadlab.characterization.characterize import finish
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def test_parts_in_any_order_are_the_whole(
         plan = make_plan(trace, part_rows=part_rows)
         partials = [measure(plan, place) for place in range(len(plan.parts))]
         whole = merge_all(partials)
-        found = finish(trace, plan, whole).to_dict()
+        found = finish(trace, plan, whole, concurrency_of(plan)).to_dict()
     order.shuffle(partials)
     stored = [Partial.from_bytes(each.to_bytes()) for each in partials]
     assert functools.reduce(merge, stored).to_bytes() == whole.to_bytes()

@@ -26,6 +26,7 @@ from workloadlab.characterization.bounded import (
 )
 from workloadlab.characterization.bounded.buckets import error, places_of
 from workloadlab.characterization.bounded.facts.sketch import sketched
+from workloadlab.characterization.bounded.in_flight import concurrency_of
 from workloadlab.characterization.bounded.words import limbs, total
 from workloadlab.characterization.characterize import finish
 from workloadlab.characterization.needed_memory import ROW_BYTES
@@ -133,7 +134,13 @@ def test_a_folder_whose_files_overlap_is_one_trace(tmp_path: Path) -> None:
     assert len(plan.files) == 3
     assert len(plan.parts) > 1
     exact = characterize(grown)
-    assert differences(exact.to_dict(), finish(grown, plan, merge_all(partials)).to_dict()) == {}
+    assert (
+        differences(
+            exact.to_dict(),
+            finish(grown, plan, merge_all(partials), concurrency_of(plan)).to_dict(),
+        )
+        == {}
+    )
     assert exact.trace.requests == 10
 
 
@@ -156,7 +163,7 @@ def test_partial_results_of_other_traces_twice_or_lacking_are_refused(saved: Tra
     with pytest.raises(UsageError, match="part 0 is in both"):
         merge(merge(partials[0], partials[1]), partials[0])
     with pytest.raises(DataError, match=f"part 1 of {len(partials)} is not measured"):
-        finish(saved, plan, merge_all([partials[0], *partials[2:]]))
+        finish(saved, plan, merge_all([partials[0], *partials[2:]]), None)
     with pytest.raises(UsageError, match="no part 99"):
         measure(plan, 99)
     stored = partials[0].to_bytes()
@@ -195,7 +202,7 @@ def test_many_names_cost_their_gaps_and_days_and_nothing_else(
     plan, partials = cut(saved)
     whole = merge_all(partials)
     assert whole.to_bytes() == merge_all(partials[::-1]).to_bytes()
-    few, exact = finish(saved, plan, whole).tenants, characterize(saved).tenants
+    few, exact = finish(saved, plan, whole, None).tenants, characterize(saved).tenants
     assert few.parties["tenant_id"].iat_cv is None
     assert few.parties["tenant_id"].requests == exact.parties["tenant_id"].requests
     assert [p.input_p50 for p in few.parties["tenant_id"].largest] == [

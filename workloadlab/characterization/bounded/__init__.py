@@ -6,13 +6,15 @@ order nor grouping changes a byte. `facts/` makes the topics of a profile of the
 measures rows; `finish.py` says what is then estimated. A part's rows come from `reading.py`;
 `quality.py`, `arrivals.py`, `lengths.py`, `parties.py` and `latencies.py` count them, by `kernels.py`.
 Sessions lie anywhere: `session_topics.py` has their rows brought together on disk, and counts them.
+Requests in flight are met in one order, in a pass beside the parts: `in_flight.py`.
 
 On many machines: `make_plan(trace)` everywhere, `measure(plan, place)` anywhere, `to_bytes` in between,
-`merge` in any order, and `characterize.finish(trace, plan, partial)`, one floor up.
+`merge` in any order, and `characterize.finish(trace, plan, partial, concurrency_of(plan))`, one floor up.
 To add a quantity: count it in a tally, give its rule in that file's `RULES`, read it in `facts/`.
 """
 
 from workloadlab.characterization.bounded.finish import ESTIMATES, Estimate, measured_topics
+from workloadlab.characterization.bounded.in_flight import concurrency_of
 from workloadlab.characterization.bounded.measure import measure, merge, merge_all
 from workloadlab.characterization.bounded.partial import Partial
 from workloadlab.characterization.bounded.plan import PART_ROWS, Part, Plan, make_plan
@@ -24,6 +26,7 @@ __all__ = [
     "Part",
     "Partial",
     "Plan",
+    "concurrency_of",
     "make_plan",
     "measure",
     "measured_topics",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from workloadlab.characterization.bounded.buckets import middles
 from workloadlab.characterization.bounded.in_flight_kernel import BUCKETS, DIGITS, hold_levels
 from workloadlab.characterization.bounded.reading import NULL, read_rows
-from workloadlab.characterization.rows import MEASURED, TOTAL_TOKENS
+from workloadlab.characterization.statistics.measures import exact_sum
 from workloadlab.characterization.topics.concurrency import (
     TOO_FEW,
     Concurrency,
@@ -22,8 +21,6 @@ from workloadlab.characterization.topics.concurrency import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from workloadlab.characterization.bounded.plan import Plan
@@ -31,103 +28,126 @@ if TYPE_CHECKING:
 
 __all__ = ["concurrency_of"]
 
-NEEDED = ("arrival_ns", "row_id", "e2e_ns", "input_tokens", "output_tokens", "warmup")
+NEEDED = ("arrival_ns", "e2e_ns", "input_tokens", "output_tokens", "warmup")
+NONE = np.empty(0, np.int64)
 
 
-@dataclass(frozen=True)
-class _Timed:
-    """What is known of the requests with a duration before they are met in order.
+@dataclass
+class _Areas:
+    """Requests in flight x nanoseconds, by bins that become ten times as wide where they are many.
 
-    Attributes:
-        requests, missing: with a duration, and without.
-        first_ns, last_ns, end_ns: first and last arrival, and the last end.
-        busy_ns: sum of their durations.
-        lengths_known: whether each has its number of tokens.
+    Any width of `round_width` that gives at most 500 bins is a multiple of theirs.
     """
 
-    requests: int
-    missing: int
-    first_ns: int
-    last_ns: int
-    end_ns: int
-    busy_ns: int
-    lengths_known: bool
+    MOST = 100_000
+    WIDEST_NS = 100 * 10**9
+
+    bin_ns: int = 1_000
+    areas: NDArray[np.float64] = field(default_factory=lambda: np.zeros(_Areas.MOST))
+
+    def reach(self, span_ns: int) -> None:
+        """Make room for so long since the first arrival."""
+        while span_ns // self.bin_ns >= self.MOST and self.bin_ns < self.WIDEST_NS:
+            self._widen(10)
+        self.areas = np.pad(self.areas, (0, max(0, span_ns // self.bin_ns + 1 - len(self.areas))))
+
+    def series(self, span_ns: int) -> LevelSeries:
+        """Return the mean level in bins that read well."""
+        bin_s = series_bin_s(span_ns / 1e9)
+        self._widen(round(bin_s * 1e9) // self.bin_ns)
+        means = self.areas[: span_ns // self.bin_ns + 1] / self.bin_ns
+        return LevelSeries(bin_s, tuple(means.tolist()))
+
+    def _widen(self, times: int) -> None:
+        padded = np.pad(self.areas, (0, -len(self.areas) % times))
+        self.areas = padded.reshape(-1, times).sum(axis=1)
+        self.bin_ns *= times
 
 
-def concurrency_of(plan: Plan) -> Concurrency | Unsupported:
-    """Measure the requests in flight by their recorded durations.
+@dataclass
+class _Sweep:
+    """Starts and ends met so far; see `hold_levels` for `state` and what is held."""
+
+    ends: NDArray[np.int64] = field(default_factory=lambda: NONE)
+    end_tokens: NDArray[np.int64] = field(default_factory=lambda: NONE)
+    state: NDArray[np.int64] = field(default_factory=lambda: np.zeros(5, np.int64))
+    held: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    held_tokens: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BUCKETS, np.int64))
+    areas: _Areas = field(default_factory=_Areas)
+    token_area: float = 0.0
+    first_ns: int = 0
+    requests: int = 0
+    busy_ns: int = 0
+
+    def take(
+        self,
+        starts: NDArray[np.int64],
+        durations: NDArray[np.int64],
+        tokens: NDArray[np.int64],
+    ) -> None:
+        """Meet requests, which come after all before and at other moments."""
+        if not self.requests:
+            self.first_ns = int(starts[0])
+            self.state[0] = self.first_ns
+        later = np.concatenate((self.ends, starts + durations))
+        order = np.argsort(later)
+        self.ends = later[order]
+        self.end_tokens = np.concatenate((self.end_tokens, tokens))[order]
+        self.held = np.pad(self.held, (0, max(0, len(later) + 1 - len(self.held))))
+        self.requests += len(starts)
+        self.busy_ns += exact_sum(durations)
+        self._meet(starts, tokens, int(starts[-1]))
+
+    def end(self) -> int:
+        """Meet the ends that are left; return the moment of the last."""
+        last = int(max(self.ends[-1:], default=self.state[0]))
+        self._meet(NONE, NONE, last)
+        return last
+
+    def _meet(self, starts: NDArray[np.int64], tokens: NDArray[np.int64], until: int) -> None:
+        self.areas.reach(until - self.first_ns)
+        met, area = hold_levels(
+            starts, tokens, self.ends, self.end_tokens, until, self.state, self.held,
+            self.held_tokens, self.areas.areas, self.first_ns, self.areas.bin_ns,
+        )  # fmt: skip
+        self.ends, self.end_tokens = self.ends[met:], self.end_tokens[met:]
+        self.token_area += area
+
+
+def concurrency_of(plan: Plan) -> Concurrency | Unsupported | None:
+    """Measure the requests in flight by their recorded durations; None where none is recorded.
 
     Args:
-        plan: of a trace that records some; its files are here.
+        plan: of a trace whose files are here.
     """
-    timed = _timed(plan)
-    if timed is None:
+    if "e2e_ns" not in plan.filled:
+        return None
+    reading = replace(plan, filled=tuple(name for name in NEEDED if name in plan.filled))
+    sweep, lengths_known = _Sweep(), True
+    for part in plan.parts:
+        for rows in read_rows(reading, part, {}):
+            numbers = rows.numbers
+            timed = rows.measured & (numbers["e2e_ns"] >= 0)
+            if timed.any():
+                outputs = numbers.get("output_tokens", np.full(len(rows), NULL))[timed]
+                lengths_known = lengths_known and bool((outputs != NULL).all())
+                tokens = numbers["input_tokens"][timed] + np.maximum(outputs, 0)
+                sweep.take(numbers["arrival_ns"][timed], numbers["e2e_ns"][timed], tokens)
+    span_ns = int(sweep.state[0]) - sweep.first_ns
+    if not span_ns:
         return TOO_FEW
-    bin_s = series_bin_s((timed.end_ns - timed.first_ns) / 1e9)
-    bin_ns = round(bin_s * 1e9)
-    areas = np.zeros((timed.end_ns - timed.first_ns) // bin_ns + 1)
-    held, held_tokens = np.zeros(1, np.int64), np.zeros(BUCKETS, np.int64)
-    state = np.array([timed.first_ns, 0, 0, 0, 0], dtype=np.int64)
-    ends, end_tokens, area = np.empty(0, np.int64), np.empty(0, np.int64), 0.0
-    for starts, durations, tokens in _stretches(plan):
-        later = np.concatenate((ends, starts + durations))
-        order = np.argsort(later)
-        ends, end_tokens = later[order], np.concatenate((end_tokens, tokens))[order]
-        held = np.pad(held, (0, max(0, len(ends) + 1 - len(held))))
-        met, more = hold_levels(
-            starts, tokens, ends, end_tokens, starts[-1], state, held, held_tokens, areas,
-            timed.first_ns, bin_ns,
-        )  # fmt: skip
-        ends, end_tokens, area = ends[met:], end_tokens[met:], area + more
-    nothing = np.empty(0, np.int64)
-    _, more = hold_levels(
-        nothing, nothing, ends, end_tokens, timed.end_ns, state, held, held_tokens, areas,
-        timed.first_ns, bin_ns,
-    )  # fmt: skip
-    requests_area = sum(level * int(held[level]) for level in np.flatnonzero(held).tolist())
+    end_ns, levels = sweep.end(), np.arange(len(sweep.held))
+    area = sum(level * int(sweep.held[level]) for level in np.flatnonzero(sweep.held).tolist())
+    _, _, _, most, most_tokens = sweep.state.tolist()
+    of_tokens = middles(np.arange(BUCKETS), DIGITS)
     return Concurrency(
         durations="observed",
-        requests=timed.requests,
-        missing=timed.missing,
-        in_flight=levels_held(np.arange(len(held)), held, requests_area, int(state[3])),
-        tokens=levels_held(
-            middles(np.arange(BUCKETS), DIGITS), held_tokens, area + more, int(state[4])
-        )
-        if timed.lengths_known
+        requests=sweep.requests,
+        missing=plan.requests - sweep.requests,
+        in_flight=levels_held(levels, sweep.held, area, most),
+        tokens=levels_held(of_tokens, sweep.held_tokens, sweep.token_area, most_tokens)
+        if lengths_known
         else None,
-        little=little(timed.requests, timed.last_ns - timed.first_ns, requests_area, timed.busy_ns),
-        series=LevelSeries(bin_s, tuple((areas / bin_ns).tolist())),
+        little=little(sweep.requests, span_ns, area, sweep.busy_ns),
+        series=sweep.areas.series(end_ns - sweep.first_ns),
     )
-
-
-def _timed(plan: Plan) -> _Timed | None:
-    """Return None where under two requests at different times have a duration."""
-    rows = pl.concat([pl.scan_parquet(file) for file in plan.files], how="diagonal")
-    lengths = TOTAL_TOKENS if "output_tokens" in plan.filled else pl.lit(None)
-    is_timed, arrival = pl.col("e2e_ns") >= 0, pl.col("arrival_ns")
-    found = rows.filter(MEASURED).select(
-        requests=is_timed.sum(),
-        missing=(~is_timed.fill_null(value=False)).sum(),
-        first_ns=arrival.filter(is_timed).min(),
-        last_ns=arrival.filter(is_timed).max(),
-        end_ns=(arrival + pl.col("e2e_ns")).filter(is_timed).max(),
-        busy_ns=pl.col("e2e_ns").filter(is_timed).cast(pl.Int128).sum(),
-        lengths_known=lengths.is_not_null().filter(is_timed).all(),
-    ).collect(engine="streaming")  # fmt: skip
-    timed = _Timed(**found.row(0, named=True))
-    return timed if timed.requests > 1 and timed.last_ns > timed.first_ns else None
-
-
-def _stretches(
-    plan: Plan,
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield arrivals, durations and tokens of the requests with a duration, in order of arrival."""
-    plan = replace(plan, filled=tuple(name for name in NEEDED if name in plan.filled))
-    for part in plan.parts:
-        for rows in read_rows(plan, part, {}):
-            numbers = rows.numbers
-            chosen = rows.measured & (numbers["e2e_ns"] >= 0)
-            if chosen.any():
-                outputs = numbers.get("output_tokens", np.full(len(rows), NULL))
-                tokens = numbers["input_tokens"] + np.where(outputs == NULL, 0, outputs)
-                yield numbers["arrival_ns"][chosen], numbers["e2e_ns"][chosen], tokens[chosen]

@@ -124,7 +124,8 @@ def read_rows(plan: Plan, part: Part, names: dict[str, Names]) -> Iterator[Rows]
         rows = rows if waiting is None else _joined(waiting, rows)
         arrival = rows.numbers["arrival_ns"]
         if np.any(arrival[1:] < arrival[:-1]):
-            rows = rows.of(np.lexsort((rows.numbers["row_id"], arrival)))
+            ties = [rows.numbers["row_id"]] if "row_id" in rows.numbers else []
+            rows = rows.of(np.lexsort((*ties, arrival)))
             arrival = rows.numbers["arrival_ns"]
         first = int(np.searchsorted(arrival, part.start_ns))
         ready = int(np.searchsorted(arrival, min(bound, part.stop_ns)))
