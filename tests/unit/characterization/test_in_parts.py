@@ -89,6 +89,9 @@ def test_what_needs_rows_together_is_left_out_and_says_what_to_do(saved: Trace) 
     assert "needs a latency model" in profile.phases.unsupported
     modelled = characterize(saved, "h100-llama-3.1-8b", row_limit=1)
     assert "the row limit or the memory limit" in modelled.phases.unsupported
+    with patch("workloadlab.characterization.characterize.ROW_LIMIT", 1):
+        modelled = characterize(saved, "h100-llama-3.1-8b", row_limit=1)
+    assert "trace.sample(requests=1_000_000" in modelled.phases.unsupported
     assert characterize(saved.sample(50, by="window"), row_limit=1).trace.parts == 0
 
 

@@ -9,7 +9,7 @@ Sessions lie anywhere: `session_topics.py` has their rows brought together on di
 Requests in flight are met in one order, in a pass beside the parts: `in_flight.py`.
 
 On many machines: `make_plan(trace)` everywhere, `measure(plan, place)` anywhere, `to_bytes` in between,
-`merge` in any order, and `characterize.finish(trace, plan, partial, concurrency_of(plan))`, one floor up.
+`merge` in any order, and `characterize.finish`, one floor up.
 To add a quantity: count it in a tally, give its rule in that file's `RULES`, read it in `facts/`.
 """
 
