@@ -3,10 +3,9 @@
 Start with `plan.py`: `make_plan` reads the footers of a trace's files and cuts it into parts.
 `measure.py` turns one part into a `Partial` and two of them into one: integers only, so that neither
 order nor grouping changes a byte. `facts/` makes the topics of a profile of the whole, by the code that
-measures rows; `finish.py` says what is then estimated. A part's rows come from `reading.py`;
-`quality.py`, `arrivals.py`, `lengths.py`, `parties.py` and `latencies.py` count them, by `kernels.py`.
-Sessions lie anywhere: `session_topics.py` has their rows brought together on disk, and counts them.
-Requests in flight are met in one order, in a pass beside the parts: `in_flight.py`.
+measures rows; `finish.py` says what is then estimated. A part's rows come from `reading.py`; the other
+files count them. Sessions lie anywhere: `session_topics.py` has their rows brought together on disk;
+`in_flight.py` meets requests in one order, beside the parts.
 
 On many machines: `make_plan(trace)` everywhere, `measure(plan, place)` anywhere, `to_bytes` in between,
 `merge` in any order, and `characterize.finish`, one floor up.
