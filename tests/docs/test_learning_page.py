@@ -13,6 +13,7 @@ from support.study.settings import SETTINGS
 from workloadlab.learning import LOADS
 
 NAME = "conv-two-kinds"
+MEASURED = {"measured": ["2026-11-30", "0a53946"]}
 CELLS = [(instances, load) for instances in INSTANCES for load in LOADS]
 
 
@@ -36,9 +37,9 @@ def folder(tmp_path):
     for what, facts in (
         ("heuristics", shelf),
         ("es", es),
-        ("search", cells(hindsight=0.5)[:1]),
+        ("search", {"cells": cells(hindsight=0.5)[:1]}),
     ):
-        (tmp_path / NAME / f"{what}.json").write_text(json.dumps(facts))
+        (tmp_path / NAME / f"{what}.json").write_text(json.dumps(facts | MEASURED))
     return tmp_path
 
 
@@ -72,7 +73,7 @@ def test_every_row_has_as_many_cells_as_its_header(folder):
 def test_it_says_what_was_not_run(folder):
     text = page(folder)
     [missing] = [line for line in text.splitlines() if line.startswith("**Not run here**")]
-    assert f"{SETTINGS[NAME].title} (search, 1 of {len(CELLS)})" in missing
+    assert f"{SETTINGS[NAME].title} (search, 1 of 6)" in missing
     assert f"{SETTINGS[NAME].title} (es)" not in missing
     for name in set(SETTINGS) - {NAME}:
         assert all(f"{SETTINGS[name].title} ({method})" in missing for method in METHODS)

@@ -144,13 +144,13 @@ def card_table(card: Sequence[dict[str, Any]]) -> str:
         >>> rival = {**there, "router": "lmetric", "as": "selected", **dict.fromkeys(SHOWN, 2.0)}
         >>> rival["change"] = (-0.5, -0.6, -0.4)
         >>> print(card_table([{**there, "router": "mine", "as": "learned", **seconds}, rival]))
-        Change on the test block, in %
-                                     mean e2e        interval  mean TTFT  p99 TTFT  p99 e2e
+        Change of means and p99 on the test block, in %
+                                       e2e        interval   TTFT  p99 TTFT  p99 e2e
           4 instances, load 0.9
-            to the selected lmetric     -50.0  -60.0 to -40.0      -50.0     -50.0    -50.0
+            to the selected lmetric  -50.0  -60.0 to -40.0  -50.0     -50.0    -50.0
     """
     rows: list[list[str]] = []
-    header = ["", "mean e2e", "interval", "mean TTFT", "p99 TTFT", "p99 e2e"]
+    header = ["", "e2e", "interval", "TTFT", "p99 TTFT", "p99 e2e"]
     cell = ""
     for one in comparisons(card):
         if one.cell != cell:
@@ -160,7 +160,7 @@ def card_table(card: Sequence[dict[str, Any]]) -> str:
             f"{100 * share:+.1f}" for share in (one.change, one.low, one.high, *one.others)
         )
         rows.append([f"  to {one.other}", change, f"{low} to {high}", *others])
-    return Table("Change on the test block, in %", header, rows).text()
+    return Table("Change of means and p99 on the test block, in %", header, rows).text()
 
 
 def doubt_of(card: Sequence[dict[str, Any]]) -> str:
