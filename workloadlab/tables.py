@@ -79,6 +79,12 @@ def wrapped(words: str, first: str = "", then: str = "  ") -> str:
     return textwrap.fill(words, COLUMNS, initial_indent=first, subsequent_indent=then)
 
 
+def _folded(cell: str, width: int) -> list[str]:
+    """Return a cell over lines, each as far in as the first."""
+    inset = " " * (len(cell) - len(cell.lstrip()))
+    return textwrap.wrap(cell, width, subsequent_indent=inset) or [""]
+
+
 @dataclass(frozen=True)
 class Table:
     """A title, a header and rows, the first column of names, the others of numbers; and notes below.
@@ -127,8 +133,7 @@ class Table:
             widths[words] = max(NARROWEST, widths[words] + room)
         found = []
         for line in lines:
-            cells = [textwrap.wrap(cell, width) or [""]
-                     for cell, width in zip(line, widths, strict=True)]  # fmt: skip
+            cells = [_folded(cell, width) for cell, width in zip(line, widths, strict=True)]
             for row in zip_longest(*cells, fillvalue=""):
                 aligned = (cell.ljust(width) if i in (0, words) else cell.rjust(width)
                            for i, (cell, width) in enumerate(zip(row, widths, strict=True)))  # fmt: skip
