@@ -210,6 +210,7 @@ def nowhere(request, instances):
         ("score runs --slo ttft", 2, "is not key=value"),
         ("score runs --slo speed=1", 2, "'speed' is no latency"),
         ("score runs --slo ttft=fast", 2, "not a number"),
+        ("score runs --slo tpot=50", 2, "write tpot=50ms or tpot=50s"),
         ("score runs --observed log.trace", 2, "needs ttft_ns and e2e_ns"),
         ("query nothing log.trace", 2, "nothing"),
         ("query --sql log.trace", 2, "needs a name, or --sql, and a trace"),

@@ -150,7 +150,7 @@ def _routers(board: Scoreboard, section: str, about: str) -> Iterator[Answer]:
     which = f" for {about}" if about else ""
     if any(board.steady(router, scale) for router in board.routers if board.of(router, scale)):
         question = "Which router" if len(board.routers) > 1 else "How does the router do"
-        said = f"At {rate_words(scale)}: {verdict.sentence}"
+        said = f"At {rate_words(scale)}: {verdict.sentence}{_within(board, scale)}"
         yield Answer(f"{question}{which}?", said, " ".join(verdict.more), section)
     else:
         yield Answer(
@@ -192,6 +192,19 @@ def _holds(board: Scoreboard, scale: float) -> tuple[str, str]:
     said = f"{met_by} of the requests meet {targets_words(board.slo)}"
     held = "Yes: at" if known[best_router] >= GOAL else "Not within the targets: at"
     return f"{held} {where} {said} with {best_router}{but}.", _over_load(board)
+
+
+def _within(board: Scoreboard, scale: float) -> str:
+    """Say which routers alone meet the targets, where not all do."""
+    met = {router: board.mean(router, scale, "slo_attainment") for router in board.routers}
+    known = {router: value for router, value in met.items() if value is not None}
+    able = [router for router, value in known.items() if value >= GOAL]
+    if len(able) == len(known):
+        return ""
+    if not able:
+        return f" No router meets the targets for {GOAL:.0%} of the requests."
+    verb = "meets" if len(able) == 1 else "meet"
+    return f" Only {listed(able)} {verb} the targets for {GOAL:.0%} of the requests."
 
 
 def _cluster_size(board: Scoreboard) -> str:

@@ -78,7 +78,7 @@ class RunScore:
 
     @property
     def told(self) -> bool:
-        """Whether the run is long enough to tell if the load is held."""
+        """Whether the run tells if the load is held."""
         return self.saturation is not None and self.saturation.steady is not None
 
     @property

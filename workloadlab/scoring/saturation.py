@@ -48,7 +48,8 @@ class Saturation:
         waiting: those of them that wait for their first token; None where the log does not say.
         span_s: from the first arrival to the last.
         filling_s: life of the early requests.
-        steady: whether the load is held; None where the log is too short to tell.
+        steady: whether the load is held; None where the log is too short, or the drift too close, to
+            tell.
 
     Example:
         >>> from workloadlab.scoring.timings import read_timings
@@ -73,6 +74,10 @@ class Saturation:
     filling_s: float
     steady: bool | None
 
+    @property
+    def _long_enough(self) -> bool:
+        return self.filling_s <= MOST_FILLING * self.span_s
+
     def __str__(self) -> str:
         """Return the state as a clause."""
         said = (
@@ -81,11 +86,12 @@ class Saturation:
         )
         if self.steady:
             return said
-        if self.steady is None:
+        if self.steady is None and not self._long_enough:
             return (
                 f"too short to tell: requests come for {seconds(self.span_s)}, and early ones take "
                 f"{seconds(self.filling_s)}"
             )
+        said = said if self.steady is False else f"close to saturation: {said}"
         low, high = three(self.drift_low_rps), three(self.drift_high_rps)
         wait = "" if self.waiting is None else f", of which {self.waiting:,} wait for a first token"
         return (
@@ -101,7 +107,8 @@ def saturation(timings: Timings) -> Saturation | None:
     have left. From then to the last arrival, 40 windows of equal time have a drift of arrivals less
     ends. Its interval is of the ends, given the arrivals: Student's, of what a line through the windows
     leaves of the ends. So bursts do not widen it, whether ends follow them (no overload) or do not
-    (overload). A drift above 2 % of the offered rate is an overload.
+    (overload). A drift whose interval is above 2 % of the offered rate is an overload; one that is
+    above it itself, with an interval above 0, is too close to tell.
 
     A cluster that fills for more than a third of the time is still filling with requests that run, and
     nothing is told unless those that wait for their first token pile up. A request that was not served
@@ -126,6 +133,7 @@ def saturation(timings: Timings) -> Saturation | None:
     begun_s = np.where(timings.served, timings.arrival_s + timings.ttft_s, ends_s)[known]
     tells = bool(np.isfinite(begun_s).all())
     growing = drift - margin > MATERIAL * offered
+    close = drift > MATERIAL * offered and drift > margin
     if not long_enough:
         waits, error = _drift(came, _rates(begun_s, edges))
         growing = tells and waits - error > MATERIAL * offered
@@ -141,7 +149,7 @@ def saturation(timings: Timings) -> Saturation | None:
         waiting=int((begun_s > last_s).sum()) if tells else None,
         span_s=span_s,
         filling_s=filling_s,
-        steady=False if growing else True if long_enough else None,
+        steady=False if growing else True if long_enough and not close else None,
     )
 
 

@@ -35,7 +35,7 @@ __all__ = ["BY", "Scoreboard"]
 SCHEMA_VERSION = 1
 
 UNSTEADY, UNTOLD = "!", "?"
-"""Beside a router's name: requests pile up; the run is too short to tell."""
+"""Beside a router's name: requests pile up; the run does not tell."""
 
 BY = "mean ttft_s"
 """The measure by which routers are ranked where nobody names another."""
@@ -112,7 +112,7 @@ class Scoreboard(Drawn):
         if not all(self.steady(*row) for row in ran):
             found.append(f"{UNSTEADY} no steady state: latencies depend on how long the log lasts")
         if not all(self.told(*row) for row in ran):
-            found.append(f"{UNTOLD} too short to tell whether the load is held")
+            found.append(f"{UNTOLD} too short, or too close, to tell whether the load is held")
         return found
 
     def mean(self, router: str, scale: float, metric: str, part: str = "") -> float | None:

@@ -16,6 +16,10 @@ __all__ = ["target_seconds", "target_words"]
 _UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0}
 
 
+_LIKE_MS = {"ttft": 100.0, "tpot": 5.0}
+"""From such numbers on, one without a unit looks like milliseconds."""
+
+
 def target_words(text: str) -> dict[str, str]:
     """Split words into targets by name; one of a service class keeps its `class:`.
 
@@ -45,7 +49,7 @@ def target_seconds(given: Mapping[str, float | str], known: Iterable[str]) -> di
         known: the full names.
 
     Raises:
-        UsageError: an unknown name, a name twice, or text that is no time.
+        UsageError: an unknown name, a name twice, text that is no time, or whose unit is in doubt.
 
     Example:
         >>> target_seconds({"ttft": "500ms", "tpot_s": 0.05}, ["ttft_s", "tpot_s"])
@@ -71,5 +75,10 @@ def _seconds(word: str, target: float | str) -> float:
     if not read or read[2] not in _UNITS:
         raise UsageError(
             f"{word}={target} is not a number of seconds", fix=f"write {word}=0.5 or {word}=500ms"
+        )
+    if not read[2] and float(read[1]) >= _LIKE_MS.get(word.removesuffix("_s"), float("inf")):
+        raise UsageError(
+            f"{word}={target} has no unit, and looks like milliseconds",
+            fix=f"write {word}={target}ms or {word}={target}s",
         )
     return float(read[1]) * _UNITS[read[2]]

@@ -150,3 +150,14 @@ def test_an_overloaded_router_does_not_set_the_unit_of_a_column():
     table = wl.score(runs).tables()[0]
     assert "ttft mean, ms" in table.header
     assert [row[0] for row in table.rows] == ["fine", "lost !"]
+
+
+def test_a_drift_whose_interval_reaches_what_does_not_matter_is_not_told():
+    rng = np.random.default_rng(4)
+    arrival = np.cumsum(rng.exponential(1 / 50, 6000))
+    trace = decoding(arrival, 49.8)
+    found = saturation(read_timings(trace))
+    assert 0 < found.drift_low_rps < 0.02 * found.offered_rps < found.drift_rps
+    assert found.steady is None
+    assert "close to saturation" in str(found)
+    assert "r0 ?" in str(wl.score(runs_of(trace)))
