@@ -322,3 +322,13 @@ def test_halves_of_requests_are_told(tmp_path: Path) -> None:
 def test_an_answer_of_loki_names_what_to_export(tmp_path: Path) -> None:
     answer = {"status": "success", "data": {"resultType": "streams", "result": []}}
     assert "logcli query --output=jsonl" in refusal(tmp_path, json.dumps(answer))
+
+
+def test_tokens_that_are_no_numbers_are_named(tmp_path):
+    rows = [
+        {"timestamp": 1700000000 + i, "prompt_tokens": 9, "completion_tokens": "12,5"}
+        for i in range(20)
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    notes = " ".join(wl.ingest(tmp_path / "a.jsonl").provenance.notes)
+    assert "not read, for their values are no numbers: completion_tokens (output_tokens)" in notes

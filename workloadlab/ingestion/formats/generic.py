@@ -16,10 +16,12 @@ from workloadlab.ingestion.parsing.times import epoch_unit
 from workloadlab.ingestion.parsing.values import NO, YES, integers, is_number, outcomes, switches
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workloadlab.ingestion.formats.words import Value
     from workloadlab.ingestion.head import Head
 
-__all__ = ["GENERIC", "unit_in_name"]
+__all__ = ["GENERIC", "uncounted", "unit_in_name"]
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "arrival_ns": (
@@ -247,6 +249,20 @@ def _holds(target: str, samples: list[str]) -> bool:
     if target == "streaming":
         return switches(some).problem is None
     return not (target.endswith("_ns") and samples and _JSON.match(samples[0]))
+
+
+def uncounted(head: Head, columns: Sequence[Column]) -> str | None:
+    """Return a sentence about keys that are named like a count of tokens, and hold no numbers."""
+    read = {column.target for column in columns}
+    found = [
+        f"{key} ({target})"
+        for target in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+        for key in head.names
+        if target not in read
+        and _forms(key) & {*ALIASES[target]}
+        and not _holds(target, head.said(key))
+    ]
+    return f"not read, for their values are no numbers: {', '.join(found[:8])}" if found else None
 
 
 def _counted_apart(head: Head, key: str) -> Value | None:
