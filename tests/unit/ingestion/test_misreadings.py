@@ -233,7 +233,7 @@ def test_a_duration_of_nginx_is_no_arrival(tmp_path: Path) -> None:
         for n in range(3)
     ]  # fmt: skip
     trace = read(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
-    assert column(trace, "arrival_ns") == [0, S, 2 * S]
+    assert column(trace, "arrival_ns") == [0, 1500 * MS, 3 * S]
     assert column(trace, "e2e_ns") == [2 * S, 1500 * MS, S]
 
 
@@ -332,3 +332,21 @@ def test_tokens_that_are_no_numbers_are_named(tmp_path):
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     notes = " ".join(wl.ingest(tmp_path / "a.jsonl").provenance.notes)
     assert "not read, for their values are no numbers: completion_tokens (output_tokens)" in notes
+
+
+def test_nginx_logs_when_a_request_ended(tmp_path):
+    rows = [
+        {
+            "time_iso8601": f"2026-03-22T14:05:{10 + i:02}+00:00",
+            "msec": f"{1774188310 + i}.250",
+            "request_time": f"{5 - i % 4}.125",
+            "prompt_tokens": 9,
+            "completion_tokens": 60 + i,
+        }
+        for i in range(30)
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    trace = wl.ingest(tmp_path / "a.jsonl").frame.collect()
+    began = sorted(float(row["msec"]) - float(row["request_time"]) for row in rows)
+    assert (trace["arrival_ns"] / 1e9).to_list() == pytest.approx([at - began[0] for at in began])
+    assert trace["e2e_ns"].sum() == sum(int(float(row["request_time"]) * 1e9) for row in rows)

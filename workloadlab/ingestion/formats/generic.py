@@ -10,13 +10,13 @@ import polars as pl
 
 from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.words import choose, first, only, total, unless
+from workloadlab.ingestion.formats.words import Key, choose, first, minus, only, total, unless
 from workloadlab.ingestion.parsing.dates import dated
 from workloadlab.ingestion.parsing.times import epoch_unit
 from workloadlab.ingestion.parsing.values import NO, YES, integers, is_number, outcomes, switches
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from workloadlab.ingestion.formats.words import Value
     from workloadlab.ingestion.head import Head
@@ -118,6 +118,9 @@ _UNIT_WORDS = {
 }
 
 
+_NGINX_ENDS = ("time_iso8601", "time_local", "msec")
+
+
 def unit_in_name(name: str) -> str | None:
     """Return the time unit that a column's name ends in, if it does.
 
@@ -174,6 +177,8 @@ def _read(head: Head) -> tuple[Column, ...]:
     for target in ("input_tokens", "output_tokens"):
         if target in columns and (whole := _counted_apart(head, str(columns[target].source))):
             columns[target] = Column(target, whole)
+    if begun := _begun(head, columns):
+        columns["arrival_ns"] = begun
     status = columns.get("outcome")
     if ended := _ended(head, forms, None if status is None else str(status.source)):
         columns["outcome"] = Column("outcome", ended)
@@ -195,6 +200,17 @@ def _moments(head: Head, keys: list[str], beside: str) -> list[str]:
     if not calendar:
         return [key for key in keys if _plain(key) != "request_time" or _grows(head.said(key))]
     return sorted(calendar, key=lambda key: _object(key) != beside)
+
+
+def _begun(head: Head, columns: Mapping[str, Column]) -> Column | None:
+    """Return the arrival in nginx's words: it logs when a request ended, and how long it took."""
+    if not {"arrival_ns", "e2e_ns"} <= {*columns}:
+        return None
+    end, lasted = str(columns["arrival_ns"].source), str(columns["e2e_ns"].source)
+    if _plain(end) not in _NGINX_ENDS or _plain(lasted) != "request_time":
+        return None
+    finest = next((Key(key, "s") for key in head.names if _plain(key) == "msec"), end)
+    return Column("arrival_ns", minus(finest, Key(lasted, "s")), None if finest == end else "s")
 
 
 def _dated(samples: list[str]) -> bool:
