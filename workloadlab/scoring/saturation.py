@@ -74,10 +74,6 @@ class Saturation:
     filling_s: float
     steady: bool | None
 
-    @property
-    def _long_enough(self) -> bool:
-        return self.filling_s <= MOST_FILLING * self.span_s
-
     def __str__(self) -> str:
         """Return the state as a clause."""
         said = (
@@ -86,7 +82,7 @@ class Saturation:
         )
         if self.steady:
             return said
-        if self.steady is None and not self._long_enough:
+        if self.steady is None and not _long_enough(self.filling_s, self.span_s):
             return (
                 f"too short to tell: requests come for {seconds(self.span_s)}, and early ones take "
                 f"{seconds(self.filling_s)}"
@@ -124,7 +120,7 @@ def saturation(timings: Timings) -> Saturation | None:
         return None
     first_s, last_s = float(came_s.min()), float(came_s.max())
     span_s, filling_s = last_s - first_s, _filling_s(timings, came_s)
-    long_enough = filling_s <= MOST_FILLING * span_s
+    long_enough = _long_enough(filling_s, span_s)
     start_s = first_s + max(LEAST_FILLING * span_s, filling_s if long_enough else 0.0)
     edges = np.linspace(start_s, last_s, WINDOWS + 1)
     came = _rates(came_s, edges)
@@ -151,6 +147,11 @@ def saturation(timings: Timings) -> Saturation | None:
         filling_s=filling_s,
         steady=False if growing else True if long_enough and not close else None,
     )
+
+
+def _long_enough(filling_s: float, span_s: float) -> bool:
+    """Say whether a log goes on for long enough behind its filling."""
+    return filling_s <= MOST_FILLING * span_s
 
 
 def _ends_s(timings: Timings) -> NDArray[np.float64]:
