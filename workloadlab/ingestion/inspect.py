@@ -16,7 +16,13 @@ from workloadlab.ingestion.parsing.tables import as_row, header_at, table
 from workloadlab.ingestion.readers.limits import refuse_beyond
 from workloadlab.ingestion.readers.packing import opened, unbroken
 from workloadlab.ingestion.sources import BOM, container, record_end
-from workloadlab.ingestion.spread import SAMPLE_ROWS, spread_fields, spread_records, thinned
+from workloadlab.ingestion.spread import (
+    SAMPLE_ROWS,
+    spread_fields,
+    spread_records,
+    spread_rows,
+    thinned,
+)
 from workloadlab.trace.store import FOOTER_KEY
 
 if TYPE_CHECKING:
@@ -154,7 +160,9 @@ def _parquet_head(path: Path) -> Head:
     dtypes = {".".join(where): dtype for where, dtype in types.items()}
     texts = [as_text(nested(where), dtypes[key]).alias(key) for key, where in paths.items()]
     with unbroken(path):
-        frame = scan.head(SAMPLE_ROWS).select(texts).collect()
+        total = int(scan.select(pl.len()).collect().item())
+        stretches = [scan.slice(*each).select(texts).collect() for each in spread_rows(total)]
+    frame = pl.concat(stretches)
     if not frame.height:
         raise _no_rows(path)
     return Head(path, "parquet", tuple(paths), tuple(frame.to_dicts()), paths=paths, types=dtypes)

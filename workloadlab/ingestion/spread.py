@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["SAMPLE_ROWS", "spread_fields", "spread_records", "thinned"]
+__all__ = ["SAMPLE_ROWS", "spread_fields", "spread_records", "spread_rows", "thinned"]
 
 _T = TypeVar("_T")
 
@@ -24,6 +24,8 @@ PROBE_BYTES = 1 << 16
 WHOLE_BYTES = 16 << 20
 LINES = 160
 """Lines that are looked at of what is read whole, and of all probes together."""
+STRETCHES = 8
+"""Places of a Parquet file that are looked at: each unpacks pages of all columns."""
 THIN = 50
 MOST = 10_000
 LONGEST = 80
@@ -58,6 +60,22 @@ def spread_fields(path: Path, width: int, separator: str) -> Iterator[list[str]]
             found = fields(line.decode("utf-8", "replace").rstrip("\r"), separator)
             if len(found) == width:
                 yield found
+
+
+def spread_rows(total: int) -> Iterator[tuple[int, int]]:
+    """Yield offset and length of the first rows of a table, and of few from all over it.
+
+    Example:
+        >>> list(spread_rows(90)), list(spread_rows(1_000_000))[:2]
+        ([(0, 100)], [(0, 100), (125070, 20)])
+    """
+    yield 0, SAMPLE_ROWS
+    few = LINES // STRETCHES
+    last = total - SAMPLE_ROWS - few
+    if last > 0:
+        yield from ((SAMPLE_ROWS + last * n // STRETCHES, few) for n in range(1, STRETCHES + 1))
+    elif total > SAMPLE_ROWS:
+        yield SAMPLE_ROWS, few
 
 
 def thinned(values: Iterable[_T]) -> Iterator[_T]:

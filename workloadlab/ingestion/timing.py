@@ -6,6 +6,8 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.formats import GENERIC, unit_in_name
 from workloadlab.ingestion.formats.trees import keys, label, rebuilt
@@ -15,6 +17,7 @@ from workloadlab.ingestion.parsing.dates import DATES, DATETIME, day_and_month
 from workloadlab.ingestion.parsing.times import EPOCH_S, UNITS, epoch_unit, instants
 from workloadlab.ingestion.units import (
     by_speed,
+    check_bits,
     check_digits,
     check_epoch,
     is_moment,
@@ -30,8 +33,6 @@ from workloadlab.trace import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import polars as pl
 
     from workloadlab.ingestion.formats import Column, Format
     from workloadlab.ingestion.head import Head
@@ -72,6 +73,8 @@ def settled(
         guessed = log_format.name == GENERIC.name and target not in mapping
         try:
             settled = _timed(column, units.get(target), table, done, known)
+            if settled is not None and target not in units:
+                _check_bits(head, settled, table)
         except UsageError as error:
             if guessed and target in _OPTIONAL:
                 continue
@@ -92,6 +95,13 @@ def settled(
             known[target] = settled.unit
     order = (*COLUMNS, *(name for name in done if name not in COLUMNS))
     return [done[target] for target in order if target in done]
+
+
+def _check_bits(head: Head, column: Column, table: pl.DataFrame) -> None:
+    """Refuse moments that numbers of 32 bits hold."""
+    if column.target == "arrival_ns" or isinstance(column.source, Minus):
+        for name in keys(column.source):
+            check_bits(name, table[name], known=head.types.get(name) == pl.Float32())
 
 
 def _check_day(head: Head, arrival: Column | None) -> None:

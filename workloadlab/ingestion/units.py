@@ -10,6 +10,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from workloadlab.errors import UsageError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "by_speed",
+    "check_bits",
     "check_digits",
     "check_epoch",
     "is_moment",
@@ -136,6 +138,35 @@ def check_epoch(name: str, typical: float, unit: str) -> None:
         raise UsageError(
             f"{name} is named after {unit}, but holds epochs in {own} (such as {typical:.15g})",
             fix=f"say which: --unit arrival={own} or --unit arrival={unit}",
+        )
+
+
+def check_bits(name: str, text: pl.Series, *, known: bool) -> None:
+    """Refuse epochs that a 32-bit number held: of seconds it tells every 128th.
+
+    Args:
+        name: their column.
+        text: the first values.
+        known: whether the column is one of 32 bits; else its values tell.
+
+    Raises:
+        UsageError: they were.
+    """
+    epochs = numbers(text).drop_nulls()
+    typical = float(epochs.median()) if epochs.len() else 0.0  # type: ignore[arg-type]
+    unit = epoch_unit(typical)
+    if unit is None:
+        return
+    step = float(np.spacing(np.float32(typical)))
+    distinct = epochs.unique()
+    minute = 60 * 10 ** (9 - UNITS[unit])
+    lost = distinct.len() > 2 and (distinct % step == 0).all() and (distinct % minute != 0).any()
+    if (known or lost) and step * 10 ** UNITS[unit] > 10**9:
+        raise UsageError(
+            f"{name} was rounded to 32 bits, which of epochs in {unit} hold every "
+            f"{step:,.0f}th only: requests within {step * 10 ** (UNITS[unit] - 9):.0f} s cannot be "
+            "told apart",
+            fix="write it again as Float64, as an integer or as a timestamp",
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 
 import workloadlab as wl
@@ -350,3 +351,54 @@ def test_nginx_logs_when_a_request_ended(tmp_path):
     began = sorted(float(row["msec"]) - float(row["request_time"]) for row in rows)
     assert (trace["arrival_ns"] / 1e9).to_list() == pytest.approx([at - began[0] for at in began])
     assert trace["e2e_ns"].sum() == sum(int(float(row["request_time"]) * 1e9) for row in rows)
+
+
+def test_bad_rows_at_the_head_of_parquet(tmp_path):
+    bad = [("warming up", 10, 20, "xx")] * 100
+    names = ["timestamp", "prompt_tokens", "completion_tokens", "latency"]
+    rows = [(str(at), i, o, str(ms)) for at, i, o, ms in GOOD]
+    pl.DataFrame(bad + rows, schema=names, orient="row").write_parquet(tmp_path / "a.parquet")
+    trace = wl.ingest(tmp_path / "a.parquet")
+    assert trace.requests == 600
+    assert trace.provenance.units == {"arrival": "datetime", "e2e": "ms"}
+
+
+@pytest.mark.parametrize("factor", [1, 1000])
+def test_epochs_of_32_bits_are_refused(tmp_path, factor):
+    epochs = [(T0 + 37 * n) * factor for n in range(20)]
+    frame = pl.DataFrame({"ts": epochs, "prompt_tokens": [9] * 20})
+    short = frame.with_columns(pl.col("ts").cast(pl.Float32))
+    short.write_parquet(tmp_path / "a.parquet")
+    assert "ts was rounded to 32 bits" in refusal(tmp_path, (tmp_path / "a.parquet").read_bytes())
+    lost = short.with_columns(pl.col("ts").cast(pl.Float64)).write_csv(float_precision=1)
+    assert "ts was rounded to 32 bits" in refusal(tmp_path, lost)
+
+
+def test_durations_of_32_bits_are_read(tmp_path):
+    rows = 20
+    frame = pl.DataFrame({"timestamp": [T0 + n for n in range(rows)], "prompt_tokens": [9] * rows})
+    latency = pl.Series("latency_s", [2.5] * rows, dtype=pl.Float32)
+    frame.with_columns(latency).write_parquet(tmp_path / "a.parquet")
+    assert column(wl.ingest(tmp_path / "a.parquet"), "e2e_ns") == [2_500 * MS] * rows
+
+
+@pytest.mark.parametrize(
+    "in_ms",
+    [
+        pytest.param(lambda n: n < 60, id="ms-then-s"),
+        pytest.param(lambda n: n >= 60, id="s-then-ms"),
+        pytest.param(lambda n: n % 3 == 0, id="by-turns"),
+    ],
+)
+@pytest.mark.parametrize("name", ["ts", "arrival_time_ms"])
+def test_counts_from_a_start_in_two_units_are_asked_about(tmp_path, in_ms, name):
+    at = [2.0 + 1.37 * n + n % 7 / 9 for n in range(120)]
+    rows = [(round(s * 1000) if in_ms(n) else f"{s:.3f}", 90 + n) for n, s in enumerate(at)]
+    assert "two units" in refusal(tmp_path, table(f"{name},prompt_tokens", rows))
+
+
+def test_a_service_that_begins_again_or_pauses_has_one_unit(tmp_path):
+    at = [n % 60 * 1.37 for n in range(120)]
+    assert read(tmp_path, table("ts,prompt_tokens", [(s, 9) for s in at])).requests == 120
+    at = [0.5 + n / 2 if n < 4 else 1200 + n / 2 for n in range(120)]
+    assert read(tmp_path, table("ts,prompt_tokens", [(s, 9) for s in at])).requests == 120

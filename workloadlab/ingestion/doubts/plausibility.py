@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.clean import CACHED, DAY_NS, MIXED, REASONING
 from workloadlab.ingestion.doubts.durations import check_durations, speeds
+from workloadlab.ingestion.doubts.two_units import two_clocks
 from workloadlab.ingestion.doubts.windows import check_grid, check_windows
 from workloadlab.ingestion.formats import unit_in_name
 from workloadlab.ingestion.formats.trees import keys, label
 from workloadlab.ingestion.formats.words import Total
+from workloadlab.ingestion.parsing.times import UNITS
 from workloadlab.ingestion.rows import YEAR_NS
 
 if TYPE_CHECKING:
@@ -68,6 +70,7 @@ def check(
     table = sampled.table()
     _check_start(table, written, by_target.get("arrival_ns"), where)
     _check_rate(table, written, by_target.get("arrival_ns"), where)
+    _check_clocks(table, by_target.get("arrival_ns"), where)
     check_windows(table, where)
     if guessed:
         if not named:
@@ -135,6 +138,18 @@ def _check_start(table: pl.DataFrame, written: int, arrival: Column | None, wher
             "apart: seconds, or milliseconds?",
             where=str(where),
             fix="say which: --unit arrival=s or --unit arrival=ms",
+        )
+
+
+def _check_clocks(table: pl.DataFrame, arrival: Column | None, where: Path) -> None:
+    """Ask about counts from a start in two units."""
+    if arrival is None or arrival.unit not in UNITS or "arrival_ns" not in table.columns:
+        return
+    if doubt := two_clocks(table, arrival):
+        raise UsageError(
+            doubt,
+            where=str(where),
+            fix="write one unit, or split the log and ingest the parts apart",
         )
 
 

@@ -1,4 +1,4 @@
-"""Durations of one column in two units, as a service leaves them that changed its log."""
+"""One column in two units, as a service leaves it that changed its log, or two that share one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from workloadlab.ingestion.formats import Column
 
-__all__ = ["two_units"]
+__all__ = ["two_clocks", "two_units"]
 
 FEWEST = 3
 """Rows on either side; fewer are accidents."""
@@ -26,6 +26,10 @@ GAP = 0.5
 STEPS = ((2.4, 3.6), (5.4, 6.6))
 """Decades between the middles of two units."""
 SHOWN = 3
+JUMP = (500.0, 2_000.0)
+"""How many times a count from a start grows, from one row to the next, where its unit changes."""
+RATE = (100.0, 10_000.0)
+"""How many times further apart the same arrivals lie then."""
 
 
 def two_units(table: pl.DataFrame, e2e: Column) -> str | None:
@@ -57,6 +61,36 @@ def two_units(table: pl.DataFrame, e2e: Column) -> str | None:
     return (
         f"{label(e2e.source)} is in two units: {_places(even)} make {_rate(even)} tokens/s, "
         f"but {_places(odd)} would make {_rate(odd)}"
+    )
+
+
+def two_clocks(table: pl.DataFrame, arrival: Column) -> str | None:
+    """Return a sentence if arrivals that count from a start do so in two units, by turns or in parts.
+
+    Args:
+        table: some rows of the trace in source order; `row` where they are known.
+        arrival: where arrivals come from.
+    """
+    rows = table.drop_nulls("arrival_ns").filter(pl.col("arrival_ns") > 0)
+    if rows.height < 2 * FEWEST:
+        return None
+    times = rows["arrival_ns"].to_numpy().astype(np.float64)
+    growth = times[1:] / times[:-1]
+    least, most = JUMP
+    up, down = (growth >= least) & (growth <= most), (growth >= 1 / most) & (growth <= 1 / least)
+    level = np.cumsum(np.concatenate([[0], up.astype(int) - down]))
+    level -= level.min()
+    if level.max() != 1:
+        return None
+    low, high = rows.filter(level == 0), rows.filter(level == 1)
+    if min(low.height, high.height) < FEWEST:
+        return None
+    gaps = [float(part["arrival_ns"].diff().abs().median() or 0) for part in (low, high)]  # type: ignore[arg-type]
+    if not gaps[0] or not RATE[0] <= gaps[1] / gaps[0] <= RATE[1]:
+        return None
+    return (
+        f"{label(arrival.source)} counts from a start in two units: {_places(high)} lie a thousand "
+        f"times further apart than {_places(low)}"
     )
 
 
