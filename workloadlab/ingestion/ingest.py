@@ -14,6 +14,7 @@ from workloadlab.atomic import scratch_folder
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.columns import named_format, targets, unused_times
 from workloadlab.ingestion.first_pass import stage
+from workloadlab.ingestion.formats.ends import ended
 from workloadlab.ingestion.formats.generic import uncounted
 from workloadlab.ingestion.formats.trees import label, pruned
 from workloadlab.ingestion.growing import growing
@@ -154,7 +155,7 @@ def ingest(
         thread = stack.enter_context(ThreadPoolExecutor(1))
         digests = [thread.submit(sha256, head.path) for head in heads]
         staged = stage(heads, rules, folder, strict=strict, where=asked)
-        unused = [each(heads[0], rules[0].columns) for each in (unused_times, uncounted)]
+        unused = [each(heads[0], rules[0].columns) for each in (unused_times, uncounted, ended)]
         notes = [
             *logs.notes,
             *settle(staged, rules, log_format, heads[0].path),

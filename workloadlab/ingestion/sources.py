@@ -24,7 +24,6 @@ PROBE_BYTES = 1 << 16
 LINE_BYTES = 64 << 20
 _QUOTED_BYTES = 64 << 20
 BOM = b"\xef\xbb\xbf"
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BINARY = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _BINARIES = {
     b"SQLite format 3": "a SQLite database",
@@ -137,11 +136,11 @@ def container(path: Path) -> str:
         raise DataError("is a tar archive", where=str(path), fix="unpack it first: tar -xf FILE")
     if probe.startswith(tuple(PACKED)):
         raise DataError("is packed twice", where=str(path), fix="unpack it once")
-    if probe.startswith(_UTF16) or (probe.count(b"\0") * 3 > len(probe) and b"\0\0" not in probe):
+    if probe.count(b"\0") * 3 > len(probe) and b"\0\0" not in probe:
         raise DataError(
-            "is UTF-16 text, as Excel's 'Unicode text' is, not text in UTF-8",
+            "is UTF-16 text without the mark that says so",
             where=str(path),
-            fix="save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > FILE.utf8",
+            fix="save it as UTF-8: iconv -f UTF-16LE -t UTF-8 FILE > FILE.utf8",
         )
     start = probe.replace(b"\0", b"").removeprefix(BOM).lstrip()
     if _BINARY.search(start):

@@ -48,6 +48,8 @@ _OPTIONAL = {"queue_ns", "last_token_ns", "think_ns"}
 """Times that are left unread, rather than asked for, where nothing tells their unit."""
 
 _ORDER = ("arrival_ns", "output_tokens", "e2e_ns")
+_ORDER_OF_ENDS = ("output_tokens", "e2e_ns", "arrival_ns")
+"""What is settled first; where the log says ends, durations tell the arrivals."""
 
 
 def settled(
@@ -63,7 +65,8 @@ def settled(
     chosen, table = numbered(head, chosen, table)
     known: dict[str, str] = {}
     done: dict[str, Column] = {}
-    for target in sorted(chosen, key=lambda t: (_ORDER.index(t) if t in _ORDER else 9, t)):
+    order = _ORDER_OF_ENDS if _by_end(chosen) else _ORDER
+    for target in sorted(chosen, key=lambda t: (order.index(t) if t in order else 9, t)):
         column = chosen[target]
         if target == "token_offsets_ns":
             column = replace(column, source=_in_unit(column))
@@ -93,15 +96,23 @@ def settled(
         done[target] = settled
         if settled.unit and not isinstance(settled.source, Minus):
             known[target] = settled.unit
-    order = (*COLUMNS, *(name for name in done if name not in COLUMNS))
-    return [done[target] for target in order if target in done]
+    names = (*COLUMNS, *(name for name in done if name not in COLUMNS))
+    return [done[target] for target in names if target in done]
+
+
+def _by_end(chosen: Mapping[str, Column]) -> bool:
+    """Say whether an arrival is the duration before an end."""
+    arrival, e2e = chosen.get("arrival_ns"), chosen.get("e2e_ns")
+    if arrival is None or e2e is None or not isinstance(arrival.source, Minus):
+        return False
+    return keys(arrival.source.start) == keys(e2e.source)
 
 
 def _check_bits(head: Head, column: Column, table: pl.DataFrame) -> None:
     """Refuse moments that numbers of 32 bits hold."""
     if column.target == "arrival_ns" or isinstance(column.source, Minus):
-        for name in keys(column.source):
-            check_bits(name, table[name], known=head.types.get(name) == pl.Float32())
+        name = keys(column.source)[0]
+        check_bits(name, table[name], known=head.types.get(name) == pl.Float32())
 
 
 def _check_day(head: Head, arrival: Column | None) -> None:
@@ -136,8 +147,12 @@ def _timed(
     target, why, units = column.target, column.why, []
     single = len(keys(column.source)) == 1
 
+    lasted = done.get("e2e_ns") if target == "arrival_ns" else None
+
     def settle(key: Key) -> Value:
         nonlocal why
+        if lasted is not None and key.name in keys(lasted.source):
+            return replace(key, unit=lasted.unit)
         unit, reason, by_size = _unit(key, column, asked, table[key.name])
         if unit is None:
             outputs = _output_numbers(table, done)

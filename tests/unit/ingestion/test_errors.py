@@ -42,7 +42,7 @@ def refusal(folder: Path, content: bytes | str, **options: Any) -> UsageError | 
         pytest.param(AZURE, "has a header but no rows", id="header"),
         pytest.param(AZURE + "\r\n\r\n", "has a header but no rows", id="header-and-blank-lines"),
         pytest.param(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text", id="PNG"),
-        pytest.param(AZURE.encode("utf-16"), "is UTF-16 text", id="UTF-16"),
+        pytest.param(AZURE.encode("utf-16-le"), "is UTF-16 text without the mark", id="UTF-16"),
         pytest.param(b"PK\x03\x04rest", "is a zip archive", id="zip"),
         pytest.param(b"\x28\xb5\x2f\xfdrest", "is damaged zstd", id="zstd"),
         pytest.param(

@@ -402,3 +402,68 @@ def test_a_service_that_begins_again_or_pauses_has_one_unit(tmp_path):
     assert read(tmp_path, table("ts,prompt_tokens", [(s, 9) for s in at])).requests == 120
     at = [0.5 + n / 2 if n < 4 else 1200 + n / 2 for n in range(120)]
     assert read(tmp_path, table("ts,prompt_tokens", [(s, 9) for s in at])).requests == 120
+
+
+def test_few_requests_logged_to_the_minute(tmp_path):
+    minutes = [0, 1, 2, 4, 5, 6, 7, 9, 10, 11, 13, 14]
+    rows = [(f"2026-09-21 14:{n:02}", 90 + 977 * n % 2300, 30 + n) for n in minutes]
+    assert read(tmp_path, table(HEAD, rows)).requests == 12
+    sums = [(at, 300 * prompt, answer) for at, prompt, answer in rows]
+    assert "sums or rates of many" in refusal(tmp_path, table(HEAD, sums))
+    every = [
+        (f"2026-09-21 14:{n:02}", prompt, answer) for n, (_, prompt, answer) in enumerate(rows)
+    ]
+    assert "sums or rates of many" in refusal(tmp_path, table(HEAD, every))
+
+
+ENDS = [(T0 + n + 0.25, 1.5 - n / 20, 9, 60 + n) for n in range(20)]
+BEGAN = sorted(round((end - took) * 1000) for end, took, *_ in ENDS)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(lambda end, s: {"msec": f"{end:.3f}", "request_time": s}, id="nginx-msec"),
+        pytest.param(
+            lambda end, s: {"@timestamp": moment(end - T0), "request_time": s, "upstream_addr": "b"},
+            id="apisix",
+        ),
+        pytest.param(
+            lambda end, s: {
+                "datetime": moment(end - T0), "time-taken": round(s * 1000), "sc-status": 200,
+            },
+            id="iis",
+        ),
+        pytest.param(
+            lambda end, s: {"datetime": moment(end - T0), "time_taken": s, "cs_method": "POST"},
+            id="cloudfront",
+        ),
+        pytest.param(
+            lambda end, s: {
+                "created_at": moment(end - T0), "total_duration": round(s * S), "eval_duration": 7,
+            },
+            id="ollama",
+        ),
+    ],
+)  # fmt: skip
+def test_servers_that_log_ends(tmp_path, row):
+    rows = [
+        row(end, round(took, 3)) | {"prompt_tokens": prompt, "completion_tokens": answer}
+        for end, took, prompt, answer in ENDS
+    ]
+    trace = read(tmp_path, "".join(json.dumps(each) + "\n" for each in rows))
+    assert column(trace, "arrival_ns") == [(at - BEGAN[0]) * MS for at in BEGAN]
+    assert sum(column(trace, "e2e_ns")) == round(sum(took for _, took, *_ in ENDS) * 1000) * MS
+
+
+def test_ends_without_durations_are_told(tmp_path):
+    rows = [{"msec": f"{end:.3f}", "prompt_tokens": 9} for end, *_ in ENDS]
+    trace = read(tmp_path, "".join(json.dumps(each) + "\n" for each in rows))
+    assert column(trace, "arrival_ns") == [n * S for n in range(20)]
+    assert "msec is when a request ended (nginx)" in " ".join(trace.provenance.notes)
+
+
+def test_a_beginning_beside_the_words_of_a_server(tmp_path):
+    rows = [(f"{T0 + n}", 1.5, "h", 9, 60) for n in range(5)]
+    head = "start_time,request_time,server_name,prompt_tokens,completion_tokens"
+    assert column(read(tmp_path, table(head, rows)), "arrival_ns") == [n * S for n in range(5)]

@@ -19,6 +19,8 @@ MINUTE_NS = 60 * 10**9
 FEWEST = 3
 GRID_SHARE = 0.7
 """How many of the places of a grid have a row."""
+SINGLE = 8_192
+"""Prompt tokens of a request, in the middle; sums over a minute have more."""
 LEAST_SPREAD = 0.1
 """Decades by which durations of requests differ; means over many differ less."""
 
@@ -43,7 +45,8 @@ def check_windows(table: pl.DataFrame, where: Path) -> None:
 def check_grid(table: pl.DataFrame, where: Path) -> None:
     """Refuse rows at the beginning of minutes, hours or days, never two: a dashboard's sums or rates.
 
-    Requests that come about once a minute, and are logged to the minute, share some minutes.
+    Requests that come about once a minute, and are logged to the minute, share some minutes or, where
+    they are few, leave some out, which a dashboard does not.
     """
     if "arrival_ns" not in table.columns or table.height < FEWEST:
         return
@@ -53,7 +56,8 @@ def check_grid(table: pl.DataFrame, where: Path) -> None:
         return
     span = int(times[-1]) - int(times[0])
     even = (times % width == 0).all() and (times.len() - 1) * width >= GRID_SHARE * span
-    if even and not _answers(table):
+    skips = width == MINUTE_NS and (times.len() - 1) * width < span
+    if even and not _answers(table) and not (skips and _single(table)):
         raise DataError(
             f"has one row at the beginning of every {width / MINUTE_NS:g} minutes: sums or rates of "
             "many requests, not requests",
@@ -61,6 +65,13 @@ def check_grid(table: pl.DataFrame, where: Path) -> None:
             fix="log the requests one by one; use this for their rate only (if they are requests, keep "
             "the seconds of their times, or their ids: --map request_id=COLUMN)",
         )
+
+
+def _single(table: pl.DataFrame) -> bool:
+    """Say whether prompts are as long as single ones are, and differ as they do."""
+    tokens = table["input_tokens"].drop_nulls()
+    middle = float(tokens.median() or 0)  # type: ignore[arg-type]
+    return 0 < middle <= SINGLE and int(tokens.min()) > 0 and 2 * tokens.n_unique() > tokens.len()  # type: ignore[arg-type]
 
 
 def _answers(table: pl.DataFrame) -> bool:

@@ -9,7 +9,8 @@ format, write its file and put it into the `FORMATS` of its folder.
 
 from workloadlab.ingestion.formats import benchmarks, engines, gateways, refused, traces
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.generic import GENERIC, unit_in_name
+from workloadlab.ingestion.formats.generic import GENERIC
+from workloadlab.ingestion.formats.names import unit_in_name
 
 __all__ = ["FORMATS", "GENERIC", "Column", "Format", "refused", "unit_in_name"]
 

@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from workloadlab.ingestion.formats.ends import begun
 from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.words import Key, choose, first, minus, only, total, unless
+from workloadlab.ingestion.formats.names import VALUE_TYPE, forms, plain
+from workloadlab.ingestion.formats.words import choose, first, only, total, unless
 from workloadlab.ingestion.parsing.dates import dated
 from workloadlab.ingestion.parsing.times import epoch_unit
 from workloadlab.ingestion.parsing.values import NO, YES, integers, is_number, outcomes, switches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from workloadlab.ingestion.formats.words import Value
     from workloadlab.ingestion.head import Head
 
-__all__ = ["GENERIC", "uncounted", "unit_in_name"]
+__all__ = ["GENERIC", "uncounted"]
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "arrival_ns": (
@@ -30,7 +32,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "request_time", "start_time", "started_at", "start", "begin_time", "launch_time",
         "received_at", "timestamp", "ts", "time", "datetime", "created_at", "created", "event_time",
         "date", "relative_time", "relative_time_sec", "time_local", "time_iso8601", "asctime",
-        "time_generated",
+        "time_generated", "msec",
     ),
     "input_tokens": (
         "input_tokens", "prompt_tokens", "num_prefill_tokens", "input_length", "prompt_length",
@@ -68,7 +70,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "total_duration", "gen_ai_latency_e2e", "end_time", "ended_at", "finish_time",
         "finished_at", "completed_at", "completion_time", "end", "response_created_at",
         "request_time", "request_end_time", "request_end", "execution_time", "execution_duration",
-        "use_time",
+        "use_time", "time_taken",
     ),
     "think_ns": ("think_time", "think", "delay"),
     "request_id": ("request_id", "req_id", "rid", "x_request_id"),
@@ -87,7 +89,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "instance_id": ("instance_id", "target_pod", "upstream_host"),
     "block_ids": ("block_ids", "hash_ids"),
 }  # fmt: skip
-"""Names by which each trace column is recognised, the likelier first; see `_plain`."""
+"""Names by which each trace column is recognised, the likelier first; see `plain`."""
 
 _APART = {
     "input_tokens": ("cache_read_input_tokens", "cache_creation_input_tokens"),
@@ -99,69 +101,25 @@ _APART = {
 _JSON = re.compile(r"\{|\[(?!\d+/)")
 """How an object or a list begins; a moment in brackets does not."""
 
-_TYPE = re.compile(r"(\.(\$(date|number\w+|oid)|[NS]))+$")
-"""What MongoDB and DynamoDB write behind a key: the type of its value."""
-
 _CANCELLED = {"cancelled", "canceled", "was_cancelled", "was_canceled", "is_cancelled", "aborted"}
 _ERROR = {"error", "error_message", "error_type", "error_msg", "exception"}
 _SUCCESS = {"success", "is_success", "succeeded"}
 
-_UNIT_WORDS = {
-    word: unit
-    for unit, words in {
-        "ns": ("ns", "nano", "nanos", "nanosecond", "nanoseconds"),
-        "us": ("us", "usec", "micro", "micros", "microsecond", "microseconds"),
-        "ms": ("ms", "msec", "milli", "millis", "millisecond", "milliseconds"),
-        "s": ("s", "sec", "secs", "second", "seconds"),
-    }.items()
-    for word in words
-}
-
-
-_NGINX_ENDS = ("time_iso8601", "time_local", "msec")
-
-
-def unit_in_name(name: str) -> str | None:
-    """Return the time unit that a column's name ends in, if it does.
-
-    Example:
-        >>> unit_in_name("ttft_ms"), unit_in_name("arrivalTimeNs"), unit_in_name("latency")
-        ('ms', 'ns', None)
-    """
-    _, _, last = _plain(name).rpartition("_")
-    return _UNIT_WORDS.get(last)
-
-
-def _plain(name: str) -> str:
-    """Write a name in snake case: `startTime`, `Request tokens` and `usage.in` lose their style."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return re.sub(r"[^a-z0-9]+", "_", snake.lower()).strip("_")
-
-
-def _forms(key: str) -> set[str]:
-    """Return the plain names of a key: its last parts, with or without unit, zone, `llm`, `ai`."""
-    parts = _TYPE.sub("", key).split(".")
-    whole = {_plain(".".join(parts[start:])) for start in range(len(parts))}
-    zoneless = {name.removesuffix("_utc") for name in whole}
-    bare = {name.rpartition("_")[0].removesuffix("_in") for name in zoneless if unit_in_name(name)}
-    names = whole | zoneless | bare
-    return names | {name.removeprefix(start) for name in names for start in ("llm_", "ai_")}
-
 
 def _read(head: Head) -> tuple[Column, ...]:
     """Propose the first key that goes by the likeliest name of each trace column."""
-    forms = {key: _forms(key) for key in head.names}
-    joined = {key: {name.replace("_", "") for name in names} for key, names in forms.items()}
+    named = {key: forms(key) for key in head.names}
+    joined = {key: {name.replace("_", "") for name in names} for key, names in named.items()}
     found = {
         target: [
             key
-            for named, names in (
-                (forms, aliases),
+            for known, names in (
+                (named, aliases),
                 (joined, tuple(alias.replace("_", "") for alias in aliases)),
             )
             for alias in names
             for key in head.names
-            if alias in named[key] and _holds(target, head.said(key))
+            if alias in known[key] and _holds(target, head.said(key))
         ]
         for target, aliases in ALIASES.items()
     }
@@ -177,17 +135,16 @@ def _read(head: Head) -> tuple[Column, ...]:
     for target in ("input_tokens", "output_tokens"):
         if target in columns and (whole := _counted_apart(head, str(columns[target].source))):
             columns[target] = Column(target, whole)
-    if begun := _begun(head, columns):
-        columns["arrival_ns"] = begun
+    columns |= begun(head, columns)
     status = columns.get("outcome")
-    if ended := _ended(head, forms, None if status is None else str(status.source)):
+    if ended := _ended(head, named, None if status is None else str(status.source)):
         columns["outcome"] = Column("outcome", ended)
     return tuple(columns.values())
 
 
 def _object(key: str) -> str:
     """Return the object that a key lies in; a value with its type beside it is no object."""
-    return _TYPE.sub("", key).rpartition(".")[0]
+    return VALUE_TYPE.sub("", key).rpartition(".")[0]
 
 
 def _moments(head: Head, keys: list[str], beside: str) -> list[str]:
@@ -198,19 +155,9 @@ def _moments(head: Head, keys: list[str], beside: str) -> list[str]:
     """
     calendar = [key for key in keys if _dated(head.said(key))]
     if not calendar:
-        return [key for key in keys if _plain(key) != "request_time" or _grows(head.said(key))]
+        counts = [key for key in keys if "msec" not in forms(key)]
+        return [key for key in counts if plain(key) != "request_time" or _grows(head.said(key))]
     return sorted(calendar, key=lambda key: _object(key) != beside)
-
-
-def _begun(head: Head, columns: Mapping[str, Column]) -> Column | None:
-    """Return the arrival in nginx's words: it logs when a request ended, and how long it took."""
-    if not {"arrival_ns", "e2e_ns"} <= {*columns}:
-        return None
-    end, lasted = str(columns["arrival_ns"].source), str(columns["e2e_ns"].source)
-    if _plain(end) not in _NGINX_ENDS or _plain(lasted) != "request_time":
-        return None
-    finest = next((Key(key, "s") for key in head.names if _plain(key) == "msec"), end)
-    return Column("arrival_ns", minus(finest, Key(lasted, "s")), None if finest == end else "s")
 
 
 def _dated(samples: list[str]) -> bool:
@@ -231,15 +178,15 @@ def _grows(samples: list[str]) -> bool:
     return all(before <= after for before, after in pairwise(numbers))
 
 
-def _ended(head: Head, forms: dict[str, set[str]], status: str | None) -> Value | None:
+def _ended(head: Head, named: dict[str, set[str]], status: str | None) -> Value | None:
     """Tell how a request ended: a switch that says cancelled; its status, success, or an error."""
 
     def switch(names: set[str]) -> str | None:
-        found = (key for key, known in forms.items() if known & names)
+        found = (key for key, known in named.items() if known & names)
         samples = ((key, pl.Series(head.samples.get(key, []), dtype=pl.String)) for key in found)
         return next((key for key, texts in samples if switches(texts).problem is None), None)
 
-    error = next((key for key, names in forms.items() if names & _ERROR), None)
+    error = next((key for key, names in named.items() if names & _ERROR), None)
     told: Value | None = status
     if status is None and (success := switch(_SUCCESS)):
         told = choose(success, dict.fromkeys(YES, "ok"), "error")
@@ -275,7 +222,7 @@ def uncounted(head: Head, columns: Sequence[Column]) -> str | None:
         for target in ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
         for key in head.names
         if target not in read
-        and _forms(key) & {*ALIASES[target]}
+        and forms(key) & {*ALIASES[target]}
         and not _holds(target, head.said(key))
     ]
     return f"not read, for their values are no numbers: {', '.join(found[:8])}" if found else None

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.ingestion.parsing.columnar import rows_of
+from workloadlab.ingestion.parsing.logfmt import is_logfmt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -95,7 +96,7 @@ def _ways(value: dict[str, Any], depth: int) -> Iterator[str]:
             if depth > 1:
                 inside = _ways(inner[0], 1)
                 yield from (f"{key}[].{way}" for way in inside if way.endswith("[]"))
-        elif isinstance(inner, str) and inner.lstrip()[:1] == "{":
+        elif isinstance(inner, str) and (inner.lstrip()[:1] == "{" or is_logfmt(inner)):
             yield key
         elif isinstance(inner, dict) and inner:
             yield key

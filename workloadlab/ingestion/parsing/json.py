@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workloadlab.ingestion.parsing.columnar import rows_of
+from workloadlab.ingestion.parsing.logfmt import is_logfmt, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -252,12 +253,14 @@ def _within(value: Any, key: str) -> Any:
 
 
 def _opened(value: Any) -> Any:
-    """Return JSON that stands in a text, and a list of pairs, as what they say."""
+    """Return JSON or `key=value` pairs in a text, and a list of pairs, as what they say."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             return _opened(json.loads(value))
         except (ValueError, RecursionError):
             return value
+    if isinstance(value, str) and is_logfmt(value):
+        return pairs(value)
     if isinstance(value, list) and value and isinstance(value[0], dict):
         names = next((pair for pair in _PAIR_KEYS if pair == value[0].keys()), None)
         if names:

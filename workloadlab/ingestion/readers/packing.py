@@ -1,9 +1,11 @@
-"""Open a log for reading, through whatever it is packed in."""
+"""Open a log for reading, through whatever it is packed in, as text in UTF-8."""
 
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
+import json
 import lzma
 import zlib
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
+from workloadlab.ingestion.parsing.logfmt import mostly_logfmt, pairs
 from workloadlab.ingestion.readers.limits import PACKED_BYTES, refuse_beyond
 
 if TYPE_CHECKING:
@@ -37,6 +40,10 @@ PACKED: dict[bytes, tuple[str, Callable[[IO[bytes]], Any]]] = {
 """First bytes of a packed file, the name of the packing, and what unpacks it."""
 
 
+PROBE_BYTES = 1 << 14
+UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
 class _Named:
     """A stream whose damage is told in a sentence."""
 
@@ -60,6 +67,29 @@ class _Named:
             refuse_beyond("times its packed size", ratio, self.path)
         return found
 
+
+class _Through:
+    """A stream whose bytes go through a function, which is told when there are no more."""
+
+    def __init__(
+        self, stream: Any, start: bytes = b"", change: Callable[[bytes, bool], bytes] | None = None
+    ) -> None:
+        self.stream, self.change = stream, change
+        self.rest = change(start, not start) if change else start
+
+    def read(self, size: int = -1) -> bytes:
+        """Read at most `size` bytes, or all; fewer at the end only."""
+        parts, held = [self.rest], len(self.rest)
+        while size < 0 or held < size:
+            raw = self.stream.read(size - held if size > 0 else size)
+            parts.append(self.change(raw, not raw) if self.change else raw)
+            held += len(parts[-1])
+            if not raw:
+                break
+        whole = b"".join(parts)
+        found, self.rest = (whole, b"") if size < 0 else (whole[:size], whole[size:])
+        return found
+
     def __iter__(self) -> Iterator[bytes]:
         """Yield lines."""
         rest = b""
@@ -70,9 +100,37 @@ class _Named:
             yield rest
 
 
+def _recoded() -> Callable[[bytes, bool], bytes]:
+    """Return what makes UTF-8 of UTF-16, which Windows writes."""
+    decode = codecs.getincrementaldecoder("utf-16")("replace").decode
+    return lambda raw, last: decode(raw, last).encode()
+
+
+def _as_json() -> Callable[[bytes, bool], bytes]:
+    """Return what makes lines of JSON of lines of `key=value` pairs; others stay as they are."""
+    rest = b""
+
+    def change(raw: bytes, last: bool) -> bytes:
+        nonlocal rest
+        *lines, rest = (rest + raw).split(b"\n")
+        if last:
+            lines, rest = [*lines, rest], b""
+        ends = b"" if last else b"\n"
+        return b"\n".join(map(_line_as_json, lines)) + (ends if lines else b"")
+
+    return change
+
+
+def _line_as_json(line: bytes) -> bytes:
+    text = line.decode("utf-8", "replace")
+    return json.dumps(found).encode() if (found := pairs(text)) else line
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """Open a file for reading bytes, unpacked: gzip, zstd, xz, bzip2 or as it is.
+
+    UTF-16 is read as UTF-8, and lines of `key=value` pairs as lines of JSON.
 
     Raises:
         UsageError: the file cannot be opened.
@@ -87,11 +145,21 @@ def opened(path: Path) -> Iterator[Any]:
     with raw:
         start = raw.read(6)
         raw.seek(0)
-        for magic, (kind, unpack) in PACKED.items():
-            if start.startswith(magic):
-                yield _Named(unpack(raw), raw, kind, path)
-                return
-        yield raw
+        found = (each for magic, each in PACKED.items() if start.startswith(magic))
+        kind, unpack = next(found, ("", None))
+        stream: Any = _Named(unpack(raw), raw, kind, path) if unpack else raw
+        probe = stream.read(PROBE_BYTES)
+        changed = probe.startswith(UTF16)
+        if changed:
+            stream = _Through(stream, probe, _recoded())
+            probe = stream.read(PROBE_BYTES)
+        if mostly_logfmt(probe):
+            stream, changed = _Through(stream, probe, _as_json()), True
+        elif changed or unpack:
+            stream = _Through(stream, probe)
+        else:
+            raw.seek(0)
+        yield stream
 
 
 @contextmanager

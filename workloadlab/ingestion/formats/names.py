@@ -1,0 +1,48 @@
+"""What the name of a key says: its plain form, its last words, a unit of time."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["VALUE_TYPE", "forms", "plain", "unit_in_name"]
+
+VALUE_TYPE = re.compile(r"(\.(\$(date|number\w+|oid)|[NS]))+$")
+"""What MongoDB and DynamoDB write behind a key: the type of its value."""
+
+_UNIT_WORDS = {
+    word: unit
+    for unit, words in {
+        "ns": ("ns", "nano", "nanos", "nanosecond", "nanoseconds"),
+        "us": ("us", "usec", "micro", "micros", "microsecond", "microseconds"),
+        "ms": ("ms", "msec", "milli", "millis", "millisecond", "milliseconds"),
+        "s": ("s", "sec", "secs", "second", "seconds"),
+    }.items()
+    for word in words
+}
+
+
+def unit_in_name(name: str) -> str | None:
+    """Return the time unit that a column's name ends in, if it does.
+
+    Example:
+        >>> unit_in_name("ttft_ms"), unit_in_name("arrivalTimeNs"), unit_in_name("latency")
+        ('ms', 'ns', None)
+    """
+    _, _, last = plain(name).rpartition("_")
+    return _UNIT_WORDS.get(last)
+
+
+def plain(name: str) -> str:
+    """Write a name in snake case: `startTime`, `Request tokens` and `usage.in` lose their style."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return re.sub(r"[^a-z0-9]+", "_", snake.lower()).strip("_")
+
+
+def forms(key: str) -> set[str]:
+    """Return the plain names of a key: its last parts, with or without unit, zone, `llm`, `ai`."""
+    parts = VALUE_TYPE.sub("", key).split(".")
+    whole = {plain(".".join(parts[start:])) for start in range(len(parts))}
+    zoneless = {name.removesuffix("_utc") for name in whole}
+    bare = {name.rpartition("_")[0].removesuffix("_in") for name in zoneless if unit_in_name(name)}
+    names = whole | zoneless | bare
+    return names | {name.removeprefix(start) for name in names for start in ("llm_", "ai_")}
