@@ -11,8 +11,10 @@ from workloadlab.hints import did_you_mean
 from workloadlab.ingestion.clean import Rules
 from workloadlab.ingestion.columns import plan, targets
 from workloadlab.ingestion.formats import GENERIC
-from workloadlab.ingestion.formats.trees import pruned
+from workloadlab.ingestion.formats.rivals import namesakes
+from workloadlab.ingestion.formats.trees import keys, pruned
 from workloadlab.ingestion.formats.words import Only
+from workloadlab.ingestion.parsing.envelopes import CROWD
 from workloadlab.ingestion.parsing.json import text_of
 from workloadlab.ingestion.parsing.values import is_number
 from workloadlab.trace import GIVEN
@@ -58,6 +60,8 @@ def rules_of(
         if log_format.name == GENERIC.name:
             _check_kinds(head, asked)
         columns = plan(head, log_format, words, given, block_size=size)
+        if log_format.name == GENERIC.name:
+            _check_namesakes(head, columns, words)
         kept = conditions
         if head.container in ("csv", "parquet"):
             left = (pruned(condition, head.shows) for condition in conditions)
@@ -88,6 +92,24 @@ def _check_kinds(head: Head, asked: Mapping[str, str]) -> None:
                 where=str(head.path),
                 fix=f"choose: --where {key}={next(t for t in head.said(key) if t.lower() in _CALLS)}",
             )
+
+
+def _check_namesakes(head: Head, columns: Sequence[Column], words: Mapping[str, str]) -> None:
+    """Ask about records that hold the tokens of several requests, by a name each."""
+    column = next((each for each in columns if each.target == "input_tokens"), None)
+    if column is None or "input_tokens" in words:
+        return
+    key, *more = keys(column.source)
+    names = [key, *namesakes(head, key)]
+    most = max((sum(row.get(name) is not None for name in names) for row in head.rows), default=0)
+    if most >= CROWD or (most > 1 and more):
+        raise UsageError(
+            f"has tokens of {most} requests in one record ({names[0]}, {names[1]}, ...): one would "
+            "be read",
+            where=str(head.path),
+            fix="write one record a request, or say where they lie: records in a --mapping file; or "
+            f"choose: --map input_tokens={key}",
+        )
 
 
 def _check_clocks(heads: Sequence[Head], rules: Sequence[Rules]) -> None:

@@ -33,6 +33,8 @@ _BINARIES = {
     b"\xd0\xcf\x11\xe0": "an old spreadsheet (xls)",
 }
 """How files begin that are no text."""
+_BRACKETED = re.compile(rb"\[\s*(\d{4}-\d\d|\d\d?[/:]|[A-Za-z_.]+\s*[\]: ])")
+"""A moment, a level or a name in brackets, with which lines of text begin, and no list."""
 _NOTHING = {b"null", b"NaN", b"nan", b"None", b"true", b"false", b"undefined", b"[]", b"{}"}
 """Words of which a file without records is made."""
 STDIN = "-"
@@ -157,7 +159,7 @@ def container(path: Path) -> str:
             where=str(path),
             fix="name a log with requests: a query that found none may write this",
         )
-    if start[:1] in (b"{", b"["):
+    if start[:1] in (b"{", b"[") and not _BRACKETED.match(start):
         return _json_kind(path, start)
     return "jsonl" if _mostly_objects(start) else "csv"
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from workloadlab.ingestion.head import Head
 
-__all__ = ["begun", "ended", "named_beginning"]
+__all__ = ["before_end", "begun", "ended", "named_beginning"]
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,14 @@ def begun(head: Head, columns: dict[str, Column]) -> dict[str, Column]:
         "arrival_ns": Column("arrival_ns", minus(source, took), unit),
         "e2e_ns": Column("e2e_ns", took, server.unit),
     }
+
+
+def before_end(columns: dict[str, Column], end: str) -> dict[str, Column]:
+    """Return the arrival where a log has only the end of a request and how long it took."""
+    lasted = columns.get("e2e_ns")
+    if lasted is None or lasted.source == end:
+        return {}
+    return {"arrival_ns": Column("arrival_ns", minus(end, Key(str(lasted.source))))}
 
 
 def ended(head: Head, columns: Sequence[Column]) -> str | None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from workloadlab.ingestion.formats.ends import begun
+from workloadlab.ingestion.formats.ends import before_end, begun
 from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.names import VALUE_TYPE, forms, plain
+from workloadlab.ingestion.formats.names import forms
+from workloadlab.ingestion.formats.rivals import (
+    by_name,
+    likely_arrivals,
+    likely_durations,
+    likely_ends,
+    some,
+)
 from workloadlab.ingestion.formats.words import choose, first, only, total, unless
-from workloadlab.ingestion.parsing.dates import dated
-from workloadlab.ingestion.parsing.times import epoch_unit
 from workloadlab.ingestion.parsing.values import NO, YES, integers, is_number, outcomes, switches
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "request_time", "start_time", "started_at", "start", "begin_time", "launch_time",
         "received_at", "timestamp", "ts", "time", "datetime", "created_at", "created", "event_time",
         "date", "relative_time", "relative_time_sec", "time_local", "time_iso8601", "asctime",
-        "time_generated", "msec",
+        "time_generated", "msec", "logging_time", "log_time", "logged_at", "inference_time",
     ),
     "input_tokens": (
         "input_tokens", "prompt_tokens", "num_prefill_tokens", "input_length", "prompt_length",
@@ -41,6 +45,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "in_tokens", "prompt_size", "gen_ai_usage_input_tokens", "gen_ai_usage_prompt_tokens",
         "input_token", "prompt_token", "tokens_in", "tokens_prompt", "input_token_count",
         "prompt_token_count", "prefill_tokens", "prompt_eval_count", "llm_token_count_prompt",
+        "message_tokens",
     ),
     "output_tokens": (
         "output_tokens", "completion_tokens", "num_decode_tokens", "output_length",
@@ -50,11 +55,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "gen_ai_usage_completion_tokens", "output_token", "completion_token", "tokens_out",
         "tokens_completion", "output_token_count", "completion_token_count", "decode_tokens",
         "candidates_token_count", "eval_count", "llm_token_count_completion",
+        "answer_tokens",
     ),
     "cached_tokens": (
         "cached_tokens", "cache_read_input_tokens", "num_cached_tokens", "cached_input_tokens",
         "prompt_cache_hit_tokens", "cached_prompt_tokens", "cache_read_tokens",
-        "cached_content_token_count",
+        "cached_content_token_count", "cache_reads",
     ),
     "reasoning_tokens": ("reasoning_tokens", "thinking_tokens", "thoughts_token_count"),
     "max_tokens": ("max_tokens", "max_completion_tokens", "gen_ai_request_max_tokens"),
@@ -70,7 +76,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "total_duration", "gen_ai_latency_e2e", "end_time", "ended_at", "finish_time",
         "finished_at", "completed_at", "completion_time", "end", "response_created_at",
         "request_time", "request_end_time", "request_end", "execution_time", "execution_duration",
-        "use_time", "time_taken",
+        "use_time", "time_taken", "provider_response_latency",
     ),
     "think_ns": ("think_time", "think", "delay"),
     "request_id": ("request_id", "req_id", "rid", "x_request_id"),
@@ -95,8 +101,10 @@ _APART = {
     "input_tokens": ("cache_read_input_tokens", "cache_creation_input_tokens"),
     "candidatesTokenCount": ("thoughtsTokenCount",),
     "candidates_token_count": ("thoughts_token_count",),
+    "tokensIn": ("cacheReads", "cacheWrites"),
 }
 """Names of counts, and of their parts that are counted apart from them."""
+_TOTALS = ("total_tokens", "totalTokens", "totalTokenCount", "total_token_count")
 
 _JSON = re.compile(r"\{|\[(?!\d+/)")
 """How an object or a list begins; a moment in brackets does not."""
@@ -128,54 +136,27 @@ def _read(head: Head) -> tuple[Column, ...]:
         if target.endswith("_tokens"):
             keys.sort(key=lambda key: "billed" in key)
         if target == "arrival_ns":
-            keys = _moments(head, keys, _object(next(iter(found["input_tokens"]), "")))  # noqa: PLW2901
+            keys = likely_arrivals(head, keys, next(iter(found["input_tokens"]), ""))  # noqa: PLW2901
+        if target == "e2e_ns":
+            keys = likely_durations(head, keys)  # noqa: PLW2901
         taken = str(columns["arrival_ns"].source) if "arrival_ns" in columns else None
         if (key := next((key for key in keys if key != taken), None)) is not None:
             columns[target] = Column(target, key)
-    for target in ("input_tokens", "output_tokens"):
-        if target in columns and (whole := _counted_apart(head, str(columns[target].source))):
-            columns[target] = Column(target, whole)
+    counted = {
+        target: str(columns[target].source)
+        for target in ("input_tokens", "output_tokens")
+        if target in columns
+    }
+    for target, key in counted.items():
+        others = [other for other in counted.values() if other != key]
+        columns[target] = Column(target, _counted_apart(head, key, others) or by_name(head, key))
+    if "arrival_ns" not in columns and (ends := likely_ends(head, found["e2e_ns"])):
+        columns |= before_end(columns, ends[0])
     columns |= begun(head, columns)
     status = columns.get("outcome")
     if ended := _ended(head, named, None if status is None else str(status.source)):
         columns["outcome"] = Column("outcome", ended)
     return tuple(columns.values())
-
-
-def _object(key: str) -> str:
-    """Return the object that a key lies in; a value with its type beside it is no object."""
-    return VALUE_TYPE.sub("", key).rpartition(".")[0]
-
-
-def _moments(head: Head, keys: list[str], beside: str) -> list[str]:
-    """Order what may be the arrival: times of day first, and of them those beside the tokens.
-
-    What ships a log adds the time at which it did so around the record. nginx's `request_time` is a
-    duration, unless it is a time of day or only grows.
-    """
-    calendar = [key for key in keys if _dated(head.said(key))]
-    if not calendar:
-        counts = [key for key in keys if "msec" not in forms(key)]
-        return [key for key in counts if plain(key) != "request_time" or _grows(head.said(key))]
-    return sorted(calendar, key=lambda key: _object(key) != beside)
-
-
-def _dated(samples: list[str]) -> bool:
-    """Say whether most of the first values are times of day."""
-    some = _some(samples)
-    epochs = sum(is_number(text) and epoch_unit(float(text)) is not None for text in some)
-    words = pl.Series([text for text in some if not is_number(text)], dtype=pl.String)
-    return 2 * (epochs + dated(words)) > len(some)
-
-
-def _some(samples: list[str]) -> list[str]:
-    """Return a few values from all over."""
-    return samples[:: max(1, len(samples) // 20)]
-
-
-def _grows(samples: list[str]) -> bool:
-    numbers = [float(text) for text in samples if is_number(text)]
-    return all(before <= after for before, after in pairwise(numbers))
 
 
 def _ended(head: Head, named: dict[str, set[str]], status: str | None) -> Value | None:
@@ -202,15 +183,15 @@ def _ended(head: Head, named: dict[str, set[str]], status: str | None) -> Value 
 
 def _holds(target: str, samples: list[str]) -> bool:
     """Say whether the first values may be what a column holds; empty ones may."""
-    some = pl.Series(_some(samples), dtype=pl.String)
+    few = pl.Series(some(samples), dtype=pl.String)
     if target == "outcome":
-        read = outcomes(some)
+        read = outcomes(few)
         return read.problem is None or read.values.count() >= read.problem.count()
     if target.endswith("_tokens"):
-        counted = integers(some, pl.UInt32()).values.count() > 0
+        counted = integers(few, pl.UInt32()).values.count() > 0
         return not samples or counted or any(map(is_number, samples))
     if target == "streaming":
-        return switches(some).problem is None
+        return switches(few).problem is None
     return not (target.endswith("_ns") and samples and _JSON.match(samples[0]))
 
 
@@ -228,18 +209,30 @@ def uncounted(head: Head, columns: Sequence[Column]) -> str | None:
     return f"not read, for their values are no numbers: {', '.join(found[:8])}" if found else None
 
 
-def _counted_apart(head: Head, key: str) -> Value | None:
+def _counted_apart(head: Head, key: str, others: list[str]) -> Value | None:
     """Return a count with its parts, where who names it so counts them apart from it.
 
     Anthropic leaves out of `input_tokens` what it read from the cache and wrote to it, Gemini leaves
-    thoughts out of `candidatesTokenCount`. OpenTelemetry's `gen_ai.usage.input_tokens` has all in it.
+    thoughts out of `candidatesTokenCount`, Cline caches out of `tokensIn`. OpenTelemetry's
+    `gen_ai.usage.input_tokens` has all in it, and so has one that makes the total with the other count.
     """
     for name, apart in _APART.items():
         start, found, rest = key.rpartition(name)
         parts = [f"{start}{part}" for part in apart if f"{start}{part}" in head.names]
         if found and not rest and parts and not start.startswith("gen_ai"):
+            totals = [f"{start}{name}" for name in _TOTALS if f"{start}{name}" in head.names]
+            if totals and others and _inside(head, key, parts, others[0], totals[0]):
+                return None
             return total(key, *parts)
     return None
+
+
+def _inside(head: Head, key: str, parts: list[str], other: str, whole: str) -> bool:
+    """Say whether a count and the other one make the total, and it is never below its parts."""
+    table = head.table([key, *parts, other, whole]).cast(pl.Float64, strict=False)
+    made = (table[key] + table[other] == table[whole]).drop_nulls()
+    below = table.select(pl.sum_horizontal(parts) > pl.col(key)).to_series()
+    return made.len() > 0 and 2 * made.sum() > made.len() and not below.any()
 
 
 GENERIC = Format(

@@ -21,6 +21,12 @@ _UNIT_WORDS = {
 }
 
 
+_HEADER = re.compile(
+    r"^((downstream|origin|upstream|request|response|req|resp|sent|http|header|headers)_)*x_"
+)
+"""How gateways write a header of a request or an answer: `downstream_X-Prompt-Tokens`."""
+
+
 def unit_in_name(name: str) -> str | None:
     """Return the time unit that a column's name ends in, if it does.
 
@@ -45,4 +51,5 @@ def forms(key: str) -> set[str]:
     zoneless = {name.removesuffix("_utc") for name in whole}
     bare = {name.rpartition("_")[0].removesuffix("_in") for name in zoneless if unit_in_name(name)}
     names = whole | zoneless | bare
+    names |= {_HEADER.sub("", name) for name in names}
     return names | {name.removeprefix(start) for name in names for start in ("llm_", "ai_")}

@@ -66,7 +66,8 @@ REFUSALS = (
         "is an engine's text log: it gives averages, and lines without token counts",
         "write requests as JSON: sglang --log-requests-format json, vLLM --otlp-traces-endpoint, or "
         "the gateway's access log",
-        text=r"(\(\w+ pid=\d+\) )?(INFO|WARNING|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d",
+        text=r"(\(\w+ pid=\d+\) )?(INFO|WARNING|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d"
+        r"|\[GIN\]|\[\d{4}-\d\d-\d\d[ T][\d:.,]+[^\]\n]*\]|slot +\w+: id",
     ),
     Refusal(
         _SERVEGEN,
@@ -77,6 +78,12 @@ REFUSALS = (
         "has no header: its first line holds numbers, not names of columns",
         "put a line with the names of the columns before it",
         text=r"-?[\d.]+([,;\t|]-?[\d.eE+-]*)+\r?\n",
+    ),
+    Refusal(
+        "is a W3C extended log (of IIS or CloudFront): its columns stand in a line #Fields, with "
+        "spaces between them, the day apart from the time",
+        "write a CSV file: the names of #Fields, then the rows, day and time in one column datetime",
+        text=r"#(Software|Version|Date|Fields|Remark): ",
     ),
     Refusal(
         _YAML,

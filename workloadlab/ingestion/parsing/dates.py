@@ -71,6 +71,8 @@ _COMPLETED = (
     (r"^(\d{4}-\d\d-\d\d[ T]\d\d:\d\d)([^:].*)?$", "$1:00$2"),
 )
 """What is added to a moment: the century, zeros before digits, seconds."""
+_TICKS = r"^\\?/Date\((-?\d{1,14})(?:[+-]\d{4})?\)\\?/$"
+"""Milliseconds since 1970 as .NET and PowerShell write them in JSON."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _HALF_DAY_NS = 12 * 3_600 * 10**9
 
@@ -87,7 +89,9 @@ def is_datetime(text: str) -> bool:
 
 def dated(text: pl.Series) -> int:
     """Count the texts that are dates and times."""
-    return int(_in_iso(text.str.strip_chars(), DAY_MONTH).str.contains(_ISO_GROUPS).sum())
+    bare = text.str.strip_chars()
+    found = _in_iso(bare, DAY_MONTH).str.contains(_ISO_GROUPS) | bare.str.contains(_TICKS)
+    return int(found.sum())
 
 
 def day_and_month(text: pl.Series) -> str | None:
@@ -130,7 +134,9 @@ def moments(text: pl.Series, order: str) -> tuple[pl.Series, bool]:
         values = values + ((half == "p") & (hour < 12)).cast(pl.Int64).fill_null(0) * _HALF_DAY_NS
         values = values - ((half == "a") & (hour == 12)).cast(pl.Int64).fill_null(0) * _HALF_DAY_NS
         values = values.set((half.is_not_null() & ~hour.is_between(1, 12)), None)
-    return values, bool((values.is_not_null() & parts["zone"].is_null()).any())
+    naive = bool((values.is_not_null() & parts["zone"].is_null()).any())
+    ticks = text.str.strip_chars().str.extract(_TICKS).cast(pl.Int64) * 1_000_000
+    return pl.select(pl.coalesce(values, ticks)).to_series(), naive
 
 
 def _in_iso(text: pl.Series, order: str) -> pl.Series:

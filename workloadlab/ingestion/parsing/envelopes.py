@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
-__all__ = ["elsewhere", "inner_ways"]
+__all__ = ["CROWD", "elsewhere", "inner_ways"]
 
 DEPTH = 3
 CROWD = 3

@@ -1,0 +1,163 @@
+"""Which of several keys is a trace column: the nearest moment, the longest duration, all namesakes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from workloadlab.ingestion.formats.names import VALUE_TYPE, forms, plain, unit_in_name
+from workloadlab.ingestion.formats.words import Value, first
+from workloadlab.ingestion.parsing.dates import DATETIME, dated
+from workloadlab.ingestion.parsing.times import epoch_unit, instants
+from workloadlab.ingestion.parsing.values import is_number
+
+if TYPE_CHECKING:
+    from workloadlab.ingestion.head import Head
+
+__all__ = [
+    "by_name",
+    "is_dated",
+    "likely_arrivals",
+    "likely_durations",
+    "likely_ends",
+    "namesakes",
+    "some",
+]
+
+_ONLY_DATED = {"msec", "logging_time", "log_time", "logged_at", "inference_time"}
+"""Names of durations, unless they hold times of day."""
+_CREATED = {"created", "created_at", "submitted_at"}
+_ENDS = {
+    "end_time", "ended_at", "finish_time", "finished_at", "completed_at", "completion_time", "end",
+    "request_end_time", "request_end",
+}  # fmt: skip
+SECOND_NS = 10**9
+QUEUED_NS = (10**7, 600 * SECOND_NS)
+"""How long a request waits between its creation and its start, in the middle."""
+TIMES_LONGER = 100.0
+
+
+def likely_arrivals(head: Head, keys: list[str], tokens: str) -> list[str]:
+    """Order what may be the arrival: times of day first, and of them those nearest to the tokens.
+
+    What ships a log adds the time at which it did so around the record. nginx's `request_time` is a
+    duration, unless it is a time of day or only grows. What was created and then started waited.
+    """
+    calendar = [key for key in keys if is_dated(head.said(key))]
+    if not calendar:
+        counts = [key for key in keys if not forms(key) & _ONLY_DATED]
+        return [key for key in counts if plain(key) != "request_time" or _grows(head.said(key))]
+    calendar.sort(key=lambda key: -_shared(_object(key), tokens))
+    waited = (
+        key for key in calendar[1:] if forms(key) & _CREATED and _before(head, key, calendar[0])
+    )
+    return [*waited, *calendar]
+
+
+def likely_durations(head: Head, keys: list[str]) -> list[str]:
+    """Order what may be e2e: a `latency` may last to the first byte where a longer time lies beside."""
+    if not keys or "latency" not in forms(keys[0]):
+        return keys
+    unit = unit_in_name(keys[0])
+    others = [k for k in keys[1:] if unit_in_name(k) == unit and not forms(k) & _ENDS]
+    longer = [key for key in others if _longer(head, key, keys[0])]
+    return [*longer, *(key for key in keys if key not in longer)]
+
+
+def likely_ends(head: Head, keys: list[str]) -> list[str]:
+    """Return the keys of moments at which requests ended."""
+    return [key for key in keys if forms(key) & _ENDS and is_dated(head.said(key))]
+
+
+def namesakes(head: Head, key: str) -> list[str]:
+    """Return keys that differ from this one in one step above their names.
+
+    Example:
+        >>> from pathlib import Path; from workloadlab.ingestion.head import Head
+        >>> namesakes(Head(Path("a"), "csv", ("u.gpt.n", "u.qwen.n", "u.n"), ()), "u.gpt.n")
+        ['u.qwen.n']
+    """
+    steps = key.split(".")
+
+    def other(name: str) -> bool:
+        named = name.split(".")
+        if len(named) != len(steps) or named[-1] != steps[-1]:
+            return False
+        return sum(one != two for one, two in zip(steps, named, strict=True)) == 1
+
+    return [name for name in head.names if other(name)]
+
+
+def by_name(head: Head, key: str) -> Value:
+    """Return the first of a key and its namesakes where each record has another: usage by model."""
+    others = namesakes(head, key)
+    if not others or not any(_lacks(row, key, others) for row in head.rows):
+        return key
+    return first(key, *others)
+
+
+def _lacks(row: dict[str, str | None], key: str, others: list[str]) -> bool:
+    return row.get(key) is None and any(row.get(other) is not None for other in others)
+
+
+def is_dated(samples: list[str]) -> bool:
+    """Say whether most of the first values are times of day."""
+    few = some(samples)
+    epochs = sum(is_number(text) and epoch_unit(float(text)) is not None for text in few)
+    words = pl.Series([text for text in few if not is_number(text)], dtype=pl.String)
+    return 2 * (epochs + dated(words)) > len(few)
+
+
+def some(samples: list[str]) -> list[str]:
+    """Return a few values from all over."""
+    return samples[:: max(1, len(samples) // 20)]
+
+
+def _object(key: str) -> str:
+    """Return the object that a key lies in; a value with its type beside it is no object."""
+    return VALUE_TYPE.sub("", key).rpartition(".")[0]
+
+
+def _shared(place: str, tokens: str) -> int:
+    """Count the steps that the way to an object shares with the way to the tokens."""
+    count = 0
+    for one, two in zip(place.split("."), tokens.split("."), strict=False):
+        if one != two:
+            break
+        count += 1
+    return count
+
+
+def _grows(samples: list[str]) -> bool:
+    numbers = [float(text) for text in samples if is_number(text)]
+    return all(before <= after for before, after in pairwise(numbers))
+
+
+def _before(head: Head, created: str, started: str) -> bool:
+    """Say whether requests were created shortly before they were started, each at its own time."""
+    table = head.table([created, started]).drop_nulls()
+    made, began = (_moments(table[key]) for key in (created, started))
+    waits = (began - made).drop_nulls()
+    if _object(created) != _object(started) or not waits.len() or int(waits.min()) < 0:  # type: ignore[arg-type]
+        return False
+    low, high = QUEUED_NS
+    exact = (made % SECOND_NS != 0).any() or bool((began % SECOND_NS == 0).all())
+    apart = made.n_unique() * 10 >= 9 * made.len()
+    return exact and apart and low <= float(waits.median()) <= high  # type: ignore[arg-type]
+
+
+def _moments(text: pl.Series) -> pl.Series:
+    numbers = text.cast(pl.Float64, strict=False).drop_nulls()
+    unit = epoch_unit(float(numbers.median())) if numbers.len() else None  # type: ignore[arg-type]
+    return instants(text, unit or DATETIME, by_size=unit is not None).values
+
+
+def _longer(head: Head, key: str, than: str) -> bool:
+    """Say whether one duration is never below another, and often above it, in one unit."""
+    table = head.table([key, than]).cast(pl.Float64, strict=False).drop_nulls()
+    long, short = table[key], table[than]
+    if not table.height or not (long >= short).all() or 2 * (long > short).sum() <= table.height:
+        return False
+    return float(long.median()) <= TIMES_LONGER * float(short.median())  # type: ignore[arg-type]
