@@ -5,7 +5,7 @@
 Each stretch of a trace is replayed at each load (arrival rate over `wl.saturation`) on several clusters,
 and again as several copies in a row. Where over 2 % of the later copies' requests stay in the system,
 the load is an overload; under 1 % it is held; between, nobody is asked. The single replay is then asked
-for `saturation`, which may say that it is too short to tell.
+for `saturation`, which may say that it is too short to tell, or close to saturation.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 import workloadlab as wl
-from workloadlab.scoring.saturation import saturation
+from workloadlab.scoring.saturation import Saturation, saturation
 from workloadlab.scoring.timings import read_timings
 
 MODEL, ROUTER = "rtxpro6000-llama-3.1-8b", "least_requests"
@@ -85,14 +85,14 @@ def judged(trace: wl.Trace, start: float, requests: int | None, instances: int, 
     )
     for load, truth, (_, outcome) in zip(LOADS, truths, runs, strict=True):
         state = saturation(read_timings(outcome))
-        call = (
-            "too short"
-            if state is None or state.steady is None
-            else "held"
-            if state.steady
-            else "over"
-        )
-        yield load, "over" if truth > OVER else "held" if truth < HELD else "between", call
+        yield load, "over" if truth > OVER else "held" if truth < HELD else "between", called(state)
+
+
+def called(state: Saturation | None) -> str:
+    """Return what a single replay says of its load."""
+    if state is None or (state.steady is None and not state.close):
+        return "too short"
+    return "close" if state.close else "held" if state.steady else "over"
 
 
 def main() -> None:

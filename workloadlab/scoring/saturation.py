@@ -74,6 +74,11 @@ class Saturation:
     filling_s: float
     steady: bool | None
 
+    @property
+    def close(self) -> bool:
+        """Whether the log is long enough, and the drift too near what matters, to tell."""
+        return self.steady is None and _long_enough(self.filling_s, self.span_s)
+
     def __str__(self) -> str:
         """Return the state as a clause."""
         said = (
@@ -82,12 +87,12 @@ class Saturation:
         )
         if self.steady:
             return said
-        if self.steady is None and not _long_enough(self.filling_s, self.span_s):
+        if self.steady is None and not self.close:
             return (
                 f"too short to tell: requests come for {seconds(self.span_s)}, and early ones take "
                 f"{seconds(self.filling_s)}"
             )
-        said = said if self.steady is False else f"close to saturation: {said}"
+        said = f"close to saturation: {said}" if self.close else said
         low, high = three(self.drift_low_rps), three(self.drift_high_rps)
         wait = "" if self.waiting is None else f", of which {self.waiting:,} wait for a first token"
         return (
