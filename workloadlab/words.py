@@ -14,12 +14,14 @@ __all__ = [
     "column",
     "listed",
     "plural",
+    "rate_words",
     "seconds",
     "sentence",
     "share",
     "share_beside",
     "three",
     "time_unit",
+    "times",
 ]
 
 
@@ -86,6 +88,32 @@ def share_beside(value: float, bar: float) -> str:
         if said[0].isdigit() and (float(said[:-1]) / 100 >= bar - 1e-12) != (value >= bar):
             said = f"{value:.{decimals}%}"
     return said
+
+
+def times(scale: float) -> str:
+    """Return a rate relative to the recorded one, in up to six digits, never with an exponent.
+
+    Example:
+        >>> times(1.5), times(4470.0), times(4 / 3), times(0.000025)
+        ('x1.5', 'x4,470', 'x1.33333', 'x0.000025')
+    """
+    return f"x{_plain(scale)}"
+
+
+def rate_words(scale: float) -> str:
+    """Return a rate relative to the recorded one as a sentence says it.
+
+    Example:
+        >>> rate_words(1.0), rate_words(4470.0)
+        ('the recorded rate', '4,470 times the recorded rate')
+    """
+    return "the recorded rate" if scale == 1 else f"{_plain(scale)} times the recorded rate"
+
+
+def _plain(scale: float) -> str:
+    decimals = max(0, 5 - math.floor(math.log10(abs(scale)))) if scale else 0
+    said = f"{float(f'{scale:.6g}'):,.{decimals}f}"
+    return said.rstrip("0").rstrip(".") if "." in said else said
 
 
 def sentence(words: str) -> str:

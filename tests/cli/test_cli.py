@@ -198,7 +198,7 @@ def nowhere(request, instances):
         ("replay log.trace --cluster good.toml --instances 2", 2, "exclude each other"),
         ("replay log.trace --cluster good.toml --router best", 2, "no router is called 'best'"),
         ("replay log.trace --cluster good.toml --rate-scale fast", 2, "'fast' is not a number"),
-        ("replay log.trace --cluster good.toml --rate-scale -1", 2, "not a positive number"),
+        ("replay log.trace --cluster good.toml --rate-scale -1", 2, "0.000001 to 1,000,000"),
         ("replay log.trace --cluster good.toml --router bad.py:raises", 2, "ZeroDivisionError"),
         ("replay log.trace --cluster good.toml --router bad.py:nowhere", 2, "chose instance 99"),
         ("replay log.trace --latency none.json", 2, "none.json"),

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.reporting.routers.ranking import focal_scale
-from workloadlab.reporting.words import listed, plural, share, share_beside, three
+from workloadlab.reporting.words import listed, plural, rate_words, share, share_beside, three
 from workloadlab.scoring.load.lost import GOAL
 from workloadlab.scoring.load.summary import lost_words
 from workloadlab.scoring.service_level import targets_words
-from workloadlab.scoring.verdict import rate_words, untold_words
+from workloadlab.scoring.verdict import untold_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -217,8 +217,7 @@ def _over_load(board: Scoreboard) -> str:
     said = []
     lost = lost_words(board)
     if lost:
-        where = listed([f"{router} from {at} on" for router, at in lost.items()])
-        said.append(f"Under 99% of the requests meet the targets: {where}.")
+        said.append(f"Under 99% of the requests meet the targets: {lost}.")
     elif board.slo and len(board.scales) > 1:
         said.append("At every rate tried 99% of the requests meet the targets, with each router.")
     knees = [knee for knee in board.knees if knee.at.where == "between"]

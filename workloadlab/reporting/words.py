@@ -10,12 +10,14 @@ from workloadlab.words import (
     column,
     listed,
     plural,
+    rate_words,
     seconds,
     sentence,
     share,
     share_beside,
     three,
     time_unit,
+    times,
 )
 
 if TYPE_CHECKING:
@@ -26,12 +28,14 @@ __all__ = [
     "grid_of",
     "listed",
     "plural",
+    "rate_words",
     "seconds",
     "sentence",
     "share",
     "share_beside",
     "three",
     "time_unit",
+    "times",
 ]
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.scoring.measure import Measure
-from workloadlab.scoring.verdict import effect_words, rate_words, value_words
+from workloadlab.scoring.verdict import effect_words, value_words
+from workloadlab.words import rate_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workloadlab.scoring.metric import Rent
+    from workloadlab.scoring.paired import Key
     from workloadlab.scoring.slices import Slice
     from workloadlab.scoring.timings import Timings
     from workloadlab.trace import AnyTrace
@@ -95,7 +96,7 @@ def score(
         found_slices += slices_of(info, timings, context, slices)
         fit = None if truth is None else fidelity(trace, truth)
         scores.append(score_run(info, timings, context, fit))
-    unsteady = {(run.router, run.rate_scale) for run in scores if not run.steady}
+    unsteady = _unsteady(scores)
     return Scoreboard(
         scores,
         paired_differences(read, Context(slo=slo), unsteady),
@@ -103,7 +104,7 @@ def score(
         runs.cluster,
         _baseline(list(dict.fromkeys(info.router for info in runs.infos)), baseline),
         found_slices,
-        knees(_scales(scores), paired_growth(read, Context(slo=slo))),
+        knees(_scales(scores), paired_growth(read, Context(slo=slo)), unsteady),
     )
 
 
@@ -199,8 +200,13 @@ def _board_of_scores(
             fix="sweep again with these targets, or with --keep outcomes",
         )
     scores = [kept.score for kept in read]
-    bends = knees(_scales(scores), kept_growth(scores))
+    bends = knees(_scales(scores), kept_growth(scores), _unsteady(scores))
     return Scoreboard(scores, [], targets, manifest.cluster, baseline, [], bends)
+
+
+def _unsteady(scores: Sequence[RunScore]) -> set[Key]:
+    """Return the routers and rates at which requests pile up."""
+    return {(run.router, run.rate_scale) for run in scores if not run.steady}
 
 
 def _scales(scores: Sequence[RunScore]) -> dict[str, list[float]]:

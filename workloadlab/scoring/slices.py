@@ -13,7 +13,7 @@ from workloadlab.scoring.metric import LatencySummary
 from workloadlab.scoring.metrics import run_metrics
 from workloadlab.scoring.timings import Labels
 from workloadlab.tables import Table
-from workloadlab.words import column, share, time_unit
+from workloadlab.words import column, share, time_unit, times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -95,7 +95,7 @@ def slice_tables(slices: Sequence[Slice], by: Measure) -> list[Table]:
         shown = {
             kind: [value for value, _, _ in keys],
             "router": [router for _, router, _ in keys],
-            **({"rate": [f"x{scale:g}" for _, _, scale in keys]} if several else {}),
+            **({"rate": [times(scale) for _, _, scale in keys]} if several else {}),
             "requests": [f"{_mean(rows[key], 'requests'):,.0f}" for key in keys],
         }
         for name, part in dict.fromkeys(

@@ -9,7 +9,7 @@ from workloadlab.scoring.metric import PERCENTILES
 from workloadlab.scoring.metrics import METRICS
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.tables import COLUMNS, Cell, Table
-from workloadlab.words import column, listed, plural, share, three, time_unit
+from workloadlab.words import column, listed, plural, share, three, time_unit, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def routers_table(board: Scoreboard, by: Measure) -> Table:
              if (router, scale) not in rows and board.of(router, scale)]  # fmt: skip
     shown = {"router": [board.marked(*row) for row in rows]}
     if len(board.scales) > 1:
-        shown["rate"] = [f"x{scale:g}" for _, scale in rows]
+        shown["rate"] = [times(scale) for _, scale in rows]
     for measure in printed_measures(targets=bool(board.slo), by=by):
         label, texts = _column(board, rows, measure)
         shown[label] = texts
@@ -155,7 +155,7 @@ def against_table(board: Scoreboard, by: Measure) -> Table:
                 "best" if router == ranked[0]
                 else _effect_cell(board.compared(router, ranked[0], scale, by)),
             ]  # fmt: skip
-            rate = [f"x{scale:g}"] if len(board.scales) > 1 else []
+            rate = [times(scale)] if len(board.scales) > 1 else []
             rows.append([board.marked(router, scale), *rate, *cells])
     rate_header = ["rate"] if len(board.scales) > 1 else []
     return Table(
@@ -189,7 +189,7 @@ def _percent(effect: float) -> str:
 def all_pairs_table(board: Scoreboard, by: Measure) -> Table:
     """Return one row per rate scale and pair of routers."""
     rows = [
-        [f"{pair.router} - {pair.other}", f"x{pair.rate_scale:g}", _effect_cell(pair)]
+        [f"{pair.router} - {pair.other}", times(pair.rate_scale), _effect_cell(pair)]
         for pair in board.pairs
         if (pair.metric, pair.part) == (by.metric.name, by.part)
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.tables import wrapped
-from workloadlab.words import listed, plural, seconds, share, three
+from workloadlab.words import listed, plural, rate_words, seconds, share, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Verdict",
     "effect_words",
-    "rate_words",
     "unsteady_words",
     "untold_words",
     "value_words",
@@ -244,11 +243,6 @@ def _service_level(board: Scoreboard, scale: float, ran: list[str]) -> Iterator[
             f"The targets {targets} are met by {share(known[best])} of the requests with {best}, by "
             f"{share(known[worst])} with {worst}."
         )
-
-
-def rate_words(scale: float) -> str:
-    """Return a rate scale as words."""
-    return "the recorded rate" if scale == 1 else f"{scale:.3g} times the recorded rate"
 
 
 def value_words(measure: Measure, value: float) -> str:

@@ -12,6 +12,7 @@ import polars as pl
 
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.trace import MOST_S, check_numbers
+from workloadlab.words import times
 
 if TYPE_CHECKING:
     from workloadlab.trace import Trace
@@ -20,6 +21,7 @@ __all__ = [
     "PER_REQUEST",
     "Sessions",
     "Workload",
+    "check_scale",
     "prefix_keys",
     "seed_state",
     "workload_of",
@@ -27,6 +29,8 @@ __all__ = [
 
 PREFIX_KEY_TOKENS = 256
 YEAR_S = 365 * 86_400
+LEAST_SCALE, MOST_SCALE = 1e-6, 1e6
+"""Rates relative to the recorded one: a year passes in 32 s, and 32 s take a year."""
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -109,16 +113,32 @@ class Workload:
 
     def scaled(self, rate_scale: float) -> Workload:
         """Return the same requests arriving `rate_scale` times as fast; think times stay."""
-        if not (rate_scale > 0 and np.isfinite(rate_scale)):
-            raise UsageError(f"rate scale {rate_scale} is not a positive number")
-        with np.errstate(over="ignore"):
-            arrival_s = self.arrival_s / rate_scale
-        if not np.all(np.abs(arrival_s) <= MOST_S):
+        check_scale(rate_scale)
+        arrival_s = self.arrival_s / rate_scale
+        longest_s = float(np.abs(arrival_s).max(initial=0.0))
+        if longest_s > MOST_S:
             raise UsageError(
-                f"rate scale {rate_scale} makes the trace longer than {MOST_S / YEAR_S:.0f} years",
-                fix="use a larger rate scale",
+                f"rate scale {times(rate_scale)} makes the trace longer than "
+                f"{MOST_S / YEAR_S:.0f} years",
+                fix=f"use {times(float(f'{1.05 * rate_scale * longest_s / MOST_S:.2g}'))} or more",
             )
         return replace(self, arrival_s=arrival_s)
+
+
+def check_scale(rate_scale: float) -> None:
+    """Refuse a rate that is no plausible multiple of the recorded one.
+
+    Raises:
+        UsageError: it is not within 0.000001 to 1,000,000.
+
+    Example:
+        >>> check_scale(1.5)
+    """
+    if not LEAST_SCALE <= rate_scale <= MOST_SCALE:
+        raise UsageError(
+            f"rate scale {rate_scale:g} is not within {LEAST_SCALE:.6f} to {MOST_SCALE:,.0f}",
+            fix="1 is the recorded rate, 2 twice as fast",
+        )
 
 
 PER_REQUEST = tuple(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from workloadlab.scoring import mean_over
 from workloadlab.tables import Table
-from workloadlab.words import plural
+from workloadlab.words import plural, times
 
 if TYPE_CHECKING:
     from workloadlab.scoring import Measure, RunScore
@@ -43,7 +43,7 @@ def best_table(swept: Swept, by: Measure) -> Table:
         steady = all(run.steady for run in routers.get(first, ()))
         behind |= not steady
         rows.append(
-            [cluster, f"x{scale:g}{'' if steady else ' *'}", first, means.get(first), second,
+            [cluster, f"{times(scale)}{'' if steady else ' *'}", first, means.get(first), second,
              means.get(best[1]) if len(best) > 1 else None]
         )  # fmt: skip
     unit = by.metric.unit

@@ -76,7 +76,7 @@ def test_no_file_is_refused(tmp_path):
     [
         ("seeds = 0", "seeds has 0, not 1 or more"),
         ("instances = [2, 0]", "instances has 0, not 1 or more"),
-        ("rate_scales = [1, -2]", "rate_scales has -2.*, not a positive number"),
+        ("rate_scales = [1, -2]", "rate_scales: rate scale -2 is not within 0.000001"),
         ("rate_scales = inf", r"rate_scales.0. is inf, not a number"),
         ("rate_scales = []", "rate_scales is empty"),
         ("routers = []", "routers is empty"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workloadlab.reporting.facts import Cell, Grid
-from workloadlab.reporting.words import column, seconds, share, three
+from workloadlab.reporting.words import column, seconds, share, three, times
 from workloadlab.scoring import BY, Measure
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def decision_grid(board: Scoreboard, about: str = "") -> Grid:
         rivals = [board.compared(router, best, scale, by) for router in ranked[1:]]
         alike = steady and bool(rivals) and all(pair and pair.equal for pair in rivals)
         said = "any" if alike else best
-        cells = [f"x{scale:g}", said if steady else "no steady state"]
+        cells = [times(scale), said if steady else "no steady state"]
         if board.slo:
             met = board.mean(best, scale, "slo_attainment")
             goodput = board.mean(best, scale, "goodput_rps")

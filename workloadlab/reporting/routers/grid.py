@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workloadlab.reporting.facts import Cell, Grid
 from workloadlab.reporting.routers.ranking import standing
 from workloadlab.reporting.words import column as texts_of
-from workloadlab.reporting.words import sentence, three, time_unit
+from workloadlab.reporting.words import sentence, three, time_unit, times
 from workloadlab.scoring import METRICS
 from workloadlab.scoring.tables import seeds_words
 
@@ -42,7 +42,7 @@ def router_grid(board: Scoreboard, scale: float, *, note: bool = True) -> Grid:
         header.append(f"{metric.label} %" if percent else metric.label)
         columns.append(_extreme(values[metric], metric, 100 if percent else 1))
     return Grid(
-        caption="Routers at the recorded rate" if scale == 1 else f"Routers at rate x{scale:g}",
+        caption="Routers at the recorded rate" if scale == 1 else f"Routers at rate {times(scale)}",
         groups=tuple(groups),
         header=tuple(header),
         rows=tuple(zip(*columns, strict=True)),

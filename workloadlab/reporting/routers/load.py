@@ -19,7 +19,7 @@ from workloadlab.reporting.canvas import (
 )
 from workloadlab.reporting.facts import REFERENCE, Key, Plot
 from workloadlab.reporting.routers.ranking import between
-from workloadlab.reporting.words import plural, seconds, share
+from workloadlab.reporting.words import plural, rate_words, seconds, share, times
 from workloadlab.scoring.load.lost import GOAL, slo_lost
 from workloadlab.scoring.load.summary import lost_words
 
@@ -107,7 +107,7 @@ class Load:
         else:
             axes.set_ylim(0, max(values, default=1.0) * 1.1)
             time_axis(axes.yaxis, values)
-        axes.set_xticks(scales, [f"x{scale:g}" for scale in scales])
+        axes.set_xticks(scales, [times(scale) for scale in scales])
         axes.set_xlabel("arrival rate, relative to the recorded one")
         return figure
 
@@ -158,10 +158,9 @@ def plot_slo_by_load(board: Scoreboard, section: str) -> Plot | None:
     if plot is None:
         return None
     lost = lost_words(board)
-    said = ", ".join(f"{router} from {at} on" for router, at in lost.items())
     return replace(
         plot,
-        reading=plot.reading + (f" Under {GOAL:.0%} meet it: {said}." if said else ""),
+        reading=plot.reading + (f" Under {GOAL:.0%} meet it: {lost}." if lost else ""),
         definition=f"{plot.definition} Diamonds: where each router loses the targets, with its "
         "95% interval, one below the other.",
         legend=(*plot.legend, Key(f"goal, {GOAL:.0%}", REFERENCE)),
@@ -202,7 +201,7 @@ def _plot(load: Load, board: Scoreboard, plot_id: str, title: str) -> Plot | Non
     return Plot(
         id=plot_id,
         title=title,
-        reading=f"At {highest:g} times the recorded rate it is {between(known, words)}.",
+        reading=f"At {rate_words(highest)} it is {between(known, words)}.",
         definition="Same requests, arrivals sped up or slowed down by the factor; mean over the "
         "seeds.",
         n=f"{plural(len(board.runs), 'run')} of {board.runs[0].requests:,} requests",

@@ -11,7 +11,7 @@ from workloadlab.reporting.routers.grid import router_grid
 from workloadlab.reporting.routers.latency import plot_latency, timings_of
 from workloadlab.reporting.routers.load import plot_knees, plot_slo_by_load, plot_ttft_by_load
 from workloadlab.reporting.routers.ranking import focal_scale, standing
-from workloadlab.reporting.words import grid_of, listed, plural, seconds, share
+from workloadlab.reporting.words import grid_of, listed, plural, rate_words, seconds, share, times
 from workloadlab.scoring import BY, OUTSIDE_WORTH_A_WARNING, Measure
 from workloadlab.scoring.load.summary import load_table
 from workloadlab.scoring.metrics import HEADLINES, METRICS, metric_named
@@ -84,7 +84,7 @@ def _summary(board: Scoreboard, scale: float) -> str:
     said = [
         f"{plural(len(names), 'router')} replayed {board.runs[0].requests:,} requests"
         + (f" on {where}" if where else "")
-        + f" at {_rate(scale)}."
+        + f" at {rate_words(scale)}."
     ]
     if any(board.steady(name, scale) for name in names):
         ranks = [(standing(board, scale, metric), metric) for metric in HEADLINES]
@@ -95,10 +95,6 @@ def _summary(board: Scoreboard, scale: float) -> str:
     if board.slo:
         said.append(_slo_verdict(board, scale))
     return " ".join(said)
-
-
-def _rate(scale: float) -> str:
-    return "the recorded rate" if scale == 1 else f"{scale:g} times the recorded rate"
 
 
 def _verdict(ranked: Standing, metric: str) -> str:
@@ -159,7 +155,7 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
                     "are extrapolated.")
         )  # fmt: skip
     ranked = standing(board, scale, "ttft_s")
-    if ranked and ranked.windows and ranked.tied:
+    if ranked and ranked.windows and ranked.tied and board.steady(ranked.leader, scale):
         found.append(
             Finding("info", "Routers",
                     f"On mean TTFT the paired intervals do not separate {ranked.leader} from "
@@ -174,10 +170,12 @@ def _unsteady(board: Scoreboard) -> Iterator[Finding]:
         ran = [router for router in board.routers if board.of(router, scale)]
         off = [router for router in ran if not board.steady(router, scale)]
         if off:
-            said = unsteady_words(board, scale, off, alone=len(off) == len(ran))
+            alone = len(off) == len(ran)
+            said = unsteady_words(board, scale, off, alone=alone)
+            without = "" if alone else "; figures are scaled without them"
             yield Finding("warning", "Routers",
-                          f"At {_rate(scale)}: {said}. Their latencies depend on how long the log "
-                          "lasts; figures are scaled without them.")  # fmt: skip
+                          f"At {rate_words(scale)}: {said}. Their latencies depend on how long the log "
+                          f"lasts{without}.")  # fmt: skip
 
 
 def _uneven(board: Scoreboard) -> Iterator[Finding]:
@@ -207,9 +205,9 @@ def _setting(board: Scoreboard, scale: float) -> tuple[tuple[str, str], ...]:
         pairs.append((label, ", ".join([words, *limits, *switches])))
     if board.cluster.get("signal_interval_s"):
         pairs.append(("Age of signals", f"up to {seconds(board.cluster['signal_interval_s'])}"))
-    pairs.append(("Rate scales", ", ".join(f"x{each:g}" for each in scales)))
+    pairs.append(("Rate scales", ", ".join(times(each) for each in scales)))
     if len(scales) > 1:
-        pairs.append(("Distributions at", f"x{scale:g}"))
+        pairs.append(("Distributions at", times(scale)))
     pairs.append(("Seeds", f"{len(seeds)}"))
     if board.slo:
         pairs.append(("Service level", targets_words(board.slo)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from workloadlab.words import times
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -51,16 +53,24 @@ class FoundRate:
     sure: bool = True
 
     def __str__(self) -> str:
-        """Return the rate as words: `x1.2 (1.1 to >2)`."""
-        low = f"<{self.least:.3g}" if self.low is None else f"{self.low:.3g}"
-        high = f">{self.most:.3g}" if self.high is None else f"{self.high:.3g}"
+        """Return the rate as words: `x1.2 (1.1 to over 2)`, `below x0.5`, `above x2 (at least x1.6)`."""
+        low, high = (None if bound is None else _said(bound) for bound in (self.low, self.high))
         if self.where == "between":
-            return f"x{self.rate:.3g} ({low} to {high})" if self.sure else f"x{self.rate:.3g}"
-        if self.where == "below":
-            said = f"<x{self.least:.3g}"
-            return f"{said} (to {high})" if self.sure and self.high != self.least else said
-        said = f">x{self.most:.3g}"
-        return f"{said} (from {low})" if self.sure and self.low != self.most else said
+            ends = f"{low or f'under {_said(self.least)}'} to {high or f'over {_said(self.most)}'}"
+            return f"x{_said(self.rate or 0.0)}" + (f" ({ends})" if self.sure else "")
+        below = self.where == "below"
+        tried, bound = (self.least, self.high) if below else (self.most, self.low)
+        said = f"{self.where if below else 'above'} x{_said(tried)}"
+        if not self.sure or bound == tried:
+            return said
+        if bound is None:
+            return f"{said} (or anywhere)"
+        return f"{said} (at {'most' if below else 'least'} x{_said(bound)})"
+
+
+def _said(rate: float) -> str:
+    """Return three significant digits; nobody knows a rate between those tried better."""
+    return times(float(f"{rate:.3g}")).removeprefix("x")
 
 
 def passing(points: Sequence[Point], level: float) -> FoundRate:

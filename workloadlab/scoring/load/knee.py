@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from workloadlab.scoring.load.found_rate import FoundRate, Point, passing
 from workloadlab.scoring.measure import Measure
-from workloadlab.scoring.paired import difference, distinct_runs
+from workloadlab.scoring.paired import Key, difference, distinct_runs
 from workloadlab.scoring.run_score import mean_over
 
 if TYPE_CHECKING:
@@ -50,23 +50,38 @@ class Knee:
     at: FoundRate
 
 
-def knees(scales: Mapping[str, Sequence[float]], growth: Growth) -> list[Knee]:
+def knees(
+    scales: Mapping[str, Sequence[float]], growth: Growth, unsteady: Iterable[Key] = ()
+) -> list[Knee]:
     """Return the knee of each router that ran at three rates or more.
 
     Between two neighbouring rates the slope is the logarithm of the ratio of mean latencies over that
-    of the rates, at their geometric mean. The knee is where the slope reaches 1.
+    of the rates, at their geometric mean. The knee is where the slope reaches 1. It lies at or below
+    the lowest rate without a steady state: latencies there would grow with the log, without end.
 
     Args:
         scales: by router the rates that it ran at, ascending.
         growth: how much a router's mean latency rises from one rate to another.
+        unsteady: routers and rates at which requests pile up.
     """
-    found = []
+    found, off = [], set(unsteady)
     for router, rates in scales.items():
-        slopes = [_slope(growth(router, *each), *each) for each in pairwise(rates)]
+        held = next((n for n, rate in enumerate(rates) if (router, rate) in off), len(rates))
+        tried = rates[: held + 1]
+        slopes = [_slope(growth(router, *each), *each) for each in pairwise(tried)]
         known = [slope for slope in slopes if slope]
         if len(rates) >= FEWEST and len(known) == len(slopes):
-            found.append(Knee(router, passing(known, 1.0)))
+            found.append(Knee(router, _bend(known, rates, held)))
     return found
+
+
+def _bend(slopes: list[Point], rates: Sequence[float], held: int) -> FoundRate:
+    """Return where slopes reach 1: at the latest at the first rate that is not held, if there is one."""
+    if held == 0:
+        return FoundRate("below", None, None, rates[0], rates[0], rates[-1])
+    if held == len(rates):
+        return passing(slopes, 1.0)
+    return passing([*slopes, Point(rates[held], 1.0, 1.0, 1.0)], 1.0)
 
 
 def paired_growth(runs: Sequence[tuple[RunInfo, Timings]], context: Context) -> Growth:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workloadlab.scoring.load.crossings import crossings
 from workloadlab.scoring.load.lost import GOAL, slo_lost, steady_up_to
 from workloadlab.tables import Table
+from workloadlab.words import listed, times
 
 if TYPE_CHECKING:
     from workloadlab.scoring.load.crossings import Crossing
@@ -54,12 +55,17 @@ def crossing_words(crossing: Crossing, by: Measure) -> str:
     )
 
 
-def lost_words(board: Scoreboard) -> dict[str, str]:
-    """Return where each router loses its targets, in words; empty without targets or at one rate."""
+def lost_words(board: Scoreboard) -> str:
+    """Say from where on each router loses its targets, in a clause; "" where none does."""
     if not board.slo or len(board.scales) < 2:
-        return {}
+        return ""
     found = {router: slo_lost(board, router) for router in board.routers}
-    return {router: str(at) for router, at in found.items() if at and at.where != "beyond"}
+    lost = {router: at for router, at in found.items() if at and at.where != "beyond"}
+    already = [router for router, at in lost.items() if at.where == "below"]
+    said = [f"{router} from {at} on" for router, at in lost.items() if at.where == "between"]
+    if already:
+        said.append(f"{listed(already)} already at {times(board.scales[0])}, the lowest rate tried")
+    return ", ".join(said)
 
 
 def load_facts(board: Scoreboard, by: Measure) -> dict[str, Any]:
@@ -69,18 +75,22 @@ def load_facts(board: Scoreboard, by: Measure) -> dict[str, Any]:
     lost = {router: slo_lost(board, router) for router in board.routers}
     return {
         "steady_up_to": {router: steady_up_to(board, router) for router in board.routers},
-        "knees": {knee.router: asdict(knee.at) for knee in board.knees},
-        "slo_lost": {router: asdict(at) for router, at in lost.items() if at},
-        "crossings": [asdict(each) for each in crossings(board, by)],
+        "knees": {knee.router: _facts(knee.at) for knee in board.knees},
+        "slo_lost": {router: _facts(at) for router, at in lost.items() if at},
+        "crossings": [asdict(each) | {"at": _facts(each.at)} for each in crossings(board, by)],
     }
 
 
 def _steady_words(board: Scoreboard, router: str) -> str:
     rate = steady_up_to(board, router)
     if rate is not None:
-        return f"x{rate:g}"
+        return times(rate)
     ran = [scale for scale in board.scales if board.of(router, scale)]
     return "none" if any(not board.steady(router, scale) for scale in ran) else "not told"
+
+
+def _facts(at: FoundRate) -> dict[str, Any]:
+    return asdict(at) | {"words": str(at)}
 
 
 def _words(at: FoundRate | None) -> str:

@@ -16,9 +16,10 @@ from support.runs import run_info
 from workloadlab import Trace
 from workloadlab.scoring import SLO, Measure, score
 from workloadlab.scoring.load.crossings import crossings
-from workloadlab.scoring.load.found_rate import Point, passing
+from workloadlab.scoring.load.found_rate import FoundRate, Point, passing
 from workloadlab.scoring.load.knee import kept_growth, knees
 from workloadlab.scoring.load.lost import slo_lost, steady_up_to
+from workloadlab.scoring.load.summary import lost_words
 from workloadlab.trace import Runs
 
 MS = 1_000_000
@@ -75,6 +76,57 @@ def test_a_knee_outside_the_tried_rates_is_said_to_be_there(knee, where):
     assert board.knees[0].at.where == where
     assert board.knees[0].at.rate is None
     assert str(board.knees[0].at) in str(board)
+
+
+def overloaded(board, *rates):
+    """Return the runs of a board, those at some rates without a steady state."""
+    return [
+        replace(run, saturation=replace(run.saturation, steady=run.rate_scale not in rates))
+        for run in board.runs
+    ]
+
+
+def knee_with_overload(knee, *rates):
+    """Return the knee of a router whose requests pile up at some of four rates."""
+    board = score(runs({("a", rate): bend(rate, knee) for rate in (0.5, 1.0, 1.5, 2.0)}))
+    off = {(run.router, run.rate_scale) for run in overloaded(board, *rates) if not run.steady}
+    [found] = knees({"a": board.scales}, kept_growth(board.runs), off)
+    return found.at
+
+
+def test_a_cluster_that_drowns_at_every_rate_has_its_knee_below_them():
+    at = knee_with_overload(9.0, 0.5, 1.0, 1.5, 2.0)
+    assert str(at) == "below x0.5"
+
+
+def test_a_knee_lies_at_the_first_overload_at_the_latest():
+    at = knee_with_overload(9.0, 1.5, 2.0)
+    assert (at.where, at.rate, at.high) == ("between", 1.5, 1.5)
+    assert at.low < 1.5
+    assert knee_with_overload(0.9, 2.0).rate == pytest.approx(0.9, abs=0.1), "reached before"
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        (("between", 1.234, 1.1, 2.0, 0.5, 3.0), "x1.23 (1.1 to 2)"),
+        (("between", 1.234, None, None, 0.5, 3.0), "x1.23 (under 0.5 to over 3)"),
+        (("between", 1.234, None, None, 0.5, 3.0, False), "x1.23"),
+        (("between", 4472.1, 4000.0, None, 10.0, 5e6), "x4,470 (4,000 to over 5,000,000)"),
+        (("below", None, None, 14.1, 14.0, 30.0), "below x14 (at most x14.1)"),
+        (("below", None, None, 14.0, 14.0, 30.0), "below x14"),
+        (("below", None, None, None, 14.0, 30.0), "below x14 (or anywhere)"),
+        (("beyond", None, 1.6, None, 1.0, 2.0), "above x2 (at least x1.6)"),
+    ],
+)
+def test_rates_are_written_as_people_say_them(ends, said):
+    assert str(FoundRate(*ends)) == said
+
+
+def test_targets_lost_at_the_lowest_rate_are_said_to_be_lost_there():
+    board = score(runs({("a", rate): 2.0 * rate for rate in (1.0, 2.0)}), slo=SLO(e2e_s=1.0))
+    assert lost_words(board) == "a already at x1, the lowest rate tried"
+    assert board.to_dict()["over_load"]["slo_lost"]["a"]["words"] == "below x1"
 
 
 def test_two_rates_have_no_knee_and_one_has_no_table():
