@@ -80,7 +80,7 @@ routing/learned: digests errors fields json_files trace routing
 
 scoring: digests display distributions errors hints json_files shapes statistics tables trace words
     scoring/load
-scoring/load: tables trace scoring
+scoring/load: tables trace words scoring
 
 characterization: digests display errors execution fields installation json_files shapes sizes
     tables trace latency characterization/bounded characterization/statistics characterization/topics
