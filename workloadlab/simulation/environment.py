@@ -12,7 +12,7 @@ from workloadlab.errors import UsageError
 from workloadlab.routing import Batch, Router, as_choices, batch_router, choices_of, resolve
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.windows import Episode, cut, drawn_episode, windows_of
-from workloadlab.simulation.workload import check_scale
+from workloadlab.simulation.workload import check_scales
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -143,10 +143,7 @@ class Environment:
         self.windows = windows_of(self._workload, windows)
         scales = [rate_scale] if isinstance(rate_scale, int | float) else rate_scale
         self.rate_scales = tuple(float(scale) for scale in scales)
-        if not self.rate_scales:
-            raise UsageError("no rate scale", fix="give at least one")
-        for scale in self.rate_scales:
-            check_scale(scale)
+        check_scales(self.rate_scales)
         self.seed, self.index = seed, index
         self._lanes = LaneBatch(
             cluster, policy, lanes, threads=threads, targets=_targets(ttft_s, tpot_s)

@@ -15,13 +15,15 @@ from workloadlab.trace import MOST_S, check_numbers
 from workloadlab.words import times
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from workloadlab.trace import Trace
 
 __all__ = [
     "PER_REQUEST",
     "Sessions",
     "Workload",
-    "check_scale",
+    "check_scales",
     "prefix_keys",
     "seed_state",
     "workload_of",
@@ -113,7 +115,7 @@ class Workload:
 
     def scaled(self, rate_scale: float) -> Workload:
         """Return the same requests arriving `rate_scale` times as fast; think times stay."""
-        check_scale(rate_scale)
+        check_scales([rate_scale])
         arrival_s = self.arrival_s / rate_scale
         longest_s = float(np.abs(arrival_s).max(initial=0.0))
         if longest_s > MOST_S:
@@ -125,20 +127,23 @@ class Workload:
         return replace(self, arrival_s=arrival_s)
 
 
-def check_scale(rate_scale: float) -> None:
-    """Refuse a rate that is no plausible multiple of the recorded one.
+def check_scales(rate_scales: Sequence[float]) -> None:
+    """Refuse rates that are no plausible multiples of the recorded one.
 
     Raises:
-        UsageError: it is not within 0.000001 to 1,000,000.
+        UsageError: there is none, or one is not within 0.000001 to 1,000,000.
 
     Example:
-        >>> check_scale(1.5)
+        >>> check_scales([1.5, 2.0])
     """
-    if not LEAST_SCALE <= rate_scale <= MOST_SCALE:
-        raise UsageError(
-            f"rate scale {rate_scale:g} is not within {LEAST_SCALE:.6f} to {MOST_SCALE:,.0f}",
-            fix="1 is the recorded rate, 2 twice as fast",
-        )
+    if not rate_scales:
+        raise UsageError("there is no rate scale", fix="1 is the recorded rate")
+    for scale in rate_scales:
+        if not LEAST_SCALE <= scale <= MOST_SCALE:
+            raise UsageError(
+                f"rate scale {scale:g} is not within {LEAST_SCALE:.6f} to {MOST_SCALE:,.0f}",
+                fix="1 is the recorded rate, 2 twice as fast",
+            )
 
 
 PER_REQUEST = tuple(

@@ -12,7 +12,7 @@ from workloadlab.hints import did_you_mean
 from workloadlab.oracles import ORACLES
 from workloadlab.scoring import SLO
 from workloadlab.shapes import ShapeError, build
-from workloadlab.simulation.workload import check_scale
+from workloadlab.simulation.workload import check_scales
 from workloadlab.toml_files import read_table
 
 __all__ = ["SweepFile", "read_sweep"]
@@ -88,11 +88,10 @@ def _check(path: Path, found: SweepFile) -> None:
                 f"routers: {name} is an oracle, and oracles cannot be swept", where=str(path),
                 fix=f"take it out, and replay it without --sweep: --router {name}",
             )  # fmt: skip
-    for scale in found.rate_scales:
-        try:
-            check_scale(scale)
-        except UsageError as error:
-            raise _wrong(path, "rate_scales", f"rate_scales: {error.what}") from error
+    try:
+        check_scales(found.rate_scales)
+    except UsageError as error:
+        raise _wrong(path, "rate_scales", f"rate_scales: {error.what}") from error
     for key, counts in (("instances", found.instances), ("seeds", (found.seeds,))):
         for count in counts:
             if count < 1:
