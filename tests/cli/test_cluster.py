@@ -101,6 +101,19 @@ def test_mistakes_are_one_sentence_and_exit_2(run, log, words, said):
     assert "Traceback" not in err
 
 
+def test_a_replay_counts_the_requests_that_no_cache_takes(run, tmp_path):
+    large = requests_at([0, 1, 2], input_tokens=[10, 500, 900]).save(tmp_path / "large.trace")
+    (tmp_path / "c.toml").write_text(
+        '[[pool]]\nlatency = "a100-llama-2-7b"\ninstances = 1\nkv_blocks = 40\n'
+    )
+    code, _, err = run("replay", str(large.path), "--cluster", "c.toml", "--json")
+    assert code == 0
+    assert err.replace("\n  ", " ").splitlines()[0] == (
+        "warning: 1 of 3 requests need more KV cache than an instance has (40 blocks of 16 tokens) and "
+        "are rejected; kv_blocks in the cluster file gives it more"
+    )
+
+
 def test_a_replay_counts_the_prompts_that_its_model_cannot_read(run, tmp_path):
     long = requests_at([0, 1, 2], input_tokens=[10, 4095, 5000]).save(tmp_path / "long.trace")
     code, _, err = run("replay", str(long.path), "--latency", "a100-llama-2-7b", "--json")

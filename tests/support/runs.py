@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from support.traces import SECOND_NS, requests_every
 from workloadlab.trace import RunInfo, Runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from workloadlab.trace import Trace
 
-__all__ = ["outcome_of", "run_info", "runs_of"]
+__all__ = ["REQUESTS", "latencies", "outcome_of", "routers", "run_info", "runs_of"]
+
+REQUESTS = 1200
 
 
 def outcome_of(
@@ -51,6 +57,21 @@ def run_info(
 def runs_of(*outcomes: Trace, instances: int = 1) -> Runs:
     """Return runs of the routers r0, r1 and so on, one for each outcome."""
     infos = tuple(run_info(f"r{i}", instances=instances) for i in range(len(outcomes)))
+    return Runs(infos, outcomes)
+
+
+def latencies(seed: int, scale: float = 1.0, n: int = REQUESTS) -> NDArray[np.float64]:
+    """Return waits that neighbours share and work that they do not, in seconds."""
+    rng = np.random.default_rng(seed)
+    shared = np.repeat(rng.gamma(2, 0.05, n // 10), 10)
+    found: NDArray[np.float64] = (shared + rng.gamma(4, 0.02, n)) * scale
+    return found
+
+
+def routers(**ttft: NDArray[np.float64]) -> Runs:
+    """Return runs of routers with these waits, each request one second longer."""
+    infos = tuple(run_info(name) for name in ttft)
+    outcomes = tuple(outcome_of(values, values + 1) for values in ttft.values())
     return Runs(infos, outcomes)
 
 

@@ -154,7 +154,7 @@ def command(
     if sweep.ran(trace, given):
         return
     from workloadlab.scoring import OUTSIDE_WORTH_A_WARNING, Measure, between, score
-    from workloadlab.simulation.preparation import too_long
+    from workloadlab.simulation.preparation import refusals
     from workloadlab.trace import Trace, check_target
 
     if out:
@@ -172,8 +172,8 @@ def command(
         "threads": threads,
         "memory_limit": memory_limit,
     }
-    if refused := too_long(opened, cluster):
-        warn(str(refused))
+    for refused in refusals(opened, cluster):
+        warn(refused)
     asked = (split_words(routers), setting, sessions)
     with say_warnings(ContradictionWarning, unsaid=ExtrapolationWarning):
         runs = _replay(opened, cluster, *asked, split_words(records))
@@ -200,11 +200,9 @@ def _warnings(run: RunScore, cluster: Cluster) -> Iterator[str]:
             f"{run.outside_share:.1%} of the steps lie outside the latency model's domain and are "
             "extrapolated"
         )
-    if lost := run.requests - run.served:
-        yield f"{lost:,} of {run.requests:,} requests were not served; its numbers are of the others"
     end_s = run.makespan_s
     late = [event for event in cluster.events if end_s is not None and event.at_s > end_s]
-    if late and not lost:
+    if late and run.served == run.requests:
         yield (
             f"{len(late)} of {len(cluster.events)} events lie after its end at {end_s:,.0f} s; at_s "
             "counts seconds of the replay, whatever the rate scale"

@@ -19,6 +19,7 @@ from workloadlab.cli.common import (
 )
 from workloadlab.cli.completion import ROUTER
 from workloadlab.errors import UsageError
+from workloadlab.tables import wrapped
 
 if TYPE_CHECKING:
     from workloadlab.trace import Runs, Trace
@@ -144,7 +145,7 @@ def command(
     failures = [said for gate in limits for said in gate.failures(board)]
     click.echo(board.to_json() if as_json else board.text(by, all_pairs=all_pairs))
     for said in failures:
-        say(f"gate failed: {said}")
+        say(wrapped(f"gate failed: {said}"))
     if failures:
         click.get_current_context().exit(1)
 

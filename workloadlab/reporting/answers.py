@@ -12,7 +12,7 @@ from workloadlab.reporting.words import listed, plural, rate_words, share, share
 from workloadlab.scoring.load.lost import GOAL
 from workloadlab.scoring.load.summary import lost_words
 from workloadlab.scoring.service_level import targets_words
-from workloadlab.scoring.verdict import untold_words
+from workloadlab.scoring.verdict import unserved_words, untold_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -148,14 +148,20 @@ def _routers(board: Scoreboard, section: str, about: str) -> Iterator[Answer]:
     yield Answer(f"Does the cluster hold {about or 'it'}?", *_holds(board, scale), section)
     verdict = next(each for each in board.verdicts() if each.rate_scale == scale)
     which = f" for {about}" if about else ""
-    if any(board.steady(router, scale) for router in board.routers if board.of(router, scale)):
+    ran = [router for router in board.routers if board.of(router, scale)]
+    if board.comparable(scale):
         question = "Which router" if len(board.routers) > 1 else "How does the router do"
         said = f"At {rate_words(scale)}: {verdict.sentence}{_within(board, scale)}"
         yield Answer(f"{question}{which}?", said, " ".join(verdict.more), section)
     else:
         yield Answer(
             f"Which router{which}?",
-            "That cannot be told until the cluster holds the load: add instances, or lower the rate.",
+            "That cannot be told until the cluster "
+            + (
+                "serves the requests."
+                if any(board.steady(router, scale) for router in ran)
+                else "holds the load: add instances, or lower the rate."
+            ),
             " ".join(verdict.more),
             section,
         )
@@ -169,29 +175,35 @@ def _routers(board: Scoreboard, section: str, about: str) -> Iterator[Answer]:
 
 
 def _holds(board: Scoreboard, scale: float) -> tuple[str, str]:
-    where = rate_words(scale)
+    return f"{_held(board, scale)}.", _over_load(board)
+
+
+def _held(board: Scoreboard, scale: float) -> str:
+    where, on = rate_words(scale), _cluster_size(board)
     ran = [router for router in board.routers if board.of(router, scale)]
     steady = [router for router in ran if board.steady(router, scale)]
+    lost = unserved_words(board, scale)
     if not steady:
         states = [run.saturation for r in ran if (run := board.worst(r, scale)) and run.saturation]
         best = max(states, key=lambda state: state.served_share)
-        on = _cluster_size(board)
-        return f"No. At {where}{on} there is no steady state: {best}.", _over_load(board)
+        also = f"{lost}, and " if lost else ""
+        return f"No. At {where}{on} {also}there is no steady state: {best}"
+    if min(board.lost(router, scale) for router in steady) > 1 - GOAL:
+        return f"No. At {where}{on} {lost}"
+    but = f"; {lost}" if lost else ""
     if not any(board.told(router, scale) for router in steady):
-        return f"Cannot be told at {where}: {untold_words(board, scale, steady)}.", _over_load(
-            board
-        )
+        return f"Cannot be told at {where}: {untold_words(board, scale, steady)}{but}"
     off = [router for router in ran if router not in steady]
-    but = f", but not with {listed(off)}" if off else ""
+    but = (f", but not with {listed(off)}" if off else "") + but
     met = {r: board.mean(r, scale, "slo_attainment") for r in steady}
     known = {r: value for r, value in met.items() if value is not None}
     if not known:
-        return f"Yes, at {where}{but}: what arrives is served.", _over_load(board)
+        return f"Yes, at {where}{but}" if but else f"Yes, at {where}: what arrives is served"
     best_router = max(known, key=lambda r: known[r])
     met_by = share_beside(known[best_router], GOAL)
     said = f"{met_by} of the requests meet {targets_words(board.slo)}"
     held = "Yes: at" if known[best_router] >= GOAL else "Not within the targets: at"
-    return f"{held} {where} {said} with {best_router}{but}.", _over_load(board)
+    return f"{held} {where} {said} with {best_router}{but}"
 
 
 def _within(board: Scoreboard, scale: float) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.scoring.measure import Measure
+from workloadlab.scoring.paired import MOST_LOST
 from workloadlab.scoring.verdict import effect_words, value_words
-from workloadlab.words import rate_words
+from workloadlab.words import rate_words, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,9 +67,11 @@ class Gate:
     def failures(self, board: Scoreboard) -> list[str]:
         """Return, as sentences, where a board is beyond the limit; none passes.
 
-        A limit on a latency also fails where more requests were lost than it leaves out: any for a
-        mean, one of a hundred for a p99. An effect fails if it is beyond the limit and separated from 0
-        after Holm's correction; a router without a steady state fails beside one that has it.
+        An effect fails if it is beyond the limit and separated from 0 after Holm's correction. Figures
+        that mean nothing fail: latencies, goodput and shares within targets without a steady state, and
+        latencies of requests of which more were lost than they leave out, any for a mean, one of a
+        hundred for a p99. Beside another router that loses as many, a latency fails from half of the
+        requests on. A router that holds the load, or serves, where the other does not passes.
 
         Raises:
             UsageError: no such router, or the runs do not record the measure.
@@ -86,41 +89,33 @@ class Gate:
     def _beyond(self, board: Scoreboard) -> Iterator[str]:
         known = False
         for scale in board.scales:
-            for router in board.routers:
-                metric = self.measure.metric
-                if self._loses(board, router, scale):
-                    known = True
-                    yield f"{router} at {rate_words(scale)}: {self._lost_words(board, router, scale)}"
-                    continue
-                value = board.mean(router, scale, metric.name, self.measure.part)
-                known |= value is not None
-                if value is not None and (value - self.limit) * self._sign > 0:
-                    yield (
-                        f"{router} at {rate_words(scale)}: {self.measure.noun} is "
-                        f"{value_words(self.measure, value)}"
-                    )
+            for router in (name for name in board.routers if board.of(name, scale)):
+                why = self._means_nothing(board, router, scale)
+                value = board.mean(router, scale, self.measure.metric.name, self.measure.part)
+                known |= bool(why) or value is not None
+                where = f"{router} at {rate_words(scale)}"
+                if why:
+                    yield f"{where}: {why}"
+                elif value is not None and (value - self.limit) * self._sign > 0:
+                    yield f"{where}: {self.measure.noun} is {value_words(self.measure, value)}"
         if not known:
             raise UsageError(f"no run has a {self.measure.noun}", fix="give --slo for attainment")
 
     def _worse(self, board: Scoreboard, other: str) -> Iterator[str]:
         known = False
         for scale in board.scales:
-            for router in (name for name in board.routers if name != other):
-                where = f"{router} at {rate_words(scale)}"
-                if board.steady(other, scale) and not board.steady(router, scale):
-                    known = True
-                    yield f"{where}: no steady state, unlike {other}"
-                    continue
-                lost = self._lost(board, router, scale)
-                if self._loses(board, router, scale) and lost > self._lost(board, other, scale):
-                    known = True
-                    yield f"{where}: {self._lost_words(board, router, scale)}, unlike {other}"
-                    continue
+            ran = [name for name in board.routers if board.of(name, scale)]
+            for router in (name for name in ran if name != other and other in ran):
+                why = self._means_nothing(board, router, scale, other)
+                ahead = self._means_nothing(board, other, scale, router)
                 pair = board.compared(router, other, scale, self.measure)
-                if pair is None or pair.effect is None:
+                known |= bool(why or ahead or (pair and pair.effect is not None))
+                where = f"{router} at {rate_words(scale)}"
+                if why:
+                    yield f"{where}: {why}"
+                elif ahead or pair is None or pair.effect is None:
                     continue
-                known = True
-                if pair.significant and (pair.effect - self.limit) * self._sign > 0:
+                elif pair.significant and (pair.effect - self.limit) * self._sign > 0:
                     yield f"{where}: {self.measure.noun} is {effect_words(pair)} {other}"
         if not known:
             raise UsageError(
@@ -129,23 +124,25 @@ class Gate:
                 "or goodput_rps",
             )
 
-    def _lost(self, board: Scoreboard, router: str, scale: float) -> float:
-        """Return the share of the requests that were not served, the mean of its seeds."""
-        requests, served = (
-            board.mean(router, scale, name, "") or 0.0 for name in ("requests", "served")
-        )
-        return 1.0 - served / requests if requests else 0.0
-
-    def _loses(self, board: Scoreboard, router: str, scale: float) -> bool:
-        """Say whether a latency cannot be below a limit, since too many have none."""
-        part, metric = self.measure.part, self.measure.metric
-        if not (self.above and part and metric.unit == "s"):
-            return False
+    def _means_nothing(
+        self, board: Scoreboard, router: str, scale: float, other: str | None = None
+    ) -> str:
+        """Say why the figure of a router, beside another's, means nothing; "" where it does."""
+        metric, part = self.measure.metric, self.measure.part
+        latency = metric.unit == "s" and metric.better is not None
+        if (latency or metric.needs_slo) and not board.steady(router, scale):
+            if other and board.steady(other, scale):
+                return f"no steady state, unlike {other}"
+            beside = f", as with {other}" if other else ""
+            return f"no steady state{beside}, so its {self.measure.noun} means nothing"
+        if not (latency and self.above):
+            return ""
+        lost = board.lost(router, scale)
+        fewer = other is not None and board.lost(other, scale) < lost
         left_out = 1.0 - float(part[1:]) / 100 if part.startswith("p") else 0.0
-        return self._lost(board, router, scale) > left_out
-
-    def _lost_words(self, board: Scoreboard, router: str, scale: float) -> str:
-        return f"{100 * self._lost(board, router, scale):.1f}% of the requests were not served"
+        if lost >= MOST_LOST or (lost > left_out and (fewer or other is None)):
+            return f"{share(lost)} of the requests were not served{f', unlike {other}' if fewer else ''}"
+        return ""
 
     @property
     def _sign(self) -> float:

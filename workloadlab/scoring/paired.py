@@ -21,10 +21,21 @@ if TYPE_CHECKING:
     from workloadlab.scoring.timings import Timings
     from workloadlab.trace import RunInfo
 
-__all__ = ["EQUAL", "Key", "PairedDifference", "difference", "distinct_runs", "paired_differences"]
+__all__ = [
+    "EQUAL",
+    "MOST_LOST",
+    "Key",
+    "PairedDifference",
+    "difference",
+    "distinct_runs",
+    "paired_differences",
+]
 
 EQUAL = 0.01
 """A difference surely within this share of the other's number is none that matters."""
+
+MOST_LOST = 0.5
+"""Share of the requests from which on the others are no sample of all."""
 
 Key = tuple[str, float]
 """A router and a rate scale."""
@@ -147,7 +158,7 @@ def distinct_runs(runs: Iterable[tuple[RunInfo, Timings]]) -> dict[Key, list[Tim
 def difference(
     by_key: dict[Key, list[Timings]], measure: Measure, context: Context, one: Key, other: Key
 ) -> PairedDifference | None:
-    """Compare two runs in one measure; None where too few requests have it in both.
+    """Compare two runs in one measure; None where too few requests have it, or are served, in both.
 
     Args:
         by_key: from `distinct_runs`.
@@ -164,7 +175,8 @@ def difference(
         if x is None or y is None or len(x) != len(y):
             return None
         both = np.isfinite(x) & np.isfinite(y)
-        if both.sum() < measure.requests_needed:
+        lost = 1 - (a.served & b.served).mean()
+        if both.sum() < measure.requests_needed or lost >= MOST_LOST:
             return None
         ours.append(np.where(both, x, np.nan)[b.by_arrival])
         theirs.append(np.where(both, y, np.nan)[b.by_arrival])

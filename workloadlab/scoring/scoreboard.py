@@ -12,6 +12,7 @@ from workloadlab.display import Drawn
 from workloadlab.scoring.intervals import Interval
 from workloadlab.scoring.load.summary import load_facts, load_table
 from workloadlab.scoring.measure import Measure
+from workloadlab.scoring.paired import MOST_LOST
 from workloadlab.scoring.run_score import mean_over
 from workloadlab.scoring.slices import slice_tables
 from workloadlab.scoring.tables import (
@@ -36,6 +37,9 @@ SCHEMA_VERSION = 1
 
 UNSTEADY, UNTOLD = "!", "?"
 """Beside a router's name: requests pile up; the run does not tell."""
+
+ALIKE = 0.01
+"""Routers serve equally many requests where their shares are within this."""
 
 BY = "mean ttft_s"
 """The measure by which routers are ranked where nobody names another."""
@@ -100,6 +104,28 @@ class Scoreboard(Drawn):
         runs = self.of(router, scale)
         return any(not run.steady for run in runs) or all(run.told for run in runs)
 
+    def lost(self, router: str, scale: float) -> float:
+        """Return the share of a router's requests that were not served, over its seeds."""
+        runs = self.of(router, scale)
+        requests = sum(run.requests for run in runs)
+        return 1 - sum(run.served for run in runs) / requests if requests else 0.0
+
+    def comparable(self, scale: float) -> list[str]:
+        """Return the routers whose latencies mean the same, which no others do.
+
+        They are in a steady state as far as can be told, and serve more than half of the requests: of
+        all of them at most 1 % fewer than any other.
+        """
+        ran = [router for router in self.routers if self.of(router, scale)]
+        least = min((self.lost(router, scale) for router in ran), default=0.0)
+        if least >= MOST_LOST:
+            return []
+        return [
+            router
+            for router in ran
+            if self.steady(router, scale) and self.lost(router, scale) <= least + ALIKE
+        ]
+
     def marked(self, router: str, scale: float) -> str:
         """Return a router's name for a table: with `!` where requests pile up, `?` if not told."""
         mark = "" if self.told(router, scale) else UNTOLD
@@ -154,14 +180,18 @@ class Scoreboard(Drawn):
         return None
 
     def ranked(self, scale: float, measure: Measure) -> list[str]:
-        """Return the routers that have a measure at a rate, best first, steady ones before others."""
+        """Return the routers that have a measure at a rate, comparable ones first, then the best."""
         values = {
             router: self.mean(router, scale, measure.metric.name, measure.part)
             for router in self.routers
         }
         sign = -1.0 if measure.metric.better == "higher" else 1.0
         known = [router for router in self.routers if values[router] is not None]
-        return sorted(known, key=lambda r: (not self.steady(r, scale), sign * (values[r] or 0.0)))
+        able = self.comparable(scale)
+        return sorted(
+            known,
+            key=lambda r: (r not in able, not self.steady(r, scale), sign * (values[r] or 0.0)),
+        )
 
     def verdicts(self, by: str = BY) -> list[Verdict]:
         """Return what to conclude at each rate, in words."""

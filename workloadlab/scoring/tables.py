@@ -62,6 +62,9 @@ def routers_table(board: Scoreboard, by: Measure) -> Table:
     shown = {"router": [board.marked(*row) for row in rows]}
     if len(board.scales) > 1:
         shown["rate"] = [times(scale) for _, scale in rows]
+    lost = [board.lost(*row) for row in rows]
+    if any(lost):
+        shown["lost"] = [share(each) for each in lost]
     for measure in printed_measures(targets=bool(board.slo), by=by):
         label, texts = _column(board, rows, measure)
         shown[label] = texts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.tables import wrapped
-from workloadlab.words import listed, plural, rate_words, seconds, share, three
+from workloadlab.words import listed, plural, rate_words, seconds, sentence, share, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Verdict",
     "effect_words",
+    "unserved_words",
     "unsteady_words",
     "untold_words",
     "value_words",
@@ -67,20 +68,30 @@ def verdicts(board: Scoreboard, measure: Measure) -> list[Verdict]:
 
 def _sentences(board: Scoreboard, scale: float, measure: Measure) -> Iterator[str]:
     ran = [router for router in board.routers if board.of(router, scale)]
-    steady = [router for router in ran if board.steady(router, scale)]
-    unsteady = [router for router in ran if router not in steady]
-    if steady:
-        yield from _ranking(board, scale, measure, steady)
-    if unsteady:
-        yield f"{unsteady_words(board, scale, unsteady, alone=not steady)}."
-    if not steady:
+    able = board.comparable(scale)
+    unsteady = [router for router in ran if not board.steady(router, scale)]
+    lost = unserved_words(board, scale)
+    said = list(_ranking(board, scale, measure, able)) if able else []
+    if lost and not able and not unsteady:
+        served = max(sum(run.served for run in board.of(router, scale)) for router in ran)
+        yield sentence(
+            f"{lost}. Latencies are of the {served:,} that were, and tell no routers apart"
+        )
+    else:
+        state = f"{unsteady_words(board, scale, unsteady)}." if unsteady else ""
+        first, *said = [*said, *([state] if state else [])]
+        yield f"{sentence(f'{lost}; latencies are of the others')} {first}" if lost else first
+    yield from said
+    if unsteady and not able:
         yield (
             "Latencies then depend on how long the log lasts and do not tell routers apart. Add "
             "instances, or lower the rate, and replay again."
         )
-    if steady and not any(board.told(router, scale) for router in steady):
-        yield f"Whether the load is held cannot be told: {untold_words(board, scale, steady)}."
-    yield from _losses(board, scale, ran)
+    fewer = [router for router in ran if router not in able and router not in unsteady]
+    if able and fewer:
+        yield f"Not ranked, since fewer requests are served: {listed(fewer)}."
+    if able and not any(board.told(router, scale) for router in able):
+        yield f"Whether the load is held cannot be told: {untold_words(board, scale, able)}."
     for router in ran:
         uneven = next((run.imbalance for run in board.of(router, scale) if run.imbalance), None)
         if uneven:
@@ -89,15 +100,38 @@ def _sentences(board: Scoreboard, scale: float, measure: Measure) -> Iterator[st
         yield from _service_level(board, scale, ran)
 
 
-def unsteady_words(board: Scoreboard, scale: float, routers: list[str], *, alone: bool) -> str:
+def unserved_words(board: Scoreboard, scale: float) -> str:
+    """Say which share of the requests was not served, as a clause; "" where all were.
+
+    Args:
+        board: the scoreboard.
+        scale: of the rate.
+    """
+    ran = [router for router in board.routers if board.of(router, scale)]
+    shares = {router: board.lost(router, scale) for router in ran}
+    least, most = (pick(shares, key=lambda router: shares[router]) for pick in (min, max))
+    if not shares[most]:
+        return ""
+    if share(shares[least]) == share(shares[most]):
+        who = " with any router" if len(ran) > 1 else ""
+        return f"{share(shares[most])} of the requests were not served{who}"
+    if sum(map(bool, shares.values())) == 1:
+        return f"with {most}, {share(shares[most])} of the requests were not served"
+    return (
+        f"{share(shares[least])} ({least}) to {share(shares[most])} ({most}) of the requests were not "
+        "served"
+    )
+
+
+def unsteady_words(board: Scoreboard, scale: float, routers: list[str]) -> str:
     """Say that requests pile up, and how fast with the router that is nearest to serving them.
 
     Args:
         board: the scoreboard.
         scale: of the rate.
         routers: with which they do.
-        alone: whether they do with every router that ran.
     """
+    alone = all(router in routers for router in board.routers if board.of(router, scale))
     states = {router: board.worst(router, scale) for router in routers}
     known = {router: run.saturation for router, run in states.items() if run and run.saturation}
     best = max(known, key=lambda router: known[router].served_share)
@@ -116,8 +150,8 @@ def untold_words(board: Scoreboard, scale: float, routers: list[str]) -> str:
     return str(run.saturation)
 
 
-def _ranking(board: Scoreboard, scale: float, measure: Measure, steady: list[str]) -> Iterator[str]:
-    ranked = [router for router in board.ranked(scale, measure) if router in steady]
+def _ranking(board: Scoreboard, scale: float, measure: Measure, able: list[str]) -> Iterator[str]:
+    ranked = [router for router in board.ranked(scale, measure) if router in able]
     if not ranked:
         yield f"No run records the {measure.noun}."
         return
@@ -187,25 +221,6 @@ def _price(
                 f"But its {other.noun} is {value_words(other, known[best])}, "
                 f"{'the highest of all, ' if highest else ''}{effect_words(pair)} {least}."
             )
-
-
-def _losses(board: Scoreboard, scale: float, ran: list[str]) -> Iterator[str]:
-    """Say which routers did not serve all requests: their latencies are those of the others."""
-    shares = {}
-    for router in ran:
-        runs = board.of(router, scale)
-        lost = sum(run.requests - run.served for run in runs)
-        if lost:
-            shares[router] = lost / sum(run.requests for run in runs)
-    if not shares:
-        return
-    most = max(shares, key=lambda router: shares[router])
-    if len(shares) == 1:
-        said = f"With {most}, {share(shares[most])} of the requests were not served"
-    else:
-        said = f"Not all requests were served with {listed(list(shares))}, most lost with {most}, "
-        said += share(shares[most])
-    yield f"{said}; latencies are of the others."
 
 
 def _ahead(board: Scoreboard, scale: float, measure: Measure, best: str, apart: list[str]) -> str:

@@ -14,12 +14,12 @@ from workloadlab.simulation.workload import Sessions, Workload, workload_of
 from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from workloadlab.trace import AnyTrace
 
-__all__ = ["too_long", "workload_and_cluster"]
+__all__ = ["refusals", "workload_and_cluster"]
 
 
 def workload_and_cluster(
@@ -62,18 +62,29 @@ def workload_and_cluster(
     return workload, simulated
 
 
-def too_long(trace: Trace, cluster: Cluster) -> str:
-    """Say how many prompts no pool takes; "" if each has one."""
-    most = max(pool.most_tokens for pool in cluster.pools)
+def refusals(trace: Trace, cluster: Cluster) -> Iterator[str]:
+    """Say how many requests no pool takes: prompts too long, and needs beyond the KV cache."""
     if not trace.supports("input"):
-        return ""
-    long = int((trace.read("input_tokens")["input_tokens"].to_numpy() >= most).sum())
-    if not long:
-        return ""
-    return (
-        f"{long:,} of {trace.requests:,} prompts leave no room for an answer in max_model_len = "
-        f"{most:,} and are rejected; max_model_len = inf in the cluster file takes the limit away"
-    )
+        return
+    prompts = trace.read("input_tokens")["input_tokens"].to_numpy().astype(np.int64)
+    most = max(pool.most_tokens for pool in cluster.pools)
+    fits = prompts < most
+    if long := int((~fits).sum()):
+        yield (
+            f"{long:,} of {trace.requests:,} prompts leave no room for an answer in max_model_len = "
+            f"{most:,} and are rejected; max_model_len = inf in the cluster file takes the limit away"
+        )
+    roomy = max(cluster.pools, key=lambda pool: pool.blocks * pool.block_size)
+    answers = np.ones_like(prompts)
+    if trace.supports("output"):
+        answers = trace.read("output_tokens")["output_tokens"].fill_null(1).to_numpy()
+    need = np.minimum(prompts + np.maximum(answers, 1).astype(np.int64) - 1, roomy.most_tokens)
+    if large := int((fits & (need > roomy.blocks * roomy.block_size)).sum()):
+        yield (
+            f"{large:,} of {trace.requests:,} requests need more KV cache than an instance has "
+            f"({roomy.blocks:,} blocks of {roomy.block_size} tokens) and are rejected; kv_blocks in the "
+            "cluster file gives it more"
+        )
 
 
 def _caching_by(cluster: Cluster, workload: Workload) -> Cluster:

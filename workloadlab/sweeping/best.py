@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloadlab.scoring import mean_over
+from workloadlab.scoring import Scoreboard
 from workloadlab.tables import Table
 from workloadlab.words import plural, times
 
@@ -18,34 +18,31 @@ __all__ = ["best_table"]
 def best_table(swept: Swept, by: Measure) -> Table:
     """Return one row per cluster and rate with runs; means over the seeds, also of a part of them.
 
-    A rate whose best router falls behind is marked: its latencies depend on how long the log is.
+    Routers in a steady state that serve the most requests come first. A rate whose best router falls
+    behind is marked: its latencies depend on how long the log is.
 
     Args:
         swept: what has come out so far.
         by: what routers are ranked by.
     """
-    runs: dict[tuple[str, float], dict[str, list[RunScore]]] = {}
+    runs: dict[str, list[RunScore]] = {}
     for cell in swept.cells:
         if cell.run_id in swept.scores:
-            routers = runs.setdefault((cell.cluster, cell.rate_scale), {})
-            routers.setdefault(cell.router, []).append(swept.scores[cell.run_id])
+            runs.setdefault(cell.cluster, []).append(swept.scores[cell.run_id])
     rows, behind = [], False
-    for (cluster, scale), routers in runs.items():
-        means = {
-            name: mean
-            for name, each in routers.items()
-            if (mean := mean_over(each, by.metric.name, by.part)) is not None
-        }
-        best = sorted(means, key=means.__getitem__, reverse=by.metric.better == "higher")
-        first, second = (*best[:2], "-", "-")[:2]
-        if second in means and means[second] == means[first]:
-            second = f"{second} (equal)"
-        steady = all(run.steady for run in routers.get(first, ()))
-        behind |= not steady
-        rows.append(
-            [cluster, f"{times(scale)}{'' if steady else ' *'}", first, means.get(first), second,
-             means.get(best[1]) if len(best) > 1 else None]
-        )  # fmt: skip
+    for cluster, each in runs.items():
+        board = Scoreboard(each)
+        for scale in board.scales:
+            best = board.ranked(scale, by)
+            means = [board.mean(router, scale, by.metric.name, by.part) for router in best[:2]]
+            first, second = (*best[:2], "-", "-")[:2]
+            if len(best) > 1 and means[0] == means[1]:
+                second = f"{second} (equal)"
+            steady = not best or board.steady(first, scale)
+            behind |= not steady
+            mean, after = (*means, None, None)[:2]
+            rate = f"{times(scale)}{'' if steady else ' *'}"
+            rows.append([cluster, rate, first, mean, second, after])
     unit = by.metric.unit
     ended, every = len(swept.scores), len(swept.cells)
     title = f"Best routers, by {by.noun} in {unit}: {plural(every, 'run')}"

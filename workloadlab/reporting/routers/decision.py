@@ -32,21 +32,25 @@ def decision_grid(board: Scoreboard, about: str = "") -> Grid:
         if not ranked:
             continue
         best = ranked[0]
-        steady = board.steady(best, scale)
+        able = best in board.comparable(scale)
         rivals = [board.compared(router, best, scale, by) for router in ranked[1:]]
-        alike = steady and bool(rivals) and all(pair and pair.equal for pair in rivals)
+        alike = able and bool(rivals) and all(pair and pair.equal for pair in rivals)
         said = "any" if alike else best
-        cells = [times(scale), said if steady else "no steady state"]
+        cells = [times(scale), said if able else _unable(board, best, scale)]
         if board.slo:
             met = board.mean(best, scale, "slo_attainment")
             goodput = board.mean(best, scale, "goodput_rps")
             cells += ["-" if met is None else share(met), *column([goodput])]
         p99 = board.mean(best, scale, "ttft_s", "p99")
-        against = EQUAL if alike else _against(board, best, scale, by) if steady else "-"
+        against = EQUAL if alike else _against(board, best, scale, by) if able else "-"
         cells += ["-" if p99 is None else seconds(p99), against]
         rows.append(tuple(Cell(text) for text in cells))
     caption = f"At a glance: {about}" if about else "At a glance"
     return Grid(caption=caption, header=tuple(header), rows=tuple(rows), names=2)
+
+
+def _unable(board: Scoreboard, router: str, scale: float) -> str:
+    return "requests are lost" if board.steady(router, scale) else "no steady state"
 
 
 def _against(board: Scoreboard, best: str, scale: float, by: Measure) -> str:

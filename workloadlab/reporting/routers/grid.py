@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workloadlab.reporting.facts import Cell, Grid
 from workloadlab.reporting.routers.ranking import standing
 from workloadlab.reporting.words import column as texts_of
-from workloadlab.reporting.words import sentence, three, time_unit, times
+from workloadlab.reporting.words import sentence, share, three, time_unit, times
 from workloadlab.scoring import METRICS
 from workloadlab.scoring.tables import seeds_words
 
@@ -25,6 +25,10 @@ def router_grid(board: Scoreboard, scale: float, *, note: bool = True) -> Grid:
     groups: list[tuple[str, int]] = [("", 1)]
     header = ["router"]
     columns: list[list[Cell]] = [[Cell(board.marked(router, scale)) for router in routers]]
+    if any(lost := [board.lost(router, scale) for router in routers]):
+        groups[0] = ("", 2)
+        header.append("lost")
+        columns.append([Cell(share(each)) for each in lost])
     for metric in METRICS:
         if metric.reported and metric.parts and _recorded(board, scale, metric):
             unit, found = _latency_columns(board, scale, metric)

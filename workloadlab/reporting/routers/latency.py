@@ -21,6 +21,7 @@ from workloadlab.reporting.facts import REFERENCE, Key, Plot
 from workloadlab.reporting.routers.ranking import between
 from workloadlab.reporting.words import listed, seconds, share
 from workloadlab.scoring.timings import Timings, read_timings
+from workloadlab.scoring.verdict import unserved_words
 from workloadlab.statistics import quantiles
 
 if TYPE_CHECKING:
@@ -149,12 +150,15 @@ def plot_latency(
     longest = max(curve.points[-1][0] for curve in curves if curve.label not in beyond)
     shown = target is not None and target <= TARGET_IN_SIGHT * longest
     legend = [Key(curve.label, curve.style) for curve in curves]
-    said = _reading([curve for curve in curves if curve.label not in beyond])
+    served = " that were served" if unserved_words(board, scale) else ""
+    said = _reading([curve for curve in curves if curve.label not in beyond], served)
     if beyond:
-        said += f" The axis is cut for {listed(beyond)}, which has no steady state."
+        verb = "has" if len(beyond) == 1 else "have"
+        said += f" The axis is cut for {listed(beyond)}, which {verb} no steady state."
     if target is not None:
         within = {router: float(np.mean(known <= target)) for router, known in values.items()}
-        said += f" The target of {seconds(target)} is met by {between(within, share)}."
+        of_them = " of them" if served else ""
+        said += f" The target of {seconds(target)} is met by {between(within, share)}{of_them}."
         outside = "" if shown else ", beyond the axis"
         legend.append(Key(f"target, {seconds(target)}{outside}", REFERENCE))
     return Plot(
@@ -169,12 +173,14 @@ def plot_latency(
     )
 
 
-def _reading(curves: Sequence[LatencyCurve]) -> str:
+def _reading(curves: Sequence[LatencyCurve], served: str) -> str:
     p50, p99 = (
         {curve.label: next(value for value, at in curve.points if at == level) for curve in curves}
         for level in (MEDIAN, TOP)
     )
-    return f"The median is {between(p50)}; 1% of the requests take more than {between(p99)}."
+    return (
+        f"The median is {between(p50)}; 1% of the requests{served} take more than {between(p99)}."
+    )
 
 
 def _pooled(name: str, timings: Sequence[Timings]) -> NDArray[np.float64]:

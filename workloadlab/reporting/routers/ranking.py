@@ -91,15 +91,15 @@ def between(values: Mapping[str, float], words: Callable[[float], str] = seconds
 def standing(board: Scoreboard, scale: float, metric: str) -> Standing | None:
     """Rank the routers by the mean of a latency; None where fewer than two have one.
 
-    Routers without a steady state are left out, unless no other is there.
+    Routers that are not comparable are left out, unless no others are there.
 
     The leader is picked by its mean, and each rival has its own 95 % interval: nothing is corrected
     for comparing several.
     """
     means = {router: board.mean(router, scale, metric, "mean") for router in board.routers}
     known = {router: mean for router, mean in means.items() if mean is not None}
-    steady = {router: mean for router, mean in known.items() if board.steady(router, scale)}
-    known = steady or known
+    able = board.comparable(scale)
+    known = {router: mean for router, mean in known.items() if router in able} or known
     if len(known) < 2:
         return None
     leader = min(known, key=lambda router: known[router])

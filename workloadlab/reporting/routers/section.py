@@ -11,12 +11,21 @@ from workloadlab.reporting.routers.grid import router_grid
 from workloadlab.reporting.routers.latency import plot_latency, timings_of
 from workloadlab.reporting.routers.load import plot_knees, plot_slo_by_load, plot_ttft_by_load
 from workloadlab.reporting.routers.ranking import focal_scale, standing
-from workloadlab.reporting.words import grid_of, listed, plural, rate_words, seconds, share, times
+from workloadlab.reporting.words import (
+    grid_of,
+    listed,
+    plural,
+    rate_words,
+    seconds,
+    sentence,
+    share,
+    times,
+)
 from workloadlab.scoring import BY, OUTSIDE_WORTH_A_WARNING, Measure
 from workloadlab.scoring.load.summary import load_table
 from workloadlab.scoring.metrics import HEADLINES, METRICS, metric_named
 from workloadlab.scoring.service_level import targets_words
-from workloadlab.scoring.verdict import unsteady_words
+from workloadlab.scoring.verdict import unserved_words, unsteady_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,12 +95,16 @@ def _summary(board: Scoreboard, scale: float) -> str:
         + (f" on {where}" if where else "")
         + f" at {rate_words(scale)}."
     ]
-    if any(board.steady(name, scale) for name in names):
+    lost = unserved_words(board, scale)
+    if board.comparable(scale):
         ranks = [(standing(board, scale, metric), metric) for metric in HEADLINES]
         said += [_verdict(ranked, metric) for ranked, metric in ranks if ranked]
     else:
         verdict = next(each for each in board.verdicts() if each.rate_scale == scale)
         said = [verdict.sentence, *said]
+        lost = ""
+    if lost:
+        said.insert(0, sentence(f"{lost}; latencies are of the others"))
     if board.slo:
         said.append(_slo_verdict(board, scale))
     return " ".join(said)
@@ -136,7 +149,7 @@ def cluster_words(cluster: dict[str, Any]) -> str:
 
 
 def _findings(board: Scoreboard, scale: float) -> list[Finding]:
-    found = [*_unsteady(board), *_uneven(board)]
+    found = []
     lost = {run.run_id: run.requests - run.served for run in board.runs}
     if any(lost.values()):
         most = max(lost, key=lambda run_id: lost[run_id])
@@ -145,6 +158,7 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
                     f"Not every request was served: {most} lost {lost[most]:,}. Latencies are of "
                     "those that were; throughput and goodput count the others as failed.")
         )  # fmt: skip
+    found += [*_unsteady(board), *_uneven(board)]
     worst = max(board.runs, key=lambda run: run.outside_share)
     if worst.outside_share:
         severity = "warning" if worst.outside_share > OUTSIDE_WORTH_A_WARNING else "info"
@@ -170,9 +184,8 @@ def _unsteady(board: Scoreboard) -> Iterator[Finding]:
         ran = [router for router in board.routers if board.of(router, scale)]
         off = [router for router in ran if not board.steady(router, scale)]
         if off:
-            alone = len(off) == len(ran)
-            said = unsteady_words(board, scale, off, alone=alone)
-            without = "" if alone else "; figures are scaled without them"
+            said = unsteady_words(board, scale, off)
+            without = "" if len(off) == len(ran) else "; figures are scaled without them"
             yield Finding("warning", "Routers",
                           f"At {rate_words(scale)}: {said}. Their latencies depend on how long the log "
                           f"lasts{without}.")  # fmt: skip

@@ -1,0 +1,104 @@
+"""Gates: which runs are beyond a limit, and which figures mean nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from support.runs import latencies, outcome_of, routers, run_info
+
+import workloadlab as wl
+from workloadlab.errors import UsageError
+from workloadlab.reporting import summarise
+from workloadlab.scoring import Gate, Measure
+
+GATES = {
+    "mean ttft_s > +5% vs round_robin": ["slow"],
+    "ttft_s > +5% vs round_robin": ["slow"],
+    "p99 ttft_s > +5% vs round_robin": ["slow"],
+    "ttft_s > 60% vs round_robin": [],
+    "ttft_s < -5% vs slow": ["round_robin"],
+    "slo_attainment < 0.999": ["round_robin", "slow"],
+    "p50 e2e_s > 10": [],
+}
+
+
+@pytest.mark.parametrize("text", GATES)
+def test_a_gate_fails_who_is_beyond_it(text):
+    base = latencies(0, n=4000)
+    board = wl.score(routers(round_robin=base, slow=base * 1.5), slo=wl.SLO(ttft_s=0.2))
+    assert [said.split()[0] for said in Gate.of(text).failures(board)] == GATES[text]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ttft_s", "is no gate"),
+        ("ttft_s > 5 vs a", "is no gate"),
+        ("ttft_s > 5%", "is no gate"),
+        ("speed > 5% vs a", "no metric is called 'speed'"),
+        ("p42 ttft_s > 5% vs a", "ttft_s has no p42"),
+        ("ttft_s > 5% vs nobody", "no router is called 'nobody'"),
+        ("load_cv > 5% vs a", "no two runs can be compared in load_cv"),
+        ("slo_attainment < 0.9", "no run has a share within the SLO"),
+    ],
+)
+def test_a_gate_that_says_nothing_is_refused(text, said):
+    board = wl.score(routers(a=latencies(0), b=latencies(1)))
+    with pytest.raises(UsageError, match=said):
+        Gate.of(text).failures(board)
+
+
+def test_an_effect_that_is_not_separated_passes():
+    board = wl.score(routers(a=latencies(0), b=latencies(1) * 1.01))
+    pair = board.compared("b", "a", 1.0, Measure.named("ttft_s"))
+    assert not pair.significant
+    assert Gate.of(f"ttft_s > {pair.effect * 50:.3f}% vs a").failures(board) == []
+    certain = replace(board, pairs=[replace(p, significant=True) for p in board.pairs])
+    assert (pair.effect > 0) == bool(Gate.of("ttft_s > 0% vs a").failures(certain))
+
+
+def test_the_few_that_are_served_tell_no_routers_apart():
+    ttft = [None if k % 3 else value for k, value in enumerate(latencies(0))]
+    few = outcome_of(ttft, [None if value is None else value + 1 for value in ttft])
+    board = wl.score(wl.Runs((run_info("a"), run_info("b")), (few, few)))
+    [verdict] = board.verdicts()
+    assert board.pairs == []
+    assert verdict.sentence == (
+        "66.7% of the requests were not served with any router. Latencies are of the 400 that were, "
+        "and tell no routers apart."
+    )
+    assert "lost" in str(board.tables()[0])
+    for gate in ("ttft_s > 5% vs a", "ttft_s > 60"):
+        assert "66.7% of the requests were not served" in Gate.of(gate).failures(board)[0]
+    answers = {a["question"]: a["sentence"] for a in summarise(board)["answers"]}
+    assert answers["Does the cluster hold it?"].startswith("No. At the recorded rate 66.7% of")
+    assert answers["Which router?"].startswith("That cannot be told until the cluster serves")
+
+
+def growing(*names):
+    """Return a board of three routers, some of them without a steady state."""
+    base = latencies(0, n=4000)
+    board = wl.score(routers(a=base, b=base * 1.001, c=base * 1.5), slo=wl.SLO(ttft_s=9))
+    runs = [
+        replace(run, saturation=replace(run.saturation, steady=run.router not in names))
+        for run in board.runs
+    ]
+    return replace(board, runs=runs)
+
+
+@pytest.mark.parametrize(
+    ("off", "text", "failed"),
+    [
+        ("ab", "p99 ttft_s > +5% vs a", {"b": "no steady state, as with a, so its p99 TTFT means"}),
+        ("b", "p99 ttft_s > +5% vs a", {"b": "no steady state, unlike a", "c": "mean"}),
+        ("a", "p99 ttft_s > +5% vs a", {}),
+        ("b", "ttft_s > 60", {"b": "no steady state, so its mean TTFT means nothing"}),
+        ("b", "slo_attainment < 0.9", {"b": "no steady state, so its share within the SLO"}),
+        ("b", "load_cv > 9", {}),
+    ],
+)
+def test_a_gate_does_not_pass_on_figures_that_mean_nothing(off, text, failed):
+    found = {said.split()[0]: said for said in Gate.of(text).failures(growing(*off))}
+    assert {router for router in found if router != "c"} == set(failed) - {"c"}
+    assert all(failed[router] in said for router, said in found.items() if router != "c")
