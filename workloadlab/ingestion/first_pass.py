@@ -23,7 +23,8 @@ from workloadlab.ingestion.doubts.verdicts import (
 )
 from workloadlab.ingestion.readers.chunk import REJECTS, Chunk, Reading
 from workloadlab.ingestion.readers.csv import read_csv
-from workloadlab.ingestion.readers.json import read_json, read_jsonl
+from workloadlab.ingestion.readers.documents import read_json
+from workloadlab.ingestion.readers.json import read_jsonl
 from workloadlab.ingestion.readers.limits import refuse_beyond
 from workloadlab.ingestion.readers.parquet import read_parquet
 from workloadlab.ingestion.rows import FAR

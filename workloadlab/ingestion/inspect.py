@@ -11,7 +11,8 @@ import polars as pl
 from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.formats import refused
 from workloadlab.ingestion.head import Head, of_records
-from workloadlab.ingestion.parsing.json import Doubled, Record, line_values, values
+from workloadlab.ingestion.parsing.json import Doubled, Record, line_values
+from workloadlab.ingestion.parsing.stream import outlines
 from workloadlab.ingestion.parsing.tables import as_row, header_at, table
 from workloadlab.ingestion.readers.limits import refuse_beyond
 from workloadlab.ingestion.readers.packing import opened, unbroken
@@ -129,7 +130,7 @@ def _first_values(path: Path, kind: str, doubled: Doubled) -> Iterator[Record | 
         found = (
             islice(line_values(stream, doubled), SAMPLE_ROWS)
             if kind == "jsonl"
-            else values(stream.read, doubled)
+            else outlines(stream.read, doubled)
         )
         try:
             for index, value in enumerate(found):

@@ -183,26 +183,35 @@ def _probe(path: Path) -> bytes:
 
 def _json_kind(path: Path, start: bytes) -> str:
     """JSON lines if the first line that is whole is one object, else a document."""
-    line = start.split(b"\n", 1)[0] if b"\n" in start else _first_line(path)
-    if line is None:
-        return "json"
+    first, _, rest = start.partition(b"\n")
+    if not rest and _is_long(path):
+        return "jsonl" if first[:1] == b"{" and _has_lines(path) else "json"
     try:
-        return "jsonl" if isinstance(json.loads(line), dict) else "json"
+        return "jsonl" if isinstance(json.loads(first), dict) else "json"
     except (ValueError, RecursionError):
         pass
     try:  # a broken first line among good ones
-        second = start.split(b"\n", 2)[1]
-        return "jsonl" if isinstance(json.loads(second), dict) else "json"
-    except (ValueError, IndexError, RecursionError):
+        return "jsonl" if isinstance(json.loads(rest.split(b"\n", 1)[0]), dict) else "json"
+    except (ValueError, RecursionError):
         return "json"
 
 
-def _first_line(path: Path) -> bytes | None:
+def _is_long(path: Path) -> bool:
     with opened(path) as stream:
-        line = stream.read(LINE_BYTES).replace(b"\0", b"").removeprefix(BOM).lstrip()
-        if b"\n" not in line and stream.read(1):
-            return None
-    return bytes(line.split(b"\n", 1)[0])
+        return len(stream.read(PROBE_BYTES)) == PROBE_BYTES
+
+
+def _has_lines(path: Path) -> bool:
+    """Say whether a long first line is followed by another that begins as an object does."""
+    with opened(path) as stream:
+        length, rest = 0, b""
+        while b"\n" not in rest:
+            length += len(rest)
+            rest = stream.read(PROBE_BYTES)
+            if not rest or length > LINE_BYTES:
+                return False
+        after = rest.partition(b"\n")[2].strip() or stream.read(PROBE_BYTES).strip()
+    return bool(after[:1] == b"{")
 
 
 def text_blocks(

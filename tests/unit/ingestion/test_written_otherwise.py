@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import workloadlab as wl
+from workloadlab.ingestion.parsing import stream
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,3 +78,31 @@ def test_pairs_in_a_shipped_line(tmp_path: Path) -> None:
     ]
     trace = read(tmp_path, "".join(json.dumps(row) + "\n" for row in rows).encode())
     assert trace.provenance.t0_unix_ns == 1790000000 * S
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    return [{"ts": 1790000000 + n, "prompt_tokens": 90 + n, "note": "x" * 90} for n in range(count)]
+
+
+@pytest.mark.parametrize(("indent", "copies"), [(None, 1), (1, 1), (1, 2)])
+@pytest.mark.parametrize("way", ["requests", "page.rows"])
+def test_a_list_in_a_document_does_not_enter_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indent: int | None, way: str, copies: int
+) -> None:
+    document: dict[str, Any] = {"run": {"args": [1, 2]}, "more": [{"size": n} for n in range(9)]}
+    document |= {way: rows(900)} if "." not in way else {"page": {"next": None, "rows": rows(900)}}
+    text = json.dumps(document | {"end": [{"a": [1]}]}, indent=indent) + "\n"
+    (tmp_path / "log").write_text(text * copies)
+    monkeypatch.setattr(stream, "BLOCK_CHARACTERS", 1 << 12)
+    longest = []
+
+    def raw_decode(self: json.JSONDecoder, text: str, idx: int = 0) -> Any:
+        longest.append(len(text))
+        return plain(self, text, idx)
+
+    plain = json.JSONDecoder.raw_decode
+    monkeypatch.setattr(json.JSONDecoder, "raw_decode", raw_decode)
+    expected = [(n // copies * S, 90 + n // copies) for n in range(900 * copies)]
+    trace = wl.ingest(tmp_path / "log")
+    assert columns(trace, "arrival_ns", "input_tokens") == expected
+    assert max(longest) < 1 << 15

@@ -1,7 +1,6 @@
 """JSON values to the records in them, and keys to what they hold.
 
-`values` reads a stream of JSON values, one at a time: an array is read element by element, so that a
-large one never enters memory. `records` finds the requests in a value, `find` a key in a request.
+`records` finds the requests in a value, `find` a key in a request; `stream.py` reads large values.
 """
 
 from __future__ import annotations
@@ -16,20 +15,20 @@ from workloadlab.ingestion.parsing.columnar import rows_of
 from workloadlab.ingestion.parsing.logfmt import is_logfmt, pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
 __all__ = [
     "NOT_JSON", "Doubled", "Record", "find", "leaves", "line_values", "looked_up", "numbers_only",
-    "records", "text_of", "values",
+    "opened_text", "records", "text_of",
 ]  # fmt: skip
 
-BLOCK_CHARACTERS = 1 << 20
 NOT_JSON = "invalid JSON"
 _PAIR_KEYS = ({"key", "value"}, {"name", "value"}, {"key", "type", "value"})
 _TYPES = ("string", "int", "double", "bool", "array", "kvlist")
 _WRAPPED = {f"{kind}{end}" for kind in _TYPES for end in ("Value", "_value")}
+_NUMBERS = {int, float}
+"""Types of which `repr` writes what JSON does, five times faster."""
 _BEFORE, _AFTER = {b":", b",", b"["}, {b",", b"}", b"]"}
-_WHITE = " \t\r\n,\x00\ufeff"
 
 
 class Frame(NamedTuple):
@@ -87,47 +86,6 @@ def line_values(lines: Iterable[bytes], doubled: Doubled) -> Iterator[Any]:
                 yield None
 
 
-def values(read: Callable[[int], bytes], doubled: Doubled | None = None) -> Iterator[Any]:
-    """Yield the JSON values of a stream: one after another, or the elements of an array.
-
-    Args:
-        read: gives at most so many bytes, none at the end.
-        doubled: notes keys that come twice in an object, which takes longer.
-
-    Raises:
-        ValueError: text that is no JSON; what stood before it was yielded.
-    """
-    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-    decoder = json.JSONDecoder(object_pairs_hook=doubled)
-    text, place, inside, last = "", 0, False, False
-    while True:
-        while place < len(text) and text[place] in _WHITE:
-            place += 1
-        if place < len(text):
-            if text[place] == "[" and not inside:
-                inside, place = True, place + 1
-                continue
-            if text[place] == "]" and inside:
-                inside, place = False, place + 1
-                continue
-            try:
-                value, end = decoder.raw_decode(text, place)
-                if end < len(text) or last:
-                    yield value
-                    place = end
-                    continue
-            except (ValueError, RecursionError):
-                if last:
-                    raise
-        elif last:
-            if inside:
-                raise ValueError(NOT_JSON)
-            return
-        more = read(max(BLOCK_CHARACTERS, len(text) - place))
-        last = not more
-        text, place = text[place:] + decode(more, last), 0
-
-
 def numbers_only(text: bytes) -> bytes:
     """Write null for NaN and Infinity, which Python writes and JSON does not know."""
     for word in (b"NaN", b"Infinity"):
@@ -181,10 +139,10 @@ def records(value: Any, path: str, zipped: tuple[str, ...], name: str) -> Iterat
 
 def _walked(here: Frame, above: tuple[Frame, ...], steps: list[str], name: str) -> Iterator[Record]:
     if not steps:
-        yield Record(_opened(here.value), above, here.number)
+        yield Record(opened_text(here.value), above, here.number)
         return
     step, rest, each = steps[0].removesuffix("[]"), steps[1:], steps[0].endswith("[]")
-    inner = _opened(here.value)
+    inner = opened_text(here.value)
     if not isinstance(inner, dict):
         return
     here = here._replace(value=inner)
@@ -234,7 +192,7 @@ def find(value: Any, key: str) -> Any:
         if head in value:
             inner = value[head]
             if not isinstance(inner, dict):
-                inner = _opened(inner)
+                inner = opened_text(inner)
                 if isinstance(inner, dict):
                     value[head] = inner
             found = _within(inner, key[cut + 1 :])
@@ -252,11 +210,11 @@ def _within(value: Any, key: str) -> Any:
     return next((found for found in held if found is not None), None)
 
 
-def _opened(value: Any) -> Any:
+def opened_text(value: Any) -> Any:
     """Return JSON or `key=value` pairs in a text, and a list of pairs, as what they say."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
-            return _opened(json.loads(value))
+            return opened_text(json.loads(value))
         except (ValueError, RecursionError):
             return value
     if isinstance(value, str) and is_logfmt(value):
@@ -281,7 +239,7 @@ def _unwrapped(value: Any) -> Any:
     if kind.startswith("array"):
         return [_unwrapped(each) for each in (inner or {}).get("values", [])]
     if kind.startswith("kvlist"):
-        return _opened((inner or {}).get("values", []))
+        return opened_text((inner or {}).get("values", []))
     return inner
 
 
@@ -289,13 +247,15 @@ def text_of(value: Any) -> str | None:
     """Return a JSON value as the text that a CSV file would hold."""
     if value is None or isinstance(value, str):
         return value
+    if type(value) in _NUMBERS:
+        return repr(value)
     return json.dumps(value)
 
 
 def leaves(record: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Yield the path and value of everything in an object that is no object itself."""
     for name, value in record.items():
-        inner = _opened(value) if isinstance(value, list) else value
+        inner = opened_text(value) if isinstance(value, list) else value
         if isinstance(inner, dict) and inner:
             yield from leaves(inner, (*above, name))
         else:
