@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from workloadlab.ingestion.numbers import Numbers
@@ -26,6 +27,8 @@ ORDINAL = {
 """Columns that name somebody or something, and the letter of the ordinals that replace them."""
 
 _POSITION = "__position"
+SOME = 10_000
+"""Ids by which it is told at once that some are equal."""
 
 
 def finish(
@@ -75,7 +78,8 @@ def finish(
     for name, letter in ORDINAL.items():
         if name not in staged.filled or (keep_ids and name != "request_id"):
             continue
-        frame, ordinal, again = _numbered(frame, ordered, name, letter, numbers)
+        number = _numbered if staged.spilled else _coded
+        frame, ordinal, again = number(frame, ordered, name, letter, numbers)
         if not keep_ids:
             made[name] = ordinal
         if name == "request_id":
@@ -113,12 +117,9 @@ def _numbered(
     Returns:
         The frame with what the expressions need; each row's ordinal; whether an earlier row had it.
     """
+    if not numbers.kept and (counted := _counted(ordered, name, letter)):
+        return frame, *counted
     ids = ordered.filter(pl.col(name).is_not_null()).select(id=name, first=_POSITION)
-    hashes, rows = ids.select(pl.col("id").hash().n_unique(), rows=pl.len()).collect().row(0)
-    if hashes == rows and not numbers.kept:  # so no two ids are equal
-        present = pl.col(name).is_not_null()
-        counted = letter + (present.cum_sum() - 1).cast(pl.String)
-        return frame, pl.when(present).then(counted), pl.lit(value=False)
     firsts = ids.unique("id", keep="first", maintain_order=True).collect()
     table = numbers.number(name, firsts).select(
         pl.col("id").alias(name),
@@ -130,3 +131,38 @@ def _numbered(
     )  # of the ids alone: a join copies all columns of a row
     frame = pl.concat([frame, found.drop(name)], how="horizontal")
     return frame, pl.col(f"{name}_ordinal"), pl.col(f"{name}_first") < pl.col(_POSITION)
+
+
+def _coded(
+    frame: pl.LazyFrame, ordered: pl.LazyFrame, name: str, letter: str, numbers: Numbers
+) -> tuple[pl.LazyFrame, pl.Expr, pl.Expr]:
+    """Do the same with ids in memory: a code for each takes a third of the time of a join."""
+    if not numbers.kept and (counted := _counted(ordered, name, letter)):
+        return frame, *counted
+    coded = ordered.select(name).collect().to_series().to_arrow().dictionary_encode()
+    codes = pl.Series(f"{name}_code", coded.indices, dtype=pl.UInt32)
+    places = codes.is_not_null().arg_true().to_numpy()[::-1]
+    first = np.empty(len(coded.dictionary), np.uint32)
+    first[codes.drop_nulls().to_numpy()[::-1]] = places  # the earliest is written last
+    names = pl.Series("id", coded.dictionary, dtype=pl.String)
+    table = numbers.number(name, names.to_frame().with_columns(first=first))
+    made = pl.DataFrame(
+        {
+            f"{name}_ordinal": (letter + table["number"].cast(pl.String)).gather(codes),
+            f"{name}_first": table["first"].gather(codes),
+        }
+    )
+    frame = pl.concat([frame, made.lazy()], how="horizontal")
+    return frame, pl.col(f"{name}_ordinal"), pl.col(f"{name}_first") < pl.col(_POSITION)
+
+
+def _counted(ordered: pl.LazyFrame, name: str, letter: str) -> tuple[pl.Expr, pl.Expr] | None:
+    """Return ordinals that count the rows where no two ids are equal."""
+    ids = ordered.filter(pl.col(name).is_not_null()).select(pl.col(name).hash().alias("hash"))
+    for part in (ids.head(SOME), ids):
+        hashes, rows = part.select(pl.col("hash").n_unique(), rows=pl.len()).collect().row(0)
+        if hashes < rows:
+            return None
+    present = pl.col(name).is_not_null()
+    counted = letter + (present.cum_sum() - 1).cast(pl.String)
+    return pl.when(present).then(counted), pl.lit(value=False)

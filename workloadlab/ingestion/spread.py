@@ -24,7 +24,7 @@ PROBE_BYTES = 1 << 16
 WHOLE_BYTES = 16 << 20
 LINES = 160
 """Lines that are looked at of what is read whole, and of all probes together."""
-STRETCHES = 8
+STRETCHES = 4
 """Places of a Parquet file that are looked at: each unpacks pages of all columns."""
 THIN = 50
 MOST = 10_000

@@ -22,8 +22,11 @@ def test_a_log_in_order_of_completion_is_sorted_in_stretches(
     rows = [(n // 3 + dice.randint(0, spread), dice.randint(1, 99)) for n in range(5_000)]
     log = tmp_path / "log.csv"
     log.write_text(
-        "arrival_ms,prompt_tokens,session\n"
-        + "".join(f"{at},{tokens},s{tokens}\n" for at, tokens in rows)
+        "arrival_ms,prompt_tokens,session,request_id\n"
+        + "".join(
+            f"{at},{tokens},{f's{tokens}' if tokens != 7 else ''},q{n % 4_000}\n"
+            for n, (at, tokens) in enumerate(rows)
+        )
     )
     whole = wl.ingest(log, tmp_path / "whole.trace").frame.collect()
     monkeypatch.setattr(sources.text_blocks, "__kwdefaults__", {"skip": 0, "size": 4_000})
