@@ -77,7 +77,7 @@ class Parameters:
 
     def request_overhead_s(self, shares: Floats, given_s: float) -> float:
         """Return the time of a request outside queue and engine: `given_s` unless it moves."""
-        return self.values(shares).get(_OUTSIDE, given_s)
+        return self.values(shares)[_OUTSIDE] if _OUTSIDE in self.units else given_s
 
     @cached_property
     def _tables(self) -> tuple[Floats, Floats]:

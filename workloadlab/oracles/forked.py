@@ -69,7 +69,7 @@ def forked_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
         UnsupportedError: turns wait for the one before them, so what arrives depends on the choices; or
             several replicas of the router take their time.
     """
-    if len(workload.starts) < len(workload):
+    if workload.closed:
         raise UnsupportedError(
             "an oracle compares choices over the same arrivals, and in a closed loop these depend on "
             "the choices",

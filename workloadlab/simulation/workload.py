@@ -101,6 +101,11 @@ class Workload:
         return np.flatnonzero(first)
 
     @property
+    def closed(self) -> bool:
+        """Whether turns wait for the one before them, so that not all arrive by the clock."""
+        return bool((self.next_turn >= 0).any())
+
+    @property
     def kv_tokens(self) -> Ints:
         """Most tokens that each request holds in a KV cache: its last token is never fed back."""
         return self.input_tokens + self.output_tokens - 1
@@ -174,16 +179,9 @@ def workload_of(trace: Trace, *, prefixes: bool = False, sessions: Sessions = "o
     trace.require("arrivals", "a replay")
     trace.require("lengths", "a replay")
     frame = trace.read(
-        "arrival_ns",
-        "input_tokens",
-        "output_tokens",
-        "predicted_output_tokens",
-        "session_id",
-        "model",
-        "priority",
-        "tenant_id",
-        "slo_class",
-    )
+        "arrival_ns", "input_tokens", "output_tokens", "predicted_output_tokens", "session_id",
+        "model", "priority", "tenant_id", "slo_class",
+    )  # fmt: skip
     check_numbers(frame)
 
     def integers(name: str, *, null: int, least: int) -> Ints:

@@ -101,12 +101,12 @@ def test_a_lane_that_is_laid_out_once_replays_as_one_laid_out_each_time(
     policy, pool = SHELF["least_requests"], cluster.pools[0]
     first, *others = (LatencyModel.linear(constant_s=s, decode_seq_s=s / 9) for s in (1, 0.01, 3))
     one = replace(cluster, pools=(replace(pool, latency=first),))
-    retold = Retold(workload, one, policy, seed)
-    for latency in (*others, first):
+    retold, models = Retold(workload, one, policy, seed), (*others, first)
+    told = [retold.replay(latency, outside_s) for latency in models]
+    for latency, outcome in zip(models, told, strict=True):
         pools = (replace(one.pools[0], latency=latency),)
         again = replace(one, pools=pools, request_overhead_s=outside_s)
-        told = retold.replay(latency, outside_s)
-        assert_equal(told, replay_lane(workload, again, policy, seed))
+        assert_equal(outcome, replay_lane(workload, again, policy, seed))
 
 
 @st.composite

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from workloadlab.errors import UsageError
-from workloadlab.simulation.engine.verdict import lane_problem, outcome_of
+from workloadlab.simulation.engine.verdict import SHOWN, lane_problem, outcome_of
 from workloadlab.simulation.recording import Recorder
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Retold:
     recorded_steps: int = 0
 
     @cached_property
-    def _made(self) -> LaneArrays:
+    def _start(self) -> LaneArrays:
         from workloadlab.simulation.engine.setup import lane_arrays
 
         return lane_arrays(
@@ -121,6 +121,11 @@ class Retold:
             self.seed,
             recorded_steps=self.recorded_steps,
         )
+
+    @cached_property
+    def _resting(self) -> list[LaneArrays]:
+        """Lanes on which no thread replays now."""
+        return []
 
     def replay(
         self, latency: LatencyModel, request_overhead_s: float, recorder: Recorder | None = None
@@ -132,8 +137,15 @@ class Retold:
         """
         from workloadlab.simulation.engine.setup import timed
 
-        made = self._made.copy()
+        try:
+            made = self._resting.pop()
+        except IndexError:
+            made = self._start.copy()
+        else:
+            made.go_back(self._start, anew=SHOWN)
         for name, values in timed(self.workload, [latency], request_overhead_s).items():
             made.put(name, values)
         _run(made, self.cluster, self.policy, recorder or Recorder())
-        return outcome_of(made, request_overhead_s)
+        outcome = outcome_of(made, request_overhead_s)
+        self._resting.append(made)
+        return outcome

@@ -71,23 +71,17 @@ def _serves(cluster: Cluster, workload: Workload) -> Any:
 
 def timed(workload: Workload, models: list[LatencyModel], outside_s: float) -> dict[str, Any]:
     """Lay out step times, and when requests come: the time outside the engines delays every arrival."""
-    closed = len(workload.starts) < len(workload)
     given = {
         "tables": _stacked([model.kernel()[1] for model in models]),
         "terms": _stacked([model.terms.table for model in models]),
         "arrivals": workload.arrival_s + outside_s if outside_s else workload.arrival_s,
-        "thinks": workload.think_s + outside_s if closed else (),
+        "thinks": workload.think_s + outside_s if workload.closed else (),
     }
     return {name: np.ascontiguousarray(v, ARRAYS[name].element) for name, v in given.items()}
 
 
 def _requests(workload: Workload, cluster: Cluster, *, keyed: bool) -> dict[str, Any]:
-    """Lay out what the requests ask for.
-
-    In a closed loop, in which fewer start by the clock than there are, turns follow on others.
-    """
-    starts = workload.starts
-    closed = len(starts) < len(workload)
+    """Lay out what the requests ask for; in a closed loop turns follow on others."""
     return {
         "inputs": workload.input_tokens,
         "outputs": workload.output_tokens,
@@ -98,9 +92,9 @@ def _requests(workload: Workload, cluster: Cluster, *, keyed: bool) -> dict[str,
         "tenants": workload.tenant,
         "slo_classes": workload.slo_class,
         "first_blocks": workload.first_block,
-        "next_turns": workload.next_turn if closed else (),
+        "next_turns": workload.next_turn if workload.closed else (),
         "prefix_keys": prefix_keys(workload) if keyed else (),
-        "starts": starts,
+        "starts": workload.starts,
         "serves": _serves(cluster, workload),
         "block_ids": workload.block_ids,
     }
@@ -206,14 +200,14 @@ def _router(policy: Router, cluster: Cluster, models: tuple[str, ...]) -> dict[s
 
 
 def _options(
-    workload: Workload, cluster: Cluster, policy: Router, seed: int, *, closed: bool, stepwise: bool
+    workload: Workload, cluster: Cluster, policy: Router, seed: int, *, stepwise: bool
 ) -> dict[str, Any]:
     """Return the facts of a run; `stepwise` if every step must be seen."""
     instances = sum(pool.instances for pool in cluster.pools)
     told, guesses = "prefix" in policy.reads, policy.index is not None
     sees_cache = told and not guesses and any(pool.prefix_caching for pool in cluster.pools)
     stepwise = stepwise or any(pool.step_noise > 0 for pool in cluster.pools)
-    fresh = cluster.signal_interval_s == 0 and not closed and not stepwise
+    fresh = cluster.signal_interval_s == 0 and not workload.closed and not stepwise
     return {
         "seed": seed_state(seed),
         "most_held": cluster.most_held,
@@ -228,7 +222,7 @@ def _options(
         "guesses": guesses,
         "sees_cache": sees_cache,
         "keeps_bits": sees_cache and instances >= FEWEST_WITH_BITS,
-        "closed": closed,
+        "closed": workload.closed,
         "stepwise": stepwise,
         "interval_s": cluster.signal_interval_s,
         "delay_s": cluster.signal_delay_s,
@@ -389,8 +383,7 @@ def _described(
     models = [pool.latency for pool in cluster.pools]
     times = timed(workload, models, cluster.request_overhead_s)
     router = _router(policy, cluster, workload.models)
-    closed = len(requests["next_turns"]) > 0
-    options = _options(workload, cluster, policy, seed, closed=closed, stepwise=recorded_steps > 0)
+    options = _options(workload, cluster, policy, seed, stepwise=recorded_steps > 0)
     sizes = _sizes(workload, cluster, options)
     sizes["slot_count"] = min(len(workload), slots)
     sizes["room_for_steps"], sizes["room_for_decisions"] = recorded_steps, recorded_decisions

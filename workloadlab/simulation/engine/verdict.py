@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from workloadlab.simulation.cluster import Cluster
     from workloadlab.simulation.engine.lane_record import LaneArrays
 
-__all__ = ["lane_problem", "outcome_of"]
+__all__ = ["SHOWN", "lane_problem", "outcome_of"]
+
+SHOWN = ("results", "memory")
+"""Arrays of a lane of which its outcome is a view."""
 
 
 def outcome_of(made: LaneArrays, request_overhead_s: float) -> Outcome:

@@ -189,22 +189,22 @@ class Engine:
     def report(self, view: Any) -> None:
         """Write what the engine reports about itself."""
         running = [s for s in self.running if not s.ended]
-        view.running = len(running)
-        view.waiting = len(self.waiting)
-        view.queued_tokens = sum(
+        view["running"] = len(running)
+        view["waiting"] = len(self.waiting)
+        view["queued_tokens"] = sum(
             s.total - s.computed for s in self.waiting + running if not s.decoding
         )
-        view.output_tokens_left = sum(
+        view["output_tokens_left"] = sum(
             max(0, s.predicted - s.generated) for s in self.waiting + running
         )
-        view.context_tokens = sum(s.computed for s in running)
-        view.kv_blocks_used = self.pool.blocks - self.store.available
-        view.ended = len(self.served)
-        view.ended_input_tokens = sum(s.input for s in self.served)
-        view.ended_output_tokens = sum(s.output for s in self.served)
-        view.prefill_total_s = view.decode_total_s = 0.0
-        outcome = self.outcome
+        view["context_tokens"] = sum(s.computed for s in running)
+        view["kv_blocks_used"] = self.pool.blocks - self.store.available
+        view["ended"] = len(self.served)
+        view["ended_input_tokens"] = sum(s.input for s in self.served)
+        view["ended_output_tokens"] = sum(s.output for s in self.served)
+        outcome, prefill_s, decode_s = self.outcome, 0.0, 0.0
         for row in (s.row for s in self.served):
-            view.prefill_total_s += outcome.first_token_s[row] - outcome.scheduled_s[row]
-            view.decode_total_s += outcome.end_s[row] - outcome.first_token_s[row]
-        view.next_decode_s = self.pool.decode_step_s(len(running), view.context_tokens)
+            prefill_s += outcome.first_token_s[row] - outcome.scheduled_s[row]
+            decode_s += outcome.end_s[row] - outcome.first_token_s[row]
+        view["prefill_total_s"], view["decode_total_s"] = prefill_s, decode_s
+        view["next_decode_s"] = self.pool.decode_step_s(len(running), view["context_tokens"])

@@ -39,7 +39,7 @@ __all__ = ["replay_by_steps", "uniform_draw"]
 
 @dataclass
 class Lane:
-    """One replay: the instances, the requests to come, and the router's queue."""
+    """One replay: the instances, the requests to come, the router's replicas and whose they are."""
 
     workload: Workload
     cluster: Cluster
@@ -50,6 +50,7 @@ class Lane:
     groups: list[list[Engine]] = field(default_factory=list)
     expected: list[tuple[float, int]] = field(default_factory=list)
     replicas: list[Replica] = field(default_factory=list)
+    replica_of: list[int] = field(default_factory=list)
     turn: int = 0
     events: list[Entry] = field(init=False)
     snapshots: dict[int, Any] = field(default_factory=dict)
@@ -78,11 +79,15 @@ class Lane:
         self.keys = prefix_keys(workload)
         tokens = [engine.pool.blocks * engine.pool.block_size for engine in self.engines]
         self.replicas = [Replica.of(self.policy, workload, tokens) for _ in range(cluster.replicas)]
+        self.replica_of = [
+            int(uniform_draw(self.state ^ REPLICA_STREAM, row) * cluster.replicas)
+            for row in range(len(workload))
+        ]
         self.expected = [
             (float(workload.arrival_s[row] + cluster.request_overhead_s), int(row))
             for row in workload.starts
         ]
-        self.closed = len(self.expected) < len(workload)
+        self.closed = workload.closed
 
     def blank_views(self) -> Any:
         return fixed_signals(self.cluster, self.workload.models).view(np.recarray)
@@ -164,7 +169,7 @@ class Lane:
 
     def expected_by(self, replica: int) -> list[tuple[float, int]]:
         """Return the moments and rows of what is to come to a replica."""
-        return [(moment, row) for moment, row in self.expected if self.replica_of(row) == replica]
+        return [(moment, row) for moment, row in self.expected if self.replica_of[row] == replica]
 
     def due(self) -> tuple[float, int]:
         """Return when a replica has decided on the next request, and which."""
@@ -174,11 +179,6 @@ class Lane:
             decided.append((max(at_s, replica.busy_s) + spent_s if spent_s else at_s, number))
         return min(decided)
 
-    def replica_of(self, row: int) -> int:
-        """Return the number of the replica that a request comes to."""
-        count = len(self.replicas)
-        return int(uniform_draw(self.state ^ REPLICA_STREAM, row) * count) if count > 1 else 0
-
     @property
     def replica(self) -> Replica:
         """The replica whose turn it is."""
@@ -187,7 +187,7 @@ class Lane:
     def in_flight(self, engine: Engine) -> int:
         """Count the requests on an instance that the replica whose turn it is has sent there."""
         there = engine.waiting + engine.running
-        return sum(self.replica_of(s.row) == self.turn for s in there if not s.ended)
+        return sum(self.replica_of[s.row] == self.turn for s in there if not s.ended)
 
     def arrive(self, now: float) -> float:
         """Move what is due into the queues, of one moment in order of row; return the moment."""
@@ -206,7 +206,7 @@ class Lane:
             due.append(row)
             now = max(now, moment)
         for row in due if self.cluster.decision_overhead_s else sorted(due):
-            self.replicas[self.replica_of(row)].held.append(row)
+            self.replicas[self.replica_of[row]].held.append(row)
         return now
 
     def release_after(self, row: int, ended_s: float) -> None:

@@ -66,32 +66,35 @@ def choose(lane: Lane, row: int, now: float) -> int:
     workload, policy, views, replica = lane.workload, lane.policy, lane.views, lane.replica
     input_tokens = int(workload.input_tokens[row])
     for view, engine, fits in zip(views, lane.engines, lane.open(row), strict=True):
-        view.in_flight = lane.in_flight(engine)
-        view.sent_since_report, view.sent_tokens_since_report = replica.since_report(engine.index)
-        view.fits = fits
+        view["in_flight"] = lane.in_flight(engine)
+        sent, tokens = replica.since_report(engine.index)
+        view["sent_since_report"], view["sent_tokens_since_report"] = sent, tokens
+        view["fits"] = fits
         if "prefix" in policy.reads and replica.index is None and engine.pool.prefix_caching:
             whole = lane.named(row)[: (input_tokens - 1) // engine.pool.block_size]
-            view.cached_tokens = len(engine.store.found(whole)) * engine.pool.block_size
-            view.indexed_tokens = view.cached_tokens
+            view["cached_tokens"] = len(engine.store.found(whole)) * engine.pool.block_size
+            view["indexed_tokens"] = view["cached_tokens"]
     if replica.index is not None:
         replica.index.match(views, row, now)
     request = lane.offer[0]
-    request.row, request.arrival_s, request.now_s = row, lane.outcome.arrival_s[row], now
-    request.input_tokens, request.predicted_output_tokens = input_tokens, predict(lane, row)
+    request["row"], request["now_s"] = row, now
+    request["arrival_s"] = lane.outcome.arrival_s[row]
+    request["input_tokens"] = input_tokens
+    request["predicted_output_tokens"] = predict(lane, row)
     oracle = "oracle" in policy.reads
-    request.output_tokens = workload.output_tokens[row] if oracle else 0
-    request.prefix_key = lane.keys[row] if "prefix" in policy.reads else -1
+    request["output_tokens"] = workload.output_tokens[row] if oracle else 0
+    request["prefix_key"] = lane.keys[row] if "prefix" in policy.reads else -1
     for name in ("session", "model", "tenant", "slo_class", "priority"):
         request[name] = getattr(workload, name)[row]
-    request.queue_length = len(replica.held)
-    request.report_age_s = _report_age_s(lane, now)
-    request.draw = uniform_draw(lane.state, lane.decisions)
+    request["queue_length"] = len(replica.held)
+    request["report_age_s"] = _report_age_s(lane, now)
+    request["draw"] = uniform_draw(lane.state, lane.decisions)
     lane.decisions += 1
     if policy.kind == "choose":
         return int(policy.interpreted(request, views, lane.params, replica.memory))
     best, best_score = -1, math.inf
     for index in range(len(lane.engines)):
-        if views[index].fits:
+        if views["fits"][index]:
             score = policy.interpreted(request, views[index], lane.params)
             if score < best_score or (best < 0 and score == math.inf):
                 best, best_score = index, score
