@@ -72,11 +72,13 @@ def test_no_test_names_a_place_on_one_machine():
     assert_none(machine_paths(TESTS))
 
 
-def test_the_tests_of_one_room_can_be_collected_alone():
+def test_the_tests_of_one_room_can_be_collected_alone(request):
     room = TESTS / "unit" / "routing"
-    alone = collected(str(room))
+    alone = collected(str(room), within="tests/unit/routing")
     assert len(alone) > 100
-    assert collected(str(room), within="tests/unit/routing") == alone
+    running = [item.nodeid for item in request.session.items]
+    of_room = [name for name in running if name.startswith("tests/unit/routing/")]
+    assert of_room in ([], alone)
 
 
 def test_folders_of_tests_mirror_the_rooms():

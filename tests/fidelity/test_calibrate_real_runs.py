@@ -54,7 +54,10 @@ def test_the_first_half_alone_predicts_the_second(shared_data, name, instances, 
     """
     log = wl.ingest(shared_data / RUNS / name / "vllm" / "requests.jsonl")
     middle = log.read("arrival_ns")["arrival_ns"][150] / 1e9
-    model = calibrate(log.window(0, middle), cluster_of(SOUGHT, instances, options), router=router)
+    with means_alone():
+        model = calibrate(
+            log.window(0, middle), cluster_of(SOUGHT, instances, options), router=router
+        )
     cluster, real = cluster_of(model, instances, options), means(log.window(middle, 1e6))
 
     def again(cluster):

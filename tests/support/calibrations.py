@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workloadlab.simulation import Cluster
     from workloadlab.trace import Trace
 
-__all__ = ["TRUTH", "crowded", "means_alone", "noisy", "parameters_of", "simulated"]
+__all__ = ["TRUTH", "crowded", "hasty", "means_alone", "noisy", "parameters_of", "simulated"]
 
 TRUTH = {
     "constant_s": 0.008,
@@ -47,6 +47,17 @@ def means_alone() -> Iterator[None]:
     with ExitStack() as patches:
         for name, value in HARDLY_ANY.items():
             patches.enter_context(patch(f"workloadlab.calibration.{name}", value))
+        yield
+
+
+@contextmanager
+def hasty() -> Iterator[None]:
+    """Let calibrations end soon after their descents, for tests that ask nothing of their precision."""
+    with (
+        means_alone(),
+        patch("workloadlab.calibration.task._TRIALS", 4),
+        patch("workloadlab.calibration.optimizer._ITERATIONS", 8),
+    ):
         yield
 
 

@@ -83,13 +83,13 @@ def node_of(function):
 
 
 class PackageCopy:
-    """A copy of the package, in which files are edited and processes started."""
+    """A copy of the package and its machine code, in which files are edited and processes started."""
 
     def __init__(self, folder: Path, bytecode: Path) -> None:
         self.folder = folder
         self.bytecode = bytecode
         self.edits = 0
-        ignored = shutil.ignore_patterns("__pycache__")
+        ignored = shutil.ignore_patterns("*.pyc", "*.lock")
         shutil.copytree(PACKAGE, folder / "workloadlab", ignore=ignored)
 
     def edit(self, path: str, before: str, after: str) -> None:

@@ -1,7 +1,7 @@
 """Drives a small sweep in a process of its own: `python -m support.driver ENGINE ADDRESS FOLDER FATE`.
 
-FATE is "measures", a trace of many parts; "dies", after its first unit of a sweep; or "kills PID", a
-process with all that it started, after it.
+FATE is "dies", after it has measured a trace of many parts and replayed the first unit of the sweep; or
+"kills PID", a process with all that it started, after that unit.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
 
 def main(engine: str, address: str, folder: str, fate: str) -> None:
-    if fate == "measures":
+    if fate == "dies":
         partial = measure_all(many_parts(Path(folder)), engine, address)
         Path(folder, "partial").write_bytes(partial.to_bytes())
-        return
     victims = [os.getpid()] if fate == "dies" else [int(pid) for pid in fate.split()[1:]]
 
     def kill(swept: Swept) -> None:

@@ -17,7 +17,7 @@ from workloadlab.latency.envelope import ends
 from workloadlab.scoring import fidelity
 
 LATENCIES = ("ttft_s", "tpot_s", "e2e_s")
-ENGINE = SYNCHRONOUS | {"max_num_seqs": 256, "max_num_batched_tokens": 2048}
+ENGINE = SYNCHRONOUS | {"max_num_seqs": 256, "max_num_batched_tokens": 2048, "kv_blocks": 20_000}
 
 
 def served(latency, rate, requests, seed):
@@ -35,7 +35,9 @@ def served(latency, rate, requests, seed):
 @pytest.fixture(scope="module", params=["h100-llama-3.1-8b", "rtxpro6000-qwen3-30b-a3b"])
 def light_and_heavy(request):
     log, cluster = served(request.param, 2.0, 120, seed=1)
-    return calibrate(log, cluster), served(request.param, 12.0, 400, seed=2)[0]
+    with means_alone():
+        model = calibrate(log, cluster)
+    return model, served(request.param, 12.0, 400, seed=2)[0]
 
 
 def errors(cluster, log):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +88,12 @@ def bytecode():
 
 @pytest.fixture
 def room(bytecode):
+    with made_room(bytecode) as made:
+        yield made
+
+
+@contextmanager
+def made_room(bytecode):
     folder = Path(tempfile.mkdtemp(prefix="room-"))
     folder.chmod(0o755)
     (folder / "room").mkdir()
@@ -98,18 +105,26 @@ def room(bytecode):
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-def as_nobody(room):
-    """Options of a process that can write neither sources nor what lies beside them, or a skip."""
+@pytest.fixture(scope="session")
+def nobody(bytecode):
+    """Options of a process of another user, none if this user is not root, or why there are none."""
     if os.geteuid() != 0:
+        return {}
+    if shutil.which("setpriv") is None:
+        return "there is no setpriv"
+    options = {"before": ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")}
+    with made_room(bytecode) as room:
+        tried = room.start("import workloadlab.jit", **options)
+        tried.communicate()
+    return options if tried.returncode == 0 else "another user cannot read Python or the repository"
+
+
+@pytest.fixture
+def as_nobody(room, nobody):
+    """Options of a process that can write neither sources nor what lies beside them, or a skip."""
+    if isinstance(nobody, str):
+        pytest.skip(nobody)
+    if not nobody:
         (room.folder / "room" / "__pycache__").mkdir()
         (room.folder / "room" / "__pycache__").chmod(0o555)
-        return {}
-    options = {"before": ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")}
-    if shutil.which("setpriv") is None:
-        pytest.skip("there is no setpriv")
-    tried = room.start("import workloadlab.jit", **options)
-    tried.communicate()
-    if tried.returncode != 0:
-        pytest.skip("another user cannot read Python or the repository")
-    return options
+    return nobody

@@ -61,8 +61,6 @@ def copied(tmp_path, bytecode):
 def test_edits_of_estimators_give_new_results_where_they_are_reached_and_only_there(copied):
     first, _ = copied.run(ESTIMATORS)
     assert (first["curve"], first["linear"], first["table"]) == (0.0, 0.0, 0.02)
-    again, new = copied.run(ESTIMATORS)
-    assert (again, new) == (first, [])
 
     copied.edit(
         "latency/estimators/linear_kernel.py",
@@ -108,9 +106,8 @@ def test_edits_of_estimators_give_new_results_where_they_are_reached_and_only_th
 
 def test_edits_of_the_engine_three_files_away_are_seen(copied):
     (copied.folder / "asking.py").write_text(ASKING)
-    copied.run(ENGINE)
-    order, new = copied.run(ENGINE)
-    assert (order, new) == ([False, True, False, False], [])
+    order, _ = copied.run(ENGINE)
+    assert order == [False, True, False, False]
 
     names = '"fcfs", "priority", "least_work_left", "bin_packing"'
     copied.edit(
