@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -10,11 +9,10 @@ from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.ingestion.clean import Rules
 from workloadlab.ingestion.columns import plan, targets
+from workloadlab.ingestion.doubts.repeated import check_kinds, check_repeated
 from workloadlab.ingestion.formats import GENERIC
-from workloadlab.ingestion.formats.rivals import namesakes
-from workloadlab.ingestion.formats.trees import keys, pruned
+from workloadlab.ingestion.formats.trees import pruned
 from workloadlab.ingestion.formats.words import Only
-from workloadlab.ingestion.parsing.envelopes import CROWD
 from workloadlab.ingestion.parsing.json import text_of
 from workloadlab.ingestion.parsing.values import is_number
 from workloadlab.trace import GIVEN
@@ -26,10 +24,6 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.head import Head
 
 __all__ = ["asked_for", "rules_of"]
-
-_KIND = re.compile(r"(^|\.)(run_type|span_type|observation_type|span\.kind|span_kind)$")
-_CALLS = {"llm", "generation", "chat", "chat_model", "completion"}
-"""What the call of a model is named where chains, tools and agents are logged too."""
 
 
 def rules_of(
@@ -58,10 +52,10 @@ def rules_of(
                 "use --format generic with --map",
             )
         if log_format.name == GENERIC.name:
-            _check_kinds(head, asked)
+            check_kinds(head, asked)
         columns = plan(head, log_format, words, given, block_size=size)
         if log_format.name == GENERIC.name:
-            _check_namesakes(head, columns, words)
+            check_repeated(head, columns, words, asked)
         kept = conditions
         if head.container in ("csv", "parquet"):
             left = (pruned(condition, head.shows) for condition in conditions)
@@ -78,38 +72,6 @@ def rules_of(
         )
     _check_clocks(heads, rules)
     return rules
-
-
-def _check_kinds(head: Head, asked: Mapping[str, str]) -> None:
-    """Ask which runs are requests, where calls of models lie in others that repeat their tokens."""
-    for key in head.names:
-        seen = {text.lower() for text in head.said(key)} if _KIND.search(key) else set()
-        if len(seen) > 1 and seen & _CALLS and key not in asked:
-            others = sorted(seen - _CALLS)
-            raise UsageError(
-                f"has runs of several kinds in {key} ({', '.join(others[:3])} beside "
-                f"{min(seen & _CALLS)}): those around the call of a model may repeat its tokens",
-                where=str(head.path),
-                fix=f"choose: --where {key}={next(t for t in head.said(key) if t.lower() in _CALLS)}",
-            )
-
-
-def _check_namesakes(head: Head, columns: Sequence[Column], words: Mapping[str, str]) -> None:
-    """Ask about records that hold the tokens of several requests, by a name each."""
-    column = next((each for each in columns if each.target == "input_tokens"), None)
-    if column is None or "input_tokens" in words:
-        return
-    key, *more = keys(column.source)
-    names = [key, *namesakes(head, key)]
-    most = max((sum(row.get(name) is not None for name in names) for row in head.rows), default=0)
-    if most >= CROWD or (most > 1 and more):
-        raise UsageError(
-            f"has tokens of {most} requests in one record ({names[0]}, {names[1]}, ...): one would "
-            "be read",
-            where=str(head.path),
-            fix="write one record a request, or say where they lie: records in a --mapping file; or "
-            f"choose: --map input_tokens={key}",
-        )
 
 
 def _check_clocks(heads: Sequence[Head], rules: Sequence[Rules]) -> None:

@@ -310,13 +310,15 @@ def test_runs_around_the_call_of_a_model_are_asked_about(tmp_path: Path) -> None
     assert read(tmp_path, log, where={"run_type": "llm"}).requests == 3
 
 
-def test_halves_of_requests_are_told(tmp_path: Path) -> None:
+def test_halves_of_requests_are_refused(tmp_path: Path) -> None:
     rows = [
         {"ts": T0 + n, **part}
         for n in range(10)
         for part in ({"prompt_tokens": 9}, {"completion_tokens": 5})
     ]
-    trace = read(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    assert "a request in two lines" in refusal(tmp_path, text)
+    trace = read(tmp_path, text, mapping={"output_tokens": ""})
     assert trace.provenance.notes[0].startswith("10 of 20 rows are set aside")
 
 

@@ -112,6 +112,15 @@ def test_usage_by_the_name_of_a_model(tmp_path: Path) -> None:
     assert column(trace, "output_tokens") == [5] * 12
 
 
+def test_usage_of_a_second_model_at_times(tmp_path: Path) -> None:
+    def row(n: int) -> dict[str, Any]:
+        usage = {"gpt": {"prompt_tokens": 9}} | ({"emb": {"prompt_tokens": 1}} if n % 2 else {})
+        return {"ts": T0 + n, "usage": usage}
+
+    with pytest.raises(wl.WorkloadlabError, match="tokens of 2 requests in one record"):
+        read(tmp_path, lines(row))
+
+
 @pytest.mark.parametrize("names", [("a", "b"), ("a", "b", "c")])
 def test_tokens_of_several_requests_in_one_record(tmp_path: Path, names: tuple[str, ...]) -> None:
     def row(n: int) -> dict[str, Any]:
@@ -145,6 +154,22 @@ def test_two_counts_of_one_request_are_no_two_requests(tmp_path: Path) -> None:
         ),
         pytest.param(
             lambda n: {"ts": T0 + n, "tokensIn": 2, "cacheReads": 7, "cacheWrites": 0}, id="cline"
+        ),
+        pytest.param(
+            lambda n: {
+                "Item": {"createdAt": {"S": moment(n)}, "promptTokens": {"N": "9"},
+                         "completionTokens": {"N": "5"}, "totalTokens": {"N": "14"}},
+            },
+            id="dynamodb-item",
+        ),
+        pytest.param(lambda n: {"arrival_ts": T0 + n, "prompt_tokens": 9}, id="ts"),
+        pytest.param(lambda n: {"event_timestamp": moment(n), "prompt_tokens": 9}, id="timestamp"),
+        pytest.param(lambda n: {"createTime": moment(n), "prompt_tokens": 9}, id="gemini"),
+        pytest.param(
+            lambda n: {
+                "result": {"request_time": 2.5, "request_datetime": T0 + n}, "prompt_tokens": 9,
+            },
+            id="helm",
         ),
         pytest.param(
             lambda n: {"finished_at": moment(n + 3), "latency_ms": 3000, "prompt_tokens": 9}, id="end"

@@ -64,7 +64,7 @@ def test_pairs(tmp_path: Path, pack: Any) -> None:
 
 def test_pairs_behind_a_moment(tmp_path: Path) -> None:
     lines = [
-        f"2026-09-21 14:13:{n:02},250 INFO gw: prompt_tokens={90 + n} completion_tokens=5 user=u\n"
+        f"2026-09-21 14:13:{n:02},250 INFO gw: prompt_tokens={90 + n}, completion_tokens=5, user=u\n"
         for n in range(9)
     ]
     trace = read(tmp_path, "".join(lines).encode())

@@ -12,7 +12,7 @@ from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.clean import CACHED, DAY_NS, MIXED, REASONING
 from workloadlab.ingestion.doubts.durations import check_durations, speeds
 from workloadlab.ingestion.doubts.two_units import two_clocks
-from workloadlab.ingestion.doubts.windows import check_grid, check_windows
+from workloadlab.ingestion.doubts.windows import check_grid, check_totals, check_windows
 from workloadlab.ingestion.formats import unit_in_name
 from workloadlab.ingestion.formats.trees import keys, label
 from workloadlab.ingestion.formats.words import Total
@@ -73,6 +73,7 @@ def check(
     _check_clocks(table, by_target.get("arrival_ns"), where)
     check_windows(table, where)
     if guessed:
+        check_totals(table, where)
         if not named:
             check_grid(table, where)
         _check_midnight(table, sampled, where)

@@ -13,10 +13,16 @@ from workloadlab.ingestion.rows import YEAR_NS
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["check_grid", "check_windows"]
+__all__ = ["check_grid", "check_totals", "check_windows"]
 
 MINUTE_NS = 60 * 10**9
 FEWEST = 3
+STEPS_NS = (15 * 10**9, 30 * 10**9)
+"""Steps of dashboards below a minute."""
+MANY = 12
+"""Rows that tell such steps, and running totals."""
+UNEVEN = 0.3
+"""How much the steps of a running total differ, as parts of their mean."""
 GRID_SHARE = 0.7
 """How many of the places of a grid have a row."""
 SINGLE = 8_192
@@ -52,19 +58,44 @@ def check_grid(table: pl.DataFrame, where: Path) -> None:
         return
     times = table["arrival_ns"].drop_nulls().sort()
     width = int(times.diff().min() or 0)  # type: ignore[arg-type]
-    if width < MINUTE_NS or int(times[0]) <= YEAR_NS:
+    fine = width in STEPS_NS and times.len() >= MANY
+    if (width < MINUTE_NS and not fine) or int(times[0]) <= YEAR_NS:
         return
     span = int(times[-1]) - int(times[0])
     even = (times % width == 0).all() and (times.len() - 1) * width >= GRID_SHARE * span
     skips = width == MINUTE_NS and (times.len() - 1) * width < span
     if even and not _answers(table) and not (skips and _single(table)):
         raise DataError(
-            f"has one row at the beginning of every {width / MINUTE_NS:g} minutes: sums or rates of "
+            f"has one row at the beginning of every {_length(width)}: sums or rates of "
             "many requests, not requests",
             where=str(where),
             fix="log the requests one by one; use this for their rate only (if they are requests, keep "
             "the seconds of their times, or their ids: --map request_id=COLUMN)",
         )
+
+
+def _length(width: int) -> str:
+    return f"{width / 1e9:g} seconds" if width < MINUTE_NS else f"{width / MINUTE_NS:g} minutes"
+
+
+def check_totals(table: pl.DataFrame, where: Path) -> None:
+    """Refuse counts that only grow, by uneven steps and from about one step on: running totals."""
+    names = ("input_tokens", "output_tokens")
+    if table.height < MANY or not {*names} <= set(table.columns):
+        return
+    for name in names:
+        counts = table[name].cast(pl.Int64)
+        steps = counts.diff().drop_nulls()
+        if counts.null_count() or not (steps > 0).all():
+            return
+        even = float(steps.std()) < UNEVEN * float(steps.mean())  # type: ignore[arg-type]
+        if even or int(counts[-1]) * FEWEST < int(counts[0]) * counts.len():
+            return
+    raise DataError(
+        f"has running totals, not requests: both counts grow in each of {table.height:,} rows",
+        where=str(where),
+        fix="log what each request adds",
+    )
 
 
 def _single(table: pl.DataFrame) -> bool:

@@ -36,7 +36,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "request_time", "start_time", "started_at", "start", "begin_time", "launch_time",
         "received_at", "timestamp", "ts", "time", "datetime", "created_at", "created", "event_time",
         "date", "relative_time", "relative_time_sec", "time_local", "time_iso8601", "asctime",
-        "time_generated", "msec", "logging_time", "log_time", "logged_at", "inference_time",
+        "create_time", "time_generated", "msec", "logging_time", "log_time", "logged_at",
+        "inference_time",
     ),
     "input_tokens": (
         "input_tokens", "prompt_tokens", "num_prefill_tokens", "input_length", "prompt_length",

@@ -27,6 +27,9 @@ _HEADER = re.compile(
 """How gateways write a header of a request or an answer: `downstream_X-Prompt-Tokens`."""
 
 
+_STAMP = re.compile(r"_(ts|timestamp|datetime)$")
+
+
 def unit_in_name(name: str) -> str | None:
     """Return the time unit that a column's name ends in, if it does.
 
@@ -52,4 +55,5 @@ def forms(key: str) -> set[str]:
     bare = {name.rpartition("_")[0].removesuffix("_in") for name in zoneless if unit_in_name(name)}
     names = whole | zoneless | bare
     names |= {_HEADER.sub("", name) for name in names}
+    names |= {_STAMP.sub("_time", name) for name in names}
     return names | {name.removeprefix(start) for name in names for start in ("llm_", "ai_")}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from workloadlab.ingestion.formats.names import VALUE_TYPE, forms, plain, unit_in_name
+from workloadlab.ingestion.formats.names import VALUE_TYPE, forms, unit_in_name
 from workloadlab.ingestion.formats.words import Value, first
 from workloadlab.ingestion.parsing.dates import DATETIME, dated
 from workloadlab.ingestion.parsing.times import epoch_unit, instants
@@ -28,7 +28,7 @@ __all__ = [
 
 _ONLY_DATED = {"msec", "logging_time", "log_time", "logged_at", "inference_time"}
 """Names of durations, unless they hold times of day."""
-_CREATED = {"created", "created_at", "submitted_at"}
+_CREATED = {"created", "created_at", "create_time", "submitted_at"}
 _ENDS = {
     "end_time", "ended_at", "finish_time", "finished_at", "completed_at", "completion_time", "end",
     "request_end_time", "request_end",
@@ -48,7 +48,7 @@ def likely_arrivals(head: Head, keys: list[str], tokens: str) -> list[str]:
     calendar = [key for key in keys if is_dated(head.said(key))]
     if not calendar:
         counts = [key for key in keys if not forms(key) & _ONLY_DATED]
-        return [key for key in counts if plain(key) != "request_time" or _grows(head.said(key))]
+        return [key for key in counts if "request_time" not in forms(key) or _grows(head.said(key))]
     calendar.sort(key=lambda key: -_shared(_object(key), tokens))
     waited = (
         key for key in calendar[1:] if forms(key) & _CREATED and _before(head, key, calendar[0])
@@ -79,10 +79,10 @@ def namesakes(head: Head, key: str) -> list[str]:
         >>> namesakes(Head(Path("a"), "csv", ("u.gpt.n", "u.qwen.n", "u.n"), ()), "u.gpt.n")
         ['u.qwen.n']
     """
-    steps = key.split(".")
+    steps = VALUE_TYPE.sub("", key).split(".")
 
     def other(name: str) -> bool:
-        named = name.split(".")
+        named = VALUE_TYPE.sub("", name).split(".")
         if len(named) != len(steps) or named[-1] != steps[-1]:
             return False
         return sum(one != two for one, two in zip(steps, named, strict=True)) == 1

@@ -38,8 +38,8 @@ def pairs(text: str) -> dict[str, str]:
     r"""Return the pairs of a line; a moment before them is its `time`.
 
     Example:
-        >>> pairs(r'2026-09-21 14:13:20 INFO gw: msg="it \"is\"" tokens=7')
-        {'time': '2026-09-21 14:13:20', 'msg': 'it "is"', 'tokens': '7'}
+        >>> pairs(r'2026-09-21 14:13:20 INFO gw: msg="it \"is\"" tokens=7, n=2')
+        {'time': '2026-09-21 14:13:20', 'msg': 'it "is"', 'tokens': '7', 'n': '2'}
     """
     stamp = _STAMP.match(text.lstrip())
     before = {"time": stamp[1]} if stamp else {}
@@ -48,7 +48,7 @@ def pairs(text: str) -> dict[str, str]:
 
 def _plain(value: str) -> str:
     if value[:1] != '"':
-        return value
+        return value.rstrip(",;")
     try:
         return str(json.loads(value))
     except ValueError:

@@ -1,0 +1,144 @@
+"""Tokens that records repeat, or hold for others: calls in calls, lines of a stream, usage by name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from workloadlab.errors import DataError, UsageError
+from workloadlab.ingestion.formats.names import forms
+from workloadlab.ingestion.formats.rivals import namesakes
+from workloadlab.ingestion.formats.trees import keys
+from workloadlab.ingestion.parsing.envelopes import CROWD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from workloadlab.ingestion.formats import Column
+    from workloadlab.ingestion.head import Head
+
+__all__ = ["check_kinds", "check_repeated"]
+
+_KIND = re.compile(r"(^|\.)(run_type|span_type|observation_type|span\.kind|span_kind)$")
+_CALLS = {"llm", "generation", "chat", "chat_model", "completion"}
+"""What the call of a model is named where chains, tools and agents are logged too."""
+_SPANS = ("span_id", "run_id", "observation_id", "id")
+_PARENTS = {"parent_span_id", "parent_run_id", "parent_observation_id"}
+_ANSWERS = {"id", "request_id", "response_id", "message_id"}
+STREAMED_SHARE = 0.2
+
+
+def check_kinds(head: Head, asked: Mapping[str, str]) -> None:
+    """Ask which runs are requests, where calls of models lie in others that repeat their tokens.
+
+    Raises:
+        UsageError: they do, and the user has not said.
+    """
+    for key in head.names:
+        seen = {text.lower() for text in head.said(key)} if _KIND.search(key) else set()
+        if len(seen) > 1 and seen & _CALLS and key not in asked:
+            others = sorted(seen - _CALLS)
+            raise UsageError(
+                f"has runs of several kinds in {key} ({', '.join(others[:3])} beside "
+                f"{min(seen & _CALLS)}): those around the call of a model may repeat its tokens",
+                where=str(head.path),
+                fix=f"choose: --where {key}={next(t for t in head.said(key) if t.lower() in _CALLS)}",
+            )
+
+
+def check_repeated(
+    head: Head, columns: Sequence[Column], words: Mapping[str, str], asked: Mapping[str, str]
+) -> None:
+    """Ask about tokens that are counted in several records, or of which one of several is read.
+
+    Args:
+        head: the log.
+        columns: what is read of it.
+        words: what the user mapped.
+        asked: conditions of the user.
+
+    Raises:
+        UsageError, DataError: there are some.
+    """
+    by_target = {column.target: keys(column.source) for column in columns}
+    if "input_tokens" not in by_target or "input_tokens" in words:
+        return
+    _check_namesakes(head, by_target["input_tokens"])
+    tokens = by_target["input_tokens"][0]
+    if not asked:
+        _check_nested(head, tokens)
+    if {"arrival_ns", "output_tokens"} <= by_target.keys():
+        answer = by_target["output_tokens"][0]
+        _check_halves(head, tokens, answer)
+        _check_stream(head, by_target["arrival_ns"][0], tokens, answer)
+
+
+def _check_namesakes(head: Head, read: tuple[str, ...]) -> None:
+    """Ask about records that hold the tokens of several requests, by a name each."""
+    key, *more = read
+    names = [key, *namesakes(head, key)]
+    counts = [sum(row.get(name) is not None for name in names) for row in head.rows]
+    most = max(counts, default=0)
+    at_times = most > 1 and any(0 < count < most for count in counts)
+    if most >= CROWD or at_times or (most > 1 and more):
+        raise UsageError(
+            f"has tokens of {most} requests in one record ({names[0]}, {names[1]}, ...): one would "
+            "be read",
+            where=str(head.path),
+            fix="write one record a request, or say where they lie: records in a --mapping file; or "
+            f"choose: --map input_tokens={key}",
+        )
+
+
+def _check_nested(head: Head, tokens: str) -> None:
+    """Ask about calls in calls that have tokens, too."""
+    named = {key: forms(key) for key in head.names}
+    traced = any("trace_id" in names for names in named.values())
+    parents = [
+        f"{key}.spanID" if "references" in names else key
+        for key, names in named.items()
+        if names & _PARENTS or "references" in names or (traced and "parent_id" in names)
+    ]
+    own = next((key for name in _SPANS for key, names in named.items() if name in names), "")
+    for parent in parents if own else ():
+        table = head.table([own, parent, tokens]).drop_nulls(tokens)
+        inner = table.filter(pl.col(parent).is_in(table[own].drop_nulls().implode()))
+        if inner.height:
+            raise UsageError(
+                f"has calls in calls ({inner.height:,} of {table.height:,} rows looked at name another "
+                f"in {parent} that has tokens, too): the outer ones may repeat those of the inner ones",
+                where=str(head.path),
+                fix="choose one kind by a column that tells them apart: --where COLUMN=VALUE",
+            )
+
+
+def _check_halves(head: Head, prompt: str, answer: str) -> None:
+    """Refuse requests in two lines: of one the prompt would be read, and the answer lost."""
+    table = head.table([prompt, answer])
+    both = table.drop_nulls().height
+    if not both and table[prompt].count() >= CROWD and table[answer].count() >= CROWD:
+        raise DataError(
+            f"has {prompt} in some rows and {answer} in others: a request in two lines",
+            where=str(head.path),
+            fix="join them by their id and write one row a request; or leave the answers out: "
+            "--map output_tokens=",
+        )
+
+
+def _check_stream(head: Head, arrival: str, prompt: str, answer: str) -> None:
+    """Refuse requests in several lines, each with the tokens that were made so far."""
+    own = next((key for key in head.names if forms(key) & _ANSWERS), None)
+    if own is None or len({own, arrival, prompt, answer}) < 4:
+        return
+    table = head.table([own, arrival, prompt, answer]).drop_nulls()
+    lines = table.group_by(own, arrival, prompt).agg(pl.len(), made=pl.col(answer).n_unique())
+    streamed = int(lines.filter(pl.col("made") > 1)["len"].sum())
+    if streamed > STREAMED_SHARE * table.height:
+        raise DataError(
+            f"has several lines a request ({streamed:,} of {table.height:,} looked at share {own}, "
+            f"{arrival} and {prompt} with another): each holds the tokens so far",
+            where=str(head.path),
+            fix="write the last line of each request only",
+        )
