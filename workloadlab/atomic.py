@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -9,19 +10,66 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workloadlab.errors import UsageError
+from workloadlab.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["made_folder", "remove_live", "scratch_folder", "write_atomically"]
+__all__ = ["check_place", "made_folder", "remove_live", "scratch_folder", "write_atomically"]
 
 SUFFIX = ".tmp"
+_NO_LEAVE = {
+    errno.EACCES: "no permission",
+    errno.EPERM: "not permitted",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+}
 OWNER = "owner"
 """In a scratch folder, the file that its owner holds locked."""
 
 _live: dict[Path, int] = {}
 """Temporary files and folders of this process, with the process that made them."""
+
+
+def check_place(path: Path, *, folder: bool = False) -> None:
+    """Refuse a place where a file cannot be written, before the work whose result it is.
+
+    Args:
+        path: of the file.
+        folder: it is a folder, which may be made, with those that it lies in.
+
+    Raises:
+        UsageError: it is a folder where a file is wanted, a file where a folder is, or a device; or the
+            folder of a file does not exist.
+        MachineError: nothing can be written there.
+
+    Example:
+        >>> check_place(Path("/nowhere/a.json"))
+        Traceback (most recent call last):
+        workloadlab.errors.UsageError: the folder /nowhere does not exist
+          fix: create it first
+    """
+    wanted = "a folder" if folder else "a file to write"
+    kind = "a folder" if path.is_dir() else "a file" if path.is_file() else "a device"
+    if path.exists() and kind != ("a folder" if folder else "a file"):
+        raise UsageError(f"{path} is {kind}", fix=f"give the name of {wanted}")
+    above = path if folder else path.parent
+    while folder and not above.exists():
+        above = above.parent
+    if above.exists() and not above.is_dir():
+        raise UsageError(f"{above} is a file, so nothing can lie in it", fix="name another place")
+    if not above.is_dir():
+        raise UsageError(f"the folder {above} does not exist", fix="create it first")
+    from tempfile import TemporaryFile
+
+    try:
+        TemporaryFile(dir=above).close()
+    except OSError as error:
+        said = _NO_LEAVE.get(error.errno or 0, "it takes no files")
+        raise MachineError(
+            f"nothing can be written into {above}: {said}", fix="name another place"
+        ) from error
 
 
 @contextmanager
@@ -61,6 +109,7 @@ def write_atomically(path: Path, *, folder: Path | None = None) -> Iterator[Path
     Raises:
         UsageError: the folder of `path` does not exist, `path` is a folder or a device, or another
             process is writing it.
+        MachineError: nothing can be written there.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -70,12 +119,7 @@ def write_atomically(path: Path, *, folder: Path | None = None) -> Iterator[Path
         ...     Path(folder, "a.txt").read_text()
         'whole'
     """
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder", fix="give the name of a file to write")
-    if path.exists() and not path.is_file():
-        raise UsageError(f"{path} is a device", fix="give the name of a file to write")
-    if not path.parent.is_dir():
-        raise UsageError(f"the folder {path.parent} does not exist", fix="create it first")
+    check_place(path)
     for left in path.parent.glob(f".{_plain(path.name)}.*{SUFFIX}"):
         if _owned(left):
             raise UsageError(

@@ -137,7 +137,7 @@ reporting/workload/sessions: characterization characterization/topics reporting 
 handbook: trace exchange ingestion latency oracles routing scoring sql characterization
     simulation cli
 
-cli: _version digests errors hints installation jit resources sizes tables toml_files
+cli: _version atomic digests errors hints installation jit resources sizes tables toml_files
     trace exchange
     ingestion latency latency/estimators latency/measurement routing routing/learned scoring sql
     characterization simulation oracles calibration learning learning/lengths planning sweeping

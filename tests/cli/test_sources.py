@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 import workloadlab as wl
@@ -44,6 +46,41 @@ def test_a_source_is_not_written_over(folder, words, kept, capsys):
     assert ended(words.split()) == 2
     assert "is a source and would be overwritten" in capsys.readouterr().err
     assert (folder / kept).read_bytes() == before
+
+
+WRITERS = {
+    "replay none --latency rtxpro6000-llama-3.1-8b -o": True,
+    "merge none -o": True,
+    "demo --out": True,
+    "train none --cluster c.toml --folder": True,
+    "train none --cluster c.toml -o": False,
+    "characterize none -o": False,
+    "export none --format vidur -o": False,
+    "calibrate none --cluster c.toml -o": False,
+    "fit none -o": False,
+    "measure --model none -o": False,
+    "traces get none -o": False,
+    "score none --per-request": False,
+    "report": False,
+}
+"""Verbs, and whether what they write is a folder; what they read is not there."""
+
+
+@pytest.mark.parametrize("words", WRITERS)
+def test_where_results_go_is_tried_before_the_work(folder, words, capsys):
+    (folder / "full").mkdir()
+    places = {"a.trace/x": "a.trace is a file", "/dev/null": "/dev/null is a device"}
+    if WRITERS[words]:
+        places |= {"a.trace": "a.trace is a file"}
+    else:
+        places |= {"full": "full is a folder", "no/x": "the folder no does not exist"}
+    for place, said in places.items():
+        assert ended([*words.split(), place]) == 2
+        assert said in capsys.readouterr().err
+    if sys.platform == "linux":
+        assert ended([*words.split(), "/proc/x"]) == 4
+        assert "nothing can be written into /proc" in capsys.readouterr().err
+    assert sorted(path.name for path in folder.iterdir()) == ["a.trace", "c.toml", "full"]
 
 
 def test_runs_that_are_read_are_not_written_over_and_a_page_among_them_is(folder, capsys):

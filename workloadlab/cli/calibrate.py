@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from workloadlab.cli.common import json_option, print_json, say, working
+from workloadlab.cli.common import Output, json_option, print_json, say, working
 from workloadlab.cli.completion import MODEL, ROUTER
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     help="Move it too: prefill_step_s or request_overhead_s; repeat for both.",
 )
 @click.option("--name", help="Name of the model.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Model JSON to write.")
+@click.option("-o", "--out", type=Output(), help="Model JSON to write.")
 @json_option
 def command(
     traces: tuple[Path, ...],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workloadlab.cli.common import json_option, memory_option, say, working
+from workloadlab.cli.common import Output, json_option, memory_option, say, working
 from workloadlab.cli.completion import MODEL
 from workloadlab.errors import UsageError
 
@@ -30,7 +30,7 @@ class ListsTopics(click.Command):
 
 @click.command("characterize", cls=ListsTopics)
 @click.argument("trace", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="JSON to write.")
+@click.option("-o", "--out", type=Output(), help="JSON to write.")
 @click.option(
     "--model",
     metavar="NAME",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from workloadlab.atomic import check_place
 from workloadlab.cli.completion import METRIC
 from workloadlab.cli.terminal.voice import say, working
 from workloadlab.errors import UsageError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from workloadlab.scoring import SLO
 
 __all__ = [
+    "Output",
     "by_option",
     "json_option",
     "memory_option",
@@ -35,6 +38,26 @@ __all__ = [
     "warn",
     "working",
 ]
+
+
+class Output(click.Path):
+    """Where a verb writes: a file, or a folder. It is tried before the work begins."""
+
+    def __init__(self, *, folder: bool = False) -> None:
+        super().__init__(path_type=Path)
+        self.folder = folder
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            UsageError: it is of the wrong kind, or lies nowhere.
+            MachineError: nothing can be written there.
+        """
+        path = Path(str(super().convert(value, param, ctx)))
+        check_place(path, folder=self.folder)
+        return path
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 slo_option: Callable[..., Any] = click.option(

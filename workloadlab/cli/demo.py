@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workloadlab.cli.common import json_option, print_json, say, working
+from workloadlab.cli.common import Output, json_option, print_json, say, working
 
 MODEL = "rtxpro6000-llama-3.1-8b"
 ROUTERS = ("random", "round_robin", "power_of_two", "least_tokens", "least_requests")
@@ -15,7 +15,7 @@ SLO_TTFT_S, SLO_TPOT_S = 1.0, 0.05
 
 
 @click.command("demo")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("demo-out"), show_default=True)
+@click.option("--out", type=Output(folder=True), default=Path("demo-out"), show_default=True)
 @json_option
 def command(out: Path, as_json: bool) -> None:
     """Run the whole chain on the sample logs: ingest, characterize, replay, score, report."""

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import click
 
-from workloadlab.cli.common import json_option, print_json, print_rows, say
+from workloadlab.cli.common import Output, json_option, print_json, print_rows, say
 from workloadlab.errors import UsageError
 
 
 @click.command("export")
 @click.argument("trace", required=False, type=click.Path(path_type=Path))
 @click.option("--format", "format_", metavar="NAME", default="mooncake", show_default=True)
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="File; default: beside the trace."
-)
+@click.option("-o", "--out", type=Output(), help="File; default: beside the trace.")
 @click.option("--list-formats", is_flag=True, help="List the tools, and how each reads its file.")
 @json_option
 def command(

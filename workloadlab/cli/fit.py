@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workloadlab.cli.common import json_option, print_json, print_rows, say, working
+from workloadlab.cli.common import Output, json_option, print_json, print_rows, say, working
 from workloadlab.errors import UsageError
 from workloadlab.latency.estimators.registry import ESTIMATORS
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command("fit")
 @click.argument("source", required=False, type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Model JSON to write.")
+@click.option("-o", "--out", type=Output(), help="Model JSON to write.")
 @click.option(
     "--estimator",
     default="linear",

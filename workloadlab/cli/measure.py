@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workloadlab.cli.common import json_option, print_json, say
+from workloadlab.cli.common import Output, json_option, print_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--refine", type=int, default=48, show_default=True, help="Steps to measure beyond the grid."
 )
-@click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="Step table to write."
-)
+@click.option("-o", "--out", required=True, type=Output(), help="Step table to write.")
 @json_option
 def command(
     model: str,

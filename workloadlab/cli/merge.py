@@ -6,15 +6,13 @@ from pathlib import Path
 
 import click
 
-from workloadlab.cli.common import json_option, print_json, say, working
+from workloadlab.cli.common import Output, json_option, print_json, say, working
 from workloadlab.words import plural
 
 
 @click.command("merge")
 @click.argument("parts", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder to write."
-)
+@click.option("-o", "--out", required=True, type=Output(folder=True), help="Folder to write.")
 @json_option
 def command(parts: tuple[Path, ...], out: Path, as_json: bool) -> None:
     """Join PARTS, the folders of all shards of a sweep, into the folder that one machine had made."""

@@ -11,6 +11,7 @@ import click
 
 from workloadlab.cli import sweep
 from workloadlab.cli.common import (
+    Output,
     by_option,
     json_option,
     memory_option,
@@ -111,7 +112,7 @@ FROM_LOG = "from-log"
 @memory_option(
     "Memory that the data of the replay may use, such as 4GB; the program takes some 300 MB besides."
 )
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for the outcome traces.")
+@click.option("-o", "--out", type=Output(folder=True), help="Folder for the outcome traces.")
 @click.option("--add", is_flag=True, help="Join the runs that are in the folder already.")
 @click.option("--overwrite", is_flag=True, help="Replace the runs that are in the folder already.")
 @sweep.sweep_options

@@ -8,13 +8,21 @@ from typing import Any
 
 import click
 
-from workloadlab.cli.common import json_option, parse_slo, print_json, say, slo_option, working
+from workloadlab.cli.common import (
+    Output,
+    json_option,
+    parse_slo,
+    print_json,
+    say,
+    slo_option,
+    working,
+)
 from workloadlab.cli.completion import MODEL
 from workloadlab.errors import UsageError
 
 
 @click.command("report")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=Output())
 @click.option("--trace", type=click.Path(path_type=Path), help="Trace to characterize.")
 @click.option(
     "--profile", type=click.Path(path_type=Path), help="Profile JSON, instead of --trace."

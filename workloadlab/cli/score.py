@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workloadlab.cli.common import (
+    Output,
     by_option,
     json_option,
     pairs_option,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--per-request",
-    type=click.Path(path_type=Path),
+    type=Output(),
     help="With --observed and one run: Parquet of every request's errors.",
 )
 @click.option(

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from workloadlab.cli.common import json_option, print_json, say, working
+from workloadlab.cli.common import Output, json_option, print_json, say, working
 from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 
@@ -42,9 +42,7 @@ def list_(catalog: Path | None, as_json: bool) -> None:
 
 @command.command("get")
 @click.argument("name")
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="Trace to write; default: NAME.trace."
-)
+@click.option("-o", "--out", type=Output(), help="Trace to write; default: NAME.trace.")
 @catalog_option
 @json_option
 def get_(name: str, out: Path | None, catalog: Path | None, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workloadlab.cli.common import json_option, parse_slo, print_json, say, slo_option
+from workloadlab.cli.common import Output, json_option, parse_slo, print_json, say, slo_option
 from workloadlab.tables import wrapped
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ if TYPE_CHECKING:
 @click.option("--generations", type=int, help="Of one search; default as the method takes.")
 @slo_option
 @click.option(
-    "--folder", type=click.Path(path_type=Path),
+    "--folder", type=Output(folder=True),
     help="Folder for configuration, seeds and curves; an interrupted training goes on there.",
 )  # fmt: skip
 @click.option("--threads", type=int, help="Replays at a time; default one per core.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Router JSON to write.")
+@click.option("-o", "--out", type=Output(), help="Router JSON to write.")
 @click.option(
     "--explain",
     type=click.Path(path_type=Path),
@@ -70,7 +70,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--onnx",
-    type=click.Path(path_type=Path),
+    type=Output(),
     metavar="FILE",
     help="With --explain: also write the router as an ONNX graph.",
 )

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workloadlab.atomic import check_place
 from workloadlab.digests import check_object, file_digest, sealed, verifying
 from workloadlab.errors import DataError, UsageError
 from workloadlab.json_files import read_object
@@ -202,12 +203,12 @@ def check_target(folder: str | Path, *, add: bool = False, overwrite: bool = Fal
 
     Raises:
         UsageError: it is a file, holds runs and neither is asked for, or belongs to somebody else.
+        MachineError: nothing can be written there.
     """
     folder = Path(folder)
     if add and overwrite:
         raise UsageError("--add and --overwrite exclude each other", fix="give one of them")
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file", fix="name a folder for the runs")
+    check_place(folder, folder=True)
     if not folder.is_dir():
         return
     if _is_manifest(folder / MANIFEST):
