@@ -121,9 +121,14 @@ def sentence(words: str) -> str:
     return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
 
 
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun: `1 router`, `5 routers`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def plural(count: int, one: str, many: str = "") -> str:
+    """Return a count with its noun, and what agrees with it.
+
+    Example:
+        >>> plural(1, "router"), plural(5000, "router"), plural(1, "row lacks", "rows lack")
+        ('1 router', '5,000 routers', '1 row lacks')
+    """
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def listed(names: Sequence[str]) -> str:

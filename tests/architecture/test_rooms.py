@@ -45,14 +45,14 @@ execution: errors hints installation
 installation: _version
 tables:
 words: tables
-trace: _version atomic digests display errors fields hints json_files shapes
+trace: _version atomic digests display errors fields hints json_files shapes words
 sql: errors hints resources trace
 
 exchange: errors hints trace
 
-ingestion: atomic errors hints resources toml_files trace ingestion/doubts ingestion/formats
+ingestion: atomic errors hints resources toml_files trace ingestion/doubts ingestion/formats words
     ingestion/parsing ingestion/readers
-ingestion/doubts: errors ingestion ingestion/formats ingestion/parsing
+ingestion/doubts: errors ingestion ingestion/formats ingestion/parsing words
 ingestion/formats: errors trace ingestion ingestion/parsing ingestion/readers
     ingestion/formats/benchmarks ingestion/formats/engines ingestion/formats/gateways
     ingestion/formats/traces
@@ -64,7 +64,7 @@ ingestion/formats/traces: ingestion/formats ingestion/parsing
 ingestion/parsing: trace
 ingestion/readers: errors ingestion ingestion/parsing
 
-latency: digests display errors fields json_files shapes jit trace latency/catalog
+latency: digests display errors fields json_files shapes jit trace latency/catalog words
     latency/estimators latency/hardware latency/importers latency/requests
 latency/catalog: errors hints latency
 latency/estimators: errors execution hints fields jit latency latency/hardware
@@ -82,13 +82,13 @@ scoring: digests display distributions errors hints json_files shapes statistics
     scoring/load
 scoring/load: tables trace words scoring
 
-characterization: digests display errors execution fields installation json_files shapes sizes
+characterization: digests display errors execution fields installation json_files shapes sizes words
     tables trace latency characterization/bounded characterization/statistics characterization/topics
 characterization/bounded: atomic errors jit shapes trace characterization characterization/bounded/facts
     characterization/statistics characterization/topics
 characterization/bounded/facts: trace scoring characterization characterization/bounded
     characterization/statistics characterization/topics
-characterization/statistics: errors jit statistics tables trace latency characterization
+characterization/statistics: errors jit statistics tables trace latency characterization words
 characterization/topics: statistics tables trace scoring characterization
     characterization/statistics
 
@@ -101,11 +101,11 @@ simulation/engine/blocks: jit simulation/engine
 simulation/engine/lanes: jit routing simulation simulation/engine
 simulation/reference: errors routing simulation simulation/engine
 
-oracles: errors hints execution jit trace routing simulation simulation/engine
+oracles: errors hints execution jit trace routing simulation simulation/engine words
 
-calibration: errors execution tables trace latency routing simulation simulation/engine
+calibration: errors execution tables trace latency routing simulation simulation/engine words
 
-learning: _version errors hints execution tables trace latency routing routing/learned simulation
+learning: _version errors hints execution tables trace latency routing routing/learned simulation words
     simulation/engine oracles learning/lengths
 learning/lengths: _version digests errors execution fields json_files trace learning
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from workloadlab.calibration.noise import noisy_moves
 from workloadlab.calibration.optimizer import steady_pair
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from workloadlab.calibration.optimizer import Fit, Target
@@ -76,7 +77,7 @@ def kv_sentence(found: KvFacts, block_size: int) -> str:
     if found["estimate"] is None:
         return (
             "the log cannot tell the KV size, since no queue shows a full cache: it has at least "
-            f"{found['low']:,} blocks of {block_size} tokens"
+            f"{plural(found['low'], 'block')} of {block_size} tokens"
         )
     return (
         f"the queues of the log show {found['estimate']:,} KV blocks of {block_size} tokens per "

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workloadlab.words import plural
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -129,12 +131,14 @@ def likely_causes(found: Occupancy, pool: Pool) -> list[str]:
     sentences = []
     if found.most_seqs > pool.max_num_seqs:
         sentences.append(
-            f"the log ran {found.most_seqs:,} sequences at once, and the cluster has max_num_seqs = "
+            f"the log ran {plural(found.most_seqs, 'sequence')} at once, and the cluster has "
+            "max_num_seqs = "
             f"{pool.max_num_seqs:,}"
         )
     elif found.limited_by == "max_num_seqs" and found.seqs < (1 - _OFF) * pool.max_num_seqs:
         sentences.append(
-            f"while requests waited, {found.seqs:,} sequences ran, never more: max_num_seqs is likely "
+            f"while requests waited, {plural(found.seqs, 'sequence')} ran, never more: "
+            "max_num_seqs is likely "
             f"{found.seqs:,}, and the cluster has {pool.max_num_seqs:,}"
         )
     if found.most_blocks > (1 + 3 * _OFF) * pool.blocks:

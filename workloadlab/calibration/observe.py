@@ -11,6 +11,7 @@ from workloadlab.calibration.observed import Lane, Observed
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.simulation.workload import Sessions, Workload, workload_of
 from workloadlab.trace import Trace
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -106,7 +107,10 @@ def _frame(trace: Trace) -> tuple[pl.DataFrame, tuple[str, ...]]:
     left = frame.height - int(frame["scored"].sum())
     if left:
         notes.append(
-            f"{left:,} requests without usable timings were simulated as load, not fitted to"
+            plural(
+                left, "request without usable timings was", "requests without usable timings were"
+            )
+            + " simulated as load, not fitted to"
         )
     return frame, tuple(notes)
 
@@ -118,7 +122,7 @@ def _placed(
     names = frame["instance_id"].drop_nulls().unique().sort().to_list()
     if len(names) > instances:
         raise UsageError(
-            f"the log was served by {len(names)} instances and the cluster has {instances}",
+            f"the log was served by {plural(len(names), 'instance')} and the cluster has {instances:,}",
             fix=f"write instances = {len(names)}, or filter the log to one instance",
         )
     if instances == 1:
@@ -129,7 +133,9 @@ def _placed(
     if routed:
         return [frame], "router", instances
     lacking = (
-        "no request" if not names else f"{frame['instance_id'].null_count():,} requests do not"
+        "no request"
+        if not names
+        else plural(frame["instance_id"].null_count(), "request does not", "requests do not")
     )
     says = f"{lacking} say{'s' if not names else ''}"
     raise UnsupportedError(
@@ -188,7 +194,8 @@ def _check(found: Observed, where: str | None) -> None:
     usable = int(found.scored.sum())
     if usable < FEWEST_REQUESTS:
         raise DataError(
-            f"has {usable} requests with usable timings; a calibration needs {FEWEST_REQUESTS}",
+            f"has {plural(usable, 'request')} with usable timings; a calibration needs "
+            f"{FEWEST_REQUESTS}",
             where=where,
             fix="give a longer log with ttft and e2e of requests that ended well",
         )

@@ -10,6 +10,7 @@ from workloadlab.characterization.statistics.caps import find_cap
 from workloadlab.characterization.statistics.counts import DISPERSION_S
 from workloadlab.tables import duration, figure
 from workloadlab.trace import Flag
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +110,8 @@ def _about_order(seen: Seen, clock: Clock) -> Iterator[Finding]:
         yield Finding(
             "unsorted",
             "warning",
-            f"{seen.inversions:,} rows arrive before the row above; they were sorted here.",
+            plural(seen.inversions, "row arrives", "rows arrive")
+            + " before the row above; the trace was sorted here.",
             {"rows": seen.inversions},
         )
     elif seen.counts["moved"]:
@@ -117,7 +119,7 @@ def _about_order(seen: Seen, clock: Clock) -> Iterator[Finding]:
         yield Finding(
             "source_order",
             "info",
-            f"The source was not in arrival order: {moved:,} rows came after later ones.",
+            f"The source was not in arrival order: {plural(moved, 'row')} came after later ones.",
             {"rows": moved},
         )
     duplicates = seen.duplicates
@@ -127,7 +129,7 @@ def _about_order(seen: Seen, clock: Clock) -> Iterator[Finding]:
         yield Finding(
             "duplicate_rows",
             "warning",
-            f"{duplicates:,} rows ({share:.2%}) repeat another's arrival, input and output: "
+            f"{plural(duplicates, 'row')} ({share:.2%}) with another's arrival, input and output: "
             "the log may hold them twice.",
             {"rows": duplicates, "share": share},
         )
@@ -144,7 +146,7 @@ def _about_holes(seen: Seen, clock: Clock) -> Iterator[Finding]:
         yield Finding(
             "holes",
             "warning",
-            f"{holes:,} gaps are longer than {HOLE_IN_MEAN_GAPS} mean gaps "
+            f"{plural(holes, 'gap is', 'gaps are')} longer than {HOLE_IN_MEAN_GAPS} mean gaps "
             f"({figure(least_s)} s), the longest {duration(longest_s)}; together {share:.1%} of "
             "the span: the service was idle, or the log is incomplete there.",
             {
@@ -166,7 +168,7 @@ def _about_outputs(seen: Seen) -> Iterator[Finding]:
             yield Finding(
                 f"zero_{column}",
                 "warning",
-                f"{zeros:,} rows ({zeros / n:.2%}) have 0 {column} tokens"
+                f"{plural(zeros, 'row')} ({zeros / n:.2%}) with 0 {column} tokens"
                 + (": failed requests, as a rule." if column == "output" else "."),
                 {"rows": zeros, "share": zeros / n},
             )
@@ -191,7 +193,8 @@ def _about_timings(seen: Seen, clocks: tuple[str, ...]) -> Iterator[Finding]:
         yield Finding(
             "impossible_timings",
             "warning",
-            f"{counts['impossible']:,} rows have a negative duration, or a first token after the "
+            f"{plural(counts['impossible'], 'row has', 'rows have')} a negative duration, or a "
+            "first token after the "
             "end.",
             {"rows": counts["impossible"]},
         )
@@ -206,7 +209,8 @@ def _partly(code: str, n: int, missing: int, column: str) -> Iterator[Finding]:
         "info" if everything else "warning",
         f"Not recorded: {column}."
         if everything
-        else f"{missing:,} rows ({missing / n:.2%}) lack {column}; its statistics leave them out.",
+        else f"{plural(missing, 'row')} ({missing / n:.2%}) without {column}, left out of its "
+        "statistics.",
         {"column": column, "rows": missing, "share": missing / n},
     )
 
@@ -223,7 +227,8 @@ def _about_rows(seen: Seen, reader: str) -> Iterator[Finding]:
         yield Finding(
             "warmup_rows",
             "info",
-            f"{warmup:,} warm-up requests are left out of all statistics.",
+            f"{plural(warmup, 'warm-up request is', 'warm-up requests are')} left out of all "
+            "statistics.",
             {"rows": warmup},
         )
     if counts["not_ok"]:
@@ -231,7 +236,7 @@ def _about_rows(seen: Seen, reader: str) -> Iterator[Finding]:
         yield Finding(
             "not_ok",
             "info",
-            f"{counts['not_ok']:,} requests ({share:.2%}) did not end well; they count here.",
+            f"{plural(counts['not_ok'], 'request')} ({share:.2%}) did not end well, and count here.",
             {"rows": counts["not_ok"], "share": share},
         )
     flagged = {str(f.name).lower(): counts[str(f.name)] for f in Flag if counts[str(f.name)]}

@@ -28,6 +28,7 @@ from workloadlab.json_files import read_object
 from workloadlab.shapes import ShapeError, build
 from workloadlab.tables import duration, figure, wrapped
 from workloadlab.trace import write_atomically
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,7 +182,8 @@ class Profile(Drawn):
     def _headline(self) -> str:
         facts = self.trace
         rate = f", {figure(facts.rate_rps)} requests/s" if facts.rate_rps else ""
-        head = f"{facts.requests:,} requests over {duration(facts.span_s)}{rate} ({facts.source})"
+        span = f"{plural(facts.requests, 'request')} over {duration(facts.span_s)}"
+        head = f"{span}{rate} ({facts.source})"
         if not facts.parts:
             return head
         parts = f"{facts.parts} parts" if facts.parts > 1 else "one part"

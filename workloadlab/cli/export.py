@@ -8,6 +8,7 @@ import click
 
 from workloadlab.cli.common import Output, json_option, print_json, print_rows, say
 from workloadlab.errors import UsageError
+from workloadlab.words import plural
 
 
 @click.command("export")
@@ -41,7 +42,7 @@ def command(
         facts = {"path": str(done.path), "requests": done.requests, "format": done.target}
         print_json({"schema_version": 1, **facts, "lost": done.lost})
         return
-    click.echo(f"{done.path}: {done.requests:,} requests for {done.target}")
+    click.echo(f"{done.path}: {plural(done.requests, 'request')} for {done.target}")
     if done.lost:
         rows = [[column, said] for column, said in done.lost.items()]
         said = Table("What the file does not hold", ["column", "why"], rows)

@@ -10,6 +10,7 @@ import click
 
 from workloadlab.cli.common import json_option, pairs, print_json, print_rows, say, working
 from workloadlab.cli.completion import FORMAT
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from workloadlab.trace import Provenance
@@ -119,7 +120,7 @@ def command(
     )
     with (
         without_limits() if no_limits else nullcontext(),
-        working(f"Ingesting {len(sources)} source{'s' * (len(sources) > 1)}"),
+        working(f"Ingesting {plural(len(sources), 'source')}"),
     ):
         trace = ingest(
             list(sources),
@@ -145,7 +146,7 @@ def command(
         )  # fmt: skip
         return
     _tell(trace.provenance, target)
-    click.echo(f"{target}: {trace.requests:,} requests over {trace.span_s:,.1f} s "
+    click.echo(f"{target}: {plural(trace.requests, 'request')} over {trace.span_s:,.1f} s "
                f"({trace.provenance.reader} format)")  # fmt: skip
     click.echo(f"good for: {', '.join(trace.capabilities())}")
 
@@ -171,13 +172,13 @@ def _tell(provenance: Provenance, target: Path) -> None:
         say(f"dates without a zone were taken as {provenance.zone_assumed}")
     rows = provenance.rows
     became = {
-        "repaired": "values set to null or read again",
-        "rejected": f"bad rows set aside in {target}.rejects.parquet",
-        "left_out": "rows left out",
+        "repaired": ("value", "set to null or read again"),
+        "rejected": ("bad row", f"set aside in {target}.rejects.parquet"),
+        "left_out": ("row", "left out"),
     }
-    for done, words in became.items():
+    for done, (noun, words) in became.items():
         if counts := rows.get(done):
             reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items()))
-            say(f"{sum(counts.values()):,} {words}: {reasons}")
+            say(f"{plural(sum(counts.values()), noun)} {words}: {reasons}")
     for note in provenance.notes:
         say(f"note: {note}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workloadlab.cli.common import Output, json_option, print_json, say
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +68,9 @@ def command(
     measured = table["model"][0]
     if table["gpu"][0] == "cpu":
         say(f"no GPU was used: these are times of a {measured} on the CPU, not of {geometry.model}")
-    say(f"{table.height} steps written to {out}; next: workloadlab fit {out} -o model.json")
+    say(
+        f"{plural(table.height, 'step')} written to {out}; next: workloadlab fit {out} -o model.json"
+    )
     if as_json:
         facts = {"steps": table.height, "gpu": table["gpu"][0], "model": measured}
         print_json({"schema_version": 1, **facts})

@@ -11,6 +11,7 @@ import click
 from workloadlab.cli.common import json_option, parse_slo, print_json, say, slo_option, working
 from workloadlab.cli.completion import ROUTER
 from workloadlab.errors import UsageError
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from workloadlab.planning import Plan
@@ -184,7 +185,7 @@ def _cluster(trace: Trace, cluster_file: Path, latency: str | None, *, from_log:
     with working("Calibrating (thousands of simulations)"):
         model = calibrate(trace, cluster)
     if model.card:
-        say(f"calibrated on {trace.requests:,} requests: {model}")
+        say(f"calibrated on {plural(trace.requests, 'request')}: {model}")
         for note in model.system["calibration"]["notes"]:
             say(note)
     (pool,) = cluster.pools

@@ -27,6 +27,7 @@ from workloadlab.cli.common import (
 from workloadlab.cli.completion import MODEL, ROUTER
 from workloadlab.cli.listings import print_routers, print_signals
 from workloadlab.errors import ContradictionWarning, ExtrapolationWarning, UsageError
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,7 +186,7 @@ def command(
                 warn(words)
     if out:
         runs.save(out, add=add, overwrite=overwrite)
-        say(f"{len(runs)} runs written to {out}")
+        say(f"{plural(len(runs), 'run')} written to {out}")
     for run in board.runs:
         for words in _warnings(run, cluster):
             warn(f"{run.run_id}: {words}")
@@ -205,7 +206,8 @@ def _warnings(run: RunScore, cluster: Cluster) -> Iterator[str]:
     late = [event for event in cluster.events if end_s is not None and event.at_s > end_s]
     if late and run.served == run.requests:
         yield (
-            f"{len(late)} of {len(cluster.events)} events lie after its end at {end_s:,.0f} s; at_s "
+            f"{len(late):,} of {plural(len(cluster.events), 'event')} after its end at "
+            f"{end_s:,.0f} s; at_s "
             "counts seconds of the replay, whatever the rate scale"
         )
 

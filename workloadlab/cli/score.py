@@ -21,6 +21,7 @@ from workloadlab.cli.common import (
 from workloadlab.cli.completion import ROUTER
 from workloadlab.errors import UsageError
 from workloadlab.tables import wrapped
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from workloadlab.trace import Runs, Trace
@@ -140,7 +141,7 @@ def command(
         errors = request_errors(opened.traces[0], truth)
         with write_atomically(per_request) as temporary:
             errors.write_parquet(temporary)
-        say(f"errors of {len(errors):,} requests written to {per_request}")
+        say(f"errors of {plural(len(errors), 'request')} written to {per_request}")
     if off_policy and opened is not None:
         _say_off_policy(opened, truth)
     failures = [said for gate in limits for said in gate.failures(board)]

@@ -11,6 +11,7 @@ import click
 from workloadlab.cli.common import Output, json_option, print_json, say, working
 from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
+from workloadlab.words import plural
 
 catalog_option: Any = click.option(
     "--catalog",
@@ -61,5 +62,5 @@ def get_(name: str, out: Path | None, catalog: Path | None, as_json: bool) -> No
         facts = {"trace": str(target), "requests": trace.requests, "span_s": trace.span_s}
         print_json({"schema_version": 1, **facts})
         return
-    click.echo(f"{target}: {trace.requests:,} requests over {trace.span_s:,.1f} s "
+    click.echo(f"{target}: {plural(trace.requests, 'request')} over {trace.span_s:,.1f} s "
                f"({trace.provenance.reader} format)")  # fmt: skip

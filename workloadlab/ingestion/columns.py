@@ -18,6 +18,7 @@ from workloadlab.ingestion.parsing.times import UNITS, epoch_unit
 from workloadlab.ingestion.parsing.values import is_number
 from workloadlab.ingestion.timing import settled, short
 from workloadlab.trace import COLUMNS, GIVEN
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,8 +125,8 @@ def _refuse_others(head: Head, values: Sequence[Any], way: str) -> None:
     """Refuse a document that holds requests in several places, of which one would be read."""
     if count := elsewhere(values, way, frozenset(ALIASES["input_tokens"])):
         raise DataError(
-            f"{count:,} objects with tokens lie {'outside of ' + way if way else 'in one document'}: "
-            "they would be lost",
+            plural(count, "object with tokens lies", "objects with tokens lie")
+            + f" {'outside of ' + way if way else 'in one document'} and would be lost",
             where=str(head.path),
             fix="write one list of requests, or say where they lie: records in a --mapping file",
         )

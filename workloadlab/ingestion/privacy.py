@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from workloadlab.words import plural
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -104,7 +106,8 @@ def plain_labels(frame: pl.LazyFrame, strange: dict[str, list[str]]) -> pl.LazyF
 def named_labels(strange: dict[str, list[str]]) -> list[str]:
     """Say how many labels became ordinals."""
     return [
-        f"{len(labels):,} values of {name} do not look like labels and became ordinals"
+        plural(len(labels), f"value of {name} does", f"values of {name} do")
+        + " not look like labels and became ordinals"
         for name, labels in strange.items()
     ]
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from workloadlab.latency.estimators.registry import ESTIMATORS, estimator_named, fit_estimator
 from workloadlab.latency.step import KINDS, kind_of
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,7 +80,8 @@ def choose_estimator(
         else "the simplest within a tenth of the best"
     )
     return chosen, (
-        f"{chosen} has {why} in {_FOLDS}-fold cross-validation by group over {len(seconds):,} steps "
+        f"{chosen} has {why} in {_FOLDS}-fold cross-validation by group over "
+        f"{plural(len(seconds), 'step')} "
         f"(MAPE averaged over kinds of step): {said}"
     )
 

@@ -22,6 +22,7 @@ from workloadlab.latency.model import LatencyModel
 from workloadlab.latency.samples import check_samples, read_samples
 from workloadlab.latency.step import FEATURES, kind_of
 from workloadlab.latency.step_terms import NO_TERMS
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from workloadlab.latency.estimators.estimator import Estimator
@@ -188,7 +189,10 @@ def _split(groups: Ints, by: str, holdout: float, seed: int) -> tuple[Bools, str
     if holdout == 0:
         return none, "the fitted steps (in-sample: nothing was held out)"
     if total < _FEWEST_GROUPS:
-        return none, f"the fitted steps (in-sample: only {total} groups, too few to hold out)"
+        return (
+            none,
+            f"the fitted steps (in-sample: only {plural(total, 'group')}, too few to hold out)",
+        )
     count = min(max(1, round(holdout * total)), total - 1)
     chosen = np.random.default_rng(seed).permutation(total)[:count]
     return np.isin(groups, chosen), (
@@ -203,7 +207,7 @@ def _chosen(features: Floats, seconds: Floats, groups: Ints, seed: int) -> tuple
         simplest = next(iter(ESTIMATORS))
         return (
             simplest,
-            f"{simplest}, untested: only {len(present)} groups, too few to cross-validate",
+            f"{simplest}, untested: only {plural(len(present), 'group')}, too few to cross-validate",
         )
     return choose_estimator(features, seconds, groups.ravel(), seed=seed)
 

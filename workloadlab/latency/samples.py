@@ -17,6 +17,7 @@ from workloadlab.latency.hardware.limits import least_step_s
 from workloadlab.latency.step import FEATURES
 from workloadlab.trace import write_atomically
 from workloadlab.trace.store import FOOTER_KEY, READ_ERRORS
+from workloadlab.words import plural, three
 
 __all__ = ["SAMPLE_COLUMNS", "check_samples", "read_samples", "write_samples"]
 
@@ -113,7 +114,7 @@ def check_samples(frame: pl.DataFrame, *, where: str = "samples") -> pl.DataFram
         )
     if frame.height < 2:
         raise DataError(
-            f"has {frame.height} row{'s' * (frame.height != 1)}; a fit needs at least two steps",
+            f"has {plural(frame.height, 'row')}; a fit needs at least two steps",
             where=where,
             fix="measure more steps",
         )
@@ -222,7 +223,7 @@ def _check_against_hardware(table: pl.DataFrame, where: str) -> bool:
     if typical > _TOO_SLOW:
         fix = "write nanoseconds; the values look like picoseconds: divide by 1,000"
         raise DataError(
-            f"{found}, {typical:,.0f} times the least that {figures.name} needs",
+            f"{found}, {three(typical)} times the least that {figures.name} needs",
             where=place,
             fix=fix,
         )

@@ -10,6 +10,7 @@ import numpy as np
 from workloadlab.errors import UsageError
 from workloadlab.simulation.windows import Window, cut
 from workloadlab.trace import Trace
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,6 +91,7 @@ def _edges(arrivals: np.ndarray, shares: Sequence[float]) -> list[int]:
 
 def _too_few(requests: int, shares: Sequence[float]) -> UsageError:
     return UsageError(
-        f"{requests:,} requests are too few for a training, a selection and a test block",
+        f"{plural(requests, 'request is', 'requests are')} too few for a training, a selection "
+        "and a test block",
         fix=f"use a trace with at least {int(FEWEST / min(shares)):,} requests",
     )

@@ -13,6 +13,7 @@ from workloadlab.routing import SHELF
 from workloadlab.simulation.engine.run import replay_lane
 from workloadlab.simulation.metrics import metrics_of
 from workloadlab.tables import Table
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,7 +127,7 @@ def comparisons(card: Sequence[dict[str, Any]]) -> list[Comparison]:
         if row["as"] == "learned":
             ours = row
             age = f", signals {row['signal_age_s']:g} s old" if row["signal_age_s"] else ""
-            cell = f"{row['instances']} instances, load {row['load']:g}{age}"
+            cell = f"{plural(row['instances'], 'instance')}, load {row['load']:g}{age}"
         else:
             others = tuple(ours[name] / row[name] - 1 for name in _OTHERS)
             name = f"{_ROLES[row['as']]}{row['router']}"

@@ -11,6 +11,7 @@ from workloadlab.learning.cells import Cell, both_sizes, cells_at, drawn_cells, 
 from workloadlab.learning.objective import TAILS, loss, objective_named
 from workloadlab.learning.rivals import Played, Rival, candidates, play_shelf
 from workloadlab.simulation.preparation import workload_and_cluster
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -136,7 +137,9 @@ def stated(
         for cell in cells_at(select, cluster_of_size, loads, targets=targets)
     ]
     shelf = candidates(trace, prefix_caching=caching)
-    say(f"playing {len(shelf)} heuristics in {len(training) + len(selection)} cells")
+    say(
+        f"playing {plural(len(shelf), 'heuristic')} in {plural(len(training) + len(selection), 'cell')}"
+    )
     played = play_shelf(shelf, training, selection, threads=threads)
     rival = played.best(weights)
     say(f"the rival is {rival.policy.name}")

@@ -16,6 +16,7 @@ from workloadlab.oracles.oracle import Oracle
 from workloadlab.simulation.engine.verdict import lane_problem
 from workloadlab.simulation.event import refuse_events
 from workloadlab.simulation.preparation import workload_and_cluster
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,8 +124,9 @@ def _solve(workload: Workload, cluster: Cluster, seed: int) -> Outcome:
 def _enumerate(workload: Workload, cluster: Cluster, seed: int) -> Assignments:
     if _plan_count(cluster, len(workload)) > MOST_ASSIGNMENTS:
         raise UsageError(
-            f"{len(workload):,} requests have more than {MOST_ASSIGNMENTS:,} assignments to "
-            f"{len(cluster.instance_names)} instances",
+            f"{plural(len(workload), 'request has', 'requests have')} more than "
+            f"{MOST_ASSIGNMENTS:,} assignments to "
+            f"{plural(len(cluster.instance_names), 'instance')}",
             fix="take a window of a few requests, or ask lookahead, rollout or hindsight",
         )
     plans = list(_plans(cluster, len(workload), (), (0,) * len(cluster.pools)))

@@ -17,6 +17,7 @@ from workloadlab.routing import resolve
 from workloadlab.simulation.engine.run import replay_lane
 from workloadlab.simulation.event import refuse_events
 from workloadlab.simulation.preparation import workload_and_cluster
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -100,7 +101,8 @@ def hindsight(
     routers = tuple(resolve(start) for start in starts)
     if not routers or trials < 1 or ahead < 1:
         raise UsageError(
-            f"hindsight from {len(routers)} routers with {trials} trials, {ahead} arrivals ahead",
+            f"hindsight from {plural(len(routers), 'router')} with {trials} trials, {ahead} "
+            "arrivals ahead",
             fix="name a router to start from, and whole numbers from 1",
         )
     return Oracle(

@@ -18,6 +18,7 @@ from workloadlab.routing import resolve_all
 from workloadlab.scoring import SLO
 from workloadlab.simulation import Cluster
 from workloadlab.trace import Trace
+from workloadlab.words import three
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -152,7 +153,7 @@ def plan(
             )
         changes = run_lanes(
             lambda factor: WhatIf(
-                f"{factor:g} times the traffic",
+                f"{three(factor)} times the traffic",
                 factor,
                 least_instances(base.at(rate_scale=factor), attain, math.ceil(count * factor)),
             ),

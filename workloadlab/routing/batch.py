@@ -167,7 +167,7 @@ def as_choices(given: Any, lanes: int, who: str) -> npt.NDArray[np.int64]:
     choices = np.asarray(given)
     if choices.shape != (lanes,):
         raise UsageError(
-            f"{who} gave choices of shape {choices.shape} for {lanes:,} lanes",
+            f"{who} gave choices of shape {choices.shape}, not ({lanes},)",
             fix="give one instance for each lane of the batch, or -1 to defer",
         )
     if choices.dtype.kind not in "iu":

@@ -112,7 +112,7 @@ class Router(Drawn):
         values = [float(value) for value in params or self.settings]
         if self.param_names and len(values) != len(self.param_names):
             raise UsageError(
-                f"router {self.name!r} has {len(self.param_names)} parameters, not {len(values)}",
+                f"parameters of router {self.name!r}: {len(self.param_names)}, not {len(values)}",
                 fix=f"give {', '.join(self.param_names)}, or some of them by name",
             )
         for name, value in named.items():

@@ -10,6 +10,7 @@ import numpy as np
 
 from workloadlab.distributions import beta_chance, chi_squared_tail, normal_quantile, root
 from workloadlab.scoring.windows import LEVEL, error_of_sums, window_sums
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,7 +104,7 @@ def _percentile(
     needed = requests_needed(level)
     if n < needed:
         what = "their maximum" if n * (1 - level) < 1 else "too near their maximum"
-        why = f"p{level * 100:g} of {n:,} requests is {what}; an interval needs {needed:,}."
+        why = f"p{level * 100:g} of {plural(n, 'request')} is {what}; an interval needs {needed:,}."
         return Interval(None, None, n, why if n else "no request has it.")
     quantile = _at_rank(found, (n - 1) * level + 1)
     effective = _effective(values <= quantile, known)

@@ -10,7 +10,7 @@ import numpy as np
 from workloadlab.errors import UsageError
 from workloadlab.scoring.timings import read_timings
 from workloadlab.scoring.windows import standard_error
-from workloadlab.words import seconds, share
+from workloadlab.words import plural, seconds, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,8 @@ class OffPolicy:
         if self.trusted:
             return said + f"{share(self.overlap)} of the requests are placed as logged."
         return said + (
-            f"do not trust it: {self.requests:,} requests are worth {self.effective:,.0f}, so "
+            f"do not trust it: {plural(self.requests, 'request is', 'requests are')} worth "
+            f"{self.effective:,.0f}, so "
             "little do the two routers overlap."
         )
 
@@ -164,7 +165,7 @@ def _choices(logged: Timings, replay: Timings) -> NDArray[np.float64]:
         at = np.arange(len(names))
     else:
         raise UsageError(
-            f"the log has {len(names):,} instances and the runs {len(replay.instances):,}",
+            f"the log has {plural(len(names), 'instance')} and the runs {len(replay.instances):,}",
             fix="replay on a cluster of the log's size",
         )
     found = np.zeros((len(logged), len(names)))

@@ -102,7 +102,7 @@ def _notes(board: Scoreboard, rows: Sequence[Row]) -> list[str]:
     notes += board.marks()
     fewest = min(board.of(*row)[0].requests for row in rows)
     if fewest * (1 - PERCENTILES["p99"]) < 1 - 1e-9:
-        notes.append(f"p99 of {fewest:,} requests is their maximum, so it is left out")
+        notes.append(f"p99 of {plural(fewest, 'request')} is their maximum, so it is left out")
     return notes
 
 
@@ -185,7 +185,7 @@ def _effect_cell(pair: PairedDifference | None) -> str:
 def _percent(effect: float) -> str:
     """Return an effect in percent, a large one as a multiple."""
     if effect >= MULTIPLE:
-        return f"x{1 + effect:,.3g}" if effect < 1e3 else "over x1,000"
+        return f"x{three(1 + effect)}" if effect < 999 else "over x1,000"
     return f"{effect * 100:+.3g}" if effect else "0"
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from workloadlab.errors import UnsupportedError, UsageError
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -176,6 +177,7 @@ def refuse_events(events: Sequence[Event], who: str) -> None:
     """
     if events:
         raise UnsupportedError(
-            f"{who} needs a cluster to which nothing happens, and this one has {len(events)} events",
+            f"{who} needs a cluster to which nothing happens, and this one has "
+            f"{plural(len(events), 'event')}",
             fix="leave the events out",
         )

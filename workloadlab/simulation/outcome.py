@@ -10,6 +10,7 @@ import polars as pl
 
 from workloadlab.errors import DataError
 from workloadlab.trace import COLUMNS, MOST_S, Provenance, Trace
+from workloadlab.words import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +139,8 @@ def _refuse_overflow(outcome: Outcome, run_id: str) -> None:
     latest = float(np.max(moments, initial=0.0, where=~np.isnan(moments)))
     if latest > MOST_S:
         raise DataError(
-            f"a request ends {latest:.3g} s after the start; a trace holds times up to {MOST_S:.3g} s",
+            f"a request ends {seconds(latest)} after the start; a trace holds times up to "
+            f"{seconds(MOST_S)}",
             where=run_id,
             fix="check the latency model, whose steps take too long, and the think times",
         )

@@ -12,6 +12,7 @@ from workloadlab.routing import resolve
 from workloadlab.simulation.engine.run import replay_lane
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.windows import Window, cut
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,7 +82,7 @@ def _crowd_rps(requests: Workload, cluster: Cluster, policy: Router) -> float:
     ends = _ends(requests, np.zeros(len(requests)), cluster, policy)
     if len(ends) < 20:
         raise UsageError(
-            f"{len(ends)} requests come to an end, too few for a rate",
+            f"{plural(len(ends), 'request comes', 'requests come')} to an end, too few for a rate",
             fix="use a trace of at least 20 requests that the cluster can serve",
         )
     return _rate(ends, ends[int(FIRST * len(ends))], ends[int(LAST * len(ends))])

@@ -12,7 +12,7 @@ import polars as pl
 
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.trace import MOST_S, check_numbers
-from workloadlab.words import times
+from workloadlab.words import plural, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -303,7 +303,7 @@ def _closed_loop(trace: Trace, *, by_client: bool) -> dict[str, Any]:
     unknown = frame["think"].null_count()
     if unknown:
         raise UnsupportedError(
-            f"a closed-loop replay needs think times; {unknown:,} turns record neither think_ns nor "
+            f"a closed-loop replay needs think times; {plural(unknown, 'turn')} without think_ns or "
             "the end of the turn before",
             fix="replay with open sessions, or ingest a log with think times or timings",
         )

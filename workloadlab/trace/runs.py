@@ -20,6 +20,7 @@ from workloadlab.trace.manifest import (
     unlisted,
 )
 from workloadlab.trace.trace import Trace
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +94,7 @@ class Runs(Drawn):
                 )
             names = ", ".join(info.run_id for info in self.infos[:3])
             raise UsageError(
-                f"{len(found)} runs match {asked}",
+                f"{plural(len(found), 'run matches', 'runs match')} {asked}",
                 fix=f"name router, rate_scale and seed of one of: {names}, ...",
             )
         return found[0]
@@ -248,7 +249,7 @@ class Runs(Drawn):
     def __repr__(self) -> str:
         routers = ", ".join(self.routers)
         requests = self.traces[0].requests if self.traces else 0
-        return f"<Runs: {len(self)} runs of {requests:,} requests; routers {routers}>"
+        return f"<Runs: {plural(len(self), 'run')} of {plural(requests, 'request')}; routers {routers}>"
 
 
 def _requests_of(trace: Trace) -> Any:

@@ -18,6 +18,7 @@ from workloadlab.trace.provenance import Provenance
 from workloadlab.trace.sampling import draw, note_of
 from workloadlab.trace.schema import CAPABILITIES, COLUMNS, GIVEN
 from workloadlab.trace.store import scan_trace, write_trace
+from workloadlab.words import plural, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -309,9 +310,9 @@ class Trace(Drawn):
         return [name for name in CAPABILITIES if self.supports(name)]
 
     def __repr__(self) -> str:
-        rate = f", {self.requests / self.span_s:.4g} requests/s" if self.span_s else ""
+        rate = f", {three(self.requests / self.span_s)} requests/s" if self.span_s else ""
         where = f" {self.path}" if self.path else ""
         return (
-            f"<Trace{where}: {self.requests:,} requests over {self.span_s:,.1f} s{rate}; "
+            f"<Trace{where}: {plural(self.requests, 'request')} over {self.span_s:,.1f} s{rate}; "
             f"supports {', '.join(self.capabilities())}>"
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab.characterization.facts import Finding
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,7 @@ def find_cap(column: str, values: Frequencies) -> Iterator[Finding]:
     yield Finding(
         "length_cap",
         "warning",
-        f"{rows:,} rows ({share:.2%}) have {column} {at}, the maximum: a limit cuts the tail "
+        f"{plural(rows, 'row')} ({share:.2%}) with {column} {at}, the maximum: a limit cuts the tail "
         "there, so quantiles at it and fitted tails describe the limit.",
         {"column": column, "value": most, "lowest": least, "rows": rows, "share": share},
     )

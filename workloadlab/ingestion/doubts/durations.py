@@ -10,6 +10,7 @@ from workloadlab.errors import UsageError
 from workloadlab.ingestion.clean import LONG
 from workloadlab.ingestion.doubts.two_units import two_units
 from workloadlab.ingestion.formats.trees import label
+from workloadlab.words import three
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +40,9 @@ def speeds(table: pl.DataFrame, e2e: Column | None, where: Path, *, guessed: boo
     if many.height >= 5:
         speed = many.select((pl.col("output_tokens") / (pl.col("e2e_ns") / 1e9)).median()).item()
         if not SPEED[0] <= speed <= SPEED[1]:
-            words = f"an answer makes {speed:,.3g} tokens/s in the middle: the unit of e2e is wrong"
+            words = (
+                f"an answer makes {three(speed)} tokens/s in the middle: the unit of e2e is wrong"
+            )
             notes.append((words, "say its unit: --unit e2e=ms (or s, us, ns)"))
     if notes and guessed:
         words, fix = notes[0]

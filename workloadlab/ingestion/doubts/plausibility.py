@@ -18,6 +18,7 @@ from workloadlab.ingestion.formats.trees import keys, label
 from workloadlab.ingestion.formats.words import Total
 from workloadlab.ingestion.parsing.times import UNITS
 from workloadlab.ingestion.rows import YEAR_NS
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,25 +103,30 @@ def _check_parts(
             )
 
 
+def _back(sampled: Sampled) -> str:
+    return plural(sampled.back_rows, "row goes", "rows go")
+
+
 def _told(sampled: Sampled, repaired: Mapping[str, int], *, naive: bool) -> list[str]:
     """Return sentences about arrivals that go back, and about what was set to null."""
     notes = []
     low, high = DST_NS
     if naive and low <= sampled.back_ns <= high and sampled.back_rows * 2 > 1:
         notes.append(
-            f"{sampled.back_rows:,} rows go back in time by up to {sampled.back_ns / 6e10:.0f} minutes "
+            f"{_back(sampled)} back in time by up to {sampled.back_ns / 6e10:.0f} minutes "
             "and the dates have no zone: a clock that was set back would look so; sorted as UTC"
         )
     elif high < sampled.back_ns < YEAR_NS:
         notes.append(
-            f"{sampled.back_rows:,} rows go back in time by up to {sampled.back_ns / 1e9:,.0f} s; sorted"
+            f"{_back(sampled)} back in time by up to {sampled.back_ns / 1e9:,.0f} s; sorted"
         )
     for reason, count in repaired.items():
         if reason in (CACHED, REASONING):
-            notes.append(f"{reason} in {count:,} rows: set to null")
+            notes.append(f"{reason} in {plural(count, 'row')}: set to null")
     if mixed := repaired.get(MIXED):
         notes.append(
-            f"{mixed:,} arrivals are epochs in another unit than the others: each read by size"
+            plural(mixed, "arrival is an epoch", "arrivals are epochs")
+            + " in another unit than the others: each read by size"
         )
     return notes
 

@@ -10,6 +10,7 @@ import polars as pl
 from workloadlab.ingestion.formats.trees import label
 from workloadlab.ingestion.parsing.times import UNITS
 from workloadlab.ingestion.units import TOKENS_PER_S
+from workloadlab.words import three
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,4 +128,4 @@ def _places(rows: pl.DataFrame) -> str:
 
 
 def _rate(rows: pl.DataFrame) -> str:
-    return f"{10 ** float(rows['speed'].median()):,.3g}"  # type: ignore[arg-type]
+    return three(10 ** float(rows["speed"].median()))  # type: ignore[arg-type]

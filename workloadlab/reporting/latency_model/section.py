@@ -132,7 +132,7 @@ def _card(card: ErrorCard) -> Grid:
         rows=rows,
         names=2,
         note=f"Relative errors, predicted over measured less 1; a positive bias predicts too long. "
-        f"Judged on {card.judged_rows:,} steps, fitted on {card.fitted_rows:,}: "
+        f"Judged on {plural(card.judged_rows, 'step')}, fitted on {card.fitted_rows:,}: "
         f"{card.split}.",
     )
 

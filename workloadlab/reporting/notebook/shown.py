@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UnsupportedError
 from workloadlab.reporting.facts import Cell, Grid, Section
+from workloadlab.reporting.words import plural
 
 if TYPE_CHECKING:
     from workloadlab.reporting.facts import Plot
@@ -42,11 +43,13 @@ def _trace(trace: Trace) -> Section:
     return Section(
         id="trace",
         title=f"Trace {trace.path.name}" if trace.path else "Trace",
-        summary=f"{trace.requests:,} requests over {trace.span_s:,.1f} s{rate}. "
+        summary=f"{plural(trace.requests, 'request')} over {trace.span_s:,.1f} s{rate}. "
         f"Good for {', '.join(trace.capabilities()) or 'nothing yet'}.",
         plots=tuple(_trace_plots(trace)),
         details=(
-            _grid(f"First {head.height} of {trace.requests:,} rows", head.columns, head.rows()),
+            _grid(
+                f"First {head.height} of {plural(trace.requests, 'row')}", head.columns, head.rows()
+            ),
         ),
     )
 
@@ -79,9 +82,9 @@ def _cluster(cluster: Cluster) -> Section:
     return Section(
         id="cluster",
         title="Cluster",
-        summary=f"{len(cluster.instance_names)} instances"
+        summary=plural(len(cluster.instance_names), "instance")
         + (f" in {len(pools)} pools" if len(pools) > 1 else "")
-        + (f", {len(cluster.events)} events" if cluster.events else "")
+        + (f", {plural(len(cluster.events), 'event')}" if cluster.events else "")
         + ".",
         facts=tuple((key.replace("_", " "), value) for key, value in router),
         grids=(

@@ -19,7 +19,7 @@ from workloadlab.reporting.canvas import (
 )
 from workloadlab.reporting.facts import REFERENCE, Key, Plot
 from workloadlab.reporting.routers.ranking import between
-from workloadlab.reporting.words import listed, seconds, share
+from workloadlab.reporting.words import listed, plural, seconds, share
 from workloadlab.scoring.timings import Timings, read_timings
 from workloadlab.scoring.verdict import unserved_words
 from workloadlab.statistics import quantiles
@@ -167,7 +167,9 @@ def plot_latency(
         reading=said,
         definition=f"{metric.about} Cumulative share of the requests that have one, warm-up left "
         "out, seeds pooled; the axis of shares is stretched towards 100% so that tails can be read.",
-        n="; ".join(sorted({f"{len(known):,} requests per router" for known in values.values()})),
+        n="; ".join(
+            sorted({f"{plural(len(known), 'request')} per router" for known in values.values()})
+        ),
         drawing=Latency(curves, target if shown else None, beyond),
         legend=tuple(legend),
     )

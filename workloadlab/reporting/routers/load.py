@@ -204,7 +204,7 @@ def _plot(load: Load, board: Scoreboard, plot_id: str, title: str) -> Plot | Non
         reading=f"At {rate_words(highest)} it is {between(known, words)}.",
         definition="Same requests, arrivals sped up or slowed down by the factor; mean over the "
         "seeds.",
-        n=f"{plural(len(board.runs), 'run')} of {board.runs[0].requests:,} requests",
+        n=f"{plural(len(board.runs), 'run')} of {plural(board.runs[0].requests, 'request')}",
         drawing=load,
         legend=tuple(Key(curve.label, curve.style) for curve in load.curves),
     )

@@ -91,7 +91,7 @@ def _summary(board: Scoreboard, scale: float) -> str:
     names = board.routers
     where = cluster_words(board.cluster)
     said = [
-        f"{plural(len(names), 'router')} replayed {board.runs[0].requests:,} requests"
+        f"{plural(len(names), 'router')} replayed {plural(board.runs[0].requests, 'request')}"
         + (f" on {where}" if where else "")
         + f" at {rate_words(scale)}."
     ]

@@ -125,7 +125,7 @@ def _trace_facts(profile: Profile) -> tuple[tuple[str, str], ...]:
     pairs = [("Read as", trace.source)]
     for source in trace.sources:
         if source.get("path"):
-            rows = f", {source['rows']:,} rows" if source.get("rows") is not None else ""
+            rows = f", {plural(source['rows'], 'row')}" if source.get("rows") is not None else ""
             pairs.append(("File", PurePath(str(source["path"]).replace("\\", "/")).name + rows))
     pairs.append(("Requests", f"{trace.requests:,}"))
     if trace.warmup_requests:

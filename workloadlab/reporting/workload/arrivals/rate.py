@@ -67,7 +67,7 @@ def plot_rate(arrivals: Arrivals, place: Place) -> Plot:
     chance = "as a constant rate would give" if outside <= 2 * (1 - INSIDE) else "the rate drifts"
     minutes = arrivals.per_minute.complete or arrivals.per_minute
     busiest = (
-        f"The busiest minute has {minutes.max:,} requests, "
+        f"The busiest minute has {plural(minutes.max, 'request')}, "
         f"{three(minutes.peak_to_mean)} times the mean of {three(minutes.mean)}. "
         if arrivals.span_s >= 120
         else ""

@@ -97,10 +97,10 @@ def _plot(column: LengthColumn | Unsupported, plot_id: str, title: str, noun: st
         return Plot(id=plot_id, title=title, reading=f"Every {noun} has 0 tokens.")
     by_tokens = token_weighted(column.cdf)
     half = next(tokens for tokens, part in by_tokens if part >= 0.5)
-    said = f"Half of the {noun}s have at most {column.p50:,.0f} tokens"
+    said = f"Half of the {noun}s have at most {plural(round(column.p50), 'token')}"
     if column.n >= 100:
         said += (
-            f"; the longest 1%, from {column.p99:,.0f} tokens on, carry "
+            f"; the longest 1%, from {plural(round(column.p99), 'token')} on, carry "
             f"{share(column.top1_token_share or 0.0)} of all {noun} tokens"
         )
     return Plot(

@@ -100,7 +100,8 @@ def _reading(joint: Joint) -> str:
         said += f" The prompts hold {three(ratio)} tokens for each one generated."
     if len(bands) > 1:
         said += (
-            f" The median output goes from {bands[0].p50:,.0f} tokens for the shortest prompts to "
+            f" The median output goes from {plural(round(bands[0].p50), 'token')} for the "
+            "shortest prompts to "
             f"{bands[-1].p50:,.0f} for the longest."
         )
     return said

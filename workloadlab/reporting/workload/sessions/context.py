@@ -52,7 +52,7 @@ def plot_context(sessions: Sessions, place: Place) -> Plot | None:
     return Plot(
         id=place.id("context"),
         title="Prompt length by turn",
-        reading=f"The median prompt goes from {medians[0]:,.0f} tokens at the first turn to "
+        reading=f"The median prompt goes from {plural(round(medians[0]), 'token')} at the first turn to "
         f"{medians[-1]:,.0f} at turn {len(medians)}. "
         + (
             f"{plural(context.shrinks, 'prompt')} "
