@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from workloadlab.errors import UnsupportedError, UsageError
-from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -177,7 +176,6 @@ def refuse_events(events: Sequence[Event], who: str) -> None:
     """
     if events:
         raise UnsupportedError(
-            f"{who} needs a cluster to which nothing happens, and this one has "
-            f"{plural(len(events), 'event')}",
+            f"{who} needs a cluster to which nothing happens, and this one has events: {len(events)}",
             fix="leave the events out",
         )

@@ -169,7 +169,7 @@ def test_a_deferred_request_is_offered_again():
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ([0], r"gave choices of shape \(1,\) for 2 lanes"),
+        ([0], r"gave choices of shape \(1,\), not \(2,\)"),
         ([[0, 0]], r"shape \(1, 2\)"),
         (0, r"shape \(\)"),
         ([0.0, 1.0], "type float64"),
@@ -277,7 +277,7 @@ def test_replay_says_what_is_wrong_with_an_object():
 
     cluster = wl.Cluster.uniform(2, MODEL)
     for chooser, message in (
-        (Two(), r"router 'Two' gave choices of shape \(2,\) for 1 lanes"),
+        (Two(), r"router 'Two' gave choices of shape \(2,\), not \(1,\)"),
         (Nowhere(), "router 'Nowhere' chose instance 7 for request 0; the cluster has 0 to 1"),
         (Sure(), "router 'Sure' needs prefix"),
         (Odd(), "'a b' is no name for a router"),
