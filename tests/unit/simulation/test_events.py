@@ -272,7 +272,7 @@ def test_an_environment_pays_for_what_fails_and_can_go_back_to_before():
 
 @pytest.mark.parametrize("ask", [wl.replay_oracles, all_assignments, headroom, wl.calibrate])
 def test_who_compares_runs_on_one_cluster_refuses_events(ask):
-    with pytest.raises(UnsupportedError, match="this one has 1 events"):
+    with pytest.raises(UnsupportedError, match="this one has events: 1"):
         ask(trace((0, 10, 5)), cluster(event(1, "stop")))
 
 
