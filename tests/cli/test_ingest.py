@@ -34,7 +34,7 @@ def test_published_traces_are_listed_and_got(run, tmp_path):
             f'sha256 = "{sha256(log)}"\nlicence = "CC0-1.0"\nformat = "langfuse"\n'
         )
         code, out, err = run("traces", "get", "mine", "--catalog", "mine.toml")
-        assert (code, out) == (0, "mine.trace: 1 requests over 0.0 s (langfuse format)\n"), err
+        assert (code, out) == (0, "mine.trace: 1 request over 0.0 s (langfuse format)\n"), err
     code, out, _ = run("traces", "list", "--catalog", "mine.toml")
     assert code == 0
     assert "CC0-1.0" in out

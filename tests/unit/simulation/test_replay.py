@@ -159,7 +159,7 @@ def test_closed_sessions_derive_think_time_from_logged_ends():
 
 
 def test_closed_sessions_need_think_times():
-    with pytest.raises(UnsupportedError, match="2 turns record neither think_ns nor"):
+    with pytest.raises(UnsupportedError, match="2 turns without think_ns or"):
         wl.replay(session(), ONE_SECOND_EACH, sessions="closed")
     with pytest.raises(UnsupportedError, match="needs session_id"):
         wl.replay(trace(3), ONE_SECOND_EACH, sessions="closed")
