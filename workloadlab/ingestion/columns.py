@@ -107,7 +107,8 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
     lacking = [name for name in GIVEN if name not in proposed]
     if not lacking:
         return found
-    timed = _timed_keys(head) or any(_TIME.search(key.rsplit(".", 1)[-1]) for key in head.keys)
+    names = (key.rsplit(".", 1)[-1] for key in (*head.keys, *under.keys))
+    timed = _timed_keys(under) or any(map(_TIME.search, names))
     if lacking == ["arrival_ns"] and "output_tokens" in proposed and not timed:
         return replace(found, nullable=frozenset({"arrival_ns"}))
     usual = " ".join(f"--map {short(name)}=COLUMN" for name in (*GIVEN, "output_tokens"))

@@ -33,7 +33,7 @@ _BINARIES = {
     b"\xd0\xcf\x11\xe0": "an old spreadsheet (xls)",
 }
 """How files begin that are no text."""
-_BRACKETED = re.compile(rb"\[\s*(\d{4}-\d\d|\d\d?[/:]|[A-Za-z_.]+\s*[\]: ])")
+_BRACKETED = re.compile(rb"\[\s*(\d{4}-\d\d|\d\d?[/:]|[A-Za-z_.][\w./-]*\s*[\]: ])")
 """A moment, a level or a name in brackets, with which lines of text begin, and no list."""
 _NOTHING = {b"null", b"NaN", b"nan", b"None", b"true", b"false", b"undefined", b"[]", b"{}"}
 """Words of which a file without records is made."""

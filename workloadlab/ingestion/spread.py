@@ -67,7 +67,7 @@ def spread_rows(total: int) -> Iterator[tuple[int, int]]:
 
     Example:
         >>> list(spread_rows(90)), list(spread_rows(1_000_000))[:2]
-        ([(0, 100)], [(0, 100), (125070, 20)])
+        ([(0, 100)], [(0, 100), (250065, 40)])
     """
     yield 0, SAMPLE_ROWS
     few = LINES // STRETCHES

@@ -60,6 +60,26 @@ def test_a_total_tells_whether_the_cached_part_is_inside(
     assert column(trace, "input_tokens") == [prompt] * 12
 
 
+@pytest.mark.parametrize(
+    ("usage", "prompt"),
+    [
+        ({"input_tokens": 40, "cache_read_tokens": 9, "cache_creation_tokens": 1}, 50),
+        ({"input_tokens": 40, "cache_read_tokens": 9}, 40),
+        ({"inputTokens": 40, "cacheReadInputTokens": 9, "cacheWriteInputTokens": 1}, 50),
+        ({"gen_ai.usage.input_tokens": 40, "gen_ai.usage.cache_read_input_tokens": 9}, 40),
+    ],
+)
+def test_parts_that_are_counted_apart(tmp_path: Path, usage: dict[str, Any], prompt: int) -> None:
+    trace = read(tmp_path, lines(lambda n: {"timestamp": moment(n), **usage}))
+    assert column(trace, "input_tokens") == [prompt] * 12
+
+
+def test_lengths_in_a_document_that_has_times_are_no_lengths_alone(tmp_path: Path) -> None:
+    calls = [{"init_at": moment(n), "prompt_tokens": 9, "completion_tokens": 5} for n in ROWS]
+    with pytest.raises(wl.WorkloadlabError, match="nothing looks like arrival"):
+        read(tmp_path, json.dumps({"calls": calls, "tools": []}))
+
+
 def test_a_latency_up_to_the_first_byte(tmp_path: Path) -> None:
     head = "timeStamp,elapsed,Latency,prompt_tokens,completion_tokens\n"
     rows = [f"{(T0 + n) * 1000},{1000 + 90 * n},{200 + n},9,{40 + 4 * n}\n" for n in ROWS]

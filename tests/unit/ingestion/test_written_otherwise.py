@@ -71,6 +71,11 @@ def test_pairs_behind_a_moment(tmp_path: Path) -> None:
     assert columns(trace, "arrival_ns", "input_tokens") == [(n * S, 90 + n) for n in range(9)]
 
 
+def test_pairs_behind_the_name_of_a_pod(tmp_path: Path) -> None:
+    lines = [f"[pod/gw-1/gw] ts={1790000000 + n} level=info prompt_tokens=9\n" for n in range(9)]
+    assert read(tmp_path, "".join(lines).encode()).requests == 9
+
+
 def test_pairs_in_a_shipped_line(tmp_path: Path) -> None:
     rows = [
         {"timestamp": 1790000009 + n, "line": f"ts={1790000000 + n} level=info prompt_tokens=9"}

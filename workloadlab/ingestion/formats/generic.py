@@ -10,7 +10,7 @@ import polars as pl
 from workloadlab.ingestion.formats.ends import before_end, begun
 from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.names import forms
+from workloadlab.ingestion.formats.names import forms, plain
 from workloadlab.ingestion.formats.rivals import (
     by_name,
     likely_arrivals,
@@ -99,13 +99,15 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """Names by which each trace column is recognised, the likelier first; see `plain`."""
 
 _APART = {
-    "input_tokens": ("cache_read_input_tokens", "cache_creation_input_tokens"),
-    "candidatesTokenCount": ("thoughtsTokenCount",),
-    "candidates_token_count": ("thoughts_token_count",),
-    "tokensIn": ("cacheReads", "cacheWrites"),
-}
-"""Names of counts, and of their parts that are counted apart from them."""
-_TOTALS = ("total_tokens", "totalTokens", "totalTokenCount", "total_token_count")
+    "input_tokens": (
+        ("cache_read_input_tokens",), ("cache_creation_input_tokens",), ("cache_write_input_tokens",),
+        ("cache_read_tokens", "cache_creation_tokens"),
+    ),
+    "candidates_token_count": (("thoughts_token_count",),),
+    "tokens_in": (("cache_reads",), ("cache_writes",)),
+}  # fmt: skip
+"""Plain names of counts, and of parts that are counted apart from them where all of these are there."""
+_TOTALS = {"total_tokens", "total_token_count"}
 
 _JSON = re.compile(r"\{|\[(?!\d+/)")
 """How an object or a list begins; a moment in brackets does not."""
@@ -217,15 +219,17 @@ def _counted_apart(head: Head, key: str, others: list[str]) -> Value | None:
     thoughts out of `candidatesTokenCount`, Cline caches out of `tokensIn`. OpenTelemetry's
     `gen_ai.usage.input_tokens` has all in it, and so has one that makes the total with the other count.
     """
-    for name, apart in _APART.items():
-        start, found, rest = key.rpartition(name)
-        parts = [f"{start}{part}" for part in apart if f"{start}{part}" in head.names]
-        if found and not rest and parts and not start.startswith("gen_ai"):
-            totals = [f"{start}{name}" for name in _TOTALS if f"{start}{name}" in head.names]
-            if totals and others and _inside(head, key, parts, others[0], totals[0]):
-                return None
-            return total(key, *parts)
-    return None
+    start, _, name = key.rpartition(".")
+    beside = {plain(each.rpartition(".")[2]): each for each in head.names
+              if each.rpartition(".")[0] == start}  # fmt: skip
+    groups = [group for group in _APART.get(plain(name), ()) if {*group} <= beside.keys()]
+    parts = [beside[part] for group in groups for part in group]
+    if not parts or start.startswith("gen_ai"):
+        return None
+    whole = next((beside[each] for each in _TOTALS if each in beside), None)
+    if whole and others and _inside(head, key, parts, others[0], whole):
+        return None
+    return total(key, *parts)
 
 
 def _inside(head: Head, key: str, parts: list[str], other: str, whole: str) -> bool:

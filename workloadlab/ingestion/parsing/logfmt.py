@@ -9,14 +9,14 @@ __all__ = ["is_logfmt", "mostly_logfmt", "pairs"]
 
 _PAIR = re.compile(r'([A-Za-z_@][\w.@/-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?=[\s,;]|$)')
 _STAMP = re.compile(r"\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)\b")
-_BEGINNING = re.compile(rf"\s*(?:{_PAIR.pattern}|{_STAMP.pattern})")
+_BEGINNING = re.compile(rf"\s*(?:\[[A-Za-z][^\]\s]*\]\s+)?(?:{_PAIR.pattern}|{_STAMP.pattern})")
 FEWEST = 3
 """Pairs of a line; fewer are an assignment in a text."""
 MOST_LINES = 200
 
 
 def is_logfmt(text: str) -> bool:
-    """Say whether a text is pairs, from its beginning on or behind a moment.
+    """Say whether a text is pairs, from its beginning on, or behind a moment or a name in brackets.
 
     Example:
         >>> is_logfmt("ts=1.5 level=info tokens=7"), is_logfmt("solve x=1 for y=2 and z=3")
