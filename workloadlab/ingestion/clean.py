@@ -31,6 +31,7 @@ CACHED = "cached_tokens above input_tokens"
 REASONING = "reasoning_tokens above output_tokens"
 MIXED = "arrival in another unit than the others"
 NO_STREAM = "ttft_ns of a request that does not stream"
+LATE = "ttft_ns after e2e_ns"
 DAY_NS = 86_400 * 10**9
 LONG = {name: f"{name} above a day" for name in ("e2e_ns", "last_token_ns", "queue_ns", "ttft_ns")}
 _TIMES = {"queue_ns", "ttft_ns", "last_token_ns", "e2e_ns", "think_ns"}
@@ -278,7 +279,7 @@ def _repairs(present: list[str], block_size: int | None) -> list[tuple[str, str,
             for name in ("output_tokens", "cached_tokens", "reasoning_tokens")
         ),
         ("last_token_ns", "last_token_ns after e2e_ns", mixed, ("e2e_ns",), last > e2e),
-        ("ttft_ns", "ttft_ns after e2e_ns", late, ("e2e_ns",), ttft > e2e),
+        ("ttft_ns", LATE, late, ("e2e_ns",), ttft > e2e),
         ("ttft_ns", "ttft_ns after last_token_ns", late, ("last_token_ns",), ttft > last),
         ("ttft_ns", NO_STREAM, Flag.NO_STREAM, ("streaming",), ~pl.col("streaming")),
         (

@@ -159,6 +159,12 @@ def container(path: Path) -> str:
             where=str(path),
             fix="name a log with requests: a query that found none may write this",
         )
+    if start.startswith((b"{'", b"[{'")):
+        raise DataError(
+            "is dicts as Python prints them, not JSON",
+            where=str(path),
+            fix="write each with json.dumps",
+        )
     if start[:1] in (b"{", b"[") and not _BRACKETED.match(start):
         return _json_kind(path, start)
     return "jsonl" if _mostly_objects(start) else "csv"

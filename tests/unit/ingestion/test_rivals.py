@@ -211,10 +211,44 @@ def test_names_that_are_told(tmp_path: Path, row: Callable[[int], dict[str, Any]
 
 
 @pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param({"timestamp": "at", "prompt_tokens": "in", "latency_ms": "took"}, id="moment"),
+        pytest.param({"ts": "at", "input_tokens": "in", "latency_ms": "took"}, id="tokens"),
+        pytest.param({"ts": "at", "usage.prompt_tokens": "in", "latency_ms": "took"}, id="nested"),
+        pytest.param({"ts": "at", "prompt_tokens": "in", "duration_ms": "took"}, id="duration"),
+        pytest.param({"ts": "at", "prompt_tokens": "in", "duration_s": "seconds"}, id="unit"),
+    ],
+)
+def test_a_log_that_changes_its_names(tmp_path: Path, later: dict[str, str]) -> None:
+    def row(n: int) -> dict[str, Any]:
+        values = {"at": T0 + n, "in": 9 + n, "took": 1500, "seconds": 1.5}
+        early = {"ts": "at", "prompt_tokens": "in", "latency_ms": "took"}
+        flat: dict[str, Any] = {
+            key: values[word] for key, word in (early if n < 6 else later).items()
+        }
+        if count := flat.pop("usage.prompt_tokens", None):
+            flat["usage"] = {"prompt_tokens": count}
+        return flat
+
+    trace = read(tmp_path, lines(row))
+    assert column(trace, "arrival_ns") == [n * S for n in ROWS]
+    assert column(trace, "input_tokens") == [9 + n for n in ROWS]
+    assert column(trace, "e2e_ns") == [1500 * MS] * 12
+
+
+def test_first_tokens_after_the_end_are_asked_about(tmp_path: Path) -> None:
+    row = {"prompt_tokens": 9, "completion_tokens": 50, "ttft_ms": 2500, "latency_ms": 300}
+    with pytest.raises(wl.WorkloadlabError, match="ttft_ms is above latency_ms in 12 of 12 rows"):
+        read(tmp_path, lines(lambda n: {"ts": T0 + n, **row}))
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("[GIN] 2026/01/31 - 12:00:00 | 200 | 5.04s | POST\n", "is an engine's text log"),
         ("[2026-01-31 12:00:00 TP0] Decode batch. #token: 12\n", "is an engine's text log"),
+        ("{'ts': 1790000000, 'prompt_tokens': 9}\n", "is dicts as Python prints them"),
         ("#Software: IIS\n#Fields: date time sc-status\n2026-01-31 12:00:00 200\n", "is a W3C"),
     ],
 )

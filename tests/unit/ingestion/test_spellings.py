@@ -66,6 +66,7 @@ def test_no_value_costs_no_row(tmp_path: Path, nothing: str) -> None:
         "Sep 21, 2026 @ 14:13:20.000",
         "20260921T141320Z",
         "2026-09-21 14:13:20 Etc/UTC",
+        "2026-09-21T16:13:20+02:00[Europe/Berlin]",
     ],
 )
 def test_moments(tmp_path: Path, stamp: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.errors import UsageError
-from workloadlab.ingestion.clean import LONG
+from workloadlab.ingestion.clean import LATE, LONG
 from workloadlab.ingestion.doubts.two_units import two_units
 from workloadlab.ingestion.formats.trees import label
 from workloadlab.words import three
@@ -51,9 +51,20 @@ def speeds(table: pl.DataFrame, e2e: Column | None, where: Path, *, guessed: boo
 
 
 def check_durations(
-    repaired: Mapping[str, int], written: int, by_target: Mapping[str, Column], where: Path
-) -> None:
-    """Ask about durations of which many are days."""
+    repaired: Mapping[str, int], written: int, by_target: Mapping[str, Column], where: Path, *,
+    guessed: bool,
+) -> None:  # fmt: skip
+    """Ask about durations of which many are days, and about first tokens after the end."""
+    late = repaired.get(LATE, 0)
+    if guessed and late > ODD_SHARE * written:
+        first, last = (label(by_target[name].source) for name in ("ttft_ns", "e2e_ns"))
+        raise UsageError(
+            f"{first} is above {last} in {late:,} of {written:,} rows: no first token comes after the "
+            "last one",
+            where=str(where),
+            fix=f"map them the other way round (--map ttft={last},e2e={first}), or leave one out: "
+            "--map ttft=",
+        )
     for name in ("e2e_ns", "ttft_ns"):
         days = repaired.get(LONG[name], 0)
         if days > ODD_SHARE * written:

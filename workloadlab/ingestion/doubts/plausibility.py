@@ -79,7 +79,7 @@ def check(
             check_grid(table, where)
         _check_midnight(table, sampled, where)
         _check_days(table, written, by_target.get("arrival_ns"), where)
-    check_durations(repaired, written, by_target, where)
+    check_durations(repaired, written, by_target, where, guessed=guessed)
     notes += speeds(table, by_target.get("e2e_ns"), where, guessed=guessed)
     return notes + _told(sampled, repaired, naive=naive)
 

@@ -16,6 +16,7 @@ from workloadlab.ingestion.formats.rivals import (
     likely_arrivals,
     likely_durations,
     likely_ends,
+    renamed,
     some,
 )
 from workloadlab.ingestion.formats.words import choose, first, only, total, unless
@@ -156,6 +157,11 @@ def _read(head: Head) -> tuple[Column, ...]:
     if "arrival_ns" not in columns and (ends := likely_ends(head, found["e2e_ns"])):
         columns |= before_end(columns, ends[0])
     columns |= begun(head, columns)
+    for target, column in columns.items():
+        if not isinstance(column.source, str) or target == "outcome":
+            continue
+        if others := renamed(head, column.source, found[target]):
+            columns[target] = Column(target, first(column.source, *others))
     status = columns.get("outcome")
     if ended := _ended(head, named, None if status is None else str(status.source)):
         columns["outcome"] = Column("outcome", ended)

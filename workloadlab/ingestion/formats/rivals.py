@@ -23,6 +23,7 @@ __all__ = [
     "likely_durations",
     "likely_ends",
     "namesakes",
+    "renamed",
     "some",
 ]
 
@@ -100,6 +101,21 @@ def by_name(head: Head, key: str) -> Value:
 
 def _lacks(row: dict[str, str | None], key: str, others: list[str]) -> bool:
     return row.get(key) is None and any(row.get(other) is not None for other in others)
+
+
+def renamed(head: Head, key: str, rivals: list[str]) -> list[str]:
+    """Return rivals that stand where a key does not, and never beside it: the log changed its names."""
+    if head.container == "parquet" or all(row.get(key) is not None for row in head.rows):
+        return []
+    dates = is_dated(head.said(key))
+    return [
+        other
+        for other in dict.fromkeys(rivals)
+        if other != key
+        and is_dated(head.said(other)) == dates
+        and any(_lacks(row, key, [other]) for row in head.rows)
+        and not any(row.get(key) is not None and row.get(other) is not None for row in head.rows)
+    ]
 
 
 def is_dated(samples: list[str]) -> bool:

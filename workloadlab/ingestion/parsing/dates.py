@@ -55,6 +55,7 @@ _LAYOUTS = (
         rf"^{_YEAR}(?P<m>\d\d)(?P<d>\d\d)T(?P<H>\d\d)(?P<M>\d\d)(?P<S>\d\d){_REST}$",
         "${y}-${m}-${d} ${H}:${M}:${S}${rest}",
     ),
+    (r"^(?P<all>\d.*(?:Z|[+-]\d\d:\d\d))\[[\w/+-]+\]$", "${all}"),
     (r"^(?P<all>\d.*\d) (?:Etc/UTC|Zulu|Etc/GMT)$", "${all}Z"),
 )
 """Other ways to write a moment, and each in ISO 8601: of access logs, mails, Oracle, JavaScript, `date`,
