@@ -21,30 +21,46 @@ COMPILING = "compiling the simulator"
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-@pytest.fixture
-def kernel(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
     """A kernel of this interpreter, whatever kernels the machine has; its files in a scratch folder."""
-    spec = tmp_path / "jupyter" / "kernels" / "python3"
+    scratch = tmp_path_factory.mktemp("jupyter")
+    spec = scratch / "kernels" / "python3"
     spec.mkdir(parents=True)
     launch = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     (spec / "kernel.json").write_text(
         json.dumps({"argv": launch, "display_name": "Python 3", "language": "python"})
     )
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    return "python3"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JUPYTER_PATH", str(scratch))
+        patch.setenv("JUPYTER_RUNTIME_DIR", str(scratch / "runtime"))
+        patch.setenv("IPYTHONDIR", str(scratch / "ipython"))
+        yield "python3"
 
 
-def run(notebook, kernel, folder):
+@pytest.fixture(scope="module")
+def ran(kernel):
+    """All notebooks by path, run in one kernel that forgets all names between two, and the files before.
+
+    Last it runs the first cell of each again, from the repository.
+    """
+    before = files()
+    notebooks = {path: nbformat.read(path, as_version=4) for path in NOTEBOOKS}
+    firsts = [code_cells(notebook)[0].source for notebook in notebooks.values()]
+    again = [nbformat.v4.new_code_cell(source) for source in (f"%cd -q {REPOSITORY}", *firsts)]
+    cells = []
+    for part in (*(notebook.cells for notebook in notebooks.values()), again):
+        cells += [*part, nbformat.v4.new_code_cell("%reset -f")]
+    for number, cell in enumerate(cells):
+        cell.id = f"cell-{number}"
     client = NotebookClient(
-        notebook,
+        nbformat.v4.new_notebook(cells=cells),
         timeout=SECONDS_PER_CELL,
         kernel_name=kernel,
-        resources={"metadata": {"path": str(folder)}},
+        resources={"metadata": {"path": str(REPOSITORY / "notebooks")}},
     )
     client.execute()
-    return notebook
+    return notebooks, before
 
 
 def files():
@@ -76,10 +92,9 @@ def test_committed_with_the_outputs_of_its_own_cells(path):
 
 
 @each_notebook
-def test_runs_top_to_bottom_and_leaves_nothing_behind(path, kernel):
-    before = files()
-    notebook = run(nbformat.read(path, as_version=4), kernel, path.parent)
-    assert files() == before
+def test_runs_top_to_bottom(path, ran):
+    notebooks, _ = ran
+    notebook = notebooks[path]
     assert all(cell.execution_count for cell in code_cells(notebook))
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in outputs), "a figure is shown"
@@ -87,9 +102,6 @@ def test_runs_top_to_bottom_and_leaves_nothing_behind(path, kernel):
     assert [said for said in complaints if not said.startswith(COMPILING)] == []
 
 
-def test_each_starts_from_the_repository_too(kernel):
-    """In one kernel, which forgets all names between two notebooks."""
-    firsts = [code_cells(nbformat.read(path, as_version=4))[0].source for path in NOTEBOOKS]
-    sources = [source for first in firsts for source in (first, "%reset -f")]
-    cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    run(nbformat.v4.new_notebook(cells=cells), kernel, REPOSITORY)
+def test_they_leave_nothing_behind(ran):
+    _, before = ran
+    assert files() == before
