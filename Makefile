@@ -37,8 +37,9 @@ $(DEV): pyproject.toml
 demo: $(CORE)  ## log to report on the sample logs, in demo-out/
 	@$(BIN)/workloadlab demo --out demo-out
 
+# In the order of collection: xdist would leave files of few tests, which are the longest, for the end.
 test: $(DEV)  ## run every test
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 fuzz: $(DEV)  ## run the property tests on new inputs
 	@HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -n auto --dist loadfile tests/property
