@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from support.calibrations import means_alone
+from support.calibrations import hasty
 from support.lmbench import NO_PREDICTION, simulation_error, study, tallies, unpredicted
 
 pytestmark = pytest.mark.data
@@ -20,8 +20,8 @@ def printed(table):
 
 
 def test_the_predicted_change_has_the_measured_sign(shared_data, tmp_path):
-    """Two of seven settings and two draws of a placement; the accuracy page has all."""
-    with means_alone():
+    """Two of seven settings, two draws of a placement and short searches; the accuracy page has all."""
+    with hasty():
         everything = study(shared_data, tmp_path, names=SOME, seeds=2)
     found = everything.filter(why="").drop("why")
     printed(found)

@@ -46,9 +46,8 @@ def test_prompts_are_as_long_as_the_server_counts(shared_data, gpus):
 @pytest.mark.data
 def test_eight_gpus(shared_data):
     with means_alone():
-        _, errors = eight_gpus(shared_data)
-    for clients in (32, 128):
-        found = errors[clients]
+        _, errors = eight_gpus(shared_data, judged=(32, 128))
+    for clients, found in errors.items():
         assert abs(found["ttft"]) < 0.10, clients
         assert abs(found["tpot"]) < 0.05, clients
         assert abs(found["running"]) < 0.02, clients
@@ -68,7 +67,7 @@ def test_sixteen_clients_say_little_of_many_and_the_ends_know(shared_data):
 @pytest.mark.data
 def test_one_gpu(shared_data):
     with means_alone():
-        levels, errors = one_gpu(shared_data)
+        levels, errors = one_gpu(shared_data, judged=(32, 64, 256))
     total, longest = correlations(levels[64].log)
     looked_up = levels[512].looked_up_tokens / levels[512].prompt_tokens
     by_level = {clients: slopes(levels[clients].log) for clients in (16, 32, 64, 128)}
@@ -77,8 +76,7 @@ def test_one_gpu(shared_data):
         for clients, (one, other) in by_level.items()
     )
     print(ON_ONE_GPU.format(total=total, longest=longest, looked_up=looked_up, slopes=said))
-    for clients in (32, 64, 256):
-        found = errors[clients]
+    for clients, found in errors.items():
         assert abs(found["ttft"]) < 0.10, clients
         assert abs(found["running"]) < 0.02, clients
         assert abs(found["kv"]) < 0.02, clients

@@ -12,6 +12,7 @@ import numpy as np
 import workloadlab as wl
 from support.clusters import SYNCHRONOUS
 from support.traces import requests_at_ns
+from workloadlab.calibration.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def hasty() -> Iterator[None]:
     """Let calibrations end soon after their descents, for tests that ask nothing of their precision."""
     with (
         means_alone(),
-        patch("workloadlab.calibration.task._TRIALS", 4),
+        patch.dict(Task.fitted.__kwdefaults__, trials=4),
         patch("workloadlab.calibration.optimizer._ITERATIONS", 8),
     ):
         yield

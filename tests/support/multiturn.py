@@ -159,10 +159,11 @@ def calibrated(levels, gpus, known, until_s, kv_tokens):
     return cluster(model, gpus, kv_tokens, request_overhead_s=model.system["request_overhead_s"])
 
 
-def compare(levels, served, kv_tokens, known):
-    """Replay every level; print and return the errors, or differences, of the means."""
+def compare(levels, served, kv_tokens, known, judged):
+    """Replay levels; print and return the errors, or differences, of the means."""
     rows, errors = [], {}
-    for clients, one in levels.items():
+    for clients in judged or levels:
+        one = levels[clients]
         runs = wl.replay(one.log, served, routers=["round_robin"], sessions="clients")
         found = fidelity(runs.traces[0], one.log)
         ours = occupancy(runs.traces[0])
@@ -186,18 +187,23 @@ def compare(levels, served, kv_tokens, known):
     return errors
 
 
-def eight_gpus(data):
-    """Return the levels on eight GPUs, and the errors of each; the KV size is that of the calibrated."""
+def eight_gpus(data, judged=()):
+    """Return the levels on eight GPUs, and the errors of each; the KV size is that of the calibrated.
+
+    Args:
+        data: the folder of real runs.
+        judged: levels to replay; all where none are named.
+    """
     levels, kv_tokens = levels_of(data, 8)
     served = calibrated(levels, 8, EIGHT_GPUS, CALIBRATED_S[8], kv_tokens)
-    return levels, compare(levels, served, kv_tokens, EIGHT_GPUS)
+    return levels, compare(levels, served, kv_tokens, EIGHT_GPUS, judged)
 
 
-def one_gpu(data):
-    """Return the levels on one GPU, and the errors of each; the KV size is the server log's."""
+def one_gpu(data, judged=()):
+    """Return the same of one GPU; the KV size is the server log's."""
     levels, kv_tokens = levels_of(data, 1)
     served = calibrated(levels, 1, ONE_GPU, CALIBRATED_S[1], kv_tokens)
-    return levels, compare(levels, served, kv_tokens, ONE_GPU)
+    return levels, compare(levels, served, kv_tokens, ONE_GPU, judged)
 
 
 def levels_of(data, gpus):

@@ -14,7 +14,7 @@ from support.mutants import mutant
 
 import workloadlab as wl
 
-MUTANTS = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 200
+MUTANTS = 10_000 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 100
 
 
 def assert_accounted_for(log: bytes, folder: Path) -> None:

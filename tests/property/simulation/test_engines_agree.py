@@ -60,7 +60,7 @@ def test_some_routers_let_engines_stay_behind_and_some_do_not():
     assert not by_belief.sees_decoding
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     workload=workloads(),
     cluster=clusters(),
@@ -309,7 +309,7 @@ def test_engines_agree_while_the_prefix_cache_evicts(seed):
     assert_equal(fast, replay_by_steps(workload, cluster, prefix_aware, seed))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("interval", [0.0, 0.3])
 @pytest.mark.parametrize(
     "policy",
@@ -345,7 +345,7 @@ def test_engines_agree_while_busy_instances_come_and_go(seed, interval, policy):
 
 def test_engines_agree_on_the_caches_of_many_instances():
     """More than the 64 whose bits lie in one word, and a pool in between that caches nothing."""
-    workload = chained(600, 8, seed=0)
+    workload = chained(400, 8, seed=0)
     model = LatencyModel.linear(constant_s=0.2, prefill_token_s=1e-3)
     caching = Pool(
         instances=40, latency=model, kv_blocks=24, block_size=8, prefix_caching=True, name="caching"
@@ -353,14 +353,14 @@ def test_engines_agree_on_the_caches_of_many_instances():
     plain = replace(caching, instances=9, block_size=3, prefix_caching=False, name="plain")
     cluster = Cluster(pools=[caching, plain, replace(caching, name="more")])
     fast = replay_lane(workload, cluster, prefix_aware, 0)
-    assert fast.cached_tokens[fast.instance >= 64].sum() > 2000
+    assert fast.cached_tokens[fast.instance >= 64].sum() > 1000
     assert fast.preemptions.sum() > 50
     assert_equal(fast, replay_by_steps(workload, cluster, prefix_aware, 0))
 
 
 @pytest.mark.parametrize("kv_blocks", [16, 20, 40])
 @pytest.mark.parametrize("reserve", [True, False])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_engines_agree_under_heavy_preemption(kv_blocks, seed, reserve):
     cluster = Cluster.uniform(
         2, LatencyModel.linear(constant_s=0.01), kv_blocks=kv_blocks, max_num_seqs=32,
@@ -372,7 +372,7 @@ def test_engines_agree_under_heavy_preemption(kv_blocks, seed, reserve):
     assert_equal(fast, replay_by_steps(workload, cluster, SHELF["least_requests"], seed))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("interval", [0.0, 0.1])
 def test_output_tokens_left_are_never_below_0_for_a_request(seed, interval):
     """Predictions of half the length and less, of requests that are preempted beyond and before them."""

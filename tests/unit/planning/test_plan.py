@@ -135,14 +135,15 @@ def test_a_queue_of_exponential_services_needs_what_erlang_says():
 
 
 def test_more_load_tighter_targets_and_slower_steps_never_need_fewer():
-    counts = [planned(traffic(rate)).instances for rate in (5.0, 10.0, 20.0, 40.0)]
+    short = traffic(n=600)
+    counts = [planned(traffic(rate, n=600)).instances for rate in (5.0, 10.0, 20.0, 40.0)]
     assert counts == sorted(counts)
     assert counts[0] < counts[-1]
-    by_target = [planned(traffic(), slo=wl.SLO(ttft_s=t)).instances for t in (2.0, 0.5, 0.1, 0.03)]
+    by_target = [planned(short, slo=wl.SLO(ttft_s=t)).instances for t in (2.0, 0.5, 0.1, 0.03)]
     assert by_target == sorted(by_target)
-    by_share = [planned(traffic(), attain=share).instances for share in (0.5, 0.9, 0.99)]
+    by_share = [planned(short, attain=share).instances for share in (0.5, 0.9, 0.99)]
     assert by_share == sorted(by_share)
-    found = planned(traffic(), growth=[1.5, 2, 4])
+    found = planned(short, growth=[1.5, 2, 4])
     grown = [found.instances, *(each.instances for each in found.growth)]
     assert grown == sorted(grown)
     assert found.error.instances >= found.instances
