@@ -16,6 +16,7 @@ from workloadlab.ingestion.marks import numbered
 from workloadlab.ingestion.parsing.dates import DATES, DATETIME, day_and_month
 from workloadlab.ingestion.parsing.times import EPOCH_S, UNITS, epoch_unit, instants
 from workloadlab.ingestion.units import (
+    ASKED,
     by_speed,
     check_bits,
     check_digits,
@@ -264,7 +265,7 @@ def _unit(
     if kind == DATETIME:
         return order_of(key.name, text, asked, short(column.target)), "dates", False
     if asked:
-        return asked, "as asked", False
+        return asked, ASKED, False
     if fixed and fixed not in DATES:
         return fixed, "the format's", False
     typical = middle(text.drop_nulls().to_list())

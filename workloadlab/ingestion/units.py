@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.formats import Column
 
 __all__ = [
+    "ASKED",
     "by_speed",
     "check_bits",
     "check_digits",
@@ -40,6 +41,8 @@ __all__ = [
 ]
 
 NUMBER = "number"
+ASKED = "as asked"
+"""How a unit is known that the user said."""
 _EXPONENT = r"^[+-]?\d(?:\.(?P<digits>\d+))?[eE](?P<power>[+-]?\d+)$"
 
 TOKENS_PER_S = (4.0, 700.0)

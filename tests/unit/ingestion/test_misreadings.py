@@ -397,6 +397,8 @@ def test_counts_from_a_start_in_two_units_are_asked_about(tmp_path, in_ms, name)
     at = [2.0 + 1.37 * n + n % 7 / 9 for n in range(120)]
     rows = [(round(s * 1000) if in_ms(n) else f"{s:.3f}", 90 + n) for n, s in enumerate(at)]
     assert "two units" in refusal(tmp_path, table(f"{name},prompt_tokens", rows))
+    said = read(tmp_path, table(f"{name},prompt_tokens", rows), units={"arrival": "ms"})
+    assert said.requests == 120
 
 
 def test_a_service_that_begins_again_or_pauses_has_one_unit(tmp_path):

@@ -18,6 +18,7 @@ from workloadlab.ingestion.formats.trees import keys, label
 from workloadlab.ingestion.formats.words import Total
 from workloadlab.ingestion.parsing.times import UNITS
 from workloadlab.ingestion.rows import YEAR_NS
+from workloadlab.ingestion.units import ASKED
 from workloadlab.words import plural
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ def check(
     _check_clocks(table, by_target.get("arrival_ns"), where)
     check_windows(table, where)
     if guessed:
-        check_totals(table, where)
         if not named:
+            check_totals(table, where)
             check_grid(table, where)
         _check_midnight(table, sampled, where)
         _check_days(table, written, by_target.get("arrival_ns"), where)
@@ -150,7 +151,7 @@ def _check_start(table: pl.DataFrame, written: int, arrival: Column | None, wher
 
 def _check_clocks(table: pl.DataFrame, arrival: Column | None, where: Path) -> None:
     """Ask about counts from a start in two units."""
-    if arrival is None or arrival.unit not in UNITS or "arrival_ns" not in table.columns:
+    if arrival is None or arrival.unit not in UNITS or arrival.why == ASKED:
         return
     if doubt := two_clocks(table, arrival):
         raise UsageError(

@@ -110,7 +110,8 @@ def _check_nested(head: Head, tokens: str) -> None:
                 f"has calls in calls ({inner.height:,} of {table.height:,} rows looked at name another "
                 f"in {parent} that has tokens, too): the outer ones may repeat those of the inner ones",
                 where=str(head.path),
-                fix="choose one kind by a column that tells them apart: --where COLUMN=VALUE",
+                fix="choose one kind by a column that tells them apart: --where COLUMN=VALUE; or, if "
+                f"each is a request, say so: --map input_tokens={tokens}",
             )
 
 
@@ -140,5 +141,6 @@ def _check_stream(head: Head, arrival: str, prompt: str, answer: str) -> None:
             f"has several lines a request ({streamed:,} of {table.height:,} looked at share {own}, "
             f"{arrival} and {prompt} with another): each holds the tokens so far",
             where=str(head.path),
-            fix="write the last line of each request only",
+            fix="write the last line of each request only; or, if each is a request, say so: "
+            f"--map input_tokens={prompt}",
         )

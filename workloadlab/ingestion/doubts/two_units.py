@@ -72,6 +72,8 @@ def two_clocks(table: pl.DataFrame, arrival: Column) -> str | None:
         table: some rows of the trace in source order; `row` where they are known.
         arrival: where arrivals come from.
     """
+    if "arrival_ns" not in table.columns:
+        return None
     rows = table.drop_nulls("arrival_ns").filter(pl.col("arrival_ns") > 0)
     if rows.height < 2 * FEWEST:
         return None

@@ -94,7 +94,7 @@ def check_totals(table: pl.DataFrame, where: Path) -> None:
     raise DataError(
         f"has running totals, not requests: both counts grow in each of {table.height:,} rows",
         where=str(where),
-        fix="log what each request adds",
+        fix="log what each request adds (if they are requests, name their ids: --map request_id=COLUMN)",
     )
 
 
