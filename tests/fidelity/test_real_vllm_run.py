@@ -9,15 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import polars as pl
 import pytest
+from support.accuracy.engine_logs import NEARLY, named
 
 from workloadlab.ingestion import ingest
 from workloadlab.latency import fit
 from workloadlab.latency.step_terms import NO_TERMS, Term
 from workloadlab.scoring import request_errors, score
 from workloadlab.simulation import Cluster, replay
-from workloadlab.trace import Trace
 
 pytestmark = pytest.mark.data
 
@@ -53,14 +52,7 @@ MEASURED = {
 
 
 def observed(data, run, prompts):
-    """Return the log with the blocks of its prompts, which vLLM cached."""
-    log = ingest(data / run / "vllm" / "requests.jsonl")
-    sent = pl.read_parquet(data / prompts)
-    frame = log.read(*log.frame.collect_schema().names())
-    assert frame["input_tokens"].to_list() == sent["input_toks"].to_list()
-    blocks = sent["hash_ids"].cast(pl.List(pl.UInt64))
-    named = frame.with_columns(block_ids=blocks, block_size=pl.lit(16, pl.UInt16))
-    return Trace(named.lazy(), log.provenance)
+    return named(ingest(data / run / "vllm" / "requests.jsonl"), data / prompts)
 
 
 def errors(log, latency):
@@ -109,7 +101,7 @@ def test_two_ranks_that_share_the_experts(shared_data):
     """
     latency = fit(shared_data / MOE_OPERATORS, estimator="table", expert_parallel=2)
     log = observed(shared_data, MOE_RUN, MOE_PROMPTS)
-    alike = [latency.scaled(factor, 0.0) for factor in np.linspace(0.998, 1.002, 9)]
+    alike = [latency.scaled(factor, 0.0) for factor in NEARLY]
     found = [errors(log, one)[:2] for one in alike]
     means, tails = (
         {name: np.mean([one[k][name] for one in found]) for name in METRICS} for k in (0, 1)

@@ -1,7 +1,7 @@
 """Drives a small sweep in a process of its own: `python -m support.driver ENGINE ADDRESS FOLDER FATE`.
 
-FATE is "dies", after it has measured a trace of many parts and replayed the first unit of the sweep; or
-"kills PID", a process with all that it started, after that unit.
+FATE is "dies", after it has measured a trace of many parts, searched for a router and replayed the
+first unit of the sweep; or "kills PID", a process with all that it started, after that unit.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support.engines import end_tree
+from support.learning import searched
 from support.sweeps import many_parts, small_grid
 from workloadlab.characterization.characterize import measure_all
+from workloadlab.execution import engine_named
 from workloadlab.sweeping import run_sweep
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ def main(engine: str, address: str, folder: str, fate: str) -> None:
     if fate == "dies":
         partial = measure_all(many_parts(Path(folder)), engine, address)
         Path(folder, "partial").write_bytes(partial.to_bytes())
+        with engine_named(engine, address) as runs_on:
+            searched(Path(folder, "learned"), runs_on)
     victims = [os.getpid()] if fate == "dies" else [int(pid) for pid in fate.split()[1:]]
 
     def kill(swept: Swept) -> None:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 import workloadlab as wl
 from support.traces import requests_at
+from workloadlab.learning.cells import Cell, play
+from workloadlab.learning.es import evolve
+from workloadlab.learning.found import RunFolder
+from workloadlab.learning.problem import Problem
+from workloadlab.learning.rivals import Played, Rival
+from workloadlab.learning.seeds import all_seeds
+from workloadlab.routing import SHELF
+from workloadlab.simulation.metrics import Targets
+from workloadlab.simulation.preparation import workload_and_cluster
 
-__all__ = ["mixed_trace", "two_speeds"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workloadlab.execution import Engine
+
+__all__ = ["mixed_trace", "searched", "two_speeds"]
 
 
 def mixed_trace(requests: int = 800, seed: int = 0, **columns: object) -> wl.Trace:
@@ -39,3 +55,17 @@ def two_speeds(instances: int = 4) -> wl.Cluster:
             for name, seconds in (("fast", fast), ("slow", slow))
         )
     )  # fmt: skip
+
+
+def searched(folder: Path, engine: Engine | None = None) -> None:
+    """Search with two seeds for what beats round robin, and keep what they find in a folder."""
+    workload, cluster = workload_and_cluster(mixed_trace(400), two_speeds(), (), "open")
+    cells = [Cell(1.0, workload, cluster)]
+    base = SHELF["round_robin"]
+    [[found]] = play([base], cells)
+    problem = Problem(
+        cluster=cluster, objective="e2e", weights={"e2e_mean_s": 1.0}, loads=(1.0,), training=cells,
+        selection=cells, test=workload, played=Played([base], [[found]], [[found]]),
+        rival=Rival(base, [found], [found]), needs=frozenset(), targets=Targets(), engine=engine,
+    )  # fmt: skip
+    all_seeds(evolve, problem, seeds=2, generations=1, kept=RunFolder(folder))

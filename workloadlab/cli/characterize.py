@@ -6,7 +6,15 @@ from pathlib import Path
 
 import click
 
-from workloadlab.cli.common import Output, json_option, memory_option, say, working
+from workloadlab.cli.common import (
+    Output,
+    address_option,
+    engine_option,
+    json_option,
+    memory_option,
+    say,
+    working,
+)
 from workloadlab.cli.completion import MODEL
 from workloadlab.errors import UsageError
 
@@ -47,17 +55,8 @@ class ListsTopics(click.Command):
 @memory_option(
     "Memory that its data may use, such as 4GB; a trace that takes more is measured in parts."
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["local", "dask", "ray"]),
-    default="local",
-    show_default=True,
-    help="Who measures the parts of a trace: this machine, or the workers of a cluster.",
-)
-@click.option(
-    "--address",
-    help="With --engine dask: tcp://HOST:8786; with --engine ray: HOST:6379 or ray://HOST:10001.",
-)
+@engine_option("Who measures the parts of a trace")
+@address_option
 @click.option(
     "--against",
     type=click.Path(path_type=Path),

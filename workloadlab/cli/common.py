@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Output",
+    "address_option",
     "by_option",
+    "engine_option",
     "json_option",
     "memory_option",
     "pairs",
@@ -88,6 +90,23 @@ def _bytes(_: click.Context, __: click.Parameter, words: str | None) -> int | No
     from workloadlab.sizes import parse_bytes
 
     return None if words is None else parse_bytes(words)
+
+
+address_option: Callable[..., Any] = click.option(
+    "--address",
+    help="With --engine dask: tcp://HOST:8786; with --engine ray: HOST:6379 or ray://HOST:10001.",
+)
+
+
+def engine_option(about: str) -> Callable[..., Any]:
+    """Return the option of who works, with what the work is as its help."""
+    return click.option(
+        "--engine",
+        type=click.Choice(["local", "dask", "ray"]),
+        default="local",
+        show_default=True,
+        help=f"{about}: this machine, or the workers of a cluster.",
+    )
 
 
 def memory_option(about: str) -> Callable[..., Any]:

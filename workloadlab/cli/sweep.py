@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workloadlab.cli.common import print_json, say, say_warnings, working
+from workloadlab.cli.common import address_option, print_json, say, say_warnings, working
 from workloadlab.errors import ContradictionWarning, ExtrapolationWarning, UsageError
 from workloadlab.words import plural
 
@@ -48,10 +48,7 @@ def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="K/N",
             help="With --sweep: the K-th of N equal shares, for arrays of jobs; see workloadlab merge.",
         ),
-        click.option(
-            "--address",
-            help="With --engine dask: tcp://HOST:8786; with --engine ray: HOST:6379 or ray://HOST:10001.",
-        ),
+        address_option,
     )
     for option in reversed(options):
         command = option(command)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workloadlab.cli.common import Output, json_option, parse_slo, print_json, say, slo_option
+from workloadlab.cli.common import (
+    Output,
+    address_option,
+    engine_option,
+    json_option,
+    parse_slo,
+    print_json,
+    say,
+    slo_option,
+)
 from workloadlab.tables import wrapped
 
 if TYPE_CHECKING:
@@ -60,6 +69,8 @@ if TYPE_CHECKING:
     "--folder", type=Output(folder=True),
     help="Folder for configuration, seeds and curves; an interrupted training goes on there.",
 )  # fmt: skip
+@engine_option("Who searches, a seed each")
+@address_option
 @click.option("--threads", type=int, help="Replays at a time; default one per core.")
 @click.option("-o", "--out", type=Output(), help="Router JSON to write.")
 @click.option(
@@ -86,6 +97,8 @@ def command(
     generations: int | None,
     slo_targets: tuple[str, ...],
     folder: Path | None,
+    engine: str,
+    address: str | None,
     threads: int | None,
     out: Path | None,
     explain: Path | None,
@@ -143,6 +156,8 @@ def command(
         name=_name(out),
         folder=folder,
         say=_progress(),
+        engine=engine,
+        address=address,
         threads=threads,
     )
     if out:

@@ -7,13 +7,14 @@ those libraries. `shards.py` splits work without any engine.
 To add an engine, write its file and its row in `engines.py`.
 """
 
-from workloadlab.execution.engines import ENGINES, Engine, engine_named
+from workloadlab.execution.engines import ENGINES, Engine, Local, engine_named
 from workloadlab.execution.shards import Shard
 from workloadlab.execution.threads import on_one_thread, run_lanes, watched, watcher, workers
 
 __all__ = [
     "ENGINES",
     "Engine",
+    "Local",
     "Shard",
     "engine_named",
     "on_one_thread",

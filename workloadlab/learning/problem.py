@@ -16,6 +16,7 @@ from workloadlab.words import plural
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from workloadlab.execution import Engine
     from workloadlab.routing import Router
     from workloadlab.routing.learned.artefact import LearnedRouter
     from workloadlab.simulation import Cluster
@@ -51,6 +52,7 @@ class Problem:
         tails: metrics that must not grow.
         say: told of progress.
         threads: lanes at a time.
+        engine: whose workers search, a seed each; None for this process, one after the other.
     """
 
     cluster: Cluster
@@ -67,6 +69,11 @@ class Problem:
     tails: tuple[str, ...] = TAILS
     say: Callable[[str], None] = field(default=silent)
     threads: int | None = None
+    engine: Engine | None = None
+
+    def alone(self) -> Problem:
+        """Return the problem as it travels to a worker, which neither talks nor hands work on."""
+        return replace(self, say=silent, engine=None)
 
     @property
     def shelf(self) -> list[Router]:
@@ -117,6 +124,7 @@ def stated(
     targets: Targets,
     say: Callable[[str], None] = silent,
     threads: int | None = None,
+    engine: Engine | None = None,
 ) -> Problem:
     """State the problem, and find the rival.
 
@@ -147,6 +155,7 @@ def stated(
     return Problem(
         there, objective, weights, tuple(loads), training, selection, test, played, rival,
         frozenset(needs | ({"prefix"} if caching else set())), targets, say=say, threads=threads,
+        engine=engine,
     )  # fmt: skip
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
+
+from workloadlab.execution import Local, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,13 +69,27 @@ def all_seeds(
     generations: int | None,
     kept: RunFolder,
 ) -> list[Found]:
-    """Search with every seed that has not ended before."""
-    found = []
-    for seed in range(seeds):
-        one = kept.found(seed) or search(problem, generations=generations, seed=seed)
+    """Search with every seed that has not ended before, each as a unit of the problem's engine."""
+    found = {seed: one for seed in range(seeds) if (one := kept.found(seed))}
+    waiting = [seed for seed in range(seeds) if seed not in found]
+    work = partial(_searched, search, problem.alone() if problem.engine else problem, generations)
+    engine = problem.engine or Local(workers(problem.threads))
+    for _, one in engine.run(work, waiting):
         kept.keep(one)
-        found.append(one)
-    return found
+        found[one.seed] = one
+        if problem.engine:
+            problem.say(f"{len(found)} of {seeds} searches have ended")
+    return [found[seed] for seed in range(seeds)]
+
+
+def _searched(
+    search: Callable[..., Found],
+    problem: Problem,
+    generations: int | None,
+    seed: int,
+    threads: int | None,
+) -> Found:
+    return search(replace(problem, threads=threads), generations=generations, seed=seed)
 
 
 def best_of_seeds(

@@ -11,6 +11,7 @@ import numpy as np
 
 from workloadlab._version import __version__
 from workloadlab.errors import UsageError
+from workloadlab.execution import engine_named
 from workloadlab.hints import did_you_mean
 from workloadlab.learning.auto import auto
 from workloadlab.learning.card import card_of, doubt_of
@@ -61,6 +62,8 @@ def train(
     name: str = "learned",
     folder: str | Path | None = None,
     say: Callable[[str], None] = silent,
+    engine: str = "local",
+    address: str | None = None,
     threads: int | None = None,
 ) -> LearnedRouter:
     """Train a router on the first half of a trace, choose on the next quarter, test on the last.
@@ -88,7 +91,9 @@ def train(
         folder: where to keep configuration, seeds and curves; a training goes on there if it was
             interrupted.
         say: told of progress, a sentence at a time.
-        threads: lanes at a time; the outcome does not depend on it.
+        engine: who searches with each seed: local, this process; dask or ray, the workers of a cluster.
+        address: of that cluster.
+        threads: lanes at a time; the outcome depends neither on it nor on the engine.
 
     Returns:
         The router, for `wl.replay(..., routers=[router])`, with its card; `router.save("router.json")`.
@@ -96,7 +101,8 @@ def train(
     Raises:
         UnsupportedError: the trace has no output lengths, or a package is missing.
         UsageError: an unknown method or objective, one instance, too short a trace, a pool that cannot
-            serve it, or a folder with another training.
+            serve it, a folder with another training, or an engine that is not installed.
+        MachineError: no cluster answers at the address.
 
     Example:
         >>> from workloadlab import Cluster, LatencyModel, Trace
@@ -112,23 +118,25 @@ def train(
     if seeds < 1 or (generations is not None and generations < 1):
         raise UsageError("nothing to train", fix="use at least 1 seed and 1 generation")
     targets = Targets(np.inf if ttft_s is None else ttft_s, np.inf if tpot_s is None else tpot_s)
-    problem = stated(
-        trace, cluster, objective=objective, loads=loads, targets=targets, say=say, threads=threads
-    )
-    facts = {
-        "method": method,
-        "objective": objective,
-        "loads": list(loads),
-        "seeds": seeds,
-        "generations": generations,
-        "instances": len(cluster.instance_names),
-        "requests": trace.requests,
-        "rival": problem.rival.policy.name,
-        "version": __version__,
-    }
     kept = RunFolder(None if folder is None else Path(folder))
-    kept.begin(facts | {"targets": [str(ttft_s), str(tpot_s)], "cluster": cluster.to_dict()})
-    trained = METHODS[method](problem, seeds=seeds, generations=generations, kept=kept)
+    with engine_named(engine, address, threads=threads) as runs_on:
+        problem = stated(
+            trace, cluster, objective=objective, loads=loads, targets=targets, say=say,
+            threads=threads, engine=None if engine == "local" else runs_on,
+        )  # fmt: skip
+        facts = {
+            "method": method,
+            "objective": objective,
+            "loads": list(loads),
+            "seeds": seeds,
+            "generations": generations,
+            "instances": len(cluster.instance_names),
+            "requests": trace.requests,
+            "rival": problem.rival.policy.name,
+            "version": __version__,
+        }
+        kept.begin(facts | {"targets": [str(ttft_s), str(tpot_s)], "cluster": cluster.to_dict()})
+        trained = METHODS[method](problem, seeds=seeds, generations=generations, kept=kept)
     rival = problem.rival.policy.name
     facts |= {"verdict": trained.verdict, **trained.facts}
     if trained.router is None:

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 import pytest
 from support.engines import dask_cluster, drive, ray_cluster
+from support.learning import searched
 from support.sweeps import files_of, many_parts, small_grid
 
 from workloadlab.characterization.characterize import measure_all
@@ -30,5 +31,8 @@ def test_a_driver_and_a_worker_die_and_the_bytes_are_those_of_one_machine(engine
     plan = many_parts(tmp_path)
     assert len(plan.parts) > 4
     assert (tmp_path / "partial").read_bytes() == measure_all(plan).to_bytes()
+    searched(tmp_path / "here")
+    assert len(files_of(tmp_path / "here")) == 2
+    assert files_of(tmp_path / "learned") == files_of(tmp_path / "here")
     run_sweep(small_grid(tmp_path), out=tmp_path / "local", keep="outcomes")
     assert files_of(tmp_path / "out") == files_of(tmp_path / "local")
