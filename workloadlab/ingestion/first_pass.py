@@ -55,6 +55,7 @@ class Staged:
 
     Attributes:
         folder: where rows are spilled that are too many to hold.
+        hide: what makes rows fit for a disk.
         rows_by_file: rows read from each file, bad ones included.
         left_out: rows that are no requests, or were not asked for, by reason.
         written: rows that are good.
@@ -73,6 +74,7 @@ class Staged:
     """
 
     folder: Path
+    hide: Callable[[pl.DataFrame], pl.DataFrame] | None = None
     rows_by_file: list[int] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     written: int = 0
@@ -161,7 +163,8 @@ class Staged:
 
     def _spill(self) -> None:
         path = self.folder / f"{len(self.spilled):06}.parquet"
-        pl.concat(self.held, how="diagonal").write_parquet(path, compression="lz4")
+        rows = pl.concat(self.held, how="diagonal")
+        (self.hide(rows) if self.hide else rows).write_parquet(path, compression="lz4")
         self.spilled.append(path)
         self.spilled_bytes += self.held_bytes
         self.held.clear()
@@ -175,14 +178,23 @@ def stage(
     *,
     strict: bool,
     where: Mapping[str, str],
+    hide: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
 ) -> Staged:
     """Read every file once, by its own rules, and of it the requests.
+
+    Args:
+        heads: of the files.
+        rules: of each.
+        folder: where rows are spilled that are too many to hold.
+        strict: whether a bad row ends it.
+        where: which requests are asked for.
+        hide: what makes rows fit for a disk; None to spill them as they are.
 
     Raises:
         DataError: with `strict`, the first bad row; always, a file in which every row is bad, or none
             is asked for.
     """
-    staged = Staged(folder)
+    staged = Staged(folder, hide)
     bad: list[pl.DataFrame] = []
     for head, mine in zip(heads, rules, strict=True):
         bad += _stage_file(

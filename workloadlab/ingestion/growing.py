@@ -79,7 +79,7 @@ class Growing:
                 f"{kept} its ids", where=where, fix="do the same here: --keep-ids or not"
             )
         origin_ns = t0_ns if self.t0_ns is None else min(t0_ns, self.t0_ns)
-        return {"origin_ns": origin_ns, "rows_before": self.rows, "numbers": self.numbers}
+        return {"origin_ns": origin_ns, "rows_before": self.rows}
 
     def add(self, path: Path) -> None:
         """Put a new file behind the others; earlier ones move if it begins before them."""

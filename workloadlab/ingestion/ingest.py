@@ -20,6 +20,7 @@ from workloadlab.ingestion.formats.trees import label, pruned
 from workloadlab.ingestion.growing import growing
 from workloadlab.ingestion.heads import read_heads, refuse_changed, sha256, states
 from workloadlab.ingestion.mapping_file import mapping_file
+from workloadlab.ingestion.numbers import Numbers
 from workloadlab.ingestion.privacy import (
     described_values,
     named_labels,
@@ -154,7 +155,10 @@ def ingest(
         rules = [replace(each, show_values=show_values) for each in made]
         thread = stack.enter_context(ThreadPoolExecutor(1))
         digests = [thread.submit(sha256, head.path) for head in heads]
-        staged = stage(heads, rules, folder, strict=strict, where=asked)
+        numbers = grown.numbers if grown else Numbers()
+        staged = stage(
+            heads, rules, folder, strict=strict, where=asked, hide=None if keep_ids else numbers.hidden
+        )  # fmt: skip
         unused = [each(heads[0], rules[0].columns) for each in (unused_times, uncounted, ended)]
         notes = [
             *logs.notes,
@@ -164,7 +168,7 @@ def ingest(
         size = next((each.block_size for each in rules if each.block_size), None)
         frame = finish(
             staged, source_format=log_format.name, block_size=size, keep_ids=keep_ids,
-            clock=log_format.clock, local_blocks=log_format.local_blocks,
+            clock=log_format.clock, local_blocks=log_format.local_blocks, numbers=numbers,
             **(grown.place(_t0(staged), keep_ids=keep_ids) if grown else {}),
         )  # fmt: skip
         if not keep_ids:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Numbers"]
+__all__ = ["ORDINAL", "Numbers"]
+
+ORDINAL = {
+    "request_id": "r",
+    "session_id": "s",
+    "tenant_id": "t",
+    "client_id": "c",
+    "instance_id": "i",
+}
+"""Columns that name somebody or something, and the letter of the ordinals that replace them."""
 
 GROUP = 1 << 14
 """Keys of a group, at most twice as many."""
@@ -34,11 +44,30 @@ class Numbers:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self.tables: dict[str, pl.DataFrame] = {}
+        self._secrets = secrets.randbits(63), secrets.randbits(63)
 
     @property
     def kept(self) -> bool:
         """Whether numbers outlive this log."""
         return self.folder is not None
+
+    def hidden(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return rows whose ids are equal where they were, and can be written to a disk.
+
+        They are 127 bits of a hash whose seeds nobody keeps, or, where later logs are joined by it, the
+        digest that the folder keeps.
+        """
+        names = [name for name in ORDINAL if rows.schema.get(name) == pl.String]
+        if self.kept:
+            return rows.with_columns(_digests(rows[name]).alias(name) for name in names)
+        first, second = self._secrets
+        return rows.with_columns(
+            pl.when(pl.col(name).is_not_null()).then(
+                (pl.col(name).hash(first) // 2).cast(pl.Int128) * pl.lit(1 << 64, pl.Int128)
+                + pl.col(name).hash(second).cast(pl.Int128)
+            ).alias(name)
+            for name in names
+        )  # fmt: skip
 
     def number(self, name: str, firsts: pl.DataFrame) -> pl.DataFrame:
         """Give every id its number.
@@ -125,5 +154,11 @@ def numbered(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.b
 
 
 def _digests(names: pl.Series) -> pl.Series:
-    digest = [hashlib.blake2b(name.encode(), digest_size=16).digest() for name in names]
-    return pl.Series(digest, dtype=pl.Binary)
+    """Return a digest for each name, null for none; those that are digests already as they are."""
+    if names.dtype == pl.Binary:
+        return names
+    distinct = names.unique().drop_nulls()
+    digest = [hashlib.blake2b(name.encode(), digest_size=16).digest() for name in distinct]
+    return names.replace_strict(
+        distinct, pl.Series(digest, dtype=pl.Binary), default=None, return_dtype=pl.Binary
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from workloadlab.ingestion.numbers import Numbers
+from workloadlab.ingestion.numbers import ORDINAL, Numbers
 from workloadlab.ingestion.rows import chained_blocks
 from workloadlab.ingestion.sorting import sorted_rows
 from workloadlab.trace import COLUMNS, Flag
@@ -16,15 +16,6 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.first_pass import Staged
 
 __all__ = ["finish"]
-
-ORDINAL = {
-    "request_id": "r",
-    "session_id": "s",
-    "tenant_id": "t",
-    "client_id": "c",
-    "instance_id": "i",
-}
-"""Columns that name somebody or something, and the letter of the ordinals that replace them."""
 
 _POSITION = "__position"
 SOME = 10_000
@@ -63,6 +54,7 @@ def finish(
     if origin_ns is None:
         origin_ns = staged.first_ns
     ordered = frame = _ordered(staged)
+    schema = ordered.collect_schema()
     flags = pl.col("flags") if "flags" in staged.filled else pl.lit(0, pl.UInt32)
     made = {
         "row_id": pl.col("row_id") + rows_before,
@@ -78,7 +70,8 @@ def finish(
     for name, letter in ORDINAL.items():
         if name not in staged.filled or (keep_ids and name != "request_id"):
             continue
-        number = _numbered if staged.spilled else _coded
+        held = not staged.spilled and schema[name] == pl.String  # some were hidden when they were spilled
+        number = _coded if held else _numbered
         frame, ordinal, again = number(frame, ordered, name, letter, numbers)
         if not keep_ids:
             made[name] = ordinal

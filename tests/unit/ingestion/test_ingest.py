@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -81,6 +82,41 @@ def test_many_chunks_and_spilled_rows_give_the_same_trace(
     monkeypatch.setattr(stage, "HELD_BYTES", 2_000)
     wl.ingest(log, tmp_path / "pieces.trace")
     assert pl.read_parquet(tmp_path / "pieces.trace").equals(whole.frame.collect())
+
+
+@pytest.mark.parametrize("append", [False, True])
+def test_no_id_of_the_log_touches_the_disk(
+    append: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workloadlab.ingestion import first_pass, sources
+
+    module = import_module("workloadlab.ingestion.ingest")
+    rows = (
+        f"{1_700_000_000 + 7 * k % 101},{k},5,u{k % 7},{'' if k % 3 else f'acme-{k % 4}'}\n"
+        for k in range(1, 101)
+    )
+    log = write(
+        tmp_path / "log",
+        "arrival,input_tokens,output_tokens,session_id,tenant_id\n" + "".join(rows),
+    )
+    whole = wl.ingest(log, tmp_path / "whole", append=append).frame.collect()
+    spilled = []
+
+    def looked_at(staged, **told):
+        spilled.append(pl.concat(pl.read_parquet(path) for path in staged.files()))
+        return finish(staged, **told)
+
+    finish = module.finish
+    monkeypatch.setitem(sources.text_blocks.__kwdefaults__, "size", 500)
+    monkeypatch.setattr(first_pass, "HELD_BYTES", 2_000)
+    monkeypatch.setattr(module, "finish", looked_at)
+    again = wl.ingest(log, tmp_path / "again", append=append)
+    assert again.frame.collect().equals(whole)
+    for name, ids in (("session_id", 7), ("tenant_id", 5)):
+        assert spilled[0].schema[name] in (pl.Int128, pl.Binary)
+        assert spilled[0][name].n_unique() == ids
+    kept = wl.ingest(log, tmp_path / "kept", keep_ids=True)
+    assert set(kept.read("tenant_id")["tenant_id"]) == {None, *(f"acme-{k}" for k in range(4))}
 
 
 def test_the_same_log_gives_the_same_bytes(tmp_path: Path) -> None:
