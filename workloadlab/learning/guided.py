@@ -261,7 +261,7 @@ class _Lanes:
         blank = router_of(Network((len(FEATURES), *HIDDEN, 3), 0), gradients)
         self.units, self.policy = np.array(blank.body["units"]), blank.router()
         self.last = np.full(LANES, -1)
-        self.memories = [empty_memory(self.instances) for _ in range(LANES)]
+        self.memories = np.array([empty_memory(self.instances)] * LANES)
 
     def step(
         self, kept: _Memory, params: Array, rng: np.random.Generator, random: float, weight: float
@@ -269,18 +269,19 @@ class _Lanes:
         """Decide in every lane, at random or as the network says, and note what it was worth."""
         batch = self.environment.batch
         choices = np.full(LANES, -1)
-        for lane, memory in enumerate(self.memories):
+        fits = batch.instances["fits"] == 1
+        busy = (batch.instances["in_flight"] * fits).sum(1)
+        waiting = still_waits(batch.requests["row"], busy, self.memories.T)
+        for lane in np.flatnonzero(~waiting):
             request, instances = batch.requests[lane], batch.instances[lane]
-            able = np.append(instances["fits"] == 1, False)
-            busy = int(instances["in_flight"][able[:-1]].sum())
-            able[-1] = busy > 0
-            if still_waits(request["row"], busy, memory):
-                continue
+            memory, able = self.memories[lane], np.append(fits[lane], busy[lane] > 0)
             chosen = int(self.policy.compiled(request, instances, params, memory))
             if rng.random() < random:
                 drawn = int(rng.choice(np.flatnonzero(able)))
                 chosen = -1 if drawn == self.instances else drawn
-            memory[WAITS], memory[WAITS + 1] = (request["row"] + 1, busy) if chosen < 0 else (0, 0)
+            memory[WAITS], memory[WAITS + 1] = (
+                (request["row"] + 1, busy[lane]) if chosen < 0 else (0, 0)
+            )
             choices[lane] = chosen
             at = kept.place()
             if self.last[lane] >= 0:
@@ -295,8 +296,7 @@ class _Lanes:
                 kept.reward[at] = weight * self._guidance(request, instances, chosen) / UNIT
         _, rewards, done = self.environment.step(choices)
         kept.reward[self.last] += ENDED * rewards["ended"] / UNIT
-        for ended in np.flatnonzero(done).tolist():
-            self.last[ended], self.memories[ended] = -1, empty_memory(self.instances)
+        self.last[done], self.memories[done] = -1, empty_memory(self.instances)
 
     def _inputs(self, request: Any, memory: Array, able: Array) -> Array:
         costs = memory[CELLS : CELLS + self.instances * len(TERMS)].reshape(self.instances, -1)

@@ -67,9 +67,9 @@ def _values(params: Any, memory: Any) -> Any:
     return place, wait
 
 
-def still_waits(row: Any, busy: Any, memory: Any) -> bool:
-    """Say whether the request of a row was told to wait, and nothing has ended since."""
-    return bool(memory[WAITS] == row + 1.0 and busy > 0 and memory[WAITS + 1] <= busy)
+def still_waits(row: Any, busy: Any, memory: Any) -> Any:
+    """Say whether the request of a row was told to wait, and nothing has ended since; of many, too."""
+    return (memory[WAITS] == row + 1.0) & (busy > 0) & (memory[WAITS + 1] <= busy)
 
 
 def choose_network(request: Any, instances: Any, params: Any, memory: Any) -> int:
