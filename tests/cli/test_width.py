@@ -15,7 +15,20 @@ latency = "rtxpro6000-llama-3.1-8b"
 max_num_seqs = 128
 """
 
+LOG = """arrival,input_tokens,output_tokens,ttft_ms,duration_ms,queue_wait,tenant_id
+2026-11-03T10:00:00Z,812,95,210,2210,0.1,acme
+2026-11-03T10:00:02Z,"1,204",20,180,700,0.2,acme
+2026-11-03T10:00:03Z,-5,20,180,700,0.2,zeta
+2026-11-03T10:00:04Z,77,20,180,700,0.2,zeta
+"""
+
 VERBS = {
+    "ingest": "ingest log.csv -o from.trace",
+    "query": "query latency_by_bucket timed.trace",
+    "queries": "query --list",
+    "score": "score timed.trace --slo ttft=1,tpot=50ms",
+    "cluster": "cluster log.trace --latency rtxpro6000-llama-3.1-8b --instances 4",
+    "engines": "cluster --list-engines",
     "characterize": "characterize log.trace",
     "against": "characterize log.trace --against log.trace",
     "traces": "traces list",
@@ -34,10 +47,15 @@ VERBS = {
 def folder(tmp_path_factory):
     where = tmp_path_factory.mktemp("width")
     draw = np.random.default_rng(0)
-    requests_at(
-        np.cumsum(draw.exponential(0.2, 300)),
-        input_tokens=draw.integers(1, 20_000, 300), output_tokens=draw.integers(1, 400, 300),
-    ).save(where / "log.trace")  # fmt: skip
+    arrivals = np.cumsum(draw.exponential(0.2, 300))
+    lengths = {
+        "input_tokens": draw.integers(1, 20_000, 300), "output_tokens": draw.integers(1, 400, 300)
+    }  # fmt: skip
+    requests_at(arrivals, **lengths).save(where / "log.trace")
+    ttft_ns = draw.integers(1, 10**10, 300)
+    timed = requests_at(arrivals, ttft_ns=ttft_ns, e2e_ns=10 * ttft_ns, **lengths)
+    timed.save(where / "timed.trace")
+    (where / "log.csv").write_text(LOG)
     (where / "c.toml").write_text(CLUSTER)
     body = dict.fromkeys(("wait", "prefill", "context", "stall", "decode", "batch"), 1.0)
     LearnedRouter(name="router", body=body).save(where / "router.json")
