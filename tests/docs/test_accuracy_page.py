@@ -19,9 +19,10 @@ def rows():
     for line in (ROOT / "docs" / "accuracy.md").read_text("utf-8").splitlines():
         if title := re.fullmatch(r"\*\*(.+)\*\*", line):
             run = title[1]
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if run and len(cells) > 5 and cells[3].endswith("%"):
-            found[run, cells[0], cells[1]] = [float(cell.rstrip(" %")) for cell in cells[3:6]]
+        errors = re.findall(r"\| ([-+][\d.]+) %", line)
+        if run and len(errors) >= 3:
+            mode, load = (cell.strip() for cell in line.split("|")[1:3])
+            found[run, mode, load] = [float(error) for error in errors[:3]]
     return found
 
 
