@@ -70,7 +70,9 @@ def finish(
     for name, letter in ORDINAL.items():
         if name not in staged.filled or (keep_ids and name != "request_id"):
             continue
-        held = not staged.spilled and schema[name] == pl.String  # not spilled before a join of lines
+        held = (
+            not staged.spilled and schema[name] == pl.String
+        )  # not spilled before a join of lines
         number = _coded if held else _numbered
         frame, ordinal, again = number(frame, ordered, name, letter, numbers)
         if not keep_ids:
