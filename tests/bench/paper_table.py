@@ -8,9 +8,10 @@ swept, because that decides whether routing can matter. Change to round robin ov
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize, stats
@@ -179,8 +180,7 @@ def half_of(values):
     return stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """Change to round robin in %: the mean, half of its interval, and the mean of each seed."""
 
     mean: float
