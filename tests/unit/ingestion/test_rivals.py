@@ -120,6 +120,16 @@ def test_another_creation_is_no_arrival(tmp_path: Path, created: Callable[[int],
     assert trace.provenance.t0_unix_ns == T0 * S + S // 4
 
 
+@pytest.mark.parametrize(("late", "first"), [(0.75, 0.0), (-0.75, -0.75)])
+def test_a_log_is_received_after_it_was_written(tmp_path: Path, late: float, first: float) -> None:
+    text = lines(
+        lambda n: {
+            "receivedAt": moment(n + late), "timestamp": moment(n), "usage": {"promptTokens": 9},
+        }
+    )  # fmt: skip
+    assert read(tmp_path, text).provenance.t0_unix_ns == round((T0 + first) * 100) * 10**7
+
+
 def test_usage_by_the_name_of_a_model(tmp_path: Path) -> None:
     text = lines(
         lambda n: {

@@ -30,6 +30,7 @@ __all__ = [
 _ONLY_DATED = {"msec", "logging_time", "log_time", "logged_at", "inference_time"}
 """Names of durations, unless they hold times of day."""
 _CREATED = {"created", "created_at", "create_time", "submitted_at"}
+_STAMPS, _RECEIVED = {"timestamp", "ts", "time", "event_time"}, {"received_at"}
 _ENDS = {
     "end_time", "ended_at", "finish_time", "finished_at", "completed_at", "completion_time", "end",
     "request_end_time", "request_end",
@@ -44,13 +45,15 @@ def likely_arrivals(head: Head, keys: list[str], tokens: str) -> list[str]:
     """Order what may be the arrival: times of day first, and of them those nearest to the tokens.
 
     What ships a log adds the time at which it did so around the record. nginx's `request_time` is a
-    duration, unless it is a time of day or only grows. What was created and then started waited.
+    duration, unless it is a time of day or only grows. What was created and then started waited; a log
+    that was received after its own stamp was shipped.
     """
     calendar = [key for key in keys if is_dated(head.said(key))]
     if not calendar:
         counts = [key for key in keys if not forms(key) & _ONLY_DATED]
         return [key for key in counts if "request_time" not in forms(key) or _grows(head.said(key))]
     calendar.sort(key=lambda key: -_shared(_object(key), tokens))
+    calendar = sorted(calendar, key=lambda key: _shipped(head, key, calendar))
     waited = (
         key for key in calendar[1:] if forms(key) & _CREATED and _before(head, key, calendar[0])
     )
@@ -149,6 +152,18 @@ def _shared(place: str, tokens: str) -> int:
 def _grows(samples: list[str]) -> bool:
     numbers = [float(text) for text in samples if is_number(text)]
     return all(before <= after for before, after in pairwise(numbers))
+
+
+def _shipped(head: Head, key: str, others: list[str]) -> bool:
+    """Say whether a log was received at a moment after its own stamp: who ships it says so."""
+    stamps = [
+        other for other in others if forms(other) & _STAMPS and _object(other) == _object(key)
+    ]
+    if not forms(key) & _RECEIVED or not stamps:
+        return False
+    table = head.table([key, stamps[0]]).drop_nulls()
+    late = _moments(table[key]) - _moments(table[stamps[0]])
+    return bool(late.count() and (late > 0).all())
 
 
 def _before(head: Head, created: str, started: str) -> bool:
