@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import polars as pl
 from support.web import served
 
 from workloadlab.ingestion.heads import sha256
@@ -22,6 +23,20 @@ def test_rows_left_out_are_told_by_reason(run, tmp_path):
     assert "2 rows left out: 2 type is not GENERATION" in err
     code, out, _ = run("ingest", log, "-o", "out.trace", "--json")
     assert json.loads(out)["rows"]["left_out"] == {"type is not GENERATION": 2}
+
+
+def test_what_comes_through_a_pipe_is_called_standard_input(run, tmp_path, monkeypatch):
+    texts = {"empty": "", "bad": LOG + LOG.replace('"input": 5', '"input": "x"')}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+        with (tmp_path / name).open() as piped:
+            monkeypatch.setattr("sys.stdin", piped)
+            code, _, err = run("ingest", "-", "-o", "out.trace")
+        assert code == (3 if name == "empty" else 0)
+        assert "standard input: is empty" in err or name == "bad"
+        assert ".ingest-" not in err
+    rejects = pl.read_parquet(tmp_path / "out.trace.rejects.parquet")
+    assert rejects["file"].to_list() == ["standard input"]
 
 
 def test_published_traces_are_listed_and_got(run, tmp_path):

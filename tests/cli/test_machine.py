@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -74,6 +75,52 @@ def test_a_signal_ends_an_ingest_without_leftovers(tmp_path, number, code):
         assert process.wait(10) == code
         assert time.monotonic() - start < 2
     assert list(out.iterdir()) == []
+
+
+FULL_DEVICE = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL_DEVICE.exists(), reason="needs a device that is full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_standard_output_that_is_full_is_called_so(unbuffered):
+    with FULL_DEVICE.open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "workloadlab", "query", "--list"], check=False, text=True,
+            stdout=full, stderr=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+    assert ended.returncode == 4
+    assert ended.stderr.startswith("error: standard output takes no more: the disk is full")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes that break")
+@pytest.mark.parametrize("words", [["query", "--list"], ["--help"]], ids=["verb", "help"])
+def test_an_output_that_nobody_reads_ends_quietly(words):
+    reads, writes = os.pipe()
+    os.close(reads)
+    ended = subprocess.run(
+        [sys.executable, "-m", "workloadlab", *words], check=False, stdout=writes,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    os.close(writes)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+INTERRUPTED = """
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "workloadlab.cli.main":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from workloadlab.__main__ import main
+main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_an_interrupt_before_the_command_can_speak_shows_no_traceback():
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED], check=False, stderr=subprocess.PIPE)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, b"")
 
 
 def test_no_verify_reads_a_damaged_trace(run, tmp_path):

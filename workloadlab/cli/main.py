@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +22,9 @@ from workloadlab.cli.terminal.voice import log_more, quieten
 from workloadlab.digests import unverified
 from workloadlab.errors import WorkloadlabError
 from workloadlab.hints import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["cli", "main"]
 
@@ -47,6 +52,7 @@ VERBS = {
 
 EXIT_INTERRUPTED = 130
 EXIT_INTERNAL = 70
+EXIT_UNREAD = 141
 EXIT_CODES = {
     0: "ok",
     1: "a gate failed",
@@ -55,6 +61,7 @@ EXIT_CODES = {
     4: "the machine lacks room, memory or leave",
     EXIT_INTERNAL: "a bug in workloadlab",
     EXIT_INTERRUPTED: "interrupted",
+    EXIT_UNREAD: "whoever read the output stopped before its end, as head does",
     143: "terminated",
 }
 """What the command ends with."""
@@ -71,8 +78,33 @@ VERBOSE = click.Option(
 """Options of every verb."""
 
 
+@contextmanager
+def _ended_when_unread() -> Iterator[None]:
+    """End quietly where nobody reads the output any more; click would say that a gate failed."""
+    try:
+        yield
+    except BrokenPipeError:
+        _drop_output()
+        sys.exit(EXIT_UNREAD)
+
+
+def _drop_output() -> None:
+    """Let the rest of the output go nowhere, so that its end does not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class LazyVerbs(click.Group):
     """A group that imports a verb's module only when the verb is used."""
+
+    def make_context(self, *words: Any, **extra: Any) -> click.Context:
+        """Parse the words, which may print help."""
+        with _ended_when_unread():
+            return super().make_context(*words, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb."""
+        with _ended_when_unread():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the verbs in the order of the chain."""
@@ -116,8 +148,8 @@ def cli(context: click.Context, debug: bool, no_verify: bool) -> None:  # noqa: 
     """Replay your own LLM traffic through candidate routers, offline.
 
     Results go to stdout, words for people to stderr. Exit codes: 0 ok, 1 a gate failed, 2 usage,
-    3 invalid data, 4 the machine lacks room, memory or leave, 130 interrupted, 143 terminated, 70 a bug
-    in workloadlab.
+    3 invalid data, 4 the machine lacks room, memory or leave, 130 interrupted, 141 the output was not
+    read to its end, 143 terminated, 70 a bug in workloadlab.
     """
     if no_verify:
         context.with_resource(unverified())
@@ -139,9 +171,6 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except WorkloadlabError as error:
         if debug:
             raise
@@ -155,6 +184,10 @@ def main(arguments: list[str] | None = None) -> None:
         code = (
             _say(f"error: {known}", known.exit_code) if known else _say(_bug(error), EXIT_INTERNAL)
         )
+    try:
+        click.echo(nl=False)
+    except OSError:
+        _drop_output()
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -69,6 +70,9 @@ def command(
         finite = numbers.with_columns(pl.when(cs.float().is_finite()).then(cs.float()).name.keep())
         print_json({"schema_version": 1, "query": sql or name, "rows": finite.to_dicts()})
     elif as_csv:
-        click.echo(frame.write_csv(), nl=False)
+        nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
+        texts = [pl.Series(name, [None if value is None else json.dumps(value)
+                                  for value in frame[name].to_list()]) for name in nested]  # fmt: skip
+        click.echo(frame.with_columns(texts).write_csv(), nl=False)
     else:
         click.echo(Table(name or "sql", frame.columns, frame.rows()).text())

@@ -31,7 +31,7 @@ from workloadlab.ingestion.privacy import (
 from workloadlab.ingestion.rules import asked_for, rules_of
 from workloadlab.ingestion.second_pass import finish
 from workloadlab.ingestion.settle import settle
-from workloadlab.ingestion.sources import find
+from workloadlab.ingestion.sources import find, plain_names
 from workloadlab.trace import Provenance, Trace, write_atomically
 from workloadlab.trace.store import write_trace
 
@@ -141,6 +141,7 @@ def ingest(
         if target and not grown:
             path = stack.enter_context(write_atomically(target))
         folder = stack.enter_context(scratch_folder(".ingest-", target and target.parent))
+        stack.enter_context(plain_names(folder))
         named = mapping_file(mapping) if isinstance(mapping, str | Path) else None
         words = None if named else targets(mapping, "--map")  # type: ignore[arg-type]
         chosen = named or (named_format(format) if format else None)
@@ -212,7 +213,9 @@ def ingest(
         refuse_changed(before)
         if target is None:
             return Trace(pl.read_parquet(folder / "trace").lazy(), provenance)
-        _publish_rejects(target, staged.rejects, earlier=grown is not None)
+        piped = {str(folder / "stdin"): "standard input"}
+        files = pl.col("file").replace(piped).str.strip_prefix(f"{folder}/")
+        _publish_rejects(target, staged.rejects.with_columns(files), earlier=grown is not None)
         if grown and path:
             grown.add(path)
     return Trace.open(target, verify=False)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import glob
 import json
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.errors import DataError, UsageError
+from workloadlab.errors import DataError, UsageError, WorkloadlabError
 from workloadlab.ingestion.readers.limits import refuse_beyond
 from workloadlab.ingestion.readers.packing import PACKED, opened
 from workloadlab.ingestion.readers.piped import keep_stdin
@@ -17,7 +18,7 @@ from workloadlab.ingestion.remote import fetched, is_remote
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["BLOCK_BYTES", "BOM", "container", "find", "record_end", "text_blocks"]
+__all__ = ["BLOCK_BYTES", "BOM", "container", "find", "plain_names", "record_end", "text_blocks"]
 
 BLOCK_BYTES = 8 << 20
 PROBE_BYTES = 1 << 16
@@ -74,6 +75,19 @@ def find(
             raise UsageError("is named twice", where=str(path), fix="name each file once")
         seen.add(path.resolve())
     return paths
+
+
+@contextmanager
+def plain_names(folder: Path) -> Iterator[None]:
+    """Say errors of files that are kept while they are read with the names that people know."""
+    try:
+        yield
+    except WorkloadlabError as error:
+        if str(folder) not in (error.where or ""):
+            raise
+        where = str(error.where).replace(f"{folder / 'stdin'}", "standard input")
+        where = where.replace(f"{folder}/", "")
+        raise type(error)(error.what, where=where, fix=error.fix) from error
 
 
 def _written(frame: Any, folder: Path) -> Path:

@@ -76,6 +76,8 @@ def machine_error(error: BaseException | None) -> WorkloadlabError | None:
         number = int(found[1])
     if number is not None:
         what, fix = _SAID.get(number, (os.strerror(number), "see the system's log"))
+        if _of_results(error):
+            return MachineError(f"standard output takes no more: {what}", fix="send it elsewhere")
         where = getattr(error, "filename", None)
         return MachineError(what, where=None if where is None else str(where), fix=fix)
     if type(error).__name__ == "PanicException":
@@ -84,6 +86,20 @@ def machine_error(error: BaseException | None) -> WorkloadlabError | None:
             fix="make the file again; if it is whole, this is a bug",
         )
     return machine_error(error.__cause__)
+
+
+def _of_results(error: BaseException) -> bool:
+    """Say whether an error arose in writing to standard output, which the system does not tell."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    file = trace.tb_frame.f_locals.get("file") if trace else None
+    return (
+        file is not None
+        and file is not sys.stderr
+        and hasattr(file, "fileno")
+        and file.fileno() == 1
+    )
 
 
 def refuse_narrow_address_space() -> None:
@@ -117,6 +133,7 @@ def end_on_signals() -> None:
     if threading.current_thread() is not threading.main_thread() or os.name != "posix":
         return
     signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     heard, told = os.pipe()
     os.set_blocking(told, False)
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
