@@ -25,6 +25,16 @@ def test_rows_left_out_are_told_by_reason(run, tmp_path):
     assert json.loads(out)["rows"]["left_out"] == {"type is not GENERATION": 2}
 
 
+def test_a_log_with_ends_alone_is_scored_and_said_to_lack_first_tokens(run, tmp_path):
+    rows = "".join(f"{second},10,5,0.5\n" for second in range(200))
+    (tmp_path / "log.csv").write_text(f"arrival_s,input_tokens,output_tokens,e2e_s\n{rows}")
+    code, _, err = run("ingest", "log.csv", "-o", "a.trace")
+    assert code == 0
+    assert "end-to-end times without TTFT" in err
+    assert 'compare by "mean e2e_s"' in run("score", "a.trace")[1]
+    assert "latency of observed is 500 ms" in run("score", "a.trace", "--by", "mean e2e_s")[1]
+
+
 def test_what_comes_through_a_pipe_is_called_standard_input(run, tmp_path, monkeypatch):
     texts = {"empty": "", "bad": LOG + LOG.replace('"input": 5', '"input": "x"')}
     for name, text in texts.items():

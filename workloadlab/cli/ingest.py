@@ -149,6 +149,12 @@ def command(
     click.echo(f"{target}: {plural(trace.requests, 'request')} over {trace.span_s:,.1f} s "
                f"({trace.provenance.reader} format)")  # fmt: skip
     click.echo(f"good for: {', '.join(trace.capabilities())}")
+    if trace.has("e2e_ns") and not trace.has("ttft_ns"):
+        say(
+            "note: end-to-end times without TTFT: score shows them (--by 'mean e2e_s'), but a "
+            "calibration, "
+            "and a replay held against the log, need ttft too"
+        )
 
 
 def _list_formats(as_json: bool) -> None:

@@ -220,8 +220,7 @@ def _within(board: Scoreboard, scale: float) -> str:
 
 
 def _cluster_size(board: Scoreboard) -> str:
-    instances = sum(pool["instances"] for pool in board.cluster.get("pool", []))
-    return f" on {plural(instances, 'instance')}" if instances else ""
+    return f" on {plural(board.instances, 'instance')}" if board.instances else ""
 
 
 def _over_load(board: Scoreboard) -> str:

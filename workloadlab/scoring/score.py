@@ -161,9 +161,9 @@ def open_runs(runs: Runs | Trace | str | Path) -> Runs:
         runs = Trace.open(path) if path.is_file() or read_parts(path) else Runs.open(path)
     if isinstance(runs, Runs):
         return runs
-    if not runs.supports("timings"):
+    if not runs.has("e2e_ns"):
         raise UnsupportedError(
-            "this trace has no timings of its requests, so there is nothing to score",
+            "this trace does not say when its requests ended, so there is nothing to score",
             where=str(runs.path) if runs.path else None,
             fix="replay it, and score the folder: workloadlab replay TRACE -o FOLDER",
         )

@@ -82,6 +82,11 @@ class Scoreboard(Drawn):
         """Rate scales, ascending."""
         return sorted({run.rate_scale for run in self.runs})
 
+    @property
+    def instances(self) -> int:
+        """Instances of the cluster; 0 where that is not known, or there are several clusters."""
+        return sum(pool["instances"] for pool in self.cluster.get("pool", []))
+
     def of(self, router: str, scale: float) -> list[RunScore]:
         """Return the runs of a router at a rate scale, one per seed."""
         return [run for run in self.runs if (run.router, run.rate_scale) == (router, scale)]
@@ -228,7 +233,8 @@ class Scoreboard(Drawn):
         """
         measure = Measure.named(by)
         found = [routers_table(self, measure)]
-        if any((p.metric, p.part) == (measure.metric.name, measure.part) for p in self.pairs):
+        pairs = [p for p in self.pairs if (p.metric, p.part) == (measure.metric.name, measure.part)]
+        if not all(pair.identical for pair in pairs):
             found.append((all_pairs_table if all_pairs else against_table)(self, measure))
         over_load = load_table(self, measure)
         found += [over_load] if over_load else []

@@ -153,7 +153,9 @@ def untold_words(board: Scoreboard, scale: float, routers: list[str]) -> str:
 def _ranking(board: Scoreboard, scale: float, measure: Measure, able: list[str]) -> Iterator[str]:
     ranked = [router for router in board.ranked(scale, measure) if router in able]
     if not ranked:
-        yield f"No run records the {measure.noun}."
+        e2e = Measure.named("mean e2e_s")
+        instead = f'; compare by "{e2e.name}"' if board.ranked(scale, e2e) else ""
+        yield f"No run records the {measure.noun}{instead}."
         return
     best, rest = ranked[0], ranked[1:]
     value = _with_interval(board, best, scale, measure)
@@ -170,7 +172,10 @@ def _ranking(board: Scoreboard, scale: float, measure: Measure, able: list[str])
     apart = [r for r, pair in pairs.items() if pair and pair.significant and not pair.equal]
     unclear = [r for r in rest if r not in equal and r not in apart]
     if all(pair and pair.identical for pair in pairs.values()):
-        yield f"Any of them: the {noun} of {listed([best, *rest])} is equal, {value}."
+        if board.instances == 1:
+            yield f"One instance leaves nothing to route: the {noun} of any router is {value}."
+        else:
+            yield f"Any of them: the {noun} of {listed([best, *rest])} is equal, {value}."
         return
     price = list(_price(board, scale, measure, best, ranked))
     if len(equal) == len(rest):

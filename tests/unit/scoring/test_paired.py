@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,6 +119,16 @@ def test_tables_average_over_seeds_and_fit_a_terminal():
     assert "means over 2 seeds" in table.notes
     assert max(map(len, str(board).splitlines())) <= 80
     assert "round_robin - least_requests" in board.text(all_pairs=True)
+
+
+def test_one_instance_leaves_nothing_to_route():
+    runs = routers(a=latencies(0), b=latencies(0), c=latencies(0))
+    one = replace(runs, cluster={"pool": [{"instances": 1, "name": "pool", "latency": "x"}]})
+    board = wl.score(one)
+    [verdict] = board.verdicts()
+    assert verdict.sentence.startswith("One instance leaves nothing to route: the mean TTFT of any")
+    assert len(board.tables()) == 1
+    assert "Any of them" in wl.score(runs).verdicts()[0].sentence
 
 
 def test_no_such_baseline():

@@ -74,9 +74,9 @@ class Differences:
 
 
 def plot_differences(metric: Metric, board: Scoreboard, scale: float, section: str) -> Plot | None:
-    """Say whom the leader beats; None where nothing is paired."""
+    """Say whom the leader beats; None where nothing is paired, or all are equal."""
     ranked = standing(board, scale, metric.name)
-    if ranked is None or not ranked.windows:
+    if ranked is None or not ranked.windows or ranked.all_equal:
         return None
     names = board.routers
     rivals = [rival for rival in ranked.rivals if rival.difference_s is not None]

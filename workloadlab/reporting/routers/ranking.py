@@ -64,6 +64,11 @@ class Standing:
         """Rivals that the intervals do not separate from the leader."""
         return tuple(rival.router for rival in self.rivals if not rival.separated)
 
+    @property
+    def all_equal(self) -> bool:
+        """Whether every rival has the same latencies as the leader, request by request."""
+        return all(rival.low_s == rival.high_s == 0 for rival in self.rivals)
+
 
 def focal_scale(scales: list[float]) -> float:
     """Return the scale that is nearest to the recorded rate, the higher of two equally near.

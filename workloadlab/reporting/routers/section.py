@@ -115,6 +115,8 @@ def _verdict(ranked: Standing, metric: str) -> str:
     name, leader = metric_named(metric).noun, ranked.leader
     if not ranked.windows:
         return f"{leader} has the lowest mean {name}, {seconds(ranked.mean_s)}; nothing is paired."
+    if ranked.all_equal:
+        return f"The mean {name} of all routers is equal, {seconds(ranked.mean_s)}."
     nearest = ranked.rivals[0]
     if not ranked.tied:
         behind = [(bound or 0.0) / ranked.mean_s for bound in (nearest.low_s, nearest.high_s)]
@@ -169,7 +171,8 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
                     "are extrapolated.")
         )  # fmt: skip
     ranked = standing(board, scale, "ttft_s")
-    if ranked and ranked.windows and ranked.tied and board.steady(ranked.leader, scale):
+    tells = ranked and ranked.windows and board.steady(ranked.leader, scale)
+    if ranked and tells and ranked.tied and not ranked.all_equal:
         found.append(
             Finding("info", "Routers",
                     f"On mean TTFT the paired intervals do not separate {ranked.leader} from "
