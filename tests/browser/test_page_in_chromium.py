@@ -76,6 +76,14 @@ def everywhere(*names):
     )
 
 
+@everywhere("plain")
+def test_the_table_of_the_first_screen_needs_no_scrolling(shown):
+    page, *_ = shown
+    boxes = page.locator("header .scroll")
+    assert boxes.count() == 1
+    assert boxes.first.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+
+
 @everywhere(*NAMES)
 def test_a_page_is_quiet_fits_and_shows_names_as_text(shown):
     page, noises, requests, dialogs = shown

@@ -129,6 +129,8 @@ class Plan(Drawn):
         part, targets = f"{self.attain * 100:.4g}%", targets_words(self.slo)
         rate = f"{three(self.peak.rate_rps)} requests/s"
         peak = f"the peak of {rate}" if self.hours else f"the whole trace, {rate},"
+        if any(hour.rate_rps > self.peak.rate_rps for hour in self.hours):
+            peak = f"the peak by work, {rate},"
         if not self.router or self.instances is None:
             most = max((t.met for r in self.routers for t in r.trials), default=0.0)
             return (
@@ -145,8 +147,8 @@ class Plan(Drawn):
             what = "every window"
             why = (
                 f": the one from {duration(self.harder.start_s) or '0 s'} on, "
-                f"{three(self.harder.rate_rps)} requests/s, takes them{self._with_fewer}, the peak of "
-                f"{rate} takes {self.peak.instances:,}"
+                f"{three(self.harder.rate_rps)} requests/s, takes them{self._with_fewer}, {peak} "
+                f"takes {self.peak.instances:,}"
             )
         return (
             f"{plural(self.instances, 'instance')} of {self.latency_model}{self._around}{cost}, "
@@ -192,6 +194,8 @@ class Plan(Drawn):
             )
             where = "At the peak, of" if self.harder else "Of"
             yield f"{where} the other routers, {listed(said)}."
+        if others and self.harder:
+            yield f"The other windows ran with {self.router} alone, the choice at the peak."
         if self.lost:
             met = share_beside(self.lost.met, self.attain)
             yield (

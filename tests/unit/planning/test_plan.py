@@ -241,6 +241,10 @@ def test_a_window_that_needs_more_than_the_peak_by_work_is_named():
     assert "hold every window with round_robin" in more.sentence
     assert any(said.startswith("If at the peak traffic grows") for said in more.more)
     assert "at the peak" in next(said for said in more.more if said.startswith("If one of"))
+    faster = replace(more, hours=(found.peak, replace(harder, rate_rps=1e3)))
+    assert f"the peak by work, {found.peak.rate_rps:.3g} requests/s, takes" in faster.sentence
+    two = replace(more, routers=(*more.routers, replace(more.routers[0], router="random")))
+    assert "The other windows ran with round_robin alone, the choice at the peak." in two.more
 
 
 def test_a_share_that_just_misses_the_goal_is_not_said_to_reach_it():

@@ -24,7 +24,7 @@ def decision_grid(board: Scoreboard, about: str = "") -> Grid:
         about: what tells it from the page's other boards; "" for the only one.
     """
     by = Measure.named(BY)
-    header = ["rate", "best router", *(["SLO met", "goodput/s"] if board.slo else []),
+    header = ["rate", "best router", *(["SLO met", "goodput per s"] if board.slo else []),
               "p99 TTFT", f"mean TTFT against {board.baseline}"]  # fmt: skip
     rows = []
     for scale in board.scales:
@@ -60,7 +60,7 @@ def _against(board: Scoreboard, best: str, scale: float, by: Measure) -> str:
     if pair is None or pair.effect is None:
         return "-"
     if not pair.steady:
-        return "no steady state"
+        return "baseline not steady"
     if pair.equal:
         return EQUAL
     said = f"{'+' if pair.effect > 0 else '-'}{three(abs(float(f'{pair.effect * 100:.3g}')))}%"
