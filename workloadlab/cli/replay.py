@@ -187,29 +187,37 @@ def command(
     if out:
         runs.save(out, add=add, overwrite=overwrite)
         say(f"{plural(len(runs), 'run')} written to {out}")
-    for run in board.runs:
-        for words in _warnings(run, cluster):
-            warn(f"{run.run_id}: {words}")
+    for words in _warnings(board.runs, cluster):
+        warn(words)
     click.echo(board.to_json() if as_json else board.text(by, all_pairs=all_pairs))
 
 
-def _warnings(run: RunScore, cluster: Cluster) -> Iterator[str]:
-    """Say what a reader of the table must know about a run."""
+def _warnings(runs: list[RunScore], cluster: Cluster) -> Iterator[str]:
+    """Say what a reader of the table must know about runs."""
     from workloadlab.scoring import OUTSIDE_WORTH_A_WARNING
 
-    if run.outside_share > OUTSIDE_WORTH_A_WARNING:
+    outside = [run for run in runs if run.outside_share > OUTSIDE_WORTH_A_WARNING]
+    if outside:
+        most = max(outside, key=lambda run: run.outside_share)
+        others = plural(len(outside) - 1, "other run")
         yield (
-            f"{run.outside_share:.1%} of the steps lie outside the latency model's domain and are "
-            "extrapolated"
+            f"{most.run_id}: {most.outside_share:.1%} of the steps lie outside the latency model's "
+            "domain and are extrapolated"
+            + (
+                f"; fewer, but over {OUTSIDE_WORTH_A_WARNING:.0%}, in {others}"
+                if outside[1:]
+                else ""
+            )
         )
-    end_s = run.makespan_s
-    late = [event for event in cluster.events if end_s is not None and event.at_s > end_s]
-    if late and run.served == run.requests:
-        yield (
-            f"{len(late):,} of {plural(len(cluster.events), 'event')} after its end at "
-            f"{end_s:,.0f} s; at_s "
-            "counts seconds of the replay, whatever the rate scale"
-        )
+    for run in runs:
+        end_s = run.makespan_s
+        late = [event for event in cluster.events if end_s is not None and event.at_s > end_s]
+        if late and run.served == run.requests:
+            yield (
+                f"{run.run_id}: {len(late):,} of {plural(len(cluster.events), 'event')} after "
+                "its end at "
+                f"{end_s:,.0f} s; at_s counts seconds of the replay, whatever the rate scale"
+            )
 
 
 def _replay(

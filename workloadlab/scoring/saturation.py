@@ -89,8 +89,8 @@ class Saturation:
             return said
         if self.steady is None and not self.close:
             return (
-                f"too short to tell: requests come for {seconds(self.span_s)}, and early ones take "
-                f"{seconds(self.filling_s)}"
+                f"the log is too short, since requests come for {seconds(self.span_s)} and early ones "
+                f"take {seconds(self.filling_s)}"
             )
         said = f"close to saturation: {said}" if self.close else said
         low, high = three(self.drift_low_rps), three(self.drift_high_rps)

@@ -63,7 +63,7 @@ def test_a_log_shorter_than_its_requests_fills_and_is_no_overload():
     assert saturation(read_timings(trace)).steady is None
     said = wl.score(runs_of(trace))
     assert "r0 ?" in str(said)
-    assert "cannot be told: too short to tell: requests come for 2.99 s" in " ".join(
+    assert "cannot be told: the log is too short, since requests come for 2.99 s" in " ".join(
         str(said).split()
     )
     waits = (np.arange(300) / 100 * 2 * SECOND).astype(int)

@@ -64,7 +64,7 @@ class FoundRate:
         if not self.sure or bound == tried:
             return said
         if bound is None:
-            return f"{said} (or anywhere)"
+            return f"{said} (not sure)"
         return f"{said} (at {'most' if below else 'least'} x{_said(bound)})"
 
 
