@@ -234,7 +234,7 @@ class Scoreboard(Drawn):
         measure = Measure.named(by)
         found = [routers_table(self, measure)]
         pairs = [p for p in self.pairs if (p.metric, p.part) == (measure.metric.name, measure.part)]
-        if not all(pair.identical for pair in pairs):
+        if pairs and not (self.instances == 1 and all(pair.identical for pair in pairs)):
             found.append((all_pairs_table if all_pairs else against_table)(self, measure))
         over_load = load_table(self, measure)
         found += [over_load] if over_load else []
