@@ -12,7 +12,7 @@ from workloadlab.reporting.words import listed, plural, rate_words, share, share
 from workloadlab.scoring.load.lost import GOAL
 from workloadlab.scoring.load.summary import lost_words
 from workloadlab.scoring.service_level import targets_words
-from workloadlab.scoring.verdict import unserved_words, untold_words
+from workloadlab.scoring.verdict import uneven_words, unserved_words, untold_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -165,12 +165,7 @@ def _routers(board: Scoreboard, section: str, about: str) -> Iterator[Answer]:
             " ".join(verdict.more),
             section,
         )
-    uneven = [
-        f"with {router}, {run.imbalance}"
-        for router in board.routers
-        if (run := next((run for run in board.of(router, scale) if run.imbalance), None))
-    ]
-    if uneven:
+    if uneven := uneven_words(board, scale):
         yield Answer(f"Are all instances used{which}?", f"No: {'; '.join(uneven)}.", "", section)
 
 

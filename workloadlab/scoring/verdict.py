@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Verdict",
     "effect_words",
+    "uneven_words",
     "unserved_words",
     "unsteady_words",
     "untold_words",
@@ -92,10 +93,7 @@ def _sentences(board: Scoreboard, scale: float, measure: Measure) -> Iterator[st
         yield f"Not ranked, since fewer requests are served: {listed(fewer)}."
     if able and not any(board.told(router, scale) for router in able):
         yield f"Whether the load is held cannot be told: {untold_words(board, scale, able)}."
-    for router in ran:
-        uneven = next((run.imbalance for run in board.of(router, scale) if run.imbalance), None)
-        if uneven:
-            yield f"With {router}, {uneven}."
+    yield from map(sentence, uneven_words(board, scale))
     if board.slo:
         yield from _service_level(board, scale, ran)
 
@@ -121,6 +119,21 @@ def unserved_words(board: Scoreboard, scale: float) -> str:
         f"{share(shares[least])} ({least}) to {share(shares[most])} ({most}) of the requests were not "
         "served"
     )
+
+
+def uneven_words(board: Scoreboard, scale: float) -> list[str]:
+    """Say which routers leave instances idle, in a clause for each way.
+
+    Args:
+        board: the scoreboard.
+        scale: of the rate.
+    """
+    ways: dict[str, list[str]] = {}
+    for router in board.routers:
+        uneven = next((run.imbalance for run in board.of(router, scale) if run.imbalance), None)
+        if uneven:
+            ways.setdefault(str(uneven), []).append(router)
+    return [f"with {listed(routers)}, {way}" for way, routers in ways.items()]
 
 
 def unsteady_words(board: Scoreboard, scale: float, routers: list[str]) -> str:
