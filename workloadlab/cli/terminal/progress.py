@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workloadlab.words import plural, seconds, three
+from workloadlab.words import plural, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ class Progress:
             return f"{self.doing}: {plural(self.total, 'part')}, {seconds(round(elapsed_s))} so far"
         rate = self.done / elapsed_s
         left_s = (self.total - self.done) / rate
-        pace = f"{three(rate)} per second"
+        pace = f"{rate:.3g} per second" if rate < 999 else f"{rate:,.0f} per second"
         return (
             f"{self.doing}: {self.done:,} of {self.total:,}, {pace}, {seconds(round(left_s))} left"
         )
