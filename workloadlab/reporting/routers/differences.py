@@ -74,9 +74,9 @@ class Differences:
 
 
 def plot_differences(metric: Metric, board: Scoreboard, scale: float, section: str) -> Plot | None:
-    """Say whom the leader beats; None where nothing is paired, or all are equal."""
+    """Say whom the leader beats; None where nothing is paired."""
     ranked = standing(board, scale, metric.name)
-    if ranked is None or not ranked.windows or ranked.all_equal:
+    if ranked is None or not ranked.windows:
         return None
     names = board.routers
     rivals = [rival for rival in ranked.rivals if rival.difference_s is not None]
@@ -96,6 +96,8 @@ def plot_differences(metric: Metric, board: Scoreboard, scale: float, section: s
 
 
 def _reading(ranked: Standing, rivals: Sequence[Rival]) -> str:
+    if ranked.all_equal:
+        return f"All routers have the same mean, {seconds(ranked.mean_s)}."
     apart = [rival for rival in rivals if rival.separated]
     said = f"{ranked.leader} has the lowest mean, {seconds(ranked.mean_s)}"
     if not apart:
