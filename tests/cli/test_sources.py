@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
 import pytest
@@ -134,8 +135,21 @@ def test_a_gate_on_a_latency_fails_where_requests_are_lost(folder, capsys):
     )
     for gate in ("p99 ttft_s > 60", "mean e2e_s > 60"):
         assert ended(["score", "dead", "--fail-on", gate]) == 1
-        assert "of the requests were not" in capsys.readouterr().err
+        assert "of the requests were not served" in " ".join(capsys.readouterr().err.split())
     assert ended(["score", "dead", "--fail-on", "p99 ttft_s < 0"]) == 0
+    capsys.readouterr()
+    assert (
+        ended(["score", "dead", "-q", "--json", "--fail-on", gate, "--fail-on", "p99 e2e < 0"]) == 1
+    )
+    out, err = capsys.readouterr()
+    assert err.startswith("gate failed, mean e2e_s > 60: round_robin at the recorded rate:")
+    [said] = json.loads(out)["gates"].pop(gate)
+    assert said.endswith("of the requests were not served")
+
+
+def test_what_is_no_folder_of_runs_is_refused_by_its_type():
+    with pytest.raises(wl.WorkloadlabError, match="runs of type list"):
+        wl.score([])
 
 
 @pytest.mark.parametrize("sql", ["selct 1", "INSTALL httpfs", "COPY trace TO 'x'", "", " "])

@@ -112,7 +112,7 @@ def command(
     from workloadlab.trace import Runs, Trace, write_atomically
 
     Measure.named(by)
-    limits = [Gate.of(words) for words in gates]
+    limits = {words: Gate.of(words) for words in gates}
     only_scores = len(runs) == 1 and keeps_only_scores(runs[0])
     _refuse_scores_among(runs)
     several = {} if only_scores else {path.name: open_runs(path) for path in runs}
@@ -144,11 +144,15 @@ def command(
         say(f"errors of {plural(len(errors), 'request')} written to {per_request}")
     if off_policy and opened is not None:
         _say_off_policy(opened, truth)
-    failures = [said for gate in limits for said in gate.failures(board)]
-    click.echo(board.to_json() if as_json else board.text(by, all_pairs=all_pairs))
-    for said in failures:
-        say(wrapped(f"gate failed: {said}"))
-    if failures:
+    failures = {words: gate.failures(board) for words, gate in limits.items()}
+    if as_json:
+        print_json(board.to_dict() | ({"gates": failures} if failures else {}))
+    else:
+        click.echo(board.text(by, all_pairs=all_pairs))
+    for words, found in failures.items():
+        for said in found:  # a result, so not kept back by --quiet
+            click.echo(wrapped(f"gate failed, {words}: {said}"), err=True)
+    if any(failures.values()):
         click.get_current_context().exit(1)
 
 

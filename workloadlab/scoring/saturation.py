@@ -27,6 +27,9 @@ EARLY, NEARLY_ALL = 0.25, 0.9
 LEAST_FILLING, MOST_FILLING = 0.1, 1 / 3
 """Share of the time that is left out at least; a log that fills for longer is too short to tell."""
 
+MOST_RUNNING = 0.15
+"""Of the time, the life of early requests: a log of fewer lives may fill all along, if none waits."""
+
 FEWEST = 100
 """Requests below which nothing is said about a steady state."""
 
@@ -92,7 +95,10 @@ class Saturation:
                 f"the log is too short, since requests come for {seconds(self.span_s)} and early ones "
                 f"take {seconds(self.filling_s)}"
             )
-        said = f"close to saturation: {said}" if self.close else said
+        if self.close:
+            fills = self.drift_low_rps > MATERIAL * self.offered_rps
+            why = "too few lives of a request to tell filling from an overload"
+            said = f"{why if fills else 'close to saturation'}: {said}"
         low, high = three(self.drift_low_rps), three(self.drift_high_rps)
         wait = "" if self.waiting is None else f", of which {self.waiting:,} wait for a first token"
         return (
@@ -112,8 +118,9 @@ def saturation(timings: Timings) -> Saturation | None:
     above it itself, with an interval above 0, is too close to tell.
 
     A cluster that fills for more than a third of the time is still filling with requests that run, and
-    nothing is told unless those that wait for their first token pile up. A request that was not served
-    leaves when it ends, or when it came.
+    nothing is told unless those that wait for their first token pile up. Nor is it where only those that
+    run pile up, and the log is shorter than seven lives of an early one: its own rate may rise, and fill
+    the cluster. A request that was not served leaves when it ends, or when it came.
 
     Args:
         timings: of a run, or of a log.
@@ -135,9 +142,10 @@ def saturation(timings: Timings) -> Saturation | None:
     tells = bool(np.isfinite(begun_s).all())
     growing = drift - margin > MATERIAL * offered
     close = drift > MATERIAL * offered and drift > margin
-    if not long_enough:
+    if growing or not long_enough:
         waits, error = _drift(came, _rates(begun_s, edges))
-        growing = tells and waits - error > MATERIAL * offered
+        queueing = tells and waits - error > MATERIAL * offered
+        growing = queueing or (growing and filling_s <= MOST_RUNNING * span_s)
     served = float(_rates(ends_s[timings.served], edges).mean())
     return Saturation(
         offered_rps=offered,

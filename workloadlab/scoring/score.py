@@ -73,7 +73,7 @@ def score(
         (0.5, 0.5, 1.0)
     """
     slo = None if slo is None else SLO.of(slo)
-    if not isinstance(runs, Runs | Trace) and keeps_only_scores(runs):
+    if isinstance(runs, str | Path) and keeps_only_scores(runs):
         if observed is not None or slices:
             raise UsageError(
                 "holds scores of a sweep and no outcomes, which observed timings and slices need",
@@ -161,6 +161,11 @@ def open_runs(runs: Runs | Trace | str | Path) -> Runs:
         runs = Trace.open(path) if path.is_file() or read_parts(path) else Runs.open(path)
     if isinstance(runs, Runs):
         return runs
+    if not isinstance(runs, Trace):
+        raise UsageError(
+            f"runs of type {type(runs).__name__}",
+            fix="give the folder of a replay, what wl.replay returned, or a log with timings",
+        )
     if not runs.has("e2e_ns"):
         raise UnsupportedError(
             "this trace does not say when its requests ended, so there is nothing to score",

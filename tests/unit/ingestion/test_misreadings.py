@@ -81,6 +81,22 @@ def test_two_units_in_one_column_are_asked_about(tmp_path: Path, name: str, cut:
     assert f"rows {cut + 1}, {cut + 2}" in text or "rows 1, 2" in text
 
 
+def test_first_tokens_in_two_units_are_asked_about(tmp_path: Path) -> None:
+    waits = [0.25 + n / 1000 if n < 100 else 250 + n for n in range(200)]
+    log = table(
+        "arrival,input_tokens,output_tokens,ttft", [(n, 99, 50, w) for n, w in enumerate(waits)]
+    )
+    text = refusal(tmp_path, log)
+    assert "ttft is in two units: rows 1, 2, 3, ... take 299 ms, but rows 101, 102" in text
+    assert read(tmp_path, log, units={"ttft": "s"}).requests == 200
+
+
+def test_waits_that_timed_out_are_no_other_unit(tmp_path: Path) -> None:
+    waits = [0.25 + n / 1000 if n % 9 else 300 for n in range(200)]
+    rows = [(n, 99, 50, wait) for n, wait in enumerate(waits)]
+    assert read(tmp_path, table("arrival,input_tokens,output_tokens,ttft", rows)).requests == 200
+
+
 def test_answers_of_a_cache_are_no_other_unit(tmp_path: Path) -> None:
     rows = [(at, i, 20 + 7 * n, ms if n % 3 else 3) for n, (at, i, _, ms) in enumerate(GOOD[:90])]
     assert read(tmp_path, table(f"{HEAD},latency_ms", rows)).requests == 90

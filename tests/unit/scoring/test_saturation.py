@@ -74,6 +74,16 @@ def test_a_log_shorter_than_its_requests_fills_and_is_no_overload():
     assert "per second, to 300, of which 200 wait for a first token" in str(grows)
 
 
+def test_a_rate_that_rises_fills_a_cluster_and_is_no_overload():
+    arrival = 40 * np.sqrt(np.random.default_rng(1).random(1000))
+    lasts_s = 6 + np.sort(arrival) / 10  # steps last longer, since more and more run
+    times = {"ttft_ns": SECOND // 20, "e2e_ns": (lasts_s * SECOND).astype(int)}
+    found = saturation(read_timings(requests_at(np.sort(arrival), **times)))
+    assert found.drift_low_rps > 0.02 * found.offered_rps
+    assert (found.steady, found.close) == (None, True)
+    assert "too few lives of a request to tell filling from an overload" in str(found)
+
+
 def in_bursts(mean_rps, n=4000):
     """Return arrivals of ten seconds at three times the rate of the next ten."""
     fast = np.arange(n) % (20 * mean_rps) < 15 * mean_rps

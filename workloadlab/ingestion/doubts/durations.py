@@ -8,7 +8,7 @@ import polars as pl
 
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.clean import LATE, LONG
-from workloadlab.ingestion.doubts.two_units import two_units
+from workloadlab.ingestion.doubts.two_units import two_lengths, two_units
 from workloadlab.ingestion.formats.trees import label
 from workloadlab.words import three
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     from workloadlab.ingestion.formats import Column
 
-__all__ = ["SPEED", "check_durations", "speeds"]
+__all__ = ["SPEED", "check_durations", "check_first_tokens", "speeds"]
 
 SPEED = (0.2, 20_000.0)
 """Tokens a second of one answer, in the middle, beyond which its unit is wrong."""
 ODD_SHARE = 0.25
+ONE_UNIT = "write one unit, or split the log and ingest the parts apart"
 
 
 def speeds(table: pl.DataFrame, e2e: Column | None, where: Path, *, guessed: bool) -> list[str]:
@@ -35,7 +36,7 @@ def speeds(table: pl.DataFrame, e2e: Column | None, where: Path, *, guessed: boo
         return []
     notes = []
     if doubt := two_units(table, e2e):
-        notes.append((doubt, "write one unit, or split the log and ingest the parts apart"))
+        notes.append((doubt, ONE_UNIT))
     many = table.filter((pl.col("output_tokens") > 8) & (pl.col("e2e_ns") > 0))
     if many.height >= 5:
         speed = many.select((pl.col("output_tokens") / (pl.col("e2e_ns") / 1e9)).median()).item()
@@ -48,6 +49,16 @@ def speeds(table: pl.DataFrame, e2e: Column | None, where: Path, *, guessed: boo
         words, fix = notes[0]
         raise UsageError(words, where=str(where), fix=fix)
     return [words for words, _ in notes]
+
+
+def check_first_tokens(table: pl.DataFrame, ttft: Column, where: Path) -> None:
+    """Ask about times to first token in two units, where no end tells that some are too long.
+
+    Raises:
+        UsageError: they are.
+    """
+    if ttft.target in table.columns and (doubt := two_lengths(table, ttft)):
+        raise UsageError(doubt, where=str(where), fix=ONE_UNIT)
 
 
 def check_durations(

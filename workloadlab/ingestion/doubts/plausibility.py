@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.clean import CACHED, DAY_NS, MIXED, REASONING
-from workloadlab.ingestion.doubts.durations import check_durations, speeds
+from workloadlab.ingestion.doubts.durations import check_durations, check_first_tokens, speeds
 from workloadlab.ingestion.doubts.two_units import two_clocks
 from workloadlab.ingestion.doubts.windows import check_grid, check_totals, check_windows
 from workloadlab.ingestion.formats import unit_in_name
@@ -81,6 +81,9 @@ def check(
         _check_midnight(table, sampled, where)
         _check_days(table, written, by_target.get("arrival_ns"), where)
     check_durations(repaired, written, by_target, where, guessed=guessed)
+    ttft = by_target.get("ttft_ns")
+    if guessed and ttft is not None and ttft.why != ASKED and "e2e_ns" not in by_target:
+        check_first_tokens(table, ttft, where)
     notes += speeds(table, by_target.get("e2e_ns"), where, guessed=guessed)
     return notes + _told(sampled, repaired, naive=naive)
 

@@ -10,14 +10,14 @@ import polars as pl
 from workloadlab.ingestion.formats.trees import label
 from workloadlab.ingestion.parsing.times import UNITS
 from workloadlab.ingestion.units import TOKENS_PER_S
-from workloadlab.words import three
+from workloadlab.words import seconds, three
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from workloadlab.ingestion.formats import Column
 
-__all__ = ["two_clocks", "two_units"]
+__all__ = ["two_clocks", "two_lengths", "two_units"]
 
 FEWEST = 3
 """Rows on either side; fewer are accidents."""
@@ -62,6 +62,33 @@ def two_units(table: pl.DataFrame, e2e: Column) -> str | None:
     return (
         f"{label(e2e.source)} is in two units: {_places(even)} make {_rate(even)} tokens/s, "
         f"but {_places(odd)} would make {_rate(odd)}"
+    )
+
+
+def two_lengths(table: pl.DataFrame, column: Column) -> str | None:
+    """Return a sentence if durations, of which no tokens tell the speed, lie a thousandfold apart.
+
+    Some have fractions of their unit, the others are whole numbers of it and differ: what timed out
+    would be alike.
+
+    Args:
+        table: some rows of the trace; `row` where they are known.
+        column: where the durations come from.
+    """
+    name = column.target
+    rows = table.filter(pl.col(name) > 0).with_columns(speed=pl.col(name).log10())
+    parts = _parted(rows.sort("speed"))
+    if parts is None:
+        return None
+    short, long = parts
+    low, high = (float(part["speed"].median()) for part in parts)  # type: ignore[arg-type]
+    if not any(least <= high - low <= most for least, most in STEPS):
+        return None
+    if long[name].n_unique() < FEWEST or not _fractions(short, long, column):
+        return None
+    return (
+        f"{label(column.source)} is in two units: {_places(short)} take {_seconds(low)}, but "
+        f"{_places(long)} would take {_seconds(high)}"
     )
 
 
@@ -114,12 +141,12 @@ def _grow(rows: pl.DataFrame) -> bool:
     return rows.height > FEWEST and float(rows["speed"].std() or 0) < 0.8 * float(durations.std())  # type: ignore[arg-type]
 
 
-def _fractions(odd: pl.DataFrame, even: pl.DataFrame, e2e: Column) -> bool:
+def _fractions(odd: pl.DataFrame, even: pl.DataFrame, column: Column) -> bool:
     """Say whether one has fractions of the unit and the other has whole numbers."""
-    if e2e.unit not in UNITS:
+    if column.unit not in UNITS:
         return False
-    unit = 10 ** UNITS[e2e.unit]
-    one, other = (float(((part["e2e_ns"] % unit) != 0).mean()) for part in (odd, even))
+    unit = 10 ** UNITS[column.unit]
+    one, other = (float(((part[column.target] % unit) != 0).mean()) for part in (odd, even))
     return abs(one - other) > 0.5
 
 
@@ -127,6 +154,10 @@ def _places(rows: pl.DataFrame) -> str:
     named = sorted(rows["row"].drop_nulls().to_list())
     more = ", ..." if len(named) > SHOWN else ""
     return f"rows {', '.join(map(str, named[:SHOWN]))}{more}" if named else f"{rows.height} rows"
+
+
+def _seconds(decades: float) -> str:
+    return seconds(10**decades / 1e9)
 
 
 def _rate(rows: pl.DataFrame) -> str:
