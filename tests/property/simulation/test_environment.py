@@ -45,6 +45,9 @@ class EverySignal:
             + 0.25 * i["output_tokens_left"] + 5 * i["kv_blocks_used"] + 7 * i["sent_since_report"]
             + 0.3 * i["sent_tokens_since_report"] - 0.01 * i["block_size"]
             + 0.1 * r["input_tokens"][:, None] * i["index"]
+            + 20 * i["next_decode_s"] * i["relative_speed"]
+            + (r["priority"] + 2 * r["slo_class"] + 3 * r["tenant"])[:, None] * i["pool"]
+            + 0.2 * abs(i["model"] - r["model"][:, None]) * r["queue_length"][:, None]
         )  # fmt: skip
         return batch.lowest(score)
 
