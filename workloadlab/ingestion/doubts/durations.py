@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from workloadlab.ingestion.formats import Column
 
-__all__ = ["SPEED", "check_durations", "check_first_tokens", "speeds"]
+__all__ = ["ONE_UNIT", "SPEED", "check_durations", "check_first_tokens", "speeds"]
 
 SPEED = (0.2, 20_000.0)
 """Tokens a second of one answer, in the middle, beyond which its unit is wrong."""

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.clean import CACHED, DAY_NS, MIXED, REASONING
-from workloadlab.ingestion.doubts.durations import check_durations, check_first_tokens, speeds
+from workloadlab.ingestion.doubts.durations import (
+    ONE_UNIT,
+    check_durations,
+    check_first_tokens,
+    speeds,
+)
 from workloadlab.ingestion.doubts.two_units import two_clocks
 from workloadlab.ingestion.doubts.windows import check_grid, check_totals, check_windows
 from workloadlab.ingestion.formats import unit_in_name
@@ -157,11 +162,7 @@ def _check_clocks(table: pl.DataFrame, arrival: Column | None, where: Path) -> N
     if arrival is None or arrival.unit not in UNITS or arrival.why == ASKED:
         return
     if doubt := two_clocks(table, arrival):
-        raise UsageError(
-            doubt,
-            where=str(where),
-            fix="write one unit, or split the log and ingest the parts apart",
-        )
+        raise UsageError(doubt, where=str(where), fix=ONE_UNIT)
 
 
 def _check_midnight(table: pl.DataFrame, sampled: Sampled, where: Path) -> None:

@@ -46,13 +46,11 @@ def two_units(table: pl.DataFrame, e2e: Column) -> str | None:
     rows = table.filter((pl.col("output_tokens") > 8) & (pl.col("e2e_ns") > 0)).with_columns(
         speed=(pl.col("output_tokens") / pl.col("e2e_ns") * 1e9).log10()
     )
-    parts = _parted(rows.sort("speed"))
+    parts = _parted(rows)
     if parts is None:
         return None
     slow, fast = parts
-    low, high = (float(part["speed"].median()) for part in parts)  # type: ignore[arg-type]
-    if not any(least <= high - low <= most for least, most in STEPS):
-        return None
+    low, high = (_middle(part) for part in parts)
     least, most = np.log10(TOKENS_PER_S)
     odd, even = (slow, fast) if least <= high <= most else (fast, slow)
     if not (least <= low <= most or least <= high <= most):
@@ -77,18 +75,15 @@ def two_lengths(table: pl.DataFrame, column: Column) -> str | None:
     """
     name = column.target
     rows = table.filter(pl.col(name) > 0).with_columns(speed=pl.col(name).log10())
-    parts = _parted(rows.sort("speed"))
+    parts = _parted(rows)
     if parts is None:
         return None
     short, long = parts
-    low, high = (float(part["speed"].median()) for part in parts)  # type: ignore[arg-type]
-    if not any(least <= high - low <= most for least, most in STEPS):
-        return None
     if long[name].n_unique() < FEWEST or not _fractions(short, long, column):
         return None
     return (
-        f"{label(column.source)} is in two units: {_places(short)} take {_seconds(low)}, but "
-        f"{_places(long)} would take {_seconds(high)}"
+        f"{label(column.source)} is in two units: {_places(short)} take {_seconds(short)}, but "
+        f"{_places(long)} would take {_seconds(long)}"
     )
 
 
@@ -125,14 +120,23 @@ def two_clocks(table: pl.DataFrame, arrival: Column) -> str | None:
 
 
 def _parted(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame] | None:
-    """Cut sorted rows at the widest gap that leaves enough on either side."""
+    """Cut rows at the widest gap in `speed` that leaves enough on either side, if units differ so."""
     fewest = max(FEWEST, int(SHARE * rows.height))
     if rows.height < 2 * fewest:
         return None
+    rows = rows.sort("speed")
     speed = rows["speed"].to_numpy()
     gaps = np.diff(speed)[fewest - 1 : len(speed) - fewest]
     cut = int(np.argmax(gaps)) + fewest
-    return (rows[:cut], rows[cut:]) if gaps.max() >= GAP else None
+    low, high = rows[:cut], rows[cut:]
+    apart = _middle(high) - _middle(low)
+    if gaps.max() < GAP or not any(least <= apart <= most for least, most in STEPS):
+        return None
+    return low, high
+
+
+def _middle(rows: pl.DataFrame) -> float:
+    return float(rows["speed"].median())  # type: ignore[arg-type]
 
 
 def _grow(rows: pl.DataFrame) -> bool:
@@ -156,9 +160,9 @@ def _places(rows: pl.DataFrame) -> str:
     return f"rows {', '.join(map(str, named[:SHOWN]))}{more}" if named else f"{rows.height} rows"
 
 
-def _seconds(decades: float) -> str:
-    return seconds(10**decades / 1e9)
+def _seconds(rows: pl.DataFrame) -> str:
+    return seconds(10 ** _middle(rows) / 1e9)
 
 
 def _rate(rows: pl.DataFrame) -> str:
-    return three(10 ** float(rows["speed"].median()))  # type: ignore[arg-type]
+    return three(10 ** _middle(rows))

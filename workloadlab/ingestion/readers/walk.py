@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.ingestion.inspect import stem
-from workloadlab.ingestion.parsing.json import Doubled, Record, looked_up, records, text_of
+from workloadlab.ingestion.parsing.json import (
+    NOT_JSON,
+    Doubled,
+    Record,
+    looked_up,
+    records,
+    text_of,
+)
 from workloadlab.ingestion.parsing.values import NO_BLOCKS, hashed_block
 from workloadlab.ingestion.readers.chunk import PLACES, Chunk, rejected
 
@@ -19,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Walk", "typed"]
 
-INVALID = "invalid JSON"
 NO_OBJECT = "not a JSON object"
 TWICE = "key named twice: the last counts"
 
@@ -51,7 +57,7 @@ class Walk:
                     whole = json.loads(record.rstrip().rstrip(","), object_pairs_hook=doubled)
                     self._add(whole, start + line - 1, line, rows)
                 except (ValueError, RecursionError):
-                    rows.reject(line, None, INVALID)
+                    rows.reject(line, None, NOT_JSON)
                 twice += self.names_twice(doubled)
         return rows.chunk(text.count(b"\n"), twice)
 
@@ -67,7 +73,7 @@ class Walk:
         """Read values; None stands for what could not be read."""
         rows = _Rows(self.wanted)
         if found is None:
-            rows.reject(None, None, INVALID)
+            rows.reject(None, None, NOT_JSON)
         for index, value in enumerate(found or [], start=start):
             self._add(value, index, None, rows)
         return rows.chunk(0, twice)
@@ -79,7 +85,7 @@ class Walk:
             for record in records(element, "", (), ""):
                 rows.add(None, record)
         if broken:
-            rows.reject(None, None, INVALID)
+            rows.reject(None, None, NOT_JSON)
         return rows.chunk(0, 0)
 
     def _add(self, value: Any, index: int, line: int | None, rows: _Rows) -> None:
