@@ -145,6 +145,20 @@ def test_a_prompt_goes_on_when_the_decode_that_held_it_is_preempted(kv_blocks, i
         assert lane.preemptions[1] == 2
 
 
+def test_ranks_that_step_together_hold_prompts_by_a_count_that_they_share():
+    load = requests(
+        [0, 0.5, 1.5, 1.6, 20.5, 20.6, 20.7], [2] * 7, [9, 9, 2, 2, 9, 9, 2]
+    )  # by turns to ranks 0 and 1
+    lane = both(load, some(2, SECOND, step_together=True, prefill_schedule_interval=3))
+    # Both ranks count from second 0, when rank 1 had nothing: step 3 begins at 3. A rank that counted
+    # for itself, as one alone does, would let the fourth wait until 4.
+    assert lane.first_token_s[:4].tolist() == [1.0, 2.0, 4.0, 4.0]
+    # All was served at 11, so the count begins anew at 20.5, and its step 3 at 23.5.
+    assert lane.first_token_s[4:].tolist() == [21.5, 22.5, 24.5]
+    alone = both(load, some(2, SECOND, prefill_schedule_interval=3))
+    assert alone.first_token_s[:4].tolist() == [1.0, 1.5, 4.0, 4.5]
+
+
 def test_signals_are_seen_as_old_as_their_interval_and_delay():
     seen = []
 
