@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 import workloadlab as wl
+from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +96,10 @@ def test_vllm_runs(shared_data: Path, model: str, parallel: int) -> None:
     [("aibrix_regression", 24_474, 365), ("llm_d_benchmark", 140_290, 14_156)],
 )
 def test_lmbench_runs(shared_data: Path, file: str, rows: int, users: int) -> None:
-    trace = wl.ingest(shared_data / "lmbench" / f"{file}.parquet")
+    log = shared_data / "lmbench" / f"{file}.parquet"
+    with pytest.raises(UsageError, match="holds several runs"):
+        wl.ingest(log)
+    trace = wl.ingest(log, units={"arrival": "s"})
     assert (trace.provenance.reader, trace.requests) == ("lmbench", rows)
     assert trace.supports("timings")
     assert trace.provenance.rows["rejected"] == {}
@@ -135,7 +139,8 @@ def test_other_files_are_recognised_by_their_names_for_things(
 def test_benchmark_clients(
     shared_data: Path, file: str, reader: str, rows: int, t0_unix_ns: int | None
 ) -> None:
-    trace = wl.ingest(shared_data / "inferencex" / file)
+    together = {"arrival": "ms"} if reader == "vllm_multiturn" else None  # 69 runs in one file
+    trace = wl.ingest(shared_data / "inferencex" / file, units=together)
     provenance = trace.provenance
     assert (provenance.reader, trace.requests, provenance.rows["read"]) == (reader, rows, rows)
     assert provenance.t0_unix_ns == t0_unix_ns

@@ -13,6 +13,7 @@ import polars as pl
 from workloadlab.atomic import scratch_folder
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.columns import named_format, targets, unused_times
+from workloadlab.ingestion.doubts.again import held_twice
 from workloadlab.ingestion.first_pass import stage
 from workloadlab.ingestion.formats.ends import ended
 from workloadlab.ingestion.formats.generic import uncounted
@@ -29,7 +30,7 @@ from workloadlab.ingestion.privacy import (
     strange_labels,
 )
 from workloadlab.ingestion.rules import asked_for, rules_of
-from workloadlab.ingestion.second_pass import finish
+from workloadlab.ingestion.second_pass import finish, in_order
 from workloadlab.ingestion.settle import settle
 from workloadlab.ingestion.sources import find, plain_names
 from workloadlab.trace import Provenance, Trace, write_atomically
@@ -161,14 +162,12 @@ def ingest(
             heads, rules, folder, strict=strict, where=asked, hide=None if keep_ids else numbers.hidden
         )  # fmt: skip
         unused = [each(heads[0], rules[0].columns) for each in (unused_times, uncounted, ended)]
-        notes = [
-            *logs.notes,
-            *settle(staged, rules, log_format, heads[0].path),
-            *filter(None, unused),
-        ]
+        told = settle(staged, rules, log_format, heads[0])
+        rows = in_order(staged)
+        notes = [*logs.notes, *told, *filter(None, [*unused, held_twice(rows, staged.written)])]
         size = next((each.block_size for each in rules if each.block_size), None)
         frame = finish(
-            staged, source_format=log_format.name, block_size=size, keep_ids=keep_ids,
+            staged, rows, source_format=log_format.name, block_size=size, keep_ids=keep_ids,
             clock=log_format.clock, local_blocks=log_format.local_blocks, numbers=numbers,
             **(grown.place(_t0(staged), keep_ids=keep_ids) if grown else {}),
         )  # fmt: skip
@@ -197,9 +196,9 @@ def ingest(
                     "path": "" if share else head.path.name,
                     "bytes": head.path.stat().st_size,
                     "sha256": digest.result(),
-                    "rows": rows,
+                    "rows": count,
                 }
-                for head, digest, rows in zip(heads, digests, staged.rows_by_file, strict=True)
+                for head, digest, count in zip(heads, digests, staged.rows_by_file, strict=True)
             ],
             t0_unix_ns=None if share else _t0(staged, grown.t0_ns if grown else None),
             zone_assumed="UTC" if staged.naive else None,

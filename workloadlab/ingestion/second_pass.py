@@ -15,7 +15,7 @@ from workloadlab.trace import COLUMNS, Flag
 if TYPE_CHECKING:
     from workloadlab.ingestion.first_pass import Staged
 
-__all__ = ["finish"]
+__all__ = ["finish", "in_order"]
 
 _POSITION = "__position"
 SOME = 10_000
@@ -24,6 +24,7 @@ SOME = 10_000
 
 def finish(
     staged: Staged,
+    ordered: pl.LazyFrame,
     *,
     source_format: str,
     block_size: int | None,
@@ -41,6 +42,7 @@ def finish(
 
     Args:
         staged: the good rows.
+        ordered: they, in order of arrival, from `in_order`.
         source_format: name of the log format.
         block_size: tokens per block id.
         keep_ids: keep ids as they are.
@@ -53,7 +55,7 @@ def finish(
     numbers = numbers or Numbers()
     if origin_ns is None:
         origin_ns = staged.first_ns
-    ordered = frame = _ordered(staged)
+    frame = ordered
     schema = ordered.collect_schema()
     flags = pl.col("flags") if "flags" in staged.filled else pl.lit(0, pl.UInt32)
     made = {
@@ -95,7 +97,7 @@ def finish(
     )
 
 
-def _ordered(staged: Staged) -> pl.LazyFrame:
+def in_order(staged: Staged) -> pl.LazyFrame:
     """Return the rows sorted: `row_id` numbers them in source order, `_POSITION` in this one."""
     if staged.in_order or "arrival_ns" not in staged.filled:
         rows = staged.rows().with_row_index("row_id")

@@ -9,6 +9,7 @@ import polars as pl
 from workloadlab.errors import DataError
 from workloadlab.ingestion.clean import repaired
 from workloadlab.ingestion.doubts.plausibility import check
+from workloadlab.ingestion.doubts.runs import check_runs
 from workloadlab.ingestion.doubts.sampled import Sampled, sample_of, window
 from workloadlab.ingestion.formats import GENERIC
 from workloadlab.ingestion.formats.trees import label
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.clean import Rules
     from workloadlab.ingestion.first_pass import Staged
     from workloadlab.ingestion.formats import Format
+    from workloadlab.ingestion.head import Head
 
 __all__ = ["settle"]
 
@@ -29,17 +31,18 @@ FEWEST = 10
 """Rows set aside that are worth a word."""
 
 
-def settle(staged: Staged, rules: Sequence[Rules], log_format: Format, where: Path) -> list[str]:
+def settle(staged: Staged, rules: Sequence[Rules], log_format: Format, head: Head) -> list[str]:
     """Make requests of the rows, reject what cannot be, and return what is odd.
 
     Raises:
         DataError: nothing is left, or it is not clear which rows are wrong.
         UsageError: a value must mean something else than it was taken for.
     """
+    where = head.path
     if not rules[0].whole:
         _join(staged, rules[0], log_format, where)
     _drop_strays(staged, where)
-    return _set_aside(staged) + check(
+    told = _set_aside(staged) + check(
         staged.sampled,
         staged.repaired,
         staged.written,
@@ -49,6 +52,8 @@ def settle(staged: Staged, rules: Sequence[Rules], log_format: Format, where: Pa
         named="request_id" in staged.filled,
         where=where,
     )
+    check_runs(staged.sampled.table(), head, rules[0].columns, log_format)
+    return told
 
 
 def _set_aside(staged: Staged) -> list[str]:

@@ -102,9 +102,9 @@ def test_no_id_of_the_log_touches_the_disk(
     whole = wl.ingest(log, tmp_path / "whole", append=append).frame.collect()
     spilled = []
 
-    def looked_at(staged, **told):
+    def looked_at(staged, rows, **told):
         spilled.append(pl.concat(pl.read_parquet(path) for path in staged.files()))
-        return finish(staged, **told)
+        return finish(staged, rows, **told)
 
     finish = module.finish
     monkeypatch.setitem(sources.text_blocks.__kwdefaults__, "size", 500)

@@ -418,8 +418,9 @@ def test_counts_from_a_start_in_two_units_are_asked_about(tmp_path, in_ms, name)
 
 
 def test_a_service_that_begins_again_or_pauses_has_one_unit(tmp_path):
-    at = [n % 60 * 1.37 for n in range(120)]
-    assert read(tmp_path, table("ts,prompt_tokens", [(s, 9) for s in at])).requests == 120
+    rows = table("ts,prompt_tokens", [(n % 60 * 1.37, 9) for n in range(120)])
+    assert "begins anew in row 61" in refusal(tmp_path, rows)
+    assert read(tmp_path, rows, units={"arrival": "s"}).requests == 120
     at = [0.5 + n / 2 if n < 4 else 1200 + n / 2 for n in range(120)]
     assert read(tmp_path, table("ts,prompt_tokens", [(s, 9) for s in at])).requests == 120
 
