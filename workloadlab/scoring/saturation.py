@@ -30,6 +30,9 @@ LEAST_FILLING, MOST_FILLING = 0.1, 1 / 3
 MOST_RUNNING = 0.15
 """Of the time, the life of early requests: a log of fewer lives may fill all along, if none waits."""
 
+LAST = 1 / 8
+"""Of the time, in which a burst may end the log."""
+
 FEWEST = 100
 """Requests below which nothing is said about a steady state."""
 
@@ -49,6 +52,8 @@ class Saturation:
         drift_low_rps, drift_high_rps: interval of the drift.
         in_system: requests that came and have not left when the last one comes.
         waiting: those of them that wait for their first token; None where the log does not say.
+        overdue: those of them that came so long before the last one that early requests would have left.
+        burst: requests that the last eighth of the time brought beyond the mean rate.
         span_s: from the first arrival to the last.
         filling_s: life of the early requests.
         steady: whether the load is held; None where the log is too short, or the drift too close, to
@@ -73,6 +78,8 @@ class Saturation:
     drift_high_rps: float
     in_system: int
     waiting: int | None
+    overdue: int
+    burst: int
     span_s: float
     filling_s: float
     steady: bool | None
@@ -96,9 +103,12 @@ class Saturation:
                 f"take {seconds(self.filling_s)}"
             )
         if self.close:
-            fills = self.drift_low_rps > MATERIAL * self.offered_rps
-            why = "too few lives of a request to tell filling from an overload"
-            said = f"{why if fills else 'close to saturation'}: {said}"
+            why = "close to saturation"
+            if self.drift_low_rps > MATERIAL * self.offered_rps:
+                few = "too few lives of a request to tell filling from an overload"
+                last = "the log ends in a burst, and what lies behind it is not logged"
+                why = few if self.filling_s > MOST_RUNNING * self.span_s else last
+            said = f"{why}: {said}"
         low, high = three(self.drift_low_rps), three(self.drift_high_rps)
         wait = "" if self.waiting is None else f", of which {self.waiting:,} wait for a first token"
         return (
@@ -115,7 +125,9 @@ def saturation(timings: Timings) -> Saturation | None:
     ends. Its interval is of the ends, given the arrivals: Student's, of what a line through the windows
     leaves of the ends. So bursts do not widen it, whether ends follow them (no overload) or do not
     (overload). A drift whose interval is above 2 % of the offered rate is an overload; one that is
-    above it itself, with an interval above 0, is too close to tell.
+    above it itself, with an interval above 0, is too close to tell. So is one at the end of a burst: no
+    more requests are in the system for longer than early ones took than the last eighth of the time
+    brought beyond the mean rate.
 
     A cluster that fills for more than a third of the time is still filling with requests that run, and
     nothing is told unless those that wait for their first token pile up. Nor is it where only those that
@@ -140,7 +152,9 @@ def saturation(timings: Timings) -> Saturation | None:
     drift, margin = _drift(came, _rates(left_s, edges))
     begun_s = np.where(timings.served, timings.arrival_s + timings.ttft_s, ends_s)[known]
     tells = bool(np.isfinite(begun_s).all())
-    growing = drift - margin > MATERIAL * offered
+    overdue = int(((came_s <= last_s - filling_s) & (left_s > last_s)).sum())
+    burst = _burst(came_s)
+    growing = drift - margin > MATERIAL * offered and (overdue > burst or not long_enough)
     close = drift > MATERIAL * offered and drift > margin
     if growing or not long_enough:
         waits, error = _drift(came, _rates(begun_s, edges))
@@ -156,6 +170,8 @@ def saturation(timings: Timings) -> Saturation | None:
         drift_high_rps=drift + margin,
         in_system=int((left_s > last_s).sum()),
         waiting=int((begun_s > last_s).sum()) if tells else None,
+        overdue=overdue,
+        burst=burst,
         span_s=span_s,
         filling_s=filling_s,
         steady=False if growing else True if long_enough and not close else None,
@@ -179,6 +195,14 @@ def _filling_s(timings: Timings, came_s: NDArray[np.float64]) -> float:
     until_s = came_s.min() + EARLY * np.ptp(came_s)
     early = timings.served & (timings.arrival_s <= until_s) & np.isfinite(timings.e2e_s)
     return float(np.quantile(timings.e2e_s[early], NEARLY_ALL)) if early.any() else 0.0
+
+
+def _burst(came_s: NDArray[np.float64]) -> int:
+    """Return the largest excess over the mean rate, in requests, of the time from a late arrival on."""
+    last_s, span_s = float(came_s.max()), float(np.ptp(came_s))
+    late_s = np.sort(came_s[came_s > last_s - LAST * span_s])
+    after = np.arange(len(late_s), 0, -1)
+    return int((after - len(came_s) / span_s * (last_s - late_s)).max())
 
 
 def _rates(moments: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:

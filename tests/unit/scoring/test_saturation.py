@@ -84,6 +84,18 @@ def test_a_rate_that_rises_fills_a_cluster_and_is_no_overload():
     assert "too few lives of a request to tell filling from an overload" in str(found)
 
 
+def test_a_log_that_ends_in_its_largest_burst_is_no_overload():
+    even, burst = np.arange(4500) / 50, 90 + np.arange(500) / 500
+    found = saturation(read_timings(decoding(np.concatenate((even, burst)), 60)))
+    assert found.drift_low_rps > 0.02 * found.offered_rps
+    assert 0 < found.overdue <= found.burst < 500
+    assert (found.steady, found.close) == (None, True)
+    assert "the log ends in a burst, and what lies behind it is not logged" in str(found)
+    over = saturation(read_timings(decoding(np.concatenate((even, burst)), 40)))
+    assert over.overdue > over.burst
+    assert over.steady is False
+
+
 def in_bursts(mean_rps, n=4000):
     """Return arrivals of ten seconds at three times the rate of the next ten."""
     fast = np.arange(n) % (20 * mean_rps) < 15 * mean_rps
