@@ -15,7 +15,7 @@ from workloadlab.json_files import read_object
 # The types of a plan, by which it is read from JSON.
 from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf  # noqa: TC001
 from workloadlab.planning.prices import Price  # noqa: TC001
-from workloadlab.planning.tables import plan_tables
+from workloadlab.planning.tables import plan_tables, unsure_words
 from workloadlab.scoring.service_level import SLO, targets_words
 from workloadlab.shapes import ShapeError, build
 from workloadlab.tables import duration, wrapped
@@ -153,6 +153,7 @@ class Plan(Drawn):
         return (
             f"{plural(self.instances, 'instance')} of {self.latency_model}{self._around}{cost}, "
             f"{holds} {what} with {self.router}, {part} of the requests within {targets}{why}."
+            f"{unsure_words((self.harder or self.peak).untold, self.instances)}"
         )
 
     @property

@@ -44,6 +44,7 @@ class HourPlan:
         instances: least number that holds it; None if no number does.
         met, met_with_fewer: share of its requests that meet the targets, with so many and with one
             fewer; None where that was not tried.
+        untold: why it cannot be told whether so many hold it, as a clause; "" where it can.
     """
 
     start_s: float
@@ -53,6 +54,7 @@ class HourPlan:
     instances: int | None
     met: float | None = None
     met_with_fewer: float | None = None
+    untold: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,10 @@ class WhatIf:
         change: in words.
         factor: on the arrival rate, or on the time of every step.
         instances: least number that holds it; None if no number does.
+        told: whether the log is long enough to tell that they hold it.
     """
 
     change: str
     factor: float
     instances: int | None
+    told: bool = True

@@ -10,10 +10,10 @@ from workloadlab.execution import run_lanes
 from workloadlab.planning.prices import load_prices, price_of
 from workloadlab.planning.question import Question
 from workloadlab.planning.search import least_instances
+from workloadlab.planning.tables import marked, noted, unsure_words
 from workloadlab.planning.windows import peak_of, require_rate
 from workloadlab.routing import resolve
 from workloadlab.scoring.service_level import targets_words
-from workloadlab.tables import Cell, Table
 from workloadlab.words import listed, plural
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from workloadlab.routing import Router
     from workloadlab.scoring import SLO
     from workloadlab.simulation import Cluster, Pool
+    from workloadlab.tables import Cell, Table
     from workloadlab.trace import Trace
 
 __all__ = ["Mix", "Mixes", "mixes"]
@@ -38,10 +39,12 @@ class Mix:
     Attributes:
         counts: instances by pool.
         usd_per_hour: rent of all; None where a price is unknown.
+        untold: why it cannot be told whether it holds the load, as a clause; "" where it can.
     """
 
     counts: dict[str, int]
     usd_per_hour: float | None
+    untold: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,17 +72,18 @@ class Mixes:
         best = self.found[0]
         said = listed([f"{count:,} of {name}" for name, count in best.counts.items() if count])
         cost = "" if best.usd_per_hour is None else f", ${best.usd_per_hour:,.2f} per hour"
-        return f"The cheapest mix is {said}{cost}: {goal} at the peak with {self.router}."
+        unsure = unsure_words(best.untold, sum(best.counts.values()))
+        return f"The cheapest mix is {said}{cost}: {goal} at the peak with {self.router}.{unsure}"
 
     def table(self) -> Table:
         """Return one row per mix."""
         names = list(self.found[0].counts) if self.found else []
         rows: list[list[Cell]] = [
-            [f"{number + 1}", *mix.counts.values(),
+            [marked(f"{number + 1}", not mix.untold), *mix.counts.values(),
              None if mix.usd_per_hour is None else f"{mix.usd_per_hour:,.2f}"]
             for number, mix in enumerate(self.found)
         ]  # fmt: skip
-        return Table("Mixes that hold the peak, cheapest first", ["", *names, "$/hour"], rows)
+        return noted("Mixes that hold the peak, cheapest first", ["", *names, "$/hour"], rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -140,22 +144,26 @@ def mixes(
     first, second = cluster.pools
     peak = peak_of(trace, first.latency).trace
 
-    def least(pools: tuple[Pool, ...], pool: int) -> int | None:
-        part = replace(cluster, pools=pools)
-        return least_instances(Question(peak, part, pool, policy, slo), attain, 2)
+    def least(pools: tuple[Pool, ...], pool: int) -> tuple[int | None, str]:
+        asked = Question(peak, replace(cluster, pools=pools), pool, policy, slo)
+        count = least_instances(asked, attain, 2)
+        return count, asked.untold(count)
 
-    alone, other = run_lanes(least, [((first,), 0), ((second,), 0)], threads=threads)
-    tried = [(alone, 0)] if alone else []
-    tried += [(0, other)] if other else []
+    (alone, of_alone), (other, of_other) = run_lanes(
+        least, [((first,), 0), ((second,), 0)], threads=threads
+    )
+    tried = [(alone, 0, of_alone)] if alone else []
+    tried += [(0, other, of_other)] if other else []
     most = alone or other or 0
     counts = sorted({round(most * part / (PARTS - 1)) for part in range(1, PARTS - 1)} - {0, alone})
     beside = run_lanes(
         lambda n: least((replace(first, instances=n), second), 1), [(n,) for n in counts],
         threads=threads,
     )  # fmt: skip
-    tried += [(n, found) for n, found in zip(counts, beside, strict=True) if found]
-    found = [Mix({first.name: n, second.name: m}, _rent((first, n), (second, m), rents=rents))
-             for n, m in tried]  # fmt: skip
+    tried += [(n, m, untold) for n, (m, untold) in zip(counts, beside, strict=True) if m]
+    found = [Mix({first.name: n, second.name: m},
+                 _rent((first, n), (second, m), rents=rents), untold)
+             for n, m, untold in tried]  # fmt: skip
 
     def order(mix: Mix) -> tuple[float, int]:
         gpus = sum(mix.counts[pool.name] * pool.latency.tp for pool in cluster.pools)

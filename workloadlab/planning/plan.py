@@ -102,7 +102,7 @@ def plan(
     slo = SLO.of(slo)
     index = _pool_index(cluster, pool)
     if not slo.to_dict():
-        raise UsageError("a plan needs targets", fix="give slo=SLO(ttft_s=1.0), or --slo ttft=1")
+        raise UsageError("a plan needs targets", fix='give slo="ttft=1"')
     if not 0 < attain <= 1:
         raise UsageError(f"attain = {attain}", fix="use a share of the requests, such as 0.99")
     for name, seconds in (("window_s", window_s), ("start_up_s", start_up_s)):
@@ -111,10 +111,7 @@ def plan(
             raise UsageError(f"{name} = {seconds}", fix=f"use seconds, {least} or more")
     for factor in growth:
         if not 0 < factor < math.inf:
-            raise UsageError(
-                f"growth = {factor:g}",
-                fix="use factors above 0, such as [1.5, 2], or --growth 1.5,2",
-            )
+            raise UsageError(f"growth = {factor:g}", fix="use factors above 0, such as [1.5, 2]")
     if cluster.events:
         raise UsageError("a plan takes no events", fix="remove [[event]] from the cluster")
     require_rate(trace)
@@ -152,10 +149,12 @@ def plan(
                 threads=threads,
             )
         changes = run_lanes(
-            lambda factor: WhatIf(
+            lambda factor: _what_if(
                 f"{three(factor)} times the traffic",
                 factor,
-                least_instances(base.at(rate_scale=factor), attain, math.ceil(count * factor)),
+                base.at(rate_scale=factor),
+                attain,
+                math.ceil(count * factor),
             ),
             [(float(factor),) for factor in growth],
             threads=threads,
@@ -167,14 +166,21 @@ def plan(
             threads=threads,
         )
         frontier = [
-            WhatIf(f"{share:.4g} of the requests", share, least_instances(base, share, count))
+            _what_if(f"{share:.4g} of the requests", share, base, share, count)
             for share in sorted({*FRONTIER, attain})
         ]
     return Plan(
         trace=trace.path.name if trace.path else trace.provenance.reader,
         requests=trace.requests,
         span_s=trace.span_s,
-        peak=HourPlan(peak.start_s, peak.length_s, peak.requests, peak.rate_rps, count),
+        peak=HourPlan(
+            peak.start_s,
+            peak.length_s,
+            peak.requests,
+            peak.rate_rps,
+            count,
+            untold=base.untold(count),
+        ),
         slo=slo.to_dict(),
         attain=attain,
         pool=cluster.pools[index].name,
@@ -248,8 +254,20 @@ def _hour(window: Window, question: Question, attain: float, guess: int) -> Hour
         question.trial(number).met if number else None for number in (count, count and count - 1)
     )
     return HourPlan(
-        window.start_s, window.length_s, window.requests, window.rate_rps, count, met, fewer
+        window.start_s,
+        window.length_s,
+        window.requests,
+        window.rate_rps,
+        count,
+        met,
+        fewer,
+        question.untold(count),
     )
+
+
+def _what_if(change: str, factor: float, asked: Question, attain: float, guess: int) -> WhatIf:
+    count = least_instances(asked, attain, guess)
+    return WhatIf(change, factor, count, not asked.untold(count))
 
 
 def _retuned(
@@ -263,7 +281,7 @@ def _retuned(
     except UsageError:
         return None
     asked = replace(question, cluster=replace(question.cluster, pools=tuple(pools)), trials={})
-    return WhatIf(f"{key} = {changed[key]:,}", factor, least_instances(asked, attain, count))
+    return _what_if(f"{key} = {changed[key]:,}", factor, asked, attain, count)
 
 
 def _error(question: Question, model: LatencyModel, attain: float, count: int) -> WhatIf:
@@ -271,8 +289,5 @@ def _error(question: Question, model: LatencyModel, attain: float, count: int) -
     measured = model.card.overall.mape if model.card else None
     by = UNMEASURED_ERROR if measured is None else measured
     whose = "as a guess" if measured is None else "its held-out error"
-    return WhatIf(
-        f"steps take {by:.1%} longer ({whose})",
-        1 + by,
-        least_instances(question.at(slower=1 + by), attain, count),
-    )
+    slower = question.at(slower=1 + by)
+    return _what_if(f"steps take {by:.1%} longer ({whose})", 1 + by, slower, attain, count)

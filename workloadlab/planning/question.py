@@ -26,7 +26,8 @@ class Trial:
         instances: of the pool that is planned.
         met: share of the requests that meet every target.
         low, high: its 95 % interval.
-        steady: whether the backlog does not grow.
+        steady: whether nothing says that the backlog grows.
+        untold: why it cannot be told whether the load is held, as a clause; "" where it can.
     """
 
     instances: int
@@ -34,6 +35,7 @@ class Trial:
     low: float
     high: float
     steady: bool
+    untold: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,13 @@ class Question:
                 met if found.low is None else found.low,
                 met if found.high is None else found.high,
                 run.steady,
+                run.untold,
             )
         return self.trials[instances]
+
+    def untold(self, instances: int | None) -> str:
+        """Say why so many instances may or may not hold the load, as a clause; "" where it is told."""
+        return self.trial(instances).untold if instances else ""
 
     def at(self, *, rate_scale: float = 1.0, slower: float = 1.0) -> Question:
         """Return the same question at another rate, or for a slower engine."""

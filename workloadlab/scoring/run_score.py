@@ -14,6 +14,7 @@ from workloadlab.scoring.metric import LatencySummary, Value
 from workloadlab.scoring.saturation import Saturation  # noqa: TC001
 from workloadlab.shapes import ShapeError, build
 from workloadlab.trace import RunInfo  # noqa: TC001
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,6 +81,15 @@ class RunScore:
     def told(self) -> bool:
         """Whether the run tells if the load is held."""
         return self.saturation is not None and self.saturation.steady is not None
+
+    @property
+    def untold(self) -> str:
+        """Why it cannot be told whether the load is held, as a clause; "" where it can."""
+        if self.told:
+            return ""
+        if self.saturation is None:
+            return f"{plural(self.requests, 'request')} are too few"
+        return str(self.saturation)
 
     @property
     def outside_share(self) -> float:

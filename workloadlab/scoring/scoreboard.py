@@ -38,6 +38,8 @@ SCHEMA_VERSION = 1
 UNSTEADY, UNTOLD = "!", "?"
 """Beside a router's name: requests pile up; the run does not tell."""
 
+UNTOLD_NOTE = f"{UNTOLD} too short, or too close, to tell whether the load is held"
+
 ALIKE = 0.01
 """Routers serve equally many requests where their shares are within this."""
 
@@ -143,7 +145,7 @@ class Scoreboard(Drawn):
         if not all(self.steady(*row) for row in ran):
             found.append(f"{UNSTEADY} no steady state: latencies depend on how long the log lasts")
         if not all(self.told(*row) for row in ran):
-            found.append(f"{UNTOLD} too short, or too close, to tell whether the load is held")
+            found.append(UNTOLD_NOTE)
         return found
 
     def mean(self, router: str, scale: float, metric: str, part: str = "") -> float | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.tables import wrapped
-from workloadlab.words import listed, plural, rate_words, seconds, sentence, share, three
+from workloadlab.words import listed, rate_words, seconds, sentence, share, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,10 +157,7 @@ def unsteady_words(board: Scoreboard, scale: float, routers: list[str]) -> str:
 
 def untold_words(board: Scoreboard, scale: float, routers: list[str]) -> str:
     """Say why it cannot be told whether any of these routers holds the load."""
-    run = next(run for run in board.of(routers[0], scale) if not run.told)
-    if run.saturation is None:
-        return f"{plural(run.requests, 'request')} are too few"
-    return str(run.saturation)
+    return next(run.untold for run in board.of(routers[0], scale) if not run.told)
 
 
 def _ranking(board: Scoreboard, scale: float, measure: Measure, able: list[str]) -> Iterator[str]:
@@ -199,15 +196,7 @@ def _ranking(board: Scoreboard, scale: float, measure: Measure, able: list[str])
         yield from (said.replace("But its", f"But with {best} the", 1) for said in price)
         return
     if not apart:
-        yield f"No router is separated from {best}: {superlative} {noun}, {value}."
-        limits = [pair.least_detectable for pair in pairs.values() if pair and not pair.equal]
-        base = board.mean(best, scale, measure.metric.name, measure.part)
-        if limits and base:
-            yield (
-                f"A difference of {share(max(limits) / base)} would have been found with a chance of "
-                "80%, of 25% to 70% where load drifts or nearly saturates; more requests or seeds "
-                "find smaller ones."
-            )
+        yield from _not_apart(board, scale, measure, best, pairs)
     else:
         ahead = _ahead(board, scale, measure, best, apart)
         but, price = " ".join(price[:1]), price[1:]
@@ -217,6 +206,33 @@ def _ranking(board: Scoreboard, scale: float, measure: Measure, able: list[str])
     if equal:
         yield f"The same within 1%: {listed(equal)}."
     yield from price
+
+
+def _not_apart(
+    board: Scoreboard,
+    scale: float,
+    measure: Measure,
+    best: str,
+    pairs: dict[str, PairedDifference | None],
+) -> Iterator[str]:
+    """Say that no router is separated from the best, and which differences these runs tell apart."""
+    superlative = "highest" if measure.metric.better == "higher" else "lowest"
+    first = f"{superlative} {measure.noun}, {_with_interval(board, best, scale, measure)}"
+    limits = [pair.least_detectable for pair in pairs.values() if pair and not pair.equal]
+    base = board.mean(best, scale, measure.metric.name, measure.part)
+    least = max(limits) / base if limits and base else None
+    if least is not None and least > 1:
+        yield (
+            f"The requests are too few, or too unlike, to rank the routers: {best} has the {first}, but "
+            "even twice that would hardly stand out. Replay more requests or seeds."
+        )
+        return
+    yield f"No router is separated from {best}: {first}."
+    if least is not None:
+        yield (
+            f"These runs tell differences above {share(least)} apart, 4 times out of 5 (less often "
+            "where load drifts or nearly saturates); more requests or seeds tell smaller ones."
+        )
 
 
 def _price(

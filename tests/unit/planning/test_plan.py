@@ -296,9 +296,8 @@ def test_a_search_stops_where_nothing_passes():
 @pytest.mark.parametrize("factor", [0, -1.0, float("inf"), float("nan")])
 def test_a_growth_that_is_none_is_refused_before_any_simulation(factor, monkeypatch):
     monkeypatch.setattr("workloadlab.planning.question.replay", None)
-    with pytest.raises(UsageError, match="growth = ") as refused:
+    with pytest.raises(UsageError, match="growth = "):
         planned(traffic(n=20), growth=[1.5, factor])
-    assert "--growth" in refused.value.fix
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,21 @@ def test_a_difference_is_said_against_the_baseline_in_percent():
 def test_what_cannot_be_separated_comes_with_what_would_have_been_found():
     board = wl.score(routers(a=latencies(0), b=latencies(1)))
     assert "No router is separated from" in str(board)
-    assert "would have been found with a chance of 80%" in str(board).replace("\n  ", " ")
+    said = " ".join(str(board).split())
+    assert re.search(r"These runs tell differences above \d+(\.\d)?% apart, 4 times out of 5", said)
+
+
+def test_runs_that_could_not_tell_twice_the_mean_rank_nothing():
+    few = [latencies(seed)[:60] ** 6 for seed in range(2)]
+    board = wl.score(routers(a=few[0], b=few[1]))
+    [pair] = [p for p in board.pairs if (p.metric, p.part) == ("ttft_s", "mean")]
+    assert pair.least_detectable > max(run.ttft_s.mean for run in board.runs)
+    [verdict] = board.verdicts()
+    assert verdict.sentence.startswith(
+        "The requests are too few, or too unlike, to rank the routers:"
+    )
+    assert "but even twice that would hardly stand out. Replay more" in verdict.sentence
+    assert not any("%" in said for said in verdict.more)
 
 
 def test_holm_raises_the_p_values_of_many_comparisons():

@@ -25,7 +25,8 @@ def capacity_section(plan: Plan, section_id: str) -> Section:
     ]
     if plan.price is not None:
         facts.append(("Rent", f"${plan.price.usd_per_hour:.2f} per GPU and hour"))
-    findings = () if plan.instances else (Finding("warning", "Capacity", plan.sentence),)
+    unsure = not plan.instances or (plan.harder or plan.peak).untold
+    findings = (Finding("warning", "Capacity", plan.sentence),) if unsure else ()
     return Section(
         id=section_id,
         title=f"Capacity for {plan.trace}",
