@@ -34,7 +34,7 @@ def test_train_writes_a_router_that_replays(run, log):
     assert code == 0, err
     assert "router written to mine.json; replay it with --router mine.json" in err
     assert "score = " in out
-    assert "Change of means and p99 on the test block" in out
+    assert "Change of means and p99 with mine on the test block" in out
     code, out, err = run(
         "replay", "log.trace", "--cluster", "c.toml", "--router", "round_robin,mine.json", "--json"
     )

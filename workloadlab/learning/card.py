@@ -73,10 +73,12 @@ def card_of(policy: Router, problem: Problem) -> list[dict[str, Any]]:
     """Return one row for each test cell and each router that it is compared with.
 
     A row has instances, load, signal_age_s, router, and its mean and p99 TTFT and e2e in seconds. Rows
-    of the learned router add `change` to each other: the mean e2e relative to that router's, with the
-    95 % interval of the paired difference. The best of the shelf in hindsight is by mean e2e.
+    of the others add `change`: the mean e2e of the policy relative to that router's, with the 95 %
+    interval of the paired difference. The best of the shelf in hindsight is by mean e2e. The selected
+    heuristic, whose card it is where a training was refused, is not compared with itself.
     """
     rivals = {"round_robin": SHELF["round_robin"], "selected": problem.rival.policy}
+    subject = "selected" if policy is problem.rival.policy else "learned"
     rows = []
     for cell, age_s in test_cells(problem):
         there = {"instances": cell.instances, "load": cell.load, "signal_age_s": age_s}
@@ -84,9 +86,11 @@ def card_of(policy: Router, problem: Problem) -> list[dict[str, Any]]:
         by_name = dict(zip((one.name for one in problem.shelf), shelf, strict=True))
         best = min(by_name, key=lambda name: (_unserved(by_name[name]), _mean_s(by_name[name])))
         ours = _outcome(policy, cell)
-        rows.append({**there, "router": policy.name, "as": "learned", **_shown(ours, cell)})
+        rows.append({**there, "router": policy.name, "as": subject, **_shown(ours, cell)})
         compared = {**{k: r.name for k, r in rivals.items()}, "hindsight_best": best}
         for role, name in compared.items():
+            if subject == "selected" and name == policy.name:
+                continue
             theirs = by_name[name]
             rows.append(
                 {
@@ -99,7 +103,9 @@ def card_of(policy: Router, problem: Problem) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A learned router beside another in one test cell; changes below 0 are better.
+    """A learned router, or the heuristic that stands in for it, beside another in one test cell.
+
+    Changes below 0 are better.
 
     Attributes:
         cell: instances, load and age of the signals, in words.
@@ -119,12 +125,12 @@ class Comparison:
 
 
 def comparisons(card: Sequence[dict[str, Any]]) -> list[Comparison]:
-    """Return what a card says of the learned router beside each other, cell by cell."""
+    """Return what a card says of its router beside each other, cell by cell."""
     found: list[Comparison] = []
     ours: dict[str, Any] = {}
     cell = ""
     for row in card:
-        if row["as"] == "learned":
+        if "change" not in row:
             ours = row
             age = f", signals {row['signal_age_s']:g} s old" if row["signal_age_s"] else ""
             cell = f"{plural(row['instances'], 'instance')}, load {row['load']:g}{age}"
@@ -137,7 +143,7 @@ def comparisons(card: Sequence[dict[str, Any]]) -> list[Comparison]:
 
 
 def card_table(card: Sequence[dict[str, Any]]) -> str:
-    """Return the changes of the learned router as a table for people, in %; below 0 is better.
+    """Return the changes of the card's router as a table for people, in %; below 0 is better.
 
     Example:
         >>> there = {"instances": 4, "load": 0.9, "signal_age_s": 0.0}
@@ -145,13 +151,13 @@ def card_table(card: Sequence[dict[str, Any]]) -> str:
         >>> rival = {**there, "router": "lmetric", "as": "selected", **dict.fromkeys(SHOWN, 2.0)}
         >>> rival["change"] = (-0.5, -0.6, -0.4)
         >>> print(card_table([{**there, "router": "mine", "as": "learned", **seconds}, rival]))
-        Change of means and p99 on the test block, in %
-                                       e2e        interval   TTFT  p99 TTFT  p99 e2e
+        Change of means and p99 with mine on the test block, in %
+          against                  e2e        interval   TTFT  p99 TTFT  p99 e2e
           4 instances, load 0.9
-            to the selected lmetric  -50.0  -60.0 to -40.0  -50.0     -50.0    -50.0
+            selected lmetric     -50.0  -60.0 to -40.0  -50.0     -50.0    -50.0
     """
     rows: list[list[str]] = []
-    header = ["", "e2e", "interval", "TTFT", "p99 TTFT", "p99 e2e"]
+    header = ["against", "e2e", "interval", "TTFT", "p99 TTFT", "p99 e2e"]
     cell = ""
     for one in comparisons(card):
         if one.cell != cell:
@@ -160,8 +166,9 @@ def card_table(card: Sequence[dict[str, Any]]) -> str:
         change, low, high, *others = (
             f"{100 * share:+.1f}" for share in (one.change, one.low, one.high, *one.others)
         )
-        rows.append([f"  to {one.other}", change, f"{low} to {high}", *others])
-    return Table("Change of means and p99 on the test block, in %", header, rows).text()
+        rows.append([f"  {one.other.removeprefix('the ')}", change, f"{low} to {high}", *others])
+    whose = f" with {card[0]['router']}" if card else ""
+    return Table(f"Change of means and p99{whose} on the test block, in %", header, rows).text()
 
 
 def doubt_of(card: Sequence[dict[str, Any]]) -> str:
@@ -175,7 +182,7 @@ def doubt_of(card: Sequence[dict[str, Any]]) -> str:
         >>> doubt_of([rival]), doubt_of([rival, {**rival, "change": (-0.01, -0.03, 0.01)}])[:51]
         ('', 'The test block does not confirm it in 1 of 2 cells:')
     """
-    cells = [row for row in card if row["as"] == "selected"]
+    cells = [row for row in card if row["as"] == "selected" and "change" in row]
     doubted = [row for row in cells if not row["change"][2] < 0]
     if not doubted:
         return ""

@@ -147,7 +147,7 @@ def train(
             facts["importance"] = importance_of(trained.router.router(), problem.selection[0])
         router = replace(trained.router, name=name, needs=problem.needs, domain=domain)
     say("testing on the last block")
-    card = card_of(router.router(), problem)
+    card = card_of(problem.rival.policy if trained.router is None else router.router(), problem)
     if trained.router is not None and (doubt := doubt_of(card)):
         facts["verdict"] = f"{trained.verdict}. {doubt}"
     return replace(router, card=card, provenance=facts)

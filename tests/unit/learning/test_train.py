@@ -108,6 +108,8 @@ def test_where_nothing_can_be_gained_the_heuristic_is_returned_by_name():
     rival = router.provenance["rival"]
     assert router.verdict.startswith("refused: ")
     assert router.verdict.endswith(f"use {rival}")
+    assert {row["as"] for row in router.card} == {"selected", "round_robin", "hindsight_best"}
+    assert all((row["router"] == rival) != ("change" in row) for row in router.card)
     assert (router.form, router.body) == ("heuristic", {"router": rival})
     runs = wl.replay(trace, cluster, routers=[router, rival])
     outcomes = [runs.outcomes(router=name).read("instance_id") for name in ("mine", rival)]

@@ -84,3 +84,21 @@ def test_a_dot_is_filled_where_the_interval_excludes_0():
 def test_what_is_no_part_is_refused():
     with pytest.raises(UsageError, match="LearnedRouter objects"):
         summarise(router().router())
+
+
+def test_a_refused_router_is_the_heuristic_beside_the_others():
+    card = []
+    for load, change in CHANGES.items():
+        there = {"instances": 4, "load": load, "signal_age_s": 0.0, **SHOWN}
+        card.append({**there, "router": "lmetric", "as": "selected"})
+        card.append({**there, "router": "round_robin", "as": "round_robin", "change": change})
+    refused = {"form": "heuristic", "body": {"router": "lmetric"}}
+    facts = {"verdict": "refused: nothing is better; use lmetric"}
+    page = summarise(router(card=card, provenance=facts, **refused))
+    [answer], [section] = page["answers"], page["sections"]
+    assert answer["sentence"] == "Refused: nothing is better; use lmetric."
+    assert answer["more"].startswith("Lower in 1 of 3 test cells, higher in 1")
+    assert section["grids"][0]["caption"] == "Change on the test block with lmetric, in %"
+    assert [row[1]["text"] for row in section["grids"][0]["rows"]] == ["round_robin"] * 3
+    [plot] = section["plots"]
+    assert plot["title"] == "Mean end-to-end latency of lmetric against round_robin"

@@ -62,22 +62,34 @@ class Changes:
         return figure
 
 
-def plot_changes(compared: Sequence[Comparison], section: str) -> Plot | None:
-    """Say in how many test cells the router beats its rival; None without a test."""
-    chosen = [one for one in compared if one.role == "selected"]
+def plot_changes(compared: Sequence[Comparison], section: str, heuristic: str = "") -> Plot | None:
+    """Say in how many test cells the router beats its rival; None without a test.
+
+    Args:
+        compared: the router beside others.
+        section: its id.
+        heuristic: what stands in for a router that was refused; its rival is round robin.
+    """
+    rival = "round_robin" if heuristic else "selected"
+    chosen = [one for one in compared if one.role == rival]
     if not chosen:
         return None
+    whose = f" of {heuristic}" if heuristic else ""
+    other = (
+        "It stands in for a router that was refused."
+        if heuristic
+        else "The other is the heuristic that was best in selection."
+    )
     better = sum(one.high < 0 for one in chosen)
     worse = sum(one.low > 0 for one in chosen)
     rest = len(chosen) - better - worse
     return Plot(
         id=f"{section}-changes",
-        title=f"Mean end-to-end latency against {chosen[0].other}",
+        title=f"Mean end-to-end latency{whose} against {chosen[0].other}",
         reading=f"Lower in {better} of {plural(len(chosen), 'test cell')}, higher in {worse}; in "
         f"{rest} the interval includes 0.",
         definition="Relative change on the last part of the log, which training did not see, with "
-        "its 95% interval over 20 consecutive parts. The other is the heuristic that was best in "
-        "selection.",
+        f"its 95% interval over 20 consecutive parts. {other}",
         n=plural(len(chosen), "test cell"),
         drawing=Changes(
             chosen[0].other,

@@ -8,6 +8,7 @@ from workloadlab.learning import comparisons, doubt_of
 from workloadlab.reporting.facts import Cell, Finding, Grid, Section
 from workloadlab.reporting.learned_router.changes import plot_changes
 from workloadlab.reporting.words import plural, sentence
+from workloadlab.routing.learned.artefact import HEURISTIC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,8 @@ DESCRIBED = ("name", "form", "needs", "rules", "domain", "card", "provenance")
 def learned_section(router: LearnedRouter, section_id: str) -> Section:
     """Summarise a learned router."""
     compared = comparisons(router.card)
-    plot = plot_changes(compared, section_id)
+    heuristic = router.body["router"] if router.form == HEURISTIC else ""
+    plot = plot_changes(compared, section_id, heuristic)
     facts = router.to_dict()
     return Section(
         id=section_id,
@@ -32,7 +34,7 @@ def learned_section(router: LearnedRouter, section_id: str) -> Section:
         summary=_confirmed(router, compared) or sentence(router.verdict),
         findings=_findings(router),
         facts=_training(router),
-        grids=(_card(compared),) if compared else (),
+        grids=(_card(compared, heuristic),) if compared else (),
         plots=(plot,) if plot else (),
         source={key: facts[key] for key in DESCRIBED},
     )
@@ -42,7 +44,7 @@ def _confirmed(router: LearnedRouter, compared: Sequence[Comparison]) -> str:
     """Say where the test block confirms the choice, if not in every cell; "" if so, or untested."""
     chosen = [one for one in compared if one.role == "selected"]
     better = sum(one.high < 0 for one in chosen)
-    if router.form == "heuristic" or better == len(chosen):
+    if router.form == HEURISTIC or better == len(chosen):
         return ""
     cells, measure = plural(len(chosen), "test cell"), "mean end-to-end latency"
     if not better:
@@ -54,7 +56,7 @@ def _findings(router: LearnedRouter) -> tuple[Finding, ...]:
     if not router.card:
         said = "It has no card: nobody tested it beside a heuristic."
         return (Finding("warning", router.name, said),)
-    doubt = doubt_of(router.card) if router.form != "heuristic" else ""
+    doubt = doubt_of(router.card) if router.form != HEURISTIC else ""
     return (Finding("warning", router.name, doubt),) if doubt else ()
 
 
@@ -76,7 +78,7 @@ def _training(router: LearnedRouter) -> tuple[tuple[str, str], ...]:
     return tuple((label, value) for label, value in pairs if value)
 
 
-def _card(compared: Sequence[Comparison]) -> Grid:
+def _card(compared: Sequence[Comparison], heuristic: str) -> Grid:
     rows = tuple(
         (
             Cell(one.cell),
@@ -88,10 +90,10 @@ def _card(compared: Sequence[Comparison]) -> Grid:
         for one in compared
     )
     return Grid(
-        caption="Change on the test block, in %",
+        caption=f"Change on the test block{f' with {heuristic}' if heuristic else ''}, in %",
         header=("Cell", "Against", "mean e2e", "95% interval", "mean TTFT", "p99 TTFT", "p99 e2e"),
         rows=rows,
         names=2,
-        note="Of the learned router relative to the other on the same requests; below 0 is better. "
-        "The test block is the last part of the log, which training did not see.",
+        note=f"Of {heuristic or 'the learned router'} relative to the other on the same requests; below "
+        "0 is better. The test block is the last part of the log, which training did not see.",
     )
