@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from workloadlab.cli.terminal.progress import Lines
+import pytest
+
+from workloadlab.cli.terminal.progress import Lines, Progress
 from workloadlab.execution import run_lanes, watched
 
 
@@ -18,14 +20,35 @@ def test_what_is_quick_says_nothing(capsys):
     assert said(capsys, [0.0, 0.5, 0.9], [(0, 2), (1, 2), (2, 2)]) == []
 
 
-def test_lines_come_at_doubling_distances(capsys):
+def test_lines_come_at_doubling_distances_with_the_time_left_once_it_is_known(capsys):
     ends = [(number, 10) for number in range(10)]
     assert said(capsys, range(10), ends) == [
-        "Replaying: 1 of 10, 1 per second, 9 s left",
-        "Replaying: 2 of 10, 1 per second, 8 s left",
+        "Replaying: 1 of 10, 1 s so far",
+        "Replaying: 2 of 10, 2 s so far",
         "Replaying: 4 of 10, 1 per second, 6 s left",
         "Replaying: 8 of 10, 1 per second, 2 s left",
     ]
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "left"),
+    [(1, 5, ""), (2, 5, ""), (3, 5, "40 s left"), (9, 50, ""), (10, 50, "4 min left"),
+     (19, 5000, ""), (20, 5000, "4 h 9 min left")],
+)  # fmt: skip
+def test_no_time_left_is_said_before_anybody_can_know_it(done, total, left):
+    progress = Progress("Replaying", lambda: 0.0)
+    progress.tell(0, total)
+    progress.tell(done, total)
+    words = progress.words(60.0)
+    assert words.endswith(left or "60 s so far")
+    assert ("left" in words) == bool(left)
+
+
+def test_rounds_that_nobody_counted_have_no_time_left():
+    progress = Progress("Planning", lambda: 0.0, rounds=True)
+    progress.tell(0, 5)
+    progress.tell(4, 5)
+    assert progress.words(60.0) == "Planning: 4 of 5, 60 s so far"
 
 
 def test_parts_are_added_up(capsys):

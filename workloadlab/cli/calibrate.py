@@ -80,7 +80,7 @@ def command(
     from workloadlab.trace import Trace
 
     cluster = cluster_to_calibrate(cluster_file)
-    with working("Calibrating (thousands of simulations)"):
+    with working("Calibrating (thousands of simulations)", rounds=True):
         model = calibrate(
             [Trace.open(trace) for trace in traces],
             cluster,

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workloadlab.cli.common import json_option, parse_slo, print_json, say, slo_option, working
+from workloadlab.cli.common import (
+    json_option,
+    parse_slo,
+    print_json,
+    say,
+    slo_option,
+    split_words,
+    working,
+)
 from workloadlab.cli.completion import ROUTER
 from workloadlab.errors import UsageError
 from workloadlab.words import plural
@@ -112,12 +120,12 @@ def command(
     growth = _numbers(factors)
     opened = Trace.open(trace)
     rents = load_prices(prices)
-    names = [part.strip() for word in routers for part in word.split(",") if part.strip()]
+    names = split_words(routers, "--router")
     clusters = [_cluster(opened, path, latency, from_log=from_log) for path in cluster_files]
     routers_asked = names or ["round_robin", "least_requests"]
     if mix:
         asked = names[0] if names else "least_requests"
-        with working("Planning mixes"):
+        with working("Planning mixes", rounds=True):
             found = mixes(opened, clusters[0], slo=slo, attain=attain, router=asked, prices=rents,
                           threads=options["threads"])  # fmt: skip
         if as_json:
@@ -127,7 +135,7 @@ def command(
                 f"{found.table().text()}\n\n{found.sentence}" if found.found else found.sentence
             )
         return
-    with working("Planning"):
+    with working("Planning", rounds=True):
         plans = [
             plan(opened, cluster, slo=slo, attain=attain, routers=routers_asked, prices=rents,
                  growth=growth, **options)
@@ -182,7 +190,7 @@ def _cluster(trace: Trace, cluster_file: Path, latency: str | None, *, from_log:
         return cluster
     from workloadlab.calibration import calibrate
 
-    with working("Calibrating (thousands of simulations)"):
+    with working("Calibrating (thousands of simulations)", rounds=True):
         model = calibrate(trace, cluster)
     if model.card:
         say(f"calibrated on {plural(trace.requests, 'request')}: {model}")

@@ -17,6 +17,8 @@ from workloadlab.cli.common import (
     print_rows,
     say,
     slo_option,
+    split_words,
+    warn,
 )
 from workloadlab.cli.completion import ROUTER
 from workloadlab.errors import UsageError
@@ -112,6 +114,7 @@ def command(
     from workloadlab.trace import Runs, Trace, write_atomically
 
     Measure.named(by)
+    parts = split_words(slices, "--slice")
     limits = {words: Gate.of(words) for words in gates}
     only_scores = len(runs) == 1 and keeps_only_scores(runs[0])
     _refuse_scores_among(runs)
@@ -133,7 +136,7 @@ def command(
         observed=truth,
         baseline=baseline,
         rent={name if len(runs) > 1 else "": rent for name, rent in rents.items() if rent},
-        slices=[part.strip() for word in slices for part in word.split(",") if part.strip()],
+        slices=parts,
     )
     if per_request:
         if truth is None or opened is None or len(opened) != 1:
@@ -152,8 +155,19 @@ def command(
     for words, found in failures.items():
         for said in found:  # a result, so not kept back by --quiet
             click.echo(wrapped(f"gate failed, {words}: {said}"), err=True)
+        _warn_of_passes(words, limits[words].blind_to(board))
     if any(failures.values()):
         click.get_current_context().exit(1)
+
+
+def _warn_of_passes(gate: str, blind: list[str]) -> None:
+    """Say which runs without a steady state a gate lets pass."""
+    if blind:
+        warn(
+            f"gate {gate!r} passes {blind[0]}, which has no steady state"
+            + (f" ({plural(len(blind) - 1, 'other run')} too)" if blind[1:] else "")
+            + "; to fail it, gate goodput_rps or slo_attainment with --slo, or a latency"
+        )
 
 
 def _refuse_scores_among(folders: tuple[Path, ...]) -> None:

@@ -86,6 +86,21 @@ class Gate:
             raise UsageError("a gate against a router needs a second one", fix="replay two")
         return list(self._worse(board, self.other))
 
+    def blind_to(self, board: Scoreboard) -> list[str]:
+        """Return which routers have no steady state, and at which rates, and pass all the same.
+
+        A limit on throughput, cache hits or cost says nothing of the requests that pile up.
+        """
+        failed = tuple(self.failures(board))
+        return [
+            where
+            for scale in board.scales
+            for router in board.routers
+            if board.of(router, scale) and not board.steady(router, scale)
+            for where in [f"{router} at {rate_words(scale)}"]
+            if self.other is None and not any(said.startswith(f"{where}:") for said in failed)
+        ]
+
     def _beyond(self, board: Scoreboard) -> Iterator[str]:
         known = False
         for scale in board.scales:

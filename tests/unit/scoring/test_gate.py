@@ -102,3 +102,18 @@ def test_a_gate_does_not_pass_on_figures_that_mean_nothing(off, text, failed):
     found = {said.split()[0]: said for said in Gate.of(text).failures(growing(*off))}
     assert {router for router in found if router != "c"} == set(failed) - {"c"}
     assert all(failed[router] in said for router, said in found.items() if router != "c")
+
+
+@pytest.mark.parametrize(
+    ("text", "blind"),
+    [
+        ("throughput_rps < 0.001", ["b at the recorded rate"]),
+        ("load_cv > 9", ["b at the recorded rate"]),
+        ("throughput_rps < 1000000", []),
+        ("ttft_s > 60", []),
+        ("slo_attainment < 0.1", []),
+        ("p99 ttft_s > +5% vs a", []),
+    ],
+)
+def test_a_gate_says_which_overloaded_runs_it_lets_pass(text, blind):
+    assert Gate.of(text).blind_to(growing("b")) == blind

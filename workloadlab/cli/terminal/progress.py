@@ -22,28 +22,36 @@ LONGEST_WAIT_S = 60.0
 """Between two lines; the first come after 1, 2, 4, ... seconds."""
 
 
+FEWEST_ENDED, EARLY_SHARE, ENOUGH_ENDED = 3, 0.2, 20
+"""Before so many parts and such a share of them have ended, or enough, nobody knows how long the rest
+takes: the first ones wait for the compiler, and no two are alike."""
+
+
 class Progress:
-    """Counts what ended, over all the parts of a verb.
+    """Counts what ended, over all the rounds of a verb.
 
     Args:
         doing: what runs, in words.
         clock: seconds, from any start.
+        rounds: it works in rounds, of which nobody knows how many follow: no time left is said.
 
     Example:
         >>> now = iter([0.0, 4.0])
         >>> progress = Progress("Replaying", lambda: next(now))
         >>> progress.tell(0, 6)
-        >>> progress.tell(2, 6)
-        >>> progress.words(4.0)
-        'Replaying: 2 of 6, 0.5 per second, 8 s left'
+        >>> progress.tell(3, 6)
+        >>> progress.words(6.0)
+        'Replaying: 3 of 6, 0.5 per second, 6 s left'
     """
 
-    def __init__(self, doing: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self.doing, self.clock, self.began_s = doing, clock, clock()
+    def __init__(
+        self, doing: str, clock: Callable[[], float] = time.monotonic, *, rounds: bool = False
+    ) -> None:
+        self.doing, self.clock, self.began_s, self.rounds = doing, clock, clock(), rounds
         self.before = self.done = self.total = 0
 
     def tell(self, done: int, total: int) -> None:
-        """Take over how many of one part have ended; a part begins with none."""
+        """Take over how many of one round have ended; a round begins with none."""
         if done == 0:
             self.before, self.total = self.done, self.total + total
         self.done = self.before + done
@@ -54,12 +62,14 @@ class Progress:
             return f"{self.doing}: {seconds(round(elapsed_s))} so far"
         if not self.done:
             return f"{self.doing}: {plural(self.total, 'part')}, {seconds(round(elapsed_s))} so far"
+        said = f"{self.doing}: {self.done:,} of {self.total:,}"
+        enough = max(FEWEST_ENDED, min(EARLY_SHARE * self.total, ENOUGH_ENDED))
+        if self.rounds or self.done < enough:
+            return f"{said}, {seconds(round(elapsed_s))} so far"
         rate = self.done / elapsed_s
         left_s = (self.total - self.done) / rate
         pace = f"{rate:.3g} per second" if rate < 999 else f"{rate:,.0f} per second"
-        return (
-            f"{self.doing}: {self.done:,} of {self.total:,}, {pace}, {seconds(round(left_s))} left"
-        )
+        return f"{said}, {pace}, {seconds(round(left_s))} left"
 
     def __enter__(self) -> Progress:
         """Begin."""
@@ -75,8 +85,10 @@ class Progress:
 class Lines(Progress):
     """Writes a line when something ends, the first after a second, then at doubling distances."""
 
-    def __init__(self, doing: str, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(doing, clock)
+    def __init__(
+        self, doing: str, clock: Callable[[], float] = time.monotonic, *, rounds: bool = False
+    ) -> None:
+        super().__init__(doing, clock, rounds=rounds)
         self.next_s = SILENT_S
 
     def tell(self, done: int, total: int) -> None:
@@ -91,8 +103,10 @@ class Lines(Progress):
 class Spinner(Progress):
     """Shows it in place."""
 
-    def __init__(self, doing: str, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(doing, clock)
+    def __init__(
+        self, doing: str, clock: Callable[[], float] = time.monotonic, *, rounds: bool = False
+    ) -> None:
+        super().__init__(doing, clock, rounds=rounds)
         from rich.console import Console
 
         self.status: Any = Console(stderr=True).status(doing)

@@ -52,8 +52,13 @@ def say(sentence: str) -> None:
 
 
 @contextmanager
-def working(doing: str) -> Iterator[None]:
-    """Show what runs, and after a second how far it is; verbose, how long it took."""
+def working(doing: str, *, rounds: bool = False) -> Iterator[None]:
+    """Show what runs, and after a second how far it is; verbose, how long it took.
+
+    Args:
+        doing: what runs, in words.
+        rounds: it works in rounds, of which nobody knows how many follow.
+    """
     began = time.perf_counter()
     if _is(_QUIET):
         yield
@@ -61,7 +66,8 @@ def working(doing: str) -> Iterator[None]:
         from workloadlab.cli.terminal.progress import Lines, Spinner
         from workloadlab.execution import watched
 
-        with (Spinner if sys.stderr.isatty() else Lines)(doing) as shown, watched(shown.tell):
+        kind = Spinner if sys.stderr.isatty() else Lines
+        with kind(doing, rounds=rounds) as shown, watched(shown.tell):
             yield
     if _is(_VERBOSE):
         say(f"{doing}: {time.perf_counter() - began:.2f} s")
