@@ -37,11 +37,11 @@ def check_place(path: Path, *, folder: bool = False) -> None:
 
     Args:
         path: of the file.
-        folder: it is a folder, which may be made, with those that it lies in.
+        folder: it is a folder, which may be made.
 
     Raises:
         UsageError: it is a folder where a file is wanted, a file where a folder is, or a device; or the
-            folder of a file does not exist.
+            folder that it lies in does not exist.
         MachineError: nothing can be written there.
 
     Example:
@@ -54,9 +54,7 @@ def check_place(path: Path, *, folder: bool = False) -> None:
     kind = "a folder" if path.is_dir() else "a file" if path.is_file() else "a device"
     if path.exists() and kind != ("a folder" if folder else "a file"):
         raise UsageError(f"{path} is {kind}", fix=f"give the name of {wanted}")
-    above = path if folder else path.parent
-    while folder and not above.exists():
-        above = above.parent
+    above = path if path.is_dir() else path.parent
     if above.exists() and not above.is_dir():
         raise UsageError(f"{above} is a file, so nothing can lie in it", fix="name another place")
     if not above.is_dir():

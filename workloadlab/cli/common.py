@@ -43,21 +43,32 @@ __all__ = [
 
 
 class Output(click.Path):
-    """Where a verb writes: a file, or a folder. It is tried before the work begins."""
+    """Where a verb writes: a file, or a folder. It is tried before the work begins.
 
-    def __init__(self, *, folder: bool = False) -> None:
+    Args:
+        folder: it is a folder.
+        tried: try it here; else the verb does, since what it is depends on other options.
+    """
+
+    def __init__(self, *, folder: bool = False, tried: bool = True) -> None:
         super().__init__(path_type=Path)
-        self.folder = folder
+        self.folder, self.tried = folder, tried
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path.
 
         Raises:
-            UsageError: it is of the wrong kind, or lies nowhere.
+            UsageError: it is of the wrong kind, lies nowhere, or is `-`.
             MachineError: nothing can be written there.
         """
         path = Path(str(super().convert(value, param, ctx)))
-        check_place(path, folder=self.folder)
+        if str(path) == "-":
+            raise UsageError(
+                "- is no place for results: they are files, not written to standard output",
+                fix=f"name a {'folder' if self.folder else 'file'}",
+            )
+        if self.tried:
+            check_place(path, folder=self.folder)
         return path
 
 
@@ -136,9 +147,23 @@ def warn(words: str) -> None:
     say(wrapped(f"warning: {words}"))
 
 
-def split_words(words: Iterable[str]) -> list[str]:
-    """Return the parts of an option that is repeated, or separated by commas."""
-    return [part.strip() for word in words for part in word.split(",") if part.strip()]
+def split_words(words: Iterable[str], option: str) -> list[str]:
+    """Return the parts of an option that is repeated, or separated by commas.
+
+    Args:
+        words: what the user wrote.
+        option: the option, for the sentence.
+
+    Raises:
+        UsageError: a word that is empty.
+    """
+    found = []
+    for word in words:
+        parts = [part.strip() for part in word.split(",") if part.strip()]
+        if not parts:
+            raise UsageError(f"{option} is empty", fix="give a value, or leave it out")
+        found += parts
+    return found
 
 
 def print_rows(rows: Iterable[tuple[str, str]], width: int = 24) -> None:
@@ -178,5 +203,5 @@ def parse_slo(words: Iterable[str]) -> SLO | None:
     """Parse `--slo` words into targets; None without any."""
     from workloadlab.scoring import SLO
 
-    said = ",".join(words)
+    said = ",".join(split_words(words, "--slo"))
     return SLO.of(said) if said else None

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workloadlab.cli.common import json_option, pairs, print_json, print_rows, say, working
+from workloadlab.cli.common import (
+    Output,
+    json_option,
+    pairs,
+    print_json,
+    print_rows,
+    say,
+    working,
+)
 from workloadlab.cli.completion import FORMAT
 from workloadlab.words import plural
 
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=Output(tried=False),
     help="Trace to write; default: the first source's name with .trace, here.",
 )
 @click.option(

@@ -169,16 +169,16 @@ def command(
     own = {name: value for name, value in options.items() if name not in sweep.OPTIONS}
     cluster = _cluster(cluster_file, opened, own)
     setting: dict[str, Any] = {
-        "rate_scale": [_number(word) for word in split_words(scales)] or [1.0],
+        "rate_scale": [_number(word) for word in split_words(scales, "--rate-scale")] or [1.0],
         "seeds": seeds,
         "threads": threads,
         "memory_limit": memory_limit,
     }
     for refused in refusals(opened, cluster):
         warn(refused)
-    asked = (split_words(routers), setting, sessions)
+    asked = (split_words(routers, "--router"), setting, sessions)
     with say_warnings(ContradictionWarning, unsaid=ExtrapolationWarning):
-        runs = _replay(opened, cluster, *asked, split_words(records))
+        runs = _replay(opened, cluster, *asked, split_words(records, "--record"))
         board = score(runs, slo=targets)
         outside = any(run.outside_share > OUTSIDE_WORTH_A_WARNING for run in board.runs)
         if outside and (ends := cluster.ends()) != (cluster, cluster):

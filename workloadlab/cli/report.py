@@ -87,7 +87,7 @@ def command(
         raise UsageError("--trace and --profile exclude each other")
     if not (trace or profile or models or runs or plans or routers):
         raise UsageError(
-            "nothing to report", fix="give --trace, --model, --plan, --runs or --router"
+            "nothing to report", fix="give --trace, --profile, --model, --plan, --runs or --router"
         )
     parts: list[Any] = []
     with working("Writing the report"):

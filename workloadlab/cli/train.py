@@ -141,6 +141,8 @@ def command(
         )
     slo = parse_slo(slo_targets)
     targets = slo.to_dict() if slo else {}
+    if objective == "goodput" and not targets:
+        raise UsageError("goodput without targets", fix="give --slo ttft=1 or --slo tpot=50ms")
     if nothing_written:
         say("the router will not be written; name a file with -o router.json")
     router = train(

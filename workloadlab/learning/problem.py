@@ -169,4 +169,4 @@ def _check(cluster: Cluster, loads: Sequence[float], objective: str, targets: Ta
     if not loads or not all(0 < load < 10 for load in loads):
         raise UsageError(f"loads {loads!r}", fix="use rates relative to saturation, such as 0.9")
     if objective == "goodput" and targets == type(targets)():
-        raise UsageError("goodput without targets", fix="give --slo ttft=1 or ttft_s=1.0")
+        raise UsageError("goodput without targets", fix="give ttft_s=1.0 or tpot_s=0.05")

@@ -69,8 +69,12 @@ class SLO:
 
     def _check(self) -> None:
         for name, target in self._own().items():
+            word = name.replace("_s", "")
             if not target > 0:
-                raise UsageError(f"the {name} target {target} is not positive", fix="use seconds")
+                raise UsageError(
+                    f"the target {word} = {target:g} s is not above 0",
+                    fix=f"give the time that a request may take, such as {word}=50ms",
+                )
         if self.ttft_s_per_token is not None and self.ttft_s is None:
             raise UsageError("ttft_s_per_token without ttft_s", fix="set both")
         if any(each.classes for each in self.classes.values()):

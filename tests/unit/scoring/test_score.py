@@ -120,7 +120,7 @@ def test_fidelity_refuses_other_requests_and_missing_timings():
 
 @pytest.mark.parametrize("target", [0, -1.0, float("nan")])
 def test_slo_targets_must_be_positive(target):
-    with pytest.raises(UsageError, match="not positive"):
+    with pytest.raises(UsageError, match="is not above 0"):
         wl.SLO(ttft_s=target)
 
 

@@ -80,7 +80,7 @@ def test_no_file_is_refused(tmp_path):
         ("rate_scales = inf", r"rate_scales.0. is inf, not a number"),
         ("rate_scales = []", "rate_scales is empty"),
         ("routers = []", "routers is empty"),
-        ('slo = "ttft=-1"', "slo: the ttft_s target -1.0 is not positive"),
+        ('slo = "ttft=-1"', "slo: the target ttft = -1 s is not above 0"),
         ('slo = "speed=1"', "slo: 'speed' is no latency"),
         ('keep = "all"', "keep is 'all'"),
         ('sessions = "shut"', "sessions is 'shut'"),

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["PREFIX", "Ceiling", "Prefix", "PrefixTree", "Sharing", "measure_prefix"]
 
+PLACEMENTS = (
+    "ways to place requests without a clock, no routers to replay; prefix aware: the longest prefix "
+    "among the instances that have prefilled at most 1.25 times the mean"
+)
+
 
 @dataclass(frozen=True)
 class Ceiling:
@@ -146,7 +151,9 @@ class Prefix:
         hits = {(p.instances, p.router): p.block_hit_ratio for p in self.by_instances}
         counts = sorted({p.instances for p in self.by_instances})
         placed: list[list[Cell]] = [[str(n), *(hits[n, r] for r in routers)] for n in counts]
-        return [ceiling, sizes, Table("Block hits by instances", ["instances", *routers], placed)]
+        header = ["instances", *(router.replace("_", " ") for router in routers)]
+        shares = Table("Block hits by instances", header, placed, [PLACEMENTS])
+        return [ceiling, sizes, shares]
 
 
 def measure_prefix(study: Study) -> Prefix | Unsupported:

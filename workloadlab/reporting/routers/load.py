@@ -20,6 +20,7 @@ from workloadlab.reporting.canvas import (
 from workloadlab.reporting.facts import REFERENCE, Key, Plot
 from workloadlab.reporting.routers.ranking import between
 from workloadlab.reporting.words import plural, rate_words, seconds, share, times
+from workloadlab.scoring.load.knee import KNEE
 from workloadlab.scoring.load.lost import GOAL, slo_lost
 from workloadlab.scoring.load.summary import lost_words
 
@@ -143,7 +144,7 @@ def plot_knees(board: Scoreboard, section: str) -> Plot | None:
     return plot and replace(
         plot,
         reading=f"1% more load costs over 1% more latency beyond the knee: {said}.",
-        definition=f"{plot.definition} Diamonds: the knee, with its 95% interval.",
+        definition=f"{plot.definition} Diamonds: the knee, {KNEE}; bars: its 95% interval.",
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workloadlab.scoring.timings import Timings
     from workloadlab.trace import RunInfo
 
-__all__ = ["Knee", "kept_growth", "knees", "paired_growth"]
+__all__ = ["KNEE", "Knee", "kept_growth", "knees", "paired_growth"]
 
 Ratio = tuple[float, float | None, float | None]
 """Of mean latencies at two rates, with its interval."""
@@ -30,6 +30,12 @@ FEWEST = 3
 
 RESPONSE = "mean e2e_s"
 
+
+KNEE = (
+    "from here on 1 % more load costs over 1 % more mean end-to-end latency; growth from x1 to x2 "
+    "counts at x1.41, midway as a factor"
+)
+"""What a knee is, for those who read a rate that nobody ran."""
 
 if TYPE_CHECKING:
     Growth = Callable[[str, float, float], Ratio | None]

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.scoring.load.crossings import crossings
+from workloadlab.scoring.load.knee import KNEE
 from workloadlab.scoring.load.lost import GOAL, slo_lost, steady_up_to
 from workloadlab.tables import Table
 from workloadlab.words import listed, times
@@ -38,7 +39,7 @@ def load_table(board: Scoreboard, by: Measure) -> Table | None:
     notes = []
     if knees:
         columns["knee"] = [_words(knees.get(router)) for router in board.routers]
-        notes.append("knee: from here on 1 % more load costs over 1 % more mean end-to-end latency")
+        notes.append(f"knee: {KNEE}")
     if board.slo:
         columns["SLO lost"] = [_words(slo_lost(board, router)) for router in board.routers]
         notes.append(f"SLO lost: under {GOAL:.0%} of the requests meet the targets")

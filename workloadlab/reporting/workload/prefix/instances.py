@@ -74,7 +74,8 @@ def plot_instances(prefix: Prefix, place: Place) -> Plot:
             else ""
         )
         + "Prefix-aware: the longest prefix among the "
-        "instances that have prefilled at most 1.25 times the mean.",
+        "instances that have prefilled at most 1.25 times the mean. They bound what routers can keep; "
+        "none of them is a router to replay.",
         n=f"{plural(prefix.requests, 'request')}, {plural(prefix.blocks, 'block')}",
         drawing=InstanceCounts(
             instances=tuple(sorted({point.instances for point in points})),
