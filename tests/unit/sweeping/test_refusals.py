@@ -64,8 +64,8 @@ def test_a_merge_with_a_damaged_part_leaves_nothing(tmp_path):
     whole.write_bytes(whole.read_bytes()[:400])
     again = "remove the folder and run the shard again: .* --shard 2/2 -o .*part2"
     with pytest.raises(DataError, match=again):
-        merge(parts, tmp_path / "new" / "merged")
-    assert not (tmp_path / "new").exists()
+        merge(parts, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
     there.mkdir()
     with pytest.raises(DataError, match="is damaged"):
         merge(parts, there)
@@ -107,10 +107,10 @@ def test_a_sweep_that_is_not_finished_is_no_board(tmp_path):
 
 
 def test_a_start_that_is_refused_leaves_no_folder(tmp_path):
-    out = tmp_path / "deep" / "out"
+    out = tmp_path / "out"
     with pytest.raises(UsageError, match="has no host and port"):
         run_sweep(small_grid(tmp_path), out=out, engine="dask", address="nowhere")
-    assert not (tmp_path / "deep").exists()
+    assert not out.exists()
 
 
 def test_a_second_driver_is_told_of_the_folder(tmp_path):
