@@ -201,7 +201,7 @@ def stage(
             staged, head, mine, strict=strict, where=where, alone=len(heads) == 1 or bool(where)
         )
     if not staged.written:
-        raise nothing_chosen(heads[0], rules[0], where)
+        raise nothing_chosen(heads[0], where, staged.left_out)
     if bad:
         staged.rejects = pl.concat(bad)
     return staged
@@ -212,7 +212,7 @@ def _stage_file(
 ) -> list[pl.DataFrame]:
     """Read one file and return what is bad in it; one of several may have no request."""
     bad: list[pl.DataFrame] = []
-    rows, written, blocks, left_out = 0, staged.written, BlockCounts(), staged.left_out.total()
+    rows, written, blocks, left_out = 0, staged.written, BlockCounts(), staged.left_out.copy()
     reading = READERS[head.container](head, wanted(rules))
     line = reading.header_lines
     for chunk, refined in chain.from_iterable(
@@ -237,9 +237,9 @@ def _stage_file(
     check_turns(bad, rules, rows, head)
     check_sums(bad, rows, head)
     if staged.written == written:
-        if rows and rows == staged.left_out.total() - left_out:
+        if rows and rows == staged.left_out.total() - left_out.total():
             if alone:
-                raise nothing_chosen(head, rules, where)
+                raise nothing_chosen(head, where, staged.left_out - left_out)
             staged.rows_by_file.append(rows)
             return bad
         raise nothing_left(head, bad, rows)

@@ -26,6 +26,14 @@ LINE_BYTES = 64 << 20
 _QUOTED_BYTES = 64 << 20
 BOM = b"\xef\xbb\xbf"
 _BINARY = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_NO_TEXT = (
+    "is not text (it holds control bytes)",
+    "name a CSV, JSON or Parquet file; save text as UTF-8",
+)
+_SEQUENCE = (
+    "is a JSON text sequence (RFC 7464), with a control byte before each value",
+    "take those out: tr -d '\\036' < FILE > FILE.json",
+)
 _BINARIES = {
     b"SQLite format 3": "a SQLite database",
     b"ARROW1": "an Arrow (Feather) file",
@@ -160,11 +168,8 @@ def container(path: Path) -> str:
         )
     start = probe.replace(b"\0", b"").removeprefix(BOM).lstrip()
     if _BINARY.search(start):
-        raise DataError(
-            "is not text (it holds control bytes)",
-            where=str(path),
-            fix="name a CSV, JSON or Parquet file; save text as UTF-8",
-        )
+        what, fix = _SEQUENCE if start.startswith(b"\x1e") else _NO_TEXT
+        raise DataError(what, where=str(path), fix=fix)
     if not start:
         raise DataError("is empty", where=str(path), fix="name a log with at least one request")
     if (words := set(start.split())) <= _NOTHING:

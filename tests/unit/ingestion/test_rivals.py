@@ -258,6 +258,21 @@ def test_first_tokens_after_the_end_are_asked_about(tmp_path: Path) -> None:
     [
         ("[GIN] 2026/01/31 - 12:00:00 | 200 | 5.04s | POST\n", "is an engine's text log"),
         ("[2026-01-31 12:00:00 TP0] Decode batch. #token: 12\n", "is an engine's text log"),
+        (
+            "[2026-01-31 12:00:00] prompt_tokens: 9 completion_tokens: 5\n",
+            "is a text log: its values",
+        ),
+        ('[2026-01-31T12:00:00Z] "POST /v1 HTTP/2" 200 - in=9 out=5\n', "is an access log in text"),
+        (
+            '::1 - - [31/Jan/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 5\n',
+            "is an access log in text",
+        ),
+        ("Timestamp,Requests/s,Total Request Count\n1790000000,5,5\n", "is the history of Locust"),
+        (
+            '{"metric":"m","type":"Point","data":{"time":"2026-01-31","value":5}}\n',
+            "is points of k6",
+        ),
+        ('\x1e{"ts": 1790000000, "prompt_tokens": 9}\n', "is a JSON text sequence"),
         ("{'ts': 1790000000, 'prompt_tokens': 9}\n", "is dicts as Python prints them"),
         ("#Software: IIS\n#Fields: date time sc-status\n2026-01-31 12:00:00 200\n", "is a W3C"),
     ],
@@ -266,3 +281,15 @@ def test_texts_that_are_named(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(wl.WorkloadlabError) as caught:
         read(tmp_path, text * 3)
     assert words in str(caught.value)
+
+
+def test_spans_without_counts_of_tokens_say_so(tmp_path: Path) -> None:
+    spans = [
+        {"name": "chat", "context": {"trace_id": "0x1", "span_id": f"0x{n}"}, "start_time": moment(n),
+         "end_time": moment(n + 1), "attributes": {"gen_ai.operation.name": "chat"}}
+        for n in ROWS
+    ]  # fmt: skip
+    with pytest.raises(wl.WorkloadlabError) as caught:
+        read(tmp_path, lines(lambda n: spans[n]))
+    assert "no attributes.gen_ai.usage.input_tokens" in caught.value.what
+    assert "count tokens" in caught.value.fix

@@ -72,7 +72,7 @@ def check_runs(
         return
     dated = int(table["arrival_ns"].min() or 0) > YEAR_NS  # type: ignore[arg-type]
     key = _naming(head, columns)
-    if dated and guessed and not (key and forms(key) & _NAMES):
+    if dated and not (key and (forms(key) & _NAMES or not guessed)):
         return
     named = [f"row {row:,}" for row in begins[:SHOWN]] + ["others"] * (len(begins) > SHOWN)
     fix = "split the file there, and ingest the parts apart"

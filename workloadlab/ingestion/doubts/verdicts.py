@@ -8,7 +8,6 @@ import polars as pl
 
 from workloadlab.errors import DataError
 from workloadlab.ingestion.formats.trees import label
-from workloadlab.ingestion.formats.words import PRESENT, Only
 from workloadlab.ingestion.parsing.values import ABSURD, MAX_TOKENS
 from workloadlab.ingestion.privacy import described_text
 
@@ -96,14 +95,23 @@ def nothing_left(head: Head, bad: list[pl.DataFrame], read: int) -> DataError:
     )
 
 
-def nothing_chosen(head: Head, rules: Rules, where: Mapping[str, str]) -> DataError:
-    """Return the error for a file in which no row is asked for."""
+def nothing_chosen(head: Head, where: Mapping[str, str], left_out: Mapping[str, int]) -> DataError:
+    """Return the error for a file in which no row is asked for, or is a request.
+
+    Args:
+        head: of the file.
+        where: what the user asked for.
+        left_out: the rows that are none, by reason.
+    """
     if not where:
-        asked = "; ".join(_condition(condition) for condition in rules.conditions)
+        counts = "; ".join(f"{reason}: {count:,}" for reason, count in left_out.items())
+        uncounted = all("token" in reason for reason in left_out)
         return DataError(
-            f"has no row that is a request ({asked})",
+            f"has no row that is a request ({counts})",
             where=str(head.path),
-            fix="name another log, or say how to read it: --format generic with --map",
+            fix="let what writes the log count tokens (usage in each answer), and log again"
+            if uncounted
+            else "name another log, or say how to read it: --format generic with --map",
         )
     asked = " and ".join(f"{key} = {value}" for key, value in where.items())
     seen = "; ".join(
@@ -113,13 +121,6 @@ def nothing_chosen(head: Head, rules: Rules, where: Mapping[str, str]) -> DataEr
     return DataError(
         f"has no row with {asked}", where=str(head.path), fix=f"at its beginning {seen}"
     )
-
-
-def _condition(asked: Only) -> str:
-    if asked.texts == PRESENT:
-        return f"{label(asked.key)} is there"
-    verb = "is none of" if asked.negated else "is"
-    return f"{label(asked.key)} {verb} {', '.join(asked.texts)}"
 
 
 def _place(reject: dict[str, Any]) -> str:

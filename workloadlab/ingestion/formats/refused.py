@@ -67,7 +67,20 @@ REFUSALS = (
         "write requests as JSON: sglang --log-requests-format json, vLLM --otlp-traces-endpoint, or "
         "the gateway's access log",
         text=r"(\(\w+ pid=\d+\) )?(INFO|WARNING|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d"
-        r"|\[GIN\]|\[\d{4}-\d\d-\d\d[ T][\d:.,]+[^\]\n]*\]|slot +\w+: id",
+        r"|\[GIN\]|slot +\w+: id|\[\d{4}-\d\d-\d\d[ T][\d:.,]+[^\]\n]*\] (\w+: +)?"
+        r"(Decode batch|Prefill batch|server_args|INFO)",
+    ),
+    Refusal(
+        "is an access log in text, whose values stand between spaces without names",
+        "log JSON with the tokens in it: json_format (Envoy, Istio), log_format escape=json (nginx), "
+        "accessLog format json (Traefik), log-format with names (HAProxy)",
+        text=r'[^\n]{0,200}(?<!=)"(GET|POST|PUT) [^"\n]*"',
+    ),
+    Refusal(
+        "is a text log: its values stand in sentences, not in columns",
+        "write JSON lines or key=value pairs, such as ts=2026-09-21T14:13:20Z prompt_tokens=101 "
+        "completion_tokens=11",
+        text=r"\[\d{4}-\d\d-\d\d[ T][\d:.,]+[^\]\n]*\] ",
     ),
     Refusal(
         _SERVEGEN,
@@ -142,6 +155,22 @@ REFUSALS = (
         "is a summary of inference-perf, not its requests",
         "ingest per_request_lifecycle_metrics.json of the same run",
         frozenset({"load_summary"}),
+    ),
+    Refusal(
+        "is points of k6: one value of one metric each, not one row a request",
+        "write one line a request in the script, such as console.log(JSON.stringify({...})), or "
+        "handleSummary",
+        frozenset({"metric", "data.time", "data.value"}),
+    ),
+    Refusal(
+        "is statistics of Locust: sums and percentiles, not requests",
+        "write one line a request in a listener of events.request",
+        frozenset({"Request Count", "Failure Count"}),
+    ),
+    Refusal(
+        "is the history of Locust: sums and percentiles by second, not requests",
+        "write one line a request in a listener of events.request",
+        frozenset({"Requests/s", "Total Request Count"}),
     ),
     Refusal(
         "is OpenTelemetry metrics: sums over all requests, not spans",
