@@ -14,7 +14,7 @@ from workloadlab.ingestion.formats.trees import keys, label, rebuilt
 from workloadlab.ingestion.formats.words import Key, Minus, Value
 from workloadlab.ingestion.marks import numbered
 from workloadlab.ingestion.parsing.dates import DATES, DATETIME, day_and_month
-from workloadlab.ingestion.parsing.times import EPOCH_S, UNITS, epoch_unit, instants
+from workloadlab.ingestion.parsing.times import EPOCH_S, UNITS, durations, epoch_unit, instants
 from workloadlab.ingestion.units import (
     ASKED,
     by_speed,
@@ -44,6 +44,8 @@ __all__ = ["settled", "short"]
 _DAY = re.compile(r"\d{4}[-/]\d\d[-/]\d\d")
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d:\d\d([.,]\d+)?")
 WEEK_NS = 7 * 86_400 * 10**9
+
+IN_VALUES = "each value says its unit"
 
 _OPTIONAL = {"queue_ns", "last_token_ns", "think_ns"}
 """Times that are left unread, rather than asked for, where nothing tells their unit."""
@@ -261,7 +263,12 @@ def _unit(
     arrival = column.target == "arrival_ns"
     kind = kind_of(text)
     if kind is None:
-        return asked or fixed or unit_in_name(key.name) or "s", "no value to tell it by", False
+        why = (
+            IN_VALUES
+            if durations(text.drop_nulls(), "s").values.count()
+            else "no value to tell it by"
+        )
+        return asked or fixed or unit_in_name(key.name) or "s", why, False
     if kind == DATETIME:
         return order_of(key.name, text, asked, short(column.target)), "dates", False
     if asked:

@@ -51,6 +51,10 @@ TOKENS_PER_S = (4.0, 700.0)
 TTFT_NS = 1e6
 """A time to first token below a millisecond is in another unit."""
 
+SURE_NS = 1e7
+TIMES_LONGER = 3.0
+"""From which on, and how many times beyond the end, a time to first token must be in another unit."""
+
 TTFT_S = (0.004, 3.0)
 """A median time to first token that has no other likely unit."""
 
@@ -248,12 +252,9 @@ def told(
     if target == "e2e_ns" and (found := by_speed(numbers, outputs)):
         return found
     middle = float(present.median())  # type: ignore[arg-type]
-    if target != "e2e_ns" and "e2e_ns" in known:
-        likely = [known["e2e_ns"], *UNITS] if target == "ttft_ns" and longest_ns else []
-        for unit in likely:
-            if TTFT_NS <= middle * 10 ** UNITS[unit] <= longest_ns:
-                return unit, "as e2e" if unit == known["e2e_ns"] else "between nothing and e2e"
-        return known["e2e_ns"], "as e2e"
+    beside = known.get("e2e_ns") if target != "e2e_ns" else None
+    if beside and (found := _within(middle, beside, longest_ns if target == "ttft_ns" else 0.0)):
+        return found
     whole = bool((present == present.round()).all())
     if not whole and TTFT_S[0] <= middle <= TTFT_S[1]:
         return "s", "fractions, as seconds have"
@@ -265,6 +266,18 @@ def told(
         f"{present[0]:.15g}) tell whether they are s, ms, us or ns",
         fix=f"say which: --unit {word}=ms",
     )
+
+
+def _within(middle: float, unit: str, longest_ns: float) -> tuple[str, str] | None:
+    """Return the unit in which a duration ends before e2e does; None where two may be meant."""
+    own = middle * 10 ** UNITS[unit] if longest_ns else 0.0
+    if not longest_ns or TTFT_NS <= own <= longest_ns:
+        return unit, "as e2e"
+    if TTFT_NS <= own <= TIMES_LONGER * longest_ns:
+        return None
+    sizes = {other: middle * 10**places for other, places in UNITS.items()}
+    fits = next((other for other, size in sizes.items() if SURE_NS <= size <= longest_ns), None)
+    return (fits, "between nothing and e2e") if fits else (unit, "as e2e")
 
 
 def numbers(text: pl.Series) -> pl.Series:

@@ -95,3 +95,37 @@ def test_units_of_a_mapping_file(tmp_path: Path) -> None:
     mapping.write_text('[columns]\narrival = {key = "t", unit = "minutes"}\ninput_tokens = "p"\n')
     text = refusal(tmp_path, "t,p", "1,2", mapping=mapping)
     assert "unknown unit 'minutes'" in text
+
+
+@pytest.mark.parametrize("ttft", [("1.2", "1.9"), ("12.5", "40.2")])
+def test_first_tokens_near_the_end_change_no_unit(tmp_path: Path, ttft: tuple[str, str]) -> None:
+    head = "start_time,prompt_tokens,completion_tokens,ttft,latency"
+    scale = float(ttft[0])
+    rows = [
+        f"2026-09-21T14:13:2{n}Z,9,{50 * scale:.0f},{text},{0.9 * scale}"
+        for n, text in enumerate(ttft)
+    ]
+    assert "ttft is" in refusal(tmp_path, head, *rows)
+
+
+@pytest.mark.parametrize(
+    ("texts", "ns"),
+    [
+        (("250ms", "1.2s"), (250 * MS, 1_200 * MS)),
+        (("1.5 min", "0.5h"), (90 * S, 1_800 * S)),
+        (("2 minutes", "1m30s"), (120 * S, 90 * S)),
+    ],
+)
+def test_values_that_say_their_unit(
+    tmp_path: Path, texts: tuple[str, str], ns: tuple[int, int]
+) -> None:
+    rows = [f"2026-09-21T14:13:2{n}Z,9,{text}" for n, text in enumerate(texts)]
+    trace = read(tmp_path, "start_time,prompt_tokens,latency", *rows)
+    assert tuple(trace.frame.collect()["e2e_ns"]) == ns
+    assert trace.provenance.why["e2e"] == "each value says its unit"
+
+
+def test_moments_in_place_of_counts_are_no_sums(tmp_path: Path) -> None:
+    rows = [f"2026-09-21T14:13:2{n}Z,{1790000000000 + n},9" for n in range(5)]
+    said = refusal(tmp_path, "start_time,prompt_tokens,completion_tokens", *rows)
+    assert "numbers such as 1790000000000 in prompt_tokens, which is no count of tokens" in said

@@ -8,7 +8,7 @@ import polars as pl
 
 from workloadlab.errors import DataError
 from workloadlab.ingestion.formats.trees import label
-from workloadlab.ingestion.parsing.values import ABSURD, MAX_TOKENS
+from workloadlab.ingestion.parsing.values import ABSURD, MAX_TOKENS, is_number
 from workloadlab.ingestion.privacy import described_text
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from workloadlab.ingestion.clean import BlockCounts, Rules
     from workloadlab.ingestion.head import Head
+
+NO_SUM = 1e12
+"""Tokens that no row sums up."""
 
 __all__ = [
     "check_block_size",
@@ -51,6 +54,12 @@ def check_turns(bad: list[pl.DataFrame], rules: Rules, rows: int, head: Head) ->
 def check_sums(bad: list[pl.DataFrame], rows: int, head: Head) -> None:
     """Refuse a file of which most rows have more tokens than a request can: they are sums."""
     absurd = sum(each.filter(pl.col("reason") == ABSURD).height for each in bad)
+    if absurd * 2 > rows and (shown := _no_counts(bad, head)):
+        raise DataError(
+            f"has {shown}, which is no count of tokens",
+            where=str(head.path),
+            fix="name the column of the tokens: --map input_tokens=COLUMN --map output_tokens=COLUMN",
+        )
     if absurd * 2 > rows:
         raise DataError(
             f"has sums of many requests, not requests: {absurd:,} of {rows:,} rows have more than "
@@ -58,6 +67,16 @@ def check_sums(bad: list[pl.DataFrame], rows: int, head: Head) -> None:
             where=str(head.path),
             fix="log the requests one by one; use this for their rate only",
         )
+
+
+def _no_counts(bad: list[pl.DataFrame], head: Head) -> str:
+    """Name a number that is too large for any sum of tokens: a moment or a hash."""
+    rows = pl.concat(bad).filter(pl.col("reason") == ABSURD)
+    key = str(rows["column"].mode()[0])
+    large = [text for text in head.said(key) if is_number(text) and float(text) >= NO_SUM]
+    return (
+        f"numbers such as {large[0][:24]} in {key}" if 2 * len(large) > len(head.said(key)) else ""
+    )
 
 
 def check_block_size(blocks: BlockCounts, block_size: int, head: Head) -> None:

@@ -23,14 +23,18 @@ _NO_TIME = r"^\s*(0001-01-01|0000-00-00)"
 """The zero of Go's clock and of MySQL's dates: no time at all."""
 _NO_DATE = date(1, 1, 1)
 _COMPOSED = (
-    r"^(?:(\d{1,4})d)?(?:(\d{1,6})h)?(?:(\d{1,7}) ?m(?:in)?)?(?:(\d{1,9}(?:\.\d+)?)s)?$",
+    r"^(?:(\d{1,4})d)?(?:(\d{1,6})h)?(?:(\d{1,7}) ?m(?:in(?:ute)?s?)?)?(?:(\d{1,9}(?:\.\d+)?)s)?$",
     r"^P(?:(\d{1,4})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9}(?:\.\d+)?)S)?)?$",
     r"^(?:(\d{1,4}) days?,? )?(?:(\d{1,6}):)?(\d{1,2}):(\d\d(?:\.\d{1,9})?)$",
 )
 """Durations of days, hours, minutes and seconds: `1m2.5s`, `PT1M2.5S`, `1:02.5`, `0 days 00:01:02.5`."""
-_SUFFIXED = r"^([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(ns|us|\x{00b5}s|\x{03bc}s|ms|s|sec|secs|seconds)$"
+_SUFFIXED = (
+    r"^([+-]?[\d.]+(?:[eE][+-]?\d+)?)\s*(ns|us|\x{00b5}s|\x{03bc}s|ms|msec|s|sec|secs|seconds?)$"
+)
+_LONG = r"^(\d+\.\d+)\s*(m|min|mins|minutes?|h|hr|hrs|hours?)$"
 _SUFFIX_NS = {
     "ns": 0, "us": 3, "\u00b5s": 3, "\u03bcs": 3, "ms": 6, "s": 9, "sec": 9, "secs": 9, "seconds": 9,
+    "second": 9, "msec": 6,
 }  # fmt: skip
 EPOCH_S = 1e8
 """From which on a number is no count from a start, but an epoch."""
@@ -192,6 +196,11 @@ def _worded(text: pl.Series, places: int) -> pl.Series:
         if mine.any():
             read = _nanoseconds(parts.to_series(0), shift)
             found = found.zip_with(~mine.fill_null(value=False), read)
+    longer = bare.str.extract_groups(_LONG).struct.unnest()
+    if longer.to_series(0).count():
+        size = pl.when(longer.to_series(1).str.starts_with("h")).then(3600).otherwise(60)
+        read = longer.to_series(0).cast(pl.Float64) * pl.select(size).to_series()
+        found = pl.select(pl.coalesce(found, (read * 1e9).round().cast(pl.Int64))).to_series()
     for layout in _COMPOSED:
         found = pl.select(
             pl.coalesce(found, _composed(bare.str.extract_groups(layout)))
