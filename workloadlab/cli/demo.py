@@ -34,12 +34,12 @@ def command(out: Path, as_json: bool) -> None:
     agent = ingest(logs / "agent.jsonl", out / "agent.trace")
     for trace in (chat, agent):
         say(f"    {repr(trace)[1:-1]}")
-    say("2/5 characterize: the chat log")
-    with working("characterizing"):
-        profile = characterize(chat)
-    profile.save(out / "chat.profile.json")
-    say(f"3/5 latency: {MODEL} from the catalogue")
+    say(f"2/5 latency: {MODEL} from the catalogue")
     model = LatencyModel.load(MODEL)
+    say("3/5 characterize: the chat log, with these step times")
+    with working("characterizing"):
+        profile = characterize(chat, model)
+    profile.save(out / "chat.profile.json")
     cluster = Cluster.uniform(INSTANCES, model, max_num_seqs=MAX_NUM_SEQS)
     say(
         f"4/5 replay: the chat log {RATE_SCALE:g} times as fast on {INSTANCES} instances, "

@@ -120,7 +120,7 @@ def _kind(profile: Profile) -> tuple[str, str]:
 
 
 def _demand(profiles: Sequence[Profile], sections: Sequence[str], scale: float) -> Iterator[Answer]:
-    """Say how many instances the work of a log needs, at the rate that the routers ran at."""
+    """Say how many instances the work of a log fills, at the rate that the routers ran at."""
     for profile, section in zip(profiles, sections, strict=True):
         phases = profile.phases
         if isinstance(phases, Unsupported) or phases.least_instances is None:
@@ -135,10 +135,10 @@ def _demand(profiles: Sequence[Profile], sections: Sequence[str], scale: float) 
         where = "" if scale == 1 else f" at {rate_words(scale)}"
         yield Answer(
             "How many instances?",
-            f"At least {plural(least, 'instance')} of {phases.model}{where}: with fewer the "
-            "queue grows without bound.",
-            f"The log offers the work of {three(offered)} on average, cached "
-            f"prefixes left out.{peak} For a service level, workloadlab plan.",
+            f"About {plural(least, 'instance')} of {phases.model}{where}, if "
+            f"{phases.decode_batch} requests decode together.",
+            f"The log offers the work of {three(offered)} on average, cached prefixes left out; larger "
+            f"batches take fewer.{peak} For a service level, workloadlab plan.",
             section,
         )
 
@@ -197,8 +197,10 @@ def _held(board: Scoreboard, scale: float) -> str:
     best_router = max(known, key=lambda r: known[r])
     met_by = share_beside(known[best_router], GOAL)
     said = f"{met_by} of the requests meet {targets_words(board.slo)}"
-    held = "Yes: at" if known[best_router] >= GOAL else "Not within the targets: at"
-    return f"{held} {where} {said} with {best_router}{but}"
+    if known[best_router] >= GOAL:
+        return f"Yes: at {where} {said} with {best_router}{but}"
+    advice = "add instances, or lower the rate"
+    return f"Not within the targets: at {where} {said} with {best_router}{but}; {advice}"
 
 
 def _within(board: Scoreboard, scale: float) -> str:

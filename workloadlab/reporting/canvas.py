@@ -76,6 +76,7 @@ SUFFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _RC: dict[Any, Any] = {
     "axes.edgecolor": MUTED,
     "axes.grid": True,
+    "axes.labelpad": 9.0,
     "axes.axisbelow": True,
     "axes.labelcolor": MUTED,
     "axes.linewidth": 0.8,

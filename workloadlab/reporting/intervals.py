@@ -23,7 +23,7 @@ class Interval:
     Attributes:
         label: what it is of.
         low, middle, high: the interval and its estimate.
-        apart: whether it excludes 0; its dot is filled then.
+        apart: whether it is told apart from 0; its dot is filled then.
         style: index of its colour.
     """
 

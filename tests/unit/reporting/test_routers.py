@@ -9,7 +9,7 @@ from support.traces import requests_every
 
 from workloadlab.reporting import summarise
 from workloadlab.reporting.routers.ranking import standing
-from workloadlab.scoring import SLO, score
+from workloadlab.scoring import SLO, Measure, score
 from workloadlab.trace import Runs, Trace
 
 MS = 1_000_000
@@ -83,7 +83,7 @@ def test_routers_that_the_intervals_do_not_separate_are_called_tied(ttft):
     assert marks(section["grids"][0], "mean") == {"a": "tied", "c": "tied"}
     assert "On mean TTFT no router is separated from a" in section["summary"]
     assert "the order among these is not evidence" in facts["findings"][0]["message"]
-    assert "does not tell it from any other" in plots_of(section)["ttft-pairs"]["reading"]
+    assert "does not tell from any other" in plots_of(section)["ttft-pairs"]["reading"]
 
 
 def test_the_pair_is_turned_so_that_rivals_are_behind(ttft):
@@ -200,3 +200,20 @@ def test_runs_without_timings_say_so(ttft):
     )
     section = summarise(Runs(runs.infos, bare, CLUSTER))["sections"][0]
     assert {plot["reading"] for plot in section["plots"]} == {"No run records it."}
+
+
+def test_the_page_separates_whom_the_verdict_separates():
+    """Six intervals leave 0 out, of which Holm's correction keeps four."""
+    draw = np.random.default_rng(0)
+    base = draw.gamma(2.0, 50.0, 800)
+    behind = {f"r{k}": base + draw.normal(6.0, 40.0, 800) for k in range(6)}
+    board = score(runs_of({"a": base, **behind}))
+    ranked = standing(board, 1.0, "ttft_s")
+    told = {
+        rival.router
+        for rival in ranked.rivals
+        if board.compared(rival.router, ranked.leader, 1.0, Measure.named("ttft_s")).significant
+    }
+    alone = {rival.router for rival in ranked.rivals if rival.low_s > 0}
+    assert set(behind) - set(ranked.tied) == told - {ranked.leader}
+    assert (len(told), len(alone)) == (4, 6)

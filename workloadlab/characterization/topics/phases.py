@@ -71,7 +71,7 @@ class Phases:
         mean_kv_tokens: kv_token_s / span; mean_kv_gib the same in memory, for a known model.
         offered_load: engine seconds / span: instances that are busy on average.
         peak_offered_load: the same over the busiest complete minute of arrivals.
-        least_instances: offered_load rounded up: with fewer, the queue grows without bound.
+        least_instances: offered_load rounded up; larger batches than decode_batch take fewer.
         classes: LL, LH, HL, HH.
         by_tenant: the 20 most expensive tenants.
         outside_domain_share: prompts that the model was not fitted for.
@@ -121,7 +121,7 @@ class Phases:
             ]
         ]
         header = [
-            "instances busy", "mean", "peak minute", "least", "prefill share", "compute-bound",
+            "instances busy", "mean", "peak minute", "whole", "prefill share", "compute-bound",
             "KV tokens",
         ]  # fmt: skip
         classes: list[list[Cell]] = [

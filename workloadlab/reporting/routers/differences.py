@@ -31,7 +31,7 @@ class Difference:
         style: index of its colour.
         difference_s, low_s, high_s: its mean less the leader's, and the interval; None where the
             board holds no such pair.
-        separated: whether the whole interval is above 0.
+        separated: whether it is slower, after Holm's correction.
     """
 
     router: str
@@ -52,7 +52,7 @@ class Differences:
     rows: tuple[Difference, ...]
 
     def draw(self) -> Figure:
-        """Draw one interval per router, its dot filled where it excludes 0."""
+        """Draw one interval per router, its dot filled where it is separated."""
         lines = [
             Interval(
                 row.router,
@@ -84,9 +84,9 @@ def plot_differences(metric: Metric, board: Scoreboard, scale: float, section: s
         id=f"{section}-{metric.name.removesuffix('_s')}-pairs",
         title=f"Mean {metric.noun} against {ranked.leader}",
         reading=_reading(ranked, rivals),
-        definition="Mean difference on the same requests and seeds, with its 95% interval: bootstrap "
-        f"over {plural(ranked.windows, 'window')} of consecutive arrivals. The leader is picked "
-        "by its mean; nothing is corrected for comparing several.",
+        definition="Mean difference on the same requests and seeds, with its 95% interval from the "
+        f"spread of {plural(ranked.windows, 'window')} of consecutive arrivals. A full dot is told "
+        "apart after Holm's correction for comparing several; a lone interval may leave 0 out.",
         n=f"{plural(ranked.requests, 'paired request')}",
         drawing=Differences(
             ranked.leader,
@@ -101,9 +101,9 @@ def _reading(ranked: Standing, rivals: Sequence[Rival]) -> str:
     apart = [rival for rival in rivals if rival.separated]
     said = f"{ranked.leader} has the lowest mean, {seconds(ranked.mean_s)}"
     if not apart:
-        return f"{said}; no interval excludes 0, so the replay does not tell it from any other."
+        return f"{said}, which the replay does not tell from any other."
     if len(apart) == len(rivals):
-        said += f", and every interval excludes 0: {_behind(rivals[0])}"
+        said += f", told apart from every other: {_behind(rivals[0])}"
         return f"{said}; {_behind(rivals[-1])}." if len(rivals) > 1 else f"{said}."
     tied = [rival.router for rival in rivals if not rival.separated]
     said += f", which the replay does not tell from that of {listed(tied)}"

@@ -121,8 +121,8 @@ def _note(board: Scoreboard) -> str:
     said += [f"{note}." for note in board.marks()]
     if board.pairs:
         said.append(
-            "Shaded: the lowest mean, its paired 95% interval against every other router excluding "
-            "0; with ≈, the lowest mean and those that the intervals do not separate from it."
+            "Shaded: the lowest mean, separated from that of every other router on the same requests "
+            "(Holm); with ≈, the lowest mean and those that are not separated from it."
         )
     said.append(
         "Bold: the best number, to three digits, of a column for which no interval is computed."

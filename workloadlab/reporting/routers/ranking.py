@@ -1,4 +1,4 @@
-"""Which router leads, and which the paired intervals do not separate from it."""
+"""Which router leads, and which the replay does not tell from it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Rival:
         difference_s: its mean less the leader's on the same requests, in seconds; None, as the
             bounds, where the board holds no such pair.
         low_s, high_s: the paired interval of the difference.
-        separated: whether the whole interval is above 0.
+        separated: whether it is slower, after Holm's correction for all pairs that are compared.
     """
 
     router: str
@@ -49,7 +49,7 @@ class Standing:
         leader: the router with the lowest mean.
         mean_s: its mean.
         rivals: the others, nearest first; those without a measured mean are left out.
-        windows: windows of arrivals that the intervals resample; 0 without pairs.
+        windows: of consecutive arrivals, from whose spread the intervals come; 0 without pairs.
         requests: paired requests of the nearest rival.
     """
 
@@ -61,7 +61,7 @@ class Standing:
 
     @property
     def tied(self) -> tuple[str, ...]:
-        """Rivals that the intervals do not separate from the leader."""
+        """Rivals that are not separated from the leader."""
         return tuple(rival.router for rival in self.rivals if not rival.separated)
 
     @property
@@ -98,8 +98,8 @@ def standing(board: Scoreboard, scale: float, metric: str) -> Standing | None:
 
     Routers that are not comparable are left out, unless no others are there.
 
-    The leader is picked by its mean, and each rival has its own 95 % interval: nothing is corrected
-    for comparing several.
+    The leader is picked by its mean, and each rival has its own 95 % interval. Who is separated is said
+    as the verdict says it, after Holm's correction, so that an interval may leave 0 out all the same.
     """
     means = {router: board.mean(router, scale, metric, "mean") for router in board.routers}
     known = {router: mean for router, mean in means.items() if mean is not None}
@@ -123,7 +123,9 @@ def standing(board: Scoreboard, scale: float, metric: str) -> Standing | None:
         low, high = sorted((sign * pair.low, sign * pair.high))
         if router in rivals:
             difference = sign * pair.mean_difference
-            rivals[router] = Rival(router, difference, low, high, separated=low > 0)
+            rivals[router] = Rival(
+                router, difference, low, high, separated=pair.significant and difference > 0
+            )
     return Standing(
         leader=leader,
         mean_s=known[leader],

@@ -175,8 +175,8 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
     if ranked and tells and ranked.tied and not ranked.all_equal:
         found.append(
             Finding("info", "Routers",
-                    f"On mean TTFT the paired intervals do not separate {ranked.leader} from "
-                    f"{listed(ranked.tied)}: the order among these is not evidence.")
+                    f"On mean TTFT {ranked.leader} is not separated from {listed(ranked.tied)}: the "
+                    "order among these is not evidence.")
         )  # fmt: skip
     return found
 
