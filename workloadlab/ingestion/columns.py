@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
+from workloadlab.ingestion.doubts.unread import TIME_NAMES, listed_keys
 from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, refused
 from workloadlab.ingestion.formats.generic import ALIASES
 from workloadlab.ingestion.formats.trees import keys, label, pruned
@@ -25,15 +25,11 @@ if TYPE_CHECKING:
 
     from workloadlab.ingestion.head import Head
 
-__all__ = ["named_format", "plan", "recognise", "targets", "unused_times"]
+__all__ = ["named_format", "plan", "recognise", "targets"]
 
 _NOT_FROM_LOGS = {
     "row_id", "source_format", "block_size", "dispatch_ns", "preemptions", "flags",
 }  # fmt: skip
-_TIME = re.compile(
-    r"time|latency|duration|elapsed|ttft|tpot|(^|_)itl|e2e|delay|_(at|ts|ms|us|ns|sec|seconds)$",
-    re.IGNORECASE,
-)
 MAPPABLE = tuple(name for name in COLUMNS if name not in _NOT_FROM_LOGS)
 
 
@@ -108,10 +104,15 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
     if not lacking:
         return found
     names = (key.rsplit(".", 1)[-1] for key in (*head.keys, *under.keys))
-    timed = _timed_keys(under) or any(map(_TIME.search, names))
+    timed = _timed_keys(under) or any(map(TIME_NAMES.search, names))
     if lacking == ["arrival_ns"] and "output_tokens" in proposed and not timed:
         return replace(found, nullable=frozenset({"arrival_ns"}))
-    usual = " ".join(f"--map {short(name)}=COLUMN" for name in (*GIVEN, "output_tokens"))
+    moment = next(iter(_timed_keys(under)), "COLUMN") if "arrival_ns" in lacking else "COLUMN"
+    usual = " ".join(
+        f"--map {short(name)}={moment if name == 'arrival_ns' else 'COLUMN'}"
+        for name in (*GIVEN, "output_tokens")
+        if name not in proposed
+    )
     near = _nearest(head)
     raise UsageError(
         "no log format recognised: nothing looks like "
@@ -194,6 +195,7 @@ def plan(
         UsageError: a mapped column or unit that does not fit the file, a unit that nothing tells.
     """
     columns = {column.target: column for column in log_format.read(head)}
+    columns |= _named_otherwise(head, log_format, columns)
     for target, words in mapping.items():
         if not words:
             columns.pop(target, None)
@@ -213,6 +215,26 @@ def plan(
         del chosen["block_ids"]
     _check_units(head, chosen, units)
     return tuple(settled(head, chosen, units, log_format, mapping))
+
+
+def _named_otherwise(
+    head: Head, log_format: Format, columns: Mapping[str, Column]
+) -> dict[str, Column]:
+    """Return counts by their usual names where a log has none of the format's: operators name them."""
+    ours = log_format.name != GENERIC.name and not log_format.where and log_format.sniff(head)
+    if not ours or "input_tokens" not in columns or _shown(head, columns["input_tokens"]):
+        return {}
+    usual = {column.target: column for column in GENERIC.read(head)}
+    counts = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens", "model")
+    return {
+        name: usual[name]
+        for name in counts
+        if name in usual and not (name in columns and _shown(head, columns[name]))
+    }
+
+
+def _shown(head: Head, column: Column) -> bool:
+    return any(head.shows(key) for key in keys(column.source))
 
 
 def _mapped(head: Head, target: str, words: str) -> Value:
@@ -253,7 +275,7 @@ def _check_given(
         column = chosen.get(target)
         if column is not None and log_format.where and head.records:
             continue  # other records than requests may come first
-        if column is None or not any(head.shows(key) for key in keys(column.source)):
+        if column is None or not _shown(head, column):
             asked = columns.get(target)
             missing = f" {label(asked.source)!r}" if asked else ""
             raise UsageError(
@@ -282,26 +304,3 @@ def _check_units(head: Head, chosen: Mapping[str, Column], units: Mapping[str, s
                 f"--unit {short(target)}={unit}: unknown unit",
                 fix=f"use s, ms, us or ns; for dates {DAY_MONTH} or {MONTH_DAY}",
             )
-
-
-def unused_times(head: Head, columns: Sequence[Column]) -> str | None:
-    """Return a sentence about keys that look like times and are not read."""
-    used = {key for column in columns for key in keys(column.source)}
-    found = [
-        key
-        for key, values in head.samples.items()
-        if key not in used and values and _TIME.search(key.rsplit(".", 1)[-1]) and _time(values[0])
-    ]
-    if not found:
-        return None
-    return f"not read, though they look like times: {listed_keys(tuple(found), 8)}"
-
-
-def _time(text: str) -> bool:
-    return is_datetime(text) or (is_number(text) and float(text) != 0)
-
-
-def listed_keys(keys: tuple[str, ...], most: int = 30) -> str:
-    """Return keys as a sentence names them, the first of many."""
-    more = f", and {len(keys) - most} more" if len(keys) > most else ""
-    return ", ".join(keys[:most]) + more

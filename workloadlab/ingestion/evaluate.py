@@ -72,6 +72,8 @@ def _typed(frame: pl.DataFrame, value: Value, kind: str, column: Column) -> Pars
         return _summed([_typed(frame, each, kind, column) for each in value.values])
     if isinstance(value, Apart):
         return _apart(frame, value, kind, column)
+    if isinstance(value, Minus) and kind not in (MOMENT, DURATION):
+        return _less(frame, value, kind, column)
     if isinstance(value, Minus):
         end = _typed(frame, value.end, MOMENT, column)
         start = _typed(frame, value.start, DURATION if kind == MOMENT else MOMENT, column)
@@ -150,6 +152,17 @@ def _summed(parts: list[Parsed]) -> Parsed:
                 else problem.zip_with(problem.is_not_null(), part.problem)
             )
     return Parsed(values, problem, any(part.naive for part in parts))
+
+
+def _less(frame: pl.DataFrame, value: Minus, kind: str, column: Column) -> Parsed:
+    """Subtract counts; below zero is no count."""
+    whole, part = (_typed(frame, each, kind, column) for each in (value.end, value.start))
+    rest = whole.values.cast(pl.Int64) - part.values.cast(pl.Int64)
+    below = pl.select(pl.when(rest < 0).then(pl.lit("negative token count"))).to_series()
+    found = [each for each in (whole.problem, part.problem, below) if each is not None]
+    problem = pl.select(pl.coalesce(found)).to_series()
+    values = rest.set(rest < 0, None).cast(whole.values.dtype)
+    return Parsed(values, problem if problem.count() else None)
 
 
 def _apart(frame: pl.DataFrame, value: Apart, kind: str, column: Column) -> Parsed:

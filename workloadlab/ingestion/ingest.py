@@ -12,11 +12,10 @@ import polars as pl
 
 from workloadlab.atomic import scratch_folder
 from workloadlab.errors import UsageError
-from workloadlab.ingestion.columns import named_format, targets, unused_times
+from workloadlab.ingestion.columns import named_format, targets
 from workloadlab.ingestion.doubts.again import held_twice
+from workloadlab.ingestion.doubts.unread import asides
 from workloadlab.ingestion.first_pass import stage
-from workloadlab.ingestion.formats.ends import ended
-from workloadlab.ingestion.formats.generic import uncounted
 from workloadlab.ingestion.formats.trees import label, pruned
 from workloadlab.ingestion.growing import growing
 from workloadlab.ingestion.heads import read_heads, refuse_changed, sha256, states
@@ -161,10 +160,10 @@ def ingest(
         staged = stage(
             heads, rules, folder, strict=strict, where=asked, hide=None if keep_ids else numbers.hidden
         )  # fmt: skip
-        unused = [each(heads[0], rules[0].columns) for each in (unused_times, uncounted, ended)]
+        aside = asides(heads[0], rules[0].columns)
         told = settle(staged, rules, log_format, heads[0])
         rows = in_order(staged)
-        notes = [*logs.notes, *told, *filter(None, [*unused, held_twice(rows, staged.written)])]
+        notes = [*logs.notes, *told, *filter(None, [*aside, held_twice(rows, staged.written)])]
         size = next((each.block_size for each in rules if each.block_size), None)
         frame = finish(
             staged, rows, source_format=log_format.name, block_size=size, keep_ids=keep_ids,

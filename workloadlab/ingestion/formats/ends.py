@@ -61,6 +61,12 @@ SERVERS = (
         }),
     ),
     Server(
+        "Caddy",
+        "duration",
+        "s",
+        frozenset({"request_remote_ip", "request_remote_port", "request_client_ip", "resp_headers"}),
+    ),
+    Server(
         "Ollama",
         "total_duration",
         "ns",
@@ -68,7 +74,8 @@ SERVERS = (
     ),
 )  # fmt: skip
 """nginx: `ngx_http_log_module`, whose moments are those of the log write; IIS writes `time-taken` in ms,
-CloudFront in s; `created_at` of Ollama's last answer is when that was made."""
+CloudFront in s; Caddy's `ts` is that
+of its log line; `created_at` of Ollama's last answer is when that was made."""
 
 _BEGINNING = re.compile(r"start|begin|beg[ua]n|arriv|receiv|launch|queued|request_created|submit")
 

@@ -7,6 +7,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from workloadlab.ingestion.formats.derived import (
+    answer_of_total,
+    end_beside,
+    is_project,
+    only_element,
+)
 from workloadlab.ingestion.formats.ends import before_end, begun
 from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
@@ -19,7 +25,7 @@ from workloadlab.ingestion.formats.rivals import (
     renamed,
     some,
 )
-from workloadlab.ingestion.formats.words import choose, first, only, total, unless
+from workloadlab.ingestion.formats.words import at, choose, first, only, total, unless
 from workloadlab.ingestion.parsing.values import NO, YES, integers, is_number, outcomes, switches
 
 if TYPE_CHECKING:
@@ -35,8 +41,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "arrival", "arrival_time", "arrived_at", "arrival_timestamp", "request_received",
         "request_received_at", "request_start_time", "request_start", "request_created_at",
         "request_time", "start_time", "started_at", "start", "begin_time", "launch_time",
-        "received_at", "timestamp", "ts", "time", "datetime", "created_at", "created", "event_time",
-        "date", "relative_time", "relative_time_sec", "time_local", "time_iso8601", "asctime",
+        "received_at", "started", "start_date", "began_at", "begun_at", "accepted_at", "accept_date",
+        "accept_time", "submitted_at", "submit_time", "enqueued_at", "queued_at", "requested_at",
+        "request_date", "invoked_at", "timestamp", "ts", "time", "datetime", "created_at", "created",
+        "event_time", "date", "relative_time", "relative_time_sec", "time_local", "time_iso8601",
+        "asctime",
         "create_time", "time_generated", "msec", "logging_time", "log_time", "logged_at",
         "inference_time",
     ),
@@ -57,7 +66,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "gen_ai_usage_completion_tokens", "output_token", "completion_token", "tokens_out",
         "tokens_completion", "output_token_count", "completion_token_count", "decode_tokens",
         "candidates_token_count", "eval_count", "llm_token_count_completion",
-        "answer_tokens",
+        "answer_tokens", "generated_token", "response_length", "response_len", "generated_length",
+        "generation_length", "generated_len", "num_generated", "decoded_tokens", "sampled_tokens",
     ),
     "cached_tokens": (
         "cached_tokens", "cache_read_input_tokens", "num_cached_tokens", "cached_input_tokens",
@@ -137,14 +147,9 @@ def _read(head: Head) -> tuple[Column, ...]:
     }
     columns: dict[str, Column] = {}
     for target, keys in found.items():
-        if target.endswith("_tokens"):
-            keys.sort(key=lambda key: "billed" in key)
-        if target == "arrival_ns":
-            keys = likely_arrivals(head, keys, next(iter(found["input_tokens"]), ""))  # noqa: PLW2901
-        if target == "e2e_ns":
-            keys = likely_durations(head, keys)  # noqa: PLW2901
+        likely = _likely(head, target, keys, next(iter(found["input_tokens"]), ""))
         taken = str(columns["arrival_ns"].source) if "arrival_ns" in columns else None
-        if (key := next((key for key in keys if key != taken), None)) is not None:
+        if (key := next((key for key in likely if key != taken), None)) is not None:
             columns[target] = Column(target, key)
     counted = {
         target: str(columns[target].source)
@@ -154,6 +159,10 @@ def _read(head: Head) -> tuple[Column, ...]:
     for target, key in counted.items():
         others = [other for other in counted.values() if other != key]
         columns[target] = Column(target, _counted_apart(head, key, others) or by_name(head, key))
+    if "input_tokens" in counted and "output_tokens" not in counted:
+        columns |= answer_of_total(head, counted["input_tokens"])
+    if "arrival_ns" in columns and "e2e_ns" not in columns:
+        columns |= end_beside(head, str(columns["arrival_ns"].source))
     if "arrival_ns" not in columns and (ends := likely_ends(head, found["e2e_ns"])):
         columns |= before_end(columns, ends[0])
     columns |= begun(head, columns)
@@ -165,7 +174,30 @@ def _read(head: Head) -> tuple[Column, ...]:
     status = columns.get("outcome")
     if ended := _ended(head, named, None if status is None else str(status.source)):
         columns["outcome"] = Column("outcome", ended)
-    return tuple(columns.values())
+    return tuple(_opened(head, column) for column in columns.values())
+
+
+def _likely(head: Head, target: str, keys: list[str], tokens: str) -> list[str]:
+    """Order the keys that may be a column, the likeliest first."""
+    if target == "arrival_ns":
+        return likely_arrivals(head, keys, tokens)
+    if target == "e2e_ns":
+        return likely_durations(head, keys)
+    if target == "session_id":
+        return [key for key in keys if not is_project(head, key)]
+    return sorted(keys, key=lambda key: "billed" in key) if target.endswith("_tokens") else keys
+
+
+def _opened(head: Head, column: Column) -> Column:
+    """Take a count out of its list, as headers of Go and Caddy are written."""
+    source = column.source
+    if (
+        column.target.endswith("_tokens")
+        and isinstance(source, str)
+        and only_element(head.said(source))
+    ):
+        return Column(column.target, at(source, 0))
+    return column
 
 
 def _ended(head: Head, named: dict[str, set[str]], status: str | None) -> Value | None:
@@ -192,6 +224,8 @@ def _ended(head: Head, named: dict[str, set[str]], status: str | None) -> Value 
 
 def _holds(target: str, samples: list[str]) -> bool:
     """Say whether the first values may be what a column holds; empty ones may."""
+    if target.endswith("_tokens"):
+        samples = only_element(samples) or samples
     few = pl.Series(some(samples), dtype=pl.String)
     if target == "outcome":
         read = outcomes(few)

@@ -27,6 +27,8 @@ _HEADER = re.compile(
 """How gateways write a header of a request or an answer: `downstream_X-Prompt-Tokens`."""
 
 
+_NUMBER_OF = re.compile(r"^(n|nr|no|num|number_of|count_of)_(of_)?")
+
 _STAMP = re.compile(r"_(ts|timestamp|datetime)$")
 
 
@@ -56,4 +58,5 @@ def forms(key: str) -> set[str]:
     names = whole | zoneless | bare
     names |= {_HEADER.sub("", name) for name in names}
     names |= {_STAMP.sub("_time", name) for name in names}
+    names |= {_NUMBER_OF.sub("", name) for name in names if "tok" in name}
     return names | {name.removeprefix(start) for name in names for start in ("llm_", "ai_")}

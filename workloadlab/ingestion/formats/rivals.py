@@ -22,6 +22,7 @@ __all__ = [
     "likely_arrivals",
     "likely_durations",
     "likely_ends",
+    "moments_of",
     "namesakes",
     "renamed",
     "some",
@@ -162,14 +163,14 @@ def _shipped(head: Head, key: str, others: list[str]) -> bool:
     if not forms(key) & _RECEIVED or not stamps:
         return False
     table = head.table([key, stamps[0]]).drop_nulls()
-    late = _moments(table[key]) - _moments(table[stamps[0]])
+    late = moments_of(table[key]) - moments_of(table[stamps[0]])
     return bool(late.count() and (late > 0).all())
 
 
 def _before(head: Head, created: str, started: str) -> bool:
     """Say whether requests were created shortly before they were started, each at its own time."""
     table = head.table([created, started]).drop_nulls()
-    made, began = (_moments(table[key]) for key in (created, started))
+    made, began = (moments_of(table[key]) for key in (created, started))
     waits = (began - made).drop_nulls()
     if _object(created) != _object(started) or not waits.len() or int(waits.min()) < 0:  # type: ignore[arg-type]
         return False
@@ -179,7 +180,8 @@ def _before(head: Head, created: str, started: str) -> bool:
     return exact and apart and low <= float(waits.median()) <= high  # type: ignore[arg-type]
 
 
-def _moments(text: pl.Series) -> pl.Series:
+def moments_of(text: pl.Series) -> pl.Series:
+    """Read times of day as nanoseconds since 1970, dates or epochs."""
     numbers = text.cast(pl.Float64, strict=False).drop_nulls()
     unit = epoch_unit(float(numbers.median())) if numbers.len() else None  # type: ignore[arg-type]
     return instants(text, unit or DATETIME, by_size=unit is not None).values

@@ -1,0 +1,137 @@
+"""Columns that follow from others: answers from totals, ends from pairs of stamps."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import workloadlab as wl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from workloadlab.trace import Trace
+
+S, MS = 10**9, 10**6
+T0 = 1_790_000_000
+ROWS = range(24)
+PLAIN = {"prompt_tokens": 90, "completion_tokens": 60}
+
+
+def moment(second: float) -> str:
+    return f"2026-09-21T14:13:{20 + second:06.3f}Z"
+
+
+def read(folder: Path, row: Callable[[int], dict[str, Any]], **options: Any) -> Trace:
+    (folder / "log").write_text("".join(json.dumps(row(n)) + "\n" for n in ROWS))
+    return wl.ingest(folder / "log", **options)
+
+
+def column(trace: Trace, name: str) -> list[Any]:
+    frame = trace.frame.collect()
+    return frame[name].to_list() if name in frame.columns else []
+
+
+def test_answers_are_what_a_total_leaves(tmp_path: Path) -> None:
+    trace = read(tmp_path, lambda n: {"ts": T0 + n, "input_tokens": 90, "total_tokens": 100 + n})
+    assert column(trace, "output_tokens") == [10 + n for n in ROWS]
+    assert trace.provenance.options["mapping"]["output_tokens"] == "total_tokens - input_tokens"
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"input_tokens": 90, "total_tokens": 100, "cache_read_tokens": 10},
+        {"input_tokens": 90, "total_tokens": 80},
+    ],
+)
+def test_totals_that_may_hold_more_give_no_answers(tmp_path: Path, usage: dict[str, int]) -> None:
+    assert column(read(tmp_path, lambda n: {"ts": T0 + n, **usage}), "output_tokens") == []
+
+
+def test_counts_that_the_user_subtracts(tmp_path: Path) -> None:
+    trace = read(
+        tmp_path,
+        lambda n: {"ts": T0 + n, "prompt_tokens": 90, "all": 80 if n == 3 else 100},
+        mapping={"output_tokens": "all-prompt_tokens"},
+    )
+    assert column(trace, "output_tokens") == [10] * 23
+    assert trace.provenance.rows["rejected"] == {"negative token count": 1}
+
+
+def test_a_key_like_a_count_that_is_not_read_is_told(tmp_path: Path) -> None:
+    trace = read(tmp_path, lambda n: {"ts": T0 + n, "prompt_tokens": 90, "toks_gen_raw": 5})
+    told = "no tokens of answers are read; perhaps --map output_tokens=toks_gen_raw"
+    assert told in trace.provenance.notes
+
+
+@pytest.mark.parametrize(
+    "name", ["n_generated_tokens", "num_output_tokens", "number_of_completion_tokens"]
+)
+def test_numbers_of_tokens(tmp_path: Path, name: str) -> None:
+    trace = read(tmp_path, lambda n: {"ts": T0 + n, "prompt_tokens": 9, name: 5})
+    assert column(trace, "output_tokens") == [5] * 24
+
+
+@pytest.mark.parametrize("unit", [1, 1_000])
+def test_a_stamp_without_start_beside_one_with_it_is_the_end(tmp_path: Path, unit: int) -> None:
+    def row(n: int) -> dict[str, Any]:
+        return PLAIN | {"start_timestamp": (T0 + n) * unit, "timestamp": (T0 + n + 1.5) * unit}
+
+    trace = read(tmp_path, row)
+    assert column(trace, "e2e_ns") == [1_500 * MS] * 24
+    assert column(trace, "arrival_ns") == [n * S for n in ROWS]
+
+
+def test_the_session_of_langsmith_is_its_project(tmp_path: Path) -> None:
+    run = {"run_type": "llm", "session_id": "project", **PLAIN}
+    trace = read(tmp_path, lambda n: {"start_time": moment(n), "trace_id": f"t{n}", **run})
+    assert column(trace, "session_id") == []
+
+
+def test_one_session_for_all_is_told(tmp_path: Path) -> None:
+    trace = read(tmp_path, lambda n: {"ts": T0 + n, "session": "worker-1", **PLAIN})
+    assert any(
+        "session is one for all requests looked at" in note for note in trace.provenance.notes
+    )
+    trace = read(tmp_path, lambda n: {"ts": T0 + n, "session": f"c{n % 5}", **PLAIN})
+    assert trace.provenance.notes == []
+
+
+def test_caddy_logs_ends_and_headers_in_lists(tmp_path: Path) -> None:
+    def row(n: int) -> dict[str, Any]:
+        headers = {"X-Prompt-Tokens": [str(90 + n)], "X-Completion-Tokens": ["60"]}
+        return {
+            "ts": T0 + n + 1.5,
+            "duration": 1.5,
+            "request": {"remote_ip": "::1"},
+            "resp_headers": headers,
+        }
+
+    trace = read(tmp_path, row)
+    assert column(trace, "input_tokens") == [90 + n for n in ROWS]
+    assert trace.provenance.t0_unix_ns == T0 * S
+
+
+def test_a_known_log_with_counts_of_other_names(tmp_path: Path) -> None:
+    def row(n: int) -> dict[str, Any]:
+        counts = {"llm_prompt_tokens": "-" if n == 3 else "90", "llm_completion_tokens": "60"}
+        return {"start_time": moment(n), "duration": 1500, "response_code": 200, **counts}
+
+    trace = read(tmp_path, row)
+    assert (trace.provenance.reader, trace.requests) == ("envoy", 23)
+    assert column(trace, "output_tokens") == [60] * 23
+
+
+@pytest.mark.parametrize("name", ["accept_date", "started", "submitted_at"])
+def test_beginnings_by_other_names(tmp_path: Path, name: str) -> None:
+    assert read(tmp_path, lambda n: {name: moment(n), **PLAIN}).requests == 24
+
+
+def test_a_moment_of_no_known_name_is_proposed(tmp_path: Path) -> None:
+    with pytest.raises(wl.WorkloadlabError) as caught:
+        read(tmp_path, lambda n: {"Zeitstempel": moment(n), **PLAIN})
+    assert "--map arrival=Zeitstempel" in caught.value.fix

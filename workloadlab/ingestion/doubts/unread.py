@@ -1,0 +1,83 @@
+"""What a reader should know of keys: which are not read, which mean less than they seem to."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from workloadlab.ingestion.formats.derived import lone_session
+from workloadlab.ingestion.formats.ends import ended
+from workloadlab.ingestion.formats.generic import uncounted
+from workloadlab.ingestion.formats.trees import keys
+from workloadlab.ingestion.parsing.dates import is_datetime
+from workloadlab.ingestion.parsing.values import is_number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workloadlab.ingestion.formats import Column
+    from workloadlab.ingestion.head import Head
+
+__all__ = ["TIME_NAMES", "asides", "listed_keys"]
+
+TIME_NAMES = re.compile(
+    r"time|latency|duration|elapsed|ttft|tpot|(^|_)itl|e2e|delay|_(at|ts|ms|us|ns|sec|seconds)$",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(r"(^|[._-])tok(en)?s?([._-]|$)|tokens?$", re.IGNORECASE)
+_ANSWER = re.compile(r"out|compl|gen|answer|resp|decod|sampl|candid|eval", re.IGNORECASE)
+
+
+def asides(head: Head, columns: Sequence[Column]) -> list[str]:
+    """Return sentences about keys."""
+    about = (unused_times, uncounted, unread_counts, ended, lone_session)
+    return [told for each in about if (told := each(head, columns))]
+
+
+def unused_times(head: Head, columns: Sequence[Column]) -> str | None:
+    """Return a sentence about keys that look like times and are not read."""
+    used = {key for column in columns for key in keys(column.source)}
+    found = [
+        key
+        for key, values in head.samples.items()
+        if key not in used
+        and values
+        and TIME_NAMES.search(key.rsplit(".", 1)[-1])
+        and _time(values[0])
+    ]
+    if not found:
+        return None
+    return f"not read, though they look like times: {listed_keys(tuple(found), 8)}"
+
+
+def unread_counts(head: Head, columns: Sequence[Column]) -> str | None:
+    """Return a sentence about keys that may count the answer's tokens, where none is read.
+
+    Example:
+        >>> from pathlib import Path; from workloadlab.ingestion.head import Head
+        >>> rows = ({"tokens_generated_by_model": "12"},)
+        >>> unread_counts(Head(Path("a"), "csv", ("tokens_generated_by_model",), rows), [])
+        'no tokens of answers are read; perhaps --map output_tokens=tokens_generated_by_model'
+    """
+    if any(column.target == "output_tokens" for column in columns):
+        return None
+    used = {key for column in columns for key in keys(column.source)}
+    found = [
+        key
+        for key, values in head.samples.items()
+        if key not in used and values and is_number(values[0])
+        and _COUNT.search(key) and _ANSWER.search(key)
+    ]  # fmt: skip
+    if not found:
+        return None
+    return f"no tokens of answers are read; perhaps --map output_tokens={found[0]}"
+
+
+def _time(text: str) -> bool:
+    return is_datetime(text) or (is_number(text) and float(text) != 0)
+
+
+def listed_keys(keys: tuple[str, ...], most: int = 30) -> str:
+    """Return keys as a sentence names them, the first of many."""
+    more = f", and {len(keys) - most} more" if len(keys) > most else ""
+    return ", ".join(keys[:most]) + more
