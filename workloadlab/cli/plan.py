@@ -19,6 +19,7 @@ from workloadlab.cli.common import (
 )
 from workloadlab.cli.completion import ROUTER
 from workloadlab.errors import UsageError
+from workloadlab.tables import wrapped
 from workloadlab.words import plural
 
 if TYPE_CHECKING:
@@ -131,9 +132,8 @@ def command(
         if as_json:
             print_json({"schema_version": 1, **found.to_dict()})
         else:
-            click.echo(
-                f"{found.table().text()}\n\n{found.sentence}" if found.found else found.sentence
-            )
+            said = wrapped(found.sentence)
+            click.echo(f"{found.table().text()}\n\n{said}" if found.found else said)
         return
     with working("Planning", rounds=True):
         plans = [
@@ -147,7 +147,7 @@ def command(
         return
     click.echo(plans[0].to_json() if as_json else "\n\n\n".join(each.text() for each in plans))
     if len(plans) > 1:
-        click.echo(f"\nCheapest: {plans[0].sentence}")
+        click.echo("\n" + wrapped(f"Cheapest: {plans[0].sentence}"))
 
 
 def _rent(found: Plan) -> float:

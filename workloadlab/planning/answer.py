@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from workloadlab.digests import check_object, sealed
 from workloadlab.display import Drawn
 from workloadlab.errors import DataError, UsageError
 from workloadlab.json_files import read_object
+from workloadlab.planning.advice import advice
 
 # The types of a plan, by which it is read from JSON.
 from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf  # noqa: TC001
@@ -19,11 +21,9 @@ from workloadlab.planning.tables import plan_tables, unsure_words
 from workloadlab.scoring.service_level import SLO, targets_words
 from workloadlab.shapes import ShapeError, build
 from workloadlab.tables import duration, wrapped
-from workloadlab.words import listed, plural, share, share_beside, three
+from workloadlab.words import plural, share_beside, three
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from workloadlab.planning.question import Trial
     from workloadlab.tables import Table
 
@@ -54,6 +54,8 @@ class Plan(Drawn):
         frontier: the peak for other shares of the requests, the factor being the share.
         start_up_s: of an instance, for the bound of an autoscaler.
         price: of one GPU; None where unknown.
+        reach: where no number holds the load, the least targets that the share would meet, each for
+            itself, where instances are plenty.
     """
 
     trace: str
@@ -75,6 +77,7 @@ class Plan(Drawn):
     frontier: tuple[WhatIf, ...]
     start_up_s: float
     price: Price | None
+    reach: dict[str, float] = field(default_factory=dict)
 
     @property
     def instances(self) -> int | None:
@@ -107,14 +110,15 @@ class Plan(Drawn):
         """Return the GPU-hours of an autoscaler that knows the future; no real one takes fewer.
 
         Each window has the fewest instances that hold it. With start-up, an instance that a window has
-        beyond the one before runs `start_up_s` longer, so that it is ready in time.
+        beyond the one before runs `start_up_s` longer, so that it is ready in time. Those of the first
+        window run already, as those of a fixed number do.
         """
         counts = [hour.instances for hour in self.hours]
         if not self.hours or None in counts:
             return None
         known = [count or 0 for count in counts]
         busy_s = sum(n * hour.length_s for n, hour in zip(known, self.hours, strict=True))
-        rises = sum(max(0, now - before) for before, now in zip([0, *known], known, strict=False))
+        rises = sum(max(0, now - before) for before, now in pairwise(known))
         waits_s = rises * self.start_up_s if start_up else 0.0
         return (busy_s + waits_s) * self.gpus_per_instance / 3600
 
@@ -136,7 +140,7 @@ class Plan(Drawn):
             return (
                 f"No number of instances of {self.latency_model} serves {part} of the requests within "
                 f"{targets}: of {peak} at most {share_beside(most, self.attain)} are, however many "
-                "there are."
+                f"there are.{self._within_reach}"
             )
         usd = self.usd_per_hour(self.instances)
         gpus = self.instances * self.gpus_per_instance
@@ -150,10 +154,22 @@ class Plan(Drawn):
                 f"{three(self.harder.rate_rps)} requests/s, takes them{self._with_fewer}, {peak} "
                 f"takes {self.peak.instances:,}"
             )
+        router = "" if self.instances == 1 else f" with {self.router}"
+        held = f"{what}{router}".removesuffix(",")
         return (
             f"{plural(self.instances, 'instance')} of {self.latency_model}{self._around}{cost}, "
-            f"{holds} {what} with {self.router}, {part} of the requests within {targets}{why}."
+            f"{holds} {held}, {part} of the requests within {targets}{why}."
             f"{unsure_words((self.harder or self.peak).untold, self.instances)}"
+        )
+
+    @property
+    def _within_reach(self) -> str:
+        """Which targets could be met instead, and what to do."""
+        if not self.reach:
+            return ""
+        return (
+            f" At best {self.attain * 100:.4g}% are within {targets_words(self.reach)}, each for "
+            "itself: loosen what is missed, or take faster GPUs, or more of them per instance."
         )
 
     @property
@@ -178,61 +194,7 @@ class Plan(Drawn):
     @property
     def more(self) -> tuple[str, ...]:
         """What else a decision rests on, a sentence each."""
-        return tuple(self._sentences())
-
-    def _sentences(self) -> Iterator[str]:
-        if self.instances is None:
-            return
-        at = "at the peak " if self.harder else ""
-        others = [r for r in self.routers if r.router != self.router]
-        if others:
-            same = [r.router for r in others if r.instances == self.routers[0].instances]
-            said = [f"{r.router} needs {r.instances:,}" if r.instances else
-                    f"with {r.router} no number is enough" for r in others
-                    if r.router not in same]  # fmt: skip
-            said += (
-                [f"{listed(same)} {'needs' if len(same) == 1 else 'need'} as many"] if same else []
-            )
-            where = "At the peak, of" if self.harder else "Of"
-            yield f"{where} the other routers, {listed(said)}."
-        if others and self.harder:
-            yield f"The other windows ran with {self.router} alone, the choice at the peak."
-        if self.lost:
-            met = share_beside(self.lost.met, self.attain)
-            yield (
-                f"If one of {self.lost.instances + 1:,} instances is lost, {at}{met} of the requests "
-                f"meet the targets{'' if self.lost.steady else ', and requests pile up'}; "
-                f"{self.instances + 1:,} survive the loss of one."
-            )
-        if self.growth and {w.instances for w in self.growth} == {self.peak.instances}:
-            yield f"Up to {self.growth[-1].change} as many are enough."
-        elif self.growth:
-            said = [f"{w.instances:,} at {w.change}" if w.instances else f"no number at {w.change}"
-                    for w in self.growth]  # fmt: skip
-            yield f"If {at}traffic grows: {listed(said)}."
-        if self.error:
-            count = f"{self.error.instances:,}" if self.error.instances else "no number"
-            yield f"If {at}{self.error.change}, it takes {count}."
-        better = [
-            w for w in self.engine if w.instances and w.instances < (self.peak.instances or 0)
-        ]
-        if better:
-            best = min(better, key=lambda each: each.instances or 0)
-            yield f"With {best.change} {best.instances:,} are enough{' at the peak' if at else ''}."
-        yield from self._autoscaler()
-
-    def _autoscaler(self) -> Iterator[str]:
-        fixed = self.gpu_hours
-        perfect = self.autoscaled_gpu_hours(start_up=False)
-        started = self.autoscaled_gpu_hours(start_up=True)
-        if fixed and perfect is not None and started is not None:
-            width = duration(self.hours[0].length_s)
-            yield (
-                f"A perfect autoscaler with steps of {width} takes {three(perfect)} of "
-                f"{three(fixed)} GPU-hours ({share(max(0.0, 1 - perfect / fixed))} less), or "
-                f"{three(started)} if an instance takes {duration(self.start_up_s)} to start; no real "
-                "one takes fewer."
-            )
+        return tuple(advice(self))
 
     def tables(self) -> list[Table]:
         """Return what people read: routers, what-ifs, and the windows."""

@@ -18,7 +18,7 @@ from workloadlab.routing import resolve_all
 from workloadlab.scoring import SLO
 from workloadlab.simulation import Cluster
 from workloadlab.trace import Trace
-from workloadlab.words import three
+from workloadlab.words import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -150,7 +150,7 @@ def plan(
             )
         changes = run_lanes(
             lambda factor: _what_if(
-                f"{three(factor)} times the traffic",
+                f"{times(factor).removeprefix('x')} times the traffic",
                 factor,
                 base.at(rate_scale=factor),
                 attain,
@@ -196,6 +196,7 @@ def plan(
         frontier=tuple(frontier),
         start_up_s=start_up_s,
         price=price_of(model.gpu, load_prices() if prices is None else prices),
+        reach=base.reached(attain) if count is None else {},
     )
 
 
@@ -288,6 +289,6 @@ def _error(question: Question, model: LatencyModel, attain: float, count: int) -
     """Ask what the peak needs if every step takes longer by the model's error."""
     measured = model.card.overall.mape if model.card else None
     by = UNMEASURED_ERROR if measured is None else measured
-    whose = "as a guess" if measured is None else "its held-out error"
+    whose = "as a guess" if measured is None else "the model's held-out error"
     slower = question.at(slower=1 + by)
     return _what_if(f"steps take {by:.1%} longer ({whose})", 1 + by, slower, attain, count)

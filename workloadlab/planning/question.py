@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING
 
 from workloadlab.errors import ContradictionWarning, ExtrapolationWarning
 from workloadlab.scoring import score
+from workloadlab.scoring.timings import read_timings
 from workloadlab.simulation import Cluster, replay
 
 if TYPE_CHECKING:
     from workloadlab.routing import Router
     from workloadlab.scoring import SLO
-    from workloadlab.trace import Trace
+    from workloadlab.trace import Runs, Trace
 
 __all__ = ["Question", "Trial"]
+
+
+PLENTY = 8
+"""Times the most instances that a search tried before it gave up: nobody waits there."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +74,7 @@ class Question:
         targets half as long do, in a clock of half the speed.
         """
         if instances not in self.trials:
-            with warnings.catch_warnings():
-                # A plan asks about other clusters than the one that served the log, at other loads.
-                for kind in (ContradictionWarning, ExtrapolationWarning):
-                    warnings.simplefilter("ignore", kind)
-                runs = replay(
-                    self.trace,
-                    self._of(instances),
-                    routers=[self.router],
-                    rate_scale=self.rate_scale * self.slower,
-                    threads=1,
-                )
+            runs = self._replayed(instances)
             run = score(runs, slo=self.slo.scaled(1 / self.slower)).runs[0]
             found = run.intervals["slo_attainment"]
             met = run.slo_attainment or 0.0
@@ -93,6 +88,11 @@ class Question:
             )
         return self.trials[instances]
 
+    def reached(self, share: float) -> dict[str, float]:
+        """Return the least targets that a share meets where instances are plenty."""
+        runs = self._replayed(PLENTY * max(self.trials))
+        return self.slo.reached(read_timings(runs.traces[0]), share)
+
     def untold(self, instances: int | None) -> str:
         """Say why so many instances may or may not hold the load, as a clause; "" where it is told."""
         return self.trial(instances).untold if instances else ""
@@ -100,6 +100,19 @@ class Question:
     def at(self, *, rate_scale: float = 1.0, slower: float = 1.0) -> Question:
         """Return the same question at another rate, or for a slower engine."""
         return replace(self, rate_scale=rate_scale, slower=slower, trials={})
+
+    def _replayed(self, instances: int) -> Runs:
+        with warnings.catch_warnings():
+            # A plan asks about other clusters than the one that served the log, at other loads.
+            for kind in (ContradictionWarning, ExtrapolationWarning):
+                warnings.simplefilter("ignore", kind)
+            return replay(
+                self.trace,
+                self._of(instances),
+                routers=[self.router],
+                rate_scale=self.rate_scale * self.slower,
+                threads=1,
+            )
 
     def _of(self, instances: int) -> Cluster:
         pools = list(self.cluster.pools)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["marked", "noted", "plan_tables", "unsure_words"]
 
 
+INTERVAL = "low, high: enough at the upper, the lower end of the share's 95 % interval"
+
+
 def plan_tables(plan: Plan) -> list[Table]:
     """Return the tables of a plan."""
     usd = plan.price is not None
@@ -30,7 +33,9 @@ def plan_tables(plan: Plan) -> list[Table]:
     header = ["router", "instances", "low", "high", "SLO met", *(["$/hour"] if usd else [])]
     start, length = duration(plan.peak.start_s), duration(plan.peak.length_s)
     what = f"peak: {length} from {start} on" if plan.hours else f"whole trace, {length}"
-    tables = [noted(f"Instances for the {what}", header, rows)]
+    tables = [
+        noted(f"Instances for the {what}", header, rows, *([INTERVAL] if plan.router else []))
+    ]
     ifs = [*plan.growth, *([plan.error] if plan.error else []), *plan.engine]
     if ifs:
         changed: list[list[Cell]] = [
@@ -66,10 +71,10 @@ def marked(name: str, told: bool) -> str:
     return name if told else f"{name} {UNTOLD}"
 
 
-def noted(title: str, header: list[str], rows: list[list[Cell]]) -> Table:
-    """Return a table that says what its mark means, if a row has it."""
-    marked = any(str(row[0]).endswith(f" {UNTOLD}") for row in rows)
-    return Table(title, header, rows, [UNTOLD_NOTE] if marked else [])
+def noted(title: str, header: list[str], rows: list[list[Cell]], *notes: str) -> Table:
+    """Return a table with notes that says what its mark means, if a row has it."""
+    marks = any(str(row[0]).endswith(f" {UNTOLD}") for row in rows)
+    return Table(title, header, rows, [*notes, *([UNTOLD_NOTE] if marks else [])])
 
 
 def unsure_words(untold: str, instances: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +124,28 @@ class SLO:
                 members = labels.codes == labels.names.index(name)
                 good = np.where(members, each._met(timings), good)
         return good
+
+    def reached(self, timings: Timings, share: float) -> dict[str, float]:
+        """Return the least targets that a share of the requests meets, each for itself.
+
+        Targets of classes are left out, and those that too few requests have.
+        """
+        found = {}
+        for name in ("ttft_s", "tpot_s", "e2e_s"):
+            if getattr(self, name) is None or self.classes:
+                continue
+            took = getattr(timings, name)
+            if name == "ttft_s":
+                took = took - (self.ttft_s_per_token or 0.0) * timings.input_tokens
+            if name == "tpot_s":
+                took = np.where(timings.output_tokens <= 1, 0.0, took)
+            took = np.sort(np.where(timings.served & np.isfinite(took), took, np.inf))
+            least = float(took[max(0, math.ceil(share * len(took)) - 1)])
+            if 0 < least < np.inf:
+                found[name] = least
+        if "ttft_s" in found and self.ttft_s_per_token:
+            found["ttft_s_per_token"] = self.ttft_s_per_token
+        return found
 
     def _own(self) -> dict[str, float]:
         return {

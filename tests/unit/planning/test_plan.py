@@ -239,8 +239,12 @@ def test_a_window_that_needs_more_than_the_peak_by_work_is_named():
         f"{found.peak.rate_rps:.3g} requests/s takes {found.instances}."
     )
     assert "hold every window with round_robin" in more.sentence
-    assert any(said.startswith("If at the peak traffic grows") for said in more.more)
-    assert "at the peak" in next(said for said in more.more if said.startswith("If one of"))
+    assert any(said.startswith("If at the peak traffic grows, it takes ") for said in more.more)
+    lost = replace(more, hours=(found.peak, replace(harder, met_with_fewer=0.9)))
+    assert (
+        f"If one of {more.instances} instances is lost, in the window from 30 min on 90.0% of the "
+        f"requests meet the targets; {more.instances + 1} survive the loss of one."
+    ) in lost.more
     faster = replace(more, hours=(found.peak, replace(harder, rate_rps=1e3)))
     assert f"the peak by work, {found.peak.rate_rps:.3g} requests/s, takes" in faster.sentence
     two = replace(more, routers=(*more.routers, replace(more.routers[0], router="random")))
