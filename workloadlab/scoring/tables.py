@@ -35,6 +35,8 @@ FEWEST_COLUMNS = 4
 MULTIPLE = 3.0
 """An effect from here on is said as a multiple: x4.5 instead of +350 %."""
 
+UNRANKED = "no steady state"
+
 Row = tuple[str, float]
 """A router and a rate scale."""
 
@@ -155,7 +157,7 @@ def against_table(board: Scoreboard, by: Measure) -> Table:
             cells = [
                 "baseline" if router == board.baseline
                 else _effect_cell(board.compared(router, board.baseline, scale, by)),
-                "best" if router == ranked[0]
+                _first_cell(board, router, scale) if router == ranked[0]
                 else _effect_cell(board.compared(router, ranked[0], scale, by)),
             ]  # fmt: skip
             rate = [times(scale)] if len(board.scales) > 1 else []
@@ -169,13 +171,20 @@ def against_table(board: Scoreboard, by: Measure) -> Table:
     )
 
 
+def _first_cell(board: Scoreboard, router: str, scale: float) -> str:
+    """Return `best` for the first router, if its numbers can be compared."""
+    if router in board.comparable(scale):
+        return "best"
+    return "-" if board.steady(router, scale) else UNRANKED
+
+
 def _effect_cell(pair: PairedDifference | None) -> str:
     if pair is None or pair.effect is None:
         return "-"
     if pair.identical:
         return "equal"
     if not pair.steady:
-        return "no steady state"
+        return UNRANKED
     effect, low = (_percent(each or 0.0) for each in (pair.effect, pair.effect_low))
     high = "any" if pair.effect_high is None else _percent(pair.effect_high)
     mark = " =" if pair.equal else "  " if pair.significant else " ~"

@@ -30,6 +30,9 @@ __all__ = [
 PRICE = 0.05
 """From so much on, being behind in another latency is worth a word."""
 
+FEW = 3
+"""So many routers that are not separated from the best are named beside it, more behind it."""
+
 _LATENCIES = ("ttft_s", "p99 ttft_s", "tpot_s", "p99 tpot_s", "e2e_s", "p99 e2e_s")
 
 
@@ -92,7 +95,9 @@ def _sentences(board: Scoreboard, scale: float, measure: Measure) -> Iterator[st
     if able and fewer:
         yield f"Not ranked, since fewer requests are served: {listed(fewer)}."
     if able and not any(board.told(router, scale) for router in able):
-        yield f"Whether the load is held cannot be told: {untold_words(board, scale, able)}."
+        whose = "" if len(able) == len(ran) else f" with {listed(able)}"
+        why = untold_words(board, scale, able)
+        yield f"Whether the load is held{whose} cannot be told: {why}. Replay a longer log."
     yield from map(sentence, uneven_words(board, scale))
     if board.slo:
         yield from _service_level(board, scale, ran)
@@ -200,8 +205,9 @@ def _ranking(board: Scoreboard, scale: float, measure: Measure, able: list[str])
     else:
         ahead = _ahead(board, scale, measure, best, apart)
         but, price = " ".join(price[:1]), price[1:]
-        yield f"Best is {best}: {superlative} {noun}, {value}{ahead}. {but}".rstrip()
-        if unclear:
+        few = f"; not separated from {listed(unclear)}" if 0 < len(unclear) <= FEW else ""
+        yield f"Best is {best}: {superlative} {noun}, {value}{ahead}{few}. {but}".rstrip()
+        if unclear and not few:
             yield f"Not separated from it: {listed(unclear)}."
     if equal:
         yield f"The same within 1%: {listed(equal)}."

@@ -217,3 +217,18 @@ def test_routers_with_the_same_outcomes_are_called_equal():
     assert verdict.sentence.startswith(
         "Any of them: the mean TTFT of round_robin and least_requests is equal"
     )
+
+
+def test_few_routers_that_are_not_separated_stand_in_the_first_sentence():
+    base = latencies(0)
+    near = {f"near{k}": base + np.random.default_rng(k).normal(0, 0.02, REQUESTS) for k in range(5)}
+    two = {name: near[name] for name in ("near0", "near1")}
+    [few], [many] = (
+        wl.score(routers(round_robin=base * 2, **each)).verdicts() for each in (two, near)
+    )
+    best = next(name for name in two if f"Best is {name}:" in few.sentence)
+    other = next(name for name in two if name != best)
+    assert few.sentence.endswith(f"below round_robin; not separated from {other}.")
+    assert not any("Not separated" in said for said in few.more)
+    assert "separated" not in many.sentence
+    assert "Not separated from it: near" in many.more[0]

@@ -183,3 +183,21 @@ def test_a_drift_whose_interval_reaches_what_does_not_matter_is_not_told():
     assert found.steady is None
     assert "close to saturation" in str(found)
     assert "r0 ?" in str(wl.score(runs_of(trace)))
+
+
+def test_no_router_is_best_where_none_holds_the_load():
+    board = wl.score(runs_of(served_at(48, 104), served_at(47, 104)))
+    table = next(table for table in board.tables() if "difference" in table.title)
+    assert {row[-1] for row in table.rows} == {"no steady state"}
+
+
+def test_the_router_that_does_not_tell_is_named_beside_those_that_drown():
+    short = {"ttft_ns": SECOND // 20, "e2e_ns": 4 * SECOND, "instance_id": "a"}
+    waits = (np.arange(300) / 100 * 2 * SECOND).astype(int)
+    grows = {**short, "ttft_ns": waits, "e2e_ns": waits + 4 * SECOND}
+    board = wl.score(
+        runs_of(*(requests_at(np.arange(300) / 100, **each) for each in (short, grows)))
+    )
+    said = " ".join(str(board).split())
+    assert "Whether the load is held with r0 cannot be told: the log is too short" in said
+    assert "Replay a longer log." in said
