@@ -16,7 +16,14 @@ import polars as pl
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.formats.trees import keys, label
 from workloadlab.ingestion.formats.words import Key, Minus, Value
-from workloadlab.ingestion.parsing.dates import DATETIME, DAY_MONTH, MONTH_DAY, dated, day_and_month
+from workloadlab.ingestion.parsing.dates import (
+    DATETIME,
+    DAY_MONTH,
+    MONTH_DAY,
+    dated,
+    day_and_month,
+    unknown_zone,
+)
 from workloadlab.ingestion.parsing.times import EPOCHS_NS, UNITS, epoch_unit
 from workloadlab.ingestion.parsing.values import is_number
 from workloadlab.ingestion.rows import YEAR_NS
@@ -92,6 +99,11 @@ def order_of(name: str, text: pl.Series, asked: str | None, word: str) -> str:
     Raises:
         UsageError: no date tells, and the user does not.
     """
+    if zone := unknown_zone(text):
+        raise UsageError(
+            f"{name} names its zone {zone}, which tells no offset from UTC: several have that name",
+            fix="write the offset in place of the name, such as 2026-09-21 14:13:20+08:00",
+        )
     if asked in (DAY_MONTH, MONTH_DAY):
         return asked
     if (found := day_and_month(text)) is not None:

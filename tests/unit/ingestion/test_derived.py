@@ -135,3 +135,17 @@ def test_a_moment_of_no_known_name_is_proposed(tmp_path: Path) -> None:
     with pytest.raises(wl.WorkloadlabError) as caught:
         read(tmp_path, lambda n: {"Zeitstempel": moment(n), **PLAIN})
     assert "--map arrival=Zeitstempel" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("word", "ended"),
+    [({"msg": "request completed"}, True), ({"event": "llm_call_end"}, True),
+     ({"event": "chat.completion"}, False), ({"status": "done"}, False)],
+)  # fmt: skip
+def test_a_line_that_says_completed_is_written_at_the_end(
+    tmp_path: Path, word: dict[str, str], ended: bool
+) -> None:
+    took = {"time": None, "responseTime": 1500}
+    trace = read(tmp_path, lambda n: PLAIN | took | word | {"time": (T0 + n) * 1000})
+    assert trace.provenance.t0_unix_ns == (T0 - 1.5 if ended else T0) * S
+    assert column(trace, "e2e_ns") == [1_500 * MS] * 24

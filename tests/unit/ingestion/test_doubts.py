@@ -129,3 +129,24 @@ def test_moments_in_place_of_counts_are_no_sums(tmp_path: Path) -> None:
     rows = [f"2026-09-21T14:13:2{n}Z,{1790000000000 + n},9" for n in range(5)]
     said = refusal(tmp_path, "start_time,prompt_tokens,completion_tokens", *rows)
     assert "numbers such as 1790000000000 in prompt_tokens, which is no count of tokens" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "ns"),
+    [
+        ("2026-09-21 16:13:20.5 CEST", 1_790_000_000_500_000_000),
+        ("2026-09-21 07:13:20 PDT", 1_790_000_000_000_000_000),
+        ("Mon Sep 21 23:13:20 JST 2026", 1_790_000_000_000_000_000),
+        ("9/21/2026 10:13:20 AM EDT", 1_790_000_000_000_000_000),
+    ],
+)
+def test_zones_by_their_names(tmp_path: Path, text: str, ns: int) -> None:
+    rows = [f"{text},9", "2026-09-21T14:15:00Z,9"]
+    trace = read(tmp_path, "start_time,prompt_tokens", *rows)
+    assert trace.provenance.t0_unix_ns == ns
+    assert (trace.requests, trace.provenance.zone_assumed) == (2, None)
+
+
+def test_a_zone_that_tells_no_offset_is_asked_about(tmp_path: Path) -> None:
+    rows = [f"2026-09-21 14:13:2{n} CST,9" for n in range(5)]
+    assert "names its zone CST" in refusal(tmp_path, "start_time,prompt_tokens", *rows)

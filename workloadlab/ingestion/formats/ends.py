@@ -77,6 +77,15 @@ SERVERS = (
 CloudFront in s; Caddy's `ts` is that
 of its log line; `created_at` of Ollama's last answer is when that was made."""
 
+_LINE = Server("its line says so", "", None, frozenset())
+_STAMPS = {"timestamp", "ts", "time", "datetime", "date", "asctime", "event_time", "log_time"}
+_MESSAGES = {"msg", "message", "event", "event_type", "event_name", "log_message"}
+_DONE = re.compile(
+    r"(^|[ _.:-])(completed|finished|done|ended|end|handled|served|closed)($|[ _.:,!-])",
+    re.IGNORECASE,
+)
+LINE = 80
+"""Characters of a message; longer ones are somebody's text."""
 _BEGINNING = re.compile(r"start|begin|beg[ua]n|arriv|receiv|launch|queued|request_created|submit")
 
 
@@ -93,6 +102,8 @@ def named_beginning(name: str) -> bool:
 def begun(head: Head, columns: dict[str, Column]) -> dict[str, Column]:
     """Return arrival and e2e where a server logs when a request ended, and how long it took."""
     server, end = _ends(head, list(columns.values()))
+    if server is _LINE:
+        return before_end(columns, end)
     if server is None:
         return {}
     exact = next((key for key in head.names if "msec" in forms(key)), None)
@@ -111,7 +122,7 @@ def begun(head: Head, columns: dict[str, Column]) -> dict[str, Column]:
 def before_end(columns: dict[str, Column], end: str) -> dict[str, Column]:
     """Return the arrival where a log has only the end of a request and how long it took."""
     lasted = columns.get("e2e_ns")
-    if lasted is None or lasted.source == end:
+    if lasted is None or lasted.source == end or not isinstance(lasted.source, str):
         return {}
     return {"arrival_ns": Column("arrival_ns", minus(end, Key(str(lasted.source))))}
 
@@ -137,4 +148,15 @@ def _ends(head: Head, columns: Sequence[Column]) -> tuple[Server | None, str]:
     names = {name for key in head.names for name in forms(key)}
     timed = (each for each in SERVERS if each.duration in names and each.beside & names)
     clocked = (each for each in SERVERS if forms(end) & each.beside)
-    return next(chain(timed, clocked), None), end
+    line = (_LINE for _ in "." if forms(end) & _STAMPS and _says_so(head))
+    return next(chain(timed, clocked, line), None), end
+
+
+def _says_so(head: Head) -> bool:
+    """Say whether lines say that they were written when a request had ended: `request completed`."""
+    for key in head.names:
+        if forms(key) & _MESSAGES and (said := head.said(key)):
+            done = sum(bool(_DONE.search(text)) for text in said if len(text) <= LINE)
+            if 10 * done >= 9 * len(said):
+                return True
+    return False

@@ -20,6 +20,7 @@ __all__ = [
     "is_datetime",
     "moments",
     "uniform",
+    "unknown_zone",
 ]
 
 DATETIME, DAY_MONTH, MONTH_DAY = "datetime", "dmy", "mdy"
@@ -31,11 +32,11 @@ _ISO = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.(\d{1,9}))?(Z|[+-]\d\d
 _ISO_GROUPS = (
     r"^(?P<day>\d{4}-\d\d-\d\d)[ T](?P<clock>\d\d:\d\d:\d\d)(?:[.,](?P<fraction>\d+))?"
     r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?"
-    r" ?(?P<zone>Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(?: UTC| GMT)?$"
+    r" ?(?P<zone>Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?|[A-Z]{3,4})?(?: UTC| GMT)?$"
 )
 _DAY, _MONTH, _YEAR = r"(?P<d>\d{1,2})", r"(?P<m>[A-Za-z]{3,9})\.?", r"(?P<y>\d{4})"
 _CLOCK, _REST = r"(?P<clock>\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?)", r"(?P<rest>[^\])]*)"
-_ZONE, _WEEKDAY = r"(?P<rest>GMT|UTC|[+-]\d{4})", "[A-Z][a-z]{2,8}"
+_ZONE, _WEEKDAY = r"(?P<rest>[A-Z]{3,4}|[+-]\d{4})", "[A-Z][a-z]{2,8}"
 _DATED = "${y}-${m}-${d} ${clock}${rest}"
 _LAYOUTS = (
     (rf"^\[?{_DAY}/{_MONTH}/{_YEAR}:{_CLOCK}{_REST}\]?$", _DATED),
@@ -74,6 +75,12 @@ _COMPLETED = (
 """What is added to a moment: the century, zeros before digits, seconds."""
 _TICKS = r"^\\?/Date\((-?\d{1,14})(?:[+-]\d{4})?\)\\?/$"
 """Milliseconds since 1970 as .NET and PowerShell write them in JSON."""
+ZONES = {
+    "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3,
+    "SGT": 8, "HKT": 8, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
+    "EST": -5, "EDT": -4, "CDT": -5, "MDT": -6, "PST": -8, "PDT": -7,
+}  # fmt: skip
+"""Hours from UTC of zones by their names; of CST, IST, BST or MST nobody knows which is meant."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _HALF_DAY_NS = 12 * 3_600 * 10**9
 
@@ -86,6 +93,18 @@ def is_datetime(text: str) -> bool:
         (True, True, False)
     """
     return dated(pl.Series([text])) == 1
+
+
+def unknown_zone(text: pl.Series) -> str | None:
+    """Return a zone's name that tells no offset, if a date ends in one.
+
+    Example:
+        >>> unknown_zone(pl.Series(["2026-09-21 14:13:20 CST"]))
+        'CST'
+    """
+    parts = _in_iso(text.drop_nulls().str.strip_chars(), DAY_MONTH).str.extract_groups(_ISO_GROUPS)
+    named = parts.struct.field("zone").drop_nulls().unique().sort()
+    return next((zone for zone in named if _offset_ns(zone) is None), None)
 
 
 def dated(text: pl.Series) -> int:
@@ -128,7 +147,10 @@ def moments(text: pl.Series, order: str) -> tuple[pl.Series, bool]:
     below = digits.str.slice(0, 9).cast(pl.Int64)
     rounded = digits.str.slice(9, 1).cast(pl.Int64) >= 5
     zones = {zone: _offset_ns(zone) for zone in parts["zone"].drop_nulls().unique()}
-    offset = parts["zone"].replace_strict(zones, default=0, return_dtype=pl.Int64)
+    offset = parts["zone"].replace_strict(zones, default=None, return_dtype=pl.Int64)
+    offset = offset.zip_with(
+        parts["zone"].is_not_null(), pl.Series([0]).new_from_index(0, offset.len())
+    )
     values = _to_ns(clock.cast(pl.Int64)) + below + rounded.cast(pl.Int64) - offset
     if parts["half"].count():
         half, hour = parts["half"].str.to_lowercase(), clock.dt.hour()
@@ -178,7 +200,7 @@ def uniform(text: pl.Series) -> tuple[pl.Series, bool]:
         fits &= digits >= "0"  # neither sign
     if zone:
         fits &= text.str.ends_with(zone)
-        values = values - _offset_ns(zone)
+        values = values - (_offset_ns(zone) or 0)
     return values.set(~fits, None), not zone
 
 
@@ -187,8 +209,10 @@ def _to_ns(microseconds: pl.Series) -> pl.Series:
     return microseconds.set(~microseconds.is_between(-limit, limit), None) * 1000
 
 
-def _offset_ns(zone: str) -> int:
-    if zone in ("Z", "z", "UTC", "GMT"):
+def _offset_ns(zone: str) -> int | None:
+    if zone in ("Z", "z"):
         return 0
+    if zone[0].isalpha():
+        return None if (hours := ZONES.get(zone)) is None else hours * 3_600_000_000_000
     minutes = int(zone[1:3]) * 60 + (int(zone[-2:]) if len(zone) > 3 else 0)
     return (-1 if zone[0] == "-" else 1) * minutes * 60_000_000_000
