@@ -28,7 +28,7 @@ from workloadlab.ingestion.privacy import (
     shareable,
     strange_labels,
 )
-from workloadlab.ingestion.rules import asked_for, rules_of
+from workloadlab.ingestion.rules import asked_for, rules_of, zones_differ
 from workloadlab.ingestion.second_pass import finish, in_order
 from workloadlab.ingestion.settle import settle
 from workloadlab.ingestion.sources import find, plain_names
@@ -160,7 +160,7 @@ def ingest(
         staged = stage(
             heads, rules, folder, strict=strict, where=asked, hide=None if keep_ids else numbers.hidden
         )  # fmt: skip
-        aside = asides(heads[0], rules[0].columns)
+        aside = [*zones_differ(heads, rules), *asides(heads[0], rules[0].columns)]
         told = settle(staged, rules, log_format, heads[0])
         rows = in_order(staged)
         notes = [*logs.notes, *told, *filter(None, [*aside, held_twice(rows, staged.written)])]

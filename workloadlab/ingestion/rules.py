@@ -5,14 +5,17 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.ingestion.clean import Rules
 from workloadlab.ingestion.columns import plan, targets
 from workloadlab.ingestion.doubts.repeated import check_kinds, check_repeated
 from workloadlab.ingestion.formats import GENERIC
-from workloadlab.ingestion.formats.trees import pruned
+from workloadlab.ingestion.formats.trees import keys, pruned
 from workloadlab.ingestion.formats.words import Only
+from workloadlab.ingestion.parsing.dates import zoneless
 from workloadlab.ingestion.parsing.json import text_of
 from workloadlab.ingestion.parsing.values import is_number
 from workloadlab.trace import GIVEN
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.formats import Column, Format
     from workloadlab.ingestion.head import Head
 
-__all__ = ["asked_for", "rules_of"]
+__all__ = ["asked_for", "rules_of", "zones_differ"]
 
 
 def rules_of(
@@ -90,6 +93,16 @@ def _check_clocks(heads: Sequence[Head], rules: Sequence[Rules]) -> None:
                 where=str(head.path),
                 fix="ingest them apart, or settle the difference with --map and --unit",
             )
+
+
+def zones_differ(heads: Sequence[Head], rules: Sequence[Rules]) -> list[str]:
+    """Return a sentence about dates of which some name a zone and others do not."""
+    found: set[bool] = set()
+    for head, each in zip(heads, rules, strict=True):
+        source = next((c.source for c in each.columns if c.target == "arrival_ns"), None)
+        for key in () if source is None else keys(source)[:1]:
+            found |= set(zoneless(pl.Series(head.said(key), dtype=pl.String)).drop_nulls())
+    return ["some dates name a zone and others none: those were taken as UTC"] * (len(found) > 1)
 
 
 def _said_block_size(head: Head, log_format: Format) -> int | None:

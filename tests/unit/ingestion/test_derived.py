@@ -149,3 +149,41 @@ def test_a_line_that_says_completed_is_written_at_the_end(
     trace = read(tmp_path, lambda n: PLAIN | took | word | {"time": (T0 + n) * 1000})
     assert trace.provenance.t0_unix_ns == (T0 - 1.5 if ended else T0) * S
     assert column(trace, "e2e_ns") == [1_500 * MS] * 24
+
+
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        ({"total_tokens": 160, "reasoning_tokens": 10}, (90, 70)),
+        ({"total_tokens": 150, "reasoning_tokens": 10}, (90, 60)),
+        ({"reasoning_tokens": 10}, (90, 60)),
+        ({"total_tokens": 170, "cached_tokens": 20}, (110, 60)),
+        ({"total_tokens": 150, "cached_tokens": 20}, (90, 60)),
+    ],
+)
+def test_a_total_tells_whether_a_part_is_apart(
+    tmp_path: Path, usage: dict[str, int], counts: tuple[int, int]
+) -> None:
+    trace = read(tmp_path, lambda n: {"ts": T0 + n, **PLAIN, **usage})
+    assert (column(trace, "input_tokens")[0], column(trace, "output_tokens")[0]) == counts
+
+
+@pytest.mark.parametrize(
+    ("start", "prompt"), [("usage_", 100), ("resp_usage_", 100), ("gen_ai_usage_", 60)]
+)
+def test_usage_that_a_warehouse_flattened(tmp_path: Path, start: str, prompt: int) -> None:
+    usage = {
+        f"{start}input_tokens": 60,
+        f"{start}cache_read_input_tokens": 40,
+        f"{start}output_tokens": 9,
+    }
+    trace = read(tmp_path, lambda n: {"ts": T0 + n, **usage})
+    assert column(trace, "input_tokens") == [prompt] * 24
+    assert column(trace, "output_tokens") == [9] * 24
+
+
+def test_rows_of_batches_and_gaps_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(wl.WorkloadlabError, match="batch_size is 8 in one row"):
+        read(tmp_path, lambda n: {"ts": T0 + n, "batch_size": 8, **PLAIN})
+    with pytest.raises(wl.WorkloadlabError, match="nothing looks like arrival"):
+        read(tmp_path, lambda n: {"inter_arrival_s": n / 7, **PLAIN})

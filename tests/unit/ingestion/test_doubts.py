@@ -150,3 +150,26 @@ def test_zones_by_their_names(tmp_path: Path, text: str, ns: int) -> None:
 def test_a_zone_that_tells_no_offset_is_asked_about(tmp_path: Path) -> None:
     rows = [f"2026-09-21 14:13:2{n} CST,9" for n in range(5)]
     assert "names its zone CST" in refusal(tmp_path, "start_time,prompt_tokens", *rows)
+
+
+def test_ends_before_their_starts_are_asked_about(tmp_path: Path) -> None:
+    head = "start_time,end_time,prompt_tokens,completion_tokens"
+    rows = [f"2026-09-21T14:13:2{n}Z,2026-09-21T14:13:1{n}Z,9,60" for n in range(9)]
+    assert "end_time is before start_time in 9 of 9 rows" in refusal(tmp_path, head, *rows)
+    mixed = [row.replace("13:1", "13:3") for row in rows[:7]] + rows[7:]
+    trace = read(tmp_path, head, *mixed)
+    assert trace.provenance.rows["repaired"] == {"negative e2e_ns": 2}
+
+
+def test_hours_to_twelve_without_am_or_pm_are_asked_about(tmp_path: Path) -> None:
+    rows = [f"2026-09-21 {hour:02}:13:20,9" for hour in (10, 11, 12, 1, 2, 3)]
+    assert "AM or PM is missing" in refusal(tmp_path, "time,prompt_tokens", *rows)
+    rows = [f"2026-09-21 {hour:02}:13:20,9" for hour in (10, 11, 12, 13, 1, 2)]
+    assert read(tmp_path, "time,prompt_tokens", *rows).requests == 6
+
+
+def test_dates_of_which_some_name_a_zone_are_told(tmp_path: Path) -> None:
+    rows = ["2026-09-21 14:13:20,9", "2026-09-21 14:13:21+02:00,9"]
+    told = "some dates name a zone and others none: those were taken as UTC"
+    assert told in read(tmp_path, "time,prompt_tokens", *rows).provenance.notes
+    assert told not in read(tmp_path, "time,prompt_tokens", *rows[:1]).provenance.notes

@@ -10,6 +10,7 @@ from workloadlab.errors import UsageError
 from workloadlab.ingestion.clean import LATE, LONG
 from workloadlab.ingestion.doubts.two_units import two_lengths, two_units
 from workloadlab.ingestion.formats.trees import label
+from workloadlab.ingestion.formats.words import Minus
 from workloadlab.words import three
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def check_durations(
     repaired: Mapping[str, int], written: int, by_target: Mapping[str, Column], where: Path, *,
     guessed: bool,
 ) -> None:  # fmt: skip
-    """Ask about durations of which many are days, and about first tokens after the end."""
+    """Ask about durations of which many are days or negative, and about first tokens after the end."""
     late = repaired.get(LATE, 0)
     if guessed and late > ODD_SHARE * written:
         first, last = (label(by_target[name].source) for name in ("ttft_ns", "e2e_ns"))
@@ -77,6 +78,15 @@ def check_durations(
             "--map ttft=",
         )
     for name in ("e2e_ns", "ttft_ns"):
+        column = by_target.get(name)
+        before = repaired.get(f"negative {name}", 0)
+        if column is not None and isinstance(column.source, Minus) and before > ODD_SHARE * written:
+            raise UsageError(
+                f"{label(column.source.end)} is before {label(column.source.start)} in {before:,} of "
+                f"{written:,} rows: two clocks that differ, or columns in each other's place",
+                where=str(where),
+                fix=f"map a duration of one clock, or leave it out: --map {name.removesuffix('_ns')}=",
+            )
         days = repaired.get(LONG[name], 0)
         if days > ODD_SHARE * written:
             word = name.removesuffix("_ns")

@@ -42,6 +42,8 @@ FLOOD = 1e6
 GAP_S = 20.0
 SPREADSHEET_DAYS = (36_526, 73_050)
 """The years 2000 and 2100 as a spreadsheet counts days."""
+HOUR_NS = 3_600 * 10**9
+HALF_DAY_NS = (10 * HOUR_NS, 12 * HOUR_NS)
 DST_NS = (20 * 60 * 10**9, 61 * 60 * 10**9)
 
 
@@ -84,6 +86,8 @@ def check(
             check_totals(table, where)
             check_grid(table, where)
         _check_midnight(table, sampled, where)
+        if naive:
+            _check_half_days(table, sampled, where)
         _check_days(table, written, by_target.get("arrival_ns"), where)
     check_durations(repaired, written, by_target, where, guessed=guessed)
     ttft = by_target.get("ttft_ns")
@@ -175,6 +179,20 @@ def _check_midnight(table: pl.DataFrame, sampled: Sampled, where: Path) -> None:
             "midnight, and no day is given",
             where=str(where),
             fix="write the day before each time, such as 2026-09-21T23:59:59Z",
+        )
+
+
+def _check_half_days(table: pl.DataFrame, sampled: Sampled, where: Path) -> None:
+    """Ask about times of day from 1 to 12 that go back by half a day: AM or PM is missing."""
+    if "arrival_ns" not in table.columns or not HALF_DAY_NS[0] <= sampled.back_ns < HALF_DAY_NS[1]:
+        return
+    hours = table["arrival_ns"].drop_nulls() // HOUR_NS % 24
+    if hours.is_between(1, 12).all() and (hours == 12).any():
+        raise UsageError(
+            f"has times of day from 1 to 12 only, which go back by {sampled.back_ns / HOUR_NS:.1f} "
+            "hours: AM or PM is missing",
+            where=str(where),
+            fix="write hours from 0 to 23, or AM and PM",
         )
 
 

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["TIME_NAMES", "asides", "listed_keys"]
 
 TIME_NAMES = re.compile(
-    r"time|latency|duration|elapsed|ttft|tpot|(^|_)itl|e2e|delay|_(at|ts|ms|us|ns|sec|seconds)$",
+    r"time|latency|duration|elapsed|ttft|tpot|(^|_)itl|e2e|delay|arriv|interval|"
+    r"(?<!per)_(at|ts|ms|us|ns|s|sec|seconds)$",
     re.IGNORECASE,
 )
 _COUNT = re.compile(r"(^|[._-])tok(en)?s?([._-]|$)|tokens?$", re.IGNORECASE)
+_NO_COUNT = re.compile(r"max|limit|budget|per_|rate|speed|price|cost", re.IGNORECASE)
 _ANSWER = re.compile(r"out|compl|gen|answer|resp|decod|sampl|candid|eval", re.IGNORECASE)
 
 
@@ -66,7 +68,7 @@ def unread_counts(head: Head, columns: Sequence[Column]) -> str | None:
         key
         for key, values in head.samples.items()
         if key not in used and values and is_number(values[0])
-        and _COUNT.search(key) and _ANSWER.search(key)
+        and _COUNT.search(key) and _ANSWER.search(key) and not _NO_COUNT.search(key)
     ]  # fmt: skip
     if not found:
         return None

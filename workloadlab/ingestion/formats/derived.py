@@ -9,6 +9,7 @@ import polars as pl
 
 from workloadlab.ingestion.formats.format import Column
 from workloadlab.ingestion.formats.names import forms, plain
+from workloadlab.ingestion.formats.parts import TOTALS
 from workloadlab.ingestion.formats.rivals import moments_of
 from workloadlab.ingestion.formats.words import minus
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_of_total", "end_beside", "is_project", "lone_session", "only_element"]
 
-_TOTALS = {"total_tokens", "total_token_count", "tokens_total"}
 _PARTS = re.compile(r"cache|reason|thought|thinking")
 _START = re.compile(r"^(start|begin)[_ ]?(?=[a-z])", re.IGNORECASE)
 _PROJECT = {"dotted_order", "run_type"}
@@ -37,7 +37,7 @@ def answer_of_total(head: Head, tokens: str) -> dict[str, Column]:
     """
     start = tokens.rpartition(".")[0]
     beside = [key for key in head.names if key.rpartition(".")[0] == start]
-    whole = next((key for key in beside if forms(key) & _TOTALS), None)
+    whole = next((key for key in beside if forms(key) & TOTALS), None)
     if whole is None or any(_PARTS.search(plain(key)) for key in beside):
         return {}
     table = head.table([tokens, whole]).cast(pl.Float64, strict=False).drop_nulls()

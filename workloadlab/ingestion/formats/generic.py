@@ -16,7 +16,8 @@ from workloadlab.ingestion.formats.derived import (
 from workloadlab.ingestion.formats.ends import before_end, begun
 from workloadlab.ingestion.formats.failures import failure
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.names import forms, plain
+from workloadlab.ingestion.formats.names import forms
+from workloadlab.ingestion.formats.parts import counted_apart
 from workloadlab.ingestion.formats.rivals import (
     by_name,
     likely_arrivals,
@@ -25,7 +26,7 @@ from workloadlab.ingestion.formats.rivals import (
     renamed,
     some,
 )
-from workloadlab.ingestion.formats.words import at, choose, first, only, total, unless
+from workloadlab.ingestion.formats.words import at, choose, first, only, unless
 from workloadlab.ingestion.parsing.values import NO, YES, integers, is_number, outcomes, switches
 
 if TYPE_CHECKING:
@@ -75,7 +76,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "cached_content_token_count", "cache_reads",
     ),
     "reasoning_tokens": ("reasoning_tokens", "thinking_tokens", "thoughts_token_count"),
-    "max_tokens": ("max_tokens", "max_completion_tokens", "gen_ai_request_max_tokens"),
+    "max_tokens": (
+        "max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens",
+        "gen_ai_request_max_tokens",
+    ),
     "queue_ns": ("queue", "queue_time", "time_in_queue", "queue_duration", "queueing_time"),
     "ttft_ns": (
         "ttft", "time_to_first_token", "gen_ai_latency_time_to_first_token", "first_token_latency",
@@ -89,6 +93,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "finished_at", "completed_at", "completion_time", "end", "response_created_at",
         "request_time", "request_end_time", "request_end", "execution_time", "execution_duration",
         "use_time", "time_taken", "provider_response_latency",
+        "latency_total", "duration_total", "time_total",
     ),
     "think_ns": ("think_time", "think", "delay"),
     "request_id": ("request_id", "req_id", "rid", "x_request_id"),
@@ -108,17 +113,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "block_ids": ("block_ids", "hash_ids"),
 }  # fmt: skip
 """Names by which each trace column is recognised, the likelier first; see `plain`."""
-
-_APART = {
-    "input_tokens": (
-        ("cache_read_input_tokens",), ("cache_creation_input_tokens",), ("cache_write_input_tokens",),
-        ("cache_read_tokens", "cache_creation_tokens"),
-    ),
-    "candidates_token_count": (("thoughts_token_count",),),
-    "tokens_in": (("cache_reads",), ("cache_writes",)),
-}  # fmt: skip
-"""Plain names of counts, and of parts that are counted apart from them where all of these are there."""
-_TOTALS = {"total_tokens", "total_token_count"}
 
 _JSON = re.compile(r"\{|\[(?!\d+/)")
 """How an object or a list begins; a moment in brackets does not."""
@@ -158,7 +152,9 @@ def _read(head: Head) -> tuple[Column, ...]:
     }
     for target, key in counted.items():
         others = [other for other in counted.values() if other != key]
-        columns[target] = Column(target, _counted_apart(head, key, others) or by_name(head, key))
+        part = columns.get("cached_tokens" if target == "input_tokens" else "reasoning_tokens")
+        parted = counted_apart(head, key, others, None if part is None else str(part.source))
+        columns[target] = Column(target, parted or by_name(head, key))
     if "input_tokens" in counted and "output_tokens" not in counted:
         columns |= answer_of_total(head, counted["input_tokens"])
     if "arrival_ns" in columns and "e2e_ns" not in columns:
@@ -250,34 +246,6 @@ def uncounted(head: Head, columns: Sequence[Column]) -> str | None:
         and not _holds(target, head.said(key))
     ]
     return f"not read, for their values are no numbers: {', '.join(found[:8])}" if found else None
-
-
-def _counted_apart(head: Head, key: str, others: list[str]) -> Value | None:
-    """Return a count with its parts, where who names it so counts them apart from it.
-
-    Anthropic leaves out of `input_tokens` what it read from the cache and wrote to it, Gemini leaves
-    thoughts out of `candidatesTokenCount`, Cline caches out of `tokensIn`. OpenTelemetry's
-    `gen_ai.usage.input_tokens` has all in it, and so has one that makes the total with the other count.
-    """
-    start, _, name = key.rpartition(".")
-    beside = {plain(each.rpartition(".")[2]): each for each in head.names
-              if each.rpartition(".")[0] == start}  # fmt: skip
-    groups = [group for group in _APART.get(plain(name), ()) if {*group} <= beside.keys()]
-    parts = [beside[part] for group in groups for part in group]
-    if not parts or start.startswith("gen_ai"):
-        return None
-    whole = next((beside[each] for each in _TOTALS if each in beside), None)
-    if whole and others and _inside(head, key, parts, others[0], whole):
-        return None
-    return total(key, *parts)
-
-
-def _inside(head: Head, key: str, parts: list[str], other: str, whole: str) -> bool:
-    """Say whether a count and the other one make the total, and it is never below its parts."""
-    table = head.table([key, *parts, other, whole]).cast(pl.Float64, strict=False)
-    made = (table[key] + table[other] == table[whole]).drop_nulls()
-    below = table.select(pl.sum_horizontal(parts) > pl.col(key)).to_series()
-    return made.len() > 0 and 2 * made.sum() > made.len() and not below.any()
 
 
 GENERIC = Format(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["VALUE_TYPE", "forms", "plain", "unit_in_name"]
+__all__ = ["VALUE_TYPE", "bare", "forms", "plain", "unit_in_name"]
 
 VALUE_TYPE = re.compile(r"(\.(\$(date|number\w+|oid)|[NS]))+$")
 """What MongoDB and DynamoDB write behind a key: the type of its value."""
@@ -26,6 +26,9 @@ _HEADER = re.compile(
 )
 """How gateways write a header of a request or an answer: `downstream_X-Prompt-Tokens`."""
 
+
+_USAGE = re.compile(r"^(?!gen_ai)(\w+_)?usage_(?=\w)")
+"""What warehouses write before the keys of a flattened usage."""
 
 _NUMBER_OF = re.compile(r"^(n|nr|no|num|number_of|count_of)_(of_)?")
 
@@ -49,6 +52,16 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", snake.lower()).strip("_")
 
 
+def bare(key: str) -> str:
+    """Return the plain name of a key alone, without what it lies in.
+
+    Example:
+        >>> bare("a.inputTokens"), bare("usage_input_tokens"), bare("gen_ai_usage_input_tokens")
+        ('input_tokens', 'input_tokens', 'gen_ai_usage_input_tokens')
+    """
+    return _USAGE.sub("", plain(VALUE_TYPE.sub("", key).rpartition(".")[2]))
+
+
 def forms(key: str) -> set[str]:
     """Return the plain names of a key: its last parts, with or without unit, zone, `llm`, `ai`."""
     parts = VALUE_TYPE.sub("", key).split(".")
@@ -59,4 +72,5 @@ def forms(key: str) -> set[str]:
     names |= {_HEADER.sub("", name) for name in names}
     names |= {_STAMP.sub("_time", name) for name in names}
     names |= {_NUMBER_OF.sub("", name) for name in names if "tok" in name}
+    names |= {_USAGE.sub("", name) for name in names}
     return names | {name.removeprefix(start) for name in names for start in ("llm_", "ai_")}

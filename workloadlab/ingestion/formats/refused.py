@@ -199,7 +199,7 @@ _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _WINDOWS = re.compile(r"\d+\.(input|output|image|audio|video|reason)\w*")
 _MANY = re.compile(
     r"(^|[._])(num_(model_)?requests|n_requests|requests?_count|count_requests|total_requests|"
-    r"api_requests|num_calls)$|^(requests|calls|invocations|count)$",
+    r"api_requests|num_calls|batch_size|num_prompts|n_prompts)$|^(requests|calls|invocations|count)$",
     re.IGNORECASE,
 )
 _COUNTED = re.compile(r"^(requests|calls|invocations|count)$", re.IGNORECASE)

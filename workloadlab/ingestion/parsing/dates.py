@@ -21,6 +21,7 @@ __all__ = [
     "moments",
     "uniform",
     "unknown_zone",
+    "zoneless",
 ]
 
 DATETIME, DAY_MONTH, MONTH_DAY = "datetime", "dmy", "mdy"
@@ -105,6 +106,19 @@ def unknown_zone(text: pl.Series) -> str | None:
     parts = _in_iso(text.drop_nulls().str.strip_chars(), DAY_MONTH).str.extract_groups(_ISO_GROUPS)
     named = parts.struct.field("zone").drop_nulls().unique().sort()
     return next((zone for zone in named if _offset_ns(zone) is None), None)
+
+
+def zoneless(text: pl.Series) -> pl.Series:
+    """Say which dates name no zone; null for what is no date.
+
+    Example:
+        >>> zoneless(pl.Series(["2026-09-21 14:13:20", "2026-09-21 14:13:20Z", "x"])).to_list()
+        [True, False, None]
+    """
+    parts = (
+        _in_iso(text.str.strip_chars(), DAY_MONTH).str.extract_groups(_ISO_GROUPS).struct.unnest()
+    )
+    return parts["zone"].is_null().set(parts["clock"].is_null(), None)
 
 
 def dated(text: pl.Series) -> int:
