@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from numba import njit
 
+from workloadlab.jit.parts import PartCompiler
 from workloadlab.jit.registry import COMPILED, Compiled
 from workloadlab.jit.store import MachineCode
 
@@ -22,7 +23,10 @@ _LEAN: dict[str, Any] = {"_nrt": False, "error_model": "numpy"}
 bundle costs an atomic increment, and a replay takes twice as long. Nor does a kernel divide by zero, so
 numba need not look at every divisor; a router's own function is compiled apart and raises."""
 
-_INSIDE: dict[str, Any] = {**_LEAN, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_UNWRAPPED: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Without wrappers for calls from Python and C, which take as long to compile as most kernels do."""
+
+_PART: dict[str, Any] = {**_UNWRAPPED, "pipeline_class": PartCompiler}
 
 
 def entry(signature: Any = None, *, allocates: bool = False) -> Callable[..., Any]:
@@ -49,18 +53,19 @@ def entry(signature: Any = None, *, allocates: bool = False) -> Callable[..., An
 
 def by_address(signature: Any) -> Callable[..., Any]:
     """Compile a function that compiled ones call by its address: apart, so it is stored apart."""
-    return lambda function: _compiled("by_address", function, _INSIDE, signature, stored=True)
+    return lambda function: _compiled(
+        "by_address", function, {**_LEAN, **_UNWRAPPED}, signature, stored=True
+    )
 
 
 def helper(function: Any) -> Any:
     """Compile a function that only compiled ones call, by name.
 
-    It goes without the wrappers by which Python would call it, which take as long to compile as most
-    kernels do, and is not stored, as it is a part of its callers. Called from Python it ends the
+    It is a part of its callers, so it has no machine code of its own, and called from Python it ends the
     process. A literal argument is a type of its own, for which numba compiles once more:
     `np.int64(0)` is not.
     """
-    return _compiled("helper", function, _INSIDE)
+    return _compiled("helper", function, {**_LEAN, **_PART})
 
 
 def inline(function: Any) -> Any:
@@ -84,7 +89,7 @@ def router(
     """
     options = {"nogil": True, "boundscheck": checked, "_nrt": not lean}
     if signature is None:
-        options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+        options |= {**_PART, "forceinline": True}
 
     def compiled(function: Any) -> Any:
         stored = signature is not None and not checked and not function.__closure__
