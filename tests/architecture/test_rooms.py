@@ -96,8 +96,9 @@ simulation: display errors fields hints execution installation sizes statistics 
     latency latency/hardware routing simulation/reference
     simulation/engine simulation/engine/lanes
 simulation/engine: errors jit latency latency/estimators routing simulation
-    simulation/engine/blocks simulation/engine/lanes
+    simulation/engine/blocks simulation/engine/decodes simulation/engine/lanes
 simulation/engine/blocks: jit simulation/engine
+simulation/engine/decodes: jit latency simulation/engine
 simulation/engine/lanes: jit routing simulation simulation/engine
 simulation/reference: errors routing simulation simulation/engine
 

@@ -21,21 +21,21 @@ _ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def compiled_beside(module: str) -> Iterator[None]:
-    """Let another process import a module, and compile it so, while a block compiles something else.
+def compiled_beside(*modules: str) -> Iterator[None]:
+    """Let another process import modules, and compile them so, while a block compiles something else.
 
     It starts when the block first misses machine code, so never where all is stored, and the block's end
-    waits for it: then the import of the module here finds its machine code. With one core, or no folder
-    to store it in, there is no other process. Threads are no use: numba compiles in one at a time.
+    waits for it: then the import of the modules here finds their machine code. With one core, or no
+    folder to store it in, there is no other process. Threads are no use, as numba compiles in one only.
 
     Args:
-        module: its full name; it compiles its functions on import.
+        modules: their full names; each compiles its functions on import.
     """
     started: list[subprocess.Popen[bytes]] = []
 
     def start() -> None:
         if not started:
-            started.append(_importing(module))
+            started.append(_importing(modules))
 
     many = len(os.sched_getaffinity(0)) > 1 if hasattr(os, "sched_getaffinity") else False
     try:
@@ -49,8 +49,8 @@ def compiled_beside(module: str) -> Iterator[None]:
         process.wait()
 
 
-def _importing(module: str) -> subprocess.Popen[bytes]:
-    code = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); import {module}"
+def _importing(modules: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    code = f"import sys; sys.path.insert(0, {str(_ROOT)!r}); import {', '.join(modules)}"
     return subprocess.Popen(  # noqa: S603  our own interpreter and module
         [sys.executable, "-c", code],
         stdin=subprocess.DEVNULL,

@@ -19,7 +19,7 @@ from workloadlab.simulation.engine.arrays import (
 )
 from workloadlab.simulation.engine.arrivals import note_end, release_next_turn
 from workloadlab.simulation.engine.by_address import schedule
-from workloadlab.simulation.engine.decodes import (
+from workloadlab.simulation.engine.decodes.counted import (
     add_decode,
     drop_fill,
     end_overrun,

@@ -44,7 +44,7 @@ from workloadlab.simulation.engine.blocks.runs import (
     use_of_run,
 )
 from workloadlab.simulation.engine.blocks.told import clear_bit, set_bit
-from workloadlab.simulation.engine.decodes import drop_fill, next_fill
+from workloadlab.simulation.engine.decodes.counted import drop_fill, next_fill
 from workloadlab.simulation.engine.record_types import NONE, RUN
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from workloadlab.simulation.engine.arrays import (
     short_steps,
     slots,
 )
-from workloadlab.simulation.engine.decodes import drop_decode, suspend_overrun
+from workloadlab.simulation.engine.decodes.counted import drop_decode, suspend_overrun
 from workloadlab.simulation.engine.kv_blocks import release
 from workloadlab.simulation.engine.linked_list import insert, unlink
 from workloadlab.simulation.engine.record_types import NONE, ORDERS

@@ -28,7 +28,7 @@ from workloadlab.simulation.engine.arrays import (
 )
 from workloadlab.simulation.engine.blocks.told import tell_indexed, whole_blocks
 from workloadlab.simulation.engine.by_address import index_insert
-from workloadlab.simulation.engine.decodes import overrun
+from workloadlab.simulation.engine.decodes.counted import overrun
 from workloadlab.simulation.engine.instance import accept, uniform_draw
 from workloadlab.simulation.engine.instances import advance, catch_up
 from workloadlab.simulation.engine.kv_blocks import (

@@ -46,6 +46,9 @@ __all__ = ["address_of", "lane_arrays", "lane_bytes", "timed"]
 
 FIRST_SLOTS = 4096
 
+BESIDE = ("workloadlab.simulation.engine.batch_formation", "workloadlab.simulation.engine.lane")
+"""What another process compiles, half of all, while this one compiles latency models and `group`."""
+
 FEWEST_WITH_BITS = 32
 """From so many instances on, engines keep a bit for every block in their caches if the router sees them.
 It saves the router a look-up per instance and costs the engines a write per block that comes or goes.
@@ -307,9 +310,8 @@ def _parts(*, events: bool, indexed: bool) -> dict[str, int]:
         from workloadlab.simulation.engine import prefix_index  # noqa: F401  it compiles them
     else:
         needed -= {"index_match", "index_insert"}
-    with compiled_beside("workloadlab.simulation.engine.batch_formation"):
-        from workloadlab.simulation.engine import lane  # noqa: F401
-    from workloadlab.simulation.engine import batch_formation  # noqa: F401
+    from workloadlab.simulation.engine import group  # noqa: F401, I001  what no other process compiles
+    from workloadlab.simulation.engine import batch_formation, lane  # noqa: F401
 
     return {name: address_of(COMPILED_PARTS[name], signature_of(name)) for name in sorted(needed)}
 
@@ -343,14 +345,16 @@ def lane_arrays(
         recorded_steps: how many steps the record holds; 0 for no record.
         recorded_decisions: the same of decisions.
     """
-    given, sizes, options = _described(
-        workload, cluster, policy, seed, slots=slots, recorded_steps=recorded_steps,
-        recorded_decisions=recorded_decisions,
-    )  # fmt: skip
+    with compiled_beside(*BESIDE):
+        given, sizes, options = _described(
+            workload, cluster, policy, seed, slots=slots, recorded_steps=recorded_steps,
+            recorded_decisions=recorded_decisions,
+        )  # fmt: skip
+        functions = _functions(policy, cluster)
     made = LaneArrays(np.zeros(1, LANE), {})
     for name, row in ARRAYS.items():
         made.put(name, given[name] if name in given else row.fresh(sizes))
-    for name, value in {**sizes, **options, **CLOCK, **_functions(policy, cluster)}.items():
+    for name, value in {**sizes, **options, **CLOCK, **functions}.items():
         made.lane[name] = value
     made.lane["event_s"] = min(made.arrays["events"]["at_s"], default=np.inf)
     return made

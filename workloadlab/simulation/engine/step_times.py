@@ -19,7 +19,7 @@ from workloadlab.simulation.engine.arrays import (
     terms,
 )
 from workloadlab.simulation.engine.by_address import step_time
-from workloadlab.simulation.engine.decodes import longest_context
+from workloadlab.simulation.engine.decodes.counted import longest_context
 from workloadlab.simulation.engine.instance import uniform_draw
 from workloadlab.simulation.engine.kv_blocks import available
 

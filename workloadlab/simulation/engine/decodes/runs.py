@@ -23,7 +23,7 @@ from workloadlab.simulation.engine.arrays import (
     terms,
 )
 from workloadlab.simulation.engine.by_address import decode_line
-from workloadlab.simulation.engine.decodes import blocks_of_run, steps_with_blocks
+from workloadlab.simulation.engine.decodes.counted import blocks_of_run, steps_with_blocks
 from workloadlab.simulation.engine.instance import let_go
 from workloadlab.simulation.engine.kv_blocks import available, take
 from workloadlab.simulation.engine.record_types import BATCHINGS, TICK_S

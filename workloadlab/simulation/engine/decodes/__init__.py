@@ -1,0 +1,1 @@
+"""Sequences that decode: `counted.py`, who ends when, and `runs.py`, many steps in one jump."""
