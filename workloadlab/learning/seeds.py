@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workloadlab.execution import Local, workers
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +107,7 @@ def best_of_seeds(
     facts = {"selection_losses": [float(f"{one.selection:.4g}") for one in found]}
     if best.selection > -MARGIN:
         verdict = (
-            f"refused: on the selection block the objective of the best of {seeds} seeds is "
+            f"refused: on the selection block the objective of the best of {plural(seeds, 'seed')} is "
             f"{compared_words(best.selection)} that of {rival}, and must be {MARGIN:.0%} better; "
             f"use {rival}"
         )

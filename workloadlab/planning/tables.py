@@ -22,11 +22,12 @@ def plan_tables(plan: Plan) -> list[Table]:
     usd = plan.price is not None
     rows: list[list[Cell]] = []
     for found in plan.routers:
-        trial = found.trial(found.instances) if found.instances else None
+        best = max(found.trials, key=lambda each: each.met, default=None)
+        trial = found.trial(found.instances) if found.instances else best
         cost = plan.usd_per_hour(found.instances) if found.instances else None
         rows.append(
-            [marked(found.router, trial is None or not trial.untold),
-             found.instances, found.low, found.high,
+            [marked(found.router, not (found.instances and trial and trial.untold)),
+             found.instances or "none", found.low, found.high,
              None if trial is None else share_beside(trial.met, plan.attain),
              *([None if cost is None else f"{cost:,.2f}"] if usd else [])]
         )  # fmt: skip

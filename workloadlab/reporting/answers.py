@@ -185,22 +185,23 @@ def _held(board: Scoreboard, scale: float) -> str:
         return f"No. At {where}{on} {also}there is no steady state: {best}"
     if min(board.lost(router, scale) for router in steady) > 1 - GOAL:
         return f"No. At {where}{on} {lost}"
-    but = f"; {lost}" if lost else ""
-    if not any(board.told(router, scale) for router in steady):
-        return f"Cannot be told at {where}: {untold_words(board, scale, steady)}{but}"
-    off = [router for router in ran if router not in steady]
-    but = (f", but not with {listed(off)}" if off else "") + but
     met = {r: board.mean(r, scale, "slo_attainment") for r in steady}
     known = {r: value for r, value in met.items() if value is not None}
-    if not known:
-        return f"Yes, at {where}{but}" if but else f"Yes, at {where}: what arrives is served"
-    best_router = max(known, key=lambda r: known[r])
-    met_by = share_beside(known[best_router], GOAL)
-    said = f"{met_by} of the requests meet {targets_words(board.slo)}"
-    if known[best_router] >= GOAL:
-        return f"Yes: at {where} {said} with {best_router}{but}"
-    advice = "add instances, or lower the rate"
-    return f"Not within the targets: at {where} {said} with {best_router}{but}; {advice}"
+    router = max(known, key=lambda r: known[r], default="")
+    also = f"; {lost}" if lost else ""
+    said = f"at {where}"
+    if router:
+        share_met = share_beside(known[router], GOAL)
+        said += f" {share_met} of the requests meet {targets_words(board.slo)} with {router}"
+    if router and known[router] < GOAL:
+        return f"Not within the targets: {said}{also}; add instances, or lower the rate"
+    off = [router for router in ran if router not in steady]
+    but = (f", but not with {listed(off)}" if off else "") + also
+    if not any(board.told(router, scale) for router in steady):
+        return f"Cannot be told at {where}: {untold_words(board, scale, steady)}{but}"
+    if router:
+        return f"Yes: {said}{but}"
+    return f"Yes, {said}{but or ': what arrives is served'}"
 
 
 def _within(board: Scoreboard, scale: float) -> str:

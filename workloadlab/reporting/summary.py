@@ -150,7 +150,7 @@ def _named(boards: list[tuple[Scoreboard, Runs | None]]) -> list[str]:
     if len(boards) < 2:
         return [""] * len(boards)
     names = [_log_of(runs) for _, runs in boards]
-    if len({*names}) < len(names):
+    if "" in names or len({*names}) < len(names):
         names = [f"{name}{' on ' if name else ''}{cluster_words(board.cluster)}"
                  for name, (board, _) in zip(names, boards, strict=True)]  # fmt: skip
     return [name if names.count(name) == 1 else f"{name} ({number})".strip()

@@ -15,9 +15,9 @@ from workloadlab.scoring.timings import read_timings
 STEP_S = 0.01
 
 
-def planned(slo, n=600, rate_rps=10.0, **options):
+def planned(slo, n=600, rate_rps=10.0, tokens=50, **options):
     arrival = np.cumsum(np.random.default_rng(0).exponential(1 / rate_rps, n))
-    trace = requests_at(arrival, input_tokens=10, output_tokens=50)
+    trace = requests_at(arrival, input_tokens=10, output_tokens=tokens)
     model = wl.LatencyModel.linear(constant_s=STEP_S)
     cluster = wl.Cluster.uniform(1, model, step_overhead_s=0.0, max_num_seqs=4)
     given = {"growth": [2], "threads": 1, "routers": ["round_robin", "least_requests"]}
@@ -75,3 +75,9 @@ def test_targets_that_are_reached_are_the_least_that_a_share_meets():
     reached = per_token.reached(timings, 0.9)
     assert wl.SLO.of(reached).met(timings).mean() == pytest.approx(0.9, abs=0.01)
     assert wl.SLO(ttft_s=9, classes={"batch": wl.SLO(e2e_s=60)}).reached(timings, 0.9) == {}
+
+
+def test_the_table_shows_what_is_met_where_nothing_is_enough():
+    found = planned("e2e=1", tokens=[20, 20, 20, 200] * 150)
+    assert [row[1] for row in found.tables()[0].rows] == ["none", "none"]
+    assert found.tables()[0].rows[0][4] == "75.0%"

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from support.runs import run_info
+from support.traces import requests_at
 
 from workloadlab import LatencyModel, Trace, characterize
 from workloadlab.reporting import summarise
@@ -156,3 +157,11 @@ def test_instances_are_counted_at_the_rate_of_the_runs(scale, least):
     said = answers(facts(profile, one=outcomes(), scale=scale))["How many instances?"]
     assert said.startswith(f"About {least} instance")
     assert ("30 times the recorded rate" in said) == (scale != 1)
+
+
+def test_targets_that_are_missed_come_before_a_log_that_is_too_short():
+    short = {"ttft_ns": [50_000_000] * 300, "e2e_ns": 4_000_000_000, "instance_id": "a"}
+    trace = requests_at([number / 100 for number in range(300)], **short)
+    for slo, said in (("ttft=10ms", "Not within the targets: "), ("ttft=1", "Cannot be told")):
+        found = answers(facts(one=trace, slo=slo))["Does the cluster hold it?"]
+        assert found.startswith(said)

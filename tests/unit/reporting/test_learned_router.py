@@ -30,7 +30,9 @@ def test_the_verdict_comes_first_and_the_card_is_a_table():
     assert answer["sentence"] == (
         "Better than the selected lmetric in 1 of 3 test cells, by mean end-to-end latency."
     )
-    assert answer["more"].startswith("Lower in 1 of 3 test cells, higher in 1; in 1 the interval")
+    assert answer["more"].startswith(
+        "Lower than with the selected lmetric in 1 of 3 test cells, higher in 1; in 1 the interval"
+    )
     [grid] = section["grids"]
     assert [cell["text"] for cell in grid["rows"][0]] == [
         "4 instances, load 0.7", "the selected lmetric", "-50.0", "-60.0 to -40.0", "+0.0", "-50.0",
@@ -97,7 +99,9 @@ def test_a_refused_router_is_the_heuristic_beside_the_others():
     page = summarise(router(card=card, provenance=facts, **refused))
     [answer], [section] = page["answers"], page["sections"]
     assert answer["sentence"] == "Refused: nothing is better; use lmetric."
-    assert answer["more"].startswith("Lower in 1 of 3 test cells, higher in 1")
+    assert answer["more"].startswith(
+        "With lmetric lower than with round_robin in 1 of 3 test cells, higher in 1"
+    )
     assert section["grids"][0]["caption"] == "Change on the test block with lmetric, in %"
     assert [row[1]["text"] for row in section["grids"][0]["rows"]] == ["round_robin"] * 3
     [plot] = section["plots"]

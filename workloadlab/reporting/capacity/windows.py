@@ -33,7 +33,10 @@ class Windows:
 
     def draw(self) -> Figure:
         """Draw a bar per window and the fixed number as a line."""
+        from matplotlib.ticker import MaxNLocator
+
         figure, axes = canvas()
+        axes.yaxis.set_major_locator(MaxNLocator(8, integer=True))
         name, size = time_unit(self.starts_s[-1] + self.width_s)
         middles = [(start + self.width_s / 2) / size for start in self.starts_s]
         axes.bar(middles, self.instances, width=0.9 * self.width_s / size,

@@ -86,8 +86,9 @@ def plot_changes(compared: Sequence[Comparison], section: str, heuristic: str = 
     return Plot(
         id=f"{section}-changes",
         title=f"Mean end-to-end latency{whose} against {chosen[0].other}",
-        reading=f"Lower in {better} of {plural(len(chosen), 'test cell')}, higher in {worse}; in "
-        f"{rest} the interval includes 0.",
+        reading=f"{f'With {heuristic} lower' if heuristic else 'Lower'} than with {chosen[0].other} in "
+        f"{better} of {plural(len(chosen), 'test cell')}, higher in {worse}"
+        + (f"; in {rest} the interval includes 0." if rest else "."),
         definition="Relative change on the last part of the log, which training did not see, with "
         f"its 95% interval over 20 consecutive parts. {other}",
         n=plural(len(chosen), "test cell"),

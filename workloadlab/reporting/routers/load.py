@@ -136,7 +136,7 @@ def plot_knees(board: Scoreboard, section: str) -> Plot | None:
     load = replace(load, marks=tuple(_marks(load, found)))
     if not load.marks:
         return None
-    said = ", ".join(f"{curve.label} at {found[curve.label]}" for curve in load.curves
+    said = ", ".join(f"{curve.label} {found[curve.label]}" for curve in load.curves
                      if curve.label in found)  # fmt: skip
     plot = _plot(
         load, board, f"{section}-load-knee", "Mean end-to-end latency by load, and its knee"
