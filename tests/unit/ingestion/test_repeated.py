@@ -84,3 +84,45 @@ def test_rates_every_15_seconds_are_refused(tmp_path: Path) -> None:
     assert "every 15 seconds: sums or rates" in refusal(tmp_path, rows)
     named = [{**row, "request_id": f"q{n}"} for n, row in enumerate(rows)]
     assert read(tmp_path, named).requests == 20
+
+
+def test_lines_for_the_start_and_the_end_of_each_request_are_asked_about(tmp_path: Path) -> None:
+    rows = [
+        {"ts": T0 + n + 0.5 * k, "id": f"r{n}", "event": event, "prompt_tokens": 9 + n,
+         "completion_tokens": 30 * k}
+        for n in range(9)
+        for k, event in enumerate(("started", "ended"))
+    ]  # fmt: skip
+    assert "one for each event (started, ended)" in refusal(tmp_path, rows)
+    (tmp_path / "log").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert wl.ingest(tmp_path / "log", where={"event": "ended"}).requests == 9
+    retried = [row | {"event": "answer"} for row in rows]
+    assert read(tmp_path, retried).requests == 18
+
+
+def test_totals_by_session_are_refused(tmp_path: Path) -> None:
+    rows = [
+        {"ts": T0 + n, "session_id": f"s{n % 3}", "input_tokens": 90 * n, "output_tokens": 7 * n + n % 3}
+        for n in range(1, 30)
+    ]  # fmt: skip
+    assert "running totals by session" in refusal(tmp_path, rows)
+    assert read(tmp_path, [row | {"output_tokens": row["output_tokens"] % 5} for row in rows])
+
+
+@pytest.mark.parametrize("step_s", [5, 10, 20])
+def test_rates_every_few_seconds(tmp_path: Path, step_s: int) -> None:
+    rows = [{"ts": T0 // 60 * 60 + step_s * n, "prompt_tokens": 900 + n % 7} for n in range(20)]
+    assert "sums or rates" in refusal(tmp_path, rows)
+
+
+def test_requests_at_one_moment_are_told(tmp_path: Path) -> None:
+    rows = [{"ts": T0, "prompt_tokens": 900 + n, "completion_tokens": 9} for n in range(20)]
+    assert "all requests arrive at one moment" in read(tmp_path, rows).provenance.notes[0]
+
+
+def test_rates_of_tokens_are_no_counts(tmp_path: Path) -> None:
+    row = {"Output tokens/s": 31, "Prompt tokens": 90, "Output tokens": 60}
+    trace = read(tmp_path, [{"ts": T0 + n, **row} for n in range(9)])
+    assert trace.frame.collect()["output_tokens"].to_list() == [60] * 9
+    rates = [{"ts": T0 + n, "Prompt tokens/s": 90, "generation_tokens_per_s": 9} for n in range(9)]
+    assert "nothing looks like input_tokens" in refusal(tmp_path, rates)

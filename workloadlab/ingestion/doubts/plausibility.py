@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 SHARE = 0.01
+MANY = 10
+"""Requests at one moment that are worth a word."""
 FLOOD = 1e6
 GAP_S = 20.0
 SPREADSHEET_DAYS = (36_526, 73_050)
@@ -94,7 +96,7 @@ def check(
     if guessed and ttft is not None and ttft.why != ASKED and "e2e_ns" not in by_target:
         check_first_tokens(table, ttft, where)
     notes += speeds(table, by_target.get("e2e_ns"), where, guessed=guessed)
-    return notes + _told(sampled, repaired, naive=naive)
+    return notes + _at_once(table) + _told(sampled, repaired, naive=naive)
 
 
 def _check_parts(
@@ -114,6 +116,17 @@ def _check_parts(
                 where=str(where),
                 fix=f"add them: --map '{whole}={to}+{of}'; or leave it out: --map {part}=",
             )
+
+
+def _at_once(table: pl.DataFrame) -> list[str]:
+    """Return a sentence about requests that all arrive at one moment."""
+    if (
+        "arrival_ns" not in table.columns
+        or table.height < MANY
+        or table["arrival_ns"].n_unique() > 1
+    ):
+        return []
+    return ["all requests arrive at one moment, as those of a batch do: the log tells no rate"]
 
 
 def _back(sampled: Sampled) -> str:

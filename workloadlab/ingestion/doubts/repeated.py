@@ -27,6 +27,23 @@ _CALLS = {"llm", "generation", "chat", "chat_model", "completion"}
 _SPANS = ("span_id", "run_id", "observation_id", "id")
 _PARENTS = {"parent_span_id", "parent_run_id", "parent_observation_id"}
 _ANSWERS = {"id", "request_id", "response_id", "message_id"}
+_EVENTS = {
+    "event",
+    "event_type",
+    "event_name",
+    "type",
+    "phase",
+    "stage",
+    "msg",
+    "message",
+    "lifecycle",
+}
+FEW = 6
+"""Kinds of lines that a request may have."""
+CONSECUTIVE = 100
+"""Rows at the beginning of a log that follow each other."""
+STEPS = 12
+"""Answers longer than the one before in their session, all of them, that are no chance."""
 STREAMED_SHARE = 0.2
 
 
@@ -73,6 +90,9 @@ def check_repeated(
         answer = by_target["output_tokens"][0]
         _check_halves(head, tokens, answer)
         _check_stream(head, by_target["arrival_ns"][0], tokens, answer)
+        _check_events(head, tokens, asked)
+    if {"session_id", "output_tokens"} <= by_target.keys():
+        _check_sessions(head, by_target["session_id"][0], by_target["output_tokens"][0], tokens)
 
 
 def _check_namesakes(head: Head, read: tuple[str, ...]) -> None:
@@ -142,5 +162,37 @@ def _check_stream(head: Head, arrival: str, prompt: str, answer: str) -> None:
             f"{arrival} and {prompt} with another): each holds the tokens so far",
             where=str(head.path),
             fix="write the last line of each request only; or, if each is a request, say so: "
+            f"--map input_tokens={prompt}",
+        )
+
+
+def _check_events(head: Head, prompt: str, asked: Mapping[str, str]) -> None:
+    """Ask which line of a request counts, where each has one for its start and one for its end."""
+    own = next((key for key in head.names if forms(key) & _ANSWERS), "")
+    events = [key for key in head.names if forms(key) & _EVENTS and key not in asked]
+    for event in events if own else ():
+        table = head.table([own, event, prompt]).drop_nulls()
+        lines = table.group_by(own).agg(pl.len(), kinds=pl.col(event).n_unique())
+        several = lines.filter((pl.col("kinds") > 1) & (pl.col("kinds") == pl.col("len")))
+        if 2 * int(several["len"].sum()) > table.height and table[event].n_unique() <= FEW:
+            kinds = [str(kind) for kind in table[event].unique(maintain_order=True)]
+            raise UsageError(
+                f"has several lines a request, one for each {event} ({', '.join(kinds)}): its tokens "
+                "would count in each",
+                where=str(head.path),
+                fix=f"choose the last: --where {event}={kinds[-1]}",
+            )
+
+
+def _check_sessions(head: Head, session: str, answer: str, prompt: str) -> None:
+    """Refuse tokens that only grow within each session: its totals so far, not those of one answer."""
+    table = head.table([session, answer])[:CONSECUTIVE].drop_nulls()
+    steps = table.select(pl.col(answer).cast(pl.Float64, strict=False).diff().over(session))
+    grown = steps.to_series().drop_nulls()
+    if grown.len() >= STEPS and (grown > 0).all() and table[session].n_unique() > 1:
+        raise DataError(
+            f"has running totals by session, not requests: {answer} grows with each row of a {session}",
+            where=str(head.path),
+            fix="log what each request adds; or, if each row has its own, say so: "
             f"--map input_tokens={prompt}",
         )

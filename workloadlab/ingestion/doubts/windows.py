@@ -17,7 +17,7 @@ __all__ = ["check_grid", "check_totals", "check_windows"]
 
 MINUTE_NS = 60 * 10**9
 FEWEST = 3
-STEPS_NS = (15 * 10**9, 30 * 10**9)
+STEPS_NS = tuple(step * 10**9 for step in (5, 10, 15, 20, 30))
 """Steps of dashboards below a minute."""
 MANY = 12
 """Rows that tell such steps, and running totals."""

@@ -32,6 +32,9 @@ _USAGE = re.compile(r"^(?!gen_ai)(\w+_)?usage_(?=\w)")
 
 _NUMBER_OF = re.compile(r"^(n|nr|no|num|number_of|count_of)_(of_)?")
 
+_RATE = re.compile(r"(tok(en)?s|per)_[a-z]+$")
+"""`Output tokens/s` counts no tokens."""
+
 _STAMP = re.compile(r"_(ts|timestamp|datetime)$")
 
 
@@ -63,11 +66,17 @@ def bare(key: str) -> str:
 
 
 def forms(key: str) -> set[str]:
-    """Return the plain names of a key: its last parts, with or without unit, zone, `llm`, `ai`."""
+    """Return the plain names of a key: its last parts, with or without unit, zone, `llm`, `ai`.
+
+    Example:
+        >>> sorted(forms("latency_ms")), sorted(forms("Output tokens/s"))
+        (['latency', 'latency_ms'], ['output_tokens_s'])
+    """
     parts = VALUE_TYPE.sub("", key).split(".")
     whole = {plain(".".join(parts[start:])) for start in range(len(parts))}
     zoneless = {name.removesuffix("_utc") for name in whole}
-    bare = {name.rpartition("_")[0].removesuffix("_in") for name in zoneless if unit_in_name(name)}
+    timed = {name for name in zoneless if unit_in_name(name) and not _RATE.search(name)}
+    bare = {name.rpartition("_")[0].removesuffix("_in") for name in timed}
     names = whole | zoneless | bare
     names |= {_HEADER.sub("", name) for name in names}
     names |= {_STAMP.sub("_time", name) for name in names}

@@ -101,12 +101,22 @@ REFUSALS = (
     Refusal(
         _YAML,
         "export the JSON of the same results",
-        text=r"(---\r?\n)?[A-Za-z_]\w*:(\s|\r?\n)",
+        text=r"(---\r?\n)?(- )?[A-Za-z_]\w*:(\s|\r?\n)",
     ),
     Refusal(
         "is HTML, a page and not a log",
         "fetch the file itself, not the page that shows it",
         text=r"<(!DOCTYPE|html)",
+    ),
+    Refusal(
+        "is XML, not a log",
+        "export the requests as CSV or JSON lines",
+        text=r"<(\?xml|[A-Za-z]\w*[ >])(?!html)",
+    ),
+    Refusal(
+        "is a dump in SQL, statements and not a table",
+        "export the table: COPY ... TO STDOUT WITH CSV HEADER (PostgreSQL), SELECT ... INTO OUTFILE",
+        text=r"(--|/\*|INSERT INTO|CREATE TABLE|COPY [^\n]* FROM stdin|SET |BEGIN;)",
     ),
     Refusal(
         _HEADING,
