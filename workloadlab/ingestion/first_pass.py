@@ -74,7 +74,7 @@ class Staged:
     """
 
     folder: Path
-    hide: Callable[[pl.DataFrame], pl.DataFrame] | None = None
+    hide: Sequence[Callable[[pl.DataFrame], pl.DataFrame]] = ()
     rows_by_file: list[int] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     written: int = 0
@@ -164,7 +164,9 @@ class Staged:
     def _spill(self) -> None:
         path = self.folder / f"{len(self.spilled):06}.parquet"
         rows = pl.concat(self.held, how="diagonal")
-        (self.hide(rows) if self.hide else rows).write_parquet(path, compression="lz4")
+        for hidden in self.hide:
+            rows = hidden(rows)
+        rows.write_parquet(path, compression="lz4")
         self.spilled.append(path)
         self.spilled_bytes += self.held_bytes
         self.held.clear()
@@ -178,7 +180,7 @@ def stage(
     *,
     strict: bool,
     where: Mapping[str, str],
-    hide: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
+    hide: Sequence[Callable[[pl.DataFrame], pl.DataFrame]] = (),
 ) -> Staged:
     """Read every file once, by its own rules, and of it the requests.
 
@@ -188,7 +190,7 @@ def stage(
         folder: where rows are spilled that are too many to hold.
         strict: whether a bad row ends it.
         where: which requests are asked for.
-        hide: what makes rows fit for a disk; None to spill them as they are.
+        hide: what makes rows fit for a disk; nothing to spill them as they are.
 
     Raises:
         DataError: with `strict`, the first bad row; always, a file in which every row is bad, or none

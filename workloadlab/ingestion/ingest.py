@@ -22,6 +22,7 @@ from workloadlab.ingestion.heads import read_heads, refuse_changed, sha256, stat
 from workloadlab.ingestion.mapping_file import mapping_file
 from workloadlab.ingestion.numbers import Numbers
 from workloadlab.ingestion.privacy import (
+    HiddenLabels,
     described_values,
     named_labels,
     plain_labels,
@@ -156,14 +157,18 @@ def ingest(
         rules = [replace(each, show_values=show_values) for each in made]
         thread = stack.enter_context(ThreadPoolExecutor(1))
         digests = [thread.submit(sha256, head.path) for head in heads]
-        numbers = grown.numbers if grown else Numbers()
-        staged = stage(
-            heads, rules, folder, strict=strict, where=asked, hide=None if keep_ids else numbers.hidden
-        )  # fmt: skip
-        aside = [*zones_differ(heads, rules), *asides(heads[0], rules[0].columns)]
+        numbers, labels = grown.numbers if grown else Numbers(), HiddenLabels()
+        hide = () if keep_ids else (numbers.hidden, labels.hidden)
+        staged = stage(heads, rules, folder, strict=strict, where=asked, hide=hide)
         told = settle(staged, rules, log_format, heads[0])
         rows = in_order(staged)
-        notes = [*logs.notes, *told, *filter(None, [*aside, held_twice(rows, staged.written)])]
+        notes = [
+            *logs.notes,
+            *told,
+            *zones_differ(heads, rules),
+            *asides(heads[0], rules[0].columns),
+            *filter(None, [held_twice(rows, staged.written)]),
+        ]
         size = next((each.block_size for each in rules if each.block_size), None)
         frame = finish(
             staged, rows, source_format=log_format.name, block_size=size, keep_ids=keep_ids,
@@ -171,8 +176,8 @@ def ingest(
             **(grown.place(_t0(staged), keep_ids=keep_ids) if grown else {}),
         )  # fmt: skip
         if not keep_ids:
-            strange = strange_labels(staged)
-            frame = plain_labels(frame, strange)
+            strange = strange_labels(staged, labels)
+            frame = plain_labels(frame, strange, labels)
             notes += named_labels(strange)
         if share:
             frame = shareable(frame)

@@ -6,6 +6,7 @@ if it looks like one, and a rejected value is described by its class and length.
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LABELS",
+    "HiddenLabels",
     "described",
     "described_text",
     "named_labels",
@@ -33,6 +35,9 @@ LABELS = ("model", "task", "slo_class", "finish_reason", "run_id")
 ALPHABET = r"^[\w.:/+@ \-\[\]()=,|~]{1,64}$"
 MOST_LABELS = 1000
 """Of one column; more are ids or text."""
+
+HIDDEN = "\x01"
+"""How the hash of a label begins, which no label does."""
 
 REPEATED = 5
 """Requests that share a label of several words; fewer may share somebody's name."""
@@ -66,14 +71,52 @@ def looks_like_a_label(text: pl.Expr) -> pl.Expr:
     return shape & ~key.fill_null(value=False)
 
 
-def strange_labels(staged: Staged) -> dict[str, list[str]]:
+class HiddenLabels:
+    """Labels of rows that lie on a disk: hashes in their place, whose seeds nobody keeps.
+
+    What a hash stands for is kept in memory, of as many labels of a column as a trace names.
+
+    Attributes:
+        known: per column, the label that a hash stands for.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[str, dict[str, str]] = {}
+        self._seeds = secrets.randbits(63), secrets.randbits(63)
+
+    def hidden(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Return rows whose labels are equal where they were, and can be written to a disk."""
+        for name in LABELS:
+            if rows.schema.get(name) != pl.String:
+                continue
+            text = pl.col(name)
+            parts = (text.hash(seed).cast(pl.String) for seed in self._seeds)
+            labels = rows.select(name).unique(maintain_order=True).drop_nulls()
+            if not labels.height:
+                continue
+            table = labels.with_columns(
+                hash=pl.concat_str(pl.lit(HIDDEN), *parts, separator="-"),
+                plain=looks_like_a_label(text),
+            )
+            known = self.known.setdefault(name, {})
+            few = table.filter("plain").head(MOST_LABELS + 1 - len(known))
+            known.update(few.select("hash", name).iter_rows())
+            rows = rows.with_columns(text.replace_strict(table[name], table["hash"], default=None))
+        return rows
+
+    def shown(self, name: str) -> pl.Expr:
+        """Return a column with its labels in place of their hashes, where they are known."""
+        return pl.col(name).replace(self.known.get(name, {}))
+
+
+def strange_labels(staged: Staged, hidden: HiddenLabels) -> dict[str, list[str]]:
     """Return per column of labels the values that do not look like labels, in order of appearance."""
     found = {}
     for name in sorted(staged.filled.intersection(LABELS)):
         text = pl.col(name)
         counts = (
             staged.rows()
-            .select(text)
+            .select(hidden.shown(name))
             .filter(text.is_not_null())
             .group_by(name, maintain_order=True)
             .len()
@@ -89,14 +132,17 @@ def strange_labels(staged: Staged) -> dict[str, list[str]]:
     return found
 
 
-def plain_labels(frame: pl.LazyFrame, strange: dict[str, list[str]]) -> pl.LazyFrame:
+def plain_labels(
+    frame: pl.LazyFrame, strange: dict[str, list[str]], hidden: HiddenLabels
+) -> pl.LazyFrame:
     """Return the rows with each of these labels replaced by an ordinal, `model-1`, `model-2`, ...
 
     Example:
         >>> rows = pl.LazyFrame({"model": ["m", "sk-1234", "m"]})
-        >>> plain_labels(rows, {"model": ["sk-1234"]}).collect()["model"].to_list()
+        >>> plain_labels(rows, {"model": ["sk-1234"]}, HiddenLabels()).collect()["model"].to_list()
         ['m', 'model-1', 'm']
     """
+    frame = frame.with_columns(hidden.shown(name) for name in hidden.known)
     return frame.with_columns(
         pl.col(name).replace({label: f"{name}-{n}" for n, label in enumerate(labels, start=1)})
         for name, labels in strange.items()

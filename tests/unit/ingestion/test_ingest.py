@@ -92,12 +92,13 @@ def test_no_id_of_the_log_touches_the_disk(
 
     module = import_module("workloadlab.ingestion.ingest")
     rows = (
-        f"{1_700_000_000 + 7 * k % 101},{k},5,u{k % 7},{'' if k % 3 else f'acme-{k % 4}'}\n"
+        f"{1_700_000_000 + 7 * k % 101},{k},5,u{k % 7},{'' if k % 3 else f'acme-{k % 4}'},"
+        f"{'ann@acme.com' if k % 5 else 'gpt-4o'},\n"
         for k in range(1, 101)
     )
     log = write(
         tmp_path / "log",
-        "arrival,input_tokens,output_tokens,session_id,tenant_id\n" + "".join(rows),
+        "arrival,input_tokens,output_tokens,session_id,tenant_id,model,task\n" + "".join(rows),
     )
     whole = wl.ingest(log, tmp_path / "whole", append=append).frame.collect()
     spilled = []
@@ -115,6 +116,8 @@ def test_no_id_of_the_log_touches_the_disk(
     for name, ids in (("session_id", 7), ("tenant_id", 5)):
         assert spilled[0].schema[name] in (pl.Int128, pl.Binary)
         assert spilled[0][name].n_unique() == ids
+    assert not spilled[0]["model"].is_in(["ann@acme.com", "gpt-4o"]).any()
+    assert set(again.frame.collect()["model"]) == {"gpt-4o", "model-1"}
     kept = wl.ingest(log, tmp_path / "kept", keep_ids=True)
     assert set(kept.read("tenant_id")["tenant_id"]) == {None, *(f"acme-{k}" for k in range(4))}
 
