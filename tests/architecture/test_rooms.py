@@ -120,20 +120,20 @@ sweeping: atomic digests errors execution hints installation jit shapes tables t
 reporting: _version errors tables trace words latency routing/learned scoring scoring/load
     characterization planning reporting/capacity reporting/latency_model reporting/learned_router
     reporting/routers reporting/workload
-reporting/capacity: tables planning scoring reporting
-reporting/latency_model: errors latency latency/hardware calibration reporting
-reporting/learned_router: routing/learned learning reporting
-reporting/routers: statistics trace scoring scoring/load reporting
-reporting/workload: tables characterization characterization/statistics characterization/topics
+reporting/capacity: words tables planning scoring reporting
+reporting/latency_model: words errors latency latency/hardware calibration reporting
+reporting/learned_router: words routing/learned learning reporting
+reporting/routers: words statistics trace scoring scoring/load reporting
+reporting/workload: words tables characterization characterization/statistics characterization/topics
     reporting
-reporting/notebook: errors hints trace characterization characterization/topics routing simulation
+reporting/notebook: words errors hints trace characterization characterization/topics routing simulation
     reporting reporting/latency_model reporting/workload
-reporting/workload/arrivals: characterization characterization/statistics reporting
+reporting/workload/arrivals: words characterization characterization/statistics reporting
     reporting/workload
-reporting/workload/lengths: characterization characterization/statistics reporting
+reporting/workload/lengths: words characterization characterization/statistics reporting
     reporting/workload
-reporting/workload/prefix: characterization characterization/statistics reporting reporting/workload
-reporting/workload/sessions: characterization characterization/topics reporting reporting/workload
+reporting/workload/prefix: words characterization characterization/statistics reporting reporting/workload
+reporting/workload/sessions: words characterization characterization/topics reporting reporting/workload
 
 handbook: trace exchange ingestion latency oracles routing scoring sql characterization
     simulation cli

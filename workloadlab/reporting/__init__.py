@@ -5,8 +5,8 @@ a `Plot`, and the `Drawing` that it carries), then `page.py` (sections to HTML).
 `capacity/`, `routers/`, `learned_router/` and `latency_model/` each turn one kind of part into a
 section, put together as in `workload/section.py`; every other file there is a figure, its reading
 beside its drawing.
-`canvas.py` holds the look that all drawings share, `words.py` how sentences say numbers. To add a
-figure, add its file to the folder of its section.
+`canvas.py` holds the look that all drawings share, `grids.py` turns tables of other rooms into grids.
+To add a figure, add its file to the folder of its section.
 """
 
 from workloadlab.reporting.page import report

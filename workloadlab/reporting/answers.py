@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.reporting.routers.ranking import focal_scale
-from workloadlab.reporting.words import listed, plural, rate_words, share, share_beside, three
 from workloadlab.scoring.load.lost import GOAL
 from workloadlab.scoring.load.summary import lost_words
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.scoring.verdict import uneven_words, unserved_words, untold_words
+from workloadlab.words import listed, plural, rate_words, share, share_beside, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

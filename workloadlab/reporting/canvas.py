@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.reporting.words import seconds
+from workloadlab.words import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

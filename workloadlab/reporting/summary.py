@@ -13,8 +13,8 @@ from workloadlab.reporting.capacity.section import capacity_section
 from workloadlab.reporting.latency_model.section import model_section
 from workloadlab.reporting.routers.decision import decision_grid
 from workloadlab.reporting.routers.section import cluster_words, router_section
-from workloadlab.reporting.words import listed
 from workloadlab.reporting.workload.section import workload_name, workload_section
+from workloadlab.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

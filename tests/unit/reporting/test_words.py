@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from workloadlab.reporting.words import (
-    column,
-    grid_of,
-    listed,
-    plural,
-    seconds,
-    sentence,
-    share,
-    three,
-    time_unit,
-)
+from workloadlab.reporting.grids import grid_of
 from workloadlab.tables import Table
+from workloadlab.words import column, listed, plural, seconds, sentence, share, three, time_unit
 
 
 @pytest.mark.parametrize(

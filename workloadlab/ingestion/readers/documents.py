@@ -35,26 +35,16 @@ def read_json(head: Head, wanted: Mapping[str, pl.DataType]) -> Reading:
     alone = _LIST.fullmatch(head.walk) and not any(key[:1] in "^#" for key in wanted)
     if alone and not head.zipped and not walk.twice and _is_object(head):
         steps = head.walk.removesuffix("[]").split(".")
-        return Reading(_batches(head, steps), lambda piece: [walk.elements(*piece)])
+        return Reading(_elements(head, steps), lambda piece: [walk.elements(*piece)])
 
     def pieces() -> Iterator[tuple[int, list[Any] | None, int]]:
         doubled = Doubled() if walk.twice else None
         with opened(head.path) as stream:
             found, start = values(stream.read, doubled), 0
-            while True:
-                batch: list[Any] = []
-                twice = 0
-                try:
-                    for value in islice(found, BATCH):
-                        batch.append(value)
-                        twice += walk.names_twice(doubled)
-                except (ValueError, RecursionError):
-                    yield start, batch, twice
+            for batch, broken in _batches((value, walk.names_twice(doubled)) for value in found):
+                yield start, [value for value, _ in batch], sum(twice for _, twice in batch)
+                if broken:
                     yield start, None, 0
-                    return
-                if not batch:
-                    return
-                yield start, batch, twice
                 start += len(batch)
 
     return Reading(pieces(), lambda piece: [walk.values(*piece)])
@@ -66,20 +56,27 @@ def _is_object(head: Head) -> bool:
         return JsonText(stream.read).next() == "{"
 
 
-def _batches(head: Head, steps: list[str]) -> Iterator[tuple[list[Any], bool]]:
+def _elements(head: Head, steps: list[str]) -> Iterator[tuple[list[Any], bool]]:
     """Yield elements of a list in a document, and whether JSON ends behind them that is none."""
     with opened(head.path) as stream:
         text = JsonText(stream.read)
         while text.next():
-            found = elements(text, steps)
-            while True:
-                batch: list[Any] = []
-                try:
-                    for element in islice(found, BATCH):
-                        batch.append(element)  # noqa: PERF402 - kept where JSON ends
-                except (ValueError, RecursionError):
-                    yield batch, True
+            for batch, broken in _batches(elements(text, steps)):
+                yield batch, broken
+                if broken:
                     return
-                if not batch:
-                    break
-                yield batch, False
+
+
+def _batches(found: Iterator[Any]) -> Iterator[tuple[list[Any], bool]]:
+    """Yield what there is, some at a time, and whether JSON ends behind it that is none."""
+    while True:
+        batch: list[Any] = []
+        try:
+            for each in islice(found, BATCH):
+                batch.append(each)  # noqa: PERF402 - kept where JSON ends
+        except (ValueError, RecursionError):
+            yield batch, True
+            return
+        if not batch:
+            return
+        yield batch, False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from workloadlab.reporting.canvas import canvas, reference_line, series, share_axis
 from workloadlab.reporting.facts import REFERENCE, Key, Plot
-from workloadlab.reporting.words import plural
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

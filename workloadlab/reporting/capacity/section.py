@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from workloadlab.reporting.capacity.attainment import plot_attainment
 from workloadlab.reporting.capacity.windows import plot_windows
 from workloadlab.reporting.facts import Finding, Section
-from workloadlab.reporting.words import grid_of, plural
+from workloadlab.reporting.grids import grid_of
 from workloadlab.scoring.service_level import targets_words
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from workloadlab.planning import Plan

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from workloadlab.reporting.canvas import canvas, reference_line, series, time_unit
 from workloadlab.reporting.facts import REFERENCE, Key, Plot
-from workloadlab.reporting.words import plural, three
 from workloadlab.tables import duration
+from workloadlab.words import plural, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from workloadlab.latency.card import POINT
 from workloadlab.reporting.canvas import MUTED, canvas, log_axis, tick_seconds
 from workloadlab.reporting.facts import Plot
 from workloadlab.reporting.latency_model.scatter import StepPoints, by_kind, draw_points
-from workloadlab.reporting.words import plural, seconds, share
+from workloadlab.words import plural, seconds, share
 
 if TYPE_CHECKING:
     from typing import Any

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from workloadlab.reporting.canvas import HEIGHT, MUTED, SERIES, canvas
 from workloadlab.reporting.facts import Plot
-from workloadlab.reporting.words import plural, share
+from workloadlab.words import plural, share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

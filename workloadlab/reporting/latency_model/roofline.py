@@ -16,7 +16,7 @@ from workloadlab.reporting.facts import Key, Plot
 from workloadlab.reporting.latency_model.operations import Floats, Places
 from workloadlab.reporting.latency_model.scatter import StepPoints, by_kind, draw_points
 from workloadlab.reporting.latency_model.steps import CONTEXT_TOKENS, largest_steps, points_of
-from workloadlab.reporting.words import plural, share, three
+from workloadlab.words import plural, share, three
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

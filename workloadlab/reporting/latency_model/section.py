@@ -6,11 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from workloadlab.reporting.facts import Cell, Finding, Grid, Section
+from workloadlab.reporting.grids import grid_of
 from workloadlab.reporting.latency_model.predicted import plot_predicted
 from workloadlab.reporting.latency_model.regions import plot_regions, region_name
 from workloadlab.reporting.latency_model.roofline import plot_roofline
 from workloadlab.reporting.latency_model.steps import plot_decode, plot_prefill
-from workloadlab.reporting.words import grid_of, listed, plural, sentence, share
+from workloadlab.words import listed, plural, sentence, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import numpy as np
 from workloadlab.latency.card import POINT
 from workloadlab.reporting.canvas import canvas, series, thousands, time_axis
 from workloadlab.reporting.facts import Key, Plot
-from workloadlab.reporting.words import plural, seconds, three
+from workloadlab.words import plural, seconds, three
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from workloadlab.reporting.canvas import percent
 from workloadlab.reporting.facts import Plot
 from workloadlab.reporting.intervals import Interval, draw_intervals
-from workloadlab.reporting.words import plural
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

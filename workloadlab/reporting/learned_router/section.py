@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from workloadlab.learning import comparisons, doubt_of
 from workloadlab.reporting.facts import Cell, Finding, Grid, Section
 from workloadlab.reporting.learned_router.changes import plot_changes
-from workloadlab.reporting.words import plural, sentence
 from workloadlab.routing.learned.artefact import HEURISTIC
+from workloadlab.words import plural, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import UnsupportedError
 from workloadlab.reporting.facts import Cell, Grid, Section
-from workloadlab.reporting.words import plural
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from workloadlab.reporting.facts import Plot

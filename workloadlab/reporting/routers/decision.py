@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workloadlab.reporting.facts import Cell, Grid
-from workloadlab.reporting.words import column, seconds, share, three, times
 from workloadlab.scoring import BY, Measure
+from workloadlab.words import column, seconds, share, three, times
 
 if TYPE_CHECKING:
     from workloadlab.scoring import Scoreboard

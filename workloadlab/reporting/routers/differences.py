@@ -9,7 +9,7 @@ from workloadlab.reporting.canvas import time_axis
 from workloadlab.reporting.facts import Plot
 from workloadlab.reporting.intervals import Interval, draw_intervals
 from workloadlab.reporting.routers.ranking import standing
-from workloadlab.reporting.words import listed, plural, seconds
+from workloadlab.words import listed, plural, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from workloadlab.reporting.facts import Cell, Grid
 from workloadlab.reporting.routers.ranking import standing
-from workloadlab.reporting.words import column as texts_of
-from workloadlab.reporting.words import sentence, share, three, time_unit, times
 from workloadlab.scoring import METRICS
 from workloadlab.scoring.tables import seeds_words
+from workloadlab.words import column as texts_of
+from workloadlab.words import sentence, share, three, time_unit, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,10 +19,10 @@ from workloadlab.reporting.canvas import (
 )
 from workloadlab.reporting.facts import REFERENCE, Key, Plot
 from workloadlab.reporting.routers.ranking import between
-from workloadlab.reporting.words import plural, rate_words, seconds, share, times
 from workloadlab.scoring.load.knee import KNEE
 from workloadlab.scoring.load.lost import GOAL, slo_lost
 from workloadlab.scoring.load.summary import lost_words
+from workloadlab.words import plural, rate_words, seconds, share, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

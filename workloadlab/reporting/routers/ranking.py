@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workloadlab.reporting.words import seconds
+from workloadlab.words import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

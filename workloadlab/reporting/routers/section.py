@@ -6,26 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.reporting.facts import Finding, Section
+from workloadlab.reporting.grids import grid_of
 from workloadlab.reporting.routers.differences import plot_differences
 from workloadlab.reporting.routers.grid import router_grid
 from workloadlab.reporting.routers.latency import plot_latency, timings_of
 from workloadlab.reporting.routers.load import plot_knees, plot_slo_by_load, plot_ttft_by_load
 from workloadlab.reporting.routers.ranking import focal_scale, standing
-from workloadlab.reporting.words import (
-    grid_of,
-    listed,
-    plural,
-    rate_words,
-    seconds,
-    sentence,
-    share,
-    times,
-)
 from workloadlab.scoring import BY, OUTSIDE_WORTH_A_WARNING, Measure
 from workloadlab.scoring.load.summary import load_table
 from workloadlab.scoring.metrics import HEADLINES, METRICS, metric_named
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.scoring.verdict import unserved_words, unsteady_words
+from workloadlab.words import listed, plural, rate_words, seconds, sentence, share, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

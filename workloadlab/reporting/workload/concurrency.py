@@ -9,7 +9,7 @@ import numpy as np
 
 from workloadlab.reporting.canvas import SERIES, canvas, reference_line, time_unit
 from workloadlab.reporting.facts import REFERENCE, Key, Plot
-from workloadlab.reporting.words import plural, seconds, three
+from workloadlab.words import plural, seconds, three
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from workloadlab.characterization.statistics.phase_times import CHUNK_TOKENS
 from workloadlab.characterization.topics.phases import HEAVY_DECODE_S, HEAVY_PREFILL_S
 from workloadlab.reporting.canvas import INK, SERIES, canvas
 from workloadlab.reporting.facts import Key, Plot
-from workloadlab.reporting.words import plural, seconds, share, three
+from workloadlab.words import plural, seconds, share, three
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,9 +14,10 @@ from workloadlab.characterization.topics.arrivals import ARRIVALS
 from workloadlab.characterization.topics.integrity import INTEGRITY
 from workloadlab.characterization.topics.lengths import LENGTHS
 from workloadlab.reporting.facts import Finding, Plot, Section
-from workloadlab.reporting.words import grid_of, plural, seconds, sentence, three
+from workloadlab.reporting.grids import grid_of
 from workloadlab.reporting.workload.place import Place
 from workloadlab.tables import duration
+from workloadlab.words import plural, seconds, sentence, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,8 +9,8 @@ import numpy as np
 
 from workloadlab.reporting.canvas import INK, canvas, tick_seconds
 from workloadlab.reporting.facts import Plot
-from workloadlab.reporting.words import plural, seconds, share
 from workloadlab.reporting.workload.heat import fill_cells
+from workloadlab.words import plural, seconds, share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

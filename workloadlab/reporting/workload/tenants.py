@@ -9,7 +9,7 @@ import numpy as np
 
 from workloadlab.reporting.canvas import MUTED, canvas, log_axis, series, share_axis, short
 from workloadlab.reporting.facts import REFERENCE, Curve, Key, Plot
-from workloadlab.reporting.words import plural, share
+from workloadlab.words import plural, share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

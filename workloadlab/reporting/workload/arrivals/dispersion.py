@@ -17,7 +17,7 @@ from workloadlab.reporting.canvas import (
     tick_seconds,
 )
 from workloadlab.reporting.facts import REFERENCE, Key, Plot
-from workloadlab.reporting.words import listed, plural, seconds, three
+from workloadlab.words import listed, plural, seconds, three
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ import numpy as np
 from workloadlab.characterization.statistics.families import FAMILIES
 from workloadlab.reporting.canvas import MUTED, canvas, log_axis, percent, series, tick_seconds
 from workloadlab.reporting.facts import REFERENCE, Key, Plot
-from workloadlab.reporting.words import plural, seconds, share, three
+from workloadlab.words import plural, seconds, share, three
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ import numpy as np
 
 from workloadlab.reporting.canvas import MUTED, SERIES, canvas, time_unit
 from workloadlab.reporting.facts import BAND, Key, Plot
-from workloadlab.reporting.words import plural, seconds, share, three
+from workloadlab.words import plural, seconds, share, three
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

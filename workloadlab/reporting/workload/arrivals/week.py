@@ -10,8 +10,8 @@ import numpy as np
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.reporting.canvas import canvas
 from workloadlab.reporting.facts import Plot
-from workloadlab.reporting.words import plural, sentence, three
 from workloadlab.reporting.workload.heat import fill_cells
+from workloadlab.words import plural, sentence, three
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -19,7 +19,7 @@ from workloadlab.reporting.canvas import (
     thousands,
 )
 from workloadlab.reporting.facts import Key, Plot
-from workloadlab.reporting.words import plural, sentence, share
+from workloadlab.words import plural, sentence, share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ import numpy as np
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.reporting.canvas import INK, SERIES, canvas, log_axis, thousands
 from workloadlab.reporting.facts import Plot
-from workloadlab.reporting.words import plural, sentence, three
+from workloadlab.words import plural, sentence, three
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,7 +17,7 @@ from workloadlab.reporting.canvas import (
     short,
 )
 from workloadlab.reporting.facts import REFERENCE, Curve, Key, Plot
-from workloadlab.reporting.words import plural, share, three
+from workloadlab.words import plural, share, three
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

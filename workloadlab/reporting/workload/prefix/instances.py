@@ -9,7 +9,7 @@ import numpy as np
 
 from workloadlab.reporting.canvas import canvas, series, share_axis
 from workloadlab.reporting.facts import Curve, Key, Plot
-from workloadlab.reporting.words import listed, plural, share, three
+from workloadlab.words import listed, plural, share, three
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

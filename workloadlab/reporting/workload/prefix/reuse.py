@@ -18,7 +18,7 @@ from workloadlab.reporting.canvas import (
     tick_seconds,
 )
 from workloadlab.reporting.facts import Plot
-from workloadlab.reporting.words import plural, seconds, sentence, share
+from workloadlab.words import plural, seconds, sentence, share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

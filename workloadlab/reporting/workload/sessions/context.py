@@ -11,8 +11,8 @@ from workloadlab.characterization.compactions import REBOUND_TURNS, RESET_TOKENS
 from workloadlab.characterization.topics.sessions import CONTEXT_TURNS
 from workloadlab.reporting.canvas import canvas, series, thousands
 from workloadlab.reporting.facts import Plot
-from workloadlab.reporting.words import plural
 from workloadlab.reporting.workload.sessions.turns import turn_axis
+from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,8 +9,8 @@ import numpy as np
 
 from workloadlab.reporting.canvas import MUTED, canvas, series, share_axis
 from workloadlab.reporting.facts import BAND, Key, Plot
-from workloadlab.reporting.words import plural, share
 from workloadlab.reporting.workload.sessions.turns import turn_axis
+from workloadlab.words import plural, share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
