@@ -187,3 +187,24 @@ def test_rows_of_batches_and_gaps_are_refused(tmp_path: Path) -> None:
         read(tmp_path, lambda n: {"ts": T0 + n, "batch_size": 8, **PLAIN})
     with pytest.raises(wl.WorkloadlabError, match="nothing looks like arrival"):
         read(tmp_path, lambda n: {"inter_arrival_s": n / 7, **PLAIN})
+
+
+def test_moments_of_a_notebook(tmp_path: Path) -> None:
+    rows = [f"{n},{T0 + n},{T0 + n + 0.25},{T0 + n + 1.5},9,{60 + n}\n" for n in ROWS]
+    (tmp_path / "log.csv").write_text(
+        "Unnamed: 0,t_submit,t_first,t_done,n_in,n_out\n" + "".join(rows)
+    )
+    trace = wl.ingest(tmp_path / "log.csv")
+    assert column(trace, "ttft_ns") == [250 * MS] * 24
+    assert column(trace, "e2e_ns") == [1_500 * MS] * 24
+
+
+def test_a_first_token_that_is_not_read_is_told(tmp_path: Path) -> None:
+    trace = read(
+        tmp_path, lambda n: {"ts": T0 + n, **PLAIN, "my_first_token": 0.25, "latency_s": 1.5}
+    )
+    assert "not read, though they look like times: my_first_token" in trace.provenance.notes
+
+
+def test_local_time_of_a_portal(tmp_path: Path) -> None:
+    assert read(tmp_path, lambda n: {"timestamp [Local Time]": moment(n), **PLAIN}).requests == 24

@@ -276,6 +276,10 @@ def test_first_tokens_after_the_end_are_asked_about(tmp_path: Path) -> None:
         ("- ts: 1790000000\n  prompt_tokens: 9\n", "is YAML"),
         ("<?xml version='1.0'?>\n<log>\n", "is XML"),
         ("INSERT INTO logs VALUES (1790000000, 9);\n", "is a dump in SQL"),
+        (
+            json.dumps({"data": {"resultType": "matrix", "result": [{}]}}) + "\n",
+            "is an answer of Prom",
+        ),
         ("{'ts': 1790000000, 'prompt_tokens': 9}\n", "is dicts as Python prints them"),
         ("#Software: IIS\n#Fields: date time sc-status\n2026-01-31 12:00:00 200\n", "is a W3C"),
     ],

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["TIME_NAMES", "asides", "listed_keys"]
 
 TIME_NAMES = re.compile(
-    r"time|latency|duration|elapsed|ttft|tpot|(^|_)itl|e2e|delay|arriv|interval|"
+    r"time|latency|duration|elapsed|ttft|tpot|(^|_)itl|e2e|delay|arriv|interval|first_?tok|"
     r"(?<!per)_(at|ts|ms|us|ns|s|sec|seconds)$",
     re.IGNORECASE,
 )

@@ -43,7 +43,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "request_received_at", "request_start_time", "request_start", "request_created_at",
         "request_time", "start_time", "started_at", "start", "begin_time", "launch_time",
         "received_at", "started", "start_date", "began_at", "begun_at", "accepted_at", "accept_date",
-        "accept_time", "submitted_at", "submit_time", "enqueued_at", "queued_at", "requested_at",
+        "accept_time", "submitted_at", "submit_time",
+        "submit", "submitted", "t_submit", "t_start", "enqueued_at", "queued_at", "requested_at",
         "request_date", "invoked_at", "timestamp", "ts", "time", "datetime", "created_at", "created",
         "event_time", "date", "relative_time", "relative_time_sec", "time_local", "time_iso8601",
         "asctime",
@@ -57,7 +58,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "in_tokens", "prompt_size", "gen_ai_usage_input_tokens", "gen_ai_usage_prompt_tokens",
         "input_token", "prompt_token", "tokens_in", "tokens_prompt", "input_token_count",
         "prompt_token_count", "prefill_tokens", "prompt_eval_count", "llm_token_count_prompt",
-        "message_tokens",
+        "message_tokens", "num_input", "n_input", "n_in",
     ),
     "output_tokens": (
         "output_tokens", "completion_tokens", "num_decode_tokens", "output_length",
@@ -69,6 +70,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "candidates_token_count", "eval_count", "llm_token_count_completion",
         "answer_tokens", "generated_token", "response_length", "response_len", "generated_length",
         "generation_length", "generated_len", "num_generated", "decoded_tokens", "sampled_tokens",
+        "num_output", "n_output", "n_out",
     ),
     "cached_tokens": (
         "cached_tokens", "cache_read_input_tokens", "num_cached_tokens", "cached_input_tokens",
@@ -84,6 +86,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "ttft_ns": (
         "ttft", "time_to_first_token", "gen_ai_latency_time_to_first_token", "first_token_latency",
         "time_to_first_byte", "ttfb", "first_token_time", "first_token_at",
+        "first_token", "first_tok", "t_first", "t_first_token", "first_chunk", "first_byte",
         "completion_start_time", "time_to_first_chunk", "ms_to_first_chunk",
     ),
     "e2e_ns": (
@@ -93,7 +96,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "finished_at", "completed_at", "completion_time", "end", "response_created_at",
         "request_time", "request_end_time", "request_end", "execution_time", "execution_duration",
         "use_time", "time_taken", "provider_response_latency",
-        "latency_total", "duration_total", "time_total",
+        "latency_total", "duration_total", "time_total", "t_end", "t_done",
     ),
     "think_ns": ("think_time", "think", "delay"),
     "request_id": ("request_id", "req_id", "rid", "x_request_id"),

@@ -32,6 +32,8 @@ _USAGE = re.compile(r"^(?!gen_ai)(\w+_)?usage_(?=\w)")
 
 _NUMBER_OF = re.compile(r"^(n|nr|no|num|number_of|count_of)_(of_)?")
 
+_ZONE = re.compile(r"_(utc|gmt|local_time|localtime|local)$")
+
 _RATE = re.compile(r"(tok(en)?s|per)_[a-z]+$")
 """`Output tokens/s` counts no tokens."""
 
@@ -74,7 +76,7 @@ def forms(key: str) -> set[str]:
     """
     parts = VALUE_TYPE.sub("", key).split(".")
     whole = {plain(".".join(parts[start:])) for start in range(len(parts))}
-    zoneless = {name.removesuffix("_utc") for name in whole}
+    zoneless = {_ZONE.sub("", name) for name in whole}
     timed = {name for name in zoneless if unit_in_name(name) and not _RATE.search(name)}
     bare = {name.rpartition("_")[0].removesuffix("_in") for name in timed}
     names = whole | zoneless | bare

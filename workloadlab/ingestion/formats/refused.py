@@ -101,7 +101,7 @@ REFUSALS = (
     Refusal(
         _YAML,
         "export the JSON of the same results",
-        text=r"(---\r?\n)?(- )?[A-Za-z_]\w*:(\s|\r?\n)",
+        text=r"(---\r?\n)?(- )?[A-Za-z_]\w*:([ \t][^,;\t\n]*)?\r?\n",
     ),
     Refusal(
         "is HTML, a page and not a log",
@@ -133,6 +133,12 @@ REFUSALS = (
     Refusal(
         "is an answer of Loki, whose lines lie in lists without names",
         "export lines instead: logcli query --output=jsonl",
+        frozenset({"data.resultType", "data.result"}),
+        says=("data.resultType", "streams"),
+    ),
+    Refusal(
+        "is an answer of Prometheus: a metric over time, not one row a request",
+        "export the gateway's or the engine's request log instead",
         frozenset({"data.resultType", "data.result"}),
     ),
     Refusal(

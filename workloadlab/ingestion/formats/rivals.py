@@ -34,7 +34,7 @@ _CREATED = {"created", "created_at", "create_time", "submitted_at"}
 _STAMPS, _RECEIVED = {"timestamp", "ts", "time", "event_time"}, {"received_at"}
 _ENDS = {
     "end_time", "ended_at", "finish_time", "finished_at", "completed_at", "completion_time", "end",
-    "request_end_time", "request_end",
+    "request_end_time", "request_end", "t_end", "t_done",
 }  # fmt: skip
 SECOND_NS = 10**9
 QUEUED_NS = (10**7, 600 * SECOND_NS)
