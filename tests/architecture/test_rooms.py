@@ -132,7 +132,8 @@ reporting/workload/arrivals: words characterization characterization/statistics 
     reporting/workload
 reporting/workload/lengths: words characterization characterization/statistics reporting
     reporting/workload
-reporting/workload/prefix: words characterization characterization/statistics reporting reporting/workload
+reporting/workload/prefix: words characterization characterization/statistics reporting
+    reporting/workload
 reporting/workload/sessions: words characterization characterization/topics reporting reporting/workload
 
 handbook: trace exchange ingestion latency oracles routing scoring sql characterization
