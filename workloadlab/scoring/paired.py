@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from workloadlab.scoring.metric import Context
     from workloadlab.scoring.timings import Timings
+    from workloadlab.scoring.windows import Error
     from workloadlab.trace import RunInfo
 
 __all__ = [
@@ -56,7 +58,8 @@ class PairedDifference:
         p_value: chance of a difference at least so large, were there none.
         p_adjusted: after Holm's correction (Scand. J. Stat. 6, 1979) for all pairs of routers that are
             compared in the same measure at the same rate.
-        least_detectable: difference that would have been found with a chance of 80 %.
+        least_detectable: effect that would have been found with a chance of 80 %; of a latency, were
+            every request longer by one factor. None where none would, or the number of `other` is 0.
         requests: that the comparison is over, summed over seeds.
         windows: of consecutive arrivals, from whose spread the interval comes.
         significant: whether `p_adjusted` is under 5 %.
@@ -78,7 +81,7 @@ class PairedDifference:
     level: float
     p_value: float
     p_adjusted: float
-    least_detectable: float
+    least_detectable: float | None
     requests: int
     windows: int
     significant: bool
@@ -206,6 +209,9 @@ def _compared(
     if error.margin and told:
         wider = max(1.0, abs(found) * test.margin / abs(told) / error.margin)
     margin = wider * error.margin
+    least = wider * error.detectable / base if base > 0 else None
+    if least and measure.metric.unit == "s":
+        least = _detectable(up, down, mean, wider, error, independent)
     effect, effect_low, effect_high = (
         (max(-1.0, each / base) if base > 0 else None)
         for each in (found, found - margin, found + margin)
@@ -225,7 +231,7 @@ def _compared(
         level=LEVEL,
         p_value=p_value,
         p_adjusted=p_value,
-        least_detectable=wider * error.detectable,
+        least_detectable=least,
         requests=requests,
         windows=error.windows,
         significant=p_value < 1 - LEVEL,
@@ -233,6 +239,38 @@ def _compared(
         and effect_high is not None
         and max(abs(effect_low), abs(effect_high)) <= EQUAL,
     )
+
+
+def _detectable(
+    up: NDArray[np.float64],
+    down: NDArray[np.float64],
+    mean: float,
+    wider: float,
+    error: Error,
+    independent: float,
+) -> float | None:
+    """Return the least e that is found where every latency of a run is 1 + e times as long.
+
+    The longer run scatters more, too: the squared margin is a quadratic in e, known at e = 0, at 1 and
+    from the longer run alone. None where it grows as fast as the difference.
+
+    Args:
+        up: what each request adds to the estimate of the run that is longer.
+        down: the same of the other.
+        mean: estimate of the run that is longer.
+        wider: factor on margins.
+        error: of the difference.
+        independent: chance, before the data, that windows do not share their fate.
+    """
+    alone, twice = (standard_error(each, independent) for each in (up, 2 * up - down))
+    if alone is None or twice is None or mean <= 0:
+        return None
+    power = wider * error.detectable / error.margin
+    constant, square, at_one = ((power * each.margin) ** 2 for each in (error, alone, twice))
+    linear, rest = at_one - square - constant, mean * mean - square
+    if rest <= 0:
+        return None
+    return (linear + math.sqrt(max(0.0, linear**2 + 4 * rest * constant))) / (2 * rest)
 
 
 def _matched(a: list[Timings], b: list[Timings]) -> list[tuple[Timings, Timings]]:

@@ -225,9 +225,9 @@ def _not_apart(
     superlative = "highest" if measure.metric.better == "higher" else "lowest"
     first = f"{superlative} {measure.noun}, {_with_interval(board, best, scale, measure)}"
     limits = [pair.least_detectable for pair in pairs.values() if pair and not pair.equal]
-    base = board.mean(best, scale, measure.metric.name, measure.part)
-    least = max(limits) / base if limits and base else None
-    if least is not None and least > 1:
+    known = [limit for limit in limits if limit is not None]
+    least = max(known, default=None)
+    if len(known) < len(limits) or (least is not None and least > 1):
         yield (
             f"The requests are too few, or too unlike, to rank the routers: {best} has the {first}, but "
             "even twice that would hardly stand out. Replay more requests or seeds."

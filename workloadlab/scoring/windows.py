@@ -73,9 +73,9 @@ class Error:
     def detectable(self) -> float:
         """Least difference that is found with a chance of 80 %.
 
-        That holds for logs whose windows are alike and independent. Where load drifts over the log, or
-        nearly saturates, few windows decide: there such a difference is found in 25 to 70 %
-        (`tests/bench/against_itself.py --swing 0.5`).
+        That holds for logs whose windows are alike and independent. Near saturation few windows decide:
+        there a latency that is longer by the least factor is found in 56 to 73 %, not in 80 %
+        (`tests/bench/against_itself.py`).
         """
         return VARIES * (self.margin + self._beyond(2 * (1 - POWER)))
 
