@@ -143,7 +143,7 @@ def refine(chunk: Chunk, rules: Rules) -> Refined:
         if parsed.problem is not None and parsed.problem.count():
             problems.append((column, parsed.problem))
         given = rules.whole and column.target in rules.given
-        if given and (missing := _missing(parsed)) is not None:
+        if given and (missing := _missing(parsed, chunk.frame[keys(column.source)[0]])) is not None:
             problems.append((column, missing))
     frame, rejects, places = pl.DataFrame(values), chunk.rejects, None
     if problems:
@@ -189,13 +189,16 @@ def _why(condition: Only) -> str:
     return unmet(replace(condition, texts=tuple(described_text(condition.texts))))
 
 
-def _missing(parsed: Parsed) -> pl.Series | None:
+def _missing(parsed: Parsed, held: pl.Series) -> pl.Series | None:
+    """Say which rows lack a value that they need, and which have one that is no finite number."""
     empty = parsed.values.is_null()
     if parsed.problem is not None:
         empty &= parsed.problem.is_null()
     if not empty.any():
         return None
-    return pl.select(pl.when(empty).then(pl.lit("missing value"))).to_series()
+    odd = texts(held).str.contains(r"(?i)^\s*[+-]?(nan|inf(inity)?)\s*$")
+    why = pl.when(odd.fill_null(value=False)).then(pl.lit("not a finite number"))
+    return pl.select(pl.when(empty).then(why.otherwise(pl.lit("missing value")))).to_series()
 
 
 def _set_aside(

@@ -173,3 +173,9 @@ def test_dates_of_which_some_name_a_zone_are_told(tmp_path: Path) -> None:
     told = "some dates name a zone and others none: those were taken as UTC"
     assert told in read(tmp_path, "time,prompt_tokens", *rows).provenance.notes
     assert told not in read(tmp_path, "time,prompt_tokens", *rows[:1]).provenance.notes
+
+
+def test_what_is_no_finite_number_is_not_missing(tmp_path: Path) -> None:
+    rows = [f"179000000{n},{count}" for n, count in enumerate(("9", "inf", "NaN", "", "-Infinity"))]
+    rejected = read(tmp_path, "ts,prompt_tokens", *rows).provenance.rows["rejected"]
+    assert rejected == {"not a finite number": 3, "missing value": 1}
