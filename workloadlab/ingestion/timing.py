@@ -119,8 +119,14 @@ def _check_bits(head: Head, column: Column, table: pl.DataFrame) -> None:
 
 
 def _check_day(head: Head, arrival: Column | None) -> None:
-    """Refuse a time of day whose day stands in another column."""
+    """Refuse a time of day whose day stands in another column, and days without a time of day."""
     key = keys(arrival.source)[0] if arrival else ""
+    if _all(_DAY, head.samples.get(key, [])):
+        raise UsageError(
+            f"gives the day only ({key}): arrivals need the time of day",
+            where=str(head.path),
+            fix="log the moment of each request; for lengths alone, write the file without its days",
+        )
     days = (name for name, values in head.samples.items() if _all(_DAY, values))
     if _all(_TIME_OF_DAY, head.samples.get(key, [])) and (day := next(days, None)):
         raise UsageError(

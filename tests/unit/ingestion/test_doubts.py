@@ -179,3 +179,10 @@ def test_what_is_no_finite_number_is_not_missing(tmp_path: Path) -> None:
     rows = [f"179000000{n},{count}" for n, count in enumerate(("9", "inf", "NaN", "", "-Infinity"))]
     rejected = read(tmp_path, "ts,prompt_tokens", *rows).provenance.rows["rejected"]
     assert rejected == {"not a finite number": 3, "missing value": 1}
+
+
+def test_days_without_a_time_of_day_are_named(tmp_path: Path) -> None:
+    rows = [f"2026-09-2{n},9,5" for n in range(5)]
+    assert "gives the day only (date)" in refusal(
+        tmp_path, "date,prompt_tokens,output_tokens", *rows
+    )
