@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "column",
+    "few_or_counted",
     "listed",
     "plural",
     "rate_words",
@@ -134,6 +135,16 @@ def plural(count: int, one: str, many: str = "") -> str:
 def listed(names: Sequence[str]) -> str:
     """Join names as a sentence does: `a`, `a and b`, `a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def few_or_counted(names: Sequence[str], most: int = 3) -> str:
+    """Name a few as a sentence does; count them where they are more.
+
+    Example:
+        >>> few_or_counted(["a", "b"]), few_or_counted(["a", "b", "c", "d"])
+        ('a and b', '4 others')
+    """
+    return listed(names) if len(names) <= most else f"{len(names):,} others"
 
 
 def time_unit(values: Sequence[float | None]) -> tuple[str, float]:

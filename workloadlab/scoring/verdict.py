@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.tables import wrapped
-from workloadlab.words import listed, rate_words, seconds, sentence, share, three
+from workloadlab.words import few_or_counted, listed, rate_words, seconds, sentence, share, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +29,6 @@ __all__ = [
 
 PRICE = 0.05
 """From so much on, being behind in another latency is worth a word."""
-
-FEW = 3
-"""So many routers that are not separated from the best are named beside it, more behind it."""
 
 _LATENCIES = ("ttft_s", "p99 ttft_s", "tpot_s", "p99 tpot_s", "e2e_s", "p99 e2e_s")
 
@@ -205,10 +202,8 @@ def _ranking(board: Scoreboard, scale: float, measure: Measure, able: list[str])
     else:
         ahead = _ahead(board, scale, measure, best, apart)
         but, price = " ".join(price[:1]), price[1:]
-        few = f"; not separated from {listed(unclear)}" if 0 < len(unclear) <= FEW else ""
-        yield f"Best is {best}: {superlative} {noun}, {value}{ahead}{few}. {but}".rstrip()
-        if unclear and not few:
-            yield f"Not separated from it: {listed(unclear)}."
+        near = f"; not separated from {few_or_counted(unclear)}" if unclear else ""
+        yield f"Best is {best}: {superlative} {noun}, {value}{ahead}{near}. {but}".rstrip()
     if equal:
         yield f"The same within 1%: {listed(equal)}."
     yield from price

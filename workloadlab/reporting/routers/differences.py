@@ -9,7 +9,7 @@ from workloadlab.reporting.canvas import time_axis
 from workloadlab.reporting.facts import Plot
 from workloadlab.reporting.intervals import Interval, draw_intervals
 from workloadlab.reporting.routers.ranking import standing
-from workloadlab.words import listed, plural, seconds
+from workloadlab.words import few_or_counted, plural, seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,7 +106,7 @@ def _reading(ranked: Standing, rivals: Sequence[Rival]) -> str:
         said += f", told apart from every other: {_behind(rivals[0])}"
         return f"{said}; {_behind(rivals[-1])}." if len(rivals) > 1 else f"{said}."
     tied = [rival.router for rival in rivals if not rival.separated]
-    said += f", which the replay does not tell from that of {listed(tied)}"
+    said += f", which the replay does not tell from that of {few_or_counted(tied)}"
     return f"{said}; {_behind(apart[0])}."
 
 

@@ -17,7 +17,16 @@ from workloadlab.scoring.load.summary import load_table
 from workloadlab.scoring.metrics import HEADLINES, METRICS, metric_named
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.scoring.verdict import unserved_words, unsteady_words
-from workloadlab.words import listed, plural, rate_words, seconds, sentence, share, times
+from workloadlab.words import (
+    few_or_counted,
+    listed,
+    plural,
+    rate_words,
+    seconds,
+    sentence,
+    share,
+    times,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +129,7 @@ def _verdict(ranked: Standing, metric: str) -> str:
         return f"On mean {name} no router is separated from {leader}, {seconds(ranked.mean_s)}."
     return (
         f"{leader} has the lowest mean {name}, {seconds(ranked.mean_s)}, not separated from "
-        f"{listed(ranked.tied)}."
+        f"{few_or_counted(ranked.tied)}."
     )
 
 
@@ -167,8 +176,8 @@ def _findings(board: Scoreboard, scale: float) -> list[Finding]:
     if ranked and tells and ranked.tied and not ranked.all_equal:
         found.append(
             Finding("info", "Routers",
-                    f"On mean TTFT {ranked.leader} is not separated from {listed(ranked.tied)}: the "
-                    "order among these is not evidence.")
+                    f"On mean TTFT {ranked.leader} is not separated from "
+                    f"{few_or_counted(ranked.tied)}: the order among these is not evidence.")
         )  # fmt: skip
     return found
 
