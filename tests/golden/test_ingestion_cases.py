@@ -20,7 +20,6 @@ if (CASES / "cases.json").is_file():
 REFUSED = {
     "bug_cached_exceeds_input": "--map 'input_tokens=prompt_tokens+cached_tokens'",
     "bug_gzip_cut": "is damaged gzip",
-    "bug_reasoning_exceeds_output": "--map 'output_tokens=completion_tokens+reasoning_tokens'",
     "mlperf_detail": "is an MLPerf loadgen log",
     "mooncake_seconds": "--unit arrival=s",
     "mooncake_sessions_delay": "gives 52 of 60 requests a delay after the answer before",
@@ -39,6 +38,7 @@ NOTED = {
     "bug_epoch_ms_then_s": (12, "6 arrivals are epochs in another unit"),
     "bug_mooncake_no_output": (12, ""),
     "bug_nul_later": (61, ""),
+    "bug_reasoning_exceeds_output": (12, "reasoning_tokens is added to completion_tokens"),
     "bug_utf16": (12, ""),
     "bug_same_file_twice": (12, "app copy.jsonl has the bytes of app.jsonl"),
     "sglang_bench_details": (60, ""),

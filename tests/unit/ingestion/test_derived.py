@@ -166,6 +166,8 @@ def test_a_total_tells_whether_a_part_is_apart(
 ) -> None:
     trace = read(tmp_path, lambda n: {"ts": T0 + n, **PLAIN, **usage})
     assert (column(trace, "input_tokens")[0], column(trace, "output_tokens")[0]) == counts
+    told = any("shows that it is counted apart" in note for note in trace.provenance.notes)
+    assert told == (counts != (90, 60))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from workloadlab.ingestion.formats.derived import lone_session
 from workloadlab.ingestion.formats.ends import ended
 from workloadlab.ingestion.formats.generic import uncounted
-from workloadlab.ingestion.formats.trees import keys
+from workloadlab.ingestion.formats.trees import keys, label
+from workloadlab.ingestion.formats.words import Apart
 from workloadlab.ingestion.parsing.dates import is_datetime
 from workloadlab.ingestion.parsing.values import is_number
 
@@ -32,7 +33,7 @@ _ANSWER = re.compile(r"out|compl|gen|answer|resp|decod|sampl|candid|eval", re.IG
 
 def asides(head: Head, columns: Sequence[Column]) -> list[str]:
     """Return sentences about keys."""
-    about = (unused_times, uncounted, unread_counts, ended, lone_session)
+    about = (added_parts, unused_times, uncounted, unread_counts, ended, lone_session)
     return [told for each in about if (told := each(head, columns))]
 
 
@@ -50,6 +51,18 @@ def unused_times(head: Head, columns: Sequence[Column]) -> str | None:
     if not found:
         return None
     return f"not read, though they look like times: {listed_keys(tuple(found), 8)}"
+
+
+def added_parts(_: Head, columns: Sequence[Column]) -> str | None:
+    """Return a sentence about a part that is added to its whole, for a total holds both."""
+    for column in columns:
+        parted = column.source
+        if isinstance(parted, Apart) and isinstance(parted.value, str):
+            return (
+                f"{label(parted.part)} is added to {parted.value} where {label(parted.whole)} shows "
+                "that it is counted apart"
+            )
+    return None
 
 
 def unread_counts(head: Head, columns: Sequence[Column]) -> str | None:
