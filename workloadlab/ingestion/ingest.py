@@ -29,7 +29,7 @@ from workloadlab.ingestion.privacy import (
     shareable,
     strange_labels,
 )
-from workloadlab.ingestion.rules import asked_for, rules_of, zones_differ
+from workloadlab.ingestion.rules import asked_for, rules_of, starts_differ, zones_differ
 from workloadlab.ingestion.second_pass import finish, in_order
 from workloadlab.ingestion.settle import settle
 from workloadlab.ingestion.sources import find, plain_names
@@ -166,6 +166,7 @@ def ingest(
             *logs.notes,
             *told,
             *zones_differ(heads, rules),
+            *starts_differ(heads, rules),
             *asides(heads[0], rules[0].columns),
             *filter(None, [held_twice(rows, staged.written)]),
         ]

@@ -17,7 +17,9 @@ from workloadlab.ingestion.formats.trees import keys, pruned
 from workloadlab.ingestion.formats.words import Only
 from workloadlab.ingestion.parsing.dates import zoneless
 from workloadlab.ingestion.parsing.json import text_of
+from workloadlab.ingestion.parsing.times import EPOCH_S, UNITS
 from workloadlab.ingestion.parsing.values import is_number
+from workloadlab.ingestion.units import ASKED
 from workloadlab.trace import GIVEN
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.formats import Column, Format
     from workloadlab.ingestion.head import Head
 
-__all__ = ["asked_for", "rules_of", "zones_differ"]
+__all__ = ["asked_for", "rules_of", "starts_differ", "zones_differ"]
 
 
 def rules_of(
@@ -103,6 +105,23 @@ def zones_differ(heads: Sequence[Head], rules: Sequence[Rules]) -> list[str]:
         for key in () if source is None else keys(source)[:1]:
             found |= set(zoneless(pl.Series(head.said(key), dtype=pl.String)).drop_nulls())
     return ["some dates name a zone and others none: those were taken as UTC"] * (len(found) > 1)
+
+
+def starts_differ(heads: Sequence[Head], rules: Sequence[Rules]) -> list[str]:
+    """Return a sentence about files that all count their arrivals from a start of their own."""
+    spans = []
+    for head, each in zip(heads, rules, strict=True):
+        column = next((c for c in each.columns if c.target == "arrival_ns"), None)
+        if column is None or column.why == ASKED or column.unit not in UNITS:
+            return []
+        counts = [float(text) for text in head.said(keys(column.source)[0]) if is_number(text)]
+        spans.append((min(counts, default=0.0), max(counts, default=0.0)))
+    shortest = min(last - first for first, last in spans)
+    if len(spans) < 2 or max(last for _, last in spans) >= EPOCH_S or not shortest:
+        return []
+    together = max(first for first, _ in spans) - min(first for first, _ in spans) < shortest / 10
+    told = f"{len(spans)} files count from a start each: their requests are laid over each other"
+    return [told] * together
 
 
 def _said_block_size(head: Head, log_format: Format) -> int | None:

@@ -75,7 +75,11 @@ def test_files_that_begin_anew_are_no_runs_of_one_file(tmp_path: Path) -> None:
     logs = [write(tmp_path, runs(0.0), name=f"{n}.parquet") for n in "ab"]
     rows = [row | {"prompt_tokens": 7} for row in runs(0.0)]
     logs[1] = write(tmp_path, rows, name="b.parquet")
-    assert wl.ingest(logs).requests == 24
+    trace = wl.ingest(logs)
+    told = "2 files count from a start each: their requests are laid over each other"
+    assert (trace.requests, told in trace.provenance.notes) == (24, True)
+    logs[1] = write(tmp_path, runs(50.0), name="b.parquet")
+    assert told not in wl.ingest(logs).provenance.notes
 
 
 @pytest.mark.parametrize(
