@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     "units",
     multiple=True,
     metavar="TIME=UNIT",
-    help="Unit of a mapped time: s, ms, us or ns, such as arrival=ms; of dates: dmy or mdy.",
+    help="Unit of a mapped time: s, ms, us, ns, min, h, such as arrival=ms; of dates: dmy, mdy.",
 )
 @click.option(
     "--where",

@@ -89,11 +89,11 @@ def ingest(
         mapping: trace column to log column, such as `{"input_tokens": "prompt_len", "arrival": "ts"}`,
             or the path of a mapping file. Times may be written without `_ns`; nested JSON keys with
             dots; `a+b` and `a-b` add and subtract; "" leaves a column out.
-        units: unit of a numeric time, such as `{"arrival": "ms"}`: s, ms, us or ns. By default what
-            the column's name ends in (`latency_ms`); an arrival's magnitude tells epoch seconds from
-            ms, us and ns, and a duration is told by the tokens beside it, or asked for. Dates
-            need none, unless none tells whether day or month comes first: dmy or mdy; without a zone
-            they are UTC.
+        units: unit of a numeric time, such as `{"arrival": "ms"}`: s, ms, us, ns, min or h. By
+            default what the column's name ends in (`latency_ms`); an arrival's magnitude tells epoch
+            seconds from ms, us and ns, and a duration is told by the tokens beside it, or asked for.
+            Dates need none, unless none tells whether day or month comes first: dmy or mdy; without a
+            zone they are UTC.
         strict: refuse the logs at the first bad row and write nothing.
         block_size: tokens per block id; 512 for mooncake.
         keep_ids: keep ids as they are in the log.

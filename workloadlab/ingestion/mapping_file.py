@@ -41,7 +41,7 @@ from workloadlab.ingestion.formats.words import (
     has,
 )
 from workloadlab.ingestion.parsing.dates import DATES
-from workloadlab.ingestion.parsing.times import UNITS
+from workloadlab.ingestion.parsing.times import SIZES_NS
 from workloadlab.toml_files import read_table
 
 __all__ = ["mapping_file"]
@@ -107,9 +107,11 @@ def _column(target: str, words: Any, path: Path) -> Column:
     if isinstance(words, str):
         return Column(target, words)
     unit = words.get("unit")
-    if unit is not None and unit not in (*UNITS, *DATES):
+    if unit is not None and unit not in (*SIZES_NS, *DATES):
         raise UsageError(
-            f"has an unknown unit {unit!r}", where=str(path), fix="use s, ms, us, ns or datetime"
+            f"has an unknown unit {unit!r}",
+            where=str(path),
+            fix="use s, ms, us, ns, min, h or datetime",
         )
     return Column(target, _value({k: v for k, v in words.items() if k != "unit"}, path), unit)
 

@@ -10,11 +10,18 @@ import polars as pl
 
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.formats import GENERIC, unit_in_name
+from workloadlab.ingestion.formats.names import doubtful_unit
 from workloadlab.ingestion.formats.trees import keys, label, rebuilt
 from workloadlab.ingestion.formats.words import Key, Minus, Value
 from workloadlab.ingestion.marks import numbered
 from workloadlab.ingestion.parsing.dates import DATES, DATETIME, day_and_month
-from workloadlab.ingestion.parsing.times import EPOCH_S, UNITS, durations, epoch_unit, instants
+from workloadlab.ingestion.parsing.times import (
+    EPOCH_S,
+    SIZES_NS,
+    durations,
+    epoch_unit,
+    instants,
+)
 from workloadlab.ingestion.units import (
     ASKED,
     by_speed,
@@ -190,10 +197,10 @@ def _timed(
 def _longest(table: pl.DataFrame, done: Mapping[str, Column]) -> float:
     """Return the middle e2e in nanoseconds, or 0 where it is no plain duration."""
     column = done.get("e2e_ns")
-    if column is None or not isinstance(column.source, Key) or column.unit not in UNITS:
+    if column is None or not isinstance(column.source, Key) or column.unit not in SIZES_NS:
         return 0.0
     middle = numbers(table[column.source.name]).median()
-    return 0.0 if middle is None else float(middle) * 10 ** UNITS[column.unit]  # type: ignore[arg-type]
+    return 0.0 if middle is None else float(middle) * SIZES_NS[column.unit]  # type: ignore[arg-type]
 
 
 def _check_fractions(column: Column, unit: str, table: pl.DataFrame) -> None:
@@ -247,7 +254,7 @@ def _moment(
     if by_speed(later, _output_numbers(table, done)):
         return False
     unit = asked or unit_in_name(name) or "s"
-    return middle(values) >= EPOCH_S * 10 ** (9 - UNITS[unit]) and not asked
+    return middle(values) * SIZES_NS[unit] >= EPOCH_S * SIZES_NS["s"] and not asked
 
 
 def _near(epochs: Parsed, calendar: pl.Series) -> bool:
@@ -287,6 +294,8 @@ def _unit(
             check_epoch(key.name, typical, unit)
             check_digits(key.name, text, unit)
         return unit, "its name", arrival and epoch_unit(typical) == unit
+    if not arrival and (word := doubtful_unit(key.name)):
+        raise _doubtful(key.name, word, column)
     unit = epoch_unit(typical)
     if unit and (arrival or fixed in DATES):
         check_epoch(key.name, typical, unit)
@@ -295,6 +304,15 @@ def _unit(
     if arrival or fixed in DATES:
         return "s", "numbers from a start", False
     return None, "", False
+
+
+def _doubtful(name: str, word: str, column: Column) -> UsageError:
+    """Ask about the unit that a name says in a word that is not known, or that may be the least."""
+    least = "minutes, or the least of several?" if word in ("min", "m") else "no unit that is known"
+    return UsageError(
+        f"{name} says {word}: {least}",
+        fix=f"say its unit: --unit {short(column.target)}=ms (or s, us, ns, min, h)",
+    )
 
 
 def short(target: str) -> str:

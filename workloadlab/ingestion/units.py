@@ -24,7 +24,7 @@ from workloadlab.ingestion.parsing.dates import (
     day_and_month,
     unknown_zone,
 )
-from workloadlab.ingestion.parsing.times import EPOCHS_NS, UNITS, epoch_unit
+from workloadlab.ingestion.parsing.times import EPOCHS_NS, SIZES_NS, UNITS, epoch_unit
 from workloadlab.ingestion.parsing.values import is_number
 from workloadlab.ingestion.rows import YEAR_NS
 
@@ -147,7 +147,7 @@ def check_epoch(name: str, typical: float, unit: str) -> None:
     if own == unit and fits:
         return
     if own == unit:
-        year = 1970 + typical * 10 ** UNITS[unit] / YEAR_NS
+        year = 1970 + typical * SIZES_NS[unit] / YEAR_NS
         raise UsageError(
             f"{name} holds numbers such as {typical:.15g}: as an epoch in {unit} that is the year "
             f"{year:.0f}, so it is another clock (ticks of .NET or Windows, a monotonic clock)",
@@ -282,7 +282,7 @@ def told(
 
 def _within(middle: float, unit: str, longest_ns: float) -> tuple[str, str] | None:
     """Return the unit in which a duration ends before e2e does; None where two may be meant."""
-    own = middle * 10 ** UNITS[unit] if longest_ns else 0.0
+    own = middle * SIZES_NS[unit] if longest_ns else 0.0
     if not longest_ns or TTFT_NS <= own <= longest_ns:
         return unit, "as e2e"
     if TTFT_NS <= own <= TIMES_LONGER * longest_ns:

@@ -109,8 +109,8 @@ def test_all_bad_rows_name_the_first(tmp_path: Path) -> None:
         (PLAIN, {"mapping": {"ttft": "ts", "ttft_ns": "p"}}, ["names ttft twice"]),
         (
             PLAIN,
-            {"mapping": MAPPED, "units": {"arrival": "min"}},
-            ["unknown unit", "s, ms, us or ns"],
+            {"mapping": MAPPED, "units": {"arrival": "weeks"}},
+            ["unknown unit", "s, ms, us, ns, min or h"],
         ),
         (PLAIN, {"mapping": MAPPED, "units": {"ttft": "ms"}}, ["no time of that name", "arrival"]),
         (PLAIN, {"mapping": MAPPED, "units": {"input_tokens": "ms"}}, ["no time of that name"]),

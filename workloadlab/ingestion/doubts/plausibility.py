@@ -21,7 +21,7 @@ from workloadlab.ingestion.doubts.windows import check_grid, check_totals, check
 from workloadlab.ingestion.formats import unit_in_name
 from workloadlab.ingestion.formats.trees import keys, label
 from workloadlab.ingestion.formats.words import Total
-from workloadlab.ingestion.parsing.times import UNITS
+from workloadlab.ingestion.parsing.times import SIZES_NS
 from workloadlab.ingestion.rows import YEAR_NS
 from workloadlab.ingestion.units import ASKED
 from workloadlab.words import plural
@@ -176,7 +176,7 @@ def _check_start(table: pl.DataFrame, written: int, arrival: Column | None, wher
 
 def _check_clocks(table: pl.DataFrame, arrival: Column | None, where: Path) -> None:
     """Ask about counts from a start in two units."""
-    if arrival is None or arrival.unit not in UNITS or arrival.why == ASKED:
+    if arrival is None or arrival.unit not in SIZES_NS or arrival.why == ASKED:
         return
     if doubt := two_clocks(table, arrival):
         raise UsageError(doubt, where=str(where), fix=ONE_UNIT)

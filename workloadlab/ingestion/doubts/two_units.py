@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from workloadlab.ingestion.formats.trees import label
-from workloadlab.ingestion.parsing.times import UNITS
+from workloadlab.ingestion.parsing.times import SIZES_NS
 from workloadlab.ingestion.units import TOKENS_PER_S
 from workloadlab.words import seconds, three
 
@@ -147,9 +147,9 @@ def _grow(rows: pl.DataFrame) -> bool:
 
 def _fractions(odd: pl.DataFrame, even: pl.DataFrame, column: Column) -> bool:
     """Say whether one has fractions of the unit and the other has whole numbers."""
-    if column.unit not in UNITS:
+    if column.unit not in SIZES_NS:
         return False
-    unit = 10 ** UNITS[column.unit]
+    unit = SIZES_NS[column.unit]
     one, other = (float(((part[column.target] % unit) != 0).mean()) for part in (odd, even))
     return abs(one - other) > 0.5
 

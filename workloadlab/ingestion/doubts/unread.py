@@ -27,7 +27,7 @@ TIME_NAMES = re.compile(
     re.IGNORECASE,
 )
 _COUNT = re.compile(r"(^|[._-])tok(en)?s?([._-]|$)|tokens?$", re.IGNORECASE)
-_NO_COUNT = re.compile(r"max|limit|budget|per_|rate|speed|price|cost", re.IGNORECASE)
+_NO_COUNT = re.compile(r"max|limit|budget|per_|(?<!gene)rate|speed|price|cost", re.IGNORECASE)
 _ANSWER = re.compile(r"out|compl|gen|answer|resp|decod|sampl|candid|eval", re.IGNORECASE)
 
 

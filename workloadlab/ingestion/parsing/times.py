@@ -14,10 +14,15 @@ from workloadlab.ingestion.parsing.dates import DATES, MAX_NS, moments, uniform
 from workloadlab.ingestion.parsing.text import texts
 from workloadlab.ingestion.parsing.values import GROUPED, MARKS, Parsed, judged, patched
 
-__all__ = ["EPOCHS_NS", "EPOCH_S", "UNITS", "durations", "epoch_unit", "instants"]
+__all__ = ["EPOCHS_NS", "EPOCH_S", "SIZES_NS", "UNITS", "durations", "epoch_unit", "instants"]
 
 UNITS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
 """Decimal places from each unit down to the nanosecond."""
+_LONG_UNITS_S = {"min": 60, "h": 3_600}
+SIZES_NS = {unit: 10**places for unit, places in UNITS.items()} | {
+    unit: size_s * 10**9 for unit, size_s in _LONG_UNITS_S.items()
+}
+"""Every unit that a user or a name may say; minutes and hours are never guessed."""
 
 _NO_TIME = r"^\s*(0001-01-01|0000-00-00)"
 """The zero of Go's clock and of MySQL's dates: no time at all."""
@@ -62,7 +67,17 @@ def durations(text: pl.Series, unit: str) -> Parsed:
     """
     if unit in DATES:
         return judged(text, _none(text), "a moment, not a duration")
+    if unit in _LONG_UNITS_S:
+        return judged(text, _long(text, _LONG_UNITS_S[unit]), "unparseable time")
     return judged(text, _nanoseconds(text, UNITS[unit]), "unparseable time")
+
+
+def _long(text: pl.Series, size_s: int) -> pl.Series:
+    """Read minutes or hours; what says its own unit, or stands as on a clock, is that."""
+    seconds = _nanoseconds(text, UNITS["s"])
+    bare = text.cast(pl.String).str.strip_chars().str.replace_all(MARKS, "")
+    number = bare.cast(pl.Float64, strict=False).is_not_null()
+    return seconds.zip_with(~number, seconds * size_s)
 
 
 def instants(text: pl.Series, unit: str, *, by_size: bool = False) -> Parsed:
