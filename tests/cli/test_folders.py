@@ -13,7 +13,10 @@ CLUSTER = '[[pool]]\nlatency = "rtxpro6000-llama-3.1-8b"\n'
 @pytest.fixture
 def folder(tmp_path):
     for day in (20, 21):
-        rows = [f"2026-09-{day} 14:{k:02}:20,{100 + k},{k},s{k % 5}\n" for k in range(30)]
+        rows = [
+            f"2026-09-{day} 14:{k:02}:20,{100 + k * 7 % 30},{k * 11 % 30},s{k % 5}\n"
+            for k in range(30)
+        ]
         log = tmp_path / f"{day}.csv"
         log.write_text(HEADER + "".join(rows))
         wl.ingest(log, tmp_path / "all", append=True)
