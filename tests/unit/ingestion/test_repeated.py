@@ -102,10 +102,11 @@ def test_lines_for_the_start_and_the_end_of_each_request_are_asked_about(tmp_pat
 
 def test_totals_by_session_are_refused(tmp_path: Path) -> None:
     rows = [
-        {"ts": T0 + n, "session_id": f"s{n % 3}", "input_tokens": 90 * n, "output_tokens": 7 * n + n % 3}
+        {"ts": T0 + n, "session_id": f"s{n % 3}", "input_tokens": 90 * n, "output_tokens": n * n}
         for n in range(1, 30)
-    ]  # fmt: skip
+    ]
     assert "running totals by session" in refusal(tmp_path, rows)
+    assert read(tmp_path, [row | {"output_tokens": 9 + n} for n, row in enumerate(rows)])
     assert read(tmp_path, [row | {"output_tokens": row["output_tokens"] % 5} for row in rows])
 
 

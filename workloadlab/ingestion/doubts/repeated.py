@@ -44,6 +44,8 @@ CONSECUTIVE = 100
 """Rows at the beginning of a log that follow each other."""
 STEPS = 12
 """Answers longer than the one before in their session, all of them, that are no chance."""
+UNEVEN = 0.3
+"""How much those steps differ, as parts of their mean; a made-up log counts up evenly."""
 STREAMED_SHARE = 0.2
 
 
@@ -189,7 +191,9 @@ def _check_sessions(head: Head, session: str, answer: str, prompt: str) -> None:
     table = head.table([session, answer])[:CONSECUTIVE].drop_nulls()
     steps = table.select(pl.col(answer).cast(pl.Float64, strict=False).diff().over(session))
     grown = steps.to_series().drop_nulls()
-    if grown.len() >= STEPS and (grown > 0).all() and table[session].n_unique() > 1:
+    if grown.len() < STEPS or not (grown > 0).all() or table[session].n_unique() < 2:
+        return
+    if float(grown.std()) >= UNEVEN * float(grown.mean()):  # type: ignore[arg-type]
         raise DataError(
             f"has running totals by session, not requests: {answer} grows with each row of a {session}",
             where=str(head.path),
