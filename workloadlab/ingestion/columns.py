@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
-from workloadlab.ingestion.doubts.unread import TIME_NAMES, listed_keys
+from workloadlab.ingestion.doubts.unread import listed_keys, named_time
 from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, refused
 from workloadlab.ingestion.formats.generic import ALIASES
 from workloadlab.ingestion.formats.trees import keys, label, pruned
@@ -103,8 +103,7 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
     lacking = [name for name in GIVEN if name not in proposed]
     if not lacking:
         return found
-    names = (key.rsplit(".", 1)[-1] for key in (*head.keys, *under.keys))
-    timed = _timed_keys(under) or any(map(TIME_NAMES.search, names))
+    timed = _timed_keys(under) or any(map(named_time, (*head.keys, *under.keys)))
     if lacking == ["arrival_ns"] and "output_tokens" in proposed and not timed:
         return replace(found, nullable=frozenset({"arrival_ns"}))
     moment = next(iter(_timed_keys(under)), "COLUMN") if "arrival_ns" in lacking else "COLUMN"

@@ -133,8 +133,8 @@ def test_beginnings_by_other_names(tmp_path: Path, name: str) -> None:
 
 def test_a_moment_of_no_known_name_is_proposed(tmp_path: Path) -> None:
     with pytest.raises(wl.WorkloadlabError) as caught:
-        read(tmp_path, lambda n: {"Zeitstempel": moment(n), **PLAIN})
-    assert "--map arrival=Zeitstempel" in caught.value.fix
+        read(tmp_path, lambda n: {"chwila": moment(n), **PLAIN})
+    assert "--map arrival=chwila" in caught.value.fix
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,18 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from workloadlab.ingestion.formats.derived import lone_session
 from workloadlab.ingestion.formats.ends import ended
 from workloadlab.ingestion.formats.generic import uncounted
+from workloadlab.ingestion.formats.names import RATE, doubtful_unit, forms, plain, unit_in_name
+from workloadlab.ingestion.formats.rivals import some
+from workloadlab.ingestion.formats.tongues import spoken
 from workloadlab.ingestion.formats.trees import keys, label
 from workloadlab.ingestion.formats.words import Apart
 from workloadlab.ingestion.parsing.dates import is_datetime
+from workloadlab.ingestion.parsing.times import durations
 from workloadlab.ingestion.parsing.values import is_number
 
 if TYPE_CHECKING:
@@ -19,13 +25,14 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.formats import Column
     from workloadlab.ingestion.head import Head
 
-__all__ = ["TIME_NAMES", "asides", "listed_keys"]
+__all__ = ["asides", "listed_keys", "named_time"]
 
-TIME_NAMES = re.compile(
+_TIME_NAMES = re.compile(
     r"time|latency|duration|elapsed|ttft|tpot|(^|_)itl|e2e|delay|arriv|interval|first_?tok|"
     r"(?<!per)_(at|ts|ms|us|ns|s|sec|seconds)$",
     re.IGNORECASE,
 )
+_TIMES = ("arrival_ns", "ttft_ns", "e2e_ns")
 _COUNT = re.compile(r"(^|[._-])tok(en)?s?([._-]|$)|tokens?$", re.IGNORECASE)
 _NO_COUNT = re.compile(r"max|limit|budget|per_|(?<!gene)rate|speed|price|cost", re.IGNORECASE)
 _ANSWER = re.compile(r"out|compl|gen|answer|resp|decod|sampl|candid|eval", re.IGNORECASE)
@@ -40,14 +47,7 @@ def asides(head: Head, columns: Sequence[Column]) -> list[str]:
 def unused_times(head: Head, columns: Sequence[Column]) -> str | None:
     """Return a sentence about keys that look like times and are not read."""
     used = {key for column in columns for key in keys(column.source)}
-    found = [
-        key
-        for key, values in head.samples.items()
-        if key not in used
-        and values
-        and TIME_NAMES.search(key.rsplit(".", 1)[-1])
-        and _time(values[0])
-    ]
+    found = [key for key in head.names if key not in used and _looks_timed(key, head.said(key))]
     if not found:
         return None
     return f"not read, though they look like times: {listed_keys(tuple(found), 8)}"
@@ -86,6 +86,24 @@ def unread_counts(head: Head, columns: Sequence[Column]) -> str | None:
     if not found:
         return None
     return f"no tokens of answers are read; perhaps --map output_tokens={found[0]}"
+
+
+def _looks_timed(key: str, said: Sequence[str]) -> bool:
+    """Say whether a key is named like a time and holds one, or holds durations with their units."""
+    if not said:
+        return False
+    few = some(list(said))
+    lasts = durations(pl.Series([t for t in few if not is_number(t)], dtype=pl.String), "s").values
+    if 2 * lasts.count() > len(few):
+        return True
+    told = (unit_in_name(key) or doubtful_unit(key)) and not RATE.search(plain(key))
+    return bool(told or named_time(key)) and _time(said[0])
+
+
+def named_time(key: str) -> bool:
+    """Say whether a key is named like a time, in one of several languages."""
+    named = _TIME_NAMES.search(key.rsplit(".", 1)[-1])
+    return bool(named) or any(spoken(target, forms(key)) for target in _TIMES)
 
 
 def _time(text: str) -> bool:

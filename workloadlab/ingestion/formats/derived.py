@@ -8,23 +8,35 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.ingestion.formats.format import Column
-from workloadlab.ingestion.formats.names import forms, plain
+from workloadlab.ingestion.formats.names import forms, plain, unit_in_name
 from workloadlab.ingestion.formats.parts import TOTALS
 from workloadlab.ingestion.formats.rivals import moments_of
 from workloadlab.ingestion.formats.words import minus
+from workloadlab.ingestion.parsing.times import durations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workloadlab.ingestion.head import Head
 
-__all__ = ["answer_of_total", "end_beside", "is_project", "lone_session", "only_element"]
+__all__ = [
+    "answer_of_total",
+    "end_beside",
+    "is_project",
+    "lone_session",
+    "only_element",
+    "short_total",
+]
 
 _PARTS = re.compile(r"cache|reason|thought|thinking")
 _START = re.compile(r"^(start|begin)[_ ]?(?=[a-z])", re.IGNORECASE)
 _PROJECT = {"dotted_order", "run_type"}
 """What lies beside `session_id` in runs of LangSmith, where that is the project."""
 _ELEMENT = re.compile(r'\[\s*("[^"\\]*"|-?[\d.]+)\s*\]')
+_WHOLE = {
+    "total", "wall", "wall_time", "wall_clock", "wall_clock_time", "took", "overall", "round_trip",
+}  # fmt: skip
+"""Short names of the whole time, where a unit in the name or in the values says that they are times."""
 HOUR_NS = 3_600 * 10**9
 MANY = 20
 """Requests of one session that are worth a word."""
@@ -57,6 +69,33 @@ def end_beside(head: Head, arrival: str) -> dict[str, Column]:
     if not took.len() or int(took.min()) < 0 or not 0 < float(took.median()) < HOUR_NS:  # type: ignore[arg-type]
         return {}
     return {"e2e_ns": Column("e2e_ns", end)}
+
+
+def short_total(head: Head, ttft: Column | None) -> dict[str, Column]:
+    """Return the time to the end by a short name with a unit: `total_ms`, `wall` of `00:00:11.3`.
+
+    Not where two go by such names, nor where the first token would come after the end.
+    """
+    found = [key for key in head.names if forms(key) & _WHOLE and _lasts(head, key) is not None]
+    if len(found) != 1:
+        return {}
+    key = found[0]
+    first = ttft.source if ttft is not None and isinstance(ttft.source, str) else None
+    begun = None if first is None else _lasts(head, first)
+    if begun is not None and (begun > _lasts(head, key)).fill_null(value=False).any():
+        return {}
+    return {"e2e_ns": Column("e2e_ns", key)}
+
+
+def _lasts(head: Head, key: str) -> pl.Series | None:
+    """Return durations whose unit stands in the name or in each value; None where it stands nowhere."""
+    text = head.table([key]).to_series()
+    numbers = text.cast(pl.Float64, strict=False).count()
+    unit = unit_in_name(key)
+    if not text.count() or (numbers and unit is None):
+        return None
+    found = durations(text, unit or "s").values
+    return found if found.count() == text.count() else None
 
 
 def is_project(head: Head, key: str) -> bool:

@@ -12,6 +12,7 @@ from workloadlab.ingestion.formats.derived import (
     end_beside,
     is_project,
     only_element,
+    short_total,
 )
 from workloadlab.ingestion.formats.ends import before_end, begun
 from workloadlab.ingestion.formats.failures import failure
@@ -20,12 +21,14 @@ from workloadlab.ingestion.formats.names import forms
 from workloadlab.ingestion.formats.parts import counted_apart
 from workloadlab.ingestion.formats.rivals import (
     by_name,
+    is_dated,
     likely_arrivals,
     likely_durations,
     likely_ends,
     renamed,
     some,
 )
+from workloadlab.ingestion.formats.tongues import spoken
 from workloadlab.ingestion.formats.words import at, choose, first, only, unless
 from workloadlab.ingestion.parsing.values import NO, YES, integers, is_number, outcomes, switches
 
@@ -48,7 +51,9 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "request_date", "invoked_at", "timestamp", "ts", "time", "datetime", "created_at", "created",
         "event_time", "date", "relative_time", "relative_time_sec", "time_local", "time_iso8601",
         "asctime",
-        "create_time", "time_generated", "msec", "logging_time", "log_time", "logged_at",
+        "offset_s", "offset_ms", "offset_sec", "offset_seconds", "arrival_offset", "start_offset",
+        "time_offset", "request_offset", "create_time", "time_generated",
+        "msec", "logging_time", "log_time", "logged_at",
         "inference_time",
     ),
     "input_tokens": (
@@ -58,7 +63,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "in_tokens", "prompt_size", "gen_ai_usage_input_tokens", "gen_ai_usage_prompt_tokens",
         "input_token", "prompt_token", "tokens_in", "tokens_prompt", "input_token_count",
         "prompt_token_count", "prefill_tokens", "prompt_eval_count", "llm_token_count_prompt",
-        "message_tokens", "num_input", "n_input", "n_in",
+        "message_tokens", "num_input", "n_input", "n_in", "tokens_input", "n_prompt", "prompt_tok",
+        "input_tok", "input_lens", "prompt_lens",
     ),
     "output_tokens": (
         "output_tokens", "completion_tokens", "num_decode_tokens", "output_length",
@@ -70,7 +76,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "candidates_token_count", "eval_count", "llm_token_count_completion",
         "answer_tokens", "generated_token", "response_length", "response_len", "generated_length",
         "generation_length", "generated_len", "num_generated", "decoded_tokens", "sampled_tokens",
-        "num_output", "n_output", "n_out",
+        "num_output", "n_output", "n_out", "tokens_output", "n_gen", "gen_tok", "gen_tokens",
+        "gen_len", "output_tok", "completion_tok", "output_lens", "gen_lens",
     ),
     "cached_tokens": (
         "cached_tokens", "cache_read_input_tokens", "num_cached_tokens", "cached_input_tokens",
@@ -87,7 +94,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "ttft", "time_to_first_token", "gen_ai_latency_time_to_first_token", "first_token_latency",
         "time_to_first_byte", "ttfb", "first_token_time", "first_token_at",
         "first_token", "first_tok", "t_first", "t_first_token", "first_chunk", "first_byte",
-        "completion_start_time", "time_to_first_chunk", "ms_to_first_chunk",
+        "completion_start_time", "first_chunk_latency", "first_byte_latency", "time_to_first_chunk",
+        "ms_to_first_chunk",
     ),
     "e2e_ns": (
         "e2e", "e2e_latency", "e2el", "request_latency", "latency", "total_latency", "ttlt",
@@ -140,6 +148,7 @@ def _read(head: Head) -> tuple[Column, ...]:
             for key in head.names
             if alias in known[key] and _holds(target, head.said(key))
         ]
+        + [key for key in head.names if _otherwise(head, target, key, named[key])]
         for target, aliases in ALIASES.items()
     }
     columns: dict[str, Column] = {}
@@ -160,6 +169,8 @@ def _read(head: Head) -> tuple[Column, ...]:
         columns[target] = Column(target, parted or by_name(head, key))
     if "input_tokens" in counted and "output_tokens" not in counted:
         columns |= answer_of_total(head, counted["input_tokens"])
+    if "e2e_ns" not in columns:
+        columns |= short_total(head, columns.get("ttft_ns"))
     if "arrival_ns" in columns and "e2e_ns" not in columns:
         columns |= end_beside(head, str(columns["arrival_ns"].source))
     if "arrival_ns" not in columns and (ends := likely_ends(head, found["e2e_ns"])):
@@ -174,6 +185,13 @@ def _read(head: Head) -> tuple[Column, ...]:
     if ended := _ended(head, named, None if status is None else str(status.source)):
         columns["outcome"] = Column("outcome", ended)
     return tuple(_opened(head, column) for column in columns.values())
+
+
+def _otherwise(head: Head, target: str, key: str, names: set[str]) -> bool:
+    """Say whether a key is a column in another language; bare words for time must be times of day."""
+    if not spoken(target, names) or not _holds(target, head.said(key)):
+        return False
+    return target != "arrival_ns" or is_dated(head.said(key))
 
 
 def _likely(head: Head, target: str, keys: list[str], tokens: str) -> list[str]:

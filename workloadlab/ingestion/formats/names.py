@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["VALUE_TYPE", "bare", "doubtful_unit", "forms", "plain", "unit_in_name"]
+__all__ = ["RATE", "VALUE_TYPE", "bare", "doubtful_unit", "forms", "plain", "unit_in_name"]
 
 VALUE_TYPE = re.compile(r"(\.(\$(date|number\w+|oid)|[NS]))+$")
 """What MongoDB and DynamoDB write behind a key: the type of its value."""
@@ -62,7 +62,7 @@ _NUMBER_OF = re.compile(r"^(n|nr|no|num|number_of|count_of)_(of_)?")
 
 _ZONE = re.compile(r"_(utc|gmt|local_time|localtime|local)$")
 
-_RATE = re.compile(r"(tok(en)?s|per)_[a-z]+$")
+RATE = re.compile(r"(tok(en)?s|per)_[a-z]+$")
 """`Output tokens/s` counts no tokens."""
 
 _STAMP = re.compile(r"_(ts|timestamp|datetime)$")
@@ -148,7 +148,7 @@ def forms(key: str) -> set[str]:
     spelled = [".".join(parts[start:]) for start in range(len(parts))]
     whole = {plain(name) for each in spelled for name in (each, _without_unit(each))}
     zoneless = {_ZONE.sub("", name) for name in whole}
-    timed = {name for name in zoneless if unit_in_name(name) and not _RATE.search(name)}
+    timed = {name for name in zoneless if unit_in_name(name) and not RATE.search(name)}
     bare = {name.rpartition("_")[0].removesuffix("_in") for name in timed}
     names = whole | zoneless | bare
     names |= {_HEADER.sub("", name) for name in names}

@@ -99,6 +99,8 @@ def _ways(value: dict[str, Any], depth: int) -> Iterator[str]:
         elif isinstance(inner, str) and (inner.lstrip()[:1] == "{" or is_logfmt(inner)):
             yield key
         elif isinstance(inner, dict) and inner:
+            if rows_of(inner):
+                yield f"{key}.="
             yield key
             if depth > 1:
                 yield from (f"{key}.{way}" for way in _ways(inner, depth - 1))
