@@ -12,6 +12,7 @@ from workloadlab.ingestion.evaluate import evaluate, matches
 from workloadlab.ingestion.formats.trees import keys, label, unmet
 from workloadlab.ingestion.formats.words import PRESENT
 from workloadlab.ingestion.parsing.text import texts
+from workloadlab.ingestion.parsing.totals import TOTALS, are_totals
 from workloadlab.ingestion.privacy import described, described_text
 from workloadlab.ingestion.rows import far_rows
 from workloadlab.trace import COLUMNS, GIVEN, Flag
@@ -145,6 +146,8 @@ def refine(chunk: Chunk, rules: Rules) -> Refined:
         given = rules.whole and column.target in rules.given
         if given and (missing := _missing(parsed, chunk.frame[keys(column.source)[0]])) is not None:
             problems.append((column, missing))
+    if (rest := _without_totals(chunk, problems)) is not None:
+        return refine(rest, rules)
     frame, rejects, places = pl.DataFrame(values), chunk.rejects, None
     if problems:
         bad = _set_aside(chunk, problems, show=rules.show_values)
@@ -180,6 +183,14 @@ def _requests(chunk: Chunk, conditions: Sequence[Only]) -> Chunk:
     for condition in conditions:
         chunk = chunk.kept(matches(chunk.frame, condition), _why(condition))
     return chunk
+
+
+def _without_totals(chunk: Chunk, problems: list[tuple[Column, pl.Series]]) -> Chunk | None:
+    """Leave out rows whose arrival names a row of totals; None if there is none."""
+    held = [texts(chunk.frame[keys(c.source)[0]]) for c, _ in problems if c.target == "arrival_ns"]
+    if held and (found := are_totals(held[0])).any():
+        return chunk.kept(~found, TOTALS)
+    return None
 
 
 def _why(condition: Only) -> str:

@@ -103,6 +103,12 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
     lacking = [name for name in GIVEN if name not in proposed]
     if not lacking:
         return found
+    if any("\ufffd" in key for key in head.keys):
+        raise DataError(
+            "has names of columns in an encoding that is not UTF-8 and cannot be told",
+            where=str(head.path),
+            fix="write it as UTF-8: iconv -f CP1251 -t UTF-8 FILE > FILE.utf8 (or BIG5, EUC-KR, ...)",
+        )
     timed = _timed_keys(under) or any(map(named_time, (*head.keys, *under.keys)))
     if lacking == ["arrival_ns"] and "output_tokens" in proposed and not timed:
         return replace(found, nullable=frozenset({"arrival_ns"}))

@@ -23,6 +23,7 @@ from workloadlab.ingestion.formats.words import (
     Total,
     Value,
 )
+from workloadlab.ingestion.parsing.outcomes import outcomes
 from workloadlab.ingestion.parsing.text import texts
 from workloadlab.ingestion.parsing.times import durations, instants
 from workloadlab.ingestion.parsing.values import (
@@ -31,7 +32,6 @@ from workloadlab.ingestion.parsing.values import (
     by_distinct,
     integers,
     missing,
-    outcomes,
     reals,
     switches,
     words,

@@ -10,7 +10,8 @@ from workloadlab.errors import DataError, UsageError, WorkloadlabError
 from workloadlab.ingestion.columns import recognise
 from workloadlab.ingestion.formats import refused
 from workloadlab.ingestion.inspect import EMPTY, inspect
-from workloadlab.ingestion.readers.packing import opened
+from workloadlab.ingestion.parsing.encodings import ENCODINGS
+from workloadlab.ingestion.readers.packing import encoding, opened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,6 +86,8 @@ def read_heads(
         heads.append(head.under(chosen) if mapping else head.respelled(chosen).under(chosen))
         formats.append(chosen)
         starts.setdefault(start, []).append(path)
+        if written := ENCODINGS.get(encoding(path) or ""):
+            notes.append(f"{path.name} is not UTF-8: read as {written}")
     if not heads:
         raise first_error or UsageError("no source file is named", fix="name at least one log")
     for head, other in zip(heads, formats, strict=True):

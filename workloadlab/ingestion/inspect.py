@@ -14,6 +14,7 @@ from workloadlab.ingestion.head import Head, of_records
 from workloadlab.ingestion.parsing.json import Doubled, Record, line_values
 from workloadlab.ingestion.parsing.stream import outlines
 from workloadlab.ingestion.parsing.tables import as_row, header_at, table
+from workloadlab.ingestion.parsing.totals import without_totals
 from workloadlab.ingestion.readers.limits import refuse_beyond
 from workloadlab.ingestion.readers.packing import opened, unbroken
 from workloadlab.ingestion.sources import BOM, container, record_end
@@ -102,7 +103,7 @@ def _csv_head(path: Path) -> Head:
         more = spread_fields(path, len(found.keys), found.separator)
         rows += tuple(as_row(found.keys, record) for record in more)
     return Head(
-        path, "csv", found.keys, rows, found.separator,
+        path, "csv", found.keys, without_totals(rows), found.separator,
         escaped=found.escaped,
     )  # fmt: skip
 

@@ -11,6 +11,7 @@ from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.ingestion.clean import Rules
 from workloadlab.ingestion.columns import plan, targets
+from workloadlab.ingestion.doubts.outcome_words import check_outcomes
 from workloadlab.ingestion.doubts.repeated import check_kinds, check_repeated
 from workloadlab.ingestion.formats import GENERIC
 from workloadlab.ingestion.formats.trees import keys, pruned
@@ -61,6 +62,7 @@ def rules_of(
         columns = plan(head, log_format, words, given, block_size=size)
         if log_format.name == GENERIC.name:
             check_repeated(head, columns, words, asked)
+            check_outcomes(head, columns, asked)
         kept = conditions
         if head.container in ("csv", "parquet"):
             left = (pruned(condition, head.shows) for condition in conditions)

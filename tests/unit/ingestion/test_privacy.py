@@ -138,7 +138,7 @@ def test_runs_bear_no_secret(tmp_path):
 
 def test_bad_rows_late_in_a_file_are_described(tmp_path):
     rows = [f"2026-03-02 00:{n // 60 % 60:02}:{n % 60:02},100,5" for n in range(3000)]
-    rows[1500] = rows[2600] = "Total,1,1"
+    rows[1500] = rows[2600] = "Other,1,1"
     log = tmp_path / "log.csv"
     log.write_text("\n".join(["timestamp,input_tokens,output_tokens", *rows]))
     trace = wl.ingest(log, out=tmp_path / "log.trace")

@@ -30,7 +30,8 @@ from workloadlab.ingestion.formats.rivals import (
 )
 from workloadlab.ingestion.formats.tongues import spoken
 from workloadlab.ingestion.formats.words import at, choose, first, only, unless
-from workloadlab.ingestion.parsing.values import NO, YES, integers, is_number, outcomes, switches
+from workloadlab.ingestion.parsing.outcomes import outcomes
+from workloadlab.ingestion.parsing.values import NO, YES, integers, is_number, switches
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import polars as pl
 
 from workloadlab.ingestion.parsing.text import texts
-from workloadlab.trace import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +32,6 @@ __all__ = [
     "is_number",
     "judged",
     "missing",
-    "outcomes",
     "patched",
     "reals",
     "switches",
@@ -63,24 +61,6 @@ MISSING = tuple(
 
 NO_BLOCKS = "not a list of block ids"
 YES, NO = ("true", "1", "1.0", "yes", "t", "y"), ("false", "0", "0.0", "no", "f", "n")
-_SYNONYMS = {
-    "ok": ("success", "succeeded", "successful", "completed", "complete", "finished", "true", "stop",
-           "length", "done", "unset", "status_code_ok", "default"),
-    "error": ("failure", "failed", "fail", "errored", "exception", "false", "internal_error",
-              "status_code_error", "internal", "unavailable", "invalid_argument", "not_found",
-              "unauthenticated", "permission_denied", "failed_precondition", "unimplemented",
-              "data_loss", "server_error", "bad_request"),
-    "cancelled": ("canceled", "aborted", "abort", "client_disconnected", "disconnected", "499"),
-    "timeout": ("timed_out", "timedout", "deadline_exceeded", "408", "504"),
-    "rejected": ("throttled", "rate_limited", "ratelimited", "rate_limit_exceeded",
-                 "resource_exhausted", "shed", "429"),
-    "unfinished": ("incomplete", "in_progress", "running", "pending", "queued"),
-}  # fmt: skip
-_OUTCOME_OF = {name: name for name in OUTCOMES} | {
-    word: outcome for outcome, words in _SYNONYMS.items() for word in words
-}
-_HTTP_STATUS = r"^([1-5]\d\d)(\.0| [a-z ]+)?$"
-"""A status, of a float column or with its reason: `200`, `200.0`, `429 too many requests`."""
 MARKS = r"[,_' \x{a0}\x{202f}\x{2019}]"
 GROUPED = rf"^[+-]?\d{{1,3}}({MARKS}\d{{2,3}})*{MARKS}\d{{3}}(\.\d*)?$"
 """A number with marks between thousands, or as in India between hundreds of them."""
@@ -159,23 +139,6 @@ def switches(text: pl.Series) -> Parsed:
         pl.when(lower.is_in(YES)).then(statement=True).when(lower.is_in(NO)).then(False)  # noqa: FBT003
     ).to_series()
     return judged(text, values, "not true or false")
-
-
-def outcomes(text: pl.Series) -> Parsed:
-    """Read how a request ended, with the usual synonyms of `workloadlab.trace.OUTCOMES`.
-
-    Of HTTP statuses, 2xx and 3xx are ok, 429 is rejected, 408 and 504 timeout, 499 cancelled, others
-    error.
-    """
-    lower = text.str.strip_chars().str.to_lowercase()
-    values = lower.replace_strict(_OUTCOME_OF, default=None, return_dtype=pl.String)
-    if values.null_count() > text.null_count():
-        status = lower.str.extract(_HTTP_STATUS)
-        named = status.replace_strict(_OUTCOME_OF, default=None, return_dtype=pl.String)
-        good = pl.when(status.str.contains(r"^[1-3]")).then(pl.lit("ok")).otherwise(pl.lit("error"))
-        known = pl.when(status.is_not_null()).then(good)
-        values = pl.select(pl.coalesce(values, named, known)).to_series()
-    return judged(text, values, "unknown outcome")
 
 
 def words(text: pl.Series) -> Parsed:

@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
+from workloadlab.ingestion.parsing.encodings import encoding_of
 from workloadlab.ingestion.parsing.logfmt import mostly_logfmt, pairs
 from workloadlab.ingestion.readers.limits import PACKED_BYTES, refuse_beyond
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-__all__ = ["PACKED", "opened", "unbroken"]
+__all__ = ["PACKED", "encoding", "opened", "unbroken"]
 
 
 def _zstd(raw: IO[bytes]) -> Any:
@@ -100,9 +101,9 @@ class _Through:
             yield rest
 
 
-def _recoded() -> Callable[[bytes, bool], bytes]:
-    """Return what makes UTF-8 of UTF-16, which Windows writes."""
-    decode = codecs.getincrementaldecoder("utf-16")("replace").decode
+def _recoded(encoding: str) -> Callable[[bytes, bool], bytes]:
+    """Return what makes UTF-8 of another encoding."""
+    decode = codecs.getincrementaldecoder(encoding)("replace").decode
     return lambda raw, last: decode(raw, last).encode()
 
 
@@ -130,7 +131,8 @@ def _line_as_json(line: bytes) -> bytes:
 def opened(path: Path) -> Iterator[Any]:
     """Open a file for reading bytes, unpacked: gzip, zstd, xz, bzip2 or as it is.
 
-    UTF-16 is read as UTF-8, and lines of `key=value` pairs as lines of JSON.
+    UTF-16, which Windows writes, and older encodings are read as UTF-8, and lines of `key=value` pairs
+    as lines of JSON.
 
     Raises:
         UsageError: the file cannot be opened.
@@ -143,15 +145,13 @@ def opened(path: Path) -> Iterator[Any]:
             f"cannot be read ({error.strerror})", where=str(path), fix="check its permissions"
         ) from error
     with raw:
-        start = raw.read(6)
-        raw.seek(0)
-        found = (each for magic, each in PACKED.items() if start.startswith(magic))
-        kind, unpack = next(found, ("", None))
-        stream: Any = _Named(unpack(raw), raw, kind, path) if unpack else raw
+        stream = _unpacked(raw, path)
+        unpack = stream is not raw
         probe = stream.read(PROBE_BYTES)
-        changed = probe.startswith(UTF16)
-        if changed:
-            stream = _Through(stream, probe, _recoded())
+        written = _encoding(probe)
+        changed = written is not None
+        if written is not None:
+            stream = _Through(stream, probe, _recoded(written))
             probe = stream.read(PROBE_BYTES)
         if mostly_logfmt(probe):
             stream, changed = _Through(stream, probe, _as_json()), True
@@ -160,6 +160,24 @@ def opened(path: Path) -> Iterator[Any]:
         else:
             raw.seek(0)
         yield stream
+
+
+def _unpacked(raw: IO[bytes], path: Path) -> Any:
+    start = raw.read(6)
+    raw.seek(0)
+    found = (each for magic, each in PACKED.items() if start.startswith(magic))
+    kind, unpack = next(found, ("", None))
+    return _Named(unpack(raw), raw, kind, path) if unpack else raw
+
+
+def _encoding(probe: bytes) -> str | None:
+    return "utf-16" if probe.startswith(UTF16) else encoding_of(probe)
+
+
+def encoding(path: Path) -> str | None:
+    """Return Python's name of the encoding that a file is read in; None for UTF-8."""
+    with path.open("rb") as raw:
+        return _encoding(_unpacked(raw, path).read(PROBE_BYTES))
 
 
 @contextmanager

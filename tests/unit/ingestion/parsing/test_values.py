@@ -5,8 +5,9 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from workloadlab.ingestion.parsing.outcomes import outcomes
 from workloadlab.ingestion.parsing.times import durations, instants
-from workloadlab.ingestion.parsing.values import integers, outcomes, reals, switches, words
+from workloadlab.ingestion.parsing.values import integers, reals, switches, words
 
 
 def text(*values: str | None) -> pl.Series:
