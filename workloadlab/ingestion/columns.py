@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
+from workloadlab.ingestion.doubts.unnamed import check_counts, unnamed
 from workloadlab.ingestion.doubts.unread import listed_keys, named_time
 from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, refused
 from workloadlab.ingestion.formats.generic import ALIASES
@@ -103,29 +104,10 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
     lacking = [name for name in GIVEN if name not in proposed]
     if not lacking:
         return found
-    if any("\ufffd" in key for key in head.keys):
-        raise DataError(
-            "has names of columns in an encoding that is not UTF-8 and cannot be told",
-            where=str(head.path),
-            fix="write it as UTF-8: iconv -f CP1251 -t UTF-8 FILE > FILE.utf8 (or BIG5, EUC-KR, ...)",
-        )
     timed = _timed_keys(under) or any(map(named_time, (*head.keys, *under.keys)))
     if lacking == ["arrival_ns"] and "output_tokens" in proposed and not timed:
         return replace(found, nullable=frozenset({"arrival_ns"}))
-    moment = next(iter(_timed_keys(under)), "COLUMN") if "arrival_ns" in lacking else "COLUMN"
-    usual = " ".join(
-        f"--map {short(name)}={moment if name == 'arrival_ns' else 'COLUMN'}"
-        for name in (*GIVEN, "output_tokens")
-        if name not in proposed
-    )
-    near = _nearest(head)
-    raise UsageError(
-        "no log format recognised: nothing looks like "
-        f"{' or '.join(short(name) for name in lacking)}.\n"
-        f"  keys seen: {listed_keys(head.keys)}" + (f"\n  nearest format: {near}" if near else ""),
-        where=str(head.path),
-        fix=f"name the columns: {usual} (and --unit arrival=ms where it is not seconds)",
-    )
+    raise unnamed(head, under, lacking, proposed, _nearest(head))
 
 
 def _refuse_others(head: Head, values: Sequence[Any], way: str) -> None:
@@ -201,6 +183,7 @@ def plan(
     """
     columns = {column.target: column for column in log_format.read(head)}
     columns |= _named_otherwise(head, log_format, columns)
+    check_counts(head, mapping)
     for target, words in mapping.items():
         if not words:
             columns.pop(target, None)

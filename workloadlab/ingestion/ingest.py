@@ -13,7 +13,7 @@ import polars as pl
 from workloadlab.atomic import scratch_folder
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.columns import named_format, targets
-from workloadlab.ingestion.doubts.again import held_twice
+from workloadlab.ingestion.doubts.again import held_twice, kept_once
 from workloadlab.ingestion.doubts.unread import asides
 from workloadlab.ingestion.first_pass import stage
 from workloadlab.ingestion.formats.trees import label, pruned
@@ -168,7 +168,11 @@ def ingest(
             *zones_differ(heads, rules),
             *starts_differ(heads, rules),
             *asides(heads[0], rules[0].columns),
-            *filter(None, [held_twice(rows, staged.written)]),
+            *(
+                f"{again}{kept_once(heads[0])}"
+                for again in [held_twice(rows, staged.written)]
+                if again
+            ),
         ]
         size = next((each.block_size for each in rules if each.block_size), None)
         frame = finish(

@@ -95,10 +95,11 @@ def test_the_whole_time_is_read_by_its_short_names(
     "more",
     [
         {"total": 500},
+        {"total": "1,500"},
         {"total_ms": 100, "ttft_ms": 300},
         {"total_ms": 8_500, "wall_ms": 8_600},
     ],
-    ids=["a count", "before the first token", "two of them"],
+    ids=["a count", "a count with a mark", "before the first token", "two of them"],
 )
 def test_a_total_that_may_be_something_else_is_left_and_named(
     tmp_path: Path, more: dict[str, int]

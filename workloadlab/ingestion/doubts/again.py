@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from workloadlab.ingestion.formats.names import bare
 from workloadlab.words import plural
 
-__all__ = ["held_twice"]
+if TYPE_CHECKING:
+    from workloadlab.ingestion.head import Head
+
+__all__ = ["held_twice", "kept_once"]
 
 STRETCH = 4_000_000
 """Rows that are looked at at once; of repetitions that a cut parts, one is not counted."""
 SECOND_NS = 10**9
+_IDS = {"id", "uuid", "request_id", "req_id", "event_id", "log_id", "insert_id", "trace_id"}
 _SAME = ("arrival_ns", "input_tokens", "output_tokens", "ttft_ns", "e2e_ns", "model")
 
 
@@ -52,6 +59,24 @@ def held_twice(rows: pl.LazyFrame, count: int) -> str | None:
         + plural(found, "request", "requests")
         + " twice, and so does the trace"
     )
+
+
+def kept_once(head: Head) -> str:
+    """Return how to keep one of each, where a text log holds equal lines; name their id."""
+    if head.container not in ("csv", "jsonl"):
+        return ""
+    lines = [tuple(row.items()) for row in head.rows]
+    again = Counter(lines)
+    ids = [
+        key
+        for key in head.keys
+        if bare(key) in _IDS
+        and all(dict(line).get(key) for line, count in again.items() if count > 1)
+    ]
+    if len(again) == len(lines):
+        return ""
+    named = f", {ids[0]} too" if ids else ""
+    return f"; the lines are equal{named}: keep one of each with awk '!seen[$0]++' FILE > FILE.once"
 
 
 def _exact(rows: pl.LazyFrame) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from workloadlab.ingestion.formats.derived import lone_session
+from workloadlab.ingestion.formats.derived import UNIT_OR_CLOCK, lone_session
 from workloadlab.ingestion.formats.ends import ended
 from workloadlab.ingestion.formats.generic import uncounted
 from workloadlab.ingestion.formats.names import RATE, doubtful_unit, forms, plain, unit_in_name
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.formats import Column
     from workloadlab.ingestion.head import Head
 
-__all__ = ["asides", "listed_keys", "named_time"]
+__all__ = ["asides", "listed_keys", "looks_timed", "named_time"]
 
 _TIME_NAMES = re.compile(
     r"time|latency|duration|elapsed|ttft|tpot|(^|_)itl|e2e|delay|arriv|interval|first_?tok|"
@@ -47,7 +47,7 @@ def asides(head: Head, columns: Sequence[Column]) -> list[str]:
 def unused_times(head: Head, columns: Sequence[Column]) -> str | None:
     """Return a sentence about keys that look like times and are not read."""
     used = {key for column in columns for key in keys(column.source)}
-    found = [key for key in head.names if key not in used and _looks_timed(key, head.said(key))]
+    found = [key for key in head.names if key not in used and looks_timed(key, head.said(key))]
     if not found:
         return None
     return f"not read, though they look like times: {listed_keys(tuple(found), 8)}"
@@ -88,13 +88,13 @@ def unread_counts(head: Head, columns: Sequence[Column]) -> str | None:
     return f"no tokens of answers are read; perhaps --map output_tokens={found[0]}"
 
 
-def _looks_timed(key: str, said: Sequence[str]) -> bool:
+def looks_timed(key: str, said: Sequence[str]) -> bool:
     """Say whether a key is named like a time and holds one, or holds durations with their units."""
     if not said:
         return False
     few = some(list(said))
-    lasts = durations(pl.Series([t for t in few if not is_number(t)], dtype=pl.String), "s").values
-    if 2 * lasts.count() > len(few):
+    worded = pl.Series([t for t in few if re.search(UNIT_OR_CLOCK, t)], dtype=pl.String)
+    if 2 * durations(worded, "s").values.count() > len(few):
         return True
     told = (unit_in_name(key) or doubtful_unit(key)) and not RATE.search(plain(key))
     return bool(told or named_time(key)) and _time(said[0])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.head import Head
 
 __all__ = [
+    "UNIT_OR_CLOCK",
     "answer_of_total",
     "end_beside",
     "is_project",
@@ -28,6 +29,8 @@ __all__ = [
     "short_total",
 ]
 
+UNIT_OR_CLOCK = r"[A-DF-Za-df-zµμ:]"
+"""What a duration has that says its own unit, and a number has not."""
 _PARTS = re.compile(r"cache|reason|thought|thinking")
 _START = re.compile(r"^(start|begin)[_ ]?(?=[a-z])", re.IGNORECASE)
 _PROJECT = {"dotted_order", "run_type"}
@@ -90,9 +93,10 @@ def short_total(head: Head, ttft: Column | None) -> dict[str, Column]:
 def _lasts(head: Head, key: str) -> pl.Series | None:
     """Return durations whose unit stands in the name or in each value; None where it stands nowhere."""
     text = head.table([key]).to_series()
-    numbers = text.cast(pl.Float64, strict=False).count()
     unit = unit_in_name(key)
-    if not text.count() or (numbers and unit is None):
+    if not text.count() or (
+        unit is None and not text.drop_nulls().str.contains(UNIT_OR_CLOCK).all()
+    ):
         return None
     found = durations(text, unit or "s").values
     return found if found.count() == text.count() else None

@@ -53,9 +53,10 @@ _SERVEGEN = (
 _GENERATE = "generate a trace from it with ServeGen, and ingest that"
 REFUSALS = (
     Refusal(
-        "is Prometheus metrics: sums over all requests, not one row each",
-        "export the gateway's or the engine's request log instead",
-        text=r"# (HELP|TYPE) ",
+        "is Prometheus metrics: counters over all requests, not one row each",
+        "export the gateway's or the engine's request log instead: one line a request with its time, "
+        "prompt_tokens and completion_tokens",
+        text=r"# (HELP|TYPE) |[A-Za-z_:][\w:]*\{[^}\n]*\} [+-]?[\d.]+(e[+-]?\d+)?( \d+)?\r?\n",
     ),
     Refusal(
         "is an MLPerf loadgen log: settings and aggregates, not one row a request",
@@ -67,8 +68,15 @@ REFUSALS = (
         "write requests as JSON: sglang --log-requests-format json, vLLM --otlp-traces-endpoint, or "
         "the gateway's access log",
         text=r"(\(\w+ pid=\d+\) )?(INFO|WARNING|DEBUG) \d\d-\d\d \d\d:\d\d:\d\d"
-        r"|\[GIN\]|slot +\w+: id|\[\d{4}-\d\d-\d\d[ T][\d:.,]+[^\]\n]*\] (\w+: +)?"
+        r"|\[GIN\]|\[\d{4}-\d\d-\d\d[ T][\d:.,]+[^\]\n]*\] (\w+: +)?"
         r"(Decode batch|Prefill batch|server_args|INFO)",
+    ),
+    Refusal(
+        "is the text log of llama.cpp's server: it counts the tokens of each request, but no line has "
+        "the time of day",
+        "log the requests in the gateway or the client, one JSON line each with its time and the usage "
+        "of the answer",
+        text=r"(slot|srv) +\w+: ",
     ),
     Refusal(
         "is an access log in text, whose values stand between spaces without names",
