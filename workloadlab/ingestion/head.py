@@ -56,12 +56,19 @@ class Head:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The keys, and those of the JSON that stands in texts."""
-        inner: dict[str, None] = {}
+        return (*self.keys, *(name for name in self._inner if name not in self.keys))
+
+    @cached_property
+    def _inner(self) -> dict[str, list[str]]:
+        """The first values of the JSON that stands in texts, by key; each text is read once."""
+        found: dict[str, list[str]] = {}
         for row in self.rows:
             for key, text in row.items():
-                if text is not None and text[:1] == "{":
-                    inner |= dict.fromkeys(f"{key}.{name}" for name in _inner_names(text))
-        return (*self.keys, *(name for name in inner if name not in self.keys))
+                if text is None or text[:1] != "{":
+                    continue
+                for name, value in _inner_values(text).items():
+                    found.setdefault(f"{key}.{name}", []).extend([] if value is None else [value])
+        return found
 
     @cached_property
     def samples(self) -> dict[str, list[str]]:
@@ -77,6 +84,8 @@ class Head:
         """Return the first values of a key, which may lie in the JSON of a text."""
         if key in self.samples:
             return self.samples[key]
+        if key in self._inner:
+            return self._inner[key]
         return self.table([key]).to_series().drop_nulls().to_list()
 
     def table(self, keys: Iterable[str]) -> pl.DataFrame:
@@ -136,12 +145,12 @@ class Head:
         return replace(of_records(self.path, self.container, found), paths={}, **walk)  # type: ignore[arg-type]
 
 
-def _inner_names(text: str) -> list[str]:
+def _inner_values(text: str) -> dict[str, str | None]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        return []
-    return [".".join(where) for where, _ in leaves(found)]
+        return {}
+    return {".".join(where): text_of(value) for where, value in leaves(found)}
 
 
 def of_records(path: Path, kind: str, found: tuple[Record, ...]) -> Head:

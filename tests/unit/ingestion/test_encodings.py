@@ -113,3 +113,20 @@ def test_a_row_of_totals_hides_no_days_without_a_time_of_day(tmp_path: Path) -> 
     log.write_text(f"date,input_tokens,output_tokens\n{days}Total,196000,14000\n")
     with pytest.raises(wl.WorkloadlabError, match="day only"):
         wl.ingest(log)
+
+
+@pytest.mark.parametrize("word", ["total", "sum"])
+def test_a_route_named_like_a_total_is_no_row_of_totals(tmp_path: Path, word: str) -> None:
+    log = tmp_path / "log.csv"
+    rows = "".join(f"{word},2025-07-24 08:00:0{n},{100 + n},400\n" for n in range(8))
+    log.write_text(f"route,ts,input_tokens,output_tokens\n{rows}")
+    assert wl.ingest(log).requests == 8
+
+
+def test_korean_is_not_read_as_chinese(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_bytes(f"시간,입력 토큰 수,출력 토큰 수,소요 시간(초)\n{ROWS}".encode("euc-kr"))
+    with pytest.raises(wl.WorkloadlabError, match="입력 토큰 수") as caught:
+        wl.ingest(log)
+    assert "read as EUC-KR" in str(caught.value)
+    assert wl.ingest(log, mapping={"arrival": "시간", "input_tokens": "입력 토큰 수"}).requests == 8

@@ -41,6 +41,11 @@ def test_columns_are_proposed_by_their_values(tmp_path: Path) -> None:
     assert "--map arrival=chwila --map input_tokens=COLUMN" in (told.fix or "")
 
 
+def test_tokens_between_brackets_are_no_unit_of_time(tmp_path: Path) -> None:
+    told = refusal(tmp_path, lambda n: {"chwila": AT.format(n, n), "Indata (tokens)": 100 + n})
+    assert "perhaps input_tokens, output_tokens: Indata (tokens)" in told.what
+
+
 def test_a_name_with_a_space_is_quoted(tmp_path: Path) -> None:
     told = refusal(tmp_path, lambda n: {"pewna chwila": AT.format(n, n), "wejście": 100 + n})
     assert "--map 'arrival=pewna chwila'" in (told.fix or "")

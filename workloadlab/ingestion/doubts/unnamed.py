@@ -28,7 +28,7 @@ _OTHER_UNITS = (
     ("bytes", r"(k|m)?bytes?|字节数?|バイト数?"),
 )
 _NO_COUNT = re.compile(
-    r"(^|_)(status|code|port|cost|price|usd|eur|max|limit|id|seq|index|row|version|year|pid|line)(_|$)"
+    r"(^|_)(total|sum|status|code|port|cost|price|usd|eur|max|limit|id|seq|index|row|version|year|pid|line)(_|$)"
 )
 _MARK = re.compile(r"[.,'\s]")
 _GROUPED = re.compile(r"[1-9]\d{0,2}([.,'\s]\d{3})+")
@@ -38,7 +38,12 @@ FEWEST_TOKENS = 2
 
 
 def unnamed(
-    head: Head, under: Head, lacking: Sequence[str], proposed: Collection[str], near: str | None
+    head: Head,
+    under: Head,
+    lacking: Sequence[str],
+    proposed: Collection[str],
+    near: str | None,
+    encoding: str | None,
 ) -> Exception:
     """Return the refusal of a log that lacks columns by known names: what may be mapped, and what not.
 
@@ -48,6 +53,7 @@ def unnamed(
         lacking: trace columns that a request needs and the log lacks.
         proposed: trace columns that are known or mapped.
         near: a known format that is like it.
+        encoding: what it was read in, where that is not UTF-8.
     """
     where = str(head.path)
     if any("\ufffd" in key for key in head.keys):
@@ -66,7 +72,9 @@ def unnamed(
     what = (
         "no log format recognised: nothing looks like "
         f"{' or '.join(_short(name) for name in lacking)}.\n"
-        f"  keys seen: {listed_keys(head.keys)}" + (f"\n  nearest format: {near}" if near else "")
+        f"  keys seen: {listed_keys(head.keys)}"
+        + (f" (read as {encoding})" if encoding else "")
+        + (f"\n  nearest format: {near}" if near else "")
     )
     if "input_tokens" in lacking and not counts and len(under.rows) > 1:
         return UsageError(

@@ -10,7 +10,7 @@ import polars as pl
 from workloadlab.ingestion.formats.derived import UNIT_OR_CLOCK, lone_session
 from workloadlab.ingestion.formats.ends import ended
 from workloadlab.ingestion.formats.generic import uncounted
-from workloadlab.ingestion.formats.names import RATE, doubtful_unit, forms, plain, unit_in_name
+from workloadlab.ingestion.formats.names import RATE, forms, plain, unit_in_name
 from workloadlab.ingestion.formats.rivals import some
 from workloadlab.ingestion.formats.tongues import spoken
 from workloadlab.ingestion.formats.trees import keys, label
@@ -96,7 +96,7 @@ def looks_timed(key: str, said: Sequence[str]) -> bool:
     worded = pl.Series([t for t in few if re.search(UNIT_OR_CLOCK, t)], dtype=pl.String)
     if 2 * durations(worded, "s").values.count() > len(few):
         return True
-    told = (unit_in_name(key) or doubtful_unit(key)) and not RATE.search(plain(key))
+    told = unit_in_name(key) and not RATE.search(plain(key))
     return bool(told or named_time(key)) and _time(said[0])
 
 

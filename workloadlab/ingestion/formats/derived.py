@@ -80,6 +80,7 @@ def short_total(head: Head, ttft: Column | None) -> dict[str, Column]:
     Not where two go by such names, nor where the first token would come after the end.
     """
     found = [key for key in head.names if forms(key) & _WHOLE and _lasts(head, key) is not None]
+    found = [key for key in found if unit_in_name(key) not in ("min", "h")]
     if len(found) != 1:
         return {}
     key = found[0]

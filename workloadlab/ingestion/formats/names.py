@@ -43,7 +43,8 @@ _LEAST_OR_MINUTES = {"min", "m"}
 _BRACKET = re.compile(r"\s*[(\[]\s*(?:in )?([^\W\d]{1,16})\.?\s*[)\]]\s*$", re.IGNORECASE)
 _NO_UNITS = {
     "utc", "gmt", "local", "total", "sum", "e2e", "all", "client", "server", "gateway", "streaming",
-    "stream", "llm", "model", "wall", "request", "first", "last",
+    "stream", "llm", "model", "wall", "request", "first", "last", "token", "tokens",
+    "tok", "toks", "count", "bytes", "chars", "usd", "eur", "percent",
 }  # fmt: skip
 """Words between brackets that say something else than a unit."""
 _MARKS = re.compile("[\u0300-\u036f]")

@@ -11,8 +11,15 @@ if TYPE_CHECKING:
 
 __all__ = ["ENCODINGS", "encoding_of"]
 
-ENCODINGS = {"gb18030": "GB18030", "cp932": "Shift-JIS", "cp1252": "Windows-1252"}
+ENCODINGS = {
+    "gb18030": "GB18030",
+    "euc_kr": "EUC-KR",
+    "cp932": "Shift-JIS",
+    "cp1252": "Windows-1252",
+}
 """Encodings that are told, with the names that people and iconv know."""
+MANY = 12
+"""So many characters that all are Korean ones are no Chinese ones."""
 USUAL = 0.9
 """The share of characters beyond ASCII that are usual in an encoding that fits."""
 LETTERS_IN_A_ROW = 2.5
@@ -42,6 +49,8 @@ def encoding_of(start: bytes) -> str | None:
         return None  # UTF-8 with some damage
     shares = {name: _share(start, name) for name in ENCODINGS}
     fits = [name for name, share in shares.items() if share >= USUAL]
+    if fits == ["gb18030", "euc_kr"] and len(re.findall(rb"[\x80-\xff]{2}", start)) >= MANY:
+        return "euc_kr"  # half of the usual Chinese characters are no Korean ones
     return fits[0] if len(fits) == 1 else None
 
 
@@ -71,6 +80,10 @@ def _chinese(char: str) -> bool:
     return 0xB0 <= first <= 0xD7 or 0xA1 <= first <= 0xA3
 
 
+def _korean(char: str) -> bool:
+    return 0xB0 <= char.encode("euc_kr", "replace")[0] <= 0xC8
+
+
 def _japanese(char: str) -> bool:
     first = char.encode("shift_jis", "replace")[0]
     return 0x81 <= first <= 0x97
@@ -78,6 +91,7 @@ def _japanese(char: str) -> bool:
 
 _USUAL: dict[str, Callable[[str], bool]] = {
     "gb18030": _chinese,
+    "euc_kr": _korean,
     "cp932": _japanese,
     "cp1252": _WESTERN.__contains__,
 }

@@ -8,7 +8,7 @@ __all__ = ["TOTALS", "are_totals", "without_totals"]
 
 TOTALS = "row of totals"
 _WORDS = {
-    "total", "totals", "grand total", "sum", "sums", "overall", "all", "subtotal", "summe", "gesamt",
+    "total", "totals", "grand total", "sum", "sums", "subtotal", "summe", "gesamt",
     "gesamtsumme", "insgesamt", "total general", "total général", "somme", "suma", "soma", "total geral",
     "totale", "合計", "合计", "总计", "总和", "小計", "小计", "総計", "總計",
 }  # fmt: skip
@@ -26,7 +26,9 @@ def are_totals(text: pl.Series) -> pl.Series:
 
 
 def without_totals(rows: tuple[dict[str, str | None], ...]) -> tuple[dict[str, str | None], ...]:
-    """Leave out the rows that begin with such a word."""
+    """Leave out the rows that begin with such a word, where they are few: it may be a name, too."""
     firsts = [next((text for text in row.values() if text), None) for row in rows]
     kept = ~are_totals(pl.Series(firsts, dtype=pl.String))
+    if 4 * kept.sum() < 3 * len(rows):
+        return rows
     return tuple(row for row, keep in zip(rows, kept, strict=True) if keep)
