@@ -10,7 +10,7 @@ import re
 __all__ = ["spoken"]
 
 _TOKENS = r"(tokens?|jetons?|fichas?|令牌|トークン)"
-_SIZE = r"(_?(anzahl|zahl|nombre|numero|数|数量|总数|使用量))?"
+_SIZE = r"(_?(anzahl|zahl|nombre|numero|数|數|数量|數量|总数|使用量))?"
 _COUNT = r"((anzahl|nombre|numero|cantidad|quantidade)_(de_|der_)?)?"
 _OF = r"(_|_de_|_du_|_d_|_en_|_em_|_da_|_do_|_la_|_de_la_)"
 
