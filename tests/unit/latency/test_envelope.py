@@ -137,7 +137,8 @@ def test_replays_of_the_ends_of_a_scaled_model_take_its_bounds(step):
     shorter, longer = (end.seconds(row)[0] for end in both_ends(SCALED))
     least, most = (bound[0] for bound in SCALED.around(row, MODEL.seconds))
     assert shorter < MODEL.seconds(row)[0] < longer
-    assert [shorter, longer] == pytest.approx([least, most], rel=0.02 if p == 0 else 0.15)
+    # A table is a line between its sizes: of decodes alone at most 2.33 % off, 2 of 20,000 tokens each.
+    assert [shorter, longer] == pytest.approx([least, most], rel=0.025 if p == 0 else 0.15)
 
 
 def test_a_scaled_model_is_saved_with_its_drift(tmp_path):
