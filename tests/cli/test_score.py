@@ -44,3 +44,45 @@ def test_runs_on_several_clusters_are_one_board(run, tmp_path):
     code, _, err = run("score", tmp_path / "n1", tmp_path / "n1")
     assert code == 2
     assert "same name" in err
+
+
+def test_a_gate_speaks_of_what_it_passed_and_of_what_it_cannot_tell(run, tmp_path):
+    requests_every(0.1, 300).save(tmp_path / "t.trace")
+    code, _, err = run(
+        "replay", tmp_path / "t.trace", "--latency", "h100-llama-3.1-8b", "--instances", "2",
+        "--router", "round_robin,random", "-o", tmp_path / "runs",
+    )  # fmt: skip
+    assert code == 0, err
+    wide, blind, turned = (
+        "e2e_s > +500% vs round_robin",
+        "p99 e2e_s > +5% vs round_robin",
+        "ttft_s < 0",
+    )
+    code, _, err = run(
+        "score", tmp_path / "runs", *(f"--fail-on={g}" for g in (wide, blind, turned))
+    )
+    said = " ".join(err.split())
+    assert code == 0
+    assert (
+        f"gate passed, {wide}: random at the recorded rate: mean end-to-end latency is equal to"
+        in said
+    )
+    assert (
+        f"gate cannot tell, {blind}: random at the recorded rate: p99 end-to-end latency cannot be"
+        in said
+    )
+    assert (
+        f"warning: gate '{turned}' fails what is under its limit, though of ttft_s lower is" in said
+    )
+    code, out, err = run(
+        "score", tmp_path / "runs", "-q", "--json", "--fail-on", wide, "--fail-on", blind
+    )
+    assert code == 0
+    assert err.startswith("gate cannot tell, p99")
+    assert "gate passed" not in err
+    facts = json.loads(out)
+    assert facts["gates"] == {wide: [], blind: []}
+    [passed] = facts["gate_values"][wide]
+    assert passed["state"] == "passed"
+    assert passed["low"] <= passed["value"] <= passed["high"]
+    assert facts["gate_values"][blind][0]["state"] == "cannot_tell"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,6 +27,8 @@ from workloadlab.tables import wrapped
 from workloadlab.words import plural
 
 if TYPE_CHECKING:
+    from workloadlab.scoring import Gate
+    from workloadlab.scoring.gate import Judged
     from workloadlab.trace import Runs, Trace
 
 
@@ -147,24 +150,55 @@ def command(
         say(f"errors of {plural(len(errors), 'request')} written to {per_request}")
     if off_policy and opened is not None:
         _say_off_policy(opened, truth)
-    failures = {words: gate.failures(board) for words, gate in limits.items()}
+    judged = {words: gate.judged(board) for words, gate in limits.items()}
     if as_json:
-        print_json(board.to_dict() | ({"gates": failures} if failures else {}))
+        print_json(board.to_dict() | (_gate_facts(judged) if judged else {}))
     else:
         click.echo(board.text(by, all_pairs=all_pairs))
-    for words, found in failures.items():
-        for said in found:  # a result, so not kept back by --quiet
-            click.echo(wrapped(f"gate failed, {words}: {said}"), err=True)
-        _warn_of_passes(words, limits[words].blind_to(board))
-    if any(failures.values()):
+    for words, found in judged.items():
+        _say_gate(words, found, above=limits[words].above)
+        _warn_of_gate(words, limits[words], limits[words].blind_to(board))
+    if any(each.state == "failed" for found in judged.values() for each in found):
         click.get_current_context().exit(1)
 
 
-def _warn_of_passes(gate: str, blind: list[str]) -> None:
-    """Say which runs without a steady state a gate lets pass."""
+def _gate_facts(judged: dict[str, list[Judged]]) -> dict[str, Any]:
+    """Return what failed of each gate, and what was measured at each router and rate."""
+    return {
+        "gates": {
+            words: [str(each) for each in found if each.state == "failed"]
+            for words, found in judged.items()
+        },
+        "gate_values": {words: [asdict(each) for each in found] for words, found in judged.items()},
+    }
+
+
+def _say_gate(gate: str, found: list[Judged], *, above: bool) -> None:
+    """Say what failed and what cannot be told, which --quiet keeps; and what passed, nearest first."""
+    for state, words in (("failed", "failed"), ("cannot_tell", "cannot tell")):
+        for each in (each for each in found if each.state == state):
+            click.echo(wrapped(f"gate {words}, {gate}: {each}"), err=True)
+    passed = [each for each in found if each.state == "passed"]
+    known = [each for each in passed if each.value is not None]
+    if passed:
+        worst = max if above else min
+        nearest = worst(known, key=lambda each: each.value or 0.0) if known else passed[0]
+        others = f" ({plural(len(passed) - 1, 'other run')} too)" if passed[1:] else ""
+        say(wrapped(f"gate passed, {gate}: {nearest}{others}"))
+
+
+def _warn_of_gate(words: str, gate: Gate, blind: list[str]) -> None:
+    """Say that a gate fails the better side, or which runs without a steady state it lets pass."""
+    if gate.reversed:
+        sign, bad = ("<", "over") if gate.above else (">", "under")
+        metric = gate.measure.metric
+        warn(
+            f"gate {words!r} fails what is {bad} its limit, though of {metric.name} {metric.better} is "
+            f"better: a gate states the bad case, perhaps with {sign}"
+        )
     if blind:
         warn(
-            f"gate {gate!r} passes {blind[0]}, which has no steady state"
+            f"gate {words!r} passes {blind[0]}, which has no steady state"
             + (f" ({plural(len(blind) - 1, 'other run')} too)" if blind[1:] else "")
             + "; to fail it, gate goodput_rps or slo_attainment with --slo, or a latency"
         )

@@ -4,26 +4,58 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from workloadlab.errors import UsageError
-from workloadlab.hints import did_you_mean
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.paired import MOST_LOST
 from workloadlab.scoring.verdict import effect_words, value_words
-from workloadlab.words import rate_words, share
+from workloadlab.words import listed, rate_words, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from workloadlab.scoring.paired import PairedDifference
     from workloadlab.scoring.scoreboard import Scoreboard
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "Judged"]
 
 FORM = re.compile(
     r"\s*(?P<measure>[\w ]+?)\s*(?P<sign>[<>])\s*(?P<limit>[-+]?[\d.]+)\s*(?P<percent>%?)"
     r"\s*(?:vs\s+(?P<other>\S+))?\s*"
 )
+
+
+State = Literal["passed", "failed", "cannot_tell"]
+
+CANNOT_TELL: State = "cannot_tell"
+
+FEW = "too few requests, or too unlike, to tell"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How a router stands to a gate at one rate.
+
+    Attributes:
+        router: its name.
+        rate_scale: of the load.
+        state: beyond the limit, within it, or, by the interval, perhaps either.
+        words: what was measured, or why nothing was.
+        value, low, high: what was measured and its interval, as the limit is given: an effect, or in the
+            metric's unit; None where there is none.
+    """
+
+    router: str
+    rate_scale: float
+    state: State
+    words: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.router} at {rate_words(self.rate_scale)}: {self.words}"
 
 
 @dataclass(frozen=True)
@@ -64,27 +96,38 @@ class Gate:
         limit = float(found["limit"]) / (100 if found["percent"] else 1)
         return cls(measure, found["sign"] == ">", limit, found["other"])
 
+    @property
+    def reversed(self) -> bool:
+        """Whether it fails the better side: `p99 ttft_s < 5` fails the fast."""
+        return self.measure.metric.better == ("higher" if self.above else "lower")
+
     def failures(self, board: Scoreboard) -> list[str]:
-        """Return, as sentences, where a board is beyond the limit; none passes.
+        """Return, as sentences, what `judged` finds to have failed; none passes."""
+        return [str(found) for found in self.judged(board) if found.state == "failed"]
+
+    def judged(self, board: Scoreboard) -> list[Judged]:
+        """Return how each router stands to the limit at each rate.
 
         An effect fails if it is beyond the limit and separated from 0 after Holm's correction. Figures
         that mean nothing fail: latencies, goodput and shares within targets without a steady state, and
         latencies of requests of which more were lost than they leave out, any for a mean, one of a
         hundred for a p99. Beside another router that loses as many, a latency fails from half of the
-        requests on. A router that holds the load, or serves, where the other does not passes.
+        requests on. A router that holds the load, or serves, where the other does not passes. What has
+        not failed cannot be told if its interval reaches beyond the limit.
 
         Raises:
             UsageError: no such router, or the runs do not record the measure.
         """
         if self.other is None:
-            return list(self._beyond(board))
+            return list(self._by_value(board))
         if self.other not in board.routers:
             raise UsageError(
-                f"no router is called {self.other!r}", fix=did_you_mean(self.other, board.routers)
+                f"{self.other!r} is not among the routers of the runs: {listed(board.routers)}",
+                fix="compare with one of these, or replay it too",
             )
         if len(board.routers) < 2:
             raise UsageError("a gate against a router needs a second one", fix="replay two")
-        return list(self._worse(board, self.other))
+        return list(self._by_effect(board, self.other))
 
     def blind_to(self, board: Scoreboard) -> list[str]:
         """Return which routers have no steady state, and at which rates, and pass all the same.
@@ -101,22 +144,35 @@ class Gate:
             if self.other is None and not any(said.startswith(f"{where}:") for said in failed)
         ]
 
-    def _beyond(self, board: Scoreboard) -> Iterator[str]:
+    def _by_value(self, board: Scoreboard) -> Iterator[Judged]:
         known = False
         for scale in board.scales:
             for router in (name for name in board.routers if board.of(name, scale)):
                 why = self._means_nothing(board, router, scale)
                 value = board.mean(router, scale, self.measure.metric.name, self.measure.part)
                 known |= bool(why) or value is not None
-                where = f"{router} at {rate_words(scale)}"
                 if why:
-                    yield f"{where}: {why}"
-                elif value is not None and (value - self.limit) * self._sign > 0:
-                    yield f"{where}: {self.measure.noun} is {value_words(self.measure, value)}"
+                    yield Judged(router, scale, "failed", why)
+                elif value is not None:
+                    yield self._value_judged(board, router, scale, value)
         if not known:
-            raise UsageError(f"no run has a {self.measure.noun}", fix="give --slo for attainment")
+            raise UsageError(f"no run has a {self.measure.noun}", fix=self._missing(board))
 
-    def _worse(self, board: Scoreboard, other: str) -> Iterator[str]:
+    def _value_judged(self, board: Scoreboard, router: str, scale: float, value: float) -> Judged:
+        found = board.interval(router, scale, self.measure)
+        low, high = (found.low, found.high) if found else (value, value)
+        said = f"{self.measure.noun} is {value_words(self.measure, value)}"
+        if self._passes_limit(value):
+            return Judged(router, scale, "failed", said, value, low, high)
+        if found and (low is None or high is None):
+            return Judged(router, scale, CANNOT_TELL, f"{said}: {found.why}", value, low, high)
+        ends = " to ".join(value_words(self.measure, end) for end in (low, high) if end is not None)
+        said += f" ({ends})" if low != high else ""
+        if self._reaches_limit(low, high):
+            return Judged(router, scale, CANNOT_TELL, f"{said}: {FEW}", value, low, high)
+        return Judged(router, scale, "passed", said, value, low, high)
+
+    def _by_effect(self, board: Scoreboard, other: str) -> Iterator[Judged]:
         known = False
         for scale in board.scales:
             ran = [name for name in board.routers if board.of(name, scale)]
@@ -124,20 +180,56 @@ class Gate:
                 why = self._means_nothing(board, router, scale, other)
                 ahead = self._means_nothing(board, other, scale, router)
                 pair = board.compared(router, other, scale, self.measure)
-                known |= bool(why or ahead or (pair and pair.effect is not None))
-                where = f"{router} at {rate_words(scale)}"
+                metric, part = self.measure.metric, self.measure.part
+                has = board.mean(router, scale, metric.name, part) is not None
+                known |= bool(why or ahead or (has and part in metric.paired))
                 if why:
-                    yield f"{where}: {why}"
-                elif ahead or pair is None or pair.effect is None:
-                    continue
-                elif pair.significant and (pair.effect - self.limit) * self._sign > 0:
-                    yield f"{where}: {self.measure.noun} is {effect_words(pair)} {other}"
+                    yield Judged(router, scale, "failed", why)
+                elif ahead:
+                    yield Judged(router, scale, "passed", f"{other} has {ahead}")
+                else:
+                    yield self._effect_judged(router, other, scale, pair)
         if not known:
             raise UsageError(
                 f"no two runs can be compared in {self.measure.name}",
                 fix="compare means or p99 of ttft_s, tpot_s or e2e_s, or with --slo slo_attainment "
                 "or goodput_rps",
             )
+
+    def _effect_judged(
+        self, router: str, other: str, scale: float, pair: PairedDifference | None
+    ) -> Judged:
+        noun = self.measure.noun
+        if pair is None:
+            said = f"{noun} cannot be compared with {other}: too few requests have it in both"
+            return Judged(router, scale, CANNOT_TELL, said)
+        if pair.effect is None:
+            said = f"{noun} of {other} is 0, so that no difference is a share of it"
+            return Judged(router, scale, CANNOT_TELL, said)
+        low, high = pair.effect_low, pair.effect_high
+        measured = pair.effect, low, high
+        if pair.significant and self._passes_limit(pair.effect):
+            said = f"{noun} is {effect_words(pair)} {other}"
+            return Judged(router, scale, "failed", said, *measured)
+        ends = f"{low or 0.0:+.1%} to {'any' if high is None else f'{high:+.1%}'}"
+        said = f"{noun} {pair.effect:+.1%} ({ends}) vs {other}"
+        said = f"{noun} is equal to that of {other}" if pair.identical else said
+        if self._reaches_limit(low, high):
+            return Judged(router, scale, CANNOT_TELL, f"{said}: {FEW}", *measured)
+        return Judged(router, scale, "passed", said, *measured)
+
+    def _passes_limit(self, value: float) -> bool:
+        return (value - self.limit) * self._sign > 0
+
+    def _reaches_limit(self, low: float | None, high: float | None) -> bool:
+        end = high if self.above else low
+        return end is None or self._passes_limit(end)
+
+    def _missing(self, board: Scoreboard) -> str:
+        """Say what to do where no run has the measure."""
+        if self.measure.metric.needs_slo and not board.slo:
+            return "give --slo, such as --slo ttft=1"
+        return "these runs do not record it; gate another, see workloadlab score --list-metrics"
 
     def _means_nothing(
         self, board: Scoreboard, router: str, scale: float, other: str | None = None

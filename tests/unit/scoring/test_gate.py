@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from support.runs import latencies, outcome_of, routers, run_info
 
@@ -38,15 +40,17 @@ def test_a_gate_fails_who_is_beyond_it(text):
         ("ttft_s > 5%", "is no gate"),
         ("speed > 5% vs a", "no metric is called 'speed'"),
         ("p42 ttft_s > 5% vs a", "ttft_s has no p42"),
-        ("ttft_s > 5% vs nobody", "no router is called 'nobody'"),
+        ("ttft_s > 5% vs nobody", "'nobody' is not among the routers of the runs: a and b"),
         ("load_cv > 5% vs a", "no two runs can be compared in load_cv"),
-        ("slo_attainment < 0.9", "no run has a share within the SLO"),
+        ("slo_attainment < 0.9", "no run has a share within the SLO.* give --slo"),
+        ("cache_hit_ratio < 0.5", "no run has a .*cache hit.* these runs do not record it"),
     ],
 )
 def test_a_gate_that_says_nothing_is_refused(text, said):
     board = wl.score(routers(a=latencies(0), b=latencies(1)))
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError) as refused:
         Gate.of(text).failures(board)
+    assert re.search(said, f"{refused.value}", re.DOTALL)
 
 
 def test_an_effect_that_is_not_separated_passes():
@@ -56,6 +60,54 @@ def test_an_effect_that_is_not_separated_passes():
     assert Gate.of(f"ttft_s > {pair.effect * 50:.3f}% vs a").failures(board) == []
     certain = replace(board, pairs=[replace(p, significant=True) for p in board.pairs])
     assert (pair.effect > 0) == bool(Gate.of("ttft_s > 0% vs a").failures(certain))
+
+
+@pytest.mark.parametrize(
+    ("text", "n", "state", "said"),
+    [
+        (
+            "p99 ttft_s > +5% vs a",
+            100,
+            "cannot_tell",
+            "cannot be compared with a: too few requests",
+        ),
+        ("p99 ttft_s > +5% vs a", 500, "cannot_tell", "% to any) vs a: too few requests"),
+        ("ttft_s < -90% vs a", 500, "passed", "% vs a"),
+        ("p99 ttft_s > 60", 100, "cannot_tell", "an interval needs 368"),
+        ("ttft_s > 60", 500, "passed", "mean TTFT is "),
+        ("ttft_s > 0.001", 500, "failed", "mean TTFT is "),
+    ],
+)
+def test_what_the_interval_holds_on_both_sides_of_a_limit_cannot_be_told(text, n, state, said):
+    base = latencies(0, n=n)
+    heavy = base + 0.02 * np.random.default_rng(1).pareto(1.5, n)
+    found = {each.router: each for each in Gate.of(text).judged(wl.score(routers(a=base, b=heavy)))}
+    assert found["b"].state == state
+    assert said.replace("% vs", "") in str(found["b"])
+    if state == "passed":
+        assert found["b"].low <= found["b"].value
+
+
+def test_a_limit_within_the_interval_of_a_value_cannot_be_told():
+    board = wl.score(routers(a=latencies(0), b=latencies(1)))
+    value = board.mean("a", 1.0, "ttft_s", "mean")
+    limit = board.interval("a", 1.0, Measure.named("ttft_s")).high - 1e-9
+    found, _ = Gate.of(f"ttft_s > {limit:.12f}").judged(board)
+    assert (found.state, found.value) == ("cannot_tell", value)
+    assert found.words.endswith("too few requests, or too unlike, to tell")
+
+
+@pytest.mark.parametrize(
+    ("text", "turned"),
+    [
+        ("ttft_s < 5", True),
+        ("ttft_s > 5", False),
+        ("slo_attainment > 0.9", True),
+        ("load_cv < 1", False),
+    ],
+)
+def test_a_gate_that_fails_the_better_side_is_reversed(text, turned):
+    assert Gate.of(text).reversed == turned
 
 
 def test_the_few_that_are_served_tell_no_routers_apart():
