@@ -102,10 +102,18 @@ __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'workloadlab' has no attribute {name!r}")
+        raise AttributeError(f"module 'workloadlab' has no attribute {name!r}{_near(name)}")
     value = getattr(import_module(f"workloadlab.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _near(name: str) -> str:
+    """Return a hint at public names like one that there is not, if any is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, __all__, n=3, cutoff=0.6)
+    return f": did you mean {' or '.join(near)}?" if near and name[0] != "_" else ""
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FLOORS = """
-display errors hints fields atomic digests json_files tables words _version installation execution
+display errors arguments hints fields atomic digests json_files tables words _version installation
+execution
 jit resources shapes sizes statistics distributions toml_files
 trace
 exchange ingestion latency routing scoring sql
@@ -28,6 +29,7 @@ handbook
 ALLOWED = """
 display:
 errors:
+arguments: errors
 atomic: errors
 digests: errors
 hints:
@@ -41,17 +43,17 @@ jit:
 distributions:
 statistics:
 resources:
-execution: errors hints installation
+execution: arguments errors hints installation
 installation: _version
 tables:
 words: tables
-trace: _version atomic digests display errors fields hints json_files shapes words
-sql: errors hints resources trace
+trace: _version arguments atomic digests display errors fields hints json_files shapes words
+sql: arguments errors hints resources trace
 
 exchange: errors hints trace
 
-ingestion: atomic errors hints resources toml_files trace ingestion/doubts ingestion/formats words
-    ingestion/parsing ingestion/readers
+ingestion: arguments atomic errors hints resources toml_files trace ingestion/doubts ingestion/formats
+    words ingestion/parsing ingestion/readers
 ingestion/doubts: errors ingestion ingestion/formats ingestion/parsing words
 ingestion/formats: errors trace ingestion ingestion/parsing ingestion/readers
     ingestion/formats/benchmarks ingestion/formats/engines ingestion/formats/gateways
@@ -64,9 +66,9 @@ ingestion/formats/traces: ingestion/formats ingestion/parsing
 ingestion/parsing: trace
 ingestion/readers: errors ingestion ingestion/parsing
 
-latency: digests display errors fields json_files shapes jit trace latency/catalog words
+latency: arguments digests display errors fields json_files shapes jit trace latency/catalog words
     latency/estimators latency/hardware latency/importers latency/requests
-latency/catalog: errors hints latency
+latency/catalog: arguments errors hints latency
 latency/estimators: errors execution hints fields jit latency latency/hardware
 latency/hardware: errors hints json_files
 latency/importers: errors latency latency/hardware
@@ -74,11 +76,12 @@ latency/measurement: errors latency latency/estimators latency/hardware
 latency/requests: digests errors execution fields json_files jit trace latency latency/catalog
     latency/estimators
 
-routing: display errors hints jit trace routing/families routing/learned
+routing: arguments display errors hints jit trace routing/families routing/learned
 routing/families: errors routing
 routing/learned: digests errors fields json_files trace routing
 
-scoring: digests display distributions errors hints json_files shapes statistics tables trace words
+scoring: arguments digests display distributions errors hints json_files shapes statistics tables trace
+    words
     scoring/load
 scoring/load: tables trace words scoring
 
@@ -92,7 +95,8 @@ characterization/statistics: errors jit statistics tables trace latency characte
 characterization/topics: statistics tables trace scoring characterization
     characterization/statistics
 
-simulation: display errors fields hints execution installation sizes statistics toml_files trace words
+simulation: arguments display errors fields hints execution installation sizes statistics toml_files
+    trace words
     latency latency/hardware routing simulation/reference
     simulation/engine simulation/engine/lanes
 simulation/engine: errors jit latency latency/estimators routing simulation
@@ -102,22 +106,22 @@ simulation/engine/decodes: jit latency simulation/engine
 simulation/engine/lanes: jit routing simulation simulation/engine
 simulation/reference: errors routing simulation simulation/engine
 
-oracles: errors hints execution jit trace routing simulation simulation/engine words
+oracles: arguments errors hints execution jit trace routing simulation simulation/engine words
 
 calibration: errors execution tables trace latency routing simulation simulation/engine words
 
-learning: _version errors hints execution tables trace latency routing routing/learned simulation words
-    simulation/engine oracles learning/lengths
+learning: _version arguments errors hints execution tables trace latency routing routing/learned
+    simulation words simulation/engine oracles learning/lengths
 learning/lengths: _version digests errors execution fields json_files trace learning
 
-planning: digests display errors fields json_files shapes execution tables toml_files trace words latency
-    latency/hardware
+planning: arguments digests display errors fields json_files shapes execution tables toml_files trace
+    words latency latency/hardware
     routing scoring simulation
 
-sweeping: atomic digests errors execution hints installation jit shapes tables toml_files trace
+sweeping: arguments atomic digests errors execution hints installation jit shapes tables toml_files trace
     words latency routing scoring simulation simulation/engine oracles
 
-reporting: _version errors tables trace words latency routing/learned scoring scoring/load
+reporting: _version arguments errors tables trace words latency routing/learned scoring scoring/load
     characterization planning reporting/capacity reporting/latency_model reporting/learned_router
     reporting/routers reporting/workload
 reporting/capacity: words tables planning scoring reporting

@@ -195,7 +195,16 @@ def nowhere(request, instances):
         ("replay log.trace", 2, "no cluster"),
         ("replay log.trace --cluster none.toml", 2, "no such cluster file"),
         ("replay log.trace --cluster typo.toml", 3, "unknown key 'kv_block'"),
-        ("replay log.trace --cluster good.toml --instances 2", 2, "exclude each other"),
+        (
+            "replay log.trace --cluster good.toml --instances 2 --latency b.json",
+            2,
+            'write instances = 2, latency = "b.json" in good.toml, under [[pool]]',
+        ),
+        (
+            "replay log.trace --cluster a100-llama-2-7b",
+            2,
+            "names a latency model, and a cluster is wanted",
+        ),
         ("replay log.trace --cluster good.toml --router best", 2, "no router is called 'best'"),
         ("replay log.trace --cluster good.toml --rate-scale fast", 2, "'fast' is not a number"),
         ("replay log.trace --cluster good.toml --rate-scale -1", 2, "0.000001 to 1,000,000"),

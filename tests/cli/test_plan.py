@@ -38,6 +38,12 @@ def test_a_plan_ends_with_its_sentence(run, files):
         ("", 2, "a plan needs targets"),
         ("--slo ttft=1 --attain 2", 2, "attain = 2.0"),
         ("--slo ttft=1 --growth fast", 2, "--growth 'fast'"),
+        ("--slo ttft=1 --growth 1e9", 2, "growth = 1e+09 is not within 0.000001 to 1,000,000"),
+        (
+            "--slo ttft=1 --rate-scale 1.5",
+            2,
+            "a plan has no --rate-scale\n  fix: more traffic is --growth 1.5",
+        ),
         ("--slo ttft=1 --growth 0", 2, "--growth '0'"),
         ("--slo ttft=1 --growth nan --from-log", 2, "--growth 'nan'"),
         ("--slo ttft=1 --prices none.toml", 2, "no such price file"),

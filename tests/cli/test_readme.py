@@ -50,6 +50,13 @@ def test_the_cluster_file_of_the_docs_loads(tmp_path):
     assert all(getattr(pool, key) == value for key, value in facts.items() if key != "latency")
 
 
+def test_it_counts_the_formats_as_the_registry_does():
+    import workloadlab as wl
+
+    [tens] = re.findall(r"Over (\d+0) formats are known", README)
+    assert int(tens) < len(wl.formats()) <= int(tens) + 20
+
+
 def test_every_command_it_names_exists():
     from workloadlab.cli.main import VERBS
 

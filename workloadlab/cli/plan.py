@@ -31,6 +31,14 @@ FROM_LOG = "from-log"
 """Instead of a cluster file: the cluster that the trace's provenance describes."""
 
 
+def _refuse_rate_scale(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> None:
+    """Name what a plan has for it to whoever comes from `replay`."""
+    if value is not None:
+        raise UsageError("a plan has no --rate-scale", fix=f"more traffic is --growth {value}")
+
+
 @click.command("plan")
 @click.argument("trace", type=click.Path(path_type=Path))
 @click.option(
@@ -74,6 +82,7 @@ FROM_LOG = "from-log"
     metavar="X,...",
     help="Factors on the peak's rate to plan for besides.",
 )
+@click.option("--rate-scale", hidden=True, expose_value=False, callback=_refuse_rate_scale)
 @click.option(
     "--start-up", "start_up_s", type=float, default=120.0, show_default=True, metavar="S",
     help="Until a new instance serves, for the bound of an autoscaler.",

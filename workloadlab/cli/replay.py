@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 from functools import reduce
 from pathlib import Path
@@ -291,7 +292,11 @@ def _cluster(
     if cluster_file is not None and not from_log:
         if given:
             names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-            raise UsageError(f"--cluster and {names} exclude each other", fix="edit the file")
+            keys = ", ".join(f"{name} = {json.dumps(value)}" for name, value in given.items())
+            raise UsageError(
+                f"--cluster and {names} exclude each other",
+                fix=f"write {keys} in {cluster_file}, under [[pool]]",
+            )
         return Cluster.load(cluster_file)
     if "latency" not in given:
         raise UsageError(

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import number, whole_number
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -72,9 +73,11 @@ def workers(threads: int | None) -> int:
     """
     from joblib import cpu_count
 
-    if threads is not None and not 1 <= threads <= MOST_THREADS:
+    if threads is None:
+        return int(cpu_count())
+    if not 1 <= number("threads", threads) <= MOST_THREADS:
         raise UsageError(f"threads = {threads!r}", fix=f"use 1 to {MOST_THREADS}")
-    return threads or int(cpu_count())
+    return whole_number("threads", threads)
 
 
 def watcher() -> Callable[[int, int], None]:

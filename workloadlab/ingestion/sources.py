@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import file_path, listed
 from workloadlab.errors import DataError, UsageError, WorkloadlabError
 from workloadlab.ingestion.readers.limits import refuse_beyond
 from workloadlab.ingestion.readers.packing import PACKED, opened
@@ -68,11 +69,13 @@ def find(
     """
     if type(sources).__module__.partition(".")[0] in ("polars", "pandas"):
         return [(_written(sources, folder), False)]
-    named = [sources] if isinstance(sources, str | Path) else list(sources)
+    named = [sources] if isinstance(sources, str | Path) else listed("sources", sources)
     if not named:
         raise UsageError("no source file is named", fix="name at least one log file")
     paths: list[tuple[Path, bool]] = []
-    for name in map(str, named):
+    for name in (
+        each if isinstance(each, str) else str(file_path("sources", each)) for each in named
+    ):
         if is_remote(name):
             paths.append((fetched(name, folder, storage_options or {}), False))
         else:

@@ -173,8 +173,8 @@ def _write(path: Path, content: bytes) -> None:
 @cache
 def _announce(kept: bool) -> None:
     """Say that machine code is made, which takes its time, and see at the end to what is old."""
-    often = "once for each version on a machine" if kept else _EACH_START
-    _log.warning("compiling the simulator, which takes up to half a minute, %s", often)
+    often = "kept for the next time" if kept else _EACH_START
+    _log.warning("compiling what this needs of the simulator, up to half a minute, %s", often)
     if kept:
         from workloadlab.jit.pruning import prune
 

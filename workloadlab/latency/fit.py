@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from workloadlab.arguments import file_path
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency.card import ErrorCard
 from workloadlab.latency.choice import choose_estimator, fold_predictions
@@ -25,6 +25,8 @@ from workloadlab.latency.step_terms import NO_TERMS
 from workloadlab.words import plural
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workloadlab.latency.estimators.estimator import Estimator
     from workloadlab.latency.importers import Facts
 
@@ -141,7 +143,7 @@ def _load(
 ) -> tuple[pl.DataFrame, Facts, str]:
     """Return checked samples, facts about them, and the name of their place."""
     if not isinstance(source, pl.DataFrame):
-        path = Path(source)
+        path = file_path("source", source, else_="a frame")
         if path.is_dir() or is_source(path):
             frame, facts = read_source(path, **choice)
             return check_samples(frame, where=str(path)), facts, str(path)

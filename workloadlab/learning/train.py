@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab._version import __version__
+from workloadlab.arguments import number, numbers, whole_number
 from workloadlab.errors import UsageError
 from workloadlab.execution import engine_named
 from workloadlab.hints import did_you_mean
@@ -115,8 +116,11 @@ def train(
     trace, cluster = Trace.open(trace), Cluster.load(cluster)
     if method not in METHODS:
         raise UsageError(f"no method is called {method!r}", fix=did_you_mean(method, METHODS))
-    if seeds < 1 or (generations is not None and generations < 1):
-        raise UsageError("nothing to train", fix="use at least 1 seed and 1 generation")
+    seeds = whole_number("seeds", seeds)
+    generations = None if generations is None else whole_number("generations", generations)
+    loads = numbers("loads", loads)
+    ttft_s = None if ttft_s is None else number("ttft_s", ttft_s)
+    tpot_s = None if tpot_s is None else number("tpot_s", tpot_s)
     targets = Targets(np.inf if ttft_s is None else ttft_s, np.inf if tpot_s is None else tpot_s)
     kept = RunFolder(None if folder is None else Path(folder))
     with engine_named(engine, address, threads=threads) as runs_on:

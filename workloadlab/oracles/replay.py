@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workloadlab.arguments import listed
 from workloadlab.errors import UsageError
 from workloadlab.execution import run_lanes, workers
+from workloadlab.oracles.oracle import Oracle
 from workloadlab.oracles.registry import oracle
 from workloadlab.routing import SHELF
 from workloadlab.simulation import Cluster
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from workloadlab.oracles.oracle import Oracle
     from workloadlab.simulation.outcome import Outcome
     from workloadlab.simulation.workload import Workload
     from workloadlab.trace import AnyTrace, Runs
@@ -72,8 +73,10 @@ def replay_oracles(
     from workloadlab.simulation.needed_memory import refuse_more_than
 
     trace, cluster = Trace.open(trace), Cluster.load(cluster)
-    oracles = oracles.split(",") if isinstance(oracles, str) else oracles
-    chosen = [oracle(spec) if isinstance(spec, str) else spec for spec in oracles]
+    chosen = [
+        spec if isinstance(spec, Oracle) else oracle(str(spec))
+        for spec in ([oracles] if isinstance(oracles, Oracle) else listed("oracles", oracles))
+    ]
     names = [item.name for item in chosen]
     if len(set(names)) < len(names):
         raise UsageError(

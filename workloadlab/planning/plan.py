@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from workloadlab.arguments import number, numbers
 from workloadlab.errors import UsageError
 from workloadlab.execution import run_lanes
 from workloadlab.planning.answer import Plan
@@ -17,6 +18,7 @@ from workloadlab.planning.windows import HOUR_S, busiest, require_rate, windows_
 from workloadlab.routing import resolve_all
 from workloadlab.scoring import SLO
 from workloadlab.simulation import Cluster
+from workloadlab.simulation.workload import LEAST_SCALE, MOST_SCALE
 from workloadlab.trace import Trace
 from workloadlab.words import times
 
@@ -59,7 +61,7 @@ def plan(
     routers: str | Iterable[str | Router | Callable[..., Any]] = ("round_robin", "least_requests"),
     pool: str | None = None,
     window_s: float | None = None,
-    growth: Sequence[float] = GROWTH,
+    growth: float | str | Sequence[float] = GROWTH,
     start_up_s: float = 120.0,
     prices: dict[str, Price] | None = None,
     threads: int | None = None,
@@ -103,6 +105,9 @@ def plan(
     index = _pool_index(cluster, pool)
     if not slo.to_dict():
         raise UsageError("a plan needs targets", fix='give slo="ttft=1"')
+    attain, start_up_s = number("attain", attain), number("start_up_s", start_up_s)
+    window_s = None if window_s is None else number("window_s", window_s)
+    growth = numbers("growth", growth)
     if not 0 < attain <= 1:
         raise UsageError(f"attain = {attain}", fix="use a share of the requests, such as 0.99")
     for name, seconds in (("window_s", window_s), ("start_up_s", start_up_s)):
@@ -110,8 +115,11 @@ def plan(
         if seconds is not None and not least <= seconds < math.inf:
             raise UsageError(f"{name} = {seconds}", fix=f"use seconds, {least} or more")
     for factor in growth:
-        if not 0 < factor < math.inf:
-            raise UsageError(f"growth = {factor:g}", fix="use factors above 0, such as [1.5, 2]")
+        if not LEAST_SCALE <= factor <= MOST_SCALE:
+            raise UsageError(
+                f"growth = {factor:g} is not within {LEAST_SCALE:.6f} to {MOST_SCALE:,.0f}",
+                fix="1 is the peak as it is, 2 twice as much traffic",
+            )
     if cluster.events:
         raise UsageError("a plan takes no events", fix="remove [[event]] from the cluster")
     require_rate(trace)

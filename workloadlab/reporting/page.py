@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import file_path
 from workloadlab.reporting.csv_data import csv_of
 from workloadlab.reporting.jinja import template
 from workloadlab.reporting.summary import summary_of
 from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workloadlab.reporting.summary import Summary
 
 __all__ = ["render", "report"]
@@ -45,7 +47,7 @@ def report(path: str | Path, *parts: Any, date: str = "") -> Path:
         ...     page.name, page.read_text(encoding="utf-8")[:15]
         ('model.html', '<!doctype html>')
     """
-    path = Path(path)
+    path = file_path("path", path)
     with write_atomically(path) as temporary:
         temporary.write_text(render(summary_of(*parts), date), encoding="utf-8")
     return path

@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from workloadlab.arguments import listed
+from workloadlab.errors import UsageError
 from workloadlab.routing.batch import Chooser, batch_router
 from workloadlab.routing.families.model_predictions import predicting_with
 from workloadlab.routing.learned.artefact import LearnedRouter, load_learned
@@ -72,6 +74,10 @@ def resolve(
         return batch_router(spec)
     if callable(spec):
         return decorated(spec)
+    if not isinstance(spec, str | Path):
+        raise UsageError(
+            f"{spec!r} is no router", fix="give a name, FILE.py:NAME, a function or a Router"
+        )
     return _by_word(str(spec), load)
 
 
@@ -89,11 +95,9 @@ def resolve_all(
         >>> [each.name for each in resolve_all("random, least_requests")]
         ['random', 'least_requests']
     """
-    if isinstance(specs, str):
-        specs = [word.strip() for word in specs.split(",") if word.strip()]
-    elif isinstance(specs, Path | Router | LearnedRouter | Chooser) or callable(specs):
+    if isinstance(specs, Path | Router | LearnedRouter | Chooser) or callable(specs):
         specs = [specs]
-    return [resolve(spec, load=load) for spec in specs]
+    return [resolve(spec, load=load) for spec in listed("routers", specs)]
 
 
 def _by_word(spec: str, load: Callable[[str], StepModel | RequestPredictor] | None) -> Router:

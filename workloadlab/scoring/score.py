@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import words
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.scoring.fidelity import fidelity
@@ -73,6 +74,7 @@ def score(
         (0.5, 0.5, 1.0)
     """
     slo = None if slo is None else SLO.of(slo)
+    slices = words("slices", slices)
     if isinstance(runs, str | Path) and keeps_only_scores(runs):
         if observed is not None or slices:
             raise UsageError(
@@ -226,5 +228,5 @@ def _baseline(routers: list[str], asked: str | None) -> str:
     if asked is None:
         return USUAL_BASELINE if USUAL_BASELINE in routers else routers[0]
     if asked not in routers:
-        raise UsageError(f"no router is called {asked!r}", fix=did_you_mean(asked, routers))
+        raise UsageError(f"no router is called {asked!r}", fix=did_you_mean(str(asked), routers))
     return asked

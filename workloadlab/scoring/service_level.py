@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from workloadlab.scoring.target_words import target_seconds, target_words
 from workloadlab.words import listed, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from workloadlab.scoring.timings import Timings
@@ -93,6 +92,8 @@ class SLO:
             return targets
         if isinstance(targets, str):
             targets = target_words(targets)
+        if not isinstance(targets, Mapping):
+            raise UsageError(f"slo = {targets!r} tells no targets", fix="write ttft=1,tpot=50ms")
         own = {name: value for name, value in targets.items() if ":" not in name}
         classes: dict[str, dict[str, float | str]] = {}
         for name, value in targets.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from workloadlab.arguments import number
 from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 
@@ -70,7 +71,7 @@ def target_seconds(given: Mapping[str, float | str], known: Iterable[str]) -> di
 def _seconds(word: str, target: float | str) -> float:
     """Read a target: a number of seconds, or one with its unit."""
     if not isinstance(target, str):
-        return float(target)
+        return number(word, target)
     read = re.fullmatch(r"(-?\d*\.?\d+(?:[eE][+-]?\d+)?)\s*([a-z]*)", target.strip())
     if not read or read[2] not in _UNITS:
         raise UsageError(

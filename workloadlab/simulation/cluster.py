@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import file_path
 from workloadlab.display import Drawn
 from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
@@ -19,6 +19,8 @@ from workloadlab.toml_files import read_table
 from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workloadlab.trace import AnyTrace
 
 __all__ = ["DEFAULT_STEP_OVERHEAD_S", "Cluster", "Event", "Pool"]
@@ -166,7 +168,13 @@ class Cluster(Drawn):
         """
         if isinstance(path, Cluster):
             return path
-        path = Path(path)
+        path = file_path("cluster", path, else_="a Cluster")
+        if str(path) in LatencyModel.catalog() and not path.exists():
+            raise UsageError(
+                "names a latency model, and a cluster is wanted",
+                where=str(path),
+                fix=f"wl.Cluster.uniform(4, {str(path)!r}), or on the command line --latency {path}",
+            )
         facts = read_table(path, "cluster file")
         _refuse_unknown(facts, {*_ROUTER_KEYS, "pool", "event"}, str(path))
         tables = facts.pop("pool", [])

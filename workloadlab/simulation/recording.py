@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from workloadlab.arguments import words
 from workloadlab.errors import UsageError
 from workloadlab.simulation.engine import record_types as state
 
@@ -88,7 +89,7 @@ def recorder_for(record: Iterable[str]) -> Recorder:
     Raises:
         UsageError: anything else.
     """
-    asked = set(record)
+    asked = set(words("record", record))
     unknown = sorted(asked - set(RECORDS))
     if unknown:
         raise UsageError(f"cannot record {unknown[0]!r}", fix=f"use {', '.join(RECORDS)}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from workloadlab.arguments import numbers, whole_number
 from workloadlab.errors import UsageError
 from workloadlab.simulation.outcome import REPLAYED, outcome_trace
 from workloadlab.simulation.recording import Recorder
@@ -57,17 +58,17 @@ class Played:
 
 
 def lanes_of(
-    policies: Sequence[Policy], rate_scale: float | Iterable[float], seeds: int
+    policies: Sequence[Policy], rate_scale: float | str | Iterable[float], seeds: int | str
 ) -> list[tuple[Policy, float, int]]:
     """Return every policy with every rate scale, each once, and every seed.
 
     Raises:
-        UsageError: none at all, or too many.
+        UsageError: none at all, too many, or a rate or a number of seeds that is none.
     """
-    scales = [rate_scale] if isinstance(rate_scale, int | float) else list(rate_scale)
-    scales = list(dict.fromkeys(map(float, scales)))
-    if not policies or not scales or seeds < 1:
-        raise UsageError("nothing to replay", fix="give at least one router, rate scale and seed")
+    scales = list(dict.fromkeys(numbers("rate_scale", rate_scale)))
+    seeds = whole_number("seeds", seeds)
+    if not policies or not scales:
+        raise UsageError("nothing to replay", fix="give at least one router and one rate scale")
     if len(policies) * len(scales) * seeds > MOST_LANES:
         raise UsageError(f"more than {MOST_LANES:,} runs in one call", fix="split the sweep")
     return [(p, scale, seed) for p in policies for scale in scales for seed in range(seeds)]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import file_path
 from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.resources import folder
@@ -108,6 +109,8 @@ def find_query(name: str | Path) -> Query:
         UsageError: no query of that name, no such file, or SQL that does not only read.
         DataError: a header that cannot be read.
     """
+    if not isinstance(name, str):
+        name = file_path("name", name, else_="the name of a query")
     if isinstance(name, Path) or name.endswith(".sql"):
         path = Path(name)
         if not path.is_file():

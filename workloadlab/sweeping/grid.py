@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import listed, whole_number, whole_numbers
 from workloadlab.errors import UsageError
 from workloadlab.oracles import ORACLES, Oracle
 from workloadlab.routing import resolve_all
@@ -97,10 +98,11 @@ class Grid:
         from workloadlab.latency import load_predictor
 
         specs = _listed(routers)
+        seeds = whole_number("seeds", seeds)
         _refuse_oracles(specs)
         policies = told_apart(resolve_all(specs, load=load_predictor))
         lanes = lanes_of(policies, rate_scale, seeds)
-        sized = _sized(_named(clusters), list(instances))
+        sized = _sized(_named(clusters), whole_numbers("instances", instances))
         if len(lanes) * len(sized) > MOST_CELLS:
             raise UsageError(f"more than {MOST_CELLS:,} runs in one sweep", fix="split it")
         return cls(
@@ -202,13 +204,15 @@ def _named(clusters: AnyClusters) -> dict[str, Cluster]:
     """Return clusters by name: of their file, or numbered."""
     if isinstance(clusters, Mapping):
         return {str(name): Cluster.load(each) for name, each in clusters.items()}
-    several = [clusters] if isinstance(clusters, Cluster | str | Path) else list(clusters)
+    one = isinstance(clusters, Cluster | str | Path)
+    several = [clusters] if one else listed("clusters", clusters)
     found: dict[str, Cluster] = {}
     for number, each in enumerate(several, start=1):
+        cluster = Cluster.load(each)
         name = f"cluster{number}" if isinstance(each, Cluster) else Path(each).stem
         if name in found:
             raise UsageError(f"two clusters are called {name!r}", fix="rename one of the files")
-        found[name] = Cluster.load(each)
+        found[name] = cluster
     if not found:
         raise UsageError("a sweep needs a cluster", fix="name at least one")
     return found

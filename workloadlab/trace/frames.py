@@ -58,6 +58,6 @@ def _from_pandas(frame: Any) -> pl.DataFrame:
         return pl.from_pandas(frame)
     except (TypeError, ImportError):
         raise UsageError(
-            f"a {type(frame).__name__} is no trace",
+            f"the trace that was given is of type {type(frame).__name__}",
             fix="give a Trace, the path of one, or a frame of polars or pandas",
         ) from None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import file_path
 from workloadlab.atomic import scratch_folder, write_atomically
 from workloadlab.display import Drawn
 from workloadlab.errors import UsageError
@@ -230,7 +231,7 @@ class Runs(Drawn):
 
         if isinstance(folder, Runs):
             return folder
-        folder = Path(folder)
+        folder = file_path("runs", folder, else_="Runs")
         manifest = Manifest.read(folder)
         if not manifest.has_outcomes:
             raise UsageError(

@@ -10,12 +10,10 @@ from numba.core import caching
 
 import workloadlab.jit  # noqa: F401
 
-ONCE = (
-    "compiling the simulator, which takes up to half a minute, once for each version on a machine"
-)
+ONCE = "compiling what this needs of the simulator, up to half a minute, kept for the next time"
 EACH = (
-    "compiling the simulator, which takes up to half a minute, at each start, as no folder for machine "
-    "code can be written: set WORKLOADLAB_CACHE"
+    "compiling what this needs of the simulator, up to half a minute, at each start, as no folder for "
+    "machine code can be written: set WORKLOADLAB_CACHE"
 )
 
 

@@ -143,7 +143,9 @@ BAD = {
     "goodput without targets": (
         lambda: (mixed_trace(400), two_speeds(), {"objective": "goodput"}), "goodput without targets"),
     "a load that is none": (lambda: (mixed_trace(400), two_speeds(), {"loads": [0.0]}), "loads"),
-    "no seeds": (lambda: (mixed_trace(400), two_speeds(), {"seeds": 0}), "nothing to train"),
+    "no seeds": (
+        lambda: (mixed_trace(400), two_speeds(), {"seeds": 0}), "seeds = 0 is not a whole number from 1"
+    ),
 }  # fmt: skip
 
 

@@ -99,7 +99,7 @@ def test_replay_refuses_what_it_cannot_do():
             wl.replay(trace(3), CLUSTER, rate_scale=scale)
     with pytest.raises(UsageError, match="nothing to replay"):
         wl.replay(trace(3), CLUSTER, routers=[])
-    with pytest.raises(UsageError, match="nothing to replay"):
+    with pytest.raises(UsageError, match="seeds = 0 is not a whole number from 1"):
         wl.replay(trace(3), CLUSTER, seeds=0)
 
 

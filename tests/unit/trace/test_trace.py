@@ -168,7 +168,7 @@ def test_what_needs_no_opening_is_returned():
     assert Trace.open(trace) is trace
     frame = pl.DataFrame({"arrival_ns": [0, 1], "input_tokens": [3, 4]})
     assert len(Trace.open(frame)) == 2
-    with pytest.raises(UsageError, match="a int is no trace"):
+    with pytest.raises(UsageError, match="the trace that was given is of type int"):
         Trace.open(3)
     with pytest.raises(UsageError, match=r"wl\.ingest"):
         Trace.open(pl.DataFrame({"ts": [0]}))

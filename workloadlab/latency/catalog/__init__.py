@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from workloadlab.arguments import file_path
 from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 
@@ -29,7 +30,7 @@ def locate(name_or_path: str | Path) -> Path:
     Raises:
         UsageError: neither; the message gives the nearest names.
     """
-    path = Path(name_or_path)
+    path = file_path("latency", name_or_path, else_="a LatencyModel")
     if path.is_file():
         return path
     name = str(name_or_path)

@@ -1,0 +1,98 @@
+"""What public functions are given is read as the command line reads it, or refused by its name."""
+
+from __future__ import annotations
+
+import pytest
+
+import workloadlab as wl
+
+TRACE = wl.Trace.of([(0.1 * number, 10, 5) for number in range(50)])
+CLUSTER = wl.Cluster.uniform(2, wl.LatencyModel.linear(constant_s=0.01))
+LONG = wl.Trace.of([(0.1 * number, 10, 5) for number in range(400)])
+
+
+@pytest.mark.parametrize("text", ["17", "1,7", " 1.5 , 2 "])
+def test_text_means_the_numbers_that_it_holds(text):
+    meant = [float(word) for word in text.split(",")]
+    runs = wl.replay(TRACE, CLUSTER, routers="random", rate_scale=text, seeds="2")
+    assert [(info.rate_scale, info.seed) for info in runs.infos] == [
+        (scale, seed) for scale in meant for seed in (0, 1)
+    ]
+    swept = wl.sweep(TRACE, CLUSTER, "1,12", routers="round_robin", rate_scale=text)
+    assert swept["rate_scale"].to_list() == meant * 2
+    assert swept["instances"].unique().sort().to_list() == [1, 12]
+    found = wl.plan(TRACE, CLUSTER, slo="ttft=1", routers="round_robin", growth=text)
+    assert [each.factor for each in found.growth] == meant
+
+
+def test_one_name_is_a_list_of_one():
+    runs = wl.replay(TRACE, CLUSTER, routers="random", record="steps")
+    assert list(runs.records[0]) == ["steps"]
+    assert {each.by for each in wl.score(runs, slices="hour").slices} == {"hour"}
+
+
+REFUSED = {
+    "rate_scale = None": lambda: wl.replay(TRACE, CLUSTER, rate_scale=None),
+    "rate_scale = 'a'": lambda: wl.replay(TRACE, CLUSTER, rate_scale=["a"]),
+    "rate_scale = True": lambda: wl.replay_oracles(TRACE, CLUSTER, rate_scale=True),
+    "seeds = [0, 1]": lambda: wl.replay(TRACE, CLUSTER, seeds=[0, 1]),
+    "seeds = 1.5": lambda: wl.sweep(TRACE, CLUSTER, seeds=1.5),
+    "seeds = 'x'": lambda: wl.train(LONG, CLUSTER, seeds="x"),
+    "loads = ['x']": lambda: wl.train(LONG, CLUSTER, loads=[["x"]]),
+    "generations = 0": lambda: wl.train(LONG, CLUSTER, generations=0),
+    "routers = 5": lambda: wl.replay(TRACE, CLUSTER, routers=5),
+    "routers = None": lambda: wl.plan(TRACE, CLUSTER, slo="ttft=1", routers=None),
+    "5 is no router": lambda: wl.sweep(TRACE, CLUSTER, routers=5),
+    "record = 5": lambda: wl.replay(TRACE, CLUSTER, record=5),
+    "record = [5]": lambda: wl.replay(TRACE, CLUSTER, record=[5]),
+    "threads = 'x'": lambda: wl.replay(TRACE, CLUSTER, threads="x"),
+    "cluster = 5": lambda: wl.replay(TRACE, 5),
+    "cluster = None": lambda: wl.plan(TRACE, None, slo="ttft=1"),
+    "clusters = 5": lambda: wl.sweep(TRACE, 5),
+    "instances = 0": lambda: wl.sweep(TRACE, CLUSTER, [0]),
+    "the trace that was given is of type int": lambda: wl.replay(5, CLUSTER),
+    "the trace that was given is of type NoneType": lambda: wl.characterize(None),
+    "growth = 'much'": lambda: wl.plan(TRACE, CLUSTER, slo="ttft=1", growth="much"),
+    "attain = []": lambda: wl.plan(TRACE, CLUSTER, slo="ttft=1", attain=[]),
+    "window_s = 'x'": lambda: wl.plan(TRACE, CLUSTER, slo="ttft=1", window_s="x"),
+    "slo = 1": lambda: wl.score(wl.replay(TRACE, CLUSTER), slo=1),
+    "slo = None": lambda: wl.plan(TRACE, CLUSTER, slo=None),
+    "ttft = []": lambda: wl.SLO(ttft=[]),
+    "slices = 5": lambda: wl.score(wl.replay(TRACE, CLUSTER), slices=5),
+    "no router is called 5": lambda: wl.score(wl.replay(TRACE, CLUSTER), baseline=5),
+    "oracles = 5": lambda: wl.replay_oracles(TRACE, CLUSTER, 5),
+    "sources = 5": lambda: wl.ingest(5),
+    "sources = 6": lambda: wl.ingest([6]),
+    "name = 5": lambda: wl.query(5, TRACE),
+    "path = 5": lambda: wl.report(5),
+    "source = 5": lambda: wl.fit(5),
+    "latency = 5": lambda: wl.LatencyModel.load(5),
+    "runs = 5": lambda: wl.Runs.open(5),
+}
+
+
+@pytest.mark.parametrize("said", REFUSED)
+def test_what_is_neither_is_refused_by_its_name(said):
+    with pytest.raises(wl.WorkloadlabError) as refused:
+        REFUSED[said]()
+    assert said in str(refused.value)
+    assert refused.value.exit_code == 2
+    assert refused.value.fix
+
+
+def test_a_long_value_is_cut_in_the_sentence():
+    with pytest.raises(wl.WorkloadlabError) as refused:
+        wl.replay(TRACE, CLUSTER, seeds=list(range(1000)))
+    assert len(refused.value.what) < 120
+
+
+def test_a_model_in_the_place_of_a_cluster_is_named_as_such():
+    with pytest.raises(wl.WorkloadlabError, match=r"latency model(.|\n)*wl.Cluster.uniform"):
+        wl.replay(TRACE, "rtxpro6000-llama-3.1-8b")
+
+
+def test_a_misspelt_name_of_the_package_has_a_suggestion():
+    with pytest.raises(AttributeError, match=r"'charcterize': did you mean characterize\?"):
+        wl.charcterize  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute '_pytestfixture'$"):
+        wl._pytestfixture  # noqa: B018

@@ -1,0 +1,175 @@
+"""What a caller of a public function gives, checked where it comes in.
+
+Text is read as the command line reads it: "1,2" are two numbers, "random, least_requests" two names.
+What is neither is refused in a sentence that names the argument.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from workloadlab.errors import UsageError
+
+__all__ = ["file_path", "listed", "number", "numbers", "whole_number", "whole_numbers", "words"]
+
+LONGEST = 60
+"""So many signs of a value stand in a sentence."""
+
+
+def number(argument: str, value: Any) -> float:
+    """Return a number, also of text.
+
+    Raises:
+        UsageError: it is none.
+
+    Example:
+        >>> number("attain", "0.9")
+        0.9
+        >>> number("attain", [])
+        Traceback (most recent call last):
+        workloadlab.errors.UsageError: attain = [] is not a number
+          fix: give one, such as 1 or 1.5
+    """
+    try:
+        found = None if isinstance(value, bool | bytes) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = None
+    if found is None:
+        raise UsageError(
+            f"{argument} = {_shown(value)} is not a number", fix="give one, such as 1 or 1.5"
+        )
+    return found
+
+
+def numbers(argument: str, value: Any) -> list[float]:
+    """Return one number or several as a list.
+
+    Raises:
+        UsageError: one of them is none.
+
+    Example:
+        >>> numbers("rate_scale", 17), numbers("rate_scale", "1,2"), numbers("rate_scale", [1, "2"])
+        ([17.0], [1.0, 2.0], [1.0, 2.0])
+    """
+    if isinstance(value, str):
+        value = [word for word in value.split(",") if word.strip()]
+    several = isinstance(value, Iterable) and not isinstance(value, bytes | Mapping)
+    if not several or getattr(value, "ndim", 1) == 0:
+        return [number(argument, value)]
+    return [number(argument, each) for each in value]
+
+
+def whole_number(argument: str, value: Any) -> int:
+    """Return a whole number from 1, also of text.
+
+    Raises:
+        UsageError: it is none.
+
+    Example:
+        >>> whole_number("seeds", "3")
+        3
+        >>> whole_number("seeds", 1.5)
+        Traceback (most recent call last):
+        workloadlab.errors.UsageError: seeds = 1.5 is not a whole number from 1
+          fix: give one, such as 3
+    """
+    try:
+        found = number(argument, value)
+    except UsageError:
+        found = math.nan
+    if not 1 <= found < math.inf or found != int(found):
+        raise UsageError(
+            f"{argument} = {_shown(value)} is not a whole number from 1", fix="give one, such as 3"
+        )
+    return int(found)
+
+
+def whole_numbers(argument: str, value: Any) -> list[int]:
+    """Return one whole number from 1, or several, as a list.
+
+    Raises:
+        UsageError: one of them is none.
+
+    Example:
+        >>> whole_numbers("instances", "1,2"), whole_numbers("instances", 4)
+        ([1, 2], [4])
+    """
+    if isinstance(value, str):
+        value = [word for word in value.split(",") if word.strip()]
+    several = isinstance(value, Iterable) and not isinstance(value, bytes | Mapping)
+    return [whole_number(argument, each) for each in (value if several else [value])]
+
+
+def words(argument: str, value: Any) -> list[str]:
+    """Return names: of one text, with commas between them, or of several.
+
+    Raises:
+        UsageError: neither is given.
+
+    Example:
+        >>> words("record", "steps, decisions"), words("record", ("steps",))
+        (['steps', 'decisions'], ['steps'])
+        >>> words("record", [5])
+        Traceback (most recent call last):
+        workloadlab.errors.UsageError: record = [5] names nothing
+          fix: give a name, or a list of names
+    """
+    found = listed(argument, value)
+    if not all(isinstance(each, str) for each in found):
+        raise UsageError(
+            f"{argument} = {_shown(value)} names nothing", fix="give a name, or a list of names"
+        )
+    return found
+
+
+def listed(argument: str, value: Any) -> list[Any]:
+    """Return the names in a text, or what another list holds.
+
+    Raises:
+        UsageError: it is no list, nor text.
+
+    Example:
+        >>> listed("routers", "random, least_requests")
+        ['random', 'least_requests']
+        >>> listed("routers", 5)
+        Traceback (most recent call last):
+        workloadlab.errors.UsageError: routers = 5 is no list
+          fix: give a name, or a list
+    """
+    if isinstance(value, str):
+        return [word.strip() for word in value.split(",") if word.strip()]
+    if isinstance(value, bytes) or not isinstance(value, Iterable):
+        raise UsageError(f"{argument} = {_shown(value)} is no list", fix="give a name, or a list")
+    return list(value)
+
+
+def file_path(argument: str, value: Any, *, else_: str = "") -> Path:
+    """Return a path.
+
+    Args:
+        argument: its name.
+        value: text or a path.
+        else_: what may be given besides.
+
+    Raises:
+        UsageError: it is neither.
+
+    Example:
+        >>> file_path("cluster", None, else_="a Cluster")
+        Traceback (most recent call last):
+        workloadlab.errors.UsageError: cluster = None is no path
+          fix: give a path, or a Cluster
+    """
+    if isinstance(value, str | Path):
+        return Path(value)
+    fix = f"give a path, or {else_}" if else_ else "give a path"
+    raise UsageError(f"{argument} = {_shown(value)} is no path", fix=fix)
+
+
+def _shown(value: Any) -> str:
+    """Return what was given, cut where it is long."""
+    said = repr(value)
+    return said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
