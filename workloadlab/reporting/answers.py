@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workloadlab.characterization.facts import Unsupported
+from workloadlab.reporting.routers.holding import held_words
 from workloadlab.reporting.routers.ranking import focal_scale
 from workloadlab.scoring.load.lost import GOAL
+from workloadlab.scoring.load.state_words import uneven_words
 from workloadlab.scoring.load.summary import lost_words
-from workloadlab.scoring.service_level import targets_words
-from workloadlab.scoring.verdict import uneven_words, unserved_words, untold_words
-from workloadlab.words import listed, plural, rate_words, share, share_beside, three
+from workloadlab.words import listed, plural, rate_words, share, three
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -145,7 +145,9 @@ def _demand(profiles: Sequence[Profile], sections: Sequence[str], scale: float) 
 
 def _routers(board: Scoreboard, section: str, about: str) -> Iterator[Answer]:
     scale = focal_scale(board.scales)
-    yield Answer(f"Does the cluster hold {about or 'it'}?", *_holds(board, scale), section)
+    yield Answer(
+        f"Does the cluster hold {about or 'it'}?", held_words(board), _over_load(board), section
+    )
     verdict = next(each for each in board.verdicts() if each.rate_scale == scale)
     which = f" for {about}" if about else ""
     ran = [router for router in board.routers if board.of(router, scale)]
@@ -169,41 +171,6 @@ def _routers(board: Scoreboard, section: str, about: str) -> Iterator[Answer]:
         yield Answer(f"Are all instances used{which}?", f"No: {'; '.join(uneven)}.", "", section)
 
 
-def _holds(board: Scoreboard, scale: float) -> tuple[str, str]:
-    return f"{_held(board, scale)}.", _over_load(board)
-
-
-def _held(board: Scoreboard, scale: float) -> str:
-    where, on = rate_words(scale), _cluster_size(board)
-    ran = [router for router in board.routers if board.of(router, scale)]
-    steady = [router for router in ran if board.steady(router, scale)]
-    lost = unserved_words(board, scale)
-    if not steady:
-        states = [run.saturation for r in ran if (run := board.worst(r, scale)) and run.saturation]
-        best = max(states, key=lambda state: state.served_share)
-        also = f"{lost}, and " if lost else ""
-        return f"No. At {where}{on} {also}there is no steady state: {best}"
-    if min(board.lost(router, scale) for router in steady) > 1 - GOAL:
-        return f"No. At {where}{on} {lost}"
-    met = {r: board.mean(r, scale, "slo_attainment") for r in steady}
-    known = {r: value for r, value in met.items() if value is not None}
-    router = max(known, key=lambda r: known[r], default="")
-    also = f"; {lost}" if lost else ""
-    said = f"at {where}"
-    if router:
-        share_met = share_beside(known[router], GOAL)
-        said += f" {share_met} of the requests meet {targets_words(board.slo)} with {router}"
-    if router and known[router] < GOAL:
-        return f"Not within the targets: {said}{also}; add instances, or lower the rate"
-    off = [router for router in ran if router not in steady]
-    but = (f", but not with {listed(off)}" if off else "") + also
-    if not any(board.told(router, scale) for router in steady):
-        return f"Cannot be told at {where}: {untold_words(board, scale, steady)}{but}"
-    if router:
-        return f"Yes: {said}{but}"
-    return f"Yes, {said}{but or ': what arrives is served'}"
-
-
 def _within(board: Scoreboard, scale: float) -> str:
     """Say which routers alone meet the targets, where not all do."""
     met = {router: board.mean(router, scale, "slo_attainment") for router in board.routers}
@@ -215,10 +182,6 @@ def _within(board: Scoreboard, scale: float) -> str:
         return f" No router meets the targets for {GOAL:.0%} of the requests."
     verb = "meets" if len(able) == 1 else "meet"
     return f" Only {listed(able)} {verb} the targets for {GOAL:.0%} of the requests."
-
-
-def _cluster_size(board: Scoreboard) -> str:
-    return f" on {plural(board.instances, 'instance')}" if board.instances else ""
 
 
 def _over_load(board: Scoreboard) -> str:

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workloadlab.scoring.load.state_words import (
+    uneven_words,
+    unserved_words,
+    unsteady_words,
+    untold_words,
+)
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.service_level import targets_words
 from workloadlab.tables import wrapped
@@ -19,10 +25,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Verdict",
     "effect_words",
-    "uneven_words",
-    "unserved_words",
-    "unsteady_words",
-    "untold_words",
     "value_words",
     "verdicts",
 ]
@@ -97,69 +99,7 @@ def _sentences(board: Scoreboard, scale: float, measure: Measure) -> Iterator[st
         yield f"Whether the load is held{whose} cannot be told: {why}. Replay a longer log."
     yield from map(sentence, uneven_words(board, scale))
     if board.slo:
-        yield from _service_level(board, scale, ran)
-
-
-def unserved_words(board: Scoreboard, scale: float) -> str:
-    """Say which share of the requests was not served, as a clause; "" where all were.
-
-    Args:
-        board: the scoreboard.
-        scale: of the rate.
-    """
-    ran = [router for router in board.routers if board.of(router, scale)]
-    shares = {router: board.lost(router, scale) for router in ran}
-    least, most = (pick(shares, key=lambda router: shares[router]) for pick in (min, max))
-    if not shares[most]:
-        return ""
-    if share(shares[least]) == share(shares[most]):
-        who = " with any router" if len(ran) > 1 else ""
-        return f"{share(shares[most])} of the requests were not served{who}"
-    if sum(map(bool, shares.values())) == 1:
-        return f"with {most}, {share(shares[most])} of the requests were not served"
-    return (
-        f"{share(shares[least])} ({least}) to {share(shares[most])} ({most}) of the requests were not "
-        "served"
-    )
-
-
-def uneven_words(board: Scoreboard, scale: float) -> list[str]:
-    """Say which routers leave instances idle, in a clause for each way.
-
-    Args:
-        board: the scoreboard.
-        scale: of the rate.
-    """
-    ways: dict[str, list[str]] = {}
-    for router in board.routers:
-        uneven = next((run.imbalance for run in board.of(router, scale) if run.imbalance), None)
-        if uneven:
-            ways.setdefault(str(uneven), []).append(router)
-    return [f"with {listed(routers)}, {way}" for way, routers in ways.items()]
-
-
-def unsteady_words(board: Scoreboard, scale: float, routers: list[str]) -> str:
-    """Say that requests pile up, and how fast with the router that is nearest to serving them.
-
-    Args:
-        board: the scoreboard.
-        scale: of the rate.
-        routers: with which they do.
-    """
-    alone = all(router in routers for router in board.routers if board.of(router, scale))
-    states = {router: board.worst(router, scale) for router in routers}
-    known = {router: run.saturation for router, run in states.items() if run and run.saturation}
-    best = max(known, key=lambda router: known[router].served_share)
-    if len(routers) == 1:
-        who = "" if alone else f" with {best}"
-        return f"No steady state{who}: {known[best]}"
-    who = "any router" if alone else listed(routers)
-    return f"No steady state with {who}; with {best}, the nearest to one, {known[best]}"
-
-
-def untold_words(board: Scoreboard, scale: float, routers: list[str]) -> str:
-    """Say why it cannot be told whether any of these routers holds the load."""
-    return next(run.untold for run in board.of(routers[0], scale) if not run.told)
+        yield from _service_level(board, scale, ran, measure)
 
 
 def _ranking(board: Scoreboard, scale: float, measure: Measure, able: list[str]) -> Iterator[str]:
@@ -203,8 +143,9 @@ def _ranking(board: Scoreboard, scale: float, measure: Measure, able: list[str])
         ahead = _ahead(board, scale, measure, best, apart)
         but, price = " ".join(price[:1]), price[1:]
         near = f"; not separated from {few_or_counted(unclear)}" if unclear else ""
-        yield f"Best is {best}: {superlative} {noun}, {value}{ahead}{near}. {but}".rstrip()
-    if equal:
+        same = f"; the same within 1%: {few_or_counted(equal)}" if equal else ""
+        yield f"Best is {best}: {superlative} {noun}, {value}{ahead}{near}{same}. {but}".rstrip()
+    if equal and (not apart or few_or_counted(equal) != listed(equal)):
         yield f"The same within 1%: {listed(equal)}."
     yield from price
 
@@ -279,19 +220,32 @@ def effect_words(pair: PairedDifference) -> str:
     return f"{share(effect)} ({share(min(low, high))} to {share(max(low, high))}) {direction}"
 
 
-def _service_level(board: Scoreboard, scale: float, ran: list[str]) -> Iterator[str]:
+def _service_level(
+    board: Scoreboard, scale: float, ran: list[str], measure: Measure
+) -> Iterator[str]:
+    """Say who meets the targets most, and, where another is named best, how far that one does."""
     met = {router: board.mean(router, scale, "slo_attainment") for router in ran}
     known = {router: value for router, value in met.items() if value is not None}
     if not known:
         return
-    best, worst = max(known, key=lambda r: known[r]), min(known, key=lambda r: known[r])
+    most, fewest = max(known, key=lambda r: known[r]), min(known, key=lambda r: known[r])
+    first = next(iter(board.ranked(scale, measure)), most)
+    first = first if first in known and first in board.comparable(scale) else most
+    said = {router: share(value) for router, value in known.items()}
+    most = first if said[first] == said[most] else most
     targets = targets_words(board.slo)
-    if share(known[best]) == share(known[worst]):
-        yield f"The targets {targets} are met by {share(known[best])} of the requests."
-    else:
+    if said[most] == said[fewest]:
+        yield f"The targets {targets} are met by {said[most]} of the requests."
+    elif most == first:
         yield (
-            f"The targets {targets} are met by {share(known[best])} of the requests with {best}, by "
-            f"{share(known[worst])} with {worst}."
+            f"The targets {targets} are met by {said[most]} of the requests with {most}, by "
+            f"{said[fewest]} with {fewest}."
+        )
+    else:
+        least = f"; fewest with {fewest}, {said[fewest]}" if said[fewest] != said[first] else ""
+        yield (
+            f"Most requests meet the targets {targets} with {most}, {said[most]}; with {first} "
+            f"{said[first]} do{least}."
         )
 
 

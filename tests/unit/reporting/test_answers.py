@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from support.runs import run_info
+from support.runs import latencies, routers, run_info
 from support.traces import requests_at
 
 from workloadlab import LatencyModel, Trace, characterize
@@ -165,3 +165,60 @@ def test_targets_that_are_missed_come_before_a_log_that_is_too_short():
     for slo, said in (("ttft=10ms", "Not within the targets: "), ("ttft=1", "Cannot be told")):
         found = answers(facts(one=trace, slo=slo))["Does the cluster hold it?"]
         assert found.startswith(said)
+
+
+def several(ttft_by_scale):
+    """Return the answers of a board: per rate, by router, the added TTFT per request and a constant."""
+    infos, traces = [], []
+    for scale, by_router in ttft_by_scale.items():
+        for router, (grows, more_s) in by_router.items():
+            infos.append(replace(run_info(router, rate_scale=scale), instances=4))
+            more = pl.lit(int(more_s * 1e9))
+            both = pl.col("ttft_ns", "e2e_ns") + more
+            frame = outcomes(grows).frame.with_columns(both)
+            traces.append(Trace.from_frame(frame))
+    return score(Runs(tuple(infos), tuple(traces), CLUSTER), slo="ttft=100ms")
+
+
+def held(ttft_by_scale):
+    return answers(summarise(several(ttft_by_scale)))["Does the cluster hold it?"]
+
+
+def test_of_several_rates_the_highest_that_is_held_is_named_and_the_next():
+    said = held({8.0: {"a": (0, 0)}, 14.0: {"a": (0, 0.01)}, 17.0: {"a": (8e-5, 0)}})
+    assert said.startswith(
+        "Up to 14 times the recorded rate with a: 100% of the requests meet TTFT ≤ 100 ms; not at 17 "
+        "times the recorded rate: "
+    )
+    assert said.endswith("%.")
+    assert held({8.0: {"a": (0.08, 0)}, 17.0: {"a": (0.08, 0)}}).startswith("No. At 8 times")
+    assert held({8.0: {"a": (0, 0)}, 14.0: {"a": (0, 0)}}) == (
+        "Yes, up to 14 times the recorded rate with a: 100% of the requests meet TTFT ≤ 100 ms; no "
+        "higher rate was tried."
+    )
+    assert held({1.0: {"a": (0, 0)}, 2.0: {"a": (0.08, 0)}}).endswith(
+        "not at 2 times the recorded rate: there is no steady state."
+    )
+
+
+def test_of_routers_that_meet_the_targets_alike_the_one_of_the_verdict_is_named():
+    found = {"slower": (0, 0.02), "best": (0, 0)}
+    assert "with best: 100%" in held({1.0: found, 2.0: found})
+
+
+def test_a_tie_with_the_best_stands_in_the_sentence():
+    found = {"one": (0, 0), "slow": (0, 0.03), "two": (0, 1e-5)}
+    [verdict] = several({1.0: found}).verdicts()
+    assert "the same within 1%: two." in verdict.sentence
+    assert not any("within 1%" in line for line in verdict.more)
+
+
+def test_who_meets_the_targets_most_is_said_where_another_is_best():
+    wild = np.where(np.arange(1200) % 10, 0.02, 0.15) + latencies(0) / 100
+    board = score(routers(wild=wild, even=wild * 0 + 0.06 + latencies(1) / 100), slo="ttft=100ms")
+    [verdict] = board.verdicts()
+    assert verdict.sentence.startswith("Best is wild: ")
+    assert (
+        "Most requests meet the targets TTFT ≤ 100 ms with even, 100%; with wild 90.0% do."
+        in verdict.more
+    )

@@ -19,8 +19,8 @@ from workloadlab.reporting.canvas import (
 )
 from workloadlab.reporting.facts import REFERENCE, Key, Plot
 from workloadlab.reporting.routers.ranking import between
+from workloadlab.scoring.load.state_words import unserved_words
 from workloadlab.scoring.timings import Timings, read_timings
-from workloadlab.scoring.verdict import unserved_words
 from workloadlab.statistics import quantiles
 from workloadlab.words import listed, plural, seconds, share
 

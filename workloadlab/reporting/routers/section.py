@@ -13,10 +13,10 @@ from workloadlab.reporting.routers.latency import plot_latency, timings_of
 from workloadlab.reporting.routers.load import plot_knees, plot_slo_by_load, plot_ttft_by_load
 from workloadlab.reporting.routers.ranking import focal_scale, standing
 from workloadlab.scoring import BY, OUTSIDE_WORTH_A_WARNING, Measure
+from workloadlab.scoring.load.state_words import unserved_words, unsteady_words
 from workloadlab.scoring.load.summary import load_table
 from workloadlab.scoring.metrics import HEADLINES, METRICS, metric_named
 from workloadlab.scoring.service_level import targets_words
-from workloadlab.scoring.verdict import unserved_words, unsteady_words
 from workloadlab.words import (
     few_or_counted,
     listed,
