@@ -13,7 +13,16 @@ from typing import Any
 
 from workloadlab.errors import UsageError
 
-__all__ = ["file_path", "listed", "number", "numbers", "whole_number", "whole_numbers", "words"]
+__all__ = [
+    "file_path",
+    "legible",
+    "listed",
+    "number",
+    "numbers",
+    "whole_number",
+    "whole_numbers",
+    "words",
+]
 
 LONGEST = 60
 """So many signs of a value stand in a sentence."""
@@ -155,7 +164,7 @@ def file_path(argument: str, value: Any, *, else_: str = "") -> Path:
         else_: what may be given besides.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: it is neither, or its name is no text.
 
     Example:
         >>> file_path("cluster", None, else_="a Cluster")
@@ -164,9 +173,33 @@ def file_path(argument: str, value: Any, *, else_: str = "") -> Path:
           fix: give a path, or a Cluster
     """
     if isinstance(value, str | Path):
-        return Path(value)
+        return legible(Path(value))
     fix = f"give a path, or {else_}" if else_ else "give a path"
     raise UsageError(f"{argument} = {_shown(value)} is no path", fix=fix)
+
+
+def legible(path: Path) -> Path:
+    r"""Return a path, if its name is text; polars and DuckDB open no other.
+
+    Raises:
+        UsageError: its bytes are no UTF-8.
+
+    Example:
+        >>> legible(Path("b\udce9d.csv"))
+        Traceback (most recent call last):
+        workloadlab.errors.UsageError: b\xe9d.csv: its name is not text in UTF-8
+          fix: rename it, or the folder that it lies in
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        said = str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        raise UsageError(
+            "its name is not text in UTF-8",
+            where=said,
+            fix="rename it, or the folder that it lies in",
+        ) from None
+    return path
 
 
 def _shown(value: Any) -> str:

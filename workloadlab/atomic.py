@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workloadlab.arguments import legible
 from workloadlab.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def check_place(path: Path, *, folder: bool = False) -> None:
         folder: it is a folder, which may be made.
 
     Raises:
-        UsageError: it is a folder where a file is wanted, a file where a folder is, or a device; or the
-            folder that it lies in does not exist.
+        UsageError: its name is no text; it is a folder where a file is wanted, a file where a folder
+            is, or a device; or the folder that it lies in does not exist.
         MachineError: nothing can be written there.
 
     Example:
@@ -50,6 +51,7 @@ def check_place(path: Path, *, folder: bool = False) -> None:
         workloadlab.errors.UsageError: the folder /nowhere does not exist
           fix: create it first
     """
+    legible(path)
     wanted = "a folder" if folder else "a file to write"
     kind = "a folder" if path.is_dir() else "a file" if path.is_file() else "a device"
     if path.exists() and kind != ("a folder" if folder else "a file"):

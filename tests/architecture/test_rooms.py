@@ -30,7 +30,7 @@ ALLOWED = """
 display:
 errors:
 arguments: errors
-atomic: errors
+atomic: arguments errors
 digests: errors
 hints:
 fields: errors
@@ -143,7 +143,7 @@ reporting/workload/sessions: words characterization characterization/topics repo
 handbook: trace exchange ingestion latency oracles routing scoring sql characterization
     simulation cli
 
-cli: _version atomic digests errors hints installation jit resources sizes tables toml_files
+cli: _version arguments atomic digests errors hints installation jit resources sizes tables toml_files
     trace exchange
     ingestion latency latency/estimators latency/measurement routing routing/learned scoring sql
     characterization simulation oracles calibration learning learning/lengths planning sweeping

@@ -6,11 +6,13 @@ import os
 import sys
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from workloadlab._version import __version__
+from workloadlab.arguments import legible
 from workloadlab.cli.examples import epilog
 from workloadlab.cli.sources import sparing_sources
 from workloadlab.cli.terminal.machine import (
@@ -163,6 +165,8 @@ def main(arguments: list[str] | None = None) -> None:
         end_on_signals()
     try:
         refuse_narrow_address_space()
+        for word in words:
+            legible(Path(word))
         code = cli.main(words, prog_name="workloadlab", standalone_mode=False)
     except click.exceptions.Abort:
         code = _say("interrupted", EXIT_INTERRUPTED)

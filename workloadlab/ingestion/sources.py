@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.arguments import file_path, listed
+from workloadlab.arguments import file_path, legible, listed
 from workloadlab.errors import DataError, UsageError, WorkloadlabError
 from workloadlab.ingestion.readers.limits import refuse_beyond
 from workloadlab.ingestion.readers.packing import PACKED, opened
@@ -82,7 +82,7 @@ def find(
             paths += [(path, path != Path(name)) for path in _expanded(name, folder)]
     seen: set[Path] = set()
     for path, _ in paths:
-        if path.resolve() in seen:
+        if legible(path).resolve() in seen:
             raise UsageError("is named twice", where=str(path), fix="name each file once")
         seen.add(path.resolve())
     return paths
@@ -119,7 +119,7 @@ def _expanded(name: str, folder: Path) -> list[Path]:
         return [keep_stdin(folder / "stdin")]
     path = Path(name)
     if path.is_dir():
-        files = sorted(each for each in path.rglob("*") if each.is_file() and each.name[0] != ".")
+        files = sorted(each for each in path.rglob("*") if each.is_file() and _is_shown(each, path))
         if not files:
             raise UsageError("is a folder without files", where=name, fix="name a log")
         return files
@@ -138,6 +138,11 @@ def _expanded(name: str, folder: Path) -> list[Path]:
     if not files:
         raise UsageError("no file matches this pattern", where=name, fix="check the pattern")
     return files
+
+
+def _is_shown(path: Path, folder: Path) -> bool:
+    """Say whether neither a file nor a folder between is hidden, as our own scratch folders are."""
+    return all(part[0] != "." for part in path.relative_to(folder).parts)
 
 
 def container(path: Path) -> str:

@@ -17,7 +17,7 @@ from workloadlab.reporting.workload.section import workload_name, workload_secti
 from workloadlab.words import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from workloadlab.characterization import Profile
     from workloadlab.reporting.answers import Answer
@@ -102,6 +102,7 @@ def summary_of(*parts: Any) -> Summary:
     named = _named(boards)
     profiles = [part for part in parts if isinstance(part, Profile)]
     plans = [part for part in parts if isinstance(part, Plan)]
+    _refuse_other_logs(profiles, [runs for _, runs in boards if runs is not None])
     sections = tuple(_sections(parts, boards, named))
     scored = [board for board, _ in boards]
     findings = [finding for section in sections for finding in section.findings]
@@ -136,6 +137,28 @@ def _check(parts: tuple[Any, ...]) -> None:
             )
 
 
+def _refuse_other_logs(profiles: list[Profile], replays: list[Runs]) -> None:
+    """Refuse runs of none of the logs that the page characterizes, as far as both bear digests.
+
+    Raises:
+        UsageError: a replay of another log.
+    """
+    known = [_digests(profile.trace.sources) for profile in profiles]
+    for runs in replays:
+        replayed = _digests(_sources_of(runs))
+        if replayed and known and all(known) and not any(replayed & each for each in known):
+            names = [workload_name(each.trace.sources, "another log") for each in profiles]
+            raise UsageError(
+                f"the runs replay {_log_of(runs) or 'another log'}, and the workload is of "
+                f"{listed(names)}: they do not hold the same requests",
+                fix="give the trace that was replayed, or write a page for each log",
+            )
+
+
+def _digests(sources: Iterable[dict[str, Any]]) -> set[str]:
+    return {str(source["sha256"]) for source in sources if source.get("sha256")}
+
+
 def _boards(parts: tuple[Any, ...]) -> list[tuple[Scoreboard, Runs | None]]:
     from workloadlab.scoring import Scoreboard
     from workloadlab.trace import Runs
@@ -161,9 +184,14 @@ def _log_of(runs: Runs | None) -> str:
     """Name the log that was replayed; "" where that is not known."""
     if runs is None:
         return ""
+    return workload_name(_sources_of(runs), "")
+
+
+def _sources_of(runs: Runs) -> list[dict[str, Any]]:
+    """Return the files that the replayed log, or the log that was scored, was read from."""
     made = runs.traces[0].provenance
     parents = [source for parent in made.parents for source in parent.get("sources", [])]
-    return workload_name(made.sources or parents, "")
+    return made.sources or parents
 
 
 def _sections(

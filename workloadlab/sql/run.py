@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from workloadlab.arguments import legible
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.sql.query_file import find_query
@@ -80,12 +81,13 @@ def query(
     traces = _open(trace)
     for one in traces:
         _check_columns(asked, one)
+    files = [legible(one.path.resolve()) for one in traces if one.path]
     with sandbox(memory_limit) as connection:
         try:
             names = _named_parameters(asked, connection)
             values = _bind(asked, names, {**(params or {}), **more})
             _create_view(traces, connection)
-            locked(connection, [one.path.resolve() for one in traces if one.path])
+            locked(connection, files)
             with within(connection, time_limit_s, memory_limit):
                 result: pl.DataFrame = connection.sql(asked.sql, params=values or None).pl()
         except duckdb.PermissionException as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from workloadlab.arguments import legible
 from workloadlab.atomic import write_atomically
 from workloadlab.digests import BLANK, FILE_DIGEST, check_file, file_digest, fill_blank
 from workloadlab.errors import DataError, UsageError
@@ -45,10 +46,10 @@ def read_footer(path: Path) -> dict[str, Any]:
     """Return the provenance that `write_trace` stored.
 
     Raises:
-        UsageError: no such file, or a folder.
+        UsageError: no such file, a folder, or a name that is no text.
         DataError: not a Parquet file, or a Parquet file that is no trace.
     """
-    if not path.exists():
+    if not legible(path).exists():
         raise UsageError("no such file", where=str(path), fix="check the path")
     if path.is_dir():
         raise UsageError("is a folder, not a trace", where=str(path), fix="name a .trace file")

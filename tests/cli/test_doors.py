@@ -1,0 +1,72 @@
+"""What is asked for by names and places that cannot be right: bytes for a name, logs that differ."""
+
+from __future__ import annotations
+
+import pytest
+from support.traces import requests_every
+
+import workloadlab as wl
+
+HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+BYTES = "b\udce9d"
+
+
+def azure(path, prompt):
+    rows = (
+        f"2026-09-21 14:{k // 60:02}:{k % 60:02},{prompt + k},{5 + k % 7}\n" for k in range(200)
+    )
+    path.write_text(HEADER + "".join(rows))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"ingest {BYTES}.csv",
+        f"ingest a.csv -o {BYTES}.trace",
+        f"characterize {BYTES}.trace",
+        f"replay a.trace --cluster {BYTES}.toml",
+        f"query session_turns {BYTES}/a.trace",
+        f"report {BYTES}.html --trace a.trace",
+    ],
+)
+def test_a_name_that_is_no_text_is_refused_in_a_sentence(run, words):
+    code, _, err = run(*words.split())
+    assert code == 2
+    assert "its name is not text in UTF-8" in err
+    assert r"b\xe9d" in err
+
+
+def test_a_file_of_such_a_name_is_refused_where_a_folder_or_the_place_leads_to_it(
+    run, tmp_path, monkeypatch
+):
+    azure(tmp_path / f"{BYTES}.csv", 10)
+    code, _, err = run("ingest", ".", "-o", "a.trace")
+    assert (code, "its name is not text in UTF-8" in err) == (2, True)
+    inside = tmp_path / BYTES
+    inside.mkdir()
+    requests_every(0.1, 50).save(tmp_path / "a.trace").path.rename(inside / "a.trace")
+    monkeypatch.chdir(inside)
+    with pytest.raises(wl.WorkloadlabError, match="not text in UTF-8"):
+        wl.query("length_quantiles", "a.trace")
+    assert wl.Trace.open("a.trace").requests == 50
+
+
+def test_a_folder_is_ingested_again_without_what_is_hidden_in_it(run, tmp_path):
+    azure(tmp_path / "a.csv", 10)
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "owner").touch()
+    code, _, err = run("ingest", ".", "-o", "x.trace")
+    assert (code, "owner" in err) == (0, False)
+
+
+def test_a_page_of_one_log_takes_no_runs_of_another(run, tmp_path):
+    for name, prompt in (("a", 10), ("b", 50)):
+        azure(tmp_path / f"{name}.csv", prompt)
+        assert run("ingest", f"{name}.csv", "-o", f"{name}.trace")[0] == 0
+    words = ("--latency", "a100-llama-2-7b", "--router", "random", "-o", "runs")
+    assert run("replay", "a.trace", *words)[0] == 0
+    code, _, err = run("report", "page.html", "--trace", "b.trace", "--runs", "runs")
+    assert code == 2
+    assert "the runs replay a.csv, and the workload is of b.csv: they do not hold the same" in err
+    assert not (tmp_path / "page.html").exists()
+    assert run("report", "page.html", "--trace", "a.trace", "--runs", "runs")[0] == 0
