@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.traces import requests_every
+from support.traces import requests_at, requests_every
 
 import workloadlab as wl
 
@@ -70,3 +70,39 @@ def test_a_page_of_one_log_takes_no_runs_of_another(run, tmp_path):
     assert "the runs replay a.csv, and the workload is of b.csv: they do not hold the same" in err
     assert not (tmp_path / "page.html").exists()
     assert run("report", "page.html", "--trace", "a.trace", "--runs", "runs")[0] == 0
+
+
+POOL = '[[pool]]\nlatency = "a100-llama-2-7b"\ninstances = 2\n'
+
+
+def test_why_requests_are_lost_is_said_with_the_result_also_quietly(run, tmp_path):
+    requests_at([0, 1, 2], input_tokens=[10, 500, 900]).save(tmp_path / "a.trace")
+    (tmp_path / "few.toml").write_text(POOL + "kv_blocks = 40\n")
+    code, out, err = run("replay", "a.trace", "--cluster", "few.toml", "-q")
+    assert (code, err) == (0, "")
+    assert "Not served: 1 of 3 requests need more KV cache than an instance has" in out
+    (tmp_path / "stop.toml").write_text(
+        POOL + '[[event]]\nat_s = 0.0\nkind = "stop"\ninstance = "pool"\n'
+    )
+    code, out, _ = run("replay", "a.trace", "--cluster", "stop.toml", "-q")
+    assert code == 0
+    said = " ".join(out.split())
+    assert "Not served: pool serves nothing, because an event of the cluster (stop at 0 s)" in said
+    (tmp_path / "enough.toml").write_text(POOL)
+    assert "Not served" not in run("replay", "a.trace", "--cluster", "enough.toml")[1]
+
+
+def test_whoever_interrupts_a_replay_hears_what_is_lost(run, tmp_path, monkeypatch):
+    requests_every(0.1, 50).save(tmp_path / "a.trace")
+    (tmp_path / "c.toml").write_text(POOL)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("workloadlab.cli.replay._replay", interrupted)
+    code, _, err = run("replay", "a.trace", "--cluster", "c.toml", "-o", "cc", "-q")
+    said = " ".join(err.split())
+    assert code == 130
+    assert "no run of this replay was kept in cc; a sweep keeps each as it ends" in said
+    assert said.endswith("--sweep FILE -o FOLDER interrupted")
+    assert not (tmp_path / "cc").exists()

@@ -28,6 +28,7 @@ from workloadlab.cli.common import (
 from workloadlab.cli.completion import MODEL, ROUTER
 from workloadlab.cli.listings import print_routers, print_signals
 from workloadlab.errors import ContradictionWarning, ExtrapolationWarning, UsageError
+from workloadlab.tables import wrapped
 from workloadlab.words import plural
 
 if TYPE_CHECKING:
@@ -175,10 +176,12 @@ def command(
         "threads": threads,
         "memory_limit": memory_limit,
     }
-    for refused in refusals(opened, cluster):
-        warn(refused)
+    refused = list(refusals(opened, cluster))
+    for words in refused if as_json else ():
+        warn(words)
     asked = (split_words(routers, "--router"), setting, sessions)
-    with say_warnings(ContradictionWarning, unsaid=ExtrapolationWarning):
+    told = say_warnings(ContradictionWarning, unsaid=ExtrapolationWarning)
+    with sweep.telling_what_is_lost(out), told:
         runs = _replay(opened, cluster, *asked, split_words(records, "--record"))
         board = score(runs, slo=targets)
         outside = any(run.outside_share > OUTSIDE_WORTH_A_WARNING for run in board.runs)
@@ -190,7 +193,9 @@ def command(
         say(f"{plural(len(runs), 'run')} written to {out}")
     for words in _warnings(board.runs, cluster):
         warn(words)
-    click.echo(board.to_json() if as_json else board.text(by, all_pairs=all_pairs))
+    lost = any(run.served < run.requests for run in board.runs)
+    why = "".join(f"\n{wrapped(f'Not served: {words}.')}" for words in refused if lost)
+    click.echo(board.to_json() if as_json else board.text(by, all_pairs=all_pairs) + why)
 
 
 def _warnings(runs: list[RunScore], cluster: Cluster) -> Iterator[str]:

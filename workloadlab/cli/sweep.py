@@ -11,6 +11,7 @@ import click
 
 from workloadlab.cli.common import address_option, print_json, say, say_warnings, working
 from workloadlab.errors import ContradictionWarning, ExtrapolationWarning, UsageError
+from workloadlab.tables import wrapped
 from workloadlab.words import plural
 
 if TYPE_CHECKING:
@@ -53,6 +54,27 @@ def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+@contextmanager
+def telling_what_is_lost(out: Path | None) -> Iterator[None]:
+    """Say to whoever interrupts a replay that no run of it was kept, and what would keep them.
+
+    Args:
+        out: the folder for the runs, if there is one.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        where = f" in {out}" if out else ""
+        click.echo(
+            wrapped(
+                f"no run of this replay was kept{where}; a sweep keeps each as it ends, and goes on "
+                "where it was stopped: workloadlab replay TRACE --sweep FILE -o FOLDER"
+            ),
+            err=True,
+        )
+        raise
 
 
 def ran(trace: Path, given: dict[str, Any]) -> bool:

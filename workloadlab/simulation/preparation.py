@@ -63,7 +63,8 @@ def workload_and_cluster(
 
 
 def refusals(trace: Trace, cluster: Cluster) -> Iterator[str]:
-    """Say how many requests no pool takes: prompts too long, and needs beyond the KV cache."""
+    """Say what no pool serves: prompts too long, needs beyond the KV cache, what never runs."""
+    yield from _never_running(cluster)
     if not trace.supports("input"):
         return
     prompts = trace.read("input_tokens")["input_tokens"].to_numpy().astype(np.int64)
@@ -85,6 +86,18 @@ def refusals(trace: Trace, cluster: Cluster) -> Iterator[str]:
             f"({roomy.blocks:,} blocks of {roomy.block_size} tokens) and are rejected; kv_blocks in the "
             "cluster file gives it more"
         )
+
+
+def _never_running(cluster: Cluster) -> Iterator[str]:
+    """Name the instances that an event takes away at the start, and none brings back."""
+    back = {event.instance.partition("/")[0] for event in cluster.events if event.kind == "start"}
+    for event in cluster.events:
+        leaves = event.at_s == 0 and event.kind in ("stop", "drain")
+        if leaves and event.instance.partition("/")[0] not in back:
+            yield (
+                f"{event.instance} serves nothing, because an event of the cluster "
+                f"({event.kind} at 0 s) takes it away at the start and none starts it again"
+            )
 
 
 def _caching_by(cluster: Cluster, workload: Workload) -> Cluster:
