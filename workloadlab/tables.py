@@ -89,6 +89,13 @@ def _folded(cell: str, width: int) -> list[str]:
 class Table:
     """A title, a header and rows, the first column of names, the others of numbers; and notes below.
 
+    Attributes:
+        title: above it.
+        header: one name per column.
+        rows: of cells.
+        notes: below it, a line each.
+        keys: how many first columns say what a row is of.
+
     Example:
         >>> print(Table("Lengths", ["tokens", "p50"], [["input", 1020], ["output", None]]).text())
         Lengths
@@ -101,6 +108,7 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = ()
+    keys: int = 1
 
     @property
     def width(self) -> int:
@@ -120,7 +128,7 @@ class Table:
         """Return the table as aligned lines, two spaces in, of 80 columns.
 
         A table that is wider has its widest column of words wrapped; where that is not enough, further
-        columns stand below, behind the names again.
+        columns stand below, behind the keys again.
         """
         parts = ["\n".join(part._aligned()) for part in self._fitting()]
         notes = [wrapped(note, "  ", "    ") for note in self.notes]
@@ -150,21 +158,22 @@ class Table:
         return max(able, key=widths.__getitem__, default=None)
 
     def _fitting(self) -> list[Table]:
-        """Return the table in parts that fit, each with the column of names."""
+        """Return the table in parts that fit, each with the columns of keys."""
         words, widths = self._wordy(), self._widths
         if words is not None:
             widths[words] = max(NARROWEST, widths[words] + COLUMNS - self.width)
         groups: list[list[int]] = [[]]
-        for column in range(1, len(self.header)):
-            taken = 2 + widths[0] + sum(2 + widths[i] for i in [*groups[-1], column])
+        keys = range(self.keys)
+        for column in range(self.keys, len(self.header)):
+            taken = sum(2 + widths[i] for i in [*keys, *groups[-1], column])
             if groups[-1] and taken > COLUMNS:
                 groups.append([])
             groups[-1].append(column)
         if len(groups) == 1:
             return [self]
         return [
-            Table("", [self.header[i] for i in (0, *group)],
-                  [[row[i] for i in (0, *group)] for row in self.rows])
+            Table("", [self.header[i] for i in (*keys, *group)],
+                  [[row[i] for i in (*keys, *group)] for row in self.rows])
             for group in groups
         ]  # fmt: skip
 

@@ -25,6 +25,9 @@ __all__ = [
     "times",
 ]
 
+SMALLEST = 5e-10
+"""What is smaller has no digit among the nine that are printed."""
+
 
 def three(value: float, *, whole: bool = True) -> str:
     """Return three significant digits, never an exponent.
@@ -37,7 +40,7 @@ def three(value: float, *, whole: bool = True) -> str:
         >>> three(0.04342), three(5.53042), three(1020.4), three(10.0), three(10.0, whole=False)
         ('0.0434', '5.53', '1,020', '10', '10.0')
     """
-    if value == 0 or (whole and value == int(value)):
+    if abs(value) < SMALLEST or (whole and value == int(value)):
         return f"{int(value):,}"
     rounded = abs(float(f"{value:.3g}"))
     decimals = max(0, 2 - math.floor(math.log10(rounded)))
@@ -50,13 +53,17 @@ def seconds(value: float) -> str:
     Example:
         >>> seconds(0.0000123), seconds(0.0589), seconds(4.3146), seconds(3501.7), seconds(-0.0589)
         ('12.3 µs', '58.9 ms', '4.31 s', '58 min 22 s', '-58.9 ms')
+        >>> seconds(1e-9)
+        '1 ns'
     """
     size, sign = abs(value), "-" if value < 0 else ""
     if size >= 120:
         return sign + duration(size)
     if size >= 1 or size == 0:
         return f"{three(value)} s"
-    return f"{three(value * 1e3)} ms" if size >= 1e-3 else f"{three(value * 1e6)} µs"
+    if size >= 1e-3:
+        return f"{three(value * 1e3)} ms"
+    return f"{three(value * 1e6)} µs" if size >= 1e-6 else f"{three(value * 1e9)} ns"
 
 
 def share(value: float) -> str:

@@ -19,13 +19,14 @@ def test_three_digits(value, said):
     ("value", "said"),
     [
         (0.0, "0 s"),
-        (2.5e-7, "0.250 µs"),
+        (2.5e-7, "250 ns"),
         (0.001, "1 ms"),
         (0.9994, "999 ms"),
         (1.0, "1 s"),
         (119.0, "119 s"),
         (120.0, "2 min"),
         (-7200, "-2 h"),
+        (1e-9, "1 ns"),
     ],
 )
 def test_seconds(value, said):
@@ -47,6 +48,10 @@ def test_seconds(value, said):
 )
 def test_share(value, said):
     assert share(value) == said
+
+
+def test_a_number_without_a_printed_digit_is_0():
+    assert (three(-1e-15), three(4e-10), three(6e-10)) == ("0", "0", "0.000000001")
 
 
 def test_a_column_has_one_unit_and_three_digits():

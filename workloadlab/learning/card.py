@@ -186,11 +186,17 @@ def doubt_of(card: Sequence[dict[str, Any]]) -> str:
     doubted = [row for row in cells if not row["change"][2] < 0]
     if not doubted:
         return ""
-    higher = sum(row["change"][0] >= 0 for row in doubted)
+    worse = sum(row["change"][1] > 0 for row in doubted)
+    lower = sum(row["change"][0] < 0 for row in doubted)
+    ways = {
+        "clearly higher": worse,
+        "not lower": len(doubted) - worse - lower,
+        "lower by no more than chance may make it": lower,
+    }
+    said = ", ".join(f"{way} ({count})" for way, count in ways.items() if count)
     return (
-        f"The test block does not confirm it in {len(doubted)} of {len(cells)} cells: there mean e2e is "
-        f"not lower than that of {doubted[0]['router']} ({higher}), or by less than chance may make it "
-        f"({len(doubted) - higher})."
+        f"The test block does not confirm it in {len(doubted)} of {len(cells)} cells: there, beside "
+        f"that of {doubted[0]['router']}, mean e2e is {said}."
     )
 
 

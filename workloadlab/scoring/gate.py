@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from workloadlab.errors import UsageError
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.paired import MOST_LOST
-from workloadlab.scoring.verdict import effect_words, value_words
+from workloadlab.scoring.verdict import effect_words, value_words, within_words
 from workloadlab.words import listed, rate_words, share
 
 if TYPE_CHECKING:
@@ -166,8 +166,7 @@ class Gate:
             return Judged(router, scale, "failed", said, value, low, high)
         if found and (low is None or high is None):
             return Judged(router, scale, CANNOT_TELL, f"{said}: {found.why}", value, low, high)
-        ends = " to ".join(value_words(self.measure, end) for end in (low, high) if end is not None)
-        said += f" ({ends})" if low != high else ""
+        said = f"{self.measure.noun} is {within_words(self.measure, value, low, high)}"
         if self._reaches_limit(low, high):
             return Judged(router, scale, CANNOT_TELL, f"{said}: {FEW}", value, low, high)
         return Judged(router, scale, "passed", said, value, low, high)

@@ -64,6 +64,7 @@ def mean_interval(values: NDArray[np.float64]) -> Interval:
         return Interval(None, None, n, "one request has no spread." if n else "no request has it.")
     found = values if n == len(values) else values[known]
     mean, low, high = float(found.mean()), float(found.min()), float(found.max())
+    mean = min(max(mean, low), high)  # sums of equal values round
     error = error_of_sums(window_sums(np.where(known, values - mean, 0.0)) / n, n)
     if error is None:
         return Interval(None, None, n, "one request has no spread.")

@@ -187,12 +187,13 @@ METRICS: tuple[Metric, ...] = (
         compute=_makespan_s, reported=False,
     ),
     Metric(
-        name="throughput_rps", unit="requests/s", better=None, label="requests/s",
+        name="throughput_rps", unit="requests/s", better=None, noun="throughput", label="requests/s",
         about="Requests that ended well, over the makespan.",
         compute=_throughput_rps, printed=("",),
     ),
     Metric(
         name="output_tokens_per_s", unit="tokens/s", better=None, label="tokens/s",
+        noun="rate of generated tokens",
         about="Output tokens of the requests that ended well, over the makespan.",
         compute=_output_tokens_per_s,
     ),
@@ -235,7 +236,7 @@ METRICS: tuple[Metric, ...] = (
         noun="goodput", needs_slo=True,
     ),
     Metric(
-        name="cache_hit_ratio", unit="share", better="higher", label="cache hit",
+        name="cache_hit_ratio", unit="share", better="higher", noun="cache hit ratio", label="cache hit",
         about="Prompt tokens found in a cache, of all prompt tokens.",
         compute=_cache_hit_ratio,
     ),

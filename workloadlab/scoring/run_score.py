@@ -88,7 +88,7 @@ class RunScore:
         if self.told:
             return ""
         if self.saturation is None:
-            return f"{plural(self.requests, 'request')} are too few"
+            return f"{plural(self.requests, 'request is', 'requests are')} too few"
         return str(self.saturation)
 
     @property

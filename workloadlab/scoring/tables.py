@@ -73,11 +73,14 @@ def routers_table(board: Scoreboard, by: Measure) -> Table:
         if measure == by and measure.metric.values:
             shown["±"] = _margins(board, rows, measure)
     title = f"Routers, by {by.noun}"
-    table = Table(title, [*shown], list(zip(*shown.values(), strict=True)), _notes(board, rows))
+    keys = 2 if "rate" in shown else 1
+    table = Table(
+        title, [*shown], list(zip(*shown.values(), strict=True)), _notes(board, rows), keys
+    )
     while table.width > COLUMNS and len(shown) > FEWEST_COLUMNS:
         shown.popitem()
         rows_shown = list(zip(*shown.values(), strict=True))
-        table = Table(title, [*shown], rows_shown, table.notes)
+        table = Table(title, [*shown], rows_shown, table.notes, keys)
     return table
 
 
@@ -168,6 +171,7 @@ def against_table(board: Scoreboard, by: Measure) -> Table:
         ["router", *rate_header, f"against {board.baseline}", "against the best"],
         rows,
         ["= within 1 %: no difference that matters; ~ not separated (Holm)"],
+        1 + len(rate_header),
     )
 
 
@@ -210,6 +214,7 @@ def all_pairs_table(board: Scoreboard, by: Measure) -> Table:
         ["routers", "rate", "difference"],
         rows,
         ["= within 1 %: no difference that matters; ~ not separated (Holm)"],
+        keys=2,
     )
 
 
@@ -226,4 +231,5 @@ def errors_table(runs: Sequence[RunScore]) -> Table:
         "Simulated against observed (simulated / observed - 1)",
         ["router", "latency", *ERRORS.values()],
         rows,
+        keys=2,
     )

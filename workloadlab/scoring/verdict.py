@@ -27,6 +27,7 @@ __all__ = [
     "effect_words",
     "value_words",
     "verdicts",
+    "within_words",
 ]
 
 PRICE = 0.05
@@ -262,7 +263,19 @@ def value_words(measure: Measure, value: float) -> str:
 def _with_interval(board: Scoreboard, router: str, scale: float, measure: Measure) -> str:
     value = board.mean(router, scale, measure.metric.name, measure.part) or 0.0
     found = board.interval(router, scale, measure)
+    low, high = (found.low, found.high) if found else (None, None)
+    return within_words(measure, value, low, high)
+
+
+def within_words(measure: Measure, value: float, low: float | None, high: float | None) -> str:
+    """Say a value, and its interval where it has one that can be told from it."""
     said = value_words(measure, value)
-    if found is None or found.low is None or found.high is None:
+    if low is None or high is None:
         return said
-    return f"{said} ({value_words(measure, found.low)} to {value_words(measure, found.high)})"
+    ends = [value_words(measure, end) for end in (low, high)]
+    if ends == [said, said]:
+        return said
+    unit = said.partition(" ")[2]
+    if measure.metric.unit != "s" and unit:
+        ends[0] = ends[0].removesuffix(f" {unit}")
+    return f"{said} ({' to '.join(ends)})"

@@ -76,7 +76,12 @@ def test_the_card_has_every_cell_and_rival(trained):
     [
         ([(-0.2, -0.3, -0.1), (-0.1, -0.2, -0.01)], ""),
         ([(-0.2, -0.3, -0.1), (-0.1, -0.3, 0.1)], "in 1 of 2 cells"),
-        ([(0.1, 0.05, 0.2), (-0.1, -0.3, 0.1)], "not lower than that of lmetric (1), or by less"),
+        (
+            [(0.1, 0.05, 0.2), (-0.1, -0.3, 0.1)],
+            "lmetric, mean e2e is clearly higher (1), lower by no more than chance may make it (1).",
+        ),
+        ([(0.027, 0.009, 0.046)], "there, beside that of lmetric, mean e2e is clearly higher (1)."),
+        ([(0.01, -0.1, 0.2)], "mean e2e is not lower (1)."),
         ([(float("nan"),) * 3], "in 1 of 1 cells"),
     ],
 )
