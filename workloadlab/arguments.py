@@ -19,6 +19,7 @@ __all__ = [
     "listed",
     "number",
     "numbers",
+    "pairs",
     "whole_number",
     "whole_numbers",
     "words",
@@ -153,6 +154,23 @@ def listed(argument: str, value: Any) -> list[Any]:
     if isinstance(value, bytes) or not isinstance(value, Iterable):
         raise UsageError(f"{argument} = {_shown(value)} is no list", fix="give a name, or a list")
     return list(value)
+
+
+def pairs(argument: str, value: Any) -> dict[Any, Any]:
+    """Return values by name; none where none are given.
+
+    Raises:
+        UsageError: it holds no values by name.
+
+    Example:
+        >>> pairs("units", {"arrival": "ms"}), pairs("units", None)
+        ({'arrival': 'ms'}, {})
+    """
+    if value is None or isinstance(value, Mapping):
+        return dict(value or {})
+    raise UsageError(
+        f"{argument} = {_shown(value)} holds no values by name", fix='write {"NAME": VALUE}'
+    )
 
 
 def file_path(argument: str, value: Any, *, else_: str = "") -> Path:

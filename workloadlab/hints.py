@@ -32,7 +32,7 @@ def did_you_mean(name: str, known: Iterable[str], *, all_of_them: str = "") -> s
         'see replay --list-routers'
     """
     by_plain = {_plain(each): each for each in known}
-    asked = _plain(name)
+    asked = _plain(str(name))
     near = [plain for plain in by_plain if asked in plain][:3] if len(asked) > 2 else []
     near = near or get_close_matches(asked, by_plain, n=3, cutoff=0.6)
     if near:

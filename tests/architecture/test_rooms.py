@@ -50,7 +50,7 @@ words: tables
 trace: _version arguments atomic digests display errors fields hints json_files shapes words
 sql: arguments errors hints resources trace
 
-exchange: errors hints trace
+exchange: arguments errors hints trace
 
 ingestion: arguments atomic errors hints resources toml_files trace ingestion/doubts ingestion/formats
     words ingestion/parsing ingestion/readers

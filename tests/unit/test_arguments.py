@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import workloadlab as wl
 
 TRACE = wl.Trace.of([(0.1 * number, 10, 5) for number in range(50)])
 CLUSTER = wl.Cluster.uniform(2, wl.LatencyModel.linear(constant_s=0.01))
+LOG = Path(__file__).resolve().parents[2] / "traces" / "chat.csv"
 LONG = wl.Trace.of([(0.1 * number, 10, 5) for number in range(400)])
 
 
@@ -23,6 +26,10 @@ def test_text_means_the_numbers_that_it_holds(text):
     assert swept["instances"].unique().sort().to_list() == [1, 12]
     found = wl.plan(TRACE, CLUSTER, slo="ttft=1", routers="round_robin", growth=text)
     assert [each.factor for each in found.growth] == meant
+
+
+def test_an_environment_reads_text_alike():
+    assert wl.Environment(TRACE, CLUSTER, rate_scale="17").rate_scales == (17.0,)
 
 
 def test_one_name_is_a_list_of_one():
@@ -67,6 +74,21 @@ REFUSED = {
     "path = 5": lambda: wl.report(5),
     "source = 5": lambda: wl.fit(5),
     "latency = 5": lambda: wl.LatencyModel.load(5),
+    "rate_scale = 'fast'": lambda: wl.Environment(TRACE, CLUSTER, rate_scale="fast"),
+    "rate_scale = 'x'": lambda: wl.oracle_labels(TRACE, CLUSTER, rate_scale="x"),
+    "holdout = 'x'": lambda: wl.fit("a.parquet", holdout="x"),
+    "start_s = 'a'": lambda: TRACE.window("a", "b"),
+    "path = 6": lambda: TRACE.save(6),
+    "path = 7": lambda: wl.export(TRACE, 7),
+    "folder = 5": lambda: wl.replay(TRACE, CLUSTER).save(5),
+    "out = 5": lambda: wl.sweep(TRACE, CLUSTER, out=5),
+    "out = 6": lambda: wl.ingest(LOG, 6),
+    "mapping = 5": lambda: wl.ingest(LOG, mapping=5),
+    "units = 5": lambda: wl.ingest(LOG, units=5),
+    "where = 5": lambda: wl.ingest(LOG, where=5),
+    "params = 5": lambda: wl.query("rate_by_minute", TRACE, params=5),
+    "time_limit_s = 'x'": lambda: wl.query("rate_by_minute", TRACE, time_limit_s="x"),
+    "no method is called 5": lambda: wl.train(LONG, CLUSTER, method=5),
     "runs = 5": lambda: wl.Runs.open(5),
 }
 

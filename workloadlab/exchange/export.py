@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from workloadlab.arguments import file_path
 from workloadlab.errors import UsageError
 from workloadlab.exchange.targets import TARGETS
 from workloadlab.hints import did_you_mean
 from workloadlab.trace import COLUMNS, Trace, write_atomically
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workloadlab.exchange.targets import Target
     from workloadlab.trace import AnyTrace
 
@@ -65,7 +67,7 @@ def export(trace: AnyTrace, path: str | Path, format: str = "mooncake") -> Expor
         0.0,10,5
         0.25,20,6
     """
-    trace, path = Trace.open(trace), Path(path)
+    trace, path = Trace.open(trace), file_path("path", path)
     target = _named(format)
     trace.require("arrivals", "an export")
     trace.require("lengths", "an export")

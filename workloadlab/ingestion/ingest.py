@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from workloadlab.arguments import file_path, pairs
 from workloadlab.atomic import scratch_folder
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.columns import named_format, targets
@@ -133,7 +134,7 @@ def ingest(
         raise UsageError(
             "--share keeps ids nowhere", fix=f"leave out {'--append' if append else '--keep-ids'}"
         )
-    target = None if out is None else Path(out)
+    target = None if out is None else file_path("out", out)
     if append and target is None:
         raise UsageError("append needs a folder to append to", fix="name it: out=...")
     with ExitStack() as stack:
@@ -144,7 +145,7 @@ def ingest(
         folder = stack.enter_context(scratch_folder(".ingest-", target and target.parent))
         stack.enter_context(plain_names(folder))
         named = mapping_file(mapping) if isinstance(mapping, str | Path) else None
-        words = None if named else targets(mapping, "--map")  # type: ignore[arg-type]
+        words = None if named else targets(pairs("mapping", mapping), "--map")
         chosen = named or (named_format(format) if format else None)
         paths = find(sources, folder, storage_options)
         if grown and not (paths := grown.unknown(paths)):
@@ -152,8 +153,8 @@ def ingest(
         before = states(paths)
         logs = read_heads(paths, chosen, words or {}, target)
         log_format, heads = logs.log_format, logs.heads
-        asked = asked_for(heads, where or {})
-        made = rules_of(heads, log_format, words or {}, units, block_size, asked)
+        asked = asked_for(heads, pairs("where", where))
+        made = rules_of(heads, log_format, words or {}, pairs("units", units), block_size, asked)
         rules = [replace(each, show_values=show_values) for each in made]
         thread = stack.enter_context(ThreadPoolExecutor(1))
         digests = [thread.submit(sha256, head.path) for head in heads]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workloadlab._version import __version__
-from workloadlab.arguments import number, numbers, whole_number
+from workloadlab.arguments import file_path, number, numbers, whole_number
 from workloadlab.errors import UsageError
 from workloadlab.execution import engine_named
 from workloadlab.hints import did_you_mean
@@ -33,6 +32,7 @@ from workloadlab.trace import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from workloadlab.learning.problem import Problem
     from workloadlab.learning.seeds import Method
@@ -122,7 +122,7 @@ def train(
     ttft_s = None if ttft_s is None else number("ttft_s", ttft_s)
     tpot_s = None if tpot_s is None else number("tpot_s", tpot_s)
     targets = Targets(np.inf if ttft_s is None else ttft_s, np.inf if tpot_s is None else tpot_s)
-    kept = RunFolder(None if folder is None else Path(folder))
+    kept = RunFolder(None if folder is None else file_path("folder", folder))
     with engine_named(engine, address, threads=threads) as runs_on:
         problem = stated(
             trace, cluster, objective=objective, loads=loads, targets=targets, say=say,

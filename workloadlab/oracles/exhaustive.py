@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from workloadlab import arguments
 from workloadlab.errors import UsageError
 from workloadlab.oracles.look_ahead import follow, planned
 from workloadlab.oracles.oracle import Oracle
@@ -114,7 +115,7 @@ def all_assignments(
     """
     refuse_events(cluster.events, "an oracle")
     workload, simulated = workload_and_cluster(trace, cluster, (), "open")
-    return _enumerate(workload.scaled(rate_scale), simulated, seed)
+    return _enumerate(workload.scaled(arguments.number("rate_scale", rate_scale)), simulated, seed)
 
 
 def _solve(workload: Workload, cluster: Cluster, seed: int) -> Outcome:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from workloadlab.arguments import number
 from workloadlab.errors import UsageError
 from workloadlab.oracles.look_ahead import cost_of, follow, improve, look_ahead
 from workloadlab.oracles.oracle import Oracle
@@ -143,7 +144,9 @@ def headroom(
     refuse_events(cluster.events, "an oracle")
     routers = hindsight(starts, trials=trials, ahead=ahead).bases
     workload, simulated = workload_and_cluster(trace, cluster, routers, "open")
-    return _search(routers, trials, ahead, workload.scaled(rate_scale), simulated, seed)
+    return _search(
+        routers, trials, ahead, workload.scaled(number("rate_scale", rate_scale)), simulated, seed
+    )
 
 
 def _solve(

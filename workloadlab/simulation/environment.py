@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workloadlab.arguments import numbers
 from workloadlab.errors import UsageError
 from workloadlab.routing import Batch, Router, as_choices, batch_router, choices_of, resolve
 from workloadlab.simulation.preparation import workload_and_cluster
@@ -141,8 +142,7 @@ class Environment:
         self._workload, cluster = workload_and_cluster(trace, cluster, [policy], sessions)
         self.cluster, self.instance_names = cluster, cluster.instance_names
         self.windows = windows_of(self._workload, windows)
-        scales = [rate_scale] if isinstance(rate_scale, int | float) else rate_scale
-        self.rate_scales = tuple(float(scale) for scale in scales)
+        self.rate_scales = tuple(numbers("rate_scale", rate_scale))
         check_scales(self.rate_scales)
         self.seed, self.index = seed, index
         self._lanes = LaneBatch(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workloadlab.arguments import legible
+from workloadlab.arguments import legible, number, pairs
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.sql.query_file import find_query
@@ -79,13 +79,15 @@ def query(
 
     asked = find_query(name)
     traces = _open(trace)
+    if time_limit_s is not None:
+        time_limit_s = number("time_limit_s", time_limit_s)
     for one in traces:
         _check_columns(asked, one)
     files = [legible(one.path.resolve()) for one in traces if one.path]
     with sandbox(memory_limit) as connection:
         try:
             names = _named_parameters(asked, connection)
-            values = _bind(asked, names, {**(params or {}), **more})
+            values = _bind(asked, names, {**pairs("params", params), **more})
             _create_view(traces, connection)
             locked(connection, files)
             with within(connection, time_limit_s, memory_limit):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
+from workloadlab.arguments import file_path
 from workloadlab.errors import UsageError
 from workloadlab.execution import Shard, engine_named, watched, watcher
 from workloadlab.scoring import KeptScore
@@ -19,6 +19,7 @@ from workloadlab.trace import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from workloadlab.scoring import SLO, RunScore
     from workloadlab.sweeping.folder import SweepFolder
@@ -174,7 +175,7 @@ def run_sweep(
         store = None
         if out is not None:
             store, manifest = stack.enter_context(
-                opened(Path(out), outcomes=keep == "outcomes", overwrite=overwrite)
+                opened(file_path("out", out), outcomes=keep == "outcomes", overwrite=overwrite)
             )
         swept = _filled(grid, cells, store, engine, address, threads, show, keep == "outcomes")
         if store:

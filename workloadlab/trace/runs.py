@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.arguments import file_path
@@ -25,6 +24,7 @@ from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import polars as pl
 
@@ -186,7 +186,7 @@ class Runs(Drawn):
             UsageError: the folder holds runs and neither is asked for, or files that are no runs;
                 runs that cannot be joined; another process writes to the folder.
         """
-        folder = Path(folder)
+        folder = file_path("folder", folder)
         check_target(folder, add=add, overwrite=overwrite)
         folder.mkdir(parents=True, exist_ok=True)
         with write_atomically(folder / MANIFEST, folder=folder) as temporary:

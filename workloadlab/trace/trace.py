@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
+from workloadlab.arguments import file_path, number
 from workloadlab.display import Drawn, drawers
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.hints import did_you_mean
@@ -113,7 +114,7 @@ class Trace(Drawn):
 
     def save(self, path: str | Path) -> Trace:
         """Write the trace atomically as zstd Parquet and return it opened from there."""
-        path = Path(path)
+        path = file_path("path", path)
         self.write(path)
         return Trace.open(path, verify=False)
 
@@ -202,6 +203,7 @@ class Trace(Drawn):
 
     def window(self, start_s: float, end_s: float) -> Trace:
         """Return the requests that arrive in [start_s, end_s), in seconds from the trace's t0."""
+        start_s, end_s = number("start_s", start_s), number("end_s", end_s)
         if not start_s < end_s:
             raise UsageError(f"the window {start_s} to {end_s} s is empty")
         start_ns, end_ns = round(start_s * 1e9), round(end_s * 1e9)
