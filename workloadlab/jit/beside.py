@@ -20,8 +20,12 @@ _ROOT = Path(__file__).parents[2]
 """Where this package is imported from, so that the other process imports the same."""
 
 
+_STARTED: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
+"""Processes by what they import: one for the life of this process, whichever block missed it first."""
+
+
 @contextmanager
-def compiled_beside(*modules: str) -> Iterator[None]:
+def compiled_beside(*modules: str, waited: bool = True) -> Iterator[None]:
     """Let another process import modules, and compile them so, while a block compiles something else.
 
     It starts when the block first misses machine code, so never where all is stored, and the block's end
@@ -30,23 +34,23 @@ def compiled_beside(*modules: str) -> Iterator[None]:
 
     Args:
         modules: their full names; each compiles its functions on import.
+        waited: False for a block that another one of the same modules follows, which waits.
     """
-    started: list[subprocess.Popen[bytes]] = []
 
     def start() -> None:
-        if not started:
-            started.append(_importing(modules))
+        if modules not in _STARTED:
+            _STARTED[modules] = _importing(modules)
 
     many = len(os.sched_getaffinity(0)) > 1 if hasattr(os, "sched_getaffinity") else False
     try:
         with told_of_misses(start if many and sys.executable else None):
             yield
     except BaseException:
-        for process in started:
-            process.terminate()
+        if modules in _STARTED:
+            _STARTED[modules].terminate()
         raise
-    for process in started:
-        process.wait()
+    if waited and modules in _STARTED:
+        _STARTED[modules].wait()
 
 
 def _importing(modules: tuple[str, ...]) -> subprocess.Popen[bytes]:

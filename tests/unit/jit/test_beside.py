@@ -53,6 +53,7 @@ def started(monkeypatch):
         processes.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
         return processes[-1]
 
+    monkeypatch.setattr(beside, "_STARTED", {})
     monkeypatch.setattr(beside, "_importing", start)
     monkeypatch.setattr(beside.os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     return processes
@@ -76,6 +77,17 @@ def test_it_starts_at_the_first_miss_and_ends_with_an_error(started):
         compiling()
     assert len(started) == 1
     assert started[0].wait(10) != 0
+
+
+def test_blocks_of_the_same_modules_share_a_process_and_the_last_waits(started):
+    with beside.compiled_beside("room.other", waited=False):
+        missed()
+    assert started[0].poll() is None
+    started[0].terminate()
+    with beside.compiled_beside("room.other"):
+        missed()
+    assert len(started) == 1
+    assert started[0].poll() is not None
 
 
 def test_nobody_starts_where_nothing_is_missing(started):

@@ -364,7 +364,10 @@ def lane_bytes(
     workload: Workload, cluster: Cluster, policy: Router, *, slots: int = FIRST_SLOTS
 ) -> int:
     """Return what a lane has of its own, whatever others share with it; lays nothing out."""
-    given, sizes, _ = _described(workload, cluster, policy, 0, slots=slots)
+    with compiled_beside(
+        *BESIDE, waited=False
+    ):  # a replay begins with this, and lays lanes out later
+        given, sizes, _ = _described(workload, cluster, policy, 0, slots=slots)
     return sum(
         given[name].nbytes if name in given else prod(row.lengths(sizes)) * row.element.itemsize
         for name, row in ARRAYS.items()
