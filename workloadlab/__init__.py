@@ -102,18 +102,14 @@ __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'workloadlab' has no attribute {name!r}{_near(name)}")
+        from workloadlab.hints import did_you_mean
+
+        near = did_you_mean(name, __all__, all_of_them="dir(workloadlab)")
+        hint = "" if name.startswith("_") else f": {near}"
+        raise AttributeError(f"module 'workloadlab' has no attribute {name!r}{hint}")
     value = getattr(import_module(f"workloadlab.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
-
-
-def _near(name: str) -> str:
-    """Return a hint at public names like one that there is not, if any is near."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, __all__, n=3, cutoff=0.6)
-    return f": did you mean {' or '.join(near)}?" if near and name[0] != "_" else ""
 
 
 def __dir__() -> list[str]:

@@ -64,12 +64,7 @@ def numbers(argument: str, value: Any) -> list[float]:
         >>> numbers("rate_scale", 17), numbers("rate_scale", "1,2"), numbers("rate_scale", [1, "2"])
         ([17.0], [1.0, 2.0], [1.0, 2.0])
     """
-    if isinstance(value, str):
-        value = [word for word in value.split(",") if word.strip()]
-    several = isinstance(value, Iterable) and not isinstance(value, bytes | Mapping)
-    if not several or getattr(value, "ndim", 1) == 0:
-        return [number(argument, value)]
-    return [number(argument, each) for each in value]
+    return [number(argument, each) for each in _several(value)]
 
 
 def whole_number(argument: str, value: Any) -> int:
@@ -107,10 +102,7 @@ def whole_numbers(argument: str, value: Any) -> list[int]:
         >>> whole_numbers("instances", "1,2"), whole_numbers("instances", 4)
         ([1, 2], [4])
     """
-    if isinstance(value, str):
-        value = [word for word in value.split(",") if word.strip()]
-    several = isinstance(value, Iterable) and not isinstance(value, bytes | Mapping)
-    return [whole_number(argument, each) for each in (value if several else [value])]
+    return [whole_number(argument, each) for each in _several(value)]
 
 
 def words(argument: str, value: Any) -> list[str]:
@@ -150,7 +142,7 @@ def listed(argument: str, value: Any) -> list[Any]:
           fix: give a name, or a list
     """
     if isinstance(value, str):
-        return [word.strip() for word in value.split(",") if word.strip()]
+        return _parts(value)
     if isinstance(value, bytes) or not isinstance(value, Iterable):
         raise UsageError(f"{argument} = {_shown(value)} is no list", fix="give a name, or a list")
     return list(value)
@@ -218,6 +210,19 @@ def legible(path: Path) -> Path:
             fix="rename it, or the folder that it lies in",
         ) from None
     return path
+
+
+def _parts(text: str) -> list[str]:
+    """Return what stands between the commas of a text."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _several(value: Any) -> list[Any]:
+    """Return what a text or a list holds; of anything else, itself alone."""
+    if isinstance(value, str):
+        return _parts(value)
+    several = isinstance(value, Iterable) and not isinstance(value, bytes | Mapping)
+    return list(value) if several and getattr(value, "ndim", 1) != 0 else [value]
 
 
 def _shown(value: Any) -> str:

@@ -14,7 +14,6 @@ from workloadlab.ingestion.formats.generic import ALIASES
 from workloadlab.ingestion.formats.trees import keys, label, pruned
 from workloadlab.ingestion.formats.words import Minus, Total, Value
 from workloadlab.ingestion.parsing.dates import DAY_MONTH, MONTH_DAY, is_datetime
-from workloadlab.ingestion.parsing.encodings import ENCODINGS
 from workloadlab.ingestion.parsing.envelopes import elsewhere, inner_ways
 from workloadlab.ingestion.parsing.times import SIZES_NS, epoch_unit
 from workloadlab.ingestion.parsing.values import is_number
@@ -109,8 +108,7 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
     timed = _timed_keys(under) or any(map(named_time, (*head.keys, *under.keys)))
     if lacking == ["arrival_ns"] and "output_tokens" in proposed and not timed:
         return replace(found, nullable=frozenset({"arrival_ns"}))
-    written = ENCODINGS.get(encoding(head.path) or "")
-    raise unnamed(head, under, lacking, proposed, _nearest(head), written)
+    raise unnamed(head, under, lacking, proposed, _nearest(head), encoding(head.path))
 
 
 def _refuse_others(head: Head, values: Sequence[Any], way: str) -> None:

@@ -10,7 +10,6 @@ from workloadlab.errors import DataError, UsageError, WorkloadlabError
 from workloadlab.ingestion.columns import recognise
 from workloadlab.ingestion.formats import refused
 from workloadlab.ingestion.inspect import EMPTY, inspect
-from workloadlab.ingestion.parsing.encodings import ENCODINGS
 from workloadlab.ingestion.readers.packing import encoding, opened
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def read_heads(
         heads.append(head.under(chosen) if mapping else head.respelled(chosen).under(chosen))
         formats.append(chosen)
         starts.setdefault(start, []).append(path)
-        if written := ENCODINGS.get(encoding(path) or ""):
+        if written := encoding(path):
             notes.append(f"{path.name} is not UTF-8: read as {written}")
     if not heads:
         raise first_error or UsageError("no source file is named", fix="name at least one log")

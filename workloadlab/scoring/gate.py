@@ -134,14 +134,15 @@ class Gate:
 
         A limit on throughput, cache hits or cost says nothing of the requests that pile up.
         """
-        failed = tuple(self.failures(board))
+        if self.other is not None:
+            return []
+        failed = {(f.router, f.rate_scale) for f in self.judged(board) if f.state == "failed"}
         return [
-            where
+            f"{router} at {rate_words(scale)}"
             for scale in board.scales
             for router in board.routers
             if board.of(router, scale) and not board.steady(router, scale)
-            for where in [f"{router} at {rate_words(scale)}"]
-            if self.other is None and not any(said.startswith(f"{where}:") for said in failed)
+            if (router, scale) not in failed
         ]
 
     def _by_value(self, board: Scoreboard) -> Iterator[Judged]:

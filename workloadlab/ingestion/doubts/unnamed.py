@@ -14,6 +14,7 @@ from workloadlab.ingestion.formats.parts import TOTALS
 from workloadlab.ingestion.formats.rivals import is_dated, some
 from workloadlab.ingestion.formats.tongues import spoken
 from workloadlab.ingestion.parsing.values import is_number
+from workloadlab.ingestion.timing import short
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -71,7 +72,7 @@ def unnamed(
     counts = _counts(under)
     what = (
         "no log format recognised: nothing looks like "
-        f"{' or '.join(_short(name) for name in lacking)}.\n"
+        f"{' or '.join(short(name) for name in lacking)}.\n"
         f"  keys seen: {listed_keys(head.keys)}"
         + (f" (read as {encoding})" if encoding else "")
         + (f"\n  nearest format: {near}" if near else "")
@@ -176,10 +177,6 @@ def _maps(head: Head, lacking: Sequence[str], proposed: Collection[str]) -> str:
     moments = (key for key in head.names if is_dated(head.said(key)) and head.said(key))
     moment = next(moments, "COLUMN")
     return " ".join(
-        "--map " + shlex.quote(f"{_short(name)}={moment if name == 'arrival_ns' else 'COLUMN'}")
+        "--map " + shlex.quote(f"{short(name)}={moment if name == 'arrival_ns' else 'COLUMN'}")
         for name in (*lacking, *({"output_tokens"} - {*proposed}))
     )
-
-
-def _short(target: str) -> str:
-    return target.removesuffix("_ns")

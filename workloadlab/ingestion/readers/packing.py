@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import polars as pl
 
 from workloadlab.errors import DataError, UsageError
-from workloadlab.ingestion.parsing.encodings import encoding_of
+from workloadlab.ingestion.parsing.encodings import ENCODINGS, encoding_of
 from workloadlab.ingestion.parsing.logfmt import mostly_logfmt, pairs
 from workloadlab.ingestion.readers.limits import PACKED_BYTES, refuse_beyond
 
@@ -175,9 +175,9 @@ def _encoding(probe: bytes) -> str | None:
 
 
 def encoding(path: Path) -> str | None:
-    """Return Python's name of the encoding that a file is read in; None for UTF-8."""
+    """Return the name of the older encoding that a file is read in, as people know it; else None."""
     with path.open("rb") as raw:
-        return _encoding(_unpacked(raw, path).read(PROBE_BYTES))
+        return ENCODINGS.get(_encoding(_unpacked(raw, path).read(PROBE_BYTES)) or "")
 
 
 @contextmanager
