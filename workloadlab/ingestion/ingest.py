@@ -17,6 +17,7 @@ from workloadlab.ingestion.columns import named_format, targets
 from workloadlab.ingestion.doubts.again import held_twice, kept_once
 from workloadlab.ingestion.doubts.unread import asides
 from workloadlab.ingestion.first_pass import stage
+from workloadlab.ingestion.formats import GENERIC
 from workloadlab.ingestion.formats.trees import label, pruned
 from workloadlab.ingestion.growing import growing
 from workloadlab.ingestion.heads import read_heads, refuse_changed, sha256, states
@@ -168,7 +169,7 @@ def ingest(
             *told,
             *zones_differ(heads, rules),
             *starts_differ(heads, rules),
-            *asides(heads[0], rules[0].columns),
+            *asides(heads[0], rules[0].columns, guessed=log_format.name == GENERIC.name),
             *(
                 f"{again}{kept_once(heads[0])}"
                 for again in [held_twice(rows, staged.written)]

@@ -87,12 +87,6 @@ def _csv_head(path: Path) -> Head:
             where=str(path),
             fix="write newlines: tr '\\r' '\\n' < FILE > FILE.csv",
         )
-    if '{"' in lines[first]:
-        raise DataError(
-            "has something before the JSON of each line, as a container's log has",
-            where=str(path),
-            fix="strip it: sed 's/^[^{]*//' FILE > FILE.jsonl",
-        )
     found = table(lines, first, SAMPLE_ROWS)
     if not found.tried:
         raise _no_rows(path)

@@ -210,3 +210,16 @@ def test_a_first_token_that_is_not_read_is_told(tmp_path: Path) -> None:
 
 def test_local_time_of_a_portal(tmp_path: Path) -> None:
     assert read(tmp_path, lambda n: {"timestamp [Local Time]": moment(n), **PLAIN}).requests == 24
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_stamp_that_may_be_the_end_is_named(tmp_path: Path, told: bool) -> None:
+    """Lines are written when requests end, so ends that grow where stamps do not show the starts."""
+    took = [2000 if n % 2 else 100 for n in ROWS]
+    at = [n * 1000 - (0 if told else took[n]) for n in ROWS]
+    rows = [PLAIN | {"ts": moment(at[n] / 1000 + 9), "duration_ms": took[n]} for n in ROWS]
+    trace = read(tmp_path, rows.__getitem__)
+    assert any("--map 'arrival=ts-duration_ms'" in note for note in trace.provenance.notes) == told
+    end = read(tmp_path, rows.__getitem__, mapping={"arrival": "ts-duration_ms"})
+    earliest = min(at[n] - took[n] for n in ROWS)
+    assert end.provenance.t0_unix_ns == (T0 + 9) * S + earliest * MS

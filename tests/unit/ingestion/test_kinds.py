@@ -396,13 +396,6 @@ def test_excels_line_about_the_separator_is_no_header(tmp_path: Path) -> None:
     assert trace.read("input_tokens").item() == 5
 
 
-def test_json_behind_a_prefix_says_how_to_strip_it(tmp_path: Path) -> None:
-    prefixed = "".join(
-        f"2026-09-21T14:13:20Z stdout F {line}\n" for line in lines(ROWS).splitlines()
-    )
-    assert "sed 's/^[^{]*//'" in refusal(tmp_path, prefixed)
-
-
 def test_token_times_that_cannot_be_are_none(tmp_path: Path) -> None:
     head = "user_id,request_idx,ttlt,output_tokens_actual,input_tokens,success,request_start_time"
     rows = "".join(

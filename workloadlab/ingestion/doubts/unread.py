@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from workloadlab.ingestion.formats.derived import UNIT_OR_CLOCK, lone_session
-from workloadlab.ingestion.formats.ends import ended
+from workloadlab.ingestion.formats.ends import assumed_start, ended
 from workloadlab.ingestion.formats.generic import uncounted
 from workloadlab.ingestion.formats.names import RATE, forms, plain, unit_in_name
 from workloadlab.ingestion.formats.rivals import some
@@ -16,6 +16,7 @@ from workloadlab.ingestion.formats.tongues import spoken
 from workloadlab.ingestion.formats.trees import keys, label
 from workloadlab.ingestion.formats.words import Apart
 from workloadlab.ingestion.parsing.dates import is_datetime
+from workloadlab.ingestion.parsing.prefixes import LOG_TIME
 from workloadlab.ingestion.parsing.times import durations
 from workloadlab.ingestion.parsing.values import is_number
 
@@ -38,15 +39,16 @@ _NO_COUNT = re.compile(r"max|limit|budget|per_|(?<!gene)rate|speed|price|cost", 
 _ANSWER = re.compile(r"out|compl|gen|answer|resp|decod|sampl|candid|eval", re.IGNORECASE)
 
 
-def asides(head: Head, columns: Sequence[Column]) -> list[str]:
-    """Return sentences about keys."""
+def asides(head: Head, columns: Sequence[Column], *, guessed: bool) -> list[str]:
+    """Return sentences about keys; more where the columns were proposed by their names."""
     about = (added_parts, unused_times, uncounted, unread_counts, ended, lone_session)
-    return [told for each in about if (told := each(head, columns))]
+    more = (assumed_start,) if guessed else ()
+    return [told for each in (*about, *more) if (told := each(head, columns))]
 
 
 def unused_times(head: Head, columns: Sequence[Column]) -> str | None:
     """Return a sentence about keys that look like times and are not read."""
-    used = {key for column in columns for key in keys(column.source)}
+    used = {LOG_TIME, *(key for column in columns for key in keys(column.source))}
     found = [key for key in head.names if key not in used and looks_timed(key, head.said(key))]
     if not found:
         return None

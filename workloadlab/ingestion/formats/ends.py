@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from workloadlab.ingestion.formats.format import Column
 from workloadlab.ingestion.formats.names import forms
+from workloadlab.ingestion.formats.rivals import is_dated, moments_of
 from workloadlab.ingestion.formats.trees import keys
 from workloadlab.ingestion.formats.words import Key, Minus, Value, minus
+from workloadlab.ingestion.parsing.prefixes import LOG_TIME
+from workloadlab.ingestion.parsing.times import durations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workloadlab.ingestion.head import Head
 
-__all__ = ["before_end", "begun", "ended", "named_beginning"]
+__all__ = ["assumed_start", "before_end", "begun", "ended", "named_beginning"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,8 @@ _DONE = re.compile(
     r"(^|[ _.:-])(completed|finished|done|ended|end|handled|served|closed)($|[ _.:,!-])",
     re.IGNORECASE,
 )
+CONSECUTIVE = 100
+"""Rows at the beginning of a log that follow each other."""
 LINE = 80
 """Characters of a message; longer ones are somebody's text."""
 _BEGINNING = re.compile(r"start|begin|beg[ua]n|arriv|receiv|launch|queued|request_created|submit")
@@ -137,6 +144,33 @@ def ended(head: Head, columns: Sequence[Column]) -> str | None:
     return f"{end} is when a request ended ({server.name}), and no duration tells when it arrived"
 
 
+def assumed_start(head: Head, columns: Sequence[Column]) -> str | None:
+    """Return a sentence about stamps that are taken for starts, where they may as well be ends.
+
+    Lines are written when requests end: where the ends grow from line to line and the stamps do not,
+    the stamps are starts.
+    """
+    by_target = {column.target: column.source for column in columns}
+    arrival, lasted = (by_target.get(target) for target in ("arrival_ns", "e2e_ns"))
+    if not (isinstance(arrival, Key) and isinstance(lasted, Key) and forms(arrival.name) & _STAMPS):
+        return None
+    if not is_dated(head.said(arrival.name)):
+        return None
+    table = head.table([arrival.name, lasted.name])[:CONSECUTIVE]
+    stamps = moments_of(table[arrival.name])
+    took = durations(table[lasted.name], lasted.unit or "s").values
+    if _grows(stamps + took) and not _grows(stamps):
+        return None
+    return (
+        f"{arrival.name} is taken for the start of a request, which nothing shows; if it is the end, "
+        f"say so: --map 'arrival={arrival.name}-{lasted.name}'"
+    )
+
+
+def _grows(values: pl.Series) -> bool:
+    return bool((values.drop_nulls().diff().drop_nulls() >= 0).all())
+
+
 def _ends(head: Head, columns: Sequence[Column]) -> tuple[Server | None, str]:
     """Return the server that logged when requests ended, and where it says so."""
     arrival = next((column.source for column in columns if column.target == "arrival_ns"), None)
@@ -148,7 +182,8 @@ def _ends(head: Head, columns: Sequence[Column]) -> tuple[Server | None, str]:
     names = {name for key in head.names for name in forms(key)}
     timed = (each for each in SERVERS if each.duration in names and each.beside & names)
     clocked = (each for each in SERVERS if forms(end) & each.beside)
-    line = (_LINE for _ in "." if forms(end) & _STAMPS and _says_so(head))
+    late = end == LOG_TIME or (forms(end) & _STAMPS and _says_so(head))
+    line = (_LINE for _ in "." if late)
     return next(chain(timed, clocked, line), None), end
 
 

@@ -129,7 +129,8 @@ def _lacks(row: dict[str, str | None], key: str, others: list[str]) -> bool:
 
 def renamed(head: Head, key: str, rivals: list[str]) -> list[str]:
     """Return rivals that stand where a key does not, and never beside it: the log changed its names."""
-    if head.container == "parquet" or all(row.get(key) is not None for row in head.rows):
+    inner = key not in head.keys  # of JSON in a text, which the rows show as a whole
+    if head.container == "parquet" or inner or all(row.get(key) is not None for row in head.rows):
         return []
     dates = is_dated(head.said(key))
     return [

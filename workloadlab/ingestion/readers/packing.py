@@ -16,6 +16,7 @@ import polars as pl
 from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.parsing.encodings import ENCODINGS, encoding_of
 from workloadlab.ingestion.parsing.logfmt import mostly_logfmt, pairs
+from workloadlab.ingestion.parsing.prefixes import unprefixed
 from workloadlab.ingestion.readers.limits import PACKED_BYTES, refuse_beyond
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ def _line_as_json(line: bytes) -> bytes:
 def opened(path: Path) -> Iterator[Any]:
     """Open a file for reading bytes, unpacked: gzip, zstd, xz, bzip2 or as it is.
 
-    UTF-16, which Windows writes, and older encodings are read as UTF-8, and lines of `key=value` pairs
-    as lines of JSON.
+    UTF-16, which Windows writes, and older encodings are read as UTF-8, lines of `key=value` pairs as
+    lines of JSON, and lines of JSON without what a container's runtime writes before each.
 
     Raises:
         UsageError: the file cannot be opened.
@@ -149,14 +150,12 @@ def opened(path: Path) -> Iterator[Any]:
         unpack = stream is not raw
         probe = stream.read(PROBE_BYTES)
         written = _encoding(probe)
-        changed = written is not None
         if written is not None:
             stream = _Through(stream, probe, _recoded(written))
             probe = stream.read(PROBE_BYTES)
-        if mostly_logfmt(probe):
-            stream, changed = _Through(stream, probe, _as_json()), True
-        elif changed or unpack:
-            stream = _Through(stream, probe)
+        change = _as_json() if mostly_logfmt(probe) else unprefixed(probe)
+        if change or written or unpack:
+            stream = _Through(stream, probe, change)
         else:
             raw.seek(0)
         yield stream
