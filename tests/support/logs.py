@@ -190,6 +190,12 @@ LOGS = {
                      "number_input_tokens": 550, "number_output_tokens": 150}]),
         {"arrival_ns": [None], "ttft_ns": [500 * MS], "outcome": ["ok"]},
     ),
+    "aibrix_workload": Log(
+        lines({"timestamp": 0, "requests": [{"prompt": "x", "prompt_length": 9, "output_length": 5}]},
+              {"timestamp": 1500, "requests": [
+                  {"prompt": "y", "prompt_length": 8, "output_length": 4, "session_id": "s"}]}),
+        {"arrival_ns": [0, 1500 * MS], "input_tokens": [9, 8], "output_tokens": [5, 4]},
+    ),
     "aibrix": Log(
         lines({"request_id": "1", "status": "success", "prompt_tokens": 64, "output_tokens": 10,
                "latency": 0.5, "start_time": 812.0, "end_time": 812.5, "ttft": 0.05,
@@ -333,6 +339,19 @@ LOGS = {
                "response_time": 1500, "response_status_code": 429, "ai_model": "m",
                "stream_mode": "FALSE", "request": {"body": {}}}),
         {"input_tokens": [90], "e2e_ns": [1_500 * MS], "outcome": ["rejected"]}, T0,
+    ),
+    "weave": Log(
+        lines(*({"id": f"{op}{n}", "op_name": f"weave:///e/p/op/{op}:v", "trace_id": "t",
+                 "parent_id": parent, "started_at": f"2026-09-21T14:13:2{n}.000000Z",
+                 "ended_at": f"2026-09-21T14:13:2{n}.500000Z", "exception": failed,
+                 "output": output, "summary": {"usage": {"m": {"prompt_tokens": 99}}}}
+                for op, parent, output in (
+                    ("answer", None, "text"),
+                    ("messages.create", "a", {"model": "m", "usage": {
+                        "input_tokens": 9, "cache_read_input_tokens": 20, "output_tokens": 5}}))
+                for n, failed in enumerate((None, "boom")))),
+        {"input_tokens": [29, 29], "cached_tokens": [20, 20], "output_tokens": [5, 5],
+         "e2e_ns": [500 * MS] * 2, "outcome": ["ok", "error"]}, T0,
     ),
     "kong": Log(
         lines({"started_at": 1790000000000, "latencies": {"request": 977},

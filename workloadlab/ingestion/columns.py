@@ -15,6 +15,7 @@ from workloadlab.ingestion.formats.trees import keys, label, pruned
 from workloadlab.ingestion.formats.words import Minus, Total, Value
 from workloadlab.ingestion.parsing.dates import DAY_MONTH, MONTH_DAY, is_datetime
 from workloadlab.ingestion.parsing.envelopes import elsewhere, inner_ways
+from workloadlab.ingestion.parsing.json import LINE
 from workloadlab.ingestion.parsing.times import SIZES_NS, epoch_unit
 from workloadlab.ingestion.parsing.values import is_number
 from workloadlab.ingestion.readers.packing import encoding
@@ -86,7 +87,8 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
     if not mapping:
         if found := _known_elsewhere(head, ways):
             return found
-        refused.check(head)
+        if not any(way.endswith(LINE) for way in ways):
+            refused.check(head)
     found, under = GENERIC, head
     columns = {column.target: column for column in GENERIC.read(head)}
     if "input_tokens" not in columns.keys() | mapping.keys() or ways[:1] == ("*",):

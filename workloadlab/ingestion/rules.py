@@ -12,7 +12,7 @@ from workloadlab.hints import did_you_mean
 from workloadlab.ingestion.clean import Rules
 from workloadlab.ingestion.columns import plan, targets
 from workloadlab.ingestion.doubts.outcome_words import check_outcomes
-from workloadlab.ingestion.doubts.repeated import check_kinds, check_repeated
+from workloadlab.ingestion.doubts.repeated import calls_alone, check_repeated
 from workloadlab.ingestion.formats import GENERIC
 from workloadlab.ingestion.formats.trees import keys, pruned
 from workloadlab.ingestion.formats.words import Only
@@ -57,16 +57,16 @@ def rules_of(
                 fix="ingest logs of two kinds apart; if a format was asked for, leave --format out, or "
                 "use --format generic with --map",
             )
-        if log_format.name == GENERIC.name:
-            check_kinds(head, asked)
         columns = plan(head, log_format, words, given, block_size=size)
-        if log_format.name == GENERIC.name:
-            check_repeated(head, columns, words, asked)
-            check_outcomes(head, columns, asked)
         kept = conditions
         if head.container in ("csv", "parquet"):
             left = (pruned(condition, head.shows) for condition in conditions)
             kept = tuple(each for each in left if isinstance(each, Only))
+        if log_format.name == GENERIC.name:
+            calls = calls_alone(head, columns, asked)
+            kept = (*kept, *calls)
+            check_repeated(head, columns, words, asked, chosen=bool(calls))
+            check_outcomes(head, columns, asked)
         whole = not (log_format.merge_by or log_format.innermost or log_format.rooted)
         rules.append(
             Rules(

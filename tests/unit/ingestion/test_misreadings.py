@@ -319,11 +319,35 @@ def test_spans_of_jaeger(tmp_path: Path) -> None:
     assert trace.provenance.t0_unix_ns == T0 * S
 
 
-def test_runs_around_the_call_of_a_model_are_asked_about(tmp_path: Path) -> None:
-    rows = [(kind, moment(n), 9, 5) for n in range(3) for kind in ("chain", "llm")]
+def test_of_runs_around_the_call_of_a_model_the_call_is_read(tmp_path: Path) -> None:
+    rows = [(kind, moment(n), 9, 5) for n in range(3) for kind in ("chain", "LLM")]
     log = table("run_type,start_time,prompt_tokens,completion_tokens", rows)
-    assert "choose: --where run_type=llm" in refusal(tmp_path, log)
-    assert read(tmp_path, log, where={"run_type": "llm"}).requests == 3
+    trace = read(tmp_path, log)
+    assert trace.requests == 3
+    assert sum(trace.provenance.rows["left_out"].values()) == 3
+    assert read(tmp_path, log, where={"run_type": "chain"}).requests == 3
+
+
+def test_calls_of_a_model_without_tokens_are_asked_about(tmp_path: Path) -> None:
+    rows = [
+        {"run_type": kind, "start_time": moment(n), "prompt_tokens": 9 if kind == "chain" else None}
+        for n in range(3)
+        for kind in ("chain", "llm")
+    ]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    assert "choose: --where run_type=chain" in refusal(tmp_path, text)
+
+
+def test_calls_in_calls_of_which_one_kind_is_the_models(tmp_path: Path) -> None:
+    """LangSmith's chains repeat the tokens of the calls in them."""
+    rows = [
+        {"id": f"{kind}{n}", "parent_run_id": None if kind == "chain" else f"chain{n}",
+         "run_type": kind, "start_time": moment(n), "prompt_tokens": 9 + n, "completion_tokens": 5}
+        for n in range(4)
+        for kind in ("chain", "llm")
+    ]  # fmt: skip
+    trace = read(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
+    assert column(trace, "input_tokens") == [9, 10, 11, 12]
 
 
 def test_halves_of_requests_are_refused(tmp_path: Path) -> None:
@@ -338,9 +362,47 @@ def test_halves_of_requests_are_refused(tmp_path: Path) -> None:
     assert trace.provenance.notes[0].startswith("10 of 20 rows are set aside")
 
 
-def test_an_answer_of_loki_names_what_to_export(tmp_path: Path) -> None:
-    answer = {"status": "success", "data": {"resultType": "streams", "result": []}}
-    assert "logcli query --output=jsonl" in refusal(tmp_path, json.dumps(answer))
+def test_an_answer_of_loki_without_records_says_what_to_query(tmp_path: Path) -> None:
+    for lines in ([], [{"stream": {}, "values": [["1790000000000000000", "listening on 80"]]}]):
+        answer = {"status": "success", "data": {"resultType": "streams", "result": lines}}
+        assert "is an answer of Loki without lines of JSON" in refusal(tmp_path, json.dumps(answer))
+
+
+def test_a_moment_by_the_name_of_a_duration_is_no_duration(tmp_path: Path) -> None:
+    """Inference tables of Databricks: the answer says in whole seconds when it was begun."""
+    rows = [
+        {"request_time": moment(n / 2), "execution_duration_ms": 1500 + n, "status_code": 200,
+         "response": json.dumps({"created": T0 + 1 + n // 2, "usage": {
+             "prompt_tokens": 9 + n, "completion_tokens": 60}})}
+        for n in range(24)
+    ]  # fmt: skip
+    trace = read(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
+    assert trace.provenance.t0_unix_ns == T0 * S
+    assert column(trace, "e2e_ns") == [(1500 + n) * MS for n in range(24)]
+
+
+def test_usage_of_input_and_output_are_tokens(tmp_path: Path) -> None:
+    rows = [
+        {"ts": T0 + n, "usage": {"input": 90 + n, "output": 60, "total": 150 + n}} for n in range(9)
+    ]
+    trace = read(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
+    assert column(trace, "input_tokens") == [90 + n for n in range(9)]
+    assert column(trace, "output_tokens") == [60] * 9
+
+
+def test_offsets_and_partitions_are_not_proposed_as_tokens(tmp_path: Path) -> None:
+    rows = [{"ts": T0 + n, "partition": n % 3 + 2, "offset": 99_000 + n} for n in range(9)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    assert "no column of whole numbers may be tokens" in refusal(tmp_path, text)
+
+
+def test_nan_in_json_is_not_called_missing(tmp_path: Path) -> None:
+    rows = [{"ts": T0 + n, "prompt_tokens": 9, "ttft_ms": 20.5, "model": "m"} for n in range(20)]
+    rows[3]["prompt_tokens"] = rows[5]["ttft_ms"] = rows[7]["model"] = float("nan")
+    trace = read(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
+    assert trace.provenance.rows["rejected"] == {"not a finite number": 1}
+    assert trace.frame.collect()["ttft_ns"].null_count() == 1
+    assert trace.frame.collect()["model"].drop_nulls().unique().to_list() == ["m"]
 
 
 def test_tokens_that_are_no_numbers_are_named(tmp_path):

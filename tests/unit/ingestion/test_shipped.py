@@ -1,4 +1,4 @@
-"""Logs as containers, shippers and stores of logs hand them out: the application's line inside theirs."""
+"""Logs as containers, shippers and stores hand them out: the application's line inside theirs."""
 
 from __future__ import annotations
 
@@ -107,3 +107,21 @@ def test_a_time_in_a_shipped_line_is_not_replaced_by_the_shippers(tmp_path: Path
     trace = read(tmp_path, "".join(json.dumps(row) + "\n" for row in rows))
     check(trace)
     assert trace.provenance.options["mapping"]["arrival_ns"] == "line.start_time"
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_an_answer_of_loki(tmp_path: Path, timed: bool) -> None:
+    rows = ROWS if timed else [{k: row[k] for k in row if k != "start_time"} for row in ROWS]
+    streams = [
+        {
+            "stream": {"pod": f"gw-{pod}"},
+            "values": [
+                [str((T0 + 2 + n) * S + 250 * MS), json.dumps(row)]
+                for n, row in enumerate(rows)
+                if n % 2 == pod
+            ],
+        }
+        for pod in range(2)
+    ]
+    data = {"resultType": "streams", "result": streams, "stats": {"summary": {"execTime": 0.1}}}
+    check(read(tmp_path, json.dumps({"status": "success", "data": data})))

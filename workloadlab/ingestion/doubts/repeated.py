@@ -11,15 +11,17 @@ from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.formats.names import forms
 from workloadlab.ingestion.formats.rivals import namesakes
 from workloadlab.ingestion.formats.trees import keys
+from workloadlab.ingestion.formats.words import has
 from workloadlab.ingestion.parsing.envelopes import CROWD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from workloadlab.ingestion.formats import Column
+    from workloadlab.ingestion.formats.words import Only
     from workloadlab.ingestion.head import Head
 
-__all__ = ["check_kinds", "check_repeated"]
+__all__ = ["calls_alone", "check_repeated"]
 
 _KIND = re.compile(r"(^|\.)(run_type|span_type|observation_type|span\.kind|span_kind)$")
 _CALLS = {"llm", "generation", "chat", "chat_model", "completion"}
@@ -49,26 +51,42 @@ UNEVEN = 0.3
 STREAMED_SHARE = 0.2
 
 
-def check_kinds(head: Head, asked: Mapping[str, str]) -> None:
-    """Ask which runs are requests, where calls of models lie in others that repeat their tokens.
+def calls_alone(
+    head: Head, columns: Sequence[Column], asked: Mapping[str, str]
+) -> tuple[Only, ...]:
+    """Return the condition that a run is the call of a model, where it lies in others beside it.
+
+    Chains, tools and agents around a call may repeat its tokens.
 
     Raises:
-        UsageError: they do, and the user has not said.
+        UsageError: the calls have no tokens, so it is not clear which runs are requests.
     """
+    tokens = next((keys(each.source)[0] for each in columns if each.target == "input_tokens"), "")
     for key in head.names:
-        seen = {text.lower() for text in head.said(key)} if _KIND.search(key) else set()
-        if len(seen) > 1 and seen & _CALLS and key not in asked:
-            others = sorted(seen - _CALLS)
-            raise UsageError(
-                f"has runs of several kinds in {key} ({', '.join(others[:3])} beside "
-                f"{min(seen & _CALLS)}): those around the call of a model may repeat its tokens",
-                where=str(head.path),
-                fix=f"choose: --where {key}={next(t for t in head.said(key) if t.lower() in _CALLS)}",
-            )
+        said = head.said(key) if _KIND.search(key) else []
+        calls = {text for text in said if text.lower() in _CALLS}
+        others = sorted({text.lower() for text in said} - _CALLS)
+        if not calls or not others or key in asked:
+            continue
+        table = head.table([key, tokens]).drop_nulls()
+        if table[key].is_in(list(calls)).any():
+            return (has(key, *sorted(calls), *sorted(_CALLS - calls)),)
+        raise UsageError(
+            f"has runs of several kinds in {key} ({', '.join(others[:3])} beside {min(calls)}), and "
+            f"those of a model lack {tokens}: which are requests?",
+            where=str(head.path),
+            fix=f"choose: --where {key}={others[0]}",
+        )
+    return ()
 
 
 def check_repeated(
-    head: Head, columns: Sequence[Column], words: Mapping[str, str], asked: Mapping[str, str]
+    head: Head,
+    columns: Sequence[Column],
+    words: Mapping[str, str],
+    asked: Mapping[str, str],
+    *,
+    chosen: bool = False,
 ) -> None:
     """Ask about tokens that are counted in several records, or of which one of several is read.
 
@@ -77,6 +95,7 @@ def check_repeated(
         columns: what is read of it.
         words: what the user mapped.
         asked: conditions of the user.
+        chosen: whether of calls in calls one kind is read.
 
     Raises:
         UsageError, DataError: there are some.
@@ -86,7 +105,7 @@ def check_repeated(
         return
     _check_namesakes(head, by_target["input_tokens"])
     tokens = by_target["input_tokens"][0]
-    if not asked:
+    if not asked and not chosen:
         _check_nested(head, tokens)
     if {"arrival_ns", "output_tokens"} <= by_target.keys():
         answer = by_target["output_tokens"][0]

@@ -29,7 +29,8 @@ _OTHER_UNITS = (
     ("bytes", r"(k|m)?bytes?|字节数?|バイト数?"),
 )
 _NO_COUNT = re.compile(
-    r"(^|_)(total|sum|status|code|port|cost|price|usd|eur|max|limit|id|seq|index|row|version|year|pid|line)(_|$)"
+    r"(^|_)(total|sum|status|code|port|cost|price|usd|eur|max|limit|id|seq|index|row|version|year|pid|line|"
+    r"lineno|offset|partition)(_|$)"
 )
 _MARK = re.compile(r"[.,'\s]")
 _GROUPED = re.compile(r"[1-9]\d{0,2}([.,'\s]\d{3})+")

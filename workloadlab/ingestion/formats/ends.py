@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from workloadlab.ingestion.formats.format import Column
 from workloadlab.ingestion.formats.names import forms
 from workloadlab.ingestion.formats.rivals import is_dated, moments_of
@@ -19,6 +17,8 @@ from workloadlab.ingestion.parsing.times import durations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import polars as pl
 
     from workloadlab.ingestion.head import Head
 

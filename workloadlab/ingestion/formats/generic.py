@@ -65,7 +65,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "input_token", "prompt_token", "tokens_in", "tokens_prompt", "input_token_count",
         "prompt_token_count", "prefill_tokens", "prompt_eval_count", "llm_token_count_prompt",
         "message_tokens", "num_input", "n_input", "n_in", "tokens_input", "n_prompt", "prompt_tok",
-        "input_tok", "input_lens", "prompt_lens",
+        "input_tok", "input_lens", "prompt_lens", "usage_input", "usage_prompt",
     ),
     "output_tokens": (
         "output_tokens", "completion_tokens", "num_decode_tokens", "output_length",
@@ -79,11 +79,13 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "generation_length", "generated_len", "num_generated", "decoded_tokens", "sampled_tokens",
         "num_output", "n_output", "n_out", "tokens_output", "n_gen", "gen_tok", "gen_tokens",
         "gen_len", "output_tok", "completion_tok", "output_lens", "gen_lens",
+        "usage_output", "usage_completion",
     ),
     "cached_tokens": (
         "cached_tokens", "cache_read_input_tokens", "num_cached_tokens", "cached_input_tokens",
         "prompt_cache_hit_tokens", "cached_prompt_tokens", "cache_read_tokens",
-        "cached_content_token_count", "cache_reads",
+        "cached_content_token_count", "cache_reads", "prompt_cached_tokens", "input_cached_tokens",
+        "tokens_cached", "prompt_cache_read_tokens", "cached_token_count",
     ),
     "reasoning_tokens": ("reasoning_tokens", "thinking_tokens", "thoughts_token_count"),
     "max_tokens": (

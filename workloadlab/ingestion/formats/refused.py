@@ -139,8 +139,8 @@ REFUSALS = (
     ),
     Refusal(_SERVEGEN, _GENERATE, frozenset({"window_start_s", "rate_rps", "cv"})),
     Refusal(
-        "is an answer of Loki, whose lines lie in lists without names",
-        "export lines instead: logcli query --output=jsonl",
+        "is an answer of Loki without lines of JSON or key=value pairs",
+        "query the lines of a gateway that logs one of these for each request",
         frozenset({"data.resultType", "data.result"}),
         says=("data.resultType", "streams"),
     ),

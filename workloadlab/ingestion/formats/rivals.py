@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from workloadlab.ingestion.formats.names import VALUE_TYPE, forms, unit_in_name
+from workloadlab.ingestion.formats.names import VALUE_TYPE, bare, forms, unit_in_name
 from workloadlab.ingestion.formats.words import Value, first
 from workloadlab.ingestion.parsing.dates import DATETIME, dated
 from workloadlab.ingestion.parsing.times import epoch_unit, instants
@@ -31,6 +31,10 @@ __all__ = [
 _ONLY_DATED = {"msec", "logging_time", "log_time", "logged_at", "inference_time"}
 """Names of durations, unless they hold times of day."""
 _CREATED = {"created", "created_at", "create_time", "submitted_at"}
+_BEGINNINGS = {
+    "request_time", "request_start_time", "request_start", "request_received_at", "start_time",
+    "started_at", "start",
+}  # fmt: skip
 _STAMPS, _RECEIVED = {"timestamp", "ts", "time", "event_time"}, {"received_at"}
 _ENDS = {
     "end_time", "ended_at", "finish_time", "finished_at", "completed_at", "completion_time", "end",
@@ -57,6 +61,8 @@ def likely_arrivals(head: Head, keys: list[str], tokens: str) -> list[str]:
         return [key for key in counts if "request_time" not in forms(key) or _grows(head.said(key))]
     calendar.sort(key=lambda key: -_shared(_object(key), tokens))
     calendar = sorted(calendar, key=lambda key: _shipped(head, key, calendar))
+    if any(forms(key) & _BEGINNINGS for key in calendar):
+        calendar.sort(key=lambda key: bare(key) == "created")  # of the answer, in whole seconds
     waited = (
         key for key in calendar[1:] if forms(key) & _CREATED and _before(head, key, calendar[0])
     )
@@ -82,7 +88,11 @@ def _spread(values: pl.Series) -> int:
 
 
 def likely_durations(head: Head, keys: list[str]) -> list[str]:
-    """Order what may be e2e: a `latency` may last to the first byte where a longer time lies beside."""
+    """Order what may be e2e: a `latency` may last to the first byte where a longer time lies beside.
+
+    A `request_time` that is a time of day is no duration.
+    """
+    keys = [key for key in keys if "request_time" not in forms(key) or not is_dated(head.said(key))]
     if not keys or "latency" not in forms(keys[0]):
         return keys
     unit = unit_in_name(keys[0])

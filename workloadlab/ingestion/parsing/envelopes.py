@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.ingestion.parsing.columnar import rows_of
+from workloadlab.ingestion.parsing.json import LINE, opened_text
 from workloadlab.ingestion.parsing.logfmt import is_logfmt
 
 if TYPE_CHECKING:
@@ -95,12 +96,28 @@ def _ways(value: dict[str, Any], depth: int) -> Iterator[str]:
             yield f"{key}[]"
             if depth > 1:
                 inside = _ways(inner[0], 1)
-                yield from (f"{key}[].{way}" for way in inside if way.endswith("[]"))
-        elif isinstance(inner, str) and (inner.lstrip()[:1] == "{" or is_logfmt(inner)):
+                yield from (f"{key}[].{way}" for way in inside if way.endswith(("[]", LINE)))
+        elif isinstance(inner, list) and inner and _is_line(inner[0]):
+            yield f"{key}[].{LINE}"
+        elif isinstance(inner, str) and _is_record(inner):
             yield key
+            told = opened_text(inner.lstrip())
+            if depth > 1 and isinstance(told, dict):
+                yield from (f"{key}.{way}" for way in _ways(told, 1) if way.endswith("[]"))
         elif isinstance(inner, dict) and inner:
             if rows_of(inner):
                 yield f"{key}.="
             yield key
             if depth > 1:
                 yield from (f"{key}.{way}" for way in _ways(inner, depth - 1))
+
+
+def _is_record(text: str) -> bool:
+    return text.lstrip()[:1] == "{" or is_logfmt(text)
+
+
+def _is_line(entry: Any) -> bool:
+    """Say whether this is a moment and a line with a record, as Loki hands them out."""
+    if not isinstance(entry, list) or len(entry) < 2:
+        return False
+    return all(isinstance(part, str) for part in entry[:2]) and _is_record(entry[1])

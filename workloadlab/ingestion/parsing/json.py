@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workloadlab.ingestion.parsing.columnar import rows_of
 from workloadlab.ingestion.parsing.logfmt import is_logfmt, pairs
+from workloadlab.ingestion.parsing.prefixes import LOG_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 __all__ = [
-    "NOT_JSON", "Doubled", "Record", "find", "leaves", "line_values", "looked_up", "numbers_only",
-    "opened_text", "records", "text_of",
+    "LINE", "NOT_JSON", "Doubled", "Record", "find", "leaves", "line_values", "looked_up",
+    "numbers_only", "opened_text", "records", "text_of",
 ]  # fmt: skip
 
 NOT_JSON = "invalid JSON"
+LINE = "#line"
+"""The step into the line of an entry `[moment, line]`."""
 _PAIR_KEYS = ({"key", "value"}, {"name", "value"}, {"key", "type", "value"})
 _TYPES = ("string", "int", "double", "bool", "array", "kvlist")
 _WRAPPED = {f"{kind}{end}" for kind in _TYPES for end in ("Value", "_value")}
@@ -87,7 +90,7 @@ def line_values(lines: Iterable[bytes], doubled: Doubled) -> Iterator[Any]:
 
 
 def numbers_only(text: bytes) -> bytes:
-    """Write null for NaN and Infinity, which Python writes and JSON does not know."""
+    """Write NaN and Infinity, which Python writes and JSON does not know, as text; null in lists."""
     for word in (b"NaN", b"Infinity"):
         if word in text:
             text = b"".join(_nulled(text.split(word), word))
@@ -95,7 +98,7 @@ def numbers_only(text: bytes) -> bytes:
 
 
 def _nulled(pieces: list[bytes], word: bytes) -> list[bytes]:
-    """Put null between the pieces where a number stood, and the word itself where it was text."""
+    """Put text or null between the pieces where a number stood, the word itself where it was text."""
     made = pieces[:1]
     for after in pieces[1:]:
         before = made[-1]
@@ -103,7 +106,7 @@ def _nulled(pieces: list[bytes], word: bytes) -> list[bytes]:
         start = before[-4:].rstrip(b"- ")[-1:]
         if start in _BEFORE and after[:2].lstrip()[:1] in _AFTER:
             made[-1] = before[:-1] if sign else before
-            made.append(b"null")
+            made.append(b'"%s"' % word if start == b":" else b"null")
         else:
             made.append(word)
         made.append(after)
@@ -116,7 +119,8 @@ def records(value: Any, path: str, zipped: tuple[str, ...], name: str) -> Iterat
     Args:
         value: what was read.
         path: the way to its records: `a.b[].c.*[]`; `[]` goes into each element, `*` into each value,
-            `=` into each row of a table that is written by column.
+            `=` into each row of a table that is written by column, `#line` into the text of a line
+            behind its moment.
         zipped: keys of parallel lists; record i has element i of each.
         name: what the value itself is called.
 
@@ -143,6 +147,8 @@ def _walked(here: Frame, above: tuple[Frame, ...], steps: list[str], name: str) 
         return
     step, rest, each = steps[0].removesuffix("[]"), steps[1:], steps[0].endswith("[]")
     inner = opened_text(here.value)
+    if step == LINE and isinstance(inner, list):
+        inner = {LINE: _line(inner)}
     if not isinstance(inner, dict):
         return
     here = here._replace(value=inner)
@@ -157,6 +163,13 @@ def _walked(here: Frame, above: tuple[Frame, ...], steps: list[str], name: str) 
         elif isinstance(branch, list):
             for index, element in enumerate(branch):
                 yield from _walked(Frame(key, element, f"{name}-{index}"), around, rest, name)
+
+
+def _line(entry: list[Any]) -> Any:
+    """Return the record in an entry of Loki, `[moment, line]`, with the moment in it."""
+    moment, line = (*entry[:2], None, None)[:2]
+    inner = opened_text(line)
+    return {LOG_TIME: moment, **inner} if isinstance(inner, dict) else None
 
 
 def looked_up(record: Record, key: str) -> Any:

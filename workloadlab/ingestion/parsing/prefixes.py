@@ -16,7 +16,9 @@ MOST_LINES = 200
 _STAMP = rb"\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)\]?"
 _WORDS = rb'[^{}",;\t\n]'
 _STAMPED = re.compile(rb"^" + _STAMP + rb"[\s|:]" + _WORDS + rb'{0,200}?\{(?=")', re.MULTILINE)
-_NAMED = re.compile(rb"^(?!data:)(?=[^{\n]*\w)" + _WORDS + rb'{1,200}?\{(?=")', re.MULTILINE)
+_NAMED = re.compile(
+    rb"^(?!data:|:::MLLOG)(?=[^{\n]*\w)" + _WORDS + rb'{1,200}?\{(?=")', re.MULTILINE
+)
 _OBJECT = b'{"%s":"\\1",' % LOG_TIME.encode()
 _PART = re.compile(rb"^(\S+ std(?:out|err)) P ([^\n]*)\n\S+ std(?:out|err) ([PF]) ", re.MULTILINE)
 _OPEN = re.compile(rb"\S+ std(?:out|err) P ")

@@ -6,7 +6,7 @@ Their clocks are the client's, and often monotonic: a trace of them then has no 
 `FORMATS` below.
 """
 
-from workloadlab.ingestion.formats.benchmarks.aibrix import AIBRIX
+from workloadlab.ingestion.formats.benchmarks.aibrix import AIBRIX, AIBRIX_WORKLOAD
 from workloadlab.ingestion.formats.benchmarks.aiperf import AIPERF
 from workloadlab.ingestion.formats.benchmarks.guidellm import GUIDELLM, GUIDELLM_REQUESTS
 from workloadlab.ingestion.formats.benchmarks.inference_perf import INFERENCE_PERF
@@ -29,4 +29,5 @@ FORMATS = (
     VLLM_BENCH,
     LLMPERF,
     AIBRIX,
+    AIBRIX_WORKLOAD,
 )

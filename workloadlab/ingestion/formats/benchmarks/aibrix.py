@@ -1,9 +1,9 @@
-"""`output.jsonl` of the benchmark client of AIBrix."""
+"""`output.jsonl` of the benchmark client of AIBrix, and the workload that it sends."""
 
 from workloadlab.ingestion.formats.format import Column, Format
-from workloadlab.ingestion.formats.words import minus
+from workloadlab.ingestion.formats.words import first, minus
 
-__all__ = ["AIBRIX"]
+__all__ = ["AIBRIX", "AIBRIX_WORKLOAD"]
 
 AIBRIX = Format(
     name="aibrix",
@@ -24,3 +24,22 @@ AIBRIX = Format(
     ),
     clock="client",
 )  # fmt: skip
+
+AIBRIX_WORKLOAD = Format(
+    name="aibrix_workload",
+    title="AIBrix workload, JSON lines: the requests of each tick",
+    containers=("jsonl", "json"),
+    # of a request in `requests`; `foreign`: of a request that stands alone
+    keys=frozenset({"prompt", "prompt_length", "output_length"}),
+    also=(frozenset({"prompt", "Prompt Length", "Output Length"}),),
+    foreign=frozenset({"timestamp", "time", "ts", "arrival_time", "start_time", "created_at"}),
+    columns=(
+        Column("arrival_ns", "^.timestamp", "ms"),
+        Column("input_tokens", first("prompt_length", "Prompt Length")),
+        Column("output_tokens", first("output_length", "Output Length")),
+        Column("session_id", "session_id"),
+        Column("model", "model"),
+    ),
+    nullable=frozenset({"arrival_ns"}),
+    clock="client",
+)

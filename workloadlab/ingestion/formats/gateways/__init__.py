@@ -22,6 +22,7 @@ from workloadlab.ingestion.formats.gateways.openrouter import (
 from workloadlab.ingestion.formats.gateways.otel import COLLECTED, CONSOLE, OTLP, OTLP_SNAKE, TEMPO
 from workloadlab.ingestion.formats.gateways.portkey import PORTKEY
 from workloadlab.ingestion.formats.gateways.transcripts import CLAUDE_CODE, CODEX
+from workloadlab.ingestion.formats.gateways.weave import WEAVE
 
 __all__ = ["FORMATS"]
 
@@ -45,4 +46,5 @@ FORMATS = (
     OPENAI_BATCH,
     CLAUDE_CODE,
     CODEX,
+    WEAVE,
 )
