@@ -16,7 +16,7 @@ from workloadlab.characterization.needed_memory import rows_held
 from workloadlab.characterization.profile import TOPICS, Profile, TraceFacts
 from workloadlab.characterization.study import Study
 from workloadlab.errors import DataError, UsageError
-from workloadlab.execution import engine_named, run_lanes, watcher
+from workloadlab.execution import engine_named, run_lanes, watcher, workers
 from workloadlab.fields import is_whole
 from workloadlab.latency import LatencyModel
 from workloadlab.trace import CAPABILITIES, Trace, trace_digest
@@ -32,11 +32,17 @@ if TYPE_CHECKING:
 
 __all__ = ["ROW_LIMIT", "characterize", "finish", "measure_all"]
 
-ROW_LIMIT = 50_000_000
-"""Traces of more rows are measured part by part."""
+ROW_LIMIT = 5_000_000
+"""Traces of more rows are measured part by part, which takes a fourth of the time from there on."""
 
-BLOCK = 8
-"""Neighbouring parts that one thread measures."""
+TOGETHER_LIMIT = 50_000_000
+"""Rows of which that is held together which parts cannot measure."""
+
+MOST_TOGETHER = 8
+"""Neighbouring parts that one thread measures at most, holding what two of them leave."""
+
+LANES_PER_THREAD = 4
+"""Lanes that a thread gets at least, where there are so many parts, so that none waits for another."""
 
 
 def characterize(
@@ -44,7 +50,7 @@ def characterize(
     model: LatencyModel | str | Path | None = None,
     *,
     lru_blocks: Sequence[int] | None = None,
-    row_limit: int = ROW_LIMIT,
+    row_limit: int | None = None,
     engine: str = "local",
     address: str | None = None,
     memory_limit: int | None = None,
@@ -56,7 +62,8 @@ def characterize(
     A trace file of more than `row_limit` rows is measured part by part, in memory that does not grow
     with its rows: see `docs/explanation/scale.md`. The profile says so, with what is then estimated
     and how well. The rows of each session are brought together on disk, in the folder for temporary
-    files; topics that need rows of a block together, or a model, are left out.
+    files. Topics that need a model, or the rows of a block together, are measured at once from their
+    own columns up to 50 million rows, and left out beyond.
 
     Args:
         trace: the trace, its path, or a frame.
@@ -64,9 +71,10 @@ def characterize(
             without one that topic is Unsupported.
         lru_blocks: cache sizes in blocks for the prefix topic; without them 1, 2, 3, 5 times powers
             of ten.
-        row_limit: the most rows that are held in memory at once.
+        row_limit: the most rows that are held in memory at once, for any topic; None for 5 million,
+            and 50 million for topics that parts cannot measure.
         engine: who measures parts: local, or the workers of a cluster of dask or ray, which see the
-            trace's files under the same path. They measure any trace file part by part.
+            trace's files under the same path. They measure any trace file part by part, and no more.
         address: of that cluster.
         memory_limit: bytes that its data may take, beyond the program itself; a file that would take
             more is measured part by part. None for what this machine or container has.
@@ -88,21 +96,26 @@ def characterize(
     known = None if model is None else LatencyModel.load(model)
     if any(size < 1 for size in lru_blocks or ()):
         raise UsageError("a cache size is below 1 block", fix="give sizes of 1 block or more")
-    if not is_whole(row_limit, 1):
+    if row_limit is not None and not is_whole(row_limit, 1):
         raise UsageError(f"a row limit of {row_limit!r}", fix="use a number of rows, 1 or more")
     elsewhere = engine != "local" or address is not None
     if elsewhere and trace.path is None:
         raise UsageError("workers cannot see a trace in memory", fix="save it, and open the file")
-    if elsewhere or stored_rows(trace) > min(row_limit, rows_held(trace, memory_limit)):
+    study = Study(trace, known, lru_blocks=lru_blocks)
+    rows, held = stored_rows(trace), rows_held(trace, memory_limit)
+    if elsewhere or rows > min(row_limit or ROW_LIMIT, held):
         plan = make_plan(trace)
         if elsewhere:
             partial, in_flight = measure_all(plan, engine, address), concurrency_of(plan)
         else:
             partial, in_flight = _measure_here(plan)
-        return finish(trace, plan, partial, in_flight, modelled=known is not None)
+        together = not elsewhere and rows <= min(row_limit or TOGETHER_LIMIT, held)
+        return finish(
+            trace, plan, partial, in_flight, modelled=known is not None,
+            together=study if together else None,
+        )  # fmt: skip
     if trace.requests:
         trace.require("arrivals", "a characterization")
-    study = Study(trace, known, lru_blocks=lru_blocks)
     found: dict[str, Any] = {topic.name: study.find(topic) for topic in TOPICS}
     return Profile(trace=_trace_facts(study), **found)
 
@@ -114,6 +127,7 @@ def finish(
     in_flight: Concurrency | Unsupported | None,
     *,
     modelled: bool = False,
+    together: Study | None = None,
 ) -> Profile:
     """Make the profile of a trace from what all its parts leave together.
 
@@ -123,6 +137,7 @@ def finish(
         partial: the merged partial results of all parts.
         in_flight: what `concurrency_of` the plan found.
         modelled: whether there is a latency model, which topics that are left out would need.
+        together: measures at once what parts cannot; None leaves that out.
 
     Raises:
         DataError: a part is lacking, or is of another plan.
@@ -131,7 +146,10 @@ def finish(
     if in_flight is not None:
         topics["concurrency"] = in_flight
     for topic in TOPICS:
-        topics.setdefault(topic.name, _left_out(topic, plan, modelled=modelled))
+        if topic.name not in topics:
+            topics[topic.name] = (
+                together.find(topic) if together else _left_out(topic, plan, modelled=modelled)
+            )
     span_s = plan.span_ns / 1e9
     facts = TraceFacts(
         requests=plan.requests,
@@ -210,7 +228,8 @@ def _measure_here(plan: Plan) -> tuple[Partial, Concurrency | Unsupported | None
 
 def _blocks(plan: Plan) -> list[tuple[Plan, range]]:
     places = range(len(plan.parts))
-    return [(plan, places[k : k + BLOCK]) for k in range(0, len(places), BLOCK)]
+    size = max(1, min(MOST_TOGETHER, len(places) // (LANES_PER_THREAD * workers(None))))
+    return [(plan, places[k : k + size]) for k in range(0, len(places), size)]
 
 
 def _measure_block(plan: Plan, places: range) -> Partial:
@@ -225,7 +244,7 @@ def _left_out(topic: Topic[Any], plan: Plan, *, modelled: bool) -> Unsupported:
         return Unsupported(f"no request records {' or '.join(topic.needs)}")
     way = (
         "raise what forbids it, the row limit or the memory limit (--row-limit, --memory-limit)"
-        if plan.rows <= ROW_LIMIT
+        if plan.rows <= TOGETHER_LIMIT
         else "measure a sample: trace.sample(requests=1_000_000, by='session')"
     )
     return Unsupported(

@@ -50,7 +50,7 @@ class ListsTopics(click.Command):
     "--row-limit",
     type=click.IntRange(min=1),
     metavar="ROWS",
-    help="Measure a trace of more rows part by part, in flat memory; default 50 million.",
+    help="Measure a trace of more rows part by part, in flat memory; default 5 million.",
 )
 @memory_option(
     "Memory that its data may use, such as 4GB; a trace that takes more is measured in parts."
@@ -77,7 +77,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Say what the workload of TRACE is, topic by topic, integrity first."""
-    from workloadlab.characterization import ROW_LIMIT, characterize, compare
+    from workloadlab.characterization import characterize, compare
     from workloadlab.trace import Trace, write_atomically
 
     sizes = _sizes(lru_blocks)
@@ -104,7 +104,7 @@ def command(
         latency = LatencyModel.load(model)
     with working("Characterizing"):
         profile = characterize(
-            opened, latency, lru_blocks=sizes, row_limit=row_limit or ROW_LIMIT, engine=engine,
+            opened, latency, lru_blocks=sizes, row_limit=row_limit, engine=engine,
             address=address, memory_limit=memory_limit,
         )  # fmt: skip
     if out:

@@ -61,7 +61,7 @@ def test_the_limit_decides_and_the_profile_says_how_it_was_measured(saved: Trace
     old = whole.to_dict()
     del old["trace"]["parts"], old["trace"]["estimates"]
     assert Profile.from_dict(old) == whole
-    for limit in (0, "x", None, 1.5):
+    for limit in (0, "x", 1.5):
         with pytest.raises(UsageError, match=f"row limit of {limit!r}"):
             characterize(saved, row_limit=limit)
 
@@ -89,10 +89,30 @@ def test_what_needs_rows_together_is_left_out_and_says_what_to_do(saved: Trace) 
     assert "needs a latency model" in profile.phases.unsupported
     modelled = characterize(saved, "h100-llama-3.1-8b", row_limit=1)
     assert "the row limit or the memory limit" in modelled.phases.unsupported
-    with patch("workloadlab.characterization.characterize.ROW_LIMIT", 1):
-        modelled = characterize(saved, "h100-llama-3.1-8b", row_limit=1)
+    with (
+        patch("workloadlab.characterization.characterize.ROW_LIMIT", 1),
+        patch("workloadlab.characterization.characterize.TOGETHER_LIMIT", 1),
+    ):
+        modelled = characterize(saved, "h100-llama-3.1-8b")
     assert "trace.sample(requests=1_000_000" in modelled.phases.unsupported
     assert characterize(saved.sample(50, by="window"), row_limit=1).trace.parts == 0
+
+
+def test_what_parts_cannot_measure_is_measured_at_once_where_the_default_holds_it(
+    tmp_path: Path,
+) -> None:
+    blocks = [[0, k % 3 + 1] for k in range(60)]
+    saved = requests_at(range(60), output_tokens=5, block_ids=blocks, block_size=16).save(
+        tmp_path / "a.trace"
+    )
+    whole = characterize(saved, "h100-llama-3.1-8b")
+    with patch("workloadlab.characterization.characterize.ROW_LIMIT", 59):
+        parts = characterize(saved, "h100-llama-3.1-8b")
+    assert parts.trace.parts == 1
+    assert (parts.prefix, parts.phases) == (whole.prefix, whole.phases)
+    assert parts.concurrency == whole.concurrency
+    left_out = characterize(saved, "h100-llama-3.1-8b", row_limit=59)
+    assert "row limit" in left_out.prefix.unsupported
 
 
 def test_requests_in_flight_are_those_at_once_and_too_few_are_none(tmp_path: Path) -> None:

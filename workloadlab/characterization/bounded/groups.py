@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from workloadlab.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pyarrow as pa
 
 __all__ = [
     "Counts",
@@ -97,24 +97,35 @@ def frequent_names(
     files: Sequence[str], groups: Sequence[Group], columns: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
     """Return the 64 most frequent names of each column in 64 evenly spaced row groups, or all."""
+    import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    counted: dict[str, Counter[str]] = {column: Counter() for column in columns}
+    none = pa.table({"name": pa.array([], pa.string()), "requests": pa.array([], pa.int64())})
+    counted = {column: [none] for column in columns}
+    opened: dict[int, tuple[list[str], pq.ParquetFile]] = {}
     for place in evenly(len(groups), SAMPLED_GROUPS):
         group = groups[place]
-        file = pq.ParquetFile(files[group.file])
-        present = [name for name in columns if name in file.schema_arrow.names]
-        table = file.read_row_group(group.place, columns=[*present, "warmup"], use_threads=False)
-        table = table.filter(pc.invert(table["warmup"].fill_null(False)))  # noqa: FBT003
-        for name in present:
-            counts = table[name].value_counts()
-            names, n = counts.field("values").to_pylist(), counts.field("counts").to_pylist()
-            counted[name].update({k: m for k, m in zip(names, n, strict=True) if k is not None})
-    return {
-        column: tuple(sorted(counts, key=lambda name: (-counts[name], name))[:CANDIDATES])
-        for column, counts in counted.items()
-    }
+        if group.file not in opened:
+            present = {*pq.read_schema(files[group.file]).names}
+            names = [name for name in columns if name in present]
+            file = pq.ParquetFile(files[group.file], read_dictionary=names)
+            opened[group.file] = names, file
+        names, file = opened[group.file]
+        table = file.read_row_group(group.place, columns=[*names, "warmup"])
+        if pc.any(table["warmup"]).as_py():
+            table = table.filter(pc.invert(table["warmup"].fill_null(False)))  # noqa: FBT003
+        for name in names:
+            counts = table[name].combine_chunks().value_counts()
+            told = (counts.field("values").cast(pa.string()), counts.field("counts"))
+            counted[name].append(pa.table(told, ["name", "requests"]))
+    return {column: _most_frequent(pa.concat_tables(told)) for column, told in counted.items()}
+
+
+def _most_frequent(counted: pa.Table) -> tuple[str, ...]:
+    sums = counted.drop_null().group_by("name").aggregate([("requests", "sum")])
+    order = [("requests_sum", "descending"), ("name", "ascending")]
+    return tuple(sums.sort_by(order)["name"][:CANDIDATES].to_pylist())
 
 
 def read_counts(path: str, place: int, before_ns: int | None = None) -> Counts:
