@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 from workloadlab.errors import UsageError
+from workloadlab.fields import is_number, is_whole
+from workloadlab.installation import memory_bytes
 
-__all__ = ["bytes_words", "parse_bytes"]
+__all__ = ["allowed_bytes", "bytes_words", "parse_bytes"]
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
           "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}  # fmt: skip
@@ -30,6 +32,19 @@ def parse_bytes(words: str, option: str = "--memory-limit") -> int:
     if size < LEAST:
         raise UsageError(f"{option} {words!r} is under 64 MiB", fix="allow at least 64MiB")
     return size
+
+
+def allowed_bytes(limit: float | None) -> float:
+    """Return the bytes that data may take: a limit, or None for all of this machine or container.
+
+    Raises:
+        UsageError: the limit is no number of bytes.
+    """
+    if limit is None:
+        return memory_bytes()
+    if not (is_whole(limit, 1) or (is_number(limit) and limit > 0)):
+        raise UsageError(f"memory_limit = {limit!r}", fix="give bytes, such as 4_000_000_000")
+    return limit
 
 
 def bytes_words(size: float) -> str:

@@ -37,7 +37,7 @@ fields: errors
 json_files: errors
 toml_files: errors
 shapes:
-sizes: errors
+sizes: errors fields installation
 _version:
 jit:
 distributions:
@@ -52,7 +52,7 @@ sql: arguments errors hints resources trace
 
 exchange: arguments errors hints trace
 
-ingestion: arguments atomic errors hints resources toml_files trace ingestion/doubts ingestion/formats
+ingestion: arguments atomic errors hints resources sizes toml_files trace ingestion/doubts ingestion/formats
     words ingestion/parsing ingestion/readers
 ingestion/doubts: errors ingestion ingestion/formats ingestion/parsing words
 ingestion/formats: errors trace ingestion ingestion/parsing ingestion/readers
@@ -85,7 +85,7 @@ scoring: arguments digests display distributions errors hints json_files shapes 
     scoring/load
 scoring/load: tables trace words scoring
 
-characterization: digests display errors execution fields installation json_files shapes sizes words
+characterization: digests display errors execution fields json_files shapes sizes words
     tables trace latency characterization/bounded characterization/statistics characterization/topics
 characterization/bounded: atomic errors jit shapes trace characterization characterization/bounded/facts
     characterization/statistics characterization/topics
@@ -95,7 +95,7 @@ characterization/statistics: errors jit statistics tables trace latency characte
 characterization/topics: statistics tables trace scoring characterization
     characterization/statistics
 
-simulation: arguments display errors fields hints execution installation sizes statistics toml_files
+simulation: arguments display errors hints execution sizes statistics toml_files
     trace words
     latency latency/hardware routing simulation/reference
     simulation/engine simulation/engine/lanes

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloadlab.errors import MachineError, UsageError
-from workloadlab.fields import is_number
-from workloadlab.installation import memory_bytes
-from workloadlab.sizes import bytes_words
+from workloadlab.errors import MachineError
+from workloadlab.sizes import allowed_bytes, bytes_words
 
 if TYPE_CHECKING:
     from workloadlab.trace import Trace
@@ -36,9 +34,7 @@ def rows_held(trace: Trace, limit: int | None) -> int:
         UsageError: the limit is no number of bytes.
         MachineError: the trace does not fit, and is no file, or parts of it would not fit either.
     """
-    if limit is not None and not (is_number(limit) and limit > 0):
-        raise UsageError(f"memory_limit = {limit!r}", fix="give bytes, such as 4_000_000_000")
-    allowed = memory_bytes() if limit is None else limit
+    allowed = allowed_bytes(limit)
     each = ROW_BYTES + (SESSION_BYTES if "session_id" in trace.columns else 0)
     held = int(allowed // each)
     if trace.requests <= held:

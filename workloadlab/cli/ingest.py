@@ -11,6 +11,7 @@ import click
 from workloadlab.cli.common import (
     Output,
     json_option,
+    memory_option,
     pairs,
     print_json,
     print_rows,
@@ -89,6 +90,7 @@ if TYPE_CHECKING:
 @click.option(
     "--strict", is_flag=True, help="Fail on the first bad row instead of setting it aside."
 )
+@memory_option("Bytes that ids may take, such as 4GB; default: what this machine has.")
 @click.option("--list-formats", is_flag=True, help="List the log formats that are known.")
 @json_option
 def command(
@@ -107,6 +109,7 @@ def command(
     storage_options: tuple[str, ...],
     no_limits: bool,
     strict: bool,
+    memory_limit: int | None,
     list_formats: bool,
     as_json: bool,
 ) -> None:
@@ -144,6 +147,7 @@ def command(
             show_values=show_values,
             append=append,
             storage_options=pairs(storage_options, "--storage-option"),
+            memory_limit=memory_limit,
         )
     rows = trace.provenance.rows
     if as_json:

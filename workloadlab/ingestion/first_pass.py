@@ -40,7 +40,11 @@ __all__ = ["Staged", "stage"]
 
 _T = TypeVar("_T")
 
-HELD_BYTES = 256 << 20
+HELD_BYTES = 96 << 20
+"""Rows that stay in memory, where a log has no more."""
+
+SPILL_BYTES = 32 << 20
+"""Rows of a longer log that are written at a time: to hide names and to write takes several times that."""
 READERS: dict[str, Callable[[Head, Mapping[str, pl.DataType]], Reading]] = {
     "csv": read_csv,
     "json": read_json,
@@ -133,7 +137,7 @@ class Staged:
         self.written += frame.height
         self.held.append(frame)
         self.held_bytes += int(frame.estimated_size())
-        if self.held_bytes > HELD_BYTES:
+        if self.held_bytes > (SPILL_BYTES if self.spilled else HELD_BYTES):
             self._spill()
 
     def rows(self) -> pl.LazyFrame:
@@ -162,15 +166,18 @@ class Staged:
         self.spans = [(low, high) if kept else None]  # type: ignore[list-item]
 
     def _spill(self) -> None:
-        path = self.folder / f"{len(self.spilled):06}.parquet"
-        rows = pl.concat(self.held, how="diagonal")
-        for hidden in self.hide:
-            rows = hidden(rows)
-        rows.write_parquet(path, compression="lz4")
-        self.spilled.append(path)
         self.spilled_bytes += self.held_bytes
+        self.held_bytes, held = 0, self.held[::-1]
         self.held.clear()
-        self.held_bytes = 0
+        while held:
+            rows = held.pop()
+            while held and rows.estimated_size() < SPILL_BYTES:
+                rows = pl.concat([rows, held.pop()], how="diagonal")
+            for hidden in self.hide:
+                rows = hidden(rows)
+            path = self.folder / f"{len(self.spilled):06}.parquet"
+            rows.write_parquet(path, compression="lz4")
+            self.spilled.append(path)
 
 
 def stage(

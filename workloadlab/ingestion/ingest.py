@@ -32,7 +32,7 @@ from workloadlab.ingestion.privacy import (
     strange_labels,
 )
 from workloadlab.ingestion.rules import asked_for, rules_of, starts_differ, zones_differ
-from workloadlab.ingestion.second_pass import finish, in_order
+from workloadlab.ingestion.second_pass import finish, in_order, refuse_more_ids
 from workloadlab.ingestion.settle import settle
 from workloadlab.ingestion.sources import find, plain_names
 from workloadlab.trace import Provenance, Trace, write_atomically
@@ -67,6 +67,7 @@ def ingest(
     show_values: bool = False,
     append: bool = False,
     storage_options: Mapping[str, str] | None = None,
+    memory_limit: int | None = None,
 ) -> Trace:
     r"""Read request logs and return them as one trace in arrival order.
 
@@ -109,6 +110,8 @@ def ingest(
             one clock and with one numbering of ids; files whose bytes are in it already are skipped.
         storage_options: settings of the object store of remote sources, such as `aws_region`, or
             headers of their http requests.
+        memory_limit: bytes that ids may take while they are numbered; rows are streamed beside, in
+            some 600 MB. None for what this machine or container has.
 
     Returns:
         The trace, opened from `out` or held in memory.
@@ -118,6 +121,7 @@ def ingest(
             column in `where` that the log lacks.
         DataError: no rows, no usable rows, not text, damaged; changed while it was read; with
             `strict`, any bad row.
+        MachineError: more ids than memory holds.
 
     Example:
         >>> from pathlib import Path; from tempfile import TemporaryDirectory
@@ -164,6 +168,7 @@ def ingest(
         staged = stage(heads, rules, folder, strict=strict, where=asked, hide=hide)
         told = settle(staged, rules, log_format, heads[0])
         rows = in_order(staged)
+        refuse_more_ids(staged, rows, memory_limit)
         notes = [
             *logs.notes,
             *told,

@@ -7,19 +7,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from workloadlab.errors import MachineError
 from workloadlab.ingestion.numbers import ORDINAL, Numbers
 from workloadlab.ingestion.rows import chained_blocks
 from workloadlab.ingestion.sorting import sorted_rows
+from workloadlab.sizes import allowed_bytes, bytes_words
 from workloadlab.trace import COLUMNS, Flag
 
 if TYPE_CHECKING:
     from workloadlab.ingestion.first_pass import Staged
 
-__all__ = ["finish", "in_order"]
+__all__ = ["finish", "in_order", "refuse_more_ids"]
 
 _POSITION = "__position"
 SOME = 10_000
 """Ids by which it is told at once that some are equal."""
+
+ID_BYTES = 120
+"""Of a distinct id while it is numbered: measured at 8 and 20 million."""
+
+BLOCK_BYTES = 56
+"""Of a block id, distinct or not: measured at 16 and 48 million."""
 
 
 def finish(
@@ -104,6 +112,40 @@ def in_order(staged: Staged) -> pl.LazyFrame:
     else:
         rows = sorted_rows(staged)
     return rows.with_row_index(_POSITION) if staged.filled & ORDINAL.keys() else rows
+
+
+def refuse_more_ids(staged: Staged, ordered: pl.LazyFrame, limit: float | None) -> None:
+    """Refuse to number more ids than memory holds; everything else of a row is streamed.
+
+    Args:
+        staged: the good rows.
+        ordered: they, in order of arrival, from `in_order`.
+        limit: bytes; None for all that this machine or container has.
+
+    Raises:
+        MachineError: says how many ids of which columns, and what they need.
+        UsageError: the limit is no number of bytes.
+    """
+    allowed = allowed_bytes(limit)
+    names = [name for name in ORDINAL if name in staged.filled]
+    lists = "block_ids" in staged.filled
+    if not lists and staged.written * len(names) * ID_BYTES <= allowed:
+        return
+    counts = ordered.select(
+        *(pl.col(name).approx_n_unique() for name in names),
+        *([pl.col("block_ids").list.len().sum()] if lists else []),
+    ).collect().row(0, named=True)  # fmt: skip
+    needed = sum(
+        count * (BLOCK_BYTES if name == "block_ids" else ID_BYTES) for name, count in counts.items()
+    )
+    if needed <= allowed:
+        return
+    most = max(counts, key=lambda name: counts[name])
+    raise MachineError(
+        f"numbering {counts[most]:,} ids in {most} takes all ids to about {bytes_words(needed)}, "
+        f"and they may use {bytes_words(allowed)}",
+        fix=f"allow more with --memory-limit, or leave them out: --map {most}=",
+    )
 
 
 def _numbered(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloadlab.errors import MachineError, UsageError
-from workloadlab.fields import is_number, is_whole
-from workloadlab.installation import memory_bytes
+from workloadlab.errors import MachineError
 from workloadlab.simulation.engine import setup
-from workloadlab.sizes import bytes_words
+from workloadlab.sizes import allowed_bytes, bytes_words
 from workloadlab.words import plural
 
 if TYPE_CHECKING:
@@ -68,9 +66,7 @@ def refuse_more_than(
         MachineError: says how much it needs, and which of threads and runs would make it fit.
         UsageError: the limit is no number of bytes.
     """
-    if limit is not None and not (is_whole(limit, 1) or (is_number(limit) and limit > 0)):
-        raise UsageError(f"memory_limit = {limit!r}", fix="give bytes, such as 4_000_000_000")
-    allowed = memory_bytes() if limit is None else limit
+    allowed = allowed_bytes(limit)
     needed = needed_bytes(requests, runs, at_a_time, per_lane)
     if needed <= allowed:
         return
@@ -88,6 +84,6 @@ def refuse_more_than(
     )
 
 
-def _most_runs(allowed: int, requests: int, per_lane: int) -> int:
+def _most_runs(allowed: float, requests: int, per_lane: int) -> int:
     left = allowed - requests * REQUEST_BYTES - per_lane
-    return max(0, left // max(1, requests * OUTCOME_BYTES))
+    return max(0, int(left // max(1, requests * OUTCOME_BYTES)))

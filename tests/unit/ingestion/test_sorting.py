@@ -31,6 +31,7 @@ def test_a_log_in_order_of_completion_is_sorted_in_stretches(
     whole = wl.ingest(log, tmp_path / "whole.trace").frame.collect()
     monkeypatch.setattr(sources.text_blocks, "__kwdefaults__", {"skip": 0, "size": 4_000})
     monkeypatch.setattr(first_pass, "HELD_BYTES", 8_000)
+    monkeypatch.setattr(first_pass, "SPILL_BYTES", 3_000)
     monkeypatch.setattr(sorting, "STRETCH_BYTES", 10_000)
     assert wl.ingest(log, tmp_path / "parts.trace").frame.collect().equals(whole)
     want = sorted(range(5_000), key=lambda n: rows[n][0])
