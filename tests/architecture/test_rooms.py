@@ -52,8 +52,8 @@ sql: arguments errors hints resources trace
 
 exchange: arguments errors hints trace
 
-ingestion: arguments atomic errors hints resources sizes toml_files trace ingestion/doubts ingestion/formats
-    words ingestion/parsing ingestion/readers
+ingestion: arguments atomic errors hints resources sizes toml_files trace ingestion/doubts
+    ingestion/formats words ingestion/parsing ingestion/readers
 ingestion/doubts: errors ingestion ingestion/formats ingestion/parsing words
 ingestion/formats: errors trace ingestion ingestion/parsing ingestion/readers
     ingestion/formats/benchmarks ingestion/formats/engines ingestion/formats/gateways

@@ -44,7 +44,7 @@ HELD_BYTES = 96 << 20
 """Rows that stay in memory, where a log has no more."""
 
 SPILL_BYTES = 32 << 20
-"""Rows of a longer log that are written at a time: to hide names and to write takes several times that."""
+"""Rows of a longer log that are written at a time, which takes several times that."""
 READERS: dict[str, Callable[[Head, Mapping[str, pl.DataType]], Reading]] = {
     "csv": read_csv,
     "json": read_json,

@@ -32,7 +32,7 @@ from workloadlab.ingestion.privacy import (
     strange_labels,
 )
 from workloadlab.ingestion.rules import asked_for, rules_of, starts_differ, zones_differ
-from workloadlab.ingestion.second_pass import finish, in_order, refuse_more_ids
+from workloadlab.ingestion.second_pass import finish, in_order
 from workloadlab.ingestion.settle import settle
 from workloadlab.ingestion.sources import find, plain_names
 from workloadlab.trace import Provenance, Trace, write_atomically
@@ -168,7 +168,6 @@ def ingest(
         staged = stage(heads, rules, folder, strict=strict, where=asked, hide=hide)
         told = settle(staged, rules, log_format, heads[0])
         rows = in_order(staged)
-        refuse_more_ids(staged, rows, memory_limit)
         notes = [
             *logs.notes,
             *told,
@@ -185,6 +184,7 @@ def ingest(
         frame = finish(
             staged, rows, source_format=log_format.name, block_size=size, keep_ids=keep_ids,
             clock=log_format.clock, local_blocks=log_format.local_blocks, numbers=numbers,
+            memory_limit=memory_limit,
             **(grown.place(_t0(staged), keep_ids=keep_ids) if grown else {}),
         )  # fmt: skip
         if not keep_ids:

@@ -17,7 +17,7 @@ from workloadlab.trace import COLUMNS, Flag
 if TYPE_CHECKING:
     from workloadlab.ingestion.first_pass import Staged
 
-__all__ = ["finish", "in_order", "refuse_more_ids"]
+__all__ = ["finish", "in_order"]
 
 _POSITION = "__position"
 SOME = 10_000
@@ -42,6 +42,7 @@ def finish(
     origin_ns: int | None = None,
     rows_before: int = 0,
     numbers: Numbers | None = None,
+    memory_limit: float | None = None,
 ) -> pl.LazyFrame:
     """Return the trace's rows, in arrival order, first arrival at 0, ids replaced.
 
@@ -59,7 +60,13 @@ def finish(
         origin_ns: what arrivals are counted from; None for the first.
         rows_before: requests that came before in a trace that grows.
         numbers: the numbers that earlier logs gave to ids.
+        memory_limit: bytes that ids may take; None for all that this machine or container has.
+
+    Raises:
+        MachineError: more ids than memory holds.
+        UsageError: the limit is no number of bytes.
     """
+    _refuse_more_ids(staged, ordered, memory_limit)
     numbers = numbers or Numbers()
     if origin_ns is None:
         origin_ns = staged.first_ns
@@ -114,18 +121,8 @@ def in_order(staged: Staged) -> pl.LazyFrame:
     return rows.with_row_index(_POSITION) if staged.filled & ORDINAL.keys() else rows
 
 
-def refuse_more_ids(staged: Staged, ordered: pl.LazyFrame, limit: float | None) -> None:
-    """Refuse to number more ids than memory holds; everything else of a row is streamed.
-
-    Args:
-        staged: the good rows.
-        ordered: they, in order of arrival, from `in_order`.
-        limit: bytes; None for all that this machine or container has.
-
-    Raises:
-        MachineError: says how many ids of which columns, and what they need.
-        UsageError: the limit is no number of bytes.
-    """
+def _refuse_more_ids(staged: Staged, ordered: pl.LazyFrame, limit: float | None) -> None:
+    """Refuse to number more ids than memory holds; everything else of a row is streamed."""
     allowed = allowed_bytes(limit)
     names = [name for name in ORDINAL if name in staged.filled]
     lists = "block_ids" in staged.filled
