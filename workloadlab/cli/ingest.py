@@ -74,6 +74,11 @@ if TYPE_CHECKING:
 @click.option(
     "--show-values", is_flag=True, help="Keep rejected values; default: only class and length."
 )
+@click.option(
+    "--drop-repeats",
+    is_flag=True,
+    help="Leave out rows that repeat another in time, tokens and id: shipped twice.",
+)
 @click.option("--no-limits", is_flag=True, help="Read logs that unfold beyond what logs do.")
 @click.option(
     "--storage-option",
@@ -105,6 +110,7 @@ def command(
     keep_ids: bool,
     share: bool,
     show_values: bool,
+    drop_repeats: bool,
     append: bool,
     storage_options: tuple[str, ...],
     no_limits: bool,
@@ -145,6 +151,7 @@ def command(
             where=pairs(where, "--where"),
             share=share,
             show_values=show_values,
+            drop_repeats=drop_repeats,
             append=append,
             storage_options=pairs(storage_options, "--storage-option"),
             memory_limit=memory_limit,

@@ -14,7 +14,7 @@ from workloadlab.arguments import file_path, pairs
 from workloadlab.atomic import scratch_folder
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.columns import named_format, targets
-from workloadlab.ingestion.doubts.again import held_twice, kept_once
+from workloadlab.ingestion.doubts.again import held_twice
 from workloadlab.ingestion.doubts.unread import asides
 from workloadlab.ingestion.first_pass import stage
 from workloadlab.ingestion.formats import GENERIC
@@ -65,6 +65,7 @@ def ingest(
     where: Mapping[str, object] | None = None,
     share: bool = False,
     show_values: bool = False,
+    drop_repeats: bool = False,
     append: bool = False,
     storage_options: Mapping[str, str] | None = None,
     memory_limit: int | None = None,
@@ -106,6 +107,8 @@ def ingest(
             reasons that fewer than five requests have, or that are long, become ordinals, and the date
             is dropped.
         show_values: keep the first 80 characters of each rejected value, whatever it holds.
+        drop_repeats: leave out rows that repeat another's arrival, tokens, times and id, as shippers
+            deliver them again; they are counted as `left_out`.
         append: let `out` be a folder that grows: these logs are put behind those that are in it, on
             one clock and with one numbering of ids; files whose bytes are in it already are skipped.
         storage_options: settings of the object store of remote sources, such as `aws_region`, or
@@ -166,7 +169,7 @@ def ingest(
         numbers, labels = grown.numbers if grown else Numbers(), HiddenLabels()
         hide = () if keep_ids else (numbers.hidden, labels.hidden)
         staged = stage(heads, rules, folder, strict=strict, where=asked, hide=hide)
-        told = settle(staged, rules, log_format, heads[0])
+        told = settle(staged, rules, log_format, heads[0], once=drop_repeats)
         rows = in_order(staged)
         notes = [
             *logs.notes,
@@ -174,11 +177,7 @@ def ingest(
             *zones_differ(heads, rules),
             *starts_differ(heads, rules),
             *asides(heads[0], rules[0].columns, guessed=log_format.name == GENERIC.name),
-            *(
-                f"{again}{kept_once(heads[0])}"
-                for again in [held_twice(rows, staged.written)]
-                if again
-            ),
+            *filter(None, [held_twice(rows, staged.written)]),
         ]
         size = next((each.block_size for each in rules if each.block_size), None)
         frame = finish(

@@ -8,6 +8,7 @@ import polars as pl
 
 from workloadlab.errors import DataError
 from workloadlab.ingestion.clean import repaired
+from workloadlab.ingestion.doubts.again import leave_out_repeats
 from workloadlab.ingestion.doubts.plausibility import check
 from workloadlab.ingestion.doubts.runs import check_runs
 from workloadlab.ingestion.doubts.sampled import Sampled, sample_of, window
@@ -31,8 +32,12 @@ FEWEST = 10
 """Rows set aside that are worth a word."""
 
 
-def settle(staged: Staged, rules: Sequence[Rules], log_format: Format, head: Head) -> list[str]:
+def settle(
+    staged: Staged, rules: Sequence[Rules], log_format: Format, head: Head, *, once: bool = False
+) -> list[str]:
     """Make requests of the rows, reject what cannot be, and return what is odd.
+
+    With `once`, rows that repeat another are left out.
 
     Raises:
         DataError: nothing is left, or it is not clear which rows are wrong.
@@ -52,6 +57,8 @@ def settle(staged: Staged, rules: Sequence[Rules], log_format: Format, head: Hea
         named="request_id" in staged.filled,
         where=where,
     )
+    if once:
+        leave_out_repeats(staged, str(where))
     check_runs(staged.sampled.table(), head, rules[0].columns, log_format)
     return told
 

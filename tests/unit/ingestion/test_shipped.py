@@ -125,3 +125,25 @@ def test_an_answer_of_loki(tmp_path: Path, timed: bool) -> None:
     ]
     data = {"resultType": "streams", "result": streams, "stats": {"summary": {"execTime": 0.1}}}
     check(read(tmp_path, json.dumps({"status": "success", "data": data})))
+
+
+def test_rows_that_were_shipped_twice_are_told_and_left_out_when_asked(tmp_path: Path) -> None:
+    named = [row | {"request_id": f"q{n}"} for n, row in enumerate(ROWS)]
+    sent = [named[n] for n in (0, 1, 1, 2, 3, 4, 5, 4, 6, 7, 8, 9, 10, 11)]
+    other = named[3] | {"request_id": "another", "completion_tokens": 51}
+    text = "".join(json.dumps(row) + "\n" for row in [*sent, other])
+    trace = read(tmp_path, text)
+    assert trace.requests == 15
+    assert any("2 rows repeat" in n and "--drop-repeats" in n for n in trace.provenance.notes)
+    once = read(tmp_path, text, drop_repeats=True)
+    assert once.requests == 13
+    assert once.provenance.rows["left_out"] == {"repeat of another row": 2}
+    assert not once.provenance.notes
+    assert sorted(column(once, "row_id")) == list(range(13))
+
+
+def test_equal_rows_that_may_be_other_requests_are_not_dropped(tmp_path: Path) -> None:
+    text = "start_time,prompt_tokens,completion_tokens\n" + "2026-09-21T14:13:20Z,9,5\n" * 3
+    assert read(tmp_path, text).requests == 3
+    with pytest.raises(wl.WorkloadlabError, match="may be another request"):
+        read(tmp_path, text, drop_repeats=True)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from workloadlab.ingestion.formats.names import bare
+from workloadlab.errors import UsageError
 from workloadlab.words import plural
 
 if TYPE_CHECKING:
-    from workloadlab.ingestion.head import Head
+    from collections.abc import Sequence
 
-__all__ = ["held_twice", "kept_once"]
+    from workloadlab.ingestion.first_pass import Staged
+
+__all__ = ["held_twice", "leave_out_repeats"]
 
 STRETCH = 4_000_000
 """Rows that are looked at at once; of repetitions that a cut parts, one is not counted."""
 SECOND_NS = 10**9
-_IDS = {"id", "uuid", "request_id", "req_id", "event_id", "log_id", "insert_id", "trace_id"}
-_SAME = ("arrival_ns", "input_tokens", "output_tokens", "ttft_ns", "e2e_ns", "model")
+AGAIN = "repeat of another row"
+_SAME = ("arrival_ns", "input_tokens", "output_tokens", "ttft_ns", "e2e_ns", "model", "request_id")
 
 
 def held_twice(rows: pl.LazyFrame, count: int) -> str | None:
@@ -37,46 +38,56 @@ def held_twice(rows: pl.LazyFrame, count: int) -> str | None:
         >>> held_twice(pl.DataFrame(again).lazy(), 3).split(":")[0]
         '1 row repeats an earlier one in arrival, tokens and times'
     """
-    present = rows.collect_schema().names()
-    if "arrival_ns" not in present:
-        return None
-    named = "request_id" in present
-    if not named and not {"e2e_ns", "ttft_ns"} & {*present} and not _exact(rows):
-        return None
-    names = [name for name in (*_SAME, "request_id") if name in present]
-    needed = ["arrival_ns", "request_id"] if named else ["arrival_ns"]
+    names = _telling(rows)
     found = 0
-    for start, end in pairwise([*range(0, count, STRETCH), count]):
+    for start, end in pairwise([*range(0, count, STRETCH), count]) if names else ():
         tied = pl.col("arrival_ns") == pl.col("arrival_ns").shift(1)
         part = rows.slice(start, end - start).select(names)
-        equal = part.filter(tied | tied.shift(-1)).collect().drop_nulls(needed)
+        equal = part.filter(tied | tied.shift(-1)).collect().drop_nulls(_needed(names))
         found += equal.height - equal.n_unique()
     if not found:
         return None
-    what = "arrival, tokens and " + ("id" if named else "times")
+    what = "arrival, tokens and " + ("id" if "request_id" in names else "times")
     return (
         f"{plural(found, 'row repeats', 'rows repeat')} an earlier one in {what}: the log holds "
         + plural(found, "request", "requests")
-        + " twice, and so does the trace"
+        + " twice, and so does the trace; to keep one of each: --drop-repeats"
     )
 
 
-def kept_once(head: Head) -> str:
-    """Return how to keep one of each, where a text log holds equal lines; name their id."""
-    if head.container not in ("csv", "jsonl"):
-        return ""
-    lines = [tuple(row.items()) for row in head.rows]
-    again = Counter(lines)
-    ids = [
-        key
-        for key in head.keys
-        if bare(key) in _IDS
-        and all(dict(line).get(key) for line, count in again.items() if count > 1)
-    ]
-    if len(again) == len(lines):
-        return ""
-    named = f", {ids[0]} too" if ids else ""
-    return f"; the lines are equal{named}: keep one of each with awk '!seen[$0]++' FILE > FILE.once"
+def leave_out_repeats(staged: Staged, where: str) -> None:
+    """Leave out rows that repeat another's arrival, tokens, times and id; the rows enter memory.
+
+    Raises:
+        UsageError: nothing tells a repeated row from another request that is equal to it.
+    """
+    names = _telling(staged.rows())
+    if not names:
+        raise UsageError(
+            "has no ids, no durations and whole seconds, so a row that repeats another may be another "
+            "request",
+            where=where,
+            fix="name the column of the ids: --map request_id=COLUMN; or leave out --drop-repeats",
+        )
+    rows = staged.rows().collect()
+    told = pl.all_horizontal(pl.col(_needed(names)).is_not_null())
+    kept = rows.filter(pl.struct(names).is_first_distinct() | ~told)
+    if kept.height < rows.height:
+        staged.left_out[AGAIN] = rows.height - kept.height
+        staged.replace(kept)
+
+
+def _telling(rows: pl.LazyFrame) -> list[str]:
+    """Return the columns in which rows of one request are equal; none where others may be, too."""
+    present = rows.collect_schema().names()
+    if "arrival_ns" not in present:
+        return []
+    timed = {"e2e_ns", "ttft_ns", "request_id"} & {*present}
+    return [name for name in _SAME if name in present] if timed or _exact(rows) else []
+
+
+def _needed(names: Sequence[str]) -> list[str]:
+    return [name for name in ("arrival_ns", "request_id") if name in names]
 
 
 def _exact(rows: pl.LazyFrame) -> bool:
