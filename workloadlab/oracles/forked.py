@@ -82,6 +82,7 @@ def forked_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
             fix="leave one of the two out",
         )
     lane = lane_arrays(workload, cluster, policy, seed, slots=len(workload))
+    lane.lane["shows"] = cluster.signal_interval_s == 0  # others may read what this router does not
     fork = lane.copy()
     for name, row in ARRAYS.items():
         if row.fork is Fork.NOTES:

@@ -24,6 +24,7 @@ __all__ = [
     "REQUEST",
     "REQUEST_FIELDS",
     "SIGNALS",
+    "SINCE_REPORT_FIELDS",
     "Signal",
     "signals_table",
     "signatures",
@@ -147,6 +148,9 @@ INSTANCE_FIELDS = {signal.name: (signal.code, signal.meaning) for signal in _row
 
 REPORTED_FIELDS = tuple(s.name for s in _rows("instance") if s.kind == "reported")
 """Fields of an instance that a stale view copies from a report."""
+
+SINCE_REPORT_FIELDS = ("sent_since_report", "sent_tokens_since_report")
+"""Fields of an instance that count from the report on."""
 
 DECODING_FIELDS = frozenset(signal.name for signal in SIGNALS if signal.decoding)
 """Fields of an instance that change while it only decodes."""

@@ -66,6 +66,7 @@ class Array:
         shape: sizes by name, which are fields of the record too, or numbers.
         fork: how a fork gets its own.
         start: fields of an element that are not 0 before anything has happened, or its value.
+        measured: whether it knows its length, for which a router that gets it may ask.
         about: its content.
     """
 
@@ -74,6 +75,7 @@ class Array:
     shape: tuple[str | int, ...]
     fork: Fork
     start: Any
+    measured: bool
     about: str
 
     @property
@@ -106,10 +108,11 @@ def member(context: Any, builder: Any, record: Any, holder: Any, name: str) -> A
     return cgutils.get_record_member(builder, holder, record.offset(name), word)
 
 
-def array_of(name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
+def array_of(name: str, dtype: np.dtype[Any], *sizes: str | int, measured: bool = True) -> Any:
     """Make the accessor of a C-contiguous array whose address is a field of a record.
 
-    A size is a field of the record or a constant.
+    A size is a field of the record or a constant. numba reads the first at each access, to count a
+    negative index from the end. Kernels use none, so an array that is not measured says it is empty.
     """
     element = from_dtype(dtype)
     kind = types.Array(element, len(sizes), "C")
@@ -125,6 +128,8 @@ def array_of(name: str, dtype: np.dtype[Any], *sizes: str | int) -> Any:
         strides = [word(dtype.itemsize)]
         for length in reversed(shape[1:]):
             strides.insert(0, builder.mul(strides[0], length))
+        if not measured:
+            shape[0] = word(0)
         pointer = context.get_data_type(element).as_pointer()
         array = context.make_array(kind)(context, builder)
         populate_array(
@@ -165,11 +170,12 @@ def _array(
     *shape: str | int,
     fork: Fork,
     start: Any = 0,
+    measured: bool = False,
     about: str,
 ) -> Any:
     """Enter a row into the table; return its accessor."""
-    ARRAYS[name] = Array(name, element, shape, fork, start, about)
-    return array_of(name, element, *shape)
+    ARRAYS[name] = Array(name, element, shape, fork, start, measured, about)
+    return array_of(name, element, *shape, measured=measured)
 
 
 # instances
@@ -237,7 +243,7 @@ predictions = _array(
     "predictions", INT, "requests", fork=Fork.READ, about="predicted output tokens, -1 for none"
 )
 sessions = _array("sessions", INT, "requests", fork=Fork.READ, about="session, -1 for none")
-models = _array("models", INT, "requests", fork=Fork.READ, about="column of `serves`")
+models = _array("models", INT, "requests", fork=Fork.READ, about="column of `serves` less one")
 priorities = _array("priorities", INT, "requests", fork=Fork.READ, about="less is served first")
 tenants = _array("tenants", INT, "requests", fork=Fork.READ, about="tenant, -1 for none")
 slo_classes = _array(
@@ -264,7 +270,7 @@ starts = _array(
 )
 serves = _array(
     "serves", BYTE, "pools", "model_columns", fork=Fork.READ,
-    about="1 if a pool serves a model; the last column is for requests that name none",
+    about="1 if a pool serves a model; the first column is for requests that name none",
 )  # fmt: skip
 
 # cluster
@@ -276,8 +282,9 @@ events = _array(
 # router
 
 views = _array(
-    "views", INSTANCE, "instances", fork=Fork.WHOLE, about="instances as the router sees"
-)
+    "views", INSTANCE, "instances", fork=Fork.WHOLE, measured=True,
+    about="instances as the router sees",
+)  # fmt: skip
 offers = _array("offers", REQUEST, 1, fork=Fork.WHOLE, about="the request to place")
 snapshots = _array(
     "snapshots", INSTANCE, "depth", "instances", fork=Fork.WHOLE,
@@ -318,7 +325,9 @@ prefix_bits = _array(
     "prefix_bits", INT, "bit_rows", "prefix_ids", fork=Fork.PAGES,
     about="bits of 64 instances that say which of them the router thinks to have a block, by replica",
 )  # fmt: skip
-params = _array("params", FLOAT, "param_count", fork=Fork.READ, about="its parameters")
+params = _array(
+    "params", FLOAT, "param_count", fork=Fork.READ, measured=True, about="its parameters"
+)
 memory = _array("memory", FLOAT, "replicas", "memory_cells", fork=Fork.WHOLE, about="its memory")
 
 # records

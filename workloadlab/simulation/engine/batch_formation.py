@@ -240,21 +240,26 @@ def _note_prompts(e: Instance, slots: Array, preempted: Flag, late: Flag, tokens
         e.last_prefill = e.executed
 
 
-@helper
+@inline
 def _fill(i: Index, lane: Lane, late: Flag) -> tuple[Count, Number, Count]:
     """Serve the running, then admit with what is left of the budget."""
     e = engines(lane)[i]
-    if e.interval > 1:
-        e.holds, e.carries = _holds_prompts(e), 0
-    prefill, context, preempted = _serve_running(i, lane)
-    if not preempted and e.waiting.count > 0:
-        budget = e.budget - e.decodes - e.vain_decodes - prefill
-        more, more_context = admissions(i, lane, budget, late)
-        prefill += more
-        context += more_context
-    decodes = e.decodes + e.vain_decodes
-    if e.interval > 1:
-        _note_prompts(e, slots(lane), preempted, late, prefill + decodes)
+    prefill, context, decodes = 0, 0.0, 0
+    for _ in range(2):
+        if e.interval > 1:
+            e.holds, e.carries = _holds_prompts(e), 0
+        prefill, context, preempted = _serve_running(i, lane)
+        if not preempted and e.waiting.count > 0:
+            budget = e.budget - e.decodes - e.vain_decodes - prefill
+            more, more_context = admissions(i, lane, budget, late)
+            prefill += more
+            context += more_context
+        decodes = e.decodes + e.vain_decodes
+        if e.interval > 1:
+            _note_prompts(e, slots(lane), preempted, late, prefill + decodes)
+        if prefill + decodes > 0 or e.holds == 0:
+            break
+        # whom prompts were held for was preempted
     return prefill, context, decodes
 
 
@@ -268,8 +273,6 @@ def _form(i: Index, lane: Lane, late: Flag) -> tuple[Count, Number, Count]:
         e.most_prompt = 0
     if e.batching == CHUNKED:
         prefill, context, decodes = _fill(i, lane, late)
-        if prefill + decodes == 0 and e.holds == 1:  # whom prompts were held for was preempted
-            prefill, context, decodes = _fill(i, lane, late)
         return prefill, context, decodes
     seated = e.running.count + e.leaving.count
     if e.waiting.count > 0 and (e.batching != STATIC or seated == 0):
@@ -292,10 +295,11 @@ def _schedule(i: Index, lane: Lane) -> tuple[Count, Number, Count]:
     beside others. What has ended then gives its seat and its blocks back.
     """
     e = engines(lane)[i]
-    prefill, context, decodes = _form(i, lane, 1 - e.overlapped)
-    if e.overlapped == 1:
-        if prefill + decodes == 0:  # nothing was to do before the step in flight had ended
+    late = 1 - e.overlapped
+    while True:
+        prefill, context, decodes = _form(i, lane, late)
+        if e.overlapped == 1:
             let_go(i, lane)
-            prefill, context, decodes = _form(i, lane, np.int64(1))
-        let_go(i, lane)
-    return prefill, context, decodes
+        if late == 1 or prefill + decodes > 0:
+            return prefill, context, decodes
+        late = 1  # nothing was to do before the step in flight had ended

@@ -33,7 +33,7 @@ def _work(first: Index, lane: Lane) -> Count:
 
 
 @inline
-def _begin(first: Index, lane: Lane) -> Flag:
+def _begin(first: Index, lane: Lane, now: Seconds) -> Flag:
     """Begin a step on all ranks from `first` on, if they have anything to do.
 
     Returns whether it could be recorded and served.
@@ -43,9 +43,7 @@ def _begin(first: Index, lane: Lane) -> Flag:
     if lane.room_for_steps > 0 and lane.recorded_steps + last - first > lane.room_for_steps:
         lane.full = 1
         return False
-    now, seconds, recorded, fullest = 0.0, 0.0, lane.recorded_steps, np.int64(0)
-    for i in range(first, last):  # no rank begins before the last one has ended or got work
-        now = max(now, every[i].now_s)
+    seconds, recorded, fullest = 0.0, lane.recorded_steps, np.int64(0)
     for i in range(first, last):
         e = every[i]
         e.now_s = now
@@ -88,7 +86,7 @@ def _advance_group(first: Index, lane: Lane, until: Seconds, begin: Flag) -> Non
             run_decodes(first, lane, until)
             if leader.stepping == 1:
                 continue
-        now = leader.now_s
+        now = leader.now_s  # no rank begins before the last one has ended or got work
         for i in range(first + 1, first + leader.ranks):
             now = max(now, every[i].now_s)
         if _work(first, lane) == 0:
@@ -97,5 +95,5 @@ def _advance_group(first: Index, lane: Lane, until: Seconds, begin: Flag) -> Non
             return
         if now >= until - TICK_S and not begin:
             return
-        if not _begin(first, lane):
+        if not _begin(first, lane, now):
             return

@@ -252,7 +252,7 @@ def clear(i: Index, lane: Lane) -> None:
     empty(e, lane, i)
 
 
-@helper
+@inline
 def form_batch(i: Index, lane: Lane) -> Count:
     """Schedule the batch of the next step and return its tokens; without any the lane stalls."""
     e = engines(lane)[i]

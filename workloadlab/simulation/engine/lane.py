@@ -119,8 +119,9 @@ def _offer(lane: Lane) -> Flag:
                 reject_head(lane)
                 continue
             if not free:
+                drop_overflow(lane)
                 break
-            if lane.interval_s == 0.0:
+            if lane.shows == 1:
                 report(lane)
             if lane.guesses == 1:
                 index_match(lane)(lane)
@@ -128,7 +129,6 @@ def _offer(lane: Lane) -> Flag:
                 tell_cached(lane)
             fill_offer(lane)
             return True
-        drop_overflow(lane)
         turn_to(lane, lane.replica + 1)
     turn_to(lane, np.int64(0))
     lane.stage = CHOOSE_MOMENT

@@ -40,6 +40,7 @@ OPTIONS = {
     "most_held": "i8",  # requests that may wait at the router
     "by_score": "i8",  # 1 if it scores, 0 if it chooses
     "lazy": "i8",  # 1 if the router sees nothing that changes while an engine only decodes
+    "shows": "i8",  # 1 if it may read reports, and those are never stale
     "oracle": "i8",  # 1 if it sees true output lengths
     "prefix": "i8",  # 1 if it sees prefix keys
     "block_tokens": "i8",  # tokens of a block of `block_ids`

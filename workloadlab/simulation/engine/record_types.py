@@ -143,14 +143,29 @@ LEDGER = np.dtype(
 
 INSTANCE_STATE = np.dtype(
     [
+        # what each decision looks at on every instance, close together: many have no room in a cache
+        ("quiet_s", "f8"),  # before it nothing happens that a router of a lazy lane sees
+        ("in_flight", "i8"),  # requests, as the router counts them
+        ("most_now", "i8"),  # `most_in_flight` while it takes requests, else AWAY or GONE
+        ("pool", "i8"),
+        ("ranks", "i8"),  # instances that step together, from this one on
+        # what is reported
+        ("queued_tokens", "i8"),  # prompt tokens not yet computed
+        ("predicted_left", "i8"),  # output tokens predicted less those generated
+        ("context", "i8"),  # computed tokens of decodes
+        ("prefilled", "i8"),  # computed tokens of the others that run
+        ("free", "i8"),  # blocks that hold nothing
+        ("idle", "i8"),  # blocks that are cached and used by nobody
+        ("running", LIST),
+        ("waiting", LIST),
         # its latency model by address, see `by_address`
         ("step_time", "u8"),
         ("decode_line", "u8"),
         # limits and switches of its pool
+        ("most_tokens", "i8"),  # of a request
         ("kv_blocks", "i8"),
         ("block_size", "i8"),  # tokens
         ("max_num_seqs", "i8"),  # that run
-        ("most_tokens", "i8"),  # of a request
         ("most_requests", "i8"),  # that it has
         (
             "most_backlog",
@@ -165,20 +180,18 @@ INSTANCE_STATE = np.dtype(
         ("reserve", "i8"),  # 1 if a prompt is admitted only where all of it has blocks
         ("headroom", "i8"),  # blocks that admissions beside others leave free
         ("most_in_flight", "i8"),  # requests that the router may have here
-        ("most_now", "i8"),  # the same while it takes requests, else AWAY or GONE
         ("starts_left", "i8"),  # starts that are still to come
         ("overhead_s", "f8"),  # of a step
         ("sequence_overhead_s", "f8"),  # more of it for each sequence in the batch
         ("captured", "i8"),  # most tokens of a captured graph, 0 where the model knows of none
         ("noise", "f8"),  # deviation of the logarithm of a step's time
         ("attention_slots", "f8"),  # infinite where attention is shared out evenly
+        ("plain", "i8"),  # 1 if it is, and the model adds no terms to its kernels
+        ("bounded", "i8"),  # 1 if the model has a domain
         ("overlapped", "i8"),  # 1 if a batch is prepared while the step before runs
         ("vain", "i8"),  # 1 if what has ended is in that batch too
-        ("pool", "i8"),
         ("caching", "i8"),  # 1 if prefixes stay
-        ("ranks", "i8"),  # instances that step together, from this one on
         # where it stands
-        ("quiet_s", "f8"),  # before it nothing happens that a router of a lazy lane sees
         ("now_s", "f8"),  # end of the step in flight, or of the last one
         ("stepping", "i8"),  # 1 while a step is in flight
         ("paused", "i8"),  # 1 if decodes do not advance in it
@@ -187,19 +200,14 @@ INSTANCE_STATE = np.dtype(
         ("phase", "i8"),  # `steps` modulo the block size
         ("outside", "i8"),  # steps outside the domain of the latency model
         # blocks
-        ("free", "i8"),  # that hold nothing
-        ("idle", "i8"),  # that are cached and used by nobody
         ("oldest", "i8"),  # ends of the list of idle ones, by cell
         ("newest", "i8"),
         ("spare", "i8"),  # head of the list of cells without id that were used before, -1 for none
         ("spares", "i8"),  # cells without id that were ever used
-        # requests, as the router counts them
-        ("in_flight", "i8"),
+        # requests
         ("sent", "i8"),  # ever
         ("sent_tokens", "i8"),  # their prompt tokens
         ("backlog", "i8"),  # prompt tokens of requests without a token
-        ("predicted_left", "i8"),  # output tokens predicted less those generated
-        ("queued_tokens", "i8"),  # prompt tokens not yet computed
         # requests that ended, where the router sees that
         ("ended", "i8"),
         ("ended_input", "i8"),  # their tokens
@@ -208,10 +216,8 @@ INSTANCE_STATE = np.dtype(
         ("decode_s", "f8"),
         # sequences that run
         ("decodes", "i8"),  # decoding ones
-        ("context", "i8"),  # their computed tokens
         ("longest", "i8"),  # largest `base` of theirs, unless it has left
         ("longest_left", "i8"),  # 1 if it has, so that it must be looked for
-        ("prefilled", "i8"),  # computed tokens of the others
         ("short", "i8"),  # decodes whose prediction will run out before they end
         ("over", "i8"),  # those of which it has run out
         ("over_from", "i8"),  # tokens beyond predictions are `over` x `steps` less this
@@ -234,9 +240,7 @@ INSTANCE_STATE = np.dtype(
         ("blocked", "i8"),  # 1 if it cannot move before blocks come back
         ("all_ready", "i8"),  # step from which on all that wait may be admitted
         ("accepted", "i8"),  # requests, ever
-        ("waiting", LIST),
         ("admitted", "i8"),  # requests, ever
-        ("running", LIST),
         ("leaving", LIST),  # that have ended and keep blocks until the next batch is formed
     ],
     align=True,

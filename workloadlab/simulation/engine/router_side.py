@@ -154,18 +154,18 @@ def refresh_own(lane: Lane) -> tuple[Flag, Flag]:
     Returns (whether any instance could ever serve it, whether any may take it now).
     """
     s = slots(lane)[queue(lane).head]
-    name = models(lane)[s.row]
-    ever = free = False
-    size = needed = most = 0
+    column = models(lane)[s.row] + 1
+    ever = free = served = False
+    pool = NONE
     for i in range(lane.instances):
         e, v = engines(lane)[i], views(lane)[i]
-        if e.block_size != size or e.most_tokens != most:
-            size, most = e.block_size, e.most_tokens
-            needed = blocks_for(min(s.input + s.output, most) - 1, size)
-        able = needed <= e.kv_blocks and s.input < most
-        able = able and serves(lane)[e.pool, name] == 1
-        ever = ever or (able and e.most_now != GONE)
-        able = able and e.in_flight < e.most_now
+        if e.pool != pool:
+            pool = e.pool
+            needed = blocks_for(min(s.input + s.output, e.most_tokens) - 1, e.block_size)
+            served = needed <= e.kv_blocks and s.input < e.most_tokens
+            served = served and serves(lane)[pool, column] == 1
+        ever = ever or (served and e.most_now != GONE)
+        able = served and e.in_flight < e.most_now
         free = free or able
         v.in_flight = e.in_flight
         v.fits = 1 if able else 0
@@ -219,12 +219,15 @@ def fill_offer(lane: Lane) -> None:
 @inline
 def _full(chosen: Index, lane: Lane) -> Flag:
     """Say whether an engine has as many requests, or prompt tokens, as it takes."""
-    e, requests, tokens = engines(lane)[chosen], 0, 0
-    for i in range(lane.instances):
-        other = engines(lane)[i]
-        if i == chosen or (e.ranks > 1 and other.pool == e.pool):
-            requests += other.in_flight
-            tokens += other.backlog
+    e = engines(lane)[chosen]
+    requests, tokens = e.in_flight, e.backlog
+    if e.ranks > 1:
+        requests = tokens = 0
+        for i in range(lane.instances):
+            other = engines(lane)[i]
+            if other.pool == e.pool:
+                requests += other.in_flight
+                tokens += other.backlog
     return requests >= e.most_requests or tokens >= e.most_backlog
 
 

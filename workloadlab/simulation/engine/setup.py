@@ -10,8 +10,9 @@ import numpy as np
 
 from workloadlab.jit import compiled_beside
 from workloadlab.latency.estimators.registry import estimator_named
+from workloadlab.latency.step_terms import NO_TERMS
 from workloadlab.routing import empty_memory
-from workloadlab.routing.signals import ENDED_FIELDS
+from workloadlab.routing.signals import ENDED_FIELDS, REPORTED_FIELDS, SINCE_REPORT_FIELDS
 from workloadlab.simulation.engine.arrays import ARRAYS
 from workloadlab.simulation.engine.by_address import DECODE_LINE, PARTS, ROUTERS, STEP_TIME
 from workloadlab.simulation.engine.lane_record import (
@@ -64,11 +65,11 @@ def address_of(function: Any, signature: Any) -> int:
 
 
 def _serves(cluster: Cluster, workload: Workload) -> Any:
-    """Return which pool serves which model; the last column is for requests that name none."""
+    """Return which pool serves which model; the first column is for requests that name none."""
     table = np.ones((len(cluster.pools), len(workload.models) + 1), np.uint8)
     for row, pool in enumerate(cluster.pools):
         if pool.models:
-            table[row, :-1] = [name in pool.models for name in workload.models]
+            table[row, 1:] = [name in pool.models for name in workload.models]
     return table
 
 
@@ -136,6 +137,8 @@ def _engines(cluster: Cluster) -> Any:
         rows["captured"] = pool.captured_tokens
         rows["noise"] = pool.log_noise
         rows["attention_slots"] = pool.attention_slots or np.inf
+        rows["plain"] = pool.latency.terms == NO_TERMS and not pool.attention_slots
+        rows["bounded"] = pool.latency.domain is not None
         rows["overlapped"] = pool.async_scheduling
         rows["vain"] = pool.decodes_in_vain
         rows["pool"] = number
@@ -219,6 +222,8 @@ def _options(
         "tells_left": policy.may_see("output_tokens_left"),
         "tells_ended": policy.may_see(*ENDED_FIELDS),
         "lazy": fresh and not policy.sees_decoding,
+        "shows": cluster.signal_interval_s == 0
+        and policy.may_see(*REPORTED_FIELDS, *SINCE_REPORT_FIELDS),
         "oracle": "oracle" in policy.reads,
         "prefix": told,
         "block_tokens": workload.block_size,

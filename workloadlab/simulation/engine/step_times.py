@@ -84,7 +84,7 @@ def decode_step_s(lane: Lane, e: Instance, seqs: Count, context: Count) -> Secon
     return max(seconds, overhead_s) if e.overlapped == 1 else seconds + overhead_s
 
 
-@helper
+@inline
 def begin_step(i: Index, lane: Lane, fullest: Count) -> Seconds:
     """Return how long the step of the batch takes, the overhead included.
 
@@ -95,21 +95,22 @@ def begin_step(i: Index, lane: Lane, fullest: Count) -> Seconds:
     """
     e = engines(lane)[i]
     p, x, d = float(e.chunk_tokens), e.chunk_context, float(e.served)
-    c = attended = longest = 0.0
-    if e.served > 0:
-        c = float(e.context + e.vain_context)
-        attended, _, longest = contexts(i, lane, e.vain_decodes, e.vain_context, e.vain_longest)
-    if not inside_domain(p, x, d, c, domains(lane)[e.pool]):
+    c = float(e.context + e.vain_context) if e.served > 0 else 0.0
+    if e.bounded == 1 and not inside_domain(p, x, d, c, domains(lane)[e.pool]):
         e.outside += 1
-    size = captured_tokens(fullest, e.captured)
-    more = terms_s(
-        p, x, d, attended / d if d > 0.0 else 0.0, longest, size > 0, terms(lane)[e.pool]
-    )
-    padding = max(0.0, float(size) - (p + d))
-    if p > 0.0:
-        p += padding
-    else:
-        d += padding
+    attended, more = c, 0.0
+    if e.plain == 0:
+        longest = 0.0
+        if e.served > 0:
+            attended, _, longest = contexts(i, lane, e.vain_decodes, e.vain_context, e.vain_longest)
+        size = captured_tokens(fullest, e.captured)
+        mean = attended / d if d > 0.0 else 0.0
+        more = terms_s(p, x, d, mean, longest, size > 0, terms(lane)[e.pool])
+        padding = max(0.0, float(size) - (p + d))
+        if p > 0.0:
+            p += padding
+        else:
+            d += padding
     seconds = max(0.0, step_time(e)(p, x, d, attended, tables(lane)[e.pool]) + more)
     if e.noise > 0.0:
         seconds *= _noise(e, i, lane.seed)

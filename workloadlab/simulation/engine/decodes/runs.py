@@ -69,13 +69,16 @@ def _line(i: Index, lane: Lane, most: Count) -> tuple[Seconds, Seconds, Count]:
     Of the next step, and with one in flight of the step after it.
     """
     e = engines(lane)[i]
-    d, nobody = float(e.decodes), np.int64(0)
-    context, more, longest = contexts(i, lane, nobody, nobody, nobody)
-    size = captured_tokens(e.decodes, e.captured)
-    padded = max(d, float(size))
-    seconds, slope, edge = decode_line(e)(padded, context, tables(lane)[e.pool])
-    # Mean and longest context grow alike, so what they add is the same in all of these steps.
-    seconds += terms_s(0.0, 0.0, d, context / d, longest, size > 0, terms(lane)[e.pool])
+    d, size, nobody = float(e.decodes), 0, np.int64(0)
+    context, more, longest = float(e.context + e.stepping * e.decodes), d, 0.0
+    if e.plain == 0:
+        context, more, longest = contexts(i, lane, nobody, nobody, nobody)
+        size = captured_tokens(e.decodes, e.captured)
+    seconds, slope, edge = decode_line(e)(max(d, float(size)), context, tables(lane)[e.pool])
+    if (
+        e.plain == 0
+    ):  # mean and longest context grow alike, so this is the same in all of these steps
+        seconds += terms_s(0.0, 0.0, d, context / d, longest, size > 0, terms(lane)[e.pool])
     overhead_s = e.overhead_s + e.sequence_overhead_s * d
     if seconds <= 0.0:
         return overhead_s, 0.0, 1
@@ -92,7 +95,7 @@ def _line(i: Index, lane: Lane, most: Count) -> tuple[Seconds, Seconds, Count]:
     return overhead_s, 0.0, count
 
 
-@helper
+@inline
 def _steps_within(first: Seconds, growth: Seconds, most: Count, span: Seconds) -> Count:
     """Return how many of `most` steps fit into a span: the first lasts `first`, each later one more."""
     if most * first + growth * (0.5 * most * (most - 1)) <= span:
@@ -135,7 +138,6 @@ def run_decodes(i: Index, lane: Lane, until: Seconds) -> None:
     that ends after `until` is left in flight.
     """
     e = engines(lane)[i]
-    bounds = domains(lane)[e.pool]
     # The head of the heap ends first. Its last step gives blocks back, so that one is not taken here.
     left = decode_heap(lane)[i, 0].step - e.steps - 1
     paid = 0
@@ -162,7 +164,8 @@ def run_decodes(i: Index, lane: Lane, until: Seconds) -> None:
             needed = blocks_of_run(e, blocks_by_phase(lane), i, taken) - paid
         take(e, lane, i, needed)
         paid = 0
-        e.outside += _outside(e.decodes, e.context, taken + flies, bounds)
+        if e.bounded == 1:
+            e.outside += _outside(e.decodes, e.context, taken + flies, domains(lane)[e.pool])
         e.now_s = end
         e.steps += taken
         e.taken_steps += taken
