@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workloadlab.ingestion.parsing.json import Record, find, leaves, looked_up, text_of
+from workloadlab.ingestion.parsing.json import (
+    Record,
+    find,
+    leaves,
+    looked_up,
+    opened_text,
+    text_of,
+)
 from workloadlab.ingestion.parsing.json import records as records_of
 from workloadlab.ingestion.spread import thinned
 
@@ -146,9 +152,8 @@ class Head:
 
 
 def _inner_values(text: str) -> dict[str, str | None]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+    found = opened_text(text)
+    if not isinstance(found, dict):
         return {}
     return {".".join(where): text_of(value) for where, value in leaves(found)}
 

@@ -160,13 +160,12 @@ def _timed(
     known: dict[str, str],
 ) -> Column | None:
     """Settle the unit of a time; None for a duration that is none."""
-    target, why, units = column.target, column.why, []
+    target, told_of = column.target, list[tuple[bool, str, str]]()
     single = len(keys(column.source)) == 1
 
     lasted = done.get("e2e_ns") if target == "arrival_ns" else None
 
     def settle(key: Key) -> Value:
-        nonlocal why
         if lasted is not None and key.name in keys(lasted.source):
             return replace(key, unit=lasted.unit)
         unit, reason, by_size = _unit(key, column, asked, table[key.name])
@@ -180,8 +179,7 @@ def _timed(
                 known,
                 _longest(table, done),
             )
-        why = why or reason
-        units.append(unit)
+        told_of.append((not table[key.name].count(), unit, reason))
         return replace(key, unit=unit, by_size=by_size or key.by_size)
 
     if target != "arrival_ns" and single and not _fixed(column):
@@ -189,9 +187,10 @@ def _timed(
         if moment is not False:
             return None if moment is True else moment
     source = rebuilt(column.source, settle)
+    _, unit, why = min(told_of, key=lambda each: each[0], default=(True, None, ""))
     if target == "arrival_ns" and single and not asked:
-        _check_fractions(column, units[0], table)
-    return replace(column, source=source, unit=units[0] if units else None, why=why)
+        _check_fractions(column, str(unit), table)
+    return replace(column, source=source, unit=unit, why=column.why or why)
 
 
 def _longest(table: pl.DataFrame, done: Mapping[str, Column]) -> float:

@@ -223,3 +223,22 @@ def test_a_stamp_that_may_be_the_end_is_named(tmp_path: Path, told: bool) -> Non
     end = read(tmp_path, rows.__getitem__, mapping={"arrival": "ts-duration_ms"})
     earliest = min(at[n] - took[n] for n in ROWS)
     assert end.provenance.t0_unix_ns == (T0 + 9) * S + earliest * MS
+
+
+def test_a_total_beside_a_first_token_is_the_whole_time(tmp_path: Path) -> None:
+    row = {"tokens_in": 90, "tokens_out": 60, "ttft": 0.25}
+    trace = read(tmp_path, lambda n: {"start_time": moment(n), "total": 1.5 + n / 100, **row})
+    assert column(trace, "e2e_ns") == [(1500 + 10 * n) * MS for n in ROWS]
+    costs = read(tmp_path, lambda n: {"start_time": moment(n), "total": 0.0125, **row})
+    assert column(costs, "e2e_ns") == []
+
+
+def test_moments_by_their_shortest_names(tmp_path: Path) -> None:
+    row = {"prompt_len": 90, "output_len": 60}
+    at = T0 + 0.25
+    trace = read(
+        tmp_path, lambda n: {"t0": at + n, "t_first": at + n + 1, "t_last": at + n + 2, **row}
+    )
+    assert column(trace, "e2e_ns") == [2 * S] * 24
+    assert trace.provenance.units == {"arrival": "s", "ttft": "s", "e2e": "s"}
+    assert read(tmp_path, lambda n: {"@t": moment(n), **row}).requests == 24

@@ -387,6 +387,15 @@ def test_json_in_a_cell_is_seen(tmp_path: Path) -> None:
         assert read(tmp_path, text).read("input_tokens", "cached_tokens").rows() == [(5, 3)]
 
 
+def test_a_dict_of_python_in_a_cell_is_read(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 5, "stream": True, "details": {"cached_tokens": 3, "audio": None}}
+    table = f'start_time,usage\n2026-09-21 14:13:20,"{usage}"\n2026-09-21 14:13:21,"{{\'a"\n'
+    rows = lines([{"start_time": "2026-09-21 14:13:20", "usage": str(usage)}])
+    for text in (table, rows):
+        trace = read(tmp_path, text)
+        assert trace.read("input_tokens", "cached_tokens").rows() == [(5, 3)]
+
+
 def test_lines_of_an_array_without_its_brackets(tmp_path: Path) -> None:
     assert read(tmp_path, lines(ROWS).replace("}\n", "},\n")).requests == 12
 

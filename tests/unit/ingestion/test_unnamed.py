@@ -128,13 +128,12 @@ def test_of_two_equal_moments_the_finer_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("behind", [0, 1_500], ids=["equal", "shipped later"])
-def test_lines_that_are_equal_name_their_id_and_the_way_to_one_of_each(
-    tmp_path: Path, behind: int
-) -> None:
+def test_repeated_rows_name_the_way_to_one_of_each(tmp_path: Path, behind: int) -> None:
     log = tmp_path / "log.jsonl"
     row = {"id": "07fdc0be", "input_tokens": 9, "output_tokens": 5, "e2e_ms": 500, "seen": 0}
     lines = [json.dumps(row | {"id": f"a{n}", "time": AT.format(n, n)}) for n in range(6)]
     again = json.dumps(row | {"id": "a5", "time": AT.format(5, 5), "seen": behind})
     log.write_text("\n".join([*lines, again, ""]))
     note = next(n for n in wl.ingest(log).provenance.notes if "twice" in n)
-    assert ("the lines are equal, id too: keep one of each with awk" in note) == (behind == 0)
+    assert note.endswith("to keep one of each: --drop-repeats")
+    assert wl.ingest(log, drop_repeats=True).requests == 6

@@ -77,18 +77,28 @@ def end_beside(head: Head, arrival: str) -> dict[str, Column]:
 def short_total(head: Head, ttft: Column | None) -> dict[str, Column]:
     """Return the time to the end by a short name with a unit: `total_ms`, `wall` of `00:00:11.3`.
 
-    Not where two go by such names, nor where the first token would come after the end.
+    A name without one is read beside a first token's without one, where both have fractions. Not where
+    two go by such names, nor where the first token would come after the end.
     """
+    first = ttft.source if ttft is not None and isinstance(ttft.source, str) else None
     found = [key for key in head.names if forms(key) & _WHOLE and _lasts(head, key) is not None]
     found = [key for key in found if unit_in_name(key) not in ("min", "h")]
+    if not found and first and unit_in_name(first) is None:
+        found = [key for key in head.names if forms(key) & _WHOLE and _after(head, key, first)]
     if len(found) != 1:
         return {}
     key = found[0]
-    first = ttft.source if ttft is not None and isinstance(ttft.source, str) else None
     begun = None if first is None else _lasts(head, first)
     if begun is not None and (begun > _lasts(head, key)).fill_null(value=False).any():
         return {}
     return {"e2e_ns": Column("e2e_ns", key)}
+
+
+def _after(head: Head, key: str, first: str) -> bool:
+    """Say whether numbers with fractions are nowhere below the time to the first token."""
+    table = head.table([key, first]).cast(pl.Float64, strict=False).drop_nulls()
+    fractions = all(2 * int((each != each.round()).sum()) > each.len() for each in table)
+    return bool(table.height) and fractions and bool((table[key] >= table[first]).all())
 
 
 def _lasts(head: Head, key: str) -> pl.Series | None:

@@ -83,7 +83,10 @@ CloudFront in s; Caddy's `ts` is that
 of its log line; `created_at` of Ollama's last answer is when that was made."""
 
 _LINE = Server("its line says so", "", None, frozenset())
-_STAMPS = {"timestamp", "ts", "time", "datetime", "date", "asctime", "event_time", "log_time"}
+_STAMPS = {
+    "timestamp", "ts", "t", "time", "datetime", "date", "asctime", "event_time", "log_time",
+    "logged_at", "logging_time",
+}  # fmt: skip
 _MESSAGES = {"msg", "message", "event", "event_type", "event_name", "log_message"}
 _DONE = re.compile(
     r"(^|[ _.:-])(completed|finished|done|ended|end|handled|served|closed)($|[ _.:,!-])",

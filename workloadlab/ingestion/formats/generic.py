@@ -55,7 +55,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "offset_s", "offset_ms", "offset_sec", "offset_seconds", "arrival_offset", "start_offset",
         "time_offset", "request_offset", "create_time", "time_generated",
         "msec", "logging_time", "log_time", "logged_at",
-        "inference_time",
+        "inference_time", "t0", "t",
     ),
     "input_tokens": (
         "input_tokens", "prompt_tokens", "num_prefill_tokens", "input_length", "prompt_length",
@@ -107,7 +107,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "finished_at", "completed_at", "completion_time", "end", "response_created_at",
         "request_time", "request_end_time", "request_end", "execution_time", "execution_duration",
         "use_time", "time_taken", "provider_response_latency",
-        "latency_total", "duration_total", "time_total", "t_end", "t_done",
+        "latency_total", "duration_total", "time_total", "t_end", "t_done", "t_last",
     ),
     "think_ns": ("think_time", "think", "delay"),
     "request_id": ("request_id", "req_id", "rid", "x_request_id"),

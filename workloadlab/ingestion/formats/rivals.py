@@ -28,8 +28,8 @@ __all__ = [
     "some",
 ]
 
-_ONLY_DATED = {"msec", "logging_time", "log_time", "logged_at", "inference_time"}
-"""Names of durations, unless they hold times of day."""
+_ONLY_DATED = {"msec", "logging_time", "log_time", "logged_at", "inference_time", "t"}
+"""Names of durations and of other things, unless they hold times of day."""
 _CREATED = {"created", "created_at", "create_time", "submitted_at"}
 _BEGINNINGS = {
     "request_time", "request_start_time", "request_start", "request_received_at", "start_time",
@@ -38,7 +38,7 @@ _BEGINNINGS = {
 _STAMPS, _RECEIVED = {"timestamp", "ts", "time", "event_time"}, {"received_at"}
 _ENDS = {
     "end_time", "ended_at", "finish_time", "finished_at", "completed_at", "completion_time", "end",
-    "request_end_time", "request_end", "t_end", "t_done",
+    "request_end_time", "request_end", "t_end", "t_done", "t_last",
 }  # fmt: skip
 SECOND_NS = 10**9
 QUEUED_NS = (10**7, 600 * SECOND_NS)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import codecs
 import json
 from collections import Counter
@@ -224,12 +225,12 @@ def _within(value: Any, key: str) -> Any:
 
 
 def opened_text(value: Any) -> Any:
-    """Return JSON or `key=value` pairs in a text, and a list of pairs, as what they say."""
+    """Return JSON, a Python dict or `key=value` pairs in a text, and pairs in a list, as they say."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             return opened_text(json.loads(value))
         except (ValueError, RecursionError):
-            return value
+            return _dict(value) if value.startswith("{'") else value
     if isinstance(value, str) and is_logfmt(value):
         return pairs(value)
     if isinstance(value, list) and value and isinstance(value[0], dict):
@@ -242,6 +243,14 @@ def opened_text(value: Any) -> Any:
                 if isinstance(pair, dict) and isinstance(pair.get(name), str)
             }
     return value
+
+
+def _dict(text: str) -> Any:
+    """Return a dict as Python prints it, which pandas writes into cells; other text as it is."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text
 
 
 def _unwrapped(value: Any) -> Any:

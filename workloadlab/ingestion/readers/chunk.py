@@ -123,12 +123,22 @@ def counted(text: bytes, byte: bytes) -> int:
     return sum(int(np.count_nonzero(codes[at : at + STRETCH_BYTES] == ord(byte))) for at in starts)
 
 
+_PRINTED = {"'": '"', r"\bNone\b": "null", r"\bTrue\b": "true", r"\bFalse\b": "false"}
+"""What Python prints in place of words and marks of JSON."""
+
+
 def inside(text: pl.Expr, key: str) -> pl.Expr:
-    """Return what a key of the JSON in a text holds; the whole key may be one name."""
+    """Return what a key of the JSON in a text holds; the whole key may be one name.
+
+    A dict that Python printed is read as the JSON that it would be without quotes in its texts.
+    """
     steps = key.split(".")
     ways = [[".".join(steps[:cut]), *steps[cut:]] for cut in range(1, len(steps) + 1)]
     paths = ["$" + "".join(f"['{step}']" for step in way if step) for way in ways]
-    return pl.coalesce(text.str.json_path_match(path) for path in paths)
+    printed = pl.when(text.str.starts_with("{'")).then(text).otherwise(None)
+    for python, word in _PRINTED.items():
+        printed = printed.str.replace_all(python, word)
+    return pl.coalesce(each.str.json_path_match(p) for each in (text, printed) for p in paths)
 
 
 def rejected(

@@ -46,9 +46,12 @@ def _columns(
         ),
         Column(
             "ttft_ns",
-            _of("gen_ai.latency.time_to_first_token", "gen_ai.response.time_to_first_chunk",
-                "gen_ai.server.time_to_first_token", "gen_ai.client.operation.time_to_first_chunk",
-                unit="s"),
+            first(
+                _of("gen_ai.latency.time_to_first_token", "gen_ai.response.time_to_first_chunk",
+                    "gen_ai.server.time_to_first_token",
+                    "gen_ai.client.operation.time_to_first_chunk", unit="s"),
+                _of("ai.response.msToFirstChunk", unit="ms"),
+            ),
         ),
         Column("queue_ns", _of("gen_ai.latency.time_in_queue", unit="s")),
         Column("input_tokens", _INPUT),
