@@ -181,7 +181,7 @@ the end, of other work beside it):
 | one process, wall time | {one_s:.1f} s |
 | two Dask workers of one core, wall time | {two_s:.1f} s, {speed:.2f} times as fast |
 | two Dask workers beside two plain processes, units of {unit_s:.1f} s, processor | {processor:+.1%} |
-| the same, wall time | {wall:+.1%} |
+| the same, wall time, which other work moves by tens of percent | {wall:+.1%} |
 
 ## Modelled
 

@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 PATIENCE_S = 60
+RAY_RUNS = "Ray runtime started"
 
 Killable = tuple[str, int]
 """The address of a cluster, and the process of one of its workers."""
@@ -68,25 +69,39 @@ def ray_cluster() -> Iterator[Killable]:
     small = ["--object-store-memory", "80000000"]
     head = [*ray, *small, "--head", "--port", str(port), "--num-cpus", "0"]
     head += ["--include-dashboard", "false"]
-    with TemporaryDirectory(prefix="ray") as folder, _processes([[*head, "--temp-dir", folder]]):
-        _wait_for_port(port)
-        with _processes([[*ray, "--address", address, "--num-cpus", "1", *small]] * 2) as nodes:
-            yield address, nodes[0].pid
+    node = [*ray, "--address", address, "--num-cpus", "1", *small]
+    with (
+        TemporaryDirectory(prefix="ray") as folder,
+        _processes([[*head, "--temp-dir", folder]], says=RAY_RUNS),
+        _processes([node], says=RAY_RUNS) as nodes,
+        _processes([node], says=RAY_RUNS),
+    ):
+        yield address, nodes[0].pid
 
 
 @contextmanager
-def _processes(words: list[list[str]]) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Start processes in sessions of their own; end them, and all that they started, at the end."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+def _processes(words: list[list[str]], says: str = "") -> Iterator[list[subprocess.Popen[str]]]:
+    """Start processes in sessions of their own; end them, and all that they started, at the end.
+
+    Each is waited for until it has said that it runs, where it says so.
+    """
+    quiet = {
+        "stdout": subprocess.PIPE if says else subprocess.DEVNULL,
+        "stderr": subprocess.DEVNULL,
+    }
     started = [
-        subprocess.Popen(each, env=ENVIRONMENT, start_new_session=True, **quiet) for each in words
+        subprocess.Popen(each, env=ENVIRONMENT, start_new_session=True, text=True, **quiet)
+        for each in words
     ]
     try:
+        for process in started if says else []:
+            assert any(says in line for line in process.stdout), f"{process.args} did not start"
         yield started
     finally:
         for process in started:
             end_tree(process.pid)
-            process.wait(PATIENCE_S)
+            with process:
+                process.wait(PATIENCE_S)
 
 
 def end_tree(pid: int) -> None:

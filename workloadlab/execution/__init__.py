@@ -3,7 +3,8 @@
 Start with `threads.py`, which runs lanes side by side, because compiled lanes release the GIL. A unit is
 a piece of work with a plain result, such as a few runs of a sweep; `engines.py` names who runs units,
 `units.py` is what a worker does with one, and `dask_engine.py` and `ray_engine.py` are thin layers over
-those libraries. `shards.py` splits work without any engine.
+those libraries; `knocking.py` asks by hand whether a cluster answers. `shards.py` splits work without
+any engine.
 To add an engine, write its file and its row in `engines.py`.
 """
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
-from workloadlab.errors import MachineError, UsageError
+from workloadlab.errors import UsageError
+from workloadlab.execution.knocking import knock
 from workloadlab.execution.threads import workers
-from workloadlab.execution.units import PATIENCE_S
 from workloadlab.hints import did_you_mean
 
 if TYPE_CHECKING:
@@ -23,13 +22,6 @@ __all__ = ["ENGINES", "Engine", "Local", "engine_named"]
 
 ENGINES = {"local": "this process", "dask": "distributed", "ray": "ray"}
 """Names of engines, with the library behind each."""
-
-
-GREETINGS = {
-    "dask": b"",
-    "ray": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]),
-}
-"""What a cluster answers to: Dask's scheduler speaks first, Ray's head is gRPC, so HTTP/2 (RFC 9113)."""
 
 
 class Engine(Protocol):
@@ -108,7 +100,7 @@ def engine_named(
             f"--engine {name} needs {ENGINES[name]}, which is not installed",
             fix=f"pip install 'workloadlab[{name}]'",
         )
-    _knock(name, address)
+    knock(name, address)
     with _connect(name)(address, threads) as engine:
         yield engine
 
@@ -121,32 +113,3 @@ def _connect(name: str) -> Callable[[str, int | None], AbstractContextManager[En
     from workloadlab.execution import ray_engine
 
     return ray_engine.connected
-
-
-def _knock(name: str, address: str) -> None:
-    """Look whether somebody answers at `scheme://host:port`; the libraries wait for minutes.
-
-    Args:
-        name: of the engine.
-        address: where.
-
-    Raises:
-        UsageError: the address has no host and port.
-        MachineError: nobody answers in time.
-    """
-    scheme, _, place = address.rpartition("://")
-    host, colon, port = place.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65_535:
-        raise UsageError(
-            f"--address {address} has no host and port", fix="write --address tcp://HOST:PORT"
-        )
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), PATIENCE_S) as line:
-            if scheme in ("", "tcp", "ray"):
-                line.sendall(GREETINGS[name])
-                line.recv(1)
-    except OSError as error:
-        raise MachineError(
-            f"no {name.capitalize()} cluster answers at {address}: {error.strerror or error}",
-            fix="check that it runs, and that this machine reaches it",
-        ) from None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import MachineError, UsageError
+from workloadlab.execution.knocking import knock
 from workloadlab.execution.units import WORKERS_S, obey, order, say_idle, unpacked
 
 if TYPE_CHECKING:
@@ -26,16 +27,24 @@ IN_FLIGHT = 4
 LOOK_S = 0.5
 """Between two looks for nodes."""
 
+WATCH_S = 5.0
+"""Between two looks at the cluster while no unit ends."""
+
+LOST_S = 15.0
+"""How long a head may be away; Ray itself would end the driver a minute after."""
+
 
 @dataclass(frozen=True)
 class RayEngine:
     """Runs units on the nodes of a cluster.
 
     Attributes:
+        address: of the head.
         threads: that a unit has; Ray counts as many CPUs for it.
         workers: units that ran at a time when it started.
     """
 
+    address: str
     threads: int
     workers: int
 
@@ -56,11 +65,41 @@ class RayEngine:
                     running[remote.remote(order(work, one[1]), self.threads)] = one[0]
                 if not running:
                     return
-                [ended], _ = ray.wait(list(running), num_returns=1)
+                ended = self._first(list(running))
                 yield running.pop(ended), unpacked(_result(ended))
+        except _LostError:
+            running.clear()
+            raise
         finally:
             for each in running:
                 ray.cancel(each, force=True)
+
+    def _first(self, running: list[Any]) -> Any:
+        """Wait until a unit has ended, and look after the cluster meanwhile."""
+        import ray
+
+        answered, told = time.monotonic(), False
+        while True:
+            ended, _ = ray.wait(running, num_returns=1, timeout=WATCH_S)
+            if ended:
+                return ended[0]
+            try:
+                knock("ray", self.address)
+            except MachineError:
+                if time.monotonic() - answered > LOST_S:
+                    raise _LostError(
+                        f"lost the Ray cluster at {self.address}",
+                        fix="start it, and run this again: it goes on where it was",
+                    ) from None
+                continue
+            answered = time.monotonic()
+            if not told and not _sizes():
+                say_idle("Ray", self.address)
+                told = True
+
+
+class _LostError(MachineError):
+    """Nobody is left who could be told to stop."""
 
 
 def _result(ended: Any) -> Any:
@@ -127,6 +166,6 @@ def connected(address: str, threads: int | None) -> Iterator[RayEngine]:
                 f"--threads {each}, and no node of the Ray cluster has so many CPUs",
                 fix=f"use {max(sizes, default=1)} or fewer",
             )
-        yield RayEngine(each, sum(size // each for size in sizes) or 1)
+        yield RayEngine(address, each, sum(size // each for size in sizes) or 1)
     finally:
         ray.shutdown()

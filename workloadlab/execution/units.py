@@ -34,9 +34,7 @@ _log = logging.getLogger("workloadlab")
 
 def say_idle(engine: str, address: str) -> None:
     """Say that a cluster has nobody who could work."""
-    _log.warning(
-        "the %s cluster at %s has no workers yet: waiting for the first one", engine, address
-    )
+    _log.warning("the %s cluster at %s has no workers: waiting for one", engine, address)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import pytest
 
 from workloadlab.errors import DataError, MachineError, UsageError
-from workloadlab.execution import engine_named, engines
+from workloadlab.execution import engine_named, engines, knocking
 from workloadlab.execution.units import Order, Refusal, obey, order, unpacked
 from workloadlab.installation import code_in_words
 
@@ -40,8 +40,8 @@ def test_nobody_at_an_address_is_told_at_once(name, nobody, monkeypatch):
 def test_somebody_who_does_not_answer_is_told_within_ten_seconds(name, silent, monkeypatch):
     if find_spec(engines.ENGINES[name]) is None:
         pytest.skip(f"{name} is not installed")
-    assert engines.PATIENCE_S < 8
-    monkeypatch.setattr(engines, "PATIENCE_S", 0.5)
+    assert knocking.PATIENCE_S < 8
+    monkeypatch.setattr(knocking, "PATIENCE_S", 0.5)
     began = time.monotonic()
     with pytest.raises(MachineError, match=f"no {name.capitalize()} .* answers at"):
         engine_named(name, silent).__enter__()
