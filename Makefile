@@ -71,7 +71,7 @@ soak: $(DEV)  ## 50 M requests through the chain, half an hour of lanes in flat 
 engines: $(DEV)  ## sweep on real Dask and Ray clusters; installs Ray (240 MB)
 	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python -e '.[dask,ray]'; \
 	  else $(BIN)/python -m pip install --quiet -e '.[dask,ray]'; fi
-	@$(BIN)/python -m pytest tests/unit/execution
+	@$(BIN)/python -m pytest tests/unit/execution/test_clusters.py tests/unit/execution/test_idle_clusters.py
 
 mutants: $(DEV)  ## damage every artefact, and look for anything uncaught or believed
 	@$(BIN)/python tests/bench/mutants.py 2000

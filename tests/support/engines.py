@@ -37,7 +37,7 @@ def drive(engine: str, address: str, folder: Path, fate: str) -> subprocess.Comp
     """Run a driver of the small sweep to its end, or to its death."""
     words = [sys.executable, "-m", "support.driver", engine, address, str(folder), fate]
     return subprocess.run(
-        words, env=ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False
+        words, env=ENVIRONMENT, capture_output=True, text=True, timeout=240, check=False
     )
 
 
