@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from workloadlab.errors import UsageError
 
@@ -17,6 +17,7 @@ __all__ = [
     "file_path",
     "legible",
     "listed",
+    "members",
     "number",
     "numbers",
     "pairs",
@@ -24,6 +25,8 @@ __all__ = [
     "whole_numbers",
     "words",
 ]
+
+_T = TypeVar("_T")
 
 LONGEST = 60
 """So many signs of a value stand in a sentence."""
@@ -67,8 +70,8 @@ def numbers(argument: str, value: Any) -> list[float]:
     return [number(argument, each) for each in _several(value)]
 
 
-def whole_number(argument: str, value: Any) -> int:
-    """Return a whole number from 1, also of text.
+def whole_number(argument: str, value: Any, least: int = 1) -> int:
+    """Return a whole number from `least`, also of text.
 
     Raises:
         UsageError: it is none.
@@ -85,9 +88,10 @@ def whole_number(argument: str, value: Any) -> int:
         found = number(argument, value)
     except UsageError:
         found = math.nan
-    if not 1 <= found < math.inf or found != int(found):
+    if not least <= found < math.inf or found != int(found):
         raise UsageError(
-            f"{argument} = {_shown(value)} is not a whole number from 1", fix="give one, such as 3"
+            f"{argument} = {_shown(value)} is not a whole number from {least}",
+            fix="give one, such as 3",
         )
     return int(found)
 
@@ -146,6 +150,29 @@ def listed(argument: str, value: Any) -> list[Any]:
     if isinstance(value, bytes) or not isinstance(value, Iterable):
         raise UsageError(f"{argument} = {_shown(value)} is no list", fix="give a name, or a list")
     return list(value)
+
+
+def members(argument: str, value: Any, kind: type[_T]) -> list[_T]:
+    """Return objects of a kind: one, or what a list holds.
+
+    Raises:
+        UsageError: something else is among them.
+
+    Example:
+        >>> members("paths", Path("a"), Path), members("paths", [Path("b")], Path)
+        ([PosixPath('a')], [PosixPath('b')])
+        >>> members("paths", 5, Path)
+        Traceback (most recent call last):
+        workloadlab.errors.UsageError: paths = 5 holds what is no Path
+          fix: give a Path, or a list of them
+    """
+    found = _several(value)
+    if not all(isinstance(each, kind) for each in found):
+        raise UsageError(
+            f"{argument} = {_shown(value)} holds what is no {kind.__name__}",
+            fix=f"give a {kind.__name__}, or a list of them",
+        )
+    return found
 
 
 def pairs(argument: str, value: Any) -> dict[Any, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from workloadlab.arguments import file_path
 from workloadlab.characterization.bounded.finish import Estimate  # noqa: TC001
 from workloadlab.characterization.facts import Finding, Unsupported, to_plain
 from workloadlab.characterization.study import Topic  # noqa: TC001
@@ -32,6 +32,7 @@ from workloadlab.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 __all__ = ["PROFILE_VERSION", "TOPICS", "Profile", "TraceFacts"]
@@ -155,7 +156,7 @@ class Profile(Drawn):
             UsageError: no such file.
             DataError: not JSON, no profile of this version, or damaged.
         """
-        path = Path(path)
+        path = file_path("path", path)
         if not path.is_file():
             raise UsageError("no such file", where=str(path), fix="check the path")
         facts = read_object(path, fix="write one: workloadlab characterize")
@@ -168,7 +169,7 @@ class Profile(Drawn):
 
     def save(self, path: str | Path) -> Path:
         """Write the profile as JSON, whole or not at all, and return the path."""
-        path = Path(path)
+        path = file_path("path", path)
         with write_atomically(path) as temporary:
             text = json.dumps(sealed(self.to_dict()), indent=1, allow_nan=False) + "\n"
             temporary.write_text(text, encoding="utf-8")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workloadlab.arguments import file_path, number
 from workloadlab.digests import check_object, sealed
 from workloadlab.display import Drawn
 from workloadlab.errors import UnsupportedError, UsageError
@@ -24,6 +24,7 @@ from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     import polars as pl
 
@@ -122,10 +123,11 @@ class LatencyModel(Drawn):
         }
         coefficients = dict.fromkeys(TERMS, 0.0)
         for option, (value, terms) in given.items():
-            if not 0 <= value < float("inf"):
+            seconds = number(option, value)
+            if not 0 <= seconds < float("inf"):
                 raise UsageError(f"{option} is {value}", fix="give seconds, 0 or more")
             for term in terms:
-                coefficients[term] += float(value)
+                coefficients[term] += seconds
         return cls(name=name, coefficients=coefficients, provenance={"source": "made by hand"})
 
     @classmethod
@@ -286,7 +288,7 @@ class LatencyModel(Drawn):
 
     def save(self, path: str | Path) -> None:
         """Write the model as JSON, atomically."""
-        with write_atomically(Path(path)) as temporary:
+        with write_atomically(file_path("path", path)) as temporary:
             temporary.write_text(json_text(sealed(self.to_dict())) + "\n", encoding="utf-8")
 
     @classmethod

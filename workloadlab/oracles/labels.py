@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.arguments import number
+from workloadlab.arguments import number, whole_number
 from workloadlab.errors import UsageError
 from workloadlab.oracles.look_ahead import planned
 from workloadlab.routing import INSTANCE, REQUEST, resolve
@@ -129,7 +129,7 @@ def oracle_labels(
     workload, simulated = workload_and_cluster(trace, cluster, [followed, goes_on], "open")
     return labels_of(
         workload.scaled(number("rate_scale", rate_scale)), simulated, followed, goes_on,
-        ahead=ahead, share=share, weights=weights, seed=seed,
+        ahead=ahead, share=share, weights=weights, seed=whole_number("seed", seed, 0),
     )  # fmt: skip
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import file_path
 from workloadlab.digests import check_object, sealed
 from workloadlab.display import Drawn
 from workloadlab.errors import DataError, UsageError
@@ -24,6 +24,8 @@ from workloadlab.tables import duration, wrapped
 from workloadlab.words import plural, share_beside, three
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workloadlab.planning.question import Trial
     from workloadlab.tables import Table
 
@@ -226,7 +228,7 @@ class Plan(Drawn):
             UsageError: no such file.
             DataError: no plan, a damaged one, or one of another version.
         """
-        path = Path(path)
+        path = file_path("path", path)
         if not path.is_file():
             raise UsageError("no such plan", where=str(path), fix="workloadlab plan --json")
         again = "write one with workloadlab plan --json"

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workloadlab.arguments import number, numbers
+from workloadlab.arguments import number, numbers, pairs
 from workloadlab.errors import UsageError
 from workloadlab.execution import run_lanes
 from workloadlab.planning.answer import Plan
@@ -107,7 +107,7 @@ def plan(
         raise UsageError("a plan needs targets", fix='give slo="ttft=1"')
     attain, start_up_s = number("attain", attain), number("start_up_s", start_up_s)
     window_s = None if window_s is None else number("window_s", window_s)
-    growth = numbers("growth", growth)
+    growth, prices = numbers("growth", growth), None if prices is None else pairs("prices", prices)
     if not 0 < attain <= 1:
         raise UsageError(f"attain = {attain}", fix="use a share of the requests, such as 0.99")
     for name, seconds in (("window_s", window_s), ("start_up_s", start_up_s)):

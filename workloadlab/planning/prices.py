@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workloadlab.arguments import file_path
 from workloadlab.errors import DataError, UsageError, WorkloadlabError
 from workloadlab.fields import is_number
 from workloadlab.latency import LatencyModel
@@ -47,7 +48,7 @@ def load_prices(path: str | Path | None = None) -> dict[str, Price]:
         >>> load_prices()["H100-SXM"].watts
         700.0
     """
-    path = Path(path) if path else SHIPPED
+    path = SHIPPED if path is None else file_path("path", path)
     tables = read_table(path, "price file")
     return {name: _price(name, table, path) for name, table in tables.items()}
 

@@ -297,6 +297,11 @@ def router(  # type: ignore[misc]  # mypy would have each form list the keywords
     names = tuple(params) if isinstance(params, Mapping) else ()
     values = params.values() if isinstance(params, Mapping) else params
     numbers = tuple(float(value) for value in values)
+    if function is not None and not callable(function):
+        raise UsageError(
+            f"a router of {function!r}, which is no function",
+            fix="give a function of (request, instance), or write @wl.router above it",
+        )
 
     def made(inner: Callable[..., Any]) -> Router:
         return _checked(

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.arguments import words
+from workloadlab.arguments import members, words
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.scoring.fidelity import fidelity
 from workloadlab.scoring.imbalance import imbalance
 from workloadlab.scoring.load.knee import kept_growth, knees, paired_growth
 from workloadlab.scoring.measure import run_intervals
-from workloadlab.scoring.metric import Context
+from workloadlab.scoring.metric import Context, Rent
 from workloadlab.scoring.metrics import run_metrics
 from workloadlab.scoring.paired import paired_differences
 from workloadlab.scoring.run_score import KeptScore, RunScore
@@ -27,7 +27,6 @@ from workloadlab.trace import MANIFEST, Manifest, RunInfo, Runs, Trace, read_par
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workloadlab.scoring.metric import Rent
     from workloadlab.scoring.paired import Key
     from workloadlab.scoring.slices import Slice
     from workloadlab.scoring.timings import Timings
@@ -89,6 +88,8 @@ def score(
     truth = None if observed is None else Trace.open(observed)
     if not len(runs):
         raise UsageError("there are no runs to score")
+    if rent is not None:
+        members("rent", rent.values() if isinstance(rent, Mapping) else rent, Rent)
     read = [(info, read_timings(trace)) for info, trace in runs]
     scores: list[RunScore] = []
     found_slices: list[Slice] = []

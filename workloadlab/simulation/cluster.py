@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.arguments import file_path
+from workloadlab.arguments import file_path, members
 from workloadlab.display import Drawn
 from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
@@ -71,7 +71,7 @@ class Cluster(Drawn):
     events: tuple[Event, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "pools", tuple(self.pools))
+        object.__setattr__(self, "pools", tuple(members("pools", self.pools, Pool)))
         if not self.pools:
             raise UsageError("the cluster has no pool", fix="add a [[pool]] with a latency model")
         names = [pool.name for pool in self.pools]
@@ -98,7 +98,7 @@ class Cluster(Drawn):
         replicas = self.replicas
         if not isinstance(replicas, int) or isinstance(replicas, bool) or not 1 <= replicas <= 1000:
             raise UsageError(f"replicas = {replicas!r}", fix="use a whole number, 1 to 1000")
-        object.__setattr__(self, "events", tuple(self.events))
+        object.__setattr__(self, "events", tuple(members("events", self.events, Event)))
         event_queue(self.events, self.pools)
 
     @classmethod

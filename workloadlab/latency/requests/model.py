@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from workloadlab.arguments import file_path
 from workloadlab.digests import check_object, sealed
 from workloadlab.errors import DataError, UsageError
 from workloadlab.fields import Fields
@@ -29,6 +29,7 @@ from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from workloadlab.latency.card import ErrorCard
 
@@ -172,7 +173,7 @@ class RequestModel:
 
     def save(self, path: str | Path) -> None:
         """Write the model as JSON, atomically."""
-        with write_atomically(Path(path)) as temporary:
+        with write_atomically(file_path("path", path)) as temporary:
             temporary.write_text(json_text(sealed(self.to_dict())) + "\n", encoding="utf-8")
 
     @classmethod
@@ -183,7 +184,7 @@ class RequestModel:
             UsageError: no such file.
             DataError: not JSON, or what `from_dict` refuses.
         """
-        path = Path(path)
+        path = file_path("path", path)
         if not path.is_file():
             raise UsageError("no such file", where=str(path), fix="name a request model JSON")
         facts = read_object(path, fix=_AGAIN)

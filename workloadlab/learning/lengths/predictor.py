@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from workloadlab._version import __version__
+from workloadlab.arguments import file_path
 from workloadlab.digests import check_object, sealed
 from workloadlab.errors import DataError, UsageError
 from workloadlab.execution import on_one_thread
@@ -20,6 +20,8 @@ from workloadlab.learning.lengths.features import FEATURES, encodings_of, featur
 from workloadlab.trace import Provenance, Trace, write_atomically
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 __all__ = ["TARGETS", "LengthPredictor", "fit_lengths"]
@@ -98,7 +100,7 @@ class LengthPredictor:
     def save(self, path: str | Path) -> None:
         """Write the predictor as JSON, at once or not at all."""
         text = json.dumps(sealed(self.to_dict()), allow_nan=False)
-        with write_atomically(Path(path)) as beside:
+        with write_atomically(file_path("path", path)) as beside:
             beside.write_text(text, "utf-8")
 
     @classmethod
@@ -109,7 +111,7 @@ class LengthPredictor:
             UsageError: no such file.
             DataError: it is truncated, of another version, or damaged.
         """
-        path = Path(path)
+        path = file_path("path", path)
         if not path.is_file():
             raise UsageError("no such file", where=str(path), fix="workloadlab train --target")
         facts = read_object(path, fix="train it again with this version")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import file_path
 from workloadlab.digests import check_object, sealed
 from workloadlab.errors import DataError, UsageError
 from workloadlab.fields import Fields
@@ -22,6 +22,7 @@ from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 __all__ = ["BANDS", "FORMAT_VERSION", "HEURISTIC", "LearnedRouter", "load_learned"]
 
@@ -149,7 +150,7 @@ class LearnedRouter:
     def save(self, path: str | Path) -> None:
         """Write the router as JSON, at once or not at all."""
         text = json.dumps(sealed(self.to_dict()), indent=1, allow_nan=False) + "\n"
-        with write_atomically(Path(path)) as beside:
+        with write_atomically(file_path("path", path)) as beside:
             beside.write_text(text, "utf-8")
 
 
@@ -160,7 +161,7 @@ def load_learned(path: str | Path) -> LearnedRouter:
         UsageError: no such file.
         DataError: it is truncated, of another version, or holds numbers or features that are none.
     """
-    path = Path(path)
+    path = file_path("path", path)
     if not path.is_file():
         raise UsageError("no such file", where=str(path), fix="train a router: workloadlab train")
     facts = read_object(path, fix=_AGAIN)

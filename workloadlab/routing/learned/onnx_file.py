@@ -17,11 +17,11 @@ only while something is in flight. A request for which every score is infinite w
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workloadlab.arguments import file_path
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.routing.learned.features import ASKED, FEATURES
 from workloadlab.routing.learned.forms import FORMS
@@ -30,6 +30,8 @@ from workloadlab.routing.prompts import prompts_with
 from workloadlab.trace import write_atomically
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from workloadlab.routing.learned.artefact import LearnedRouter
 
     Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -105,7 +107,7 @@ def save_onnx(router: LearnedRouter, path: str | Path) -> None:
     )
     model.ir_version = 9
     checker.check_model(model)
-    with write_atomically(Path(path)) as beside:
+    with write_atomically(file_path("path", path)) as beside:
         beside.write_bytes(model.SerializeToString())
 
 
