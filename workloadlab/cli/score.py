@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from workloadlab.scoring.gate import Judged
     from workloadlab.trace import Runs, Trace
 
+UNTOLD = 3
+"""So many runs of which a gate cannot tell are named."""
+
 
 @click.command("score")
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path))
@@ -175,9 +178,14 @@ def _gate_facts(judged: dict[str, list[Judged]]) -> dict[str, Any]:
 
 def _say_gate(gate: str, found: list[Judged], *, above: bool) -> None:
     """Say what failed and what cannot be told, which --quiet keeps; and what passed, nearest first."""
-    for state, words in (("failed", "failed"), ("cannot_tell", "cannot tell")):
-        for each in (each for each in found if each.state == state):
-            click.echo(wrapped(f"gate {words}, {gate}: {each}"), err=True)
+    untold = [each for each in found if each.state == "cannot_tell"]
+    shown = [("failed", each) for each in found if each.state == "failed"]
+    shown += [("cannot tell", each) for each in untold[:UNTOLD]]
+    for words, each in shown:
+        click.echo(wrapped(f"gate {words}, {gate}: {each}"), err=True)
+    if untold[UNTOLD:]:
+        more = f"gate cannot tell, {gate}: {plural(len(untold) - UNTOLD, 'other run')}; see --json"
+        click.echo(wrapped(more), err=True)
     passed = [each for each in found if each.state == "passed"]
     known = [each for each in passed if each.value is not None]
     if passed:

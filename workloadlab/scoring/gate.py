@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal
 from workloadlab.errors import UsageError
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.paired import MOST_LOST
+from workloadlab.scoring.target_words import TIME_UNITS
 from workloadlab.scoring.verdict import effect_words, value_words, within_words
 from workloadlab.words import listed, rate_words, share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from workloadlab.scoring.paired import PairedDifference
     from workloadlab.scoring.scoreboard import Scoreboard
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Gate", "Judged"]
 
 FORM = re.compile(
-    r"\s*(?P<measure>[\w ]+?)\s*(?P<sign>[<>])\s*(?P<limit>[-+]?[\d.]+)\s*(?P<percent>%?)"
+    r"\s*(?P<measure>[\w ]+?)\s*(?P<sign>[<>])\s*(?P<limit>[-+]?\d*\.?\d+)\s*(?P<unit>%|[a-z]*)"
     r"\s*(?:vs\s+(?P<other>\S+))?\s*"
 )
 
@@ -87,13 +88,15 @@ class Gate:
             UsageError: not of that form, or no such measure.
         """
         found = FORM.fullmatch(text)
-        if not found or (found["other"] is not None) != (found["percent"] == "%"):
+        measure = Measure.named(found["measure"]) if found else None
+        units = {"%": 0.01} if found and found["other"] else _units(measure)
+        if not found or measure is None or found["unit"] not in units:
             raise UsageError(
                 f"--fail-on {text!r} is no gate",
-                fix='write "p99 ttft_s > +5% vs round_robin" or "slo_attainment < 0.99"',
+                fix='write "p99 ttft_s > +5% vs round_robin", "ttft_s > 500ms" or '
+                '"slo_attainment < 99%"',
             )
-        measure = Measure.named(found["measure"])
-        limit = float(found["limit"]) / (100 if found["percent"] else 1)
+        limit = float(found["limit"]) * units[found["unit"]]
         return cls(measure, found["sign"] == ">", limit, found["other"])
 
     @property
@@ -254,3 +257,9 @@ class Gate:
     @property
     def _sign(self) -> float:
         return 1.0 if self.above else -1.0
+
+
+def _units(measure: Measure | None) -> Mapping[str, float]:
+    """Return what a plain limit may be written in, in the metric's unit."""
+    unit = measure.metric.unit if measure else ""
+    return {"s": TIME_UNITS, "share": {"": 1.0, "%": 0.01}}.get(unit, {"": 1.0})

@@ -241,7 +241,7 @@ METRICS: tuple[Metric, ...] = (
         compute=_cache_hit_ratio,
     ),
     Metric(
-        name="preemptions", unit="preemptions", better="lower", label="preempted",
+        name="preemptions", unit="preemptions", better="lower", label="preempted", noun="preemptions",
         about="How often a running request was put back to make room.",
         compute=_preemptions,
     ),

@@ -12,9 +12,10 @@ from workloadlab.hints import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["target_seconds", "target_words"]
+__all__ = ["TIME_UNITS", "target_seconds", "target_words"]
 
-_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0}
+TIME_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0}
+"""Seconds in what a time may be written in."""
 
 
 _LIKE_MS = {"ttft": 100.0, "tpot": 5.0}
@@ -73,7 +74,7 @@ def _seconds(word: str, target: float | str) -> float:
     if not isinstance(target, str):
         return number(word, target)
     read = re.fullmatch(r"(-?\d*\.?\d+(?:[eE][+-]?\d+)?)\s*([a-z]*)", target.strip())
-    if not read or read[2] not in _UNITS:
+    if not read or read[2] not in TIME_UNITS:
         raise UsageError(
             f"{word}={target} is not a number of seconds", fix=f"write {word}=0.5 or {word}=500ms"
         )
@@ -82,4 +83,4 @@ def _seconds(word: str, target: float | str) -> float:
             f"{word}={target} has no unit, and looks like milliseconds",
             fix=f"write {word}={target}ms or {word}={target}s",
         )
-    return float(read[1]) * _UNITS[read[2]]
+    return float(read[1]) * TIME_UNITS[read[2]]

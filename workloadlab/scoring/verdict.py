@@ -251,13 +251,13 @@ def _service_level(
 
 
 def value_words(measure: Measure, value: float) -> str:
-    """Return a measure's value with its unit."""
+    """Return a measure's value with its unit, unless its noun names that."""
     unit = measure.metric.unit
     if unit == "s":
         return seconds(value)
-    return (
-        share(value) if unit == "share" else f"{three(value)} {unit if unit != '1' else ''}".strip()
-    )
+    if unit == "share":
+        return share(value)
+    return three(value) if unit == "1" or unit in measure.noun else f"{three(value)} {unit}"
 
 
 def _with_interval(board: Scoreboard, router: str, scale: float, measure: Measure) -> str:

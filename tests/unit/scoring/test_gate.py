@@ -21,7 +21,10 @@ GATES = {
     "ttft_s > 60% vs round_robin": [],
     "ttft_s < -5% vs slow": ["round_robin"],
     "slo_attainment < 0.999": ["round_robin", "slow"],
+    "slo_attainment < 99.9%": ["round_robin", "slow"],
     "p50 e2e_s > 10": [],
+    "p50 e2e_s > 10ms": ["round_robin", "slow"],
+    "p50 e2e_s > .01 s": ["round_robin", "slow"],
 }
 
 
@@ -38,6 +41,9 @@ def test_a_gate_fails_who_is_beyond_it(text):
         ("ttft_s", "is no gate"),
         ("ttft_s > 5 vs a", "is no gate"),
         ("ttft_s > 5%", "is no gate"),
+        ("ttft_s > 5 parsecs", "is no gate"),
+        ("goodput_rps < 5ms", "is no gate"),
+        ("ttft_s > 5ms vs a", "is no gate"),
         ("speed > 5% vs a", "no metric is called 'speed'"),
         ("p42 ttft_s > 5% vs a", "ttft_s has no p42"),
         ("ttft_s > 5% vs nobody", "'nobody' is not among the routers of the runs: a and b"),
