@@ -73,20 +73,21 @@ latency/estimators: errors execution hints fields jit latency latency/hardware
 latency/hardware: errors hints json_files
 latency/importers: errors latency latency/hardware
 latency/measurement: errors latency latency/estimators latency/hardware
-latency/requests: digests errors execution fields json_files jit trace latency latency/catalog
-    latency/estimators
+latency/requests: arguments digests errors execution fields json_files jit trace latency
+    latency/catalog latency/estimators
 
 routing: arguments display errors hints jit trace routing/families routing/learned
 routing/families: errors routing
-routing/learned: digests errors fields json_files trace routing
+routing/learned: arguments digests errors fields json_files trace routing
 
 scoring: arguments digests display distributions errors hints json_files shapes statistics tables trace
     words
     scoring/load
 scoring/load: tables trace words scoring
 
-characterization: digests display errors execution fields json_files shapes sizes words
-    tables trace latency characterization/bounded characterization/statistics characterization/topics
+characterization: arguments digests display errors execution fields json_files shapes sizes
+    words tables trace latency characterization/bounded characterization/statistics
+    characterization/topics
 characterization/bounded: atomic errors jit shapes trace characterization characterization/bounded/facts
     characterization/statistics characterization/topics
 characterization/bounded/facts: trace scoring characterization characterization/bounded
@@ -112,7 +113,7 @@ calibration: errors execution tables trace latency routing simulation simulation
 
 learning: _version arguments errors hints execution tables trace latency routing routing/learned
     simulation words simulation/engine oracles learning/lengths
-learning/lengths: _version digests errors execution fields json_files trace learning
+learning/lengths: _version arguments digests errors execution fields json_files trace learning
 
 planning: arguments digests display errors fields json_files shapes execution tables toml_files trace
     words latency latency/hardware

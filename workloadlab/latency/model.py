@@ -123,11 +123,10 @@ class LatencyModel(Drawn):
         }
         coefficients = dict.fromkeys(TERMS, 0.0)
         for option, (value, terms) in given.items():
-            seconds = number(option, value)
-            if not 0 <= seconds < float("inf"):
+            if not 0 <= number(option, value) < float("inf"):
                 raise UsageError(f"{option} is {value}", fix="give seconds, 0 or more")
             for term in terms:
-                coefficients[term] += seconds
+                coefficients[term] += float(value)
         return cls(name=name, coefficients=coefficients, provenance={"source": "made by hand"})
 
     @classmethod
@@ -302,9 +301,7 @@ class LatencyModel(Drawn):
         if isinstance(name_or_path, LatencyModel):
             return name_or_path
         path = catalog.locate(name_or_path)
-        facts = read_object(
-            path, fix="the file is cut short or was edited; fit or save the model again"
-        )
+        facts = read_object(path, fix="it is cut short or was edited; fit or save the model again")
         model = cls.from_dict(facts, where=str(path))
         check_object(facts, str(path))
         return model

@@ -294,14 +294,9 @@ def router(  # type: ignore[misc]  # mypy would have each form list the keywords
     """
     if kind not in ("score", "choose"):
         raise UsageError(f"unknown kind of router {kind!r}", fix='use "score" or "choose"')
-    names = tuple(params) if isinstance(params, Mapping) else ()
-    values = params.values() if isinstance(params, Mapping) else params
-    numbers = tuple(float(value) for value in values)
+    named = dict(params) if isinstance(params, Mapping) else {}
     if function is not None and not callable(function):
-        raise UsageError(
-            f"a router of {function!r}, which is no function",
-            fix="give a function of (request, instance), or write @wl.router above it",
-        )
+        raise UsageError(f"a router of {function!r}", fix="give a function of (request, instance)")
 
     def made(inner: Callable[..., Any]) -> Router:
         return _checked(
@@ -311,8 +306,8 @@ def router(  # type: ignore[misc]  # mypy would have each form list the keywords
                 kind=kind,
                 needs=frozenset(needs),
                 uses=frozenset(uses),
-                params=numbers,
-                param_names=names,
+                params=tuple(map(float, named.values() or params)),
+                param_names=tuple(named),
                 memory=memory,
                 index=index,
                 overwrites=overwrites,

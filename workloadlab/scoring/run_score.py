@@ -60,7 +60,7 @@ class RunScore:
     metrics: dict[str, Value]
     steps: int
     steps_outside_domain: int
-    fidelity: dict[str, Any] | None = None
+    fidelity: dict[str, dict[str, float | None] | None] | None = None
     intervals: dict[str, Interval] = field(default_factory=dict)
     saturation: Saturation | None = None
     imbalance: Imbalance | None = None

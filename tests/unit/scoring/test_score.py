@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from support.runs import outcome_of, runs_of
+from support.runs import outcome_of, run_info, runs_of
 
 import workloadlab as wl
-from workloadlab.errors import UnsupportedError, UsageError
-from workloadlab.scoring import LatencySummary, request_errors
+from workloadlab.digests import sealed
+from workloadlab.errors import DataError, UnsupportedError, UsageError
+from workloadlab.scoring import KeptScore, LatencySummary, request_errors
+from workloadlab.scoring.run_score import plain_score
 
 
 def test_metrics_by_hand():
@@ -108,6 +110,16 @@ def test_fidelity_is_signed_and_per_request():
         [0.1, 0.1]
     )
     assert "+10.0%" in str(board)
+
+
+def test_a_kept_fidelity_that_is_a_number_is_damage():
+    board = wl.score(
+        runs_of(outcome_of([1.1, 2.2], [2.2, 4.4])), observed=outcome_of([1, 2], [2, 4])
+    )
+    facts = plain_score(run_info("r0"), board.runs[0], None)
+    assert KeptScore.of(facts, "a score").score.fidelity == board.runs[0].fidelity
+    with pytest.raises(DataError, match="is damaged: .*ttft_s"):
+        KeptScore.of(sealed({**facts, "score": {**facts["score"], "fidelity": {"ttft_s": 5}}}), "x")
 
 
 def test_fidelity_refuses_other_requests_and_missing_timings():
