@@ -118,7 +118,7 @@ def test_a_kept_fidelity_that_is_a_number_is_damage():
     )
     facts = plain_score(run_info("r0"), board.runs[0], None)
     assert KeptScore.of(facts, "a score").score.fidelity == board.runs[0].fidelity
-    with pytest.raises(DataError, match="is damaged: .*ttft_s"):
+    with pytest.raises(DataError, match=r"is damaged: .*ttft_s"):
         KeptScore.of(sealed({**facts, "score": {**facts["score"], "fidelity": {"ttft_s": 5}}}), "x")
 
 
