@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
+from workloadlab.ingestion.doubts.repeated import nested
 from workloadlab.ingestion.doubts.unnamed import check_counts, unnamed
 from workloadlab.ingestion.doubts.unread import listed_keys, named_time
 from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, refused
 from workloadlab.ingestion.formats.generic import ALIASES
 from workloadlab.ingestion.formats.trees import keys, label, pruned
-from workloadlab.ingestion.formats.words import Minus, Total, Value
+from workloadlab.ingestion.formats.words import Minus, Total, Value, has
 from workloadlab.ingestion.parsing.dates import DAY_MONTH, MONTH_DAY, is_datetime
 from workloadlab.ingestion.parsing.envelopes import elsewhere, inner_ways
 from workloadlab.ingestion.parsing.json import LINE
@@ -106,11 +107,27 @@ def recognise(head: Head, mapping: Mapping[str, str]) -> Format:
         refused.check_sums(under, tokens)
     lacking = [name for name in GIVEN if name not in proposed]
     if not lacking:
-        return found
+        return found if mapping else _innermost(under, found, columns)
     timed = _timed_keys(under) or any(map(named_time, (*head.keys, *under.keys)))
     if lacking == ["arrival_ns"] and "output_tokens" in proposed and not timed:
         return replace(found, nullable=frozenset({"arrival_ns"}))
     raise unnamed(head, under, lacking, proposed, _nearest(head), encoding(head.path))
+
+
+def _innermost(head: Head, found: Format, columns: Mapping[str, Column]) -> Format:
+    """Leave out calls around others where both have tokens: the outer ones repeat the inner ones'."""
+    tokens = keys(columns["input_tokens"].source)[0]
+    own, parent, sure = nested(head, tokens) or ("", "", False)
+    if not sure:
+        return found
+    more = (Column("_id", own), Column("_parent", parent))
+    return replace(
+        found,
+        columns=lambda log: (*GENERIC.read(log), *more),
+        where=(has(tokens),),
+        innermost=True,
+        note="calls around others that have tokens are left out: they repeat those of the inner ones",
+    )
 
 
 def _refuse_others(head: Head, values: Sequence[Any], way: str) -> None:

@@ -65,7 +65,8 @@ def rules_of(
         if log_format.name == GENERIC.name:
             calls = calls_alone(head, columns, asked)
             kept = (*kept, *calls)
-            check_repeated(head, columns, words, asked, chosen=bool(calls))
+            alone = bool(calls) or log_format.innermost
+            check_repeated(head, columns, words, asked, alone=alone)
             check_outcomes(head, columns, asked)
         whole = not (log_format.merge_by or log_format.innermost or log_format.rooted)
         rules.append(

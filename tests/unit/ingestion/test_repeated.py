@@ -33,16 +33,29 @@ def refusal(folder: Path, rows: list[dict[str, Any]]) -> str:
     [
         ("span_id", {"parent_span_id": "s0"}),
         ("spanID", {"references": [{"refType": "CHILD_OF", "spanID": "s0"}]}),
-        ("id", {"parentId": "s0", "traceId": "t"}),
     ],
-    ids=["plain", "jaeger", "zipkin"],
+    ids=["plain", "jaeger"],
 )
-def test_calls_in_calls_are_asked_about(tmp_path: Path, own: str, parent: dict[str, Any]) -> None:
+def test_of_calls_in_calls_the_inner_ones_are_read(
+    tmp_path: Path, own: str, parent: dict[str, Any]
+) -> None:
     outer = {own: "s0", "start_time": T0, "prompt_tokens": 9, "completion_tokens": 5}
     inner = [{**outer, **parent, own: f"s{n}", "start_time": T0 + n} for n in range(1, 4)]
-    assert "has calls in calls (3 of 4 rows" in refusal(tmp_path, [outer, *inner])
     bare = {key: value for key, value in outer.items() if "tokens" not in key}
+    tool = {**bare, **json.loads(json.dumps(parent).replace("s0", "s1")), own: "s9"}
+    trace = read(tmp_path, [outer, *inner, tool])
+    assert trace.read("arrival_ns")["arrival_ns"].to_list() == [0, 10**9, 2 * 10**9]
+    assert trace.provenance.t0_unix_ns == (T0 + 1) * 10**9
+    assert trace.provenance.rows["left_out"] == {
+        "no prompt_tokens": 1, "spans around another request": 1,
+    }  # fmt: skip
     assert read(tmp_path, [bare, *inner]).requests == 3
+
+
+def test_calls_in_calls_that_may_be_turns_are_asked_about(tmp_path: Path) -> None:
+    outer = {"id": "s0", "traceId": "t", "start_time": T0, "prompt_tokens": 9}
+    inner = [{**outer, "parentId": "s0", "id": f"s{n}"} for n in range(1, 4)]
+    assert "has calls in calls, which name others in parentId" in refusal(tmp_path, [outer, *inner])
 
 
 def test_turns_of_a_chat_are_no_calls_in_calls(tmp_path: Path) -> None:

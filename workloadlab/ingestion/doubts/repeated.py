@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from workloadlab.ingestion.formats.words import Only
     from workloadlab.ingestion.head import Head
 
-__all__ = ["calls_alone", "check_repeated"]
+__all__ = ["calls_alone", "check_repeated", "nested"]
 
 _KIND = re.compile(r"(^|\.)(run_type|span_type|observation_type|span\.kind|span_kind)$")
 _CALLS = {"llm", "generation", "chat", "chat_model", "completion"}
@@ -86,7 +86,7 @@ def check_repeated(
     words: Mapping[str, str],
     asked: Mapping[str, str],
     *,
-    chosen: bool = False,
+    alone: bool = False,
 ) -> None:
     """Ask about tokens that are counted in several records, or of which one of several is read.
 
@@ -95,7 +95,7 @@ def check_repeated(
         columns: what is read of it.
         words: what the user mapped.
         asked: conditions of the user.
-        chosen: whether of calls in calls one kind is read.
+        alone: whether of calls in calls one kind is read.
 
     Raises:
         UsageError, DataError: there are some.
@@ -105,7 +105,7 @@ def check_repeated(
         return
     _check_namesakes(head, by_target["input_tokens"])
     tokens = by_target["input_tokens"][0]
-    if not asked and not chosen:
+    if not asked and not alone:
         _check_nested(head, tokens)
     if {"arrival_ns", "output_tokens"} <= by_target.keys():
         answer = by_target["output_tokens"][0]
@@ -133,8 +133,23 @@ def _check_namesakes(head: Head, read: tuple[str, ...]) -> None:
         )
 
 
-def _check_nested(head: Head, tokens: str) -> None:
-    """Ask about calls in calls that have tokens, too."""
+def nested(head: Head, tokens: str) -> tuple[str, str, bool] | None:
+    """Return the keys of a call's id and of its parent's, where calls lie in others that have tokens.
+
+    Args:
+        head: the records.
+        tokens: the key of their prompt tokens.
+
+    Returns:
+        The keys, and whether the parent's is named after spans or runs: turns of a chat have one, too.
+
+    Example:
+        >>> from pathlib import Path; from workloadlab.ingestion.head import Head
+        >>> names = ("span_id", "parent_span_id", "input_tokens")
+        >>> rows = [dict(zip(names, row)) for row in (("a", None, "9"), ("b", "a", "9"))]
+        >>> nested(Head(Path("a"), "csv", names, tuple(rows)), "input_tokens")
+        ('span_id', 'parent_span_id', True)
+    """
     named = {key: forms(key) for key in head.names}
     traced = any("trace_id" in names for names in named.values())
     parents = [
@@ -145,15 +160,21 @@ def _check_nested(head: Head, tokens: str) -> None:
     own = next((key for name in _SPANS for key, names in named.items() if name in names), "")
     for parent in parents if own else ():
         table = head.table([own, parent, tokens]).drop_nulls(tokens)
-        inner = table.filter(pl.col(parent).is_in(table[own].drop_nulls().implode()))
-        if inner.height:
-            raise UsageError(
-                f"has calls in calls ({inner.height:,} of {table.height:,} rows looked at name another "
-                f"in {parent} that has tokens, too): the outer ones may repeat those of the inner ones",
-                where=str(head.path),
-                fix="choose one kind by a column that tells them apart: --where COLUMN=VALUE; or, if "
-                f"each is a request, say so: --map input_tokens={tokens}",
-            )
+        if table[parent].is_in(table[own].drop_nulls().implode()).any():
+            return own, parent, bool(forms(parent) & _PARENTS) or parent.endswith(".spanID")
+    return None
+
+
+def _check_nested(head: Head, tokens: str) -> None:
+    """Ask about calls in calls that have tokens, too."""
+    if tree := nested(head, tokens):
+        raise UsageError(
+            f"has calls in calls, which name others in {tree[1]} that have tokens, too: the outer ones "
+            "may repeat those of the inner ones",
+            where=str(head.path),
+            fix="choose one kind by a column that tells them apart: --where COLUMN=VALUE; or, if "
+            f"each is a request, say so: --map input_tokens={tokens}",
+        )
 
 
 def _check_halves(head: Head, prompt: str, answer: str) -> None:
