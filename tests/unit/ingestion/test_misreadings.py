@@ -550,3 +550,14 @@ def test_a_beginning_beside_the_words_of_a_server(tmp_path):
     rows = [(f"{T0 + n}", 1.5, "h", 9, 60) for n in range(5)]
     head = "start_time,request_time,server_name,prompt_tokens,completion_tokens"
     assert column(read(tmp_path, table(head, rows)), "arrival_ns") == [n * S for n in range(5)]
+
+
+def test_a_diagnostic_log_of_azure_offers_no_bytes_as_tokens(tmp_path: Path) -> None:
+    said = json.dumps({"requestLength": 400, "responseLength": 90, "modelName": "gpt-4o"})
+    rows = [
+        {"time": moment(n), "category": "RequestResponse", "operationName": "ChatCompletions_Create",
+         "durationMs": 900 + n, "properties": said}
+        for n in range(3)
+    ]  # fmt: skip
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    assert "is a diagnostic log of Azure OpenAI: bytes, not tokens" in refusal(tmp_path, text)
