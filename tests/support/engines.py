@@ -61,7 +61,9 @@ def dask_cluster() -> Iterator[Killable]:
 def ray_cluster() -> Iterator[Killable]:
     """Start a head without CPUs and two nodes of one; yield its address and the process of a node.
 
-    Ray's folder has a short name, for it holds sockets, whose paths may have 107 characters.
+    One after the other: of two that start at once on a machine one often aborts, because both take the
+    same name for their socket (Ray 2.60), and then the other is the only one that can be killed. Ray's
+    folder has a short name, for it holds sockets, whose paths may have 107 characters.
     """
     port = _free_port()
     address = f"127.0.0.1:{port}"
