@@ -214,6 +214,7 @@ def _warnings(runs: list[RunScore], cluster: Cluster) -> Iterator[str]:
                 if outside[1:]
                 else ""
             )
+            + "; for times to rely on, fit or calibrate a model on a load like this"
         )
     for run in runs:
         end_s = run.makespan_s
