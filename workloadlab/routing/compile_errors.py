@@ -40,6 +40,10 @@ def _said(error: Exception) -> tuple[str, str]:
     """Return numba's complaint in one line, and what to do."""
     if isinstance(error, KeyError):
         field = str(error.args[0])
+        for of, known in (("the request", REQUEST_FIELDS), ("an instance", INSTANCE_FIELDS)):
+            if field in known:
+                fix = "the request comes first: def NAME(request, instance)"
+                return f"{field!r} is a field of {of}, and read from the other", fix
         fields = [*REQUEST_FIELDS, *INSTANCE_FIELDS]
         fix = did_you_mean(field, fields, all_of_them="workloadlab replay --list-signals")
         return f"no record has a field {field!r}", fix

@@ -411,6 +411,10 @@ def misspelt(request, instance):
     return weight * instance.runing
 
 
+def swapped(instance, request):
+    return instance.running + request.row
+
+
 def opens(request, instance):
     with open("x"):  # noqa: PTH123
         return 1.0
@@ -430,6 +434,7 @@ def undefined(request, instance):
     [
         (textual, 1, "Key 'b' is not in dict"),
         (misspelt, 2, r"no record has a field 'runing', in `return .*`[\s\S]*did you mean running\?"),
+        (swapped, 1, r"'r\w+' is a field of (an instance|the request)[\s\S]*the request comes first"),
         (opens, 1, "Unsupported context manager in use, in `with open"),
         (forgets_to_return, 0, r"it returns none[\s\S]*return a number"),
         (undefined, 2, "name 'nowhere' is not defined"),
