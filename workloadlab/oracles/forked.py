@@ -62,8 +62,21 @@ def forked_bytes(workload: Workload, cluster: Cluster, policy: Router) -> int:
     return 2 * lane_bytes(workload, cluster, policy, slots=len(workload))
 
 
-def forked_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int) -> ForkedLane:
+def forked_lane(
+    workload: Workload,
+    cluster: Cluster,
+    policy: Router,
+    seed: int,
+    readers: tuple[Router, ...] = (),
+) -> ForkedLane:
     """Lay out a lane and its fork, with room for every request to be live.
+
+    Args:
+        workload: what to replay.
+        cluster: on what.
+        policy: the router of both.
+        seed: of the run.
+        readers: others that read what the router is shown, such as one that goes on in the fork.
 
     Raises:
         UnsupportedError: turns wait for the one before them, so what arrives depends on the choices; or
@@ -81,8 +94,7 @@ def forked_lane(workload: Workload, cluster: Cluster, policy: Router, seed: int)
             f"{cluster.replicas}",
             fix="leave one of the two out",
         )
-    lane = lane_arrays(workload, cluster, policy, seed, slots=len(workload))
-    lane.lane["shows"] = cluster.signal_interval_s == 0  # others may read what this router does not
+    lane = lane_arrays(workload, cluster, policy, seed, readers=readers, slots=len(workload))
     fork = lane.copy()
     for name, row in ARRAYS.items():
         if row.fork is Fork.NOTES:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workloadlab.arguments import number, whole_number
-from workloadlab.errors import UsageError
+from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.oracles.look_ahead import planned
-from workloadlab.routing import INSTANCE, REQUEST, resolve
+from workloadlab.routing import INSTANCE, REQUEST, Router, resolve
 from workloadlab.simulation import Cluster
 from workloadlab.simulation.engine.run import blame
 from workloadlab.simulation.engine.verdict import lane_problem
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from workloadlab.routing import Router
     from workloadlab.simulation.workload import Workload
     from workloadlab.trace import AnyTrace
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
 __all__ = ["CostWeights", "Labels", "labels_of", "oracle_labels"]
+
+
+_ANYBODY = Router("anybody", max, kind="batch")
+"""Whoever gets the labels: may read every signal, also those that the routers do not."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Labels:
 
     Attributes:
         requests: records (decisions,) as the router saw them.
-        instances: records (decisions, instances).
+        instances: records (decisions, instances), with every signal that needs no declaration.
         costs: (decisions, instances + 1), in weighted seconds; NaN where the request cannot go. The
             last column is that of waiting in the router's queue, which the router of the trials ends.
         chosen: (decisions,) what the router that was followed chose; -1 to wait.
@@ -110,7 +113,8 @@ def oracle_labels(
         seed: of the run and of the draw.
 
     Raises:
-        UnsupportedError: the trace lacks what the replay or the router needs, or the cluster has events.
+        UnsupportedError: the trace lacks what the replay or the router needs, the cluster has events, or
+            router and base cannot be shown the same.
         UsageError: a router that scores, or a share that is none.
 
     Example:
@@ -164,7 +168,9 @@ def labels_of(
             f"labels for a share of {share} with {ahead} arrivals ahead",
             fix="use a share above 0, at most 1",
         )
-    two = forked_lane(workload, cluster, policy, seed)
+    if goes_on is not planned:  # that one sees nothing
+        _refuse_other_eyes(policy, goes_on, cluster)
+    two = forked_lane(workload, cluster, policy, seed, (goes_on, _ANYBODY))
     two.fork.lane["choose"] = address_of(goes_on.compiled, ROUTERS["choose"])
     numbers = base if isinstance(base, np.ndarray) else np.array(base.params)
     two.fork.put_params(np.asarray(numbers, float))
@@ -179,7 +185,7 @@ def labels_of(
     with blame(policy):
         status, row, said = label_decisions(
             two.lane.lane, two.fork.lane, two.state, two.forked, run_lane, label, asked, seen, costs,
-            others, chosen, numbers, min(ahead, len(workload)),
+            others, chosen, two.lane.arrays["memory"].copy(), numbers, min(ahead, len(workload)),
         )  # fmt: skip
     if status != STATUS_DONE:
         raise lane_problem(status, row, said, policy, two.lane, cluster)
@@ -188,3 +194,27 @@ def labels_of(
         asked[offered], seen[offered], costs[offered], chosen[offered],
         others[offered] if inflicted else others,
     )  # fmt: skip
+
+
+def _refuse_other_eyes(policy: Router, base: Router, cluster: Cluster) -> None:
+    """Refuse a base that would have to be shown something else than the router that is followed.
+
+    Raises:
+        UnsupportedError: one is told true lengths, keeps another prefix index, or counts otherwise what
+            it has sent since a report.
+    """
+    both = (policy, base)
+    differ: dict[str, list[Any]] = {
+        "needs the true output lengths": ["oracle" in one.reads for one in both],
+        "keeps a prefix index of its own": [one.index for one in both if "prefix" in one.reads],
+        "forgets what it has sent when a report arrives": [
+            one.overwrites for one in both if cluster.signal_interval_s > 0
+        ],
+    }
+    for what, facts in differ.items():
+        if any(fact != facts[0] for fact in facts):
+            raise UnsupportedError(
+                f"labels of router {policy.name!r} with {base.name!r} in the trials: only one of them "
+                f"{what}",
+                fix="follow and try with routers that are shown the same, or with one router",
+            )

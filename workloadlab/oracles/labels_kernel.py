@@ -74,6 +74,17 @@ def _cost(lane: Lane, fork: Lane, weights: Array) -> Seconds:
     return total_s
 
 
+@inline
+def _stand_there(
+    lane: Lane, fork: Lane, state: Array, forked: Array, remembered: Array, ahead: Count
+) -> None:
+    """Make the fork stand where its lane does, with the memory of its own router."""
+    copy_lane(lane, fork, state, forked, ahead)
+    for replica in range(lane.replicas):
+        for cell in range(lane.memory_cells):
+            memory(fork)[replica, cell] = remembered[replica, cell]
+
+
 _LABEL = RUN_LANE.return_type(
     LANES_TYPE,
     LANES_TYPE,
@@ -86,6 +97,7 @@ _LABEL = RUN_LANE.return_type(
     types.float64[:, ::1],
     types.float64[:, ::1],
     types.int64[::1],
+    types.float64[:, ::1],
     types.float64[::1],
     types.int64,
 )
@@ -104,6 +116,7 @@ def label_decisions(
     costs: Array,
     inflicted: Array,
     chosen: Array,
+    remembered: Array,
     weights: Array,
     ahead: Count,
 ) -> tuple[Status, Row, Index]:
@@ -112,7 +125,8 @@ def label_decisions(
     `label` is by row the place of its label, or -1. A label is the request and the instances as the
     router saw them when the request was first offered, what it chose, and the cost of each choice:
     first of every instance, NaN where the request cannot go, then of waiting. In a trial the router of
-    the fork goes on. `inflicted`, if it has rows, gets of every instance what the others cost more than
+    the fork goes on, with the memory that it had if it had decided all before: `remembered`, by replica
+    of the router. `inflicted`, if it has rows, gets of every instance what the others cost more than
     in a trial without the request. Returns (status, row, chosen instance).
     """
     lane, fork = lanes[0], forks[0]
@@ -125,6 +139,7 @@ def label_decisions(
         row = offers(lane)[0].row
         mine = memory(lane)[lane.replica]
         own = choose(lane)(offers(lane)[0], views(lane), params(lane), mine)
+        choose(fork)(offers(lane)[0], views(lane), params(fork), remembered[lane.replica])
         at = label[row]
         if at >= 0:
             label[row] = NONE
@@ -140,7 +155,7 @@ def label_decisions(
                         continue
                 elif busy == 0:
                     continue
-                copy_lane(lane, fork, state, forked, ahead)
+                _stand_there(lane, fork, state, forked, remembered, ahead)
                 place(fork)(fork, i if i < lane.instances else NONE)
                 status, failed, said = play(forks)
                 if status in (STATUS_DONE, STATUS_STALLED):
@@ -150,7 +165,7 @@ def label_decisions(
                 elif i < lane.instances:
                     return status, failed, said
             if len(inflicted) > 0:
-                copy_lane(lane, fork, state, forked, ahead)
+                _stand_there(lane, fork, state, forked, remembered, ahead)
                 reject_head(fork)
                 status, failed, said = play(forks)
                 if status not in (STATUS_DONE, STATUS_STALLED):

@@ -194,36 +194,51 @@ def _index(settings: PrefixIndex | None, cluster: Cluster) -> dict[str, Any]:
     return {"index_rules": rules, "index_parts": parts}
 
 
-def _router(policy: Router, cluster: Cluster, models: tuple[str, ...]) -> dict[str, Any]:
+def _router(
+    policy: Router, index: PrefixIndex | None, cluster: Cluster, models: tuple[str, ...]
+) -> dict[str, Any]:
     """Lay out what a router sees at first, and its own."""
     cells = empty_memory(len(cluster.instance_names)) if policy.kind == "choose" else np.zeros(0)
     return {
         "views": fixed_signals(cluster, models),
-        **_index(policy.index, cluster),
+        **_index(index, cluster),
         "params": np.array(policy.params, float),
         "memory": np.tile(cells, (cluster.replicas, 1)),
     }
 
 
+def _index_of(readers: tuple[Router, ...]) -> PrefixIndex | None:
+    """Return the one prefix index of those that read prefixes, if any."""
+    return next((one.index for one in readers if "prefix" in one.reads), None)
+
+
 def _options(
-    workload: Workload, cluster: Cluster, policy: Router, seed: int, *, stepwise: bool
+    workload: Workload, cluster: Cluster, readers: tuple[Router, ...], seed: int, *, stepwise: bool
 ) -> dict[str, Any]:
-    """Return the facts of a run; `stepwise` if every step must be seen."""
+    """Return the facts of a run; `stepwise` if every step must be seen.
+
+    The first of the readers is the lane's router.
+    """
+    policy = readers[0]
     instances = sum(pool.instances for pool in cluster.pools)
-    told, guesses = "prefix" in policy.reads, policy.index is not None
+    told = any("prefix" in one.reads for one in readers)
+    guesses = _index_of(readers) is not None
     sees_cache = told and not guesses and any(pool.prefix_caching for pool in cluster.pools)
     stepwise = stepwise or any(pool.step_noise > 0 for pool in cluster.pools)
     fresh = cluster.signal_interval_s == 0 and not workload.closed and not stepwise
+
+    def may_see(*signals: str) -> bool:
+        return any(one.may_see(*signals) for one in readers)
+
     return {
         "seed": seed_state(seed),
         "most_held": cluster.most_held,
         "by_score": policy.kind == "score",
-        "foresees": policy.may_see("next_decode_s"),
-        "tells_left": policy.may_see("output_tokens_left"),
-        "tells_ended": policy.may_see(*ENDED_FIELDS),
-        "lazy": fresh and not policy.sees_decoding,
-        "shows": cluster.signal_interval_s == 0
-        and policy.may_see(*REPORTED_FIELDS, *SINCE_REPORT_FIELDS),
+        "foresees": may_see("next_decode_s"),
+        "tells_left": may_see("output_tokens_left"),
+        "tells_ended": may_see(*ENDED_FIELDS),
+        "lazy": fresh and not any(one.sees_decoding for one in readers),
+        "shows": cluster.signal_interval_s == 0 and may_see(*REPORTED_FIELDS, *SINCE_REPORT_FIELDS),
         "oracle": "oracle" in policy.reads,
         "prefix": told,
         "block_tokens": workload.block_size,
@@ -321,9 +336,9 @@ def _parts(*, events: bool, indexed: bool) -> dict[str, int]:
     return {name: address_of(COMPILED_PARTS[name], signature_of(name)) for name in sorted(needed)}
 
 
-def _functions(policy: Router, cluster: Cluster) -> dict[str, int]:
+def _functions(policy: Router, cluster: Cluster, *, indexed: bool) -> dict[str, int]:
     """Return where the functions of a lane are: the parts of the engine, and the router."""
-    parts = _parts(events=bool(cluster.events), indexed=policy.index is not None)
+    parts = _parts(events=bool(cluster.events), indexed=indexed)
     if policy.kind not in ROUTERS:
         return parts
     return {**parts, policy.kind: address_of(policy.compiled, ROUTERS[policy.kind])}
@@ -335,6 +350,7 @@ def lane_arrays(
     policy: Router,
     seed: int,
     *,
+    readers: tuple[Router, ...] = (),
     slots: int = FIRST_SLOTS,
     recorded_steps: int = 0,
     recorded_decisions: int = 0,
@@ -346,16 +362,17 @@ def lane_arrays(
         cluster: on what.
         policy: the router; one that chooses for many lanes at once is asked by its caller.
         seed: of the run.
+        readers: others that are shown what the router is; they keep the same prefix index, or none.
         slots: how many requests can be live at first.
         recorded_steps: how many steps the record holds; 0 for no record.
         recorded_decisions: the same of decisions.
     """
     with compiled_beside(*BESIDE):
         given, sizes, options = _described(
-            workload, cluster, policy, seed, slots=slots, recorded_steps=recorded_steps,
+            workload, cluster, (policy, *readers), seed, slots=slots, recorded_steps=recorded_steps,
             recorded_decisions=recorded_decisions,
         )  # fmt: skip
-        functions = _functions(policy, cluster)
+        functions = _functions(policy, cluster, indexed=options["guesses"])
     made = LaneArrays(np.zeros(1, LANE), {})
     for name, row in ARRAYS.items():
         made.put(name, given[name] if name in given else row.fresh(sizes))
@@ -372,7 +389,7 @@ def lane_bytes(
     with compiled_beside(
         *BESIDE, waited=False
     ):  # a replay begins with this, and lays lanes out later
-        given, sizes, _ = _described(workload, cluster, policy, 0, slots=slots)
+        given, sizes, _ = _described(workload, cluster, (policy,), 0, slots=slots)
     return sum(
         given[name].nbytes if name in given else prod(row.lengths(sizes)) * row.element.itemsize
         for name, row in ARRAYS.items()
@@ -383,7 +400,7 @@ def lane_bytes(
 def _described(
     workload: Workload,
     cluster: Cluster,
-    policy: Router,
+    readers: tuple[Router, ...],
     seed: int,
     *,
     slots: int = FIRST_SLOTS,
@@ -391,11 +408,11 @@ def _described(
     recorded_decisions: int = 0,
 ) -> tuple[dict[str, Any], dict[str, int], dict[str, Any]]:
     """Return (arrays that a lane begins with, sizes of all, facts of the run)."""
-    requests = _requests(workload, cluster, keyed="prefix" in policy.reads)
+    options = _options(workload, cluster, readers, seed, stepwise=recorded_steps > 0)
+    requests = _requests(workload, cluster, keyed=options["prefix"])
     models = [pool.latency for pool in cluster.pools]
     times = timed(workload, models, cluster.request_overhead_s)
-    router = _router(policy, cluster, workload.models)
-    options = _options(workload, cluster, policy, seed, stepwise=recorded_steps > 0)
+    router = _router(readers[0], _index_of(readers), cluster, workload.models)
     sizes = _sizes(workload, cluster, options)
     sizes["slot_count"] = min(len(workload), slots)
     sizes["room_for_steps"], sizes["room_for_decisions"] = recorded_steps, recorded_decisions
