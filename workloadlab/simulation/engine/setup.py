@@ -108,7 +108,7 @@ def _or_unlimited(limit: int | None) -> int:
     return UNLIMITED if limit is None else limit
 
 
-def _engines(cluster: Cluster) -> Any:
+def _engines(cluster: Cluster, *, named: bool) -> Any:
     engines = np.zeros(sum(pool.instances for pool in cluster.pools), INSTANCE_STATE)
     first = 0
     for number, pool in enumerate(cluster.pools):
@@ -142,7 +142,8 @@ def _engines(cluster: Cluster) -> Any:
         rows["overlapped"] = pool.async_scheduling
         rows["vain"] = pool.decodes_in_vain
         rows["pool"] = number
-        rows["caching"] = pool.prefix_caching
+        # Where no block has an id, what stays is only found by a sequence that was preempted.
+        rows["caching"] = pool.prefix_caching and (named or pool.limited)
         rows["ranks"] = pool.ranks
     absent, engines["starts_left"] = presence(cluster.event_queue, len(engines))
     engines["most_now"][absent] = AWAY
@@ -169,10 +170,10 @@ def _bounds(model: LatencyModel) -> Any:
     return np.tile(np.array([-np.inf, np.inf]), (3, 5, 1))
 
 
-def _instances(cluster: Cluster) -> dict[str, Any]:
+def _instances(cluster: Cluster, *, named: bool) -> dict[str, Any]:
     """Lay out the instances, where their latency models hold, and what happens to them."""
     return {
-        "engines": _engines(cluster),
+        "engines": _engines(cluster, named=named),
         "domains": np.stack([_bounds(pool.latency) for pool in cluster.pools]),
         "events": np.array(cluster.event_queue, ARRAYS["events"].element),
     }
@@ -412,9 +413,10 @@ def _described(
     requests = _requests(workload, cluster, keyed=options["prefix"])
     models = [pool.latency for pool in cluster.pools]
     times = timed(workload, models, cluster.request_overhead_s)
+    instances = _instances(cluster, named=len(workload.block_ids) > 0)
     router = _router(readers[0], _index_of(readers), cluster, workload.models)
     sizes = _sizes(workload, cluster, options)
     sizes["slot_count"] = min(len(workload), slots)
     sizes["room_for_steps"], sizes["room_for_decisions"] = recorded_steps, recorded_decisions
-    given = _as_in_the_table({**requests, **times, **_instances(cluster), **router}, sizes)
+    given = _as_in_the_table({**requests, **times, **instances, **router}, sizes)
     return given, sizes, options

@@ -159,6 +159,22 @@ def test_an_accessor_finds_its_array(name):
     assert (address, shape[first], size) == (array.ctypes.data, array.shape[first], array.itemsize)
 
 
+@pytest.mark.parametrize("limit", [None, 400])
+@pytest.mark.parametrize("named", [True, False])
+def test_blocks_are_cached_only_where_somebody_can_find_them(named, limit):
+    """In a log without prefixes only who was preempted can, and with all the memory nobody is."""
+    load = (
+        crowd()
+        if named
+        else replace(
+            crowd(), block_ids=np.zeros(0, np.int32), first_block=np.zeros(REQUESTS + 1, np.int64)
+        )
+    )
+    among = Cluster(pools=[replace(cluster().pools[0], kv_blocks=limit)])
+    made = layout.lane_arrays(load, among, by_belief, 0)
+    assert made.arrays["engines"]["caching"].tolist() == 3 * [named or limit is not None]
+
+
 def test_the_record_has_the_addresses_first_and_each_size_once():
     assert list(LANE.names[: len(ADDRESSES)]) == list(ADDRESSES)
     assert len(set(LANE.names)) == len(LANE.names)
