@@ -267,3 +267,5 @@ def _about_reading(provenance: Provenance) -> Iterator[Finding]:
             f"The log was read with {named}.",
             {"units": dict(sorted(units.items()))},
         )
+    for note in provenance.notes:
+        yield Finding("said_when_read", "info", f"Said when it was read: {note}.", {"note": note})

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     "units",
     multiple=True,
     metavar="TIME=UNIT",
-    help="Unit of a mapped time: s, ms, us, ns, min, h, such as arrival=ms; of dates: dmy, mdy.",
+    help="Unit of a mapped time: s, ms, us, ns, min, h, such as arrival=ms; of dates: dmy, mdy, ymd.",
 )
 @click.option(
     "--where",

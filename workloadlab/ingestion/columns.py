@@ -14,7 +14,7 @@ from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, refu
 from workloadlab.ingestion.formats.generic import ALIASES
 from workloadlab.ingestion.formats.trees import keys, label, pruned
 from workloadlab.ingestion.formats.words import Minus, Total, Value, has
-from workloadlab.ingestion.parsing.dates import DAY_MONTH, MONTH_DAY, is_datetime
+from workloadlab.ingestion.parsing.dates import DATES, is_datetime
 from workloadlab.ingestion.parsing.envelopes import elsewhere, inner_ways
 from workloadlab.ingestion.parsing.json import LINE
 from workloadlab.ingestion.parsing.times import SIZES_NS, epoch_unit
@@ -307,8 +307,8 @@ def _check_units(head: Head, chosen: Mapping[str, Column], units: Mapping[str, s
                 f"{named}: no time of that name is read from {head.path}",
                 fix=f"times read: {', '.join(short(t) for t in chosen if t.endswith('_ns'))}",
             )
-        if unit not in (*SIZES_NS, DAY_MONTH, MONTH_DAY):
+        if unit not in (*SIZES_NS, *DATES[1:]):
             raise UsageError(
                 f"--unit {short(target)}={unit}: unknown unit",
-                fix=f"use s, ms, us, ns, min or h; for dates {DAY_MONTH} or {MONTH_DAY}",
+                fix=f"use s, ms, us, ns, min or h; for dates {', '.join(DATES[1:])}",
             )

@@ -96,7 +96,7 @@ def ingest(
         units: unit of a numeric time, such as `{"arrival": "ms"}`: s, ms, us, ns, min or h. By
             default what the column's name ends in (`latency_ms`); an arrival's magnitude tells epoch
             seconds from ms, us and ns, and a duration is told by the tokens beside it, or asked for.
-            Dates need none, unless none tells whether day or month comes first: dmy or mdy; without a
+            Dates need none, unless none tells what comes first: dmy, mdy or ymd; without a
             zone they are UTC.
         strict: refuse the logs at the first bad row and write nothing.
         block_size: tokens per block id; 512 for mooncake.
@@ -138,10 +138,7 @@ def ingest(
         >>> trace.provenance.rows["rejected"]
         {'not an integer': 1}
     """
-    if share and (keep_ids or append):
-        raise UsageError(
-            "--share keeps ids nowhere", fix=f"leave out {'--append' if append else '--keep-ids'}"
-        )
+    _refuse_together(share=share, keep_ids=keep_ids, append=append, drop_repeats=drop_repeats)
     target = None if out is None else file_path("out", out)
     if append and target is None:
         raise UsageError("append needs a folder to append to", fix="name it: out=...")
@@ -233,6 +230,19 @@ def ingest(
         if grown and path:
             grown.add(path)
     return Trace.open(target, verify=False)
+
+
+def _refuse_together(*, share: bool, keep_ids: bool, append: bool, drop_repeats: bool) -> None:
+    """Refuse options that contradict each other."""
+    if share and (keep_ids or append):
+        raise UsageError(
+            "--share keeps ids nowhere", fix=f"leave out {'--append' if append else '--keep-ids'}"
+        )
+    if append and drop_repeats:
+        raise UsageError(
+            "--drop-repeats sees the rows of one call, not those that --append finds in the folder",
+            fix="ingest all files in one call with --drop-repeats, or leave one of the two out",
+        )
 
 
 def _system(heads: Sequence[Head], log_format: Format) -> dict[str, Any]:

@@ -76,6 +76,8 @@ def find(
     for name in (
         each if isinstance(each, str) else str(file_path("sources", each)) for each in named
     ):
+        if not name.strip():
+            raise UsageError("a source has no name", fix="name a file; is a variable empty?")
         if is_remote(name):
             paths.append((fetched(name, folder, storage_options or {}), False))
         else:

@@ -17,9 +17,9 @@ from workloadlab.errors import UsageError
 from workloadlab.ingestion.formats.trees import keys, label
 from workloadlab.ingestion.formats.words import Key, Minus, Value
 from workloadlab.ingestion.parsing.dates import (
+    DATES,
     DATETIME,
-    DAY_MONTH,
-    MONTH_DAY,
+    YEAR_FIRST,
     dated,
     day_and_month,
     unknown_zone,
@@ -104,13 +104,18 @@ def order_of(name: str, text: pl.Series, asked: str | None, word: str) -> str:
             f"{name} names its zone {zone}, which tells no offset from UTC: several have that name",
             fix="write the offset in place of the name, such as 2026-09-21 14:13:20+08:00",
         )
-    if asked in (DAY_MONTH, MONTH_DAY):
+    orders = DATES[1:]
+    if asked in orders:
         return asked
     if (found := day_and_month(text)) is not None:
         return found
+    sample = text.drop_nulls()[0]
+    short = re.match(r"\d{1,2}\D\d{1,2}\D\d\d\b", sample.strip())
+    asks = "day, month or year" if short else "day or month"
     raise UsageError(
-        f"day or month first? {name} has dates such as {text.drop_nulls()[0]}, and none tells",
-        fix=f"say which: --unit {word}={DAY_MONTH} (day first) or --unit {word}={MONTH_DAY}",
+        f"{asks} first? {name} has dates such as {sample}, and none tells",
+        fix="say which: "
+        + " or ".join(f"--unit {word}={o}" for o in orders if short or o != YEAR_FIRST),
     )
 
 

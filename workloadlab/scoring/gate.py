@@ -23,7 +23,7 @@ __all__ = ["Gate", "Judged"]
 
 FORM = re.compile(
     r"\s*(?P<measure>[\w ]+?)\s*(?P<sign>[<>])\s*(?P<limit>[-+]?\d*\.?\d+)\s*(?P<unit>%|[a-z]*)"
-    r"\s*(?:vs\s+(?P<other>\S+))?\s*"
+    r"\s*(?:vs\s+(?P<other>\S.*?))?\s*"
 )
 
 
@@ -97,6 +97,11 @@ class Gate:
                 '"slo_attainment < 99%"',
             )
         limit = float(found["limit"]) * units[found["unit"]]
+        if not found["other"] and measure.metric.unit == "share" and not 0 <= limit <= 1:
+            raise UsageError(
+                f"--fail-on {text!r}: a share is between 0 and 1",
+                fix="write it as 99% or as 0.99",
+            )
         return cls(measure, found["sign"] == ">", limit, found["other"])
 
     @property

@@ -150,7 +150,8 @@ def wilson_interval(met: NDArray[np.float64]) -> Interval:
     margin = z / (1 + z * z / trials) * math.sqrt(
         share * (1 - share) / trials + z * z / (4 * trials * trials)
     )  # fmt: skip
-    return Interval(max(0.0, middle - margin), min(1.0, middle + margin), n)
+    # Rounding may leave a share of 1 just outside.
+    return Interval(max(0.0, min(share, middle - margin)), min(1.0, max(share, middle + margin)), n)
 
 
 def _effective(marks: NDArray[np.bool_], known: NDArray[np.bool_]) -> float:

@@ -60,7 +60,8 @@ def score(
             buckets of prompt lengths, or `hour`; see `Scoreboard.slices`.
 
     Raises:
-        UsageError: no runs, no such baseline or slice, or `observed` holds other requests.
+        UsageError: no runs, no such baseline or slice, or `observed` holds other requests, or those at
+            another rate than every run.
         UnsupportedError: `observed`, or a trace that is scored, has no timings.
 
     Example:
@@ -88,6 +89,11 @@ def score(
     truth = None if observed is None else Trace.open(observed)
     if not len(runs):
         raise UsageError("there are no runs to score")
+    if truth and all(info.rate_scale != 1 for info in runs.infos):
+        raise UsageError(
+            "the log was observed at its own rate, and no run is at that",
+            fix="replay it at --rate-scale 1 too",
+        )
     if rent is not None:
         members("rent", rent.values() if isinstance(rent, Mapping) else rent, Rent)
     read = [(info, read_timings(trace)) for info, trace in runs]
@@ -97,7 +103,7 @@ def score(
         own = rent.get(info.cluster) if isinstance(rent, Mapping) else rent
         context = Context(slo=slo, instances=info.instances, rent=own)
         found_slices += slices_of(info, timings, context, slices)
-        fit = None if truth is None else fidelity(trace, truth)
+        fit = fidelity(trace, truth) if truth and info.rate_scale == 1 else None
         scores.append(score_run(info, timings, context, fit))
     unsteady = _unsteady(scores)
     return Scoreboard(

@@ -174,10 +174,13 @@ def test_warnings_come_first() -> None:
 
 def test_assumptions_of_the_reader_are_said() -> None:
     frame = pl.DataFrame({"arrival_ns": [0, SECOND], "input_tokens": [1, 2]})
-    read = Provenance(reader="csv", zone_assumed="UTC", units={"ttft": "ms", "arrival": "s"})
+    units = {"ttft": "ms", "arrival": "s"}
+    read = Provenance(reader="csv", zone_assumed="UTC", units=units, notes=["ts is the start"])
     profile = characterize(Trace.from_frame(frame, provenance=read))
     assert finding(profile, "zone_assumed").numbers == {"zone": "UTC"}
     assert "arrival in s, ttft in ms" in finding(profile, "units_taken").message
+    assert finding(profile, "said_when_read").message == "Said when it was read: ts is the start."
     plain = characterize(Trace.from_frame(frame))
+    assert finding(plain, "said_when_read") is None
     assert finding(plain, "zone_assumed") is None
     assert finding(plain, "units_taken") is None

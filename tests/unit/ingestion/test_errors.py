@@ -156,6 +156,8 @@ def test_sources_are_files_named_once(tmp_path: Path) -> None:
         (str(tmp_path / "*.txt"), "no file matches"),
         ([], "no source file"),
         ([log, tmp_path / "." / "log.csv"], "is named twice"),
+        ("", "a source has no name"),
+        ([log, " "], "a source has no name"),
     ):
         with pytest.raises(UsageError, match=words):
             wl.ingest(sources, tmp_path / "out.trace")

@@ -169,6 +169,23 @@ def test_day_or_month_is_asked_where_no_date_tells(tmp_path: Path) -> None:
     assert column(day, "arrival_ns")[1] == 86_400 * S
 
 
+def test_a_year_of_two_digits_may_come_first(tmp_path: Path) -> None:
+    def log(*days: str) -> str:
+        return table(HEAD, [(f"{day} 10:00:00", 9, 5) for day in days])
+
+    december = 1_764_583_200
+    for days in (("25-12-01", "25-12-02"), ("25/12/01", "25/12/03"), ("25-12-29", "25-12-30")):
+        trace = read(tmp_path, log(*days))
+        assert column(trace, "arrival_ns")[1] in (86_400 * S, 2 * 86_400 * S)
+        assert trace.provenance.units["arrival"] == "ymd"
+    assert read(tmp_path, log("01-12-25", "02-12-25"), units={"arrival": "dmy"}).span_s == 86_400
+    assert read(tmp_path, log("13-12-25", "14-12-25")).provenance.units["arrival"] == "dmy"
+    for asked in (("25-12-01",), ("25-12-31", "26-01-01")):
+        assert "day, month or year first?" in refusal(tmp_path, log(*asked))
+        said = read(tmp_path, log(*asked), units={"arrival": "ymd"})
+        assert said.provenance.t0_unix_ns in (december * S, (december + 30 * 86_400) * S)
+
+
 def test_one_late_date_tells_day_and_month(tmp_path: Path) -> None:
     rows = [(f"{n // 20 + 1:02}/03/2026 10:{n % 20:02}:00", 9, 5) for n in range(400)]
     trace = read(tmp_path, table(HEAD, rows))

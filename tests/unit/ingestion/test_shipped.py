@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import workloadlab as wl
+from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,3 +148,8 @@ def test_equal_rows_that_may_be_other_requests_are_not_dropped(tmp_path: Path) -
     assert read(tmp_path, text).requests == 3
     with pytest.raises(wl.WorkloadlabError, match="may be another request"):
         read(tmp_path, text, drop_repeats=True)
+
+
+def test_repeats_are_looked_for_in_one_call_only(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="sees the rows of one call"):
+        wl.ingest(tmp_path / "a.csv", tmp_path / "grown", append=True, drop_repeats=True)

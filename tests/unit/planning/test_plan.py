@@ -163,6 +163,12 @@ def test_a_slower_engine_is_a_faster_clock():
         assert told == Question(trace, slow, 0, router, SLO).trial(instances)
 
 
+def test_every_request_may_be_asked_for():
+    found = planned(traffic(n=600), attain=1, growth=[2])
+    assert found.routers[0].low is not None
+    assert f"{found.instances} instance" in str(found)
+
+
 def test_a_goal_that_no_number_reaches_says_so():
     found = planned(traffic(), slo=wl.SLO(ttft_s=STEP_S / 2))
     assert found.instances is None

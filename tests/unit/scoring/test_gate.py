@@ -42,6 +42,8 @@ def test_a_gate_fails_who_is_beyond_it(text):
         ("ttft_s > 5 vs a", "is no gate"),
         ("ttft_s > 5%", "is no gate"),
         ("ttft_s > 5 parsecs", "is no gate"),
+        ("slo_attainment < 99", "a share is between 0 and 1"),
+        ("slo_attainment < 150%", "a share is between 0 and 1"),
         ("goodput_rps < 5ms", "is no gate"),
         ("ttft_s > 5ms vs a", "is no gate"),
         ("speed > 5% vs a", "no metric is called 'speed'"),
@@ -57,6 +59,10 @@ def test_a_gate_that_says_nothing_is_refused(text, said):
     with pytest.raises(UsageError) as refused:
         Gate.of(text).failures(board)
     assert re.search(said, f"{refused.value}", re.DOTALL)
+
+
+def test_a_gate_names_a_router_of_one_of_several_clusters():
+    assert Gate.of("ttft_s > 5% vs cluster-2: round_robin ").other == "cluster-2: round_robin"
 
 
 def test_an_effect_that_is_not_separated_passes():

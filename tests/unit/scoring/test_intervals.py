@@ -23,6 +23,12 @@ def coverage(interval, draw, truth):
     return np.mean([one.low <= truth <= one.high for one in known])
 
 
+def test_the_interval_of_a_share_holds_the_share():
+    for n in range(1, 400):
+        assert wilson_interval(np.ones(n)).high == 1.0
+        assert wilson_interval(np.zeros(n)).low == 0.0
+
+
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.99])
 def test_percentile_intervals_hold_the_quantile(level):
     rng = np.random.default_rng(3)

@@ -11,6 +11,7 @@ from workloadlab.digests import sealed
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.scoring import KeptScore, LatencySummary, request_errors
 from workloadlab.scoring.run_score import plain_score
+from workloadlab.trace import Runs
 
 
 def test_metrics_by_hand():
@@ -110,6 +111,16 @@ def test_fidelity_is_signed_and_per_request():
         [0.1, 0.1]
     )
     assert "+10.0%" in str(board)
+
+
+def test_observed_times_are_not_compared_with_a_replay_at_another_rate():
+    outcomes = [outcome_of([1.1, 2.2], [2.2, 4.4]) for _ in range(2)]
+    infos = [run_info("r0"), run_info("r0", rate_scale=4.0)]
+    observed = outcome_of([1, 2], [2, 4])
+    both = wl.score(Runs(tuple(infos), tuple(outcomes)), observed=observed).runs
+    assert [run.fidelity is None for run in both] == [False, True]
+    with pytest.raises(UsageError, match="no run is at that"):
+        wl.score(Runs(tuple(infos[1:]), tuple(outcomes[1:])), observed=observed)
 
 
 def test_a_kept_fidelity_that_is_a_number_is_damage():

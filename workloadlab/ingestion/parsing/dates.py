@@ -15,6 +15,7 @@ __all__ = [
     "DAY_MONTH",
     "MAX_NS",
     "MONTH_DAY",
+    "YEAR_FIRST",
     "dated",
     "day_and_month",
     "is_datetime",
@@ -24,9 +25,9 @@ __all__ = [
     "zoneless",
 ]
 
-DATETIME, DAY_MONTH, MONTH_DAY = "datetime", "dmy", "mdy"
-DATES = (DATETIME, DAY_MONTH, MONTH_DAY)
-"""The units of a column that holds dates; the latter two say what `03/04/2026` means."""
+DATETIME, DAY_MONTH, MONTH_DAY, YEAR_FIRST = "datetime", "dmy", "mdy", "ymd"
+DATES = (DATETIME, DAY_MONTH, MONTH_DAY, YEAR_FIRST)
+"""The units of a column that holds dates; the latter say what `03/04/2026` or `25-12-01` means."""
 
 MAX_NS = 2**63 - 1
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.(\d{1,9}))?(Z|[+-]\d\d(?::?\d\d)?)?")
@@ -66,6 +67,8 @@ _NUMERIC = (
     r"^(?P<a>\d{1,2})(?P<mark>[/.-])(?P<b>\d{1,2})[/.-](?P<y>\d{4}|\d\d),?[ T]"
     rf"{_CLOCK}{_REST}$"
 )
+_PLACES = {DAY_MONTH: ("y", "b", "a"), MONTH_DAY: ("y", "a", "b"), YEAR_FIRST: ("a", "b", "y")}
+"""Where year, month and day stand in `_NUMERIC`."""
 _COMPLETED = (
     (r"^(\d\d)-", "20$1-"),
     (r"^(\d{4})-(\d)-", "$1-0$2-"),
@@ -132,12 +135,15 @@ def day_and_month(text: pl.Series) -> str | None:
     """Return which of day and month comes first where both are numbers; None if no date tells.
 
     A column that has other dates is DATETIME. Points stand between day and month in this order only.
+    Of years of two digits the year may come first: what stays the same from date to date is the year.
 
     Example:
         >>> day_and_month(pl.Series(["03/04/2026 10:00", "13/04/2026 10:00"]))
         'dmy'
         >>> day_and_month(pl.Series(["03/04/2026 10:00"])) is None
         True
+        >>> day_and_month(pl.Series(["25-12-01 10:00", "25-12-02 10:00"]))
+        'ymd'
     """
     parts = text.drop_nulls().str.strip_chars().str.extract_groups(_NUMERIC).struct.unnest()
     parts = parts.drop_nulls("a")
@@ -145,10 +151,17 @@ def day_and_month(text: pl.Series) -> str | None:
         return DATETIME
     if (parts["mark"] == ".").all():
         return DAY_MONTH
-    first, second = (parts[name].cast(pl.Int64).max() for name in ("a", "b"))
-    if first > 12 and second > 12:  # type: ignore[operator]
+    numbers = parts.select(pl.col("a", "b", "y").cast(pl.Int64))
+    first, second, last = numbers.max().row(0)
+    if second <= 12 and last <= 31:
+        kinds = {name: numbers[name].n_unique() for name in ("a", "y")}
+        if kinds["a"] == 1 and kinds["y"] > 1:
+            return YEAR_FIRST
+        if kinds["a"] == 1 or kinds["y"] > 1:
+            return None
+    if first > 12 and second > 12:
         return None
-    return DAY_MONTH if first > 12 else MONTH_DAY if second > 12 else None  # type: ignore[operator]
+    return DAY_MONTH if first > 12 else MONTH_DAY if second > 12 else None
 
 
 def moments(text: pl.Series, order: str) -> tuple[pl.Series, bool]:
@@ -183,8 +196,8 @@ def _in_iso(text: pl.Series, order: str) -> pl.Series:
     for layout, iso in _LAYOUTS:
         text = text.str.replace(layout, iso)
     if order != DATETIME:
-        d, m = ("a", "b") if order == DAY_MONTH else ("b", "a")
-        text = text.str.replace(_NUMERIC, f"${{y}}-${{{m}}}-${{{d}}} ${{clock}}${{rest}}")
+        y, m, d = _PLACES[order]
+        text = text.str.replace(_NUMERIC, f"${{{y}}}-${{{m}}}-${{{d}}} ${{clock}}${{rest}}")
     if text.str.contains("-[A-Za-z]{3,9}-").any():
         for number, month in enumerate(_MONTHS, start=1):
             text = text.str.replace(f"(?i)-{month}[a-z]*-", f"-{number:02}-")
