@@ -209,8 +209,8 @@ def _router(
 
 
 def _index_of(readers: tuple[Router, ...]) -> PrefixIndex | None:
-    """Return the one prefix index of those that read prefixes, if any."""
-    return next((one.index for one in readers if "prefix" in one.reads), None)
+    """Return the one prefix index that readers keep, if any."""
+    return next((one.index for one in readers if one.index is not None), None)
 
 
 def _options(
