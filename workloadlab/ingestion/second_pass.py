@@ -66,7 +66,12 @@ def finish(
         MachineError: more ids than memory holds.
         UsageError: the limit is no number of bytes.
     """
-    _refuse_more_ids(staged, ordered, memory_limit)
+    named = [
+        name
+        for name in ORDINAL
+        if name in staged.filled and not (keep_ids and name != "request_id")
+    ]
+    _refuse_more_ids(staged, ordered, named, memory_limit)
     numbers = numbers or Numbers()
     if origin_ns is None:
         origin_ns = staged.first_ns
@@ -84,14 +89,12 @@ def finish(
     }
     if "warmup" in staged.filled:
         made["warmup"] = pl.col("warmup").fill_null(value=False)
-    for name, letter in ORDINAL.items():
-        if name not in staged.filled or (keep_ids and name != "request_id"):
-            continue
+    for name in named:
         held = (
             not staged.spilled and schema[name] == pl.String
         )  # not spilled before a join of lines
         number = _coded if held else _numbered
-        frame, ordinal, again = number(frame, ordered, name, letter, numbers)
+        frame, ordinal, again = number(frame, ordered, name, ORDINAL[name], numbers)
         if not keep_ids:
             made[name] = ordinal
         if name == "request_id":
@@ -121,12 +124,17 @@ def in_order(staged: Staged) -> pl.LazyFrame:
     return rows.with_row_index(_POSITION) if staged.filled & ORDINAL.keys() else rows
 
 
-def _refuse_more_ids(staged: Staged, ordered: pl.LazyFrame, limit: float | None) -> None:
-    """Refuse to number more ids than memory holds; everything else of a row is streamed."""
+def _refuse_more_ids(
+    staged: Staged, ordered: pl.LazyFrame, names: list[str], limit: float | None
+) -> None:
+    """Refuse to number more ids than memory holds; everything else of a row is streamed.
+
+    They are counted only where the size of the rows leaves room for too many.
+    """
     allowed = allowed_bytes(limit)
-    names = [name for name in ORDINAL if name in staged.filled]
     lists = "block_ids" in staged.filled
-    if not lists and staged.written * len(names) * ID_BYTES <= allowed:
+    blocks = (staged.held_bytes + staged.spilled_bytes) // 8 if lists else 0
+    if staged.written * len(names) * ID_BYTES + blocks * BLOCK_BYTES <= allowed:
         return
     counts = ordered.select(
         *(pl.col(name).approx_n_unique() for name in names),

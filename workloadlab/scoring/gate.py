@@ -26,6 +26,8 @@ FORM = re.compile(
     r"\s*(?:vs\s+(?P<other>\S.*?))?\s*"
 )
 
+_UNITS: dict[str, Mapping[str, float]] = {"s": TIME_UNITS, "share": {"": 1.0, "%": 0.01}}
+"""By a metric's unit, what a plain limit may be written in; of other metrics numbers alone."""
 
 State = Literal["passed", "failed", "cannot_tell"]
 
@@ -87,15 +89,17 @@ class Gate:
         Raises:
             UsageError: not of that form, or no such measure.
         """
+        no_gate = UsageError(
+            f"--fail-on {text!r} is no gate",
+            fix='write "p99 ttft_s > +5% vs round_robin", "ttft_s > 500ms" or "slo_attainment < 99%"',
+        )
         found = FORM.fullmatch(text)
-        measure = Measure.named(found["measure"]) if found else None
-        units = {"%": 0.01} if found and found["other"] else _units(measure)
-        if not found or measure is None or found["unit"] not in units:
-            raise UsageError(
-                f"--fail-on {text!r} is no gate",
-                fix='write "p99 ttft_s > +5% vs round_robin", "ttft_s > 500ms" or '
-                '"slo_attainment < 99%"',
-            )
+        if not found:
+            raise no_gate
+        measure = Measure.named(found["measure"])
+        units = {"%": 0.01} if found["other"] else _UNITS.get(measure.metric.unit, {"": 1.0})
+        if found["unit"] not in units:
+            raise no_gate
         limit = float(found["limit"]) * units[found["unit"]]
         if not found["other"] and measure.metric.unit == "share" and not 0 <= limit <= 1:
             raise UsageError(
@@ -262,9 +266,3 @@ class Gate:
     @property
     def _sign(self) -> float:
         return 1.0 if self.above else -1.0
-
-
-def _units(measure: Measure | None) -> Mapping[str, float]:
-    """Return what a plain limit may be written in, in the metric's unit."""
-    unit = measure.metric.unit if measure else ""
-    return {"s": TIME_UNITS, "share": {"": 1.0, "%": 0.01}}.get(unit, {"": 1.0})

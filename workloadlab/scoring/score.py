@@ -89,7 +89,7 @@ def score(
     truth = None if observed is None else Trace.open(observed)
     if not len(runs):
         raise UsageError("there are no runs to score")
-    if truth and all(info.rate_scale != 1 for info in runs.infos):
+    if truth is not None and all(info.rate_scale != 1 for info in runs.infos):
         raise UsageError(
             "the log was observed at its own rate, and no run is at that",
             fix="replay it at --rate-scale 1 too",
@@ -103,7 +103,7 @@ def score(
         own = rent.get(info.cluster) if isinstance(rent, Mapping) else rent
         context = Context(slo=slo, instances=info.instances, rent=own)
         found_slices += slices_of(info, timings, context, slices)
-        fit = fidelity(trace, truth) if truth and info.rate_scale == 1 else None
+        fit = fidelity(trace, truth) if truth is not None and info.rate_scale == 1 else None
         scores.append(score_run(info, timings, context, fit))
     unsteady = _unsteady(scores)
     return Scoreboard(

@@ -121,6 +121,8 @@ def test_observed_times_are_not_compared_with_a_replay_at_another_rate():
     assert [run.fidelity is None for run in both] == [False, True]
     with pytest.raises(UsageError, match="no run is at that"):
         wl.score(Runs(tuple(infos[1:]), tuple(outcomes[1:])), observed=observed)
+    with pytest.raises(UsageError):
+        wl.score(Runs(tuple(infos[:1]), tuple(outcomes[:1])), observed=outcome_of([], []))
 
 
 def test_a_kept_fidelity_that_is_a_number_is_damage():

@@ -387,9 +387,8 @@ def lane_bytes(
     workload: Workload, cluster: Cluster, policy: Router, *, slots: int = FIRST_SLOTS
 ) -> int:
     """Return what a lane has of its own, whatever others share with it; lays nothing out."""
-    with compiled_beside(
-        *BESIDE, waited=False
-    ):  # a replay begins with this, and lays lanes out later
+    # A replay begins with this, and lays lanes out later.
+    with compiled_beside(*BESIDE, waited=False):
         given, sizes, _ = _described(workload, cluster, (policy,), 0, slots=slots)
     return sum(
         given[name].nbytes if name in given else prod(row.lengths(sizes)) * row.element.itemsize

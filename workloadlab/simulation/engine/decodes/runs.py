@@ -75,9 +75,8 @@ def _line(i: Index, lane: Lane, most: Count) -> tuple[Seconds, Seconds, Count]:
         context, more, longest = contexts(i, lane, nobody, nobody, nobody)
         size = captured_tokens(e.decodes, e.captured)
     seconds, slope, edge = decode_line(e)(max(d, float(size)), context, tables(lane)[e.pool])
-    if (
-        e.plain == 0
-    ):  # mean and longest context grow alike, so this is the same in all of these steps
+    if e.plain == 0:
+        # Mean and longest context grow alike, so what they add is the same in all of these steps.
         seconds += terms_s(0.0, 0.0, d, context / d, longest, size > 0, terms(lane)[e.pool])
     overhead_s = e.overhead_s + e.sequence_overhead_s * d
     if seconds <= 0.0:
