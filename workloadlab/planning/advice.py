@@ -22,21 +22,39 @@ def advice(plan: Plan) -> Iterator[str]:
     yield from _other_routers(plan)
     yield from _loss(plan)
     at = "at the peak " if plan.harder else ""
+    doubted = _doubt([f"at {times(w.factor)}" for w in plan.growth if w.untold], len(plan.growth))
     if plan.growth and {w.instances for w in plan.growth} == {plan.peak.instances}:
-        yield f"Up to {plan.growth[-1].change} as many are enough."
+        yield f"Up to {plan.growth[-1].change} as many are enough{doubted}."
     elif plan.growth:
         said = [f"{w.instances:,} at {times(w.factor)}" if w.instances else
                 f"no number is enough at {times(w.factor)}" for w in plan.growth]  # fmt: skip
-        yield f"If {at}traffic grows, it takes {listed(said)}."
+        yield f"If {at}traffic grows, it takes {listed(said)}{doubted}."
     if plan.error:
         count = f"{plan.error.instances:,}" if plan.error.instances else "no number is enough"
-        yield f"If {at}{plan.error.change}, it takes {count}."
+        yield f"If {at}{plan.error.change}, it takes {count}{_doubt([plan.error.untold])}."
     better = [w for w in plan.engine if w.instances and w.instances < (plan.peak.instances or 0)]
     if better:
         best = min(better, key=lambda each: each.instances or 0)
         verb = "is" if best.instances == 1 else "are"
-        yield f"With {best.change}, {best.instances:,} {verb} enough{' at the peak' if at else ''}."
+        yield (
+            f"With {best.change}, {best.instances:,} {verb} enough{' at the peak' if at else ''}"
+            f"{_doubt([best.untold])}."
+        )
     yield from _autoscaler(plan)
+
+
+def _doubt(doubted: list[str], of: int = 1) -> str:
+    """Say of which answers nobody can tell whether the load is held for longer, as a clause; "" of none.
+
+    Args:
+        doubted: each as a place in a sentence, "at x2"; an empty one is told.
+        of: how many answers there are; if all are doubted, the places are not said.
+    """
+    places = [place for place in doubted if place]
+    if not places:
+        return ""
+    where = "" if len(places) == of else f" {listed(places)}"
+    return f"; whether the load is held{where} for longer cannot be told"
 
 
 def _other_routers(plan: Plan) -> Iterator[str]:
@@ -52,7 +70,11 @@ def _other_routers(plan: Plan) -> Iterator[str]:
             f"with {r.router} no number is enough" for r in others
             if r.router not in same]  # fmt: skip
     said += [f"{listed(same)} {'needs' if len(same) == 1 else 'need'} as many"] if same else []
-    yield f"{'At the peak, of' if plan.harder else 'Of'} the other routers, {listed(said)}."
+    doubted = [f"with {r.router}" for r in others if r.untold]
+    yield (
+        f"{'At the peak, of' if plan.harder else 'Of'} the other routers, {listed(said)}"
+        f"{_doubt(doubted, len(others))}."
+    )
     if plan.harder:
         yield f"The other windows ran with {plan.router} alone, the choice at the peak."
 

@@ -96,6 +96,12 @@ class Plan(Drawn):
         return next(hour for hour in self.hours if hour.instances == self.instances)
 
     @property
+    def untold(self) -> str:
+        """Why it cannot be told whether so many hold the windows that need them; "" where it can."""
+        needy = [each for each in (self.peak, *self.hours) if each.instances == self.instances]
+        return next((each.untold for each in needy if each.untold), "")
+
+    @property
     def lost(self) -> Trial | None:
         """The peak with one instance fewer than it needs; None if it needs one."""
         best = self.routers[0]
@@ -161,7 +167,7 @@ class Plan(Drawn):
         return (
             f"{plural(self.instances, 'instance')} of {self.latency_model}{self._around}{cost}, "
             f"{holds} {held}, {part} of the requests within {targets}{why}."
-            f"{unsure_words((self.harder or self.peak).untold, self.instances)}"
+            f"{unsure_words(self.untold, self.instances)}"
         )
 
     @property

@@ -31,6 +31,12 @@ class RouterPlan:
         """Return what was found with so many instances; None if that was not tried."""
         return next((each for each in self.trials if each.instances == instances), None)
 
+    @property
+    def untold(self) -> str:
+        """Why it cannot be told whether its least number holds the peak, as a clause; "" where it can."""
+        trial = self.trial(self.instances) if self.instances else None
+        return trial.untold if trial else ""
+
 
 @dataclass(frozen=True)
 class HourPlan:
@@ -65,10 +71,10 @@ class WhatIf:
         change: in words.
         factor: on the arrival rate, or on the time of every step.
         instances: least number that holds it; None if no number does.
-        told: whether the log is long enough to tell that they hold it.
+        untold: why it cannot be told whether so many hold it, as a clause; "" where it can.
     """
 
     change: str
     factor: float
     instances: int | None
-    told: bool = True
+    untold: str = ""

@@ -276,7 +276,7 @@ def _hour(window: Window, question: Question, attain: float, guess: int) -> Hour
 
 def _what_if(change: str, factor: float, asked: Question, attain: float, guess: int) -> WhatIf:
     count = least_instances(asked, attain, guess)
-    return WhatIf(change, factor, count, not asked.untold(count))
+    return WhatIf(change, factor, count, asked.untold(count))
 
 
 def _retuned(

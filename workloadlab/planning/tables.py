@@ -26,7 +26,7 @@ def plan_tables(plan: Plan) -> list[Table]:
         trial = found.trial(found.instances) if found.instances else best
         cost = plan.usd_per_hour(found.instances) if found.instances else None
         rows.append(
-            [marked(found.router, not (found.instances and trial and trial.untold)),
+            [marked(found.router, not found.untold),
              found.instances or "none", found.low, found.high,
              None if trial is None else share_beside(trial.met, plan.attain),
              *([None if cost is None else f"{cost:,.2f}"] if usd else [])]
@@ -40,12 +40,12 @@ def plan_tables(plan: Plan) -> list[Table]:
     ifs = [*plan.growth, *([plan.error] if plan.error else []), *plan.engine]
     if ifs:
         changed: list[list[Cell]] = [
-            [marked(each.change, each.told), each.instances] for each in ifs
+            [marked(each.change, not each.untold), each.instances] for each in ifs
         ]
         tables.append(noted(f"What if, with {plan.router}", ["change", "instances"], changed))
     if plan.frontier:
         priced: list[list[Cell]] = [
-            [marked(share(each.factor), each.told), each.instances,
+            [marked(share(each.factor), not each.untold), each.instances,
              *([None if each.instances is None
                 else f"{plan.usd_per_hour(each.instances) or 0:,.2f}"] if usd else [])]
             for each in plan.frontier

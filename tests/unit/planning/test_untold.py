@@ -42,6 +42,35 @@ def test_the_sentence_says_that_the_log_is_too_short(short):
     assert short.sentence.endswith("Plan with a longer log, or take one more.")
 
 
+def test_every_sentence_says_what_its_table_doubts(short):
+    grown, slower, *_ = [said for said in short.more if said.startswith("If ")][-2:]
+    for said in (grown, slower):
+        assert said.endswith("; whether the load is held for longer cannot be told.")
+    two = replace(short, growth=(replace(short.growth[0], factor=1.5, untold=""), *short.growth))
+    assert any("held at x2 for longer cannot be told" in said for said in two.more)
+    same = replace(short.growth[0], instances=short.peak.instances)
+    assert any(
+        said.startswith("Up to 2 times the traffic as many are enough; whether the load is held")
+        for said in replace(short, growth=(same,)).more
+    )
+    other = replace(short.routers[0], router="random")
+    assert (
+        "whether the load is held for longer"
+        in replace(short, routers=(*short.routers, other)).more[0]
+    )
+    fewer = replace(short.growth[0], change="max_num_seqs = 32", instances=short.peak.instances - 1)
+    assert any(
+        said.startswith("With max_num_seqs = 32, ") and "cannot be told" in said
+        for said in replace(short, engine=(fewer,)).more
+    )
+
+
+def test_a_window_that_needs_as_many_and_is_not_told_is_said(short):
+    told = replace(short.peak, untold="")
+    both = replace(short, peak=told, hours=(told, replace(short.peak, start_s=9.0)))
+    assert UNSURE in both.sentence
+
+
 def test_the_tables_mark_what_is_not_told(short):
     routers, ifs, *_ = short.tables()
     assert routers.rows[0][0] == "least_requests ?"
@@ -57,7 +86,8 @@ def test_the_json_says_it_of_each_trial(short, tmp_path):
     found = {each["instances"]: each["untold"] for each in facts["routers"][0]["trials"]}
     assert found[short.instances].startswith("the log is too short")
     assert facts["peak"]["untold"] == found[short.instances]
-    assert facts["growth"][0]["told"] is False
+    for each in (*facts["growth"], facts["error"], *facts["frontier"]):
+        assert each["untold"].startswith("the log is too short")
     (tmp_path / "plan.json").write_text(short.to_json())
     assert Plan.load(tmp_path / "plan.json") == short
 

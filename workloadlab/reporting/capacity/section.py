@@ -26,7 +26,7 @@ def capacity_section(plan: Plan, section_id: str) -> Section:
     ]
     if plan.price is not None:
         facts.append(("Rent", f"${plan.price.usd_per_hour:.2f} per GPU and hour"))
-    unsure = not plan.instances or (plan.harder or plan.peak).untold
+    unsure = not plan.instances or plan.untold
     findings = (Finding("warning", "Capacity", plan.sentence),) if unsure else ()
     return Section(
         id=section_id,
