@@ -33,7 +33,7 @@ class RouterPlan:
 
     @property
     def untold(self) -> str:
-        """Why it cannot be told whether its least number holds the peak, as a clause; "" where it can."""
+        """Why it cannot be told whether its least number holds the peak; "" where it can."""
         trial = self.trial(self.instances) if self.instances else None
         return trial.untold if trial else ""
 

@@ -10,7 +10,7 @@ from workloadlab.errors import UsageError
 from workloadlab.scoring.measure import Measure
 from workloadlab.scoring.paired import MOST_LOST
 from workloadlab.scoring.target_words import TIME_UNITS
-from workloadlab.scoring.verdict import effect_words, value_words, within_words
+from workloadlab.scoring.verdict import effect_words, within_words
 from workloadlab.words import listed, rate_words, share
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Gate", "Judged"]
 
 FORM = re.compile(
-    r"\s*(?P<measure>[\w ]+?)\s*(?P<sign>[<>])\s*(?P<limit>[-+]?\d*\.?\d+)\s*(?P<unit>%|[a-z]*)"
+    r"\s*(?P<measure>[\w ]+?)\s*(?P<sign>[<>]=?)"
+    r"\s*(?P<limit>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>%|[a-z]*)"
     r"\s*(?:vs\s+(?P<other>\S.*?))?\s*"
 )
 
@@ -70,6 +71,7 @@ class Gate:
         above: whether values over the limit fail; else those under it.
         limit: an effect (0.05 for 5 %) where there is `other`, else a value in the metric's unit.
         other: the router that all others are compared with; None for a plain limit.
+        inclusive: whether the limit itself fails.
 
     Example:
         >>> gate = Gate.of("p99 ttft_s > +5% vs round_robin")
@@ -81,6 +83,7 @@ class Gate:
     above: bool
     limit: float
     other: str | None = None
+    inclusive: bool = False
 
     @classmethod
     def of(cls, text: str) -> Gate:
@@ -106,7 +109,8 @@ class Gate:
                 f"--fail-on {text!r}: a share is between 0 and 1",
                 fix="write it as 99% or as 0.99",
             )
-        return cls(measure, found["sign"] == ">", limit, found["other"])
+        sign = found["sign"]
+        return cls(measure, sign[0] == ">", limit, found["other"], sign.endswith("="))
 
     @property
     def reversed(self) -> bool:
@@ -120,8 +124,9 @@ class Gate:
     def judged(self, board: Scoreboard) -> list[Judged]:
         """Return how each router stands to the limit at each rate.
 
-        An effect fails if it is beyond the limit and separated from 0 after Holm's correction. Figures
-        that mean nothing fail: latencies, goodput and shares within targets without a steady state, and
+        An effect fails if it is beyond the limit and separated from 0 after Holm's correction, a value
+        if its interval is, or itself where it has none. Figures that mean nothing fail:
+        latencies, goodput and shares within targets without a steady state, and
         latencies of requests of which more were lost than they leave out, any for a mean, one of a
         hundred for a p99. Beside another router that loses as many, a latency fails from half of the
         requests on. A router that holds the load, or serves, where the other does not passes. What has
@@ -173,14 +178,21 @@ class Gate:
 
     def _value_judged(self, board: Scoreboard, router: str, scale: float, value: float) -> Judged:
         found = board.interval(router, scale, self.measure)
-        low, high = (found.low, found.high) if found else (value, value)
-        said = f"{self.measure.noun} is {value_words(self.measure, value)}"
-        if self._passes_limit(value):
-            return Judged(router, scale, "failed", said, value, low, high)
-        if found and (low is None or high is None):
-            return Judged(router, scale, CANNOT_TELL, f"{said}: {found.why}", value, low, high)
+        low, high = (found.low, found.high) if found else (None, None)
         said = f"{self.measure.noun} is {within_words(self.measure, value, low, high)}"
-        if self._reaches_limit(low, high):
+        if low is None or high is None:
+            runs = len(board.of(router, scale))
+            of = "one run's number" if runs == 1 else f"the mean of {runs} runs"
+            why = f": {found.why}" if found else ""
+            said = f"{said}, {of} without an interval{why}"
+            state: State = "passed" if found is None else CANNOT_TELL
+            return Judged(
+                router, scale, "failed" if self._passes_limit(value) else state, said, value
+            )
+        nearer, farther = (low, high) if self.above else (high, low)
+        if self._passes_limit(nearer):
+            return Judged(router, scale, "failed", said, value, low, high)
+        if self._passes_limit(farther):
             return Judged(router, scale, CANNOT_TELL, f"{said}: {FEW}", value, low, high)
         return Judged(router, scale, "passed", said, value, low, high)
 
@@ -231,7 +243,8 @@ class Gate:
         return Judged(router, scale, "passed", said, *measured)
 
     def _passes_limit(self, value: float) -> bool:
-        return (value - self.limit) * self._sign > 0
+        beyond = (value - self.limit) * self._sign
+        return beyond > 0 or (self.inclusive and beyond == 0)
 
     def _reaches_limit(self, low: float | None, high: float | None) -> bool:
         end = high if self.above else low

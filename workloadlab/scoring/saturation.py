@@ -91,10 +91,10 @@ class Saturation:
 
     def __str__(self) -> str:
         """Return the state as a clause."""
-        said = (
-            f"{three(self.offered_rps)} requests/s offered, {three(self.served_rps)} served "
-            f"({share(self.served_share)})"
-        )
+        served = f"{three(self.served_rps)} served ({share(self.served_share)})"
+        if not self.served_rps:
+            served = "none served before the last one came"
+        said = f"{three(self.offered_rps)} requests/s offered, {served}"
         if self.steady:
             return said
         if self.steady is None and not self.close:

@@ -110,6 +110,65 @@ def test_a_limit_within_the_interval_of_a_value_cannot_be_told():
 
 
 @pytest.mark.parametrize(
+    "text", ["p99 ttft_s > {:.12f}", "ttft_s > {:.12f}", "slo_attainment < {:.12f}"]
+)
+def test_a_value_beyond_a_limit_that_its_interval_holds_cannot_be_told(text):
+    board = wl.score(routers(a=latencies(0, n=4000)), slo=wl.SLO(ttft_s=0.2))
+    gate = Gate.of(text.format(0.5))
+    name = gate.measure.metric.name, gate.measure.part
+    value, found = board.mean("a", 1.0, *name), board.interval("a", 1.0, gate.measure)
+    sign = 1 if gate.above else -1
+    states = {
+        limit: Gate.of(text.format(limit)).judged(board)[0].state
+        for limit in (value - sign * 1e-6, found.low, found.high)
+    }
+    assert states[value - sign * 1e-6] == "cannot_tell"
+    beyond = found.low - 1e-6 if gate.above else found.high + 1e-6
+    [failed] = Gate.of(text.format(beyond)).judged(board)
+    assert failed.state == "failed"
+    assert re.search(r"is .+ \(.+ to .+\)$", failed.words)
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "said"),
+    [
+        ("throughput_rps > 0.001", "failed", ", one run's number without an interval"),
+        ("throughput_rps > 9", "passed", ", one run's number without an interval"),
+        ("p99 ttft_s > 1ms", "failed", "without an interval: p99 of 100 requests is "),
+        ("p99 ttft_s > 60", "cannot_tell", "without an interval: p99 of 100 requests is "),
+    ],
+)
+def test_a_number_without_an_interval_is_said_to_have_none(text, state, said):
+    board = wl.score(routers(a=latencies(0, n=100)))
+    [found] = Gate.of(text).judged(board)
+    assert (found.state, found.low, found.high) == (state, None, None)
+    assert said in found.words
+
+
+def test_of_several_seeds_it_is_the_mean():
+    infos = tuple(replace(run_info("a"), seed=seed, run_id=f"a-{seed}") for seed in range(3))
+    traces = tuple(outcome_of(latencies(seed), latencies(seed) + 1) for seed in range(3))
+    [found] = Gate.of("load_cv > 9").judged(wl.score(wl.Runs(infos, traces)))
+    assert found.words.endswith(", the mean of 3 runs without an interval")
+
+
+@pytest.mark.parametrize(
+    ("text", "failed"),
+    [
+        ("preemptions >= 0", True),
+        ("preemptions > 0", False),
+        ("preemptions <= 0", True),
+        ("ttft_s > 1e-3", True),
+        ("ttft_s > 1e3", False),
+        ("ttft_s > 1.e-3s", True),
+    ],
+)
+def test_a_limit_may_be_inclusive_and_have_an_exponent(text, failed):
+    board = wl.score(routers(a=latencies(0, n=400)))
+    assert bool(Gate.of(text).failures(board)) == failed
+
+
+@pytest.mark.parametrize(
     ("text", "turned"),
     [
         ("ttft_s < 5", True),

@@ -8,6 +8,7 @@ from support.runs import outcome_of, run_info, runs_of
 from support.traces import requests_at
 
 import workloadlab as wl
+from workloadlab.reporting import summarise
 from workloadlab.scoring import saturation
 from workloadlab.scoring.timings import read_timings
 
@@ -33,6 +34,15 @@ def test_an_overload_has_no_steady_state():
     said = str(wl.score(runs_of(served_at(48, 104))))
     assert "At the recorded rate: No steady state" in said
     assert "r0 !" in said
+
+
+def test_what_is_served_after_the_last_arrival_is_not_said_to_be_none():
+    waits = ((300 - np.arange(300)) / 100 * SECOND + 5 * SECOND).astype(int)
+    late = requests_at(np.arange(300) / 100, ttft_ns=waits, e2e_ns=waits, instance_id="a")
+    board = wl.score(runs_of(late))
+    said = f"{board.verdicts()[0]} {summarise(board)['answers']}"
+    assert "100 requests/s offered, none served before the last one came; the requests in" in said
+    assert "0 served" not in said
 
 
 @pytest.mark.parametrize("rate", [60, 90])
