@@ -25,6 +25,14 @@ COLUMNS_READ = (
     "`--map COLUMN=FIELD` takes these names; times also without `_ns`. Only `arrival_ns` and "
     "`input_tokens` must be there. null means not recorded, 0 means measured zero."
 )
+WORDS_READ = (
+    "A key of the log in quotes, or one of these words. Where a word is of a key, it may be of another "
+    "word. Times take a `unit`: s, ms, us, ns, min, h or datetime."
+)
+TREE_READ = (
+    "The columns are those of a [trace](columns.md); `_id` and `_parent` say beside them which rows lie "
+    "in one another."
+)
 PROFILE_READ = (
     "The keys of `workloadlab characterize --json`. A topic that the trace cannot support is "
     '`{"unsupported": REASON}`.'
@@ -85,6 +93,24 @@ def _formats() -> str:
             "## Written by `workloadlab export`",
             _table(("format", "tool", "file", "how it is read there"), written),
             "What a trace records and a format has no key for is listed by `export` each time.",
+        ]
+    )
+
+
+def _mapping() -> str:
+    from workloadlab.ingestion.mapping import EXAMPLE, FACTS, WORDS
+
+    words = [(f"`{name}`", word.about, f"`{word.example}`") for name, word in WORDS.items()]
+    return "\n\n".join(
+        [
+            "`workloadlab ingest LOG --mapping my.toml` reads logs that no format here fits.",
+            f"```toml\n{EXAMPLE}```",
+            "## What a column is",
+            WORDS_READ,
+            _table(("word", "what it takes", "example"), words),
+            TREE_READ,
+            "## What is said of the whole log",
+            _table(("key", "meaning"), [(f"`{name}`", fact.about) for name, fact in FACTS.items()]),
         ]
     )
 
@@ -196,6 +222,7 @@ PAGES: dict[str, tuple[str, Callable[[], str]]] = {
     "api.md": ("Python names", _api),
     "columns.md": ("Columns of a trace", _columns),
     "formats.md": ("Log formats", _formats),
+    "mapping.md": ("A mapping file", _mapping),
     "profile.md": ("Keys of a profile", _profile),
     "queries.md": ("Queries", _queries),
     "models.md": ("Latency models", _models),

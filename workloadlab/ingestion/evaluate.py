@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -25,7 +26,7 @@ from workloadlab.ingestion.formats.words import (
 )
 from workloadlab.ingestion.parsing.outcomes import outcomes
 from workloadlab.ingestion.parsing.text import texts
-from workloadlab.ingestion.parsing.times import durations, instants
+from workloadlab.ingestion.parsing.times import SIZES_NS, durations, instants
 from workloadlab.ingestion.parsing.values import (
     Parsed,
     block_lists,
@@ -83,7 +84,7 @@ def _typed(frame: pl.DataFrame, value: Value, kind: str, column: Column) -> Pars
         keep = matches(frame, value)
         problem = None if found.problem is None else found.problem.set(~keep, None)
         return found._replace(values=_where(found.values, keep), problem=problem)
-    if isinstance(value, Tokens):
+    if column.target == "token_offsets_ns":
         return _token_times(frame, value, column)
     if column.reading:
         return _read(column.reading(text_of_value(frame, value)), value, kind)
@@ -175,17 +176,21 @@ def _apart(frame: pl.DataFrame, value: Apart, kind: str, column: Column) -> Pars
     return base._replace(values=base.values + added.cast(base.values.dtype))
 
 
-def _token_times(frame: pl.DataFrame, value: Tokens, column: Column) -> Parsed:
-    unit = {"s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}[_leaf(value.list).unit or "s"]
-    listed = _split(text_of_value(frame, value.list)).cast(pl.List(pl.Float64), strict=False)
-    if value.moments:
+def _token_times(frame: pl.DataFrame, value: Value, column: Column) -> Parsed:
+    """Read times after arrival, be they listed as such, as gaps, or as moments."""
+    source = value.list if isinstance(value, Tokens) else value
+    unit = float(SIZES_NS[_leaf(source).unit or "s"])
+    listed = _split(text_of_value(frame, source)).cast(pl.List(pl.Float64), strict=False)
+    if not isinstance(value, Tokens):
+        offsets = listed.to_frame("list").select(pl.col("list") * unit)
+    elif value.moments:
         start = text_of_value(frame, value.first).cast(pl.Float64, strict=False)
         offsets = pl.DataFrame({"list": listed, "start": start}).select(
             (pl.col("list") - pl.col("start")) * unit
         )
     else:
-        first = _typed(frame, value.first, DURATION, column).values.cast(pl.Float64)
-        both = pl.DataFrame({"list": listed, "first": first})
+        first = _typed(frame, value.first, DURATION, replace(column, target="ttft_ns"))
+        both = pl.DataFrame({"list": listed, "first": first.values.cast(pl.Float64)})
         offsets = both.select(
             pl.when(pl.col("first") > 0).then(
                 pl.concat_list("first", pl.col("list") * unit).list.eval(pl.element().cum_sum())

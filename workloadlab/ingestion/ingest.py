@@ -21,7 +21,7 @@ from workloadlab.ingestion.formats import GENERIC
 from workloadlab.ingestion.formats.trees import label, pruned
 from workloadlab.ingestion.growing import growing
 from workloadlab.ingestion.heads import read_heads, refuse_changed, sha256, states
-from workloadlab.ingestion.mapping_file import mapping_file
+from workloadlab.ingestion.mapping import mapping_file
 from workloadlab.ingestion.numbers import Numbers
 from workloadlab.ingestion.privacy import (
     HiddenLabels,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from workloadlab.errors import UsageError
+from workloadlab.ingestion.doubts.days import check_day
 from workloadlab.ingestion.formats import GENERIC, unit_in_name
 from workloadlab.ingestion.formats.names import doubtful_unit
 from workloadlab.ingestion.formats.trees import keys, label, rebuilt
@@ -40,7 +40,7 @@ from workloadlab.ingestion.units import (
 from workloadlab.trace import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from workloadlab.ingestion.formats import Column, Format
     from workloadlab.ingestion.head import Head
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["settled", "short"]
 
-_DAY = re.compile(r"\d{4}[-/]\d\d[-/]\d\d")
-_TIME_OF_DAY = re.compile(r"\d{1,2}:\d\d:\d\d([.,]\d+)?")
 WEEK_NS = 7 * 86_400 * 10**9
 
 IN_VALUES = "each value says its unit"
@@ -70,7 +68,7 @@ def settled(
     mapping: Mapping[str, str],
 ) -> list[Column]:
     """Settle the units, the arrival's first and e2e before the other durations."""
-    _check_day(head, chosen.get("arrival_ns"))
+    check_day(head, chosen.get("arrival_ns"))
     table = head.table({key for column in chosen.values() for key in keys(column.source)})
     chosen, table = numbered(head, chosen, table)
     known: dict[str, str] = {}
@@ -79,7 +77,7 @@ def settled(
     for target in sorted(chosen, key=lambda t: (order.index(t) if t in order else 9, t)):
         column = chosen[target]
         if target == "token_offsets_ns":
-            column = replace(column, source=_in_unit(column))
+            column = _of_tokens(column, units.get(target))
         if not target.endswith("_ns") or target == "token_offsets_ns":
             done[target] = column
             continue
@@ -125,31 +123,19 @@ def _check_bits(head: Head, column: Column, table: pl.DataFrame) -> None:
         check_bits(name, table[name], known=head.types.get(name) == pl.Float32())
 
 
-def _check_day(head: Head, arrival: Column | None) -> None:
-    """Refuse a time of day whose day stands in another column, and days without a time of day."""
-    key = keys(arrival.source)[0] if arrival else ""
-    if _all(_DAY, head.samples.get(key, [])):
-        raise UsageError(
-            f"gives the day only ({key}): arrivals need the time of day",
-            where=str(head.path),
-            fix="log the moment of each request; for lengths alone, write the file without its days",
-        )
-    days = (name for name, values in head.samples.items() if _all(_DAY, values))
-    if _all(_TIME_OF_DAY, head.samples.get(key, [])) and (day := next(days, None)):
-        raise UsageError(
-            f"has the day in {day} and the time of day in {key}: an arrival needs both",
-            where=str(head.path),
-            fix="write both into one column, such as 2026-09-21T14:13:20Z",
-        )
+def _of_tokens(column: Column, asked: str | None) -> Column:
+    """Give the times of tokens the unit that the user, the format, or the name of a key says."""
 
+    def settle(key: Key) -> Value:
+        unit = asked or key.unit or column.unit or unit_in_name(key.name)
+        if unit not in SIZES_NS:
+            raise UsageError(
+                f"nothing says the unit of the times in {key.name}",
+                fix=f"say it: --unit {short(column.target)}=ms (or s, us, ns)",
+            )
+        return replace(key, unit=unit)
 
-def _all(pattern: re.Pattern[str], values: Sequence[str]) -> bool:
-    return bool(values) and all(pattern.fullmatch(text) for text in values)
-
-
-def _in_unit(column: Column) -> Value:
-    """Give every key the unit of the column."""
-    return rebuilt(column.source, lambda key: replace(key, unit=key.unit or column.unit))
+    return replace(column, source=rebuilt(column.source, settle))
 
 
 def _timed(
