@@ -95,7 +95,9 @@ if TYPE_CHECKING:
 @click.option(
     "--strict", is_flag=True, help="Fail on the first bad row instead of setting it aside."
 )
-@memory_option("Bytes that ids may take, such as 4GB; default: what this machine has.")
+@memory_option(
+    "Bytes that ids, and rows to be joined, may take, such as 4GB; default: what this machine has."
+)
 @click.option("--list-formats", is_flag=True, help="List the log formats that are known.")
 @json_option
 def command(

@@ -126,15 +126,7 @@ class Staged:
         if sample.height:
             sample = sample.with_columns(pl.col("row") + before)
         self.sampled.add(frame, sample)
-        arrival = frame["arrival_ns"] if "arrival_ns" in frame.columns else pl.Series([0])
-        first, last = arrival.min(), arrival.max()
-        if isinstance(first, int) and isinstance(last, int):
-            if "arrival_ns" in frame.columns:
-                self.first_ns = first if self.first_ns is None else min(self.first_ns, first)
-            sorted_ = arrival.is_sorted() and not arrival.null_count()
-            self.spans.append((first, last) if sorted_ else None)
-        self.filled |= {each.name for each in frame if each.null_count() < frame.height}
-        self.written += frame.height
+        self._note(frame)
         self.held.append(frame)
         self.held_bytes += int(frame.estimated_size())
         if self.held_bytes > (SPILL_BYTES if self.spilled else HELD_BYTES):
@@ -154,16 +146,40 @@ class Staged:
 
     def replace(self, rows: pl.DataFrame) -> None:
         """Take these rows in place of all."""
+        self._forget()
         self.spilled, self.held, self.held_bytes = [], [rows], int(rows.estimated_size())
-        self.written = rows.height
-        self.filled = {each.name for each in rows if each.null_count() < rows.height}
-        arrival = (
-            rows["arrival_ns"].drop_nulls() if "arrival_ns" in rows.columns else pl.Series([0])
-        )
-        self.first_ns = arrival.min() if "arrival_ns" in self.filled else None  # type: ignore[assignment]
-        low, high = arrival.min(), arrival.max()
-        kept = isinstance(low, int) and isinstance(high, int) and arrival.is_sorted()
-        self.spans = [(low, high) if kept else None]  # type: ignore[list-item]
+        self.spilled_bytes = 0
+        self._note(rows)
+
+    def keep(self, chosen: pl.Series) -> None:
+        """Keep the rows that are chosen; one truth value for each, in source order."""
+        parts: list[Path | pl.DataFrame] = [*(self.files() if self.spilled else self.held)]
+        self._forget()
+        before, self.held = 0, []
+        for part in parts:
+            frame = part if isinstance(part, pl.DataFrame) else pl.read_parquet(part)
+            kept = frame.filter(chosen[before : before + frame.height])
+            before += frame.height
+            self._note(kept)
+            if isinstance(part, pl.DataFrame):
+                self.held.append(kept)
+            else:
+                kept.write_parquet(part, compression="lz4")
+
+    def _forget(self) -> None:
+        self.written, self.filled, self.first_ns, self.spans = 0, set(), None, []
+
+    def _note(self, rows: pl.DataFrame) -> None:
+        """Take count of rows that are held or spilled: what they fill, and when they are."""
+        self.written += rows.height
+        self.filled |= {each.name for each in rows if each.null_count() < rows.height}
+        arrival = rows["arrival_ns"] if "arrival_ns" in rows.columns else pl.Series([0])
+        first, last = arrival.min(), arrival.max()
+        if isinstance(first, int) and isinstance(last, int):
+            if "arrival_ns" in rows.columns:
+                self.first_ns = first if self.first_ns is None else min(self.first_ns, first)
+            sorted_ = arrival.is_sorted() and not arrival.null_count()
+            self.spans.append((first, last) if sorted_ else None)
 
     def _spill(self) -> None:
         self.spilled_bytes += self.held_bytes

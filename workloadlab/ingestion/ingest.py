@@ -113,8 +113,9 @@ def ingest(
             one clock and with one numbering of ids; files whose bytes are in it already are skipped.
         storage_options: settings of the object store of remote sources, such as `aws_region`, or
             headers of their http requests.
-        memory_limit: bytes that ids may take while they are numbered; rows are streamed beside, in
-            some 600 MB. None for what this machine or container has.
+        memory_limit: bytes that ids may take while they are numbered, and rows of which several are
+            one request while they are joined; other rows are streamed beside, in some 600 MB. None for
+            what this machine or container has.
 
     Returns:
         The trace, opened from `out` or held in memory.
@@ -124,7 +125,7 @@ def ingest(
             column in `where` that the log lacks.
         DataError: no rows, no usable rows, not text, damaged; changed while it was read; with
             `strict`, any bad row.
-        MachineError: more ids than memory holds.
+        MachineError: more ids, or rows to join, than memory holds.
 
     Example:
         >>> from pathlib import Path; from tempfile import TemporaryDirectory
@@ -166,7 +167,9 @@ def ingest(
         numbers, labels = grown.numbers if grown else Numbers(), HiddenLabels()
         hide = () if keep_ids else (numbers.hidden, labels.hidden)
         staged = stage(heads, rules, folder, strict=strict, where=asked, hide=hide)
-        told = settle(staged, rules, log_format, heads[0], once=drop_repeats)
+        told = settle(
+            staged, rules, log_format, heads[0], once=drop_repeats, memory_limit=memory_limit
+        )
         rows = in_order(staged)
         notes = [
             *logs.notes,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ORDINAL", "Numbers"]
+__all__ = ["ORDINAL", "TREE", "Numbers"]
 
 ORDINAL = {
     "request_id": "r",
@@ -27,6 +27,9 @@ ORDINAL = {
     "instance_id": "i",
 }
 """Columns that name somebody or something, and the letter of the ordinals that replace them."""
+
+TREE = ("_id", "_parent")
+"""What tells which rows lie in one another, until they are joined; no columns of a trace."""
 
 GROUP = 1 << 14
 """Keys of a group, at most twice as many."""
@@ -57,7 +60,7 @@ class Numbers:
         They are 127 bits of a hash whose seeds nobody keeps, or, where later logs are joined by it, the
         digest that the folder keeps.
         """
-        names = [name for name in ORDINAL if rows.schema.get(name) == pl.String]
+        names = [name for name in (*ORDINAL, *TREE) if rows.schema.get(name) == pl.String]
         if self.kept:
             return rows.with_columns(_digests(rows[name]).alias(name) for name in names)
         first, second = self._secrets

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -76,7 +76,7 @@ def _merged(rows: pl.DataFrame, key: str, *, neighbours: bool) -> pl.DataFrame:
 def _roots(ids: pl.Series, parents: pl.Series) -> pl.Series:
     """Follow each row's parents to the first; one outside of the log is the root of its children."""
     known = dict(zip(ids.to_list(), parents.to_list(), strict=True))
-    roots: dict[str, str] = {}
+    roots: dict[Any, Any] = {}
     for start in known:
         way, here = [], start
         while here not in roots and known.get(here) is not None and here not in way:
@@ -84,7 +84,7 @@ def _roots(ids: pl.Series, parents: pl.Series) -> pl.Series:
             here = known[here]
         root = roots.get(here, here)
         roots.update(dict.fromkeys([*way, here], root))
-    return pl.Series([roots[each] for each in ids.to_list()], dtype=pl.String)
+    return pl.Series([roots[each] for each in ids.to_list()], dtype=ids.dtype)
 
 
 def far_rows(

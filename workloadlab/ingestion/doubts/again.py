@@ -56,7 +56,7 @@ def held_twice(rows: pl.LazyFrame, count: int) -> str | None:
 
 
 def leave_out_repeats(staged: Staged, where: str) -> None:
-    """Leave out rows that repeat another's arrival, tokens, times and id; the rows enter memory.
+    """Leave out rows that repeat another's arrival, tokens, times and id.
 
     Raises:
         UsageError: nothing tells a repeated row from another request that is equal to it.
@@ -69,12 +69,12 @@ def leave_out_repeats(staged: Staged, where: str) -> None:
             where=where,
             fix="name the column of the ids: --map request_id=COLUMN; or leave out --drop-repeats",
         )
-    rows = staged.rows().collect()
     told = pl.all_horizontal(pl.col(_needed(names)).is_not_null())
-    kept = rows.filter(pl.struct(names).is_first_distinct() | ~told)
-    if kept.height < rows.height:
-        staged.left_out[AGAIN] = rows.height - kept.height
-        staged.replace(kept)
+    kept = pl.struct(names).is_first_distinct() | ~told
+    chosen = staged.rows().select(names).collect().select(kept).to_series()
+    if repeats := int((~chosen).sum()):
+        staged.left_out[AGAIN] = repeats
+        staged.keep(chosen)
 
 
 def _telling(rows: pl.LazyFrame) -> list[str]:

@@ -14,6 +14,7 @@ from workloadlab.ingestion.formats import Column, Format
 from workloadlab.ingestion.formats.words import Only, Tokens, has, lacks
 from workloadlab.ingestion.mapping.said import Said
 from workloadlab.ingestion.mapping.values import value
+from workloadlab.ingestion.numbers import TREE
 from workloadlab.ingestion.parsing.dates import DATES
 from workloadlab.ingestion.parsing.times import SIZES_NS
 from workloadlab.toml_files import read_table
@@ -40,8 +41,6 @@ outcome = { choose = "code", table = { 200 = "ok" }, otherwise = "error" }
 """A mapping file; the reference shows it."""
 
 _CONTAINERS = ("csv", "jsonl", "json", "parquet")
-_TREE = ("_id", "_parent")
-"""What tells which rows lie in one another; no columns of a trace."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +133,9 @@ def mapping_file(path: str | Path) -> Format:
 
 
 def _columns(words: dict[str, Any], path: Path) -> tuple[Column, ...]:
-    named = {name: what for name, what in words.items() if name not in _TREE}
+    named = {name: what for name, what in words.items() if name not in TREE}
     by_target = targets({name: str(what) for name, what in named.items()}, "[columns]")
-    tree = {name: name for name in _TREE if name in words}
+    tree = {name: name for name in TREE if name in words}
     return tuple(
         _column(target, Said(path, f"columns.{name}", words[name]))
         for target, name in (tree | dict(zip(by_target, named, strict=True))).items()
@@ -166,8 +165,8 @@ def _check_together(facts: dict[str, Any], columns: set[str], path: Path) -> Non
     """Refuse facts about columns that the file does not name."""
     needed: dict[str, set[str]] = {
         "merge_by": {facts.get("merge_by", "")},
-        "innermost": {*_TREE},
-        "rooted": {*_TREE},
+        "innermost": {*TREE},
+        "rooted": {*TREE},
     }
     for name, columns_needed in needed.items():
         if facts.get(name) and (lacking := columns_needed - columns):
