@@ -53,7 +53,7 @@ sql: arguments errors hints resources trace
 exchange: arguments errors hints trace
 
 ingestion: arguments atomic errors hints resources sizes toml_files trace ingestion/doubts
-    ingestion/formats words ingestion/parsing ingestion/readers
+    ingestion/formats ingestion/mapping words ingestion/parsing ingestion/readers
 ingestion/doubts: errors ingestion ingestion/formats ingestion/parsing words
 ingestion/formats: errors trace ingestion ingestion/parsing ingestion/readers
     ingestion/formats/benchmarks ingestion/formats/engines ingestion/formats/gateways
@@ -63,6 +63,7 @@ ingestion/formats/engines: errors trace ingestion/formats ingestion/parsing inge
     ingestion/readers
 ingestion/formats/gateways: ingestion/formats ingestion/parsing
 ingestion/formats/traces: ingestion/formats ingestion/parsing
+ingestion/mapping: errors fields hints ingestion ingestion/formats ingestion/parsing toml_files
 ingestion/parsing: trace
 ingestion/readers: errors ingestion ingestion/parsing
 
@@ -141,7 +142,7 @@ reporting/workload/prefix: words characterization characterization/statistics re
     reporting/workload
 reporting/workload/sessions: words characterization characterization/topics reporting reporting/workload
 
-handbook: trace exchange ingestion latency oracles routing scoring sql characterization
+handbook: trace exchange ingestion ingestion/mapping latency oracles routing scoring sql characterization
     simulation cli
 
 cli: _version arguments atomic digests errors hints installation jit resources sizes tables toml_files

@@ -2,7 +2,7 @@
 
 Start with `file.py`: what a file says of the log and of its columns. `values.py` has the words for a
 value, `said.py` checks what stands at one place and says what is wrong there. The words mean what those
-of `formats/words.py` mean; the reference lists both registries.
+of `ingestion/formats/words.py` mean; the reference lists both registries.
 """
 
 from workloadlab.ingestion.mapping.file import EXAMPLE, FACTS, mapping_file
