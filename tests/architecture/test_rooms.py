@@ -87,10 +87,13 @@ scoring: arguments digests display distributions errors hints json_files shapes 
 scoring/load: tables trace words scoring
 
 characterization: arguments digests display errors execution fields json_files shapes sizes
-    words tables trace latency characterization/bounded characterization/statistics
+    words tables trace latency characterization/bounded characterization/bounded/prefix
+    characterization/statistics
     characterization/topics
 characterization/bounded: atomic errors jit shapes trace characterization characterization/bounded/facts
     characterization/statistics characterization/topics
+characterization/bounded/prefix: atomic jit trace words latency characterization characterization/bounded
+    characterization/bounded/facts characterization/statistics characterization/topics
 characterization/bounded/facts: trace scoring characterization characterization/bounded
     characterization/statistics characterization/topics
 characterization/statistics: errors jit statistics tables trace latency characterization words

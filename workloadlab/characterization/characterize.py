@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from workloadlab.characterization.bounded.finish import estimates_of, measured_topics
 from workloadlab.characterization.bounded.in_flight import concurrency_of
 from workloadlab.characterization.bounded.measure import measure, merge, merge_all
-from workloadlab.characterization.bounded.plan import make_plan, stored_rows
+from workloadlab.characterization.bounded.plan import make_plan, stored_blocks, stored_rows
+from workloadlab.characterization.bounded.prefix.topic import prefix_of
 from workloadlab.characterization.bounded.session_topics import session_topics
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.needed_memory import rows_held
@@ -61,9 +62,9 @@ def characterize(
 
     A trace file of more than `row_limit` rows is measured part by part, in memory that does not grow
     with its rows: see `docs/explanation/scale.md`. The profile says so, with what is then estimated
-    and how well. The rows of each session are brought together on disk, in the folder for temporary
-    files. Topics that need a model, or the rows of a block together, are measured at once from their
-    own columns up to 50 million rows, and left out beyond.
+    and how well. The rows of each session, and the uses of each block, are brought together on disk, in
+    the folder for temporary files. Up to 50 million rows, prefix reuse and what needs a model are
+    measured at once from their own columns; beyond, what needs a model is left out.
 
     Args:
         trace: the trace, its path, or a frame.
@@ -102,7 +103,7 @@ def characterize(
     if elsewhere and trace.path is None:
         raise UsageError("workers cannot see a trace in memory", fix="save it, and open the file")
     study = Study(trace, known, lru_blocks=lru_blocks)
-    rows, held = stored_rows(trace), rows_held(trace, memory_limit)
+    rows, held = stored_rows(trace), rows_held(trace, stored_blocks(trace), memory_limit)
     if elsewhere or rows > min(row_limit or ROW_LIMIT, held):
         plan = make_plan(trace)
         if elsewhere:
@@ -110,10 +111,7 @@ def characterize(
         else:
             partial, in_flight = _measure_here(plan)
         together = not elsewhere and rows <= min(row_limit or TOGETHER_LIMIT, held)
-        return finish(
-            trace, plan, partial, in_flight, modelled=known is not None,
-            together=study if together else None,
-        )  # fmt: skip
+        return finish(trace, plan, partial, in_flight, study, together=together)
     if trace.requests:
         trace.require("arrivals", "a characterization")
     found: dict[str, Any] = {topic.name: study.find(topic) for topic in TOPICS}
@@ -125,9 +123,9 @@ def finish(
     plan: Plan,
     partial: Partial,
     in_flight: Concurrency | Unsupported | None,
+    study: Study | None = None,
     *,
-    modelled: bool = False,
-    together: Study | None = None,
+    together: bool = False,
 ) -> Profile:
     """Make the profile of a trace from what all its parts leave together.
 
@@ -136,19 +134,25 @@ def finish(
         plan: by which it was cut.
         partial: the merged partial results of all parts.
         in_flight: what `concurrency_of` the plan found.
-        modelled: whether there is a latency model, which topics that are left out would need.
-        together: measures at once what parts cannot; None leaves that out.
+        study: of the trace; None for one without a latency model.
+        together: whether it measures at once what parts cannot, or not exactly.
 
     Raises:
         DataError: a part is lacking, or is of another plan.
     """
+    study = study or Study(trace)
     topics = measured_topics(plan, partial, trace.provenance) | session_topics(plan)
+    estimates = estimates_of(plan.outputs)
     if in_flight is not None:
         topics["concurrency"] = in_flight
+    if not together:
+        topics["prefix"], of_blocks = prefix_of(plan, study.model, study.lru_blocks)
+        estimates += of_blocks
     for topic in TOPICS:
         if topic.name not in topics:
+            modelled = study.model is not None
             topics[topic.name] = (
-                together.find(topic) if together else _left_out(topic, plan, modelled=modelled)
+                study.find(topic) if together else _left_out(topic, plan, modelled=modelled)
             )
     span_s = plan.span_ns / 1e9
     facts = TraceFacts(
@@ -165,7 +169,7 @@ def finish(
             name for name, columns in CAPABILITIES.items() if {*columns} <= {*plan.filled}
         ),
         parts=len(plan.parts),
-        estimates=estimates_of(plan.outputs),
+        estimates=estimates,
     )
     return Profile(trace=facts, **topics)
 

@@ -18,15 +18,19 @@ ROW_BYTES = 250
 SESSION_BYTES = 150
 """Of a row of a session, beside."""
 
+BLOCK_BYTES = 60
+"""Of each use of a block, beside: measured at 46 million uses."""
+
 PARTS_BYTES = 1_000_000_000
 """Of parts that are measured side by side, whatever the rows; over a year of them twice as much."""
 
 
-def rows_held(trace: Trace, limit: int | None) -> int:
+def rows_held(trace: Trace, blocks: int, limit: int | None) -> int:
     """Return how many rows of a trace may be measured together.
 
     Args:
         trace: to be measured.
+        blocks: uses of KV blocks that its file records.
         limit: bytes that its data may take, beyond the program itself; None for what this machine or
             container has.
 
@@ -36,6 +40,7 @@ def rows_held(trace: Trace, limit: int | None) -> int:
     """
     allowed = allowed_bytes(limit)
     each = ROW_BYTES + (SESSION_BYTES if "session_id" in trace.columns else 0)
+    each += BLOCK_BYTES * blocks // max(trace.requests, 1)
     held = int(allowed // each)
     if trace.requests <= held:
         return held

@@ -29,7 +29,7 @@ from workloadlab.characterization.bounded.facts.sketch import sketched
 from workloadlab.characterization.bounded.in_flight import concurrency_of
 from workloadlab.characterization.bounded.words import limbs, total
 from workloadlab.characterization.characterize import finish
-from workloadlab.characterization.needed_memory import ROW_BYTES
+from workloadlab.characterization.needed_memory import BLOCK_BYTES, ROW_BYTES
 from workloadlab.errors import DataError, MachineError, UnsupportedError, UsageError
 
 if TYPE_CHECKING:
@@ -83,6 +83,15 @@ def test_a_trace_that_memory_does_not_hold_is_measured_in_parts(saved: Trace) ->
         characterize(saved, memory_limit=-1)
 
 
+def test_blocks_count_for_the_memory_that_rows_take(tmp_path: Path) -> None:
+    blocks = [[0, *range(9 * k + 1, 9 * k + 9)] for k in range(60)]
+    saved = requests_at(range(60), block_ids=blocks, block_size=16).save(tmp_path / "a.trace")
+    held = 60 * (ROW_BYTES + 9 * BLOCK_BYTES)
+    with patch("workloadlab.characterization.needed_memory.PARTS_BYTES", 0):
+        assert characterize(saved, memory_limit=held).trace.parts == 0
+        assert characterize(saved, memory_limit=held - 1).trace.parts == 1
+
+
 def test_what_needs_rows_together_is_left_out_and_says_what_to_do(saved: Trace) -> None:
     profile = characterize(saved, row_limit=1)
     assert "no request records session_id" in profile.sessions.unsupported
@@ -111,8 +120,13 @@ def test_what_parts_cannot_measure_is_measured_at_once_where_the_default_holds_i
     assert parts.trace.parts == 1
     assert (parts.prefix, parts.phases) == (whole.prefix, whole.phases)
     assert parts.concurrency == whole.concurrency
-    left_out = characterize(saved, "h100-llama-3.1-8b", row_limit=59)
-    assert "row limit" in left_out.prefix.unsupported
+    limited = characterize(saved, "h100-llama-3.1-8b", row_limit=59)
+    assert "row limit" in limited.phases.unsupported
+    assert limited.prefix.sharing == whole.prefix.sharing
+    assert limited.prefix.tree == whole.prefix.tree
+    assert "not measured part by part" in str(limited)
+    assert "times to reuse" in str(limited)
+    assert "times to reuse" not in str(parts)
 
 
 def test_requests_in_flight_are_those_at_once_and_too_few_are_none(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ Start with `plan.py`: `make_plan` reads the footers of a trace's files and cuts 
 `measure.py` turns one part into a `Partial` and two of them into one: integers only, so that neither
 order nor grouping changes a byte. `facts/` makes the topics of a profile of the whole, by the code that
 measures rows; `finish.py` says what is then estimated. A part's rows come from `reading.py`; the other
-files count them. Sessions lie anywhere: `session_topics.py` has their rows brought together on disk;
-`in_flight.py` meets requests in one order, beside the parts.
+files count them. Sessions and blocks lie anywhere: `session_topics.py` and `prefix/` have their rows
+brought together on disk; `in_flight.py` meets requests in one order, beside the parts.
 
 On many machines: `make_plan(trace)` everywhere, `measure(plan, place)` anywhere, `to_bytes` in between,
 `merge` in any order, and `characterize.finish`, one floor up.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from workloadlab.characterization.bounded.plan import Plan
     from workloadlab.characterization.rows import SessionRows
 
-__all__ = ["Sorted", "sorted_by_session"]
+__all__ = ["Sorted", "Writers", "sorted_by_session"]
 
 FILE_ROWS = 4_000_000
 """Rows that one file holds, about, where sessions are short."""
@@ -74,7 +74,7 @@ def sorted_by_session(plan: Plan) -> Iterator[Sorted]:
     cached, prompts, any_cached = 0, 0, False
     with scratch_folder("workloadlab-sessions-") as folder:
         with ExitStack() as stack:
-            writers = _Writers(folder, stack)
+            writers = Writers(folder, stack)
             for rows in _batches(plan):
                 named = rows.filter(pl.col("session_id").is_not_null())
                 missing += len(rows) - len(named)
@@ -97,7 +97,7 @@ def sorted_by_session(plan: Plan) -> Iterator[Sorted]:
         )  # fmt: skip
 
 
-class _Writers:
+class Writers:
     """Files by their number, opened when they are first written to."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
@@ -105,6 +105,7 @@ class _Writers:
         self.open: dict[int, Any] = {}
 
     def write(self, place: int, rows: pl.DataFrame) -> None:
+        """Write rows behind those of a file."""
         import pyarrow as pa
 
         table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())

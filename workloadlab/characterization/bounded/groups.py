@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Counts",
     "Group",
+    "count_blocks",
     "count_groups",
     "count_rows",
     "filled_columns",
@@ -77,6 +78,20 @@ def count_rows(files: Sequence[str]) -> int:
     import pyarrow.parquet as pq
 
     return sum(int(pq.read_metadata(path).num_rows) for path in files)
+
+
+def count_blocks(files: Sequence[str]) -> int:
+    """Return the uses of KV blocks that all files record."""
+    import pyarrow.parquet as pq
+
+    found = 0
+    for path in files:
+        metadata = pq.read_metadata(path)
+        names = [metadata.schema.column(c).path for c in range(metadata.num_columns)]
+        lists = [c for c, name in enumerate(names) if name.startswith("block_ids.")]
+        groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+        found += sum(group.column(c).num_values for group in groups for c in lists)
+    return found
 
 
 def filled_columns(files: Sequence[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from workloadlab.characterization.bounded.groups import (
     Group,
+    count_blocks,
     count_groups,
     count_rows,
     filled_columns,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from workloadlab.trace import Trace
 
-__all__ = ["PART_ROWS", "Part", "Plan", "make_plan", "stored_rows"]
+__all__ = ["PART_ROWS", "Part", "Plan", "make_plan", "stored_blocks", "stored_rows"]
 
 PART_ROWS = 16_000_000
 """Rows that one part holds, about."""
@@ -143,6 +144,11 @@ def make_plan(trace: Trace, *, part_rows: int = PART_ROWS) -> Plan:
 def stored_rows(trace: Trace) -> int:
     """Return how many rows the files of a trace hold, by their footers; 0 for what is no file."""
     return 0 if trace.path is None else count_rows(_files(trace.path))
+
+
+def stored_blocks(trace: Trace) -> int:
+    """Return how many uses of KV blocks the files of a trace record; 0 for what is no file."""
+    return 0 if trace.path is None else count_blocks(_files(trace.path))
 
 
 def _files(path: Path) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from workloadlab.characterization.bounded.rules import Rule
     from workloadlab.characterization.rows import SessionRows
 
-__all__ = ["COUNTED", "RULES", "TIMES", "tally_sessions"]
+__all__ = ["COUNTED", "RULES", "TIMES", "bucketed", "counted", "tally_sessions"]
 
 TIMES = ("pause", "think", "tool", "recorded", "lifetime")
 """Times of which buckets are kept, by what they are of."""
@@ -80,16 +80,16 @@ def tally_sessions(key: str, place: int, rows: SessionRows) -> Partial:
     died = np.maximum.reduceat(rows.end_ns, starts)
     times = _times(rows, later) | {"lifetime": died - rows.arrival_ns[starts]}
     arrays = {
-        "turns": _counted(turns),
-        "steps": _counted(steps_of(rows) if rows.after_tool is not None else turns[:0]),
-        "growth": _counted(growth[growth > 0]),
-        "appends": _counted(appended),
+        "turns": counted(turns),
+        "steps": counted(steps_of(rows) if rows.after_tool is not None else turns[:0]),
+        "growth": counted(growth[growth > 0]),
+        "appends": counted(appended),
         "prompts": np.column_stack(np.unique(prompts, axis=0, return_counts=True)),
         "counts": _counts(rows, turns, later, growth, appended, times),
         "born": rows.arrival_ns.min(keepdims=True),
         "died": died.max(keepdims=True),
         "longest": np.array([each.max(initial=-1) for each in times.values()]),
-        **{name: _bucketed(values) for name, values in times.items()},
+        **{name: bucketed(values) for name, values in times.items()},
     }
     return Partial(key, (place,), {}, {name: arrays[name] for name in RULES})
 
@@ -138,11 +138,12 @@ def _counts(
     return np.array([int(found[name]) for name in COUNTED])
 
 
-def _counted(values: NDArray[np.int64]) -> NDArray[np.int64]:
+def counted(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return value and how often it occurs."""
     return np.column_stack(np.unique(values, return_counts=True)).astype(np.int64)
 
 
-def _bucketed(values: NDArray[np.int64]) -> NDArray[np.int64]:
+def bucketed(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return bucket, how many, and the sum of what is above its lowest number in two parts."""
     places = places_of(values, GAP_DIGITS)
     above = values - lowest(places, GAP_DIGITS)

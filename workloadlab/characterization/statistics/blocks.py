@@ -10,13 +10,16 @@ import polars as pl
 
 from workloadlab.characterization.facts import Unsupported
 from workloadlab.characterization.rows import read_columns
+from workloadlab.characterization.statistics.locality import hash_names
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from numpy.typing import NDArray
 
     from workloadlab.trace import Trace
 
-__all__ = ["Blocks", "read_blocks"]
+__all__ = ["EMPTY", "NO_BLOCKS", "Blocks", "one_size", "read_blocks", "tokens_at"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Blocks:
         input_tokens: int64, per request.
         arrival_ns: int64, per request.
         session: int64 code per request, -1 where not recorded; None where no request has one.
+        session_bits: 64 bits of its name per request, 0 where not recorded.
         missing: requests left out because they record no blocks.
     """
 
@@ -47,6 +51,7 @@ class Blocks:
     input_tokens: NDArray[np.int64]
     arrival_ns: NDArray[np.int64]
     session: NDArray[np.int64] | None
+    session_bits: NDArray[np.uint64]
     missing: int
 
     @property
@@ -80,27 +85,36 @@ class Blocks:
         return np.minimum(hits * self.block_size, self.input_tokens)
 
 
+NO_BLOCKS = Unsupported("no request records block_ids and block_size")
+EMPTY = Unsupported("every request's list of blocks is empty")
+
+
+def one_size(sizes: Collection[int]) -> int | Unsupported:
+    """Return the size of a trace's blocks, where they all have one."""
+    if not sizes:
+        return Unsupported("no measured request records block_ids and block_size")
+    if len(sizes) > 1:
+        named = ", ".join(map(str, sorted(sizes)))
+        return Unsupported(f"blocks of {named} tokens are mixed, so equal ids mean nothing")
+    return int(*sizes) or Unsupported("the block_size is 0")
+
+
 def read_blocks(trace: Trace) -> Blocks | Unsupported:
     """Read the block ids of a trace; a trace without any, or with mixed sizes, is Unsupported."""
     if not trace.has("block_ids", "block_size"):
-        return Unsupported("no request records block_ids and block_size")
+        return NO_BLOCKS
     frame = read_columns(
         trace, "arrival_ns", "input_tokens", "block_ids", "block_size", "session_id"
     )
     known = frame.filter(pl.col("block_ids").is_not_null())
-    sizes = known["block_size"].drop_nulls().unique().sort().to_list()
-    if not len(known) or not sizes:
-        return Unsupported("no measured request records block_ids and block_size")
-    if len(sizes) > 1:
-        named = ", ".join(map(str, sizes))
-        return Unsupported(f"blocks of {named} tokens are mixed, so equal ids mean nothing")
-    if not sizes[0]:
-        return Unsupported("the block_size is 0")
+    size = one_size(known["block_size"].drop_nulls().unique().to_list() if len(known) else ())
+    if isinstance(size, Unsupported):
+        return size
     counts = known["block_ids"].list.len().to_numpy().astype(np.int64)
     offsets = np.concatenate(([0], np.cumsum(counts)))
     ids, distinct = _dense(known["block_ids"].explode().drop_nulls().to_numpy())
     if not len(ids):
-        return Unsupported("every request's list of blocks is empty")
+        return EMPTY
     parents, ids, distinct, chained = _chain(ids, offsets, distinct)
     inputs = known["input_tokens"].to_numpy().astype(np.int64)
     return Blocks(
@@ -109,11 +123,14 @@ def read_blocks(trace: Trace) -> Blocks | Unsupported:
         distinct=distinct,
         parents=parents,
         chained=chained,
-        block_size=int(sizes[0]),
-        tokens=_tokens_per_access(inputs, offsets, int(sizes[0])),
+        block_size=size,
+        tokens=tokens_at(
+            np.repeat(inputs, counts), np.arange(len(ids)) - np.repeat(offsets[:-1], counts), size
+        ),
         input_tokens=inputs,
         arrival_ns=known["arrival_ns"].to_numpy(),
         session=_codes(known["session_id"]),
+        session_bits=hash_names(known["session_id"]),
         missing=len(frame) - len(known),
     )
 
@@ -152,14 +169,17 @@ def _chain(
     return chain_parents(renamed, offsets, used)[0], renamed, used, False
 
 
-def _tokens_per_access(
-    inputs: NDArray[np.int64], offsets: NDArray[np.int64], block_size: int
+def tokens_at(
+    inputs: NDArray[np.int64], depth: NDArray[np.int64], block_size: int
 ) -> NDArray[np.int64]:
-    """Full blocks hold `block_size` tokens; what lies beyond the prompt's end holds none."""
-    counts = np.diff(offsets)
-    depth = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
-    left = np.repeat(inputs, counts) - depth * block_size
-    tokens: NDArray[np.int64] = np.clip(left, 0, block_size)
+    """Return the tokens of uses: full blocks hold `block_size`, what lies beyond the prompt none.
+
+    Args:
+        inputs: tokens of the prompt of each use.
+        depth: the block's place in it, from 0.
+        block_size: tokens of a full block.
+    """
+    tokens: NDArray[np.int64] = np.clip(inputs - depth * block_size, 0, block_size)
     return tokens
 
 

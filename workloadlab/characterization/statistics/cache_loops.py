@@ -16,6 +16,7 @@ __all__ = [
     "belady_hits",
     "chain_parents",
     "fifo_hits",
+    "hash_words",
     "hits_within_groups",
     "leaf_first_distances",
     "next_uses",
@@ -358,3 +359,15 @@ def route_by_prefix(ids: Any, offsets: Any, distinct: Any, instances: Any, slack
                 total += 1
         chosen[i] = choice
     return chosen
+
+
+@entry(allocates=True)
+def hash_words(letters: Any, offsets: Any) -> Any:
+    """Return 64 bits of each word, whose letters lie between two offsets (FNV-1a)."""
+    found = np.empty(len(offsets) - 1, np.uint64)
+    for k in range(len(found)):
+        bits = np.uint64(0xCBF29CE484222325)
+        for p in range(offsets[k], offsets[k + 1]):
+            bits = (bits ^ np.uint64(letters[p])) * np.uint64(0x100000001B3)
+        found[k] = bits
+    return found

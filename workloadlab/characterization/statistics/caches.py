@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from workloadlab.characterization.statistics.blocks import Blocks
 
-__all__ = ["CacheCurves", "CachePoint", "cache_curves", "default_sizes"]
+__all__ = ["CacheCurves", "CachePoint", "cache_curves", "cache_size", "default_sizes"]
 
 GIB = 1 << 30
 
@@ -62,6 +62,19 @@ def default_sizes(distinct: int) -> list[int]:
     return [*(size for size in sizes if size < distinct), distinct]
 
 
+def cache_size(
+    blocks: int, block_size: int, kv_bytes_per_token: int | None
+) -> tuple[int, int, float | None]:
+    """Return the size of a cache in blocks, tokens and GiB; None where a token's bytes are unknown.
+
+    Example:
+        >>> cache_size(2, 16, 1 << 25)
+        (2, 32, 1.0)
+    """
+    tokens = blocks * block_size
+    return blocks, tokens, tokens * kv_bytes_per_token / GIB if kv_bytes_per_token else None
+
+
 def cache_curves(
     blocks: Blocks, sizes: Sequence[int], kv_bytes_per_token: int | None = None
 ) -> CacheCurves:
@@ -86,9 +99,7 @@ def cache_curves(
     def point(size: int, found: tuple[int, int], leaf: int | None = None) -> CachePoint:
         hits, hit_tokens = map(int, found)
         return CachePoint(
-            blocks=size,
-            tokens=size * blocks.block_size,
-            gib=size * blocks.block_size * kv_bytes_per_token / GIB if kv_bytes_per_token else None,
+            *cache_size(size, blocks.block_size, kv_bytes_per_token),
             block_hit_ratio=hits / len(ids),
             token_hit_ratio=hit_tokens / all_tokens if all_tokens else None,
             leaf_first_block_hit_ratio=None if leaf is None else leaf / len(ids),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from workloadlab.characterization.statistics.blocks import Blocks
 
-__all__ = ["InstancePoint", "hits_by_instances"]
+__all__ = ["INSTANCES", "InstancePoint", "hash_names", "hits_by_instances", "mixed"]
 
 INSTANCES = (1, 2, 4, 8, 16, 32, 64)
 SLACK = 1.25
@@ -69,15 +70,38 @@ def _choices(blocks: Blocks, instances: int) -> Iterator[tuple[str, NDArray[np.i
     yield "random", anywhere
     yield "round_robin", requests % instances
     if blocks.session is not None:
-        sticky = _scatter(blocks.session, instances)
+        sticky = _scatter(blocks.session_bits, instances)
         yield "session_affinity", np.where(blocks.session < 0, anywhere, sticky)
     chosen = route_by_prefix(blocks.ids, blocks.offsets, blocks.distinct, instances, SLACK)
     yield "prefix_aware", chosen
 
 
-def _scatter(keys: NDArray[np.int64], instances: int) -> NDArray[np.int64]:
-    """Map numbers to instances by SplitMix64's mixer: the same on every machine."""
+def _scatter(keys: NDArray[Any], instances: int) -> NDArray[np.int64]:
+    return (mixed(keys) % np.uint64(instances)).astype(np.int64)
+
+
+def mixed(keys: NDArray[Any]) -> NDArray[np.uint64]:
+    """Return 64 bits that look drawn for each number, by SplitMix64: the same on every machine."""
     z = keys.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((z ^ (z >> np.uint64(31))) % np.uint64(instances)).astype(np.int64)
+    return z ^ (z >> np.uint64(31))
+
+
+def hash_names(names: pl.Series) -> NDArray[np.uint64]:
+    """Return 64 bits of each name (FNV-1a), 0 where there is none: the same on every machine.
+
+    Example:
+        >>> hash_names(pl.Series(["a", None])).tolist()
+        [12638187200555641996, 0]
+    """
+    from workloadlab.characterization.statistics.cache_loops import hash_words
+
+    column = names.fill_null("").to_arrow(compat_level=pl.CompatLevel.oldest())
+    _, offsets, letters = column.buffers()
+    found: NDArray[np.uint64] = hash_words(
+        np.frombuffer(letters or b"", np.uint8),
+        np.frombuffer(offsets, np.int64)[column.offset : column.offset + len(names) + 1],
+    )
+    found[names.is_null().to_numpy()] = 0
+    return found

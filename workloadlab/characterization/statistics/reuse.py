@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from workloadlab.characterization.statistics.blocks import Blocks
 
 __all__ = [
+    "CURVE_POINTS",
+    "TIMES_TO_LIVE_S",
     "Concentration",
     "ReuseDistance",
     "ReuseTime",

@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["PREFIX", "Ceiling", "Prefix", "PrefixTree", "Sharing", "measure_prefix"]
 
-PLACEMENTS = (
-    "ways to place requests without a clock, no routers to replay; prefix aware: the longest prefix "
-    "among the instances that have prefilled at most 1.25 times the mean"
+PLACEMENTS = "ways to place requests without a clock, no routers to replay; prefix aware: "
+PREFIX_AWARE = (
+    "the longest prefix among the instances that have prefilled at most 1.25 times the mean"
 )
+NOT_PREFIX_AWARE = "not measured part by part, as it needs all blocks together"
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ class Prefix:
         requests: with recorded blocks; `missing` have none.
         blocks: block uses; `unique_blocks` of them distinct.
         chained: whether the trace's ids name prefixes; if not, they were chained for this.
-        lru, fifo, opt: caches of a given size in front of one queue; opt is Belady's.
+        lru, fifo, opt: caches of a given size in front of one queue; opt is Belady's. Where a trace is
+            measured in parts, sizes for which a share of the blocks cannot stand are left out.
         by_instances: unbounded caches, one per instance, under routers that need no timings.
     """
 
@@ -152,7 +154,8 @@ class Prefix:
         counts = sorted({p.instances for p in self.by_instances})
         placed: list[list[Cell]] = [[str(n), *(hits[n, r] for r in routers)] for n in counts]
         header = ["instances", *(router.replace("_", " ") for router in routers)]
-        shares = Table("Block hits by instances", header, placed, [PLACEMENTS])
+        notes = [PLACEMENTS + (PREFIX_AWARE if "prefix_aware" in routers else NOT_PREFIX_AWARE)]
+        shares = Table("Block hits by instances", header, placed, notes)
         return [ceiling, sizes, shares]
 
 

@@ -61,13 +61,18 @@ class Times:
         """Return them in seconds; None for none."""
         return self.some_s() if len(self.table) else None
 
+    @property
+    def frequencies_s(self) -> Frequencies:
+        """How often each is, in seconds."""
+        places, counts, high, low = self.table.T
+        means = lowest(places, GAP_DIGITS) + (high * 65536.0 + low) / counts
+        return Frequencies(means / 1e9, counts)
+
     def some_s(self) -> Spread:
         """Return at least one in seconds."""
-        places, counts, high, low = self.table.T
-        n = int(counts.sum())
-        means = lowest(places, GAP_DIGITS) + (high * 65536.0 + low) / counts
-        p50, p90, p99 = Frequencies(means / 1e9, counts).quantiles([0.5, 0.9, 0.99])
-        return Spread(n, self.sum_ns / n / 1e9, p50, p90, p99, self.longest / 1e9)
+        found = self.frequencies_s
+        p50, p90, p99 = found.quantiles([0.5, 0.9, 0.99])
+        return Spread(found.n, self.sum_ns / found.n / 1e9, p50, p90, p99, self.longest / 1e9)
 
 
 def sessions_from(arrays: dict[str, NDArray[Any]], rows: Sorted, peak: int) -> Sessions:

@@ -100,8 +100,8 @@ def plot_cache(prefix: Prefix, place: Place) -> Plot:
         title=title,
         reading=_reading(lru, opt, unit, ceiling),
         definition=f"Share of the prompt {unit}s found in one cache that all requests share and "
-        "that starts empty, blocks looked up and kept in the order of the prompts. LRU exact for "
-        "every size; Belady's optimum knows the future; the ceiling never evicts. Cache size on a "
+        "that starts empty, blocks looked up and kept in the order of the prompts. "
+        "Belady's optimum knows the future; the ceiling never evicts. Cache size on a "
         "logarithmic axis" + ("." if largest.gib is None else f"; GiB for {_served(place)}."),
         n=f"{plural(prefix.requests, 'request')}, {plural(prefix.blocks, 'block')} of "
         f"{prefix.block_size:,} tokens, {prefix.unique_blocks:,} distinct",

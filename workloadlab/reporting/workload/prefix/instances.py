@@ -73,9 +73,13 @@ def plot_instances(prefix: Prefix, place: Place) -> Plot:
             if "session_affinity" in routers
             else ""
         )
-        + "Prefix-aware: the longest prefix among the "
-        "instances that have prefilled at most 1.25 times the mean. They bound what routers can keep; "
-        "none of them is a router to replay.",
+        + (
+            "Prefix-aware: the longest prefix among the "
+            "instances that have prefilled at most 1.25 times the mean. "
+            if "prefix_aware" in routers
+            else "Prefix-aware placement needs all blocks together, and is not measured in parts. "
+        )
+        + "They bound what routers can keep; none of them is a router to replay.",
         n=f"{plural(prefix.requests, 'request')}, {plural(prefix.blocks, 'block')}",
         drawing=InstanceCounts(
             instances=tuple(sorted({point.instances for point in points})),
