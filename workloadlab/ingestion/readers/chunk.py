@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from workloadlab.ingestion.parsing.json import opened_text
 from workloadlab.ingestion.sources import record_end
 
 if TYPE_CHECKING:
@@ -126,19 +128,33 @@ def counted(text: bytes, byte: bytes) -> int:
 _PRINTED = {"'": '"', r"\bNone\b": "null", r"\bTrue\b": "true", r"\bFalse\b": "false"}
 """What Python prints in place of words and marks of JSON."""
 
+_AMBIGUOUS = r'["\\]' + r"|^[^']*(?:'[^']*'[^']*)*'[^']*\b(?:None|True|False)\b"
+"""A text in a printed dict that holds a quote, a break of lines, or one of these words."""
+
 
 def inside(text: pl.Expr, key: str) -> pl.Expr:
     """Return what a key of the JSON in a text holds; the whole key may be one name.
 
-    A dict that Python printed is read as the JSON that it would be without quotes in its texts.
+    A dict that Python printed is read too: with other marks and words, or, where a text in it holds
+    some, by Python itself, which is slow.
     """
     steps = key.split(".")
     ways = [[".".join(steps[:cut]), *steps[cut:]] for cut in range(1, len(steps) + 1)]
     paths = ["$" + "".join(f"['{step}']" for step in way if step) for way in ways]
-    printed = pl.when(text.str.starts_with("{'")).then(text).otherwise(None)
+    dicts = text.str.starts_with("{'")
+    ambiguous = text.str.contains(_AMBIGUOUS)
+    printed: pl.Expr = pl.when(dicts & ~ambiguous).then(text)
     for python, word in _PRINTED.items():
         printed = printed.str.replace_all(python, word)
-    return pl.coalesce(each.str.json_path_match(p) for each in (text, printed) for p in paths)
+    exactly = pl.when(dicts & ambiguous).then(text).map_batches(_as_json, pl.String())
+    read = (text, printed, exactly)
+    return pl.coalesce(each.str.json_path_match(p) for each in read for p in paths)
+
+
+def _as_json(texts: pl.Series) -> pl.Series:
+    """Write dicts of Python as JSON."""
+    said = (None if text is None else json.dumps(opened_text(text), default=str) for text in texts)
+    return pl.Series(texts.name, list(said), pl.String)
 
 
 def rejected(
