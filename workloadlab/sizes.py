@@ -34,16 +34,22 @@ def parse_bytes(words: str, option: str = "--memory-limit") -> int:
     return size
 
 
-def allowed_bytes(limit: float | None) -> float:
+def allowed_bytes(limit: float | str | None) -> float:
     """Return the bytes that data may take: a limit, or None for all of this machine or container.
 
     Raises:
-        UsageError: the limit is no number of bytes.
+        UsageError: the limit is no amount of memory.
+
+    Example:
+        >>> allowed_bytes("1GB")
+        1000000000
     """
     if limit is None:
         return memory_bytes()
+    if isinstance(limit, str):
+        return parse_bytes(limit, "memory_limit =")
     if not (is_whole(limit, 1) or (is_number(limit) and limit > 0)):
-        raise UsageError(f"memory_limit = {limit!r}", fix="give bytes, such as 4_000_000_000")
+        raise UsageError(f"memory_limit = {limit!r:.60}", fix='give bytes, or words such as "4GB"')
     return limit
 
 

@@ -29,7 +29,7 @@ handbook
 ALLOWED = """
 display:
 errors:
-arguments: errors
+arguments: errors hints
 atomic: arguments errors
 digests: errors
 hints:
@@ -48,7 +48,7 @@ installation: _version
 tables:
 words: tables
 trace: _version arguments atomic digests display errors fields hints json_files shapes words
-sql: arguments errors hints resources trace
+sql: arguments errors hints resources sizes trace
 
 exchange: arguments errors hints trace
 

@@ -73,7 +73,7 @@ REFUSED = {
     "slo = None": lambda: wl.plan(TRACE, CLUSTER, slo=None),
     "ttft = []": lambda: wl.SLO(ttft=[]),
     "slices = 5": lambda: wl.score(wl.replay(TRACE, CLUSTER), slices=5),
-    "no router is called 5": lambda: wl.score(wl.replay(TRACE, CLUSTER), baseline=5),
+    "baseline = 5": lambda: wl.score(wl.replay(TRACE, CLUSTER), baseline=5),
     "oracles = 5": lambda: wl.replay_oracles(TRACE, CLUSTER, 5),
     "sources = 5": lambda: wl.ingest(5),
     "sources = 6": lambda: wl.ingest([6]),
@@ -96,8 +96,29 @@ REFUSED = {
     "where = 5": lambda: wl.ingest(LOG, where=5),
     "params = 5": lambda: wl.query("rate_by_minute", TRACE, params=5),
     "time_limit_s = 'x'": lambda: wl.query("rate_by_minute", TRACE, time_limit_s="x"),
-    "no method is called 5": lambda: wl.train(LONG, CLUSTER, method=5),
+    "method = 5": lambda: wl.train(LONG, CLUSTER, method=5),
     "runs = 5": lambda: wl.Runs.open(5),
+    "mapping['arrival'] = 5 is no text": lambda: wl.ingest(LOG, mapping={"arrival": 5}),
+    "mapping['arrival'] = ['ts'] is no text": lambda: wl.ingest(LOG, mapping={"arrival": ["ts"]}),
+    "where = {3: 1} holds no values by name": lambda: wl.ingest(LOG, where={3: 1}),
+    "storage_options = 3": lambda: wl.ingest(LOG, storage_options=3),
+    "drop_repeats = 'no' is neither True nor False": lambda: wl.ingest(LOG, drop_repeats="no"),
+    "strict = 'no' is neither True nor False": lambda: wl.ingest(LOG, strict="no"),
+    "prices['L4'] = 'a' is not a number": lambda: wl.plan(
+        TRACE, CLUSTER, slo="ttft=1", prices={"L4": "a"}
+    ),
+    "prices['L4'] = -1": lambda: wl.plan(TRACE, CLUSTER, slo="ttft=1", prices={"L4": -1}),
+    "memory_limit = 'much' is no amount": lambda: wl.query(
+        "rate_by_minute", TRACE, memory_limit="much"
+    ),
+    "lru_blocks = 'x'": lambda: wl.characterize(TRACE, lru_blocks="x"),
+    "classes = 5": lambda: wl.SLO(classes=5),
+    "classes['batch'] = 5 is no SLO": lambda: wl.SLO(classes={"batch": 5}),
+    "requests = -1": lambda: TRACE.head(-1),
+    "predicates = (5,) holds what is no Expr": lambda: TRACE.filter(5),
+    "timings = 5 is no Timings": lambda: wl.SLO(ttft=1).met(5),
+    "no column is called 'input_token'": lambda: TRACE.read("input_token"),
+    "end at once": lambda: wl.saturation(wl.Trace.of([(0, 10, 5)] * 30), CLUSTER),
 }
 
 
@@ -126,3 +147,13 @@ def test_a_misspelt_name_of_the_package_has_a_suggestion():
         wl.charcterize  # noqa: B018
     with pytest.raises(AttributeError, match=r"no attribute '_pytestfixture'$"):
         wl._pytestfixture  # noqa: B018
+
+
+def test_an_amount_of_memory_and_a_rent_are_read_as_people_write_them():
+    assert len(wl.query("rate_by_minute", TRACE, memory_limit="1GB")) == 1
+    assert len(wl.replay(TRACE, CLUSTER, routers="random", memory_limit="1GB")) == 1
+    assert wl.characterize(TRACE, lru_blocks=5, memory_limit="1GB").trace.requests == 50
+    model = wl.LatencyModel.load("rtxpro6000-llama-3.1-8b")
+    cluster = wl.Cluster.uniform(1, model)
+    found = wl.plan(TRACE, cluster, slo="ttft=1", routers="random", prices={model.gpu: "1.5"})
+    assert found.price.usd_per_hour == 1.5

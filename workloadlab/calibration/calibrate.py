@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import checked
 from workloadlab.calibration.findings import drift_of, envelope_of, parameter_table
 from workloadlab.calibration.held_out import CutErrors, card_of, errors_of, worst_of
 from workloadlab.calibration.kv_size import kv_sentence, kv_size
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["calibrate"]
 
 
+@checked
 def calibrate(
     trace: AnyTrace | list[AnyTrace] | tuple[AnyTrace, ...],
     cluster: Cluster | str | Path,

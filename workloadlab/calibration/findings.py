@@ -240,5 +240,6 @@ def _draws(problem: Problem, target: Target, fit: Fit) -> tuple[Floats, Floats]:
 
 def _normal(rng: np.random.Generator, covariance: Floats) -> Floats:
     """Draw rows with a covariance."""
-    root = np.linalg.cholesky(covariance + 1e-12 * np.eye(len(covariance)))
+    ridge = 1e-12 * max(1.0, float(np.trace(covariance)))
+    root = np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
     return rng.standard_normal((_DRAWS, len(covariance))) @ root.T

@@ -6,6 +6,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import checked
 from workloadlab.characterization.bounded.finish import estimates_of, measured_topics
 from workloadlab.characterization.bounded.in_flight import concurrency_of
 from workloadlab.characterization.bounded.measure import measure, merge, merge_all
@@ -46,6 +47,7 @@ LANES_PER_THREAD = 4
 """Lanes that a thread gets at least, where there are so many parts, so that none waits for another."""
 
 
+@checked
 def characterize(
     trace: AnyTrace,
     model: LatencyModel | str | Path | None = None,
@@ -54,7 +56,7 @@ def characterize(
     row_limit: int | None = None,
     engine: str = "local",
     address: str | None = None,
-    memory_limit: int | None = None,
+    memory_limit: int | str | None = None,
 ) -> Profile:
     """Measure a trace, topic by topic. Warm-up rows are left out.
 
@@ -77,8 +79,9 @@ def characterize(
         engine: who measures parts: local, or the workers of a cluster of dask or ray, which see the
             trace's files under the same path. They measure any trace file part by part, and no more.
         address: of that cluster.
-        memory_limit: bytes that its data may take, beyond the program itself; a file that would take
-            more is measured part by part. None for what this machine or container has.
+        memory_limit: bytes, or words such as 4GB, that its data may take beyond the program itself; a
+            file that would take more is measured part by part. None for what this machine or container
+            has.
 
     Raises:
         UsageError: a cache size or a limit that is not positive, or a trace without a file that is to be

@@ -25,7 +25,7 @@ PARTS_BYTES = 1_000_000_000
 """Of parts that are measured side by side, whatever the rows; over a year of them twice as much."""
 
 
-def rows_held(trace: Trace, blocks: int, limit: int | None) -> int:
+def rows_held(trace: Trace, blocks: int, limit: int | str | None) -> int:
     """Return how many rows of a trace may be measured together.
 
     Args:

@@ -197,15 +197,7 @@ def _tell(provenance: Provenance, target: Path) -> None:
         say(f"  {name} <- {source}" + (f" ({words})" if words else ""))
     if provenance.zone_assumed:
         say(f"dates without a zone were taken as {provenance.zone_assumed}")
-    rows = provenance.rows
-    became = {
-        "repaired": ("value", "set to null or read again"),
-        "rejected": ("bad row", f"set aside in {target}.rejects.parquet"),
-        "left_out": ("row", "left out"),
-    }
-    for done, (noun, words) in became.items():
-        if counts := rows.get(done):
-            reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items()))
-            say(f"{plural(sum(counts.values()), noun)} {words}: {reasons}")
+    for words in provenance.counted(f"{target}.rejects.parquet"):
+        say(words)
     for note in provenance.notes:
         say(f"note: {note}")

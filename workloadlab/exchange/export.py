@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from workloadlab.arguments import file_path
+from workloadlab.arguments import checked, file_path
 from workloadlab.errors import UsageError
 from workloadlab.exchange.targets import TARGETS
 from workloadlab.hints import did_you_mean
@@ -42,6 +42,7 @@ class Exported:
     lost: dict[str, str]
 
 
+@checked
 def export(trace: AnyTrace, path: str | Path, format: str = "mooncake") -> Exported:  # noqa: A002
     """Write a trace as the file that another tool replays, whole or not at all.
 

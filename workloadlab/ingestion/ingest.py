@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workloadlab.arguments import file_path, pairs
+from workloadlab.arguments import checked, file_path, pairs, text
 from workloadlab.atomic import scratch_folder
 from workloadlab.errors import UsageError
 from workloadlab.ingestion.columns import named_format, targets
@@ -52,6 +52,7 @@ __all__ = ["ingest"]
 _YEAR_1973_NS = 100_000_000_000_000_000
 
 
+@checked
 def ingest(
     sources: str | Path | Sequence[str | Path] | Frame,
     out: str | Path | None = None,
@@ -68,7 +69,7 @@ def ingest(
     drop_repeats: bool = False,
     append: bool = False,
     storage_options: Mapping[str, str] | None = None,
-    memory_limit: int | None = None,
+    memory_limit: int | str | None = None,
 ) -> Trace:
     r"""Read request logs and return them as one trace in arrival order.
 
@@ -113,9 +114,9 @@ def ingest(
             one clock and with one numbering of ids; files whose bytes are in it already are skipped.
         storage_options: settings of the object store of remote sources, such as `aws_region`, or
             headers of their http requests.
-        memory_limit: bytes that ids may take while they are numbered, and rows of which several are
-            one request while they are joined; other rows are streamed beside, in some 600 MB. None for
-            what this machine or container has.
+        memory_limit: bytes, or words such as 4GB, that ids may take while they are numbered, and rows of
+            which several are one request while they are joined; other rows are streamed beside, in some
+            600 MB. None for what this machine or container has.
 
     Returns:
         The trace, opened from `out` or held in memory.
@@ -151,7 +152,7 @@ def ingest(
         folder = stack.enter_context(scratch_folder(".ingest-", target and target.parent))
         stack.enter_context(plain_names(folder))
         named = mapping_file(mapping) if isinstance(mapping, str | Path) else None
-        words = None if named else targets(pairs("mapping", mapping), "--map")
+        words = None if named else targets(pairs("mapping", mapping, text), "--map")
         chosen = named or (named_format(format) if format else None)
         paths = find(sources, folder, storage_options)
         if grown and not (paths := grown.unknown(paths)):
@@ -159,8 +160,8 @@ def ingest(
         before = states(paths)
         logs = read_heads(paths, chosen, words or {}, target)
         log_format, heads = logs.log_format, logs.heads
-        asked = asked_for(heads, pairs("where", where))
-        made = rules_of(heads, log_format, words or {}, pairs("units", units), block_size, asked)
+        asked = asked_for(heads, where or {})
+        made = rules_of(heads, log_format, words or {}, units or {}, block_size, asked)
         rules = [replace(each, show_values=show_values) for each in made]
         thread = stack.enter_context(ThreadPoolExecutor(1))
         digests = [thread.submit(sha256, head.path) for head in heads]

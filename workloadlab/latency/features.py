@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from workloadlab.arguments import pairs
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency.step import FEATURES
 
@@ -39,6 +40,7 @@ def feature_rows(steps: pl.DataFrame | Mapping[str, Any]) -> Floats:
             raise UsageError(f"the frame lacks {', '.join(missing)}", fix=f"give {FEATURES}")
         columns = {name: steps[name].to_numpy() for name in FEATURES}
     else:
+        steps = pairs("steps", steps)
         unknown = [name for name in steps if name not in FEATURES]
         if unknown or not steps:
             problem = (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from workloadlab.arguments import file_path, number
+from workloadlab.arguments import checked, file_path, number
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency.card import ErrorCard
 from workloadlab.latency.choice import choose_estimator, fold_predictions
@@ -43,6 +43,7 @@ _FEWEST_GROUPS = 5
 _INTERVAL_FOLDS = 5
 
 
+@checked
 def fit(
     source: str | Path | pl.DataFrame,
     *,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.arguments import file_path, number
+from workloadlab.arguments import checked, file_path, number
 from workloadlab.digests import check_object, sealed
 from workloadlab.display import Drawn
 from workloadlab.errors import UnsupportedError, UsageError
@@ -90,6 +90,7 @@ class LatencyModel(Drawn):
     system: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
+    @checked
     def linear(
         cls,
         *,
@@ -130,6 +131,7 @@ class LatencyModel(Drawn):
         return cls(name=name, coefficients=coefficients, provenance={"source": "made by hand"})
 
     @classmethod
+    @checked
     def of_table(
         cls, table: Floats, *, estimator: str = "linear", terms: StepTerms = NO_TERMS
     ) -> LatencyModel:
@@ -146,6 +148,7 @@ class LatencyModel(Drawn):
         vars(model)["_table"] = table  # instead of being laid out from coefficients
         return model
 
+    @checked
     def scaled(self, factor: float, more_s: float) -> LatencyModel:
         """Return a model whose steps take `factor` times as long, and `more_s` longer.
 
@@ -180,6 +183,7 @@ class LatencyModel(Drawn):
         """
         return self._estimator.step_time, self._table.copy()
 
+    @checked
     def step_time_s(
         self,
         *,
@@ -213,6 +217,7 @@ class LatencyModel(Drawn):
         """
         return self.seconds(feature_rows(steps))
 
+    @checked
     def seconds(self, features: Floats) -> Floats:
         """Seconds of rows of (p, x, n, c)."""
         from workloadlab.latency.step_terms_kernel import terms_of_steps
@@ -222,6 +227,7 @@ class LatencyModel(Drawn):
         seconds: Floats = np.maximum(0.0, self._estimator.predict(padded, self._table) + more)
         return seconds
 
+    @checked
     def predict_interval(
         self, steps: pl.DataFrame | Mapping[str, Any], *, level: float = 0.9
     ) -> tuple[Floats, Floats]:
@@ -277,6 +283,7 @@ class LatencyModel(Drawn):
         }
 
     @classmethod
+    @checked
     def from_dict(cls, facts: Mapping[str, Any], *, where: str = "latency model") -> LatencyModel:
         """Read what `to_dict` wrote.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from workloadlab.arguments import checked
 from workloadlab.errors import UsageError
 from workloadlab.simulation.windows import Window, cut
 from workloadlab.trace import Trace
@@ -35,6 +36,7 @@ class Blocks(NamedTuple):
     test: Trace
 
 
+@checked
 def time_blocks(trace: AnyTrace, shares: Sequence[float] = SHARES) -> Blocks:
     """Cut a trace into a training, a selection and a test block, in the order of time.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab._version import __version__
-from workloadlab.arguments import file_path, number, numbers, whole_number
+from workloadlab.arguments import checked, file_path, number, numbers, whole_number
 from workloadlab.errors import UsageError
 from workloadlab.execution import engine_named
 from workloadlab.hints import did_you_mean
@@ -49,6 +49,7 @@ METHODS: dict[str, Method] = {
 """What trains on a problem, by name."""
 
 
+@checked
 def train(
     trace: AnyTrace,
     cluster: Cluster | str | Path,

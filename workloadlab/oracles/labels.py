@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.arguments import number, whole_number
+from workloadlab.arguments import checked, number, whole_number
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.oracles.look_ahead import planned
 from workloadlab.routing import INSTANCE, REQUEST, Router, resolve
@@ -84,6 +84,7 @@ class Labels:
         return regret
 
 
+@checked
 def oracle_labels(
     trace: AnyTrace,
     cluster: Cluster | str | Path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import checked
 from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.oracles.exhaustive import exhaustive
@@ -31,6 +32,7 @@ ORACLES: dict[str, Callable[..., Oracle]] = {
 """What makes each oracle."""
 
 
+@checked
 def oracle(name: str, **options: Any) -> Oracle:
     """Return an oracle: a bound that knows lengths and simulates before it chooses.
 

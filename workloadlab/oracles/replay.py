@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workloadlab.arguments import listed
+from workloadlab.arguments import checked, listed
 from workloadlab.errors import UsageError
 from workloadlab.execution import run_lanes, workers
 from workloadlab.oracles.oracle import Oracle
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["replay_oracles"]
 
 
+@checked
 def replay_oracles(
     trace: AnyTrace,
     cluster: Cluster | str | Path,
@@ -36,7 +37,7 @@ def replay_oracles(
     rate_scale: float | Iterable[float] = 1.0,
     seeds: int = 1,
     threads: int | None = None,
-    memory_limit: int | None = None,
+    memory_limit: int | str | None = None,
 ) -> Runs:
     """Replay a trace with every oracle, at every rate scale, with every seed.
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.arguments import file_path
+from workloadlab.arguments import checked, file_path
 from workloadlab.digests import check_object, sealed
 from workloadlab.display import Drawn
 from workloadlab.errors import DataError, UsageError
@@ -114,6 +114,7 @@ class Plan(Drawn):
             return None
         return self.instances * self.gpus_per_instance * self.span_s / 3600
 
+    @checked
     def autoscaled_gpu_hours(self, *, start_up: bool) -> float | None:
         """Return the GPU-hours of an autoscaler that knows the future; no real one takes fewer.
 
@@ -130,6 +131,7 @@ class Plan(Drawn):
         waits_s = rises * self.start_up_s if start_up else 0.0
         return (busy_s + waits_s) * self.gpus_per_instance / 3600
 
+    @checked
     def usd_per_hour(self, instances: int) -> float | None:
         """Return the rent of so many instances; None without a price."""
         gpus = instances * self.gpus_per_instance

@@ -6,12 +6,12 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workloadlab.arguments import number, numbers, pairs
+from workloadlab.arguments import checked, numbers, pairs
 from workloadlab.errors import UsageError
 from workloadlab.execution import run_lanes
 from workloadlab.planning.answer import Plan
 from workloadlab.planning.facts import HourPlan, RouterPlan, WhatIf
-from workloadlab.planning.prices import load_prices, price_of
+from workloadlab.planning.prices import load_prices, price, price_of
 from workloadlab.planning.question import Question
 from workloadlab.planning.search import least_instances
 from workloadlab.planning.windows import HOUR_S, busiest, require_rate, windows_of
@@ -23,7 +23,7 @@ from workloadlab.trace import Trace
 from workloadlab.words import times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -52,6 +52,7 @@ BUSY = 0.7
 """Share of its time that an instance works at the first guess."""
 
 
+@checked
 def plan(
     trace: AnyTrace,
     cluster: Cluster | str | Path,
@@ -63,7 +64,7 @@ def plan(
     window_s: float | None = None,
     growth: float | str | Sequence[float] = GROWTH,
     start_up_s: float = 120.0,
-    prices: dict[str, Price] | None = None,
+    prices: Mapping[str, Price | float] | None = None,
     threads: int | None = None,
 ) -> Plan:
     """Find the least number of instances that serves a trace at a service level, by simulating it.
@@ -83,7 +84,7 @@ def plan(
         window_s: width of a window; None for an hour, or the whole of a trace under two hours.
         growth: factors on the peak's rate to plan for besides.
         start_up_s: until a new instance serves, for the bound of an autoscaler.
-        prices: by GPU; None for those that ship.
+        prices: by GPU, or the dollars per hour alone; None for those that ship.
         threads: searches at a time; None for one per core. The answer does not depend on it.
 
     Raises:
@@ -105,9 +106,8 @@ def plan(
     index = _pool_index(cluster, pool)
     if not slo.to_dict():
         raise UsageError("a plan needs targets", fix='give slo="ttft=1"')
-    attain, start_up_s = number("attain", attain), number("start_up_s", start_up_s)
-    window_s = None if window_s is None else number("window_s", window_s)
-    growth, prices = numbers("growth", growth), None if prices is None else pairs("prices", prices)
+    growth = numbers("growth", growth)
+    known = load_prices() if prices is None else pairs("prices", prices, price)
     if not 0 < attain <= 1:
         raise UsageError(f"attain = {attain}", fix="use a share of the requests, such as 0.99")
     for name, seconds in (("window_s", window_s), ("start_up_s", start_up_s)):
@@ -203,7 +203,7 @@ def plan(
         engine=tuple(each for each in engine if each),
         frontier=tuple(frontier),
         start_up_s=start_up_s,
-        price=price_of(model.gpu, load_prices() if prices is None else prices),
+        price=price_of(model.gpu, known),
         reach=base.reached(attain) if count is None else {},
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workloadlab.arguments import file_path
+from workloadlab.arguments import file_path, number
 from workloadlab.errors import DataError, UsageError, WorkloadlabError
 from workloadlab.fields import is_number
 from workloadlab.latency import LatencyModel
@@ -15,7 +15,7 @@ from workloadlab.latency.hardware.gpus import find_gpu
 from workloadlab.scoring import Rent
 from workloadlab.toml_files import read_table
 
-__all__ = ["Price", "load_prices", "price_of", "rent_of"]
+__all__ = ["Price", "load_prices", "price", "price_of", "rent_of"]
 
 SHIPPED = Path(__file__).with_name("prices.toml")
 KEYS = {"usd_per_hour", "watts"}
@@ -51,6 +51,22 @@ def load_prices(path: str | Path | None = None) -> dict[str, Price]:
     path = SHIPPED if path is None else file_path("path", path)
     tables = read_table(path, "price file")
     return {name: _price(name, table, path) for name, table in tables.items()}
+
+
+def price(argument: str, value: Any) -> Price:
+    """Return a price; a number is the rent alone.
+
+    Raises:
+        UsageError: it is neither, or negative.
+
+    Example:
+        >>> price("prices['L4']", 0.8)
+        Price(usd_per_hour=0.8, watts=None)
+    """
+    found = value if isinstance(value, Price) else Price(number(argument, value))
+    if not 0 <= found.usd_per_hour < math.inf:
+        raise UsageError(f"{argument} = {value}", fix="give dollars per hour, 0 or more")
+    return found
 
 
 def price_of(gpu: str, prices: dict[str, Price]) -> Price | None:

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.arguments import file_path
+from workloadlab.arguments import checked, file_path
 from workloadlab.reporting.csv_data import csv_of
 from workloadlab.reporting.jinja import template
 from workloadlab.reporting.summary import summary_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["render", "report"]
 
 
+@checked
 def report(path: str | Path, *parts: Any, date: str = "") -> Path:
     """Write one self-contained HTML page about a workload, a latency model and routers.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from workloadlab.arguments import checked, number, truth
 from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,14 +57,18 @@ class PrefixIndex:
     def __post_init__(self) -> None:
         if self.kind not in ("table", "tree"):
             raise UsageError(f"unknown kind of prefix index {self.kind!r}", fix='"table" or "tree"')
+        truth("shared", self.shared)
         for name in ("capacity_tokens", "ttl_s"):
             value = getattr(self, name)
-            follows = name == "capacity_tokens" and value == "engine"
-            if value is not None and not follows and (isinstance(value, str) or not value > 0):
+            if value is None or (name, value) == ("capacity_tokens", "engine"):
+                continue
+            if isinstance(value, str) or not number(name, value) > 0:
                 raise UsageError(f"{name} = {value}", fix="a positive number, or None for no limit")
-        if not self.sweep_s >= 0:
+        sweep_s: object = self.sweep_s
+        if isinstance(sweep_s, str) or not number("sweep_s", sweep_s) >= 0:
             raise UsageError(f"sweep_s = {self.sweep_s}", fix="seconds, 0 for at once")
 
+    @checked
     def capacities(self, engine_tokens: Sequence[int]) -> list[int]:
         """Return the most tokens of each instance and, last, of all together.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloadlab.arguments import checked
 from workloadlab.distributions import normal_quantile
 from workloadlab.errors import UsageError
 from workloadlab.hints import did_you_mean
@@ -47,13 +48,14 @@ class Measure:
     part: str = ""
 
     @classmethod
+    @checked
     def named(cls, text: str) -> Measure:
         """Return the measure that a person names; a latency alone means its mean.
 
         Raises:
             UsageError: no such metric, or a part that it does not have.
         """
-        *parts, name = text.split()
+        *parts, name = text.split() or [""]
         metric = next((m for m in METRICS if m.name == name), None)
         metric = metric or next((m for m in METRICS if m.name == f"{name}_s"), None)
         if metric is None:

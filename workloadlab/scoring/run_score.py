@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workloadlab.digests import check_object, sealed
-from workloadlab.errors import DataError
+from workloadlab.errors import DataError, UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.json_files import read_object
 from workloadlab.scoring.imbalance import Imbalance  # noqa: TC001  a kept score is read by its types
 from workloadlab.scoring.intervals import Interval  # noqa: TC001
@@ -102,9 +103,21 @@ class RunScore:
         Args:
             metric: its name.
             part: "mean", "p50", ... of a latency.
+
+        Raises:
+            UsageError: no such metric or part.
         """
-        found: Any = self.metrics[metric]
-        number: float | None = getattr(found, part) if part else found
+        if metric not in self.metrics:
+            raise UsageError(
+                f"a run has no metric {metric!r}", fix=did_you_mean(metric, self.metrics)
+            )
+        found = self.metrics[metric]
+        parts = vars(found) if isinstance(found, LatencySummary) else {"": found}
+        if part not in parts:
+            raise UsageError(
+                f"{metric} has no part {part!r}", fix=f"use one of {', '.join(map(repr, parts))}"
+            )
+        number: float | None = parts[part]
         return number
 
     def to_dict(self) -> dict[str, Any]:

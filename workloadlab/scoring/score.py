@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.arguments import members, words
+from workloadlab.arguments import checked, members, words
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.scoring.fidelity import fidelity
@@ -37,6 +37,7 @@ __all__ = ["keeps_only_scores", "open_runs", "score", "score_run"]
 USUAL_BASELINE = "round_robin"
 
 
+@checked
 def score(
     runs: Runs | Trace | str | Path,
     *,

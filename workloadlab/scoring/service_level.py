@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workloadlab.arguments import checked, pairs
 from workloadlab.errors import UsageError
 from workloadlab.scoring.target_words import target_seconds, target_words
 from workloadlab.words import listed, seconds
@@ -57,6 +58,7 @@ class SLO:
     ttft_s_per_token: float | None = None
     classes: Mapping[str, SLO] = field(default_factory=dict)
 
+    @checked
     def __init__(
         self, *, classes: Mapping[str, SLO] | None = None, **targets: float | str | None
     ) -> None:
@@ -94,6 +96,7 @@ class SLO:
             targets = target_words(targets)
         if not isinstance(targets, Mapping):
             raise UsageError(f"slo = {targets!r} tells no targets", fix="write ttft=1,tpot=50ms")
+        targets = pairs("slo", targets)
         own = {name: value for name, value in targets.items() if ":" not in name}
         classes: dict[str, dict[str, float | str]] = {}
         for name, value in targets.items():
@@ -112,10 +115,12 @@ class SLO:
         }
         return self._own() | of_classes
 
+    @checked
     def scaled(self, factor: float) -> SLO:
         """Return targets of so many times the length."""
         return SLO.of({name: value * factor for name, value in self.to_dict().items()})
 
+    @checked
     def met(self, timings: Timings) -> NDArray[np.bool_]:
         """Return which requests meet every target."""
         good = self._met(timings)
@@ -126,11 +131,14 @@ class SLO:
                 good = np.where(members, each._met(timings), good)
         return good
 
+    @checked
     def reached(self, timings: Timings, share: float) -> dict[str, float]:
         """Return the least targets that a share of the requests meets, each for itself.
 
         Targets of classes are left out, and those that too few requests have.
         """
+        if not 0 < share <= 1:
+            raise UsageError(f"share = {share}", fix="use a share of the requests, such as 0.99")
         found = {}
         for name in ("ttft_s", "tpot_s", "e2e_s"):
             if getattr(self, name) is None or self.classes:

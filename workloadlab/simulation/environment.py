@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.arguments import numbers
+from workloadlab.arguments import checked, numbers, whole_number
 from workloadlab.errors import UsageError
+from workloadlab.execution import workers
 from workloadlab.routing import Batch, Router, as_choices, batch_router, choices_of, resolve
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.windows import Episode, cut, drawn_episode, windows_of
@@ -117,6 +118,7 @@ class Environment:
         ([True], [3.0])
     """
 
+    @checked
     def __init__(
         self,
         trace: AnyTrace | Workload,
@@ -136,8 +138,7 @@ class Environment:
     ) -> None:
         from workloadlab.simulation.engine.lanes.side_by_side import LaneBatch
 
-        if lanes < 1:
-            raise UsageError(f"{lanes} lanes", fix="use at least 1")
+        lanes, seed = whole_number("lanes", lanes), whole_number("seed", seed, 0)
         policy = batch_router(_Blank(needs, signals, index))
         self._workload, cluster = workload_and_cluster(trace, cluster, [policy], sessions)
         self.cluster, self.instance_names = cluster, cluster.instance_names
@@ -146,7 +147,11 @@ class Environment:
         check_scales(self.rate_scales)
         self.seed, self.index = seed, index
         self._lanes = LaneBatch(
-            cluster, policy, lanes, threads=threads, targets=_targets(ttft_s, tpot_s)
+            cluster,
+            policy,
+            lanes,
+            threads=None if threads is None else workers(threads),
+            targets=_targets(ttft_s, tpot_s),
         )
         self._opening = cache(self._opened)
         self.episodes: list[Episode] = []
@@ -211,15 +216,32 @@ class Environment:
             self._go_on(through, rewards)
         return self.batch, rewards, done, ended
 
+    @checked
     def fork(self, lane: int) -> LaneState:
-        """Copy where a lane stands, in time and memory proportional to its state."""
+        """Copy where a lane stands, in time and memory proportional to its state.
+
+        Raises:
+            UsageError: no such lane.
+        """
+        self._check_lane(lane)
         return LaneState(self.episodes[lane], self._lanes.store(lane))
 
+    @checked
     def restore(self, lane: int, state: LaneState) -> None:
-        """Put a lane, the same or another, where `fork` found it; it then goes on as that one did."""
+        """Put a lane, the same or another, where `fork` found it; it then goes on as that one did.
+
+        Raises:
+            UsageError: no such lane.
+        """
+        self._check_lane(lane)
         self.episodes[lane] = state.episode
         self._lanes.restore(lane, state.stored)
 
+    def _check_lane(self, lane: int) -> None:
+        if not 0 <= lane < len(self):
+            raise UsageError(f"there is no lane {lane}", fix=f"use 0 to {len(self) - 1}")
+
+    @checked
     def play(self, policy: Chooser | Router, *, windows: int = 1) -> list[Played]:
         """Let an object choose until every lane has played so many windows, from a reset on.
 
@@ -257,6 +279,7 @@ class Environment:
             earned[done] = 0
         return sorted(ended, key=lambda played: (played.lane, played.episode.number))
 
+    @checked
     def workload_of(self, episode: Episode) -> Workload:
         """Return what an episode replays; `replay_lane` with its seed replays the same."""
         return self._opening(episode.window, episode.rate_scale).workload

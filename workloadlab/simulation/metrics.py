@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from workloadlab.arguments import checked
 from workloadlab.execution import run_lanes
 from workloadlab.routing import resolve_all
 from workloadlab.simulation.engine.run import replay_lane
@@ -97,6 +98,7 @@ def _summary(seconds: Floats) -> tuple[float, float, float, float]:
     return float(seconds.mean()), p50, p95, p99
 
 
+@checked
 def replay_metrics(
     trace: AnyTrace,
     cluster: Cluster | str | Path,

@@ -51,7 +51,7 @@ def needed_bytes(requests: int, runs: int, at_a_time: int, per_lane: int) -> int
 
 
 def refuse_more_than(
-    limit: int | None, requests: int, runs: int, at_a_time: int, per_lane: int
+    limit: int | str | None, requests: int, runs: int, at_a_time: int, per_lane: int
 ) -> None:
     """Refuse a replay that needs more memory than it may use.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from workloadlab.arguments import checked
 from workloadlab.errors import UsageError
 from workloadlab.latency import LatencyModel
 from workloadlab.latency.hardware.gpus import DTYPE_BYTES, plain_dtype
@@ -210,9 +211,11 @@ class Pool:
             raise self._wrong("engine", 'name it, such as "vllm"')
         for key, value in shipped(self).items():
             object.__setattr__(self, key, value)
-        if not 0 < self.gpu_memory_utilization <= 1:
+        memory: object = self.gpu_memory_utilization
+        if not isinstance(memory, int | float) or not 0 < memory <= 1:
             raise self._wrong("gpu_memory_utilization", "use a share, such as 0.9")
-        if self.kv_cache_dtype != AUTO and plain_dtype(self.kv_cache_dtype) not in DTYPE_BYTES:
+        dtype: object = self.kv_cache_dtype
+        if not isinstance(dtype, str) or (dtype != AUTO and plain_dtype(dtype) not in DTYPE_BYTES):
             raise self._wrong("kv_cache_dtype", f"use {AUTO}, {', '.join(DTYPE_BYTES)}")
         asked: float | None = self.step_overhead_s
         if asked is None:
@@ -321,6 +324,7 @@ class Pool:
         """Standard deviation of the logarithm of a step's noise factor."""
         return math.sqrt(math.log1p(self.step_noise**2))
 
+    @checked
     def decode_step_s(self, seqs: int, context_tokens: int) -> float:
         """Return the seconds of a step that only decodes, the overhead included; 0 without sequences.
 
@@ -340,6 +344,7 @@ class Pool:
         overhead_s = self.step_overhead_s + self.sequence_overhead_s * seqs
         return max(seconds, overhead_s) if self.async_scheduling else seconds + overhead_s
 
+    @checked
     def in_blocks_of(self, tokens: int) -> Pool:
         """Return the pool with KV blocks of `tokens` tokens and as much memory, rounded down.
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import checked
 from workloadlab.errors import UnsupportedError
 from workloadlab.execution import run_lanes, workers
 from workloadlab.routing import Chooser, Router, resolve_all
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["replay"]
 
 
+@checked
 def replay(
     trace: AnyTrace,
     cluster: Cluster | str | Path,
@@ -44,7 +46,7 @@ def replay(
     sessions: Sessions = "open",
     record: Iterable[str] = (),
     threads: int | None = None,
-    memory_limit: int | None = None,
+    memory_limit: int | str | None = None,
 ) -> Runs:
     """Replay a trace through every router, at every rate scale, with every seed.
 
@@ -67,8 +69,8 @@ def replay(
         record: "steps" writes down every engine step, "decisions" every routing decision with the
             scores and what became of the request; see `Runs.records`.
         threads: lanes at a time; None for one per core. The outcome does not depend on it.
-        memory_limit: bytes that its data may take, beyond the program itself; None for what this machine
-            or container has.
+        memory_limit: bytes, or words such as 4GB, that its data may take, beyond the program itself;
+            None for what this machine or container has.
 
     Returns:
         Runs in the order routers x rate scales x seeds. An outcome is the trace with instance_id,

@@ -48,7 +48,7 @@ def saturation(trace: AnyTrace, cluster: Cluster | str | Path) -> float:
 
     Raises:
         UnsupportedError: the trace lacks what the replay needs.
-        UsageError: fewer than 20 requests come to an end.
+        UsageError: fewer than 20 requests come to an end, or all at once.
 
     Example:
         >>> from workloadlab import Cluster, LatencyModel, Trace
@@ -85,7 +85,13 @@ def _crowd_rps(requests: Workload, cluster: Cluster, policy: Router) -> float:
             f"{plural(len(ends), 'request comes', 'requests come')} to an end, too few for a rate",
             fix="use a trace of at least 20 requests that the cluster can serve",
         )
-    return _rate(ends, ends[int(FIRST * len(ends))], ends[int(LAST * len(ends))])
+    first_s, last_s = ends[int(FIRST * len(ends))], ends[int(LAST * len(ends))]
+    if first_s == last_s:
+        raise UsageError(
+            f"{len(ends):,} requests end at once, which is no rate",
+            fix="use a longer trace, or fewer instances",
+        )
+    return _rate(ends, first_s, last_s)
 
 
 def _stream_rps(requests: Workload, cluster: Cluster, policy: Router, offered_rps: float) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workloadlab.arguments import listed, numbers
 from workloadlab.errors import UsageError
 from workloadlab.simulation.workload import PER_REQUEST
 
@@ -72,7 +73,7 @@ def windows_of(
     arrival_s, n = workload.arrival_s, len(workload)
     if windows is None:
         windows = n
-    if isinstance(windows, int):
+    if isinstance(windows, int) and not isinstance(windows, bool):
         if not 1 <= windows <= n:
             raise UsageError(
                 f"windows of {windows:,} requests", fix=f"use 1 to {n:,}, what the trace has"
@@ -80,7 +81,7 @@ def windows_of(
         firsts = range(0, n - windows + 1, windows)
         return tuple(Window(first, first + windows, float(arrival_s[first])) for first in firsts)
     made = []
-    for start_s, end_s in windows:
+    for start_s, end_s in _seconds(windows):
         first, last = (int(row) for row in np.searchsorted(arrival_s, (start_s, end_s)))
         if first >= last:
             raise UsageError(
@@ -91,6 +92,18 @@ def windows_of(
     if not made:
         raise UsageError("no windows", fix="give pairs of seconds, or a number of requests")
     return tuple(made)
+
+
+def _seconds(windows: object) -> list[tuple[float, float]]:
+    """Return pairs of seconds.
+
+    Raises:
+        UsageError: something else is among them.
+    """
+    found = [tuple(numbers("windows", each)) for each in listed("windows", windows)]
+    if any(len(each) != 2 for each in found):
+        raise UsageError("windows are no pairs of seconds", fix="write [(0, 60), (60, 120)]")
+    return [(start_s, end_s) for start_s, end_s in found]
 
 
 def cut(workload: Workload, window: Window) -> Workload:

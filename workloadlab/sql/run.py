@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workloadlab.arguments import legible, number, pairs
+from workloadlab.arguments import checked, legible
 from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.hints import did_you_mean
+from workloadlab.sizes import allowed_bytes
 from workloadlab.sql.query_file import find_query
-from workloadlab.sql.sandbox import locked, sandbox, within
+from workloadlab.sql.sandbox import MEMORY_BYTES, locked, sandbox, within
 from workloadlab.trace import COLUMNS, Runs, Trace, read_parts
 
 if TYPE_CHECKING:
@@ -37,13 +38,14 @@ _SQL_TYPES = {
 }
 
 
+@checked
 def query(
     name: str | Path,
     trace: AnyTrace | Runs,
     *,
     params: dict[str, Any] | None = None,
     time_limit_s: float | None = None,
-    memory_limit: int | None = None,
+    memory_limit: int | str | None = None,
     **more: Any,
 ) -> pl.DataFrame:
     """Run a named query, or a SQL file of your own, over a trace or the runs of a replay.
@@ -58,7 +60,7 @@ def query(
         trace: a trace, or the path of one; runs, or the folder of some.
         params: values for the query's `$name` parameters; text is converted to their types.
         time_limit_s: seconds after which it is stopped; 60 by default.
-        memory_limit: bytes that it may use; 2 GiB by default.
+        memory_limit: bytes that it may use, or words such as 512MiB; 2 GiB by default.
         **more: the same, as keywords.
 
     Raises:
@@ -79,18 +81,17 @@ def query(
 
     asked = find_query(name)
     traces = _open(trace)
-    if time_limit_s is not None:
-        time_limit_s = number("time_limit_s", time_limit_s)
     for one in traces:
         _check_columns(asked, one)
     files = [legible(one.path.resolve()) for one in traces if one.path]
-    with sandbox(memory_limit) as connection:
+    memory = MEMORY_BYTES if memory_limit is None else int(allowed_bytes(memory_limit))
+    with sandbox(memory) as connection:
         try:
             names = _named_parameters(asked, connection)
-            values = _bind(asked, names, {**pairs("params", params), **more})
+            values = _bind(asked, names, {**(params or {}), **more})
             _create_view(traces, connection)
             locked(connection, files)
-            with within(connection, time_limit_s, memory_limit):
+            with within(connection, time_limit_s, memory):
                 result: pl.DataFrame = connection.sql(asked.sql, params=values or None).pl()
         except duckdb.PermissionException as error:
             raise UsageError(

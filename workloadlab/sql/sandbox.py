@@ -32,15 +32,15 @@ _AT_START = {
 
 
 @contextmanager
-def sandbox(memory_bytes: int | None = None) -> Iterator[DuckDBPyConnection]:
+def sandbox(memory_bytes: int = MEMORY_BYTES) -> Iterator[DuckDBPyConnection]:
     """Open a connection in memory, without extensions, files for overflow and Python's variables.
 
     Args:
-        memory_bytes: the most that a query may use; `MEMORY_BYTES` by default.
+        memory_bytes: the most that a query may use.
     """
     import duckdb
 
-    memory = f"{(memory_bytes or MEMORY_BYTES) >> 20}MiB"
+    memory = f"{memory_bytes >> 20}MiB"
     threads = str(len(os.sched_getaffinity(0)))
     with duckdb.connect(
         config={**_AT_START, "memory_limit": memory, "threads": threads}
@@ -58,7 +58,7 @@ def locked(connection: DuckDBPyConnection, files: Sequence[Path]) -> None:
 
 @contextmanager
 def within(
-    connection: DuckDBPyConnection, time_s: float | None, memory_bytes: int | None
+    connection: DuckDBPyConnection, time_s: float | None, memory_bytes: int
 ) -> Iterator[None]:
     """Stop what runs on a connection after a time, and say which limit was met.
 
@@ -81,7 +81,7 @@ def within(
         ) from error
     except duckdb.OutOfMemoryException as error:
         raise MachineError(
-            f"the query needs over {(memory_bytes or MEMORY_BYTES) / 2**30:.3g} GiB of memory",
+            f"the query needs over {memory_bytes / 2**30:.3g} GiB of memory",
             fix="ask for less, or allow more with --memory-limit",
         ) from error
     finally:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from workloadlab.arguments import file_path
+from workloadlab.arguments import checked, file_path
 from workloadlab.errors import UsageError
 from workloadlab.execution import Shard, engine_named, watched, watcher
 from workloadlab.scoring import KeptScore
@@ -65,6 +65,7 @@ class Swept:
         return pl.DataFrame(rows, infer_schema_length=None)
 
 
+@checked
 def sweep(
     trace: AnyTrace,
     clusters: AnyClusters,

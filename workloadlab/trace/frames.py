@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from workloadlab.arguments import shown
 from workloadlab.errors import UsageError
 from workloadlab.trace.bounds import check_numbers
 from workloadlab.trace.schema import COLUMNS, GIVEN
 
-__all__ = ["trace_rows"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["frame_of", "pandas_frame", "trace_rows"]
+
+
+def frame_of(requests: Iterable[tuple[float, int, int | None]]) -> pl.DataFrame:
+    """Return requests that are written out by hand as a frame.
+
+    Raises:
+        UsageError: they are not three numbers each.
+    """
+    schema = {name: COLUMNS[name] for name in (*GIVEN, "output_tokens")}
+    try:
+        rows = [(round(arrival_s * 1e9), *lengths) for arrival_s, *lengths in requests]
+        return pl.DataFrame(rows, schema, orient="row")
+    except (TypeError, ValueError, OverflowError, pl.exceptions.PolarsError):
+        raise UsageError(
+            f"requests = {shown(requests)} holds no triples of numbers",
+            fix="write [(arrival in s, prompt tokens, output tokens), ...]",
+        ) from None
 
 
 def trace_rows(frame: pl.DataFrame | pl.LazyFrame | Any, source_format: str) -> pl.LazyFrame:
@@ -61,3 +82,15 @@ def _from_pandas(frame: Any) -> pl.DataFrame:
             f"the trace that was given is of type {type(frame).__name__}",
             fix="give a Trace, the path of one, or a frame of polars or pandas",
         ) from None
+
+
+def pandas_frame(frame: pl.DataFrame) -> Any:
+    """Return a frame of polars as one of pandas.
+
+    Raises:
+        UsageError: pandas is not installed.
+    """
+    try:
+        return frame.to_pandas()
+    except ImportError:
+        raise UsageError("pandas is not installed", fix="pip install pandas") from None

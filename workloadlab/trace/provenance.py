@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workloadlab._version import __version__
 from workloadlab.errors import DataError
 from workloadlab.shapes import ShapeError, build
 from workloadlab.trace.schema import SCHEMA_VERSION
+from workloadlab.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Provenance"]
 
@@ -50,6 +54,26 @@ class Provenance:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
         return asdict(self)
+
+    def counted(self, rejects: str = "") -> Iterator[str]:
+        """Say of how many rows a value was repaired, and how many were set aside or left out, and why.
+
+        Args:
+            rejects: the file that holds those that were set aside.
+
+        Example:
+            >>> list(Provenance(reader="csv", rows={"left_out": {"run is not b200": 3}}).counted())
+            ['3 rows left out: 3 run is not b200']
+        """
+        became = {
+            "repaired": ("value", "set to null or read again"),
+            "rejected": ("bad row", f"set aside in {rejects}" if rejects else "set aside"),
+            "left_out": ("row", "left out"),
+        }
+        for done, (noun, words) in became.items():
+            if counts := self.rows.get(done):
+                reasons = ", ".join(f"{count:,} {why}" for why, count in sorted(counts.items()))
+                yield f"{plural(sum(counts.values()), noun)} {words}: {reasons}"
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any], *, where: str | None = None) -> Provenance:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.arguments import file_path
+from workloadlab.arguments import checked, file_path
 from workloadlab.atomic import scratch_folder, write_atomically
 from workloadlab.display import Drawn
 from workloadlab.errors import UsageError
@@ -72,6 +72,7 @@ class Runs(Drawn):
         """Names of the routers, each once."""
         return list(dict.fromkeys(info.router for info in self.infos))
 
+    @checked
     def outcomes(
         self, *, router: str | None = None, rate_scale: float | None = None, seed: int | None = None
     ) -> Trace:
@@ -132,6 +133,7 @@ class Runs(Drawn):
         return Runs(self.infos + other.infos, self.traces + other.traces, self.cluster, records)
 
     @classmethod
+    @checked
     def joined(cls, several: dict[str, Runs]) -> Runs:
         """Return runs of the same requests on several clusters, so that these can be compared.
 
@@ -172,6 +174,7 @@ class Runs(Drawn):
         cluster = json.loads(json.dumps(self.cluster))
         return cluster, lanes, {_requests_of(trace) for trace in self.traces}
 
+    @checked
     def save(self, folder: str | Path, *, add: bool = False, overwrite: bool = False) -> Path:
         """Write every outcome trace and, last, the manifest that lists them with their digests.
 

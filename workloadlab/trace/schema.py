@@ -8,8 +8,15 @@ null means not recorded; 0 means measured zero.
 from __future__ import annotations
 
 from enum import IntFlag
+from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
+
+from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "ABOUT",
@@ -21,7 +28,10 @@ __all__ = [
     "REQUIRED",
     "SCHEMA_VERSION",
     "Flag",
+    "named",
 ]
+
+_T = TypeVar("_T")
 
 SCHEMA_VERSION = 1
 
@@ -155,6 +165,21 @@ CAPABILITIES: dict[str, tuple[str, ...]] = {
     "predicted_output": ("predicted_output_tokens",),
 }
 """What a trace may be able to do, and the columns that must hold values for it."""
+
+
+def named(known: Mapping[str, _T], name: str, noun: str) -> _T:
+    """Return what is known by a name.
+
+    Raises:
+        UsageError: nothing is.
+
+    Example:
+        >>> named(CAPABILITIES, "queue", "capability")
+        ('queue_ns',)
+    """
+    if name not in known:
+        raise UsageError(f"no {noun} is called {name!r}", fix=did_you_mean(name, known))
+    return known[name]
 
 
 class Flag(IntFlag):

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
 
-from workloadlab.arguments import file_path, number
+from workloadlab.arguments import checked, file_path, whole_number
 from workloadlab.display import Drawn, drawers
 from workloadlab.errors import UnsupportedError, UsageError
-from workloadlab.hints import did_you_mean
-from workloadlab.trace.frames import trace_rows
+from workloadlab.trace.conditions import conditions
+from workloadlab.trace.frames import frame_of, pandas_frame, trace_rows
 from workloadlab.trace.parts import read_parts, scan_parts
 from workloadlab.trace.provenance import Provenance
 from workloadlab.trace.sampling import draw, note_of
-from workloadlab.trace.schema import CAPABILITIES, COLUMNS, GIVEN
+from workloadlab.trace.schema import CAPABILITIES, COLUMNS, named
 from workloadlab.trace.store import scan_trace, write_trace
 from workloadlab.words import plural, three
 
@@ -52,6 +52,7 @@ class Trace(Drawn):
     path: Path | None = None
 
     @classmethod
+    @checked
     def open(cls, source: AnyTrace, *, verify: bool = True) -> Trace:
         """Open a trace file, or the folder of one that grows; rows are read when they are asked for.
 
@@ -77,6 +78,7 @@ class Trace(Drawn):
         return cls(frame, Provenance.from_dict(footer, where=str(path)), path)
 
     @classmethod
+    @checked
     def from_frame(
         cls,
         frame: pl.DataFrame | pl.LazyFrame | Any,
@@ -108,19 +110,16 @@ class Trace(Drawn):
             >>> Trace.of([(0, 10, 5), (0.5, 20, 6)]).read("arrival_ns", "output_tokens").rows()
             [(0, 5), (500000000, 6)]
         """
-        rows = [(round(arrival_s * 1e9), *lengths) for arrival_s, *lengths in requests]
-        schema = {name: COLUMNS[name] for name in (*GIVEN, "output_tokens")}
-        return cls.from_frame(pl.DataFrame(rows, schema, orient="row"))
+        return cls.from_frame(frame_of(requests))
 
     def save(self, path: str | Path) -> Trace:
         """Write the trace atomically as zstd Parquet and return it opened from there."""
-        path = file_path("path", path)
         self.write(path)
         return Trace.open(path, verify=False)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write the trace atomically as zstd Parquet, with its digest in the footer."""
-        write_trace(self.frame, path, self.provenance.to_dict())
+        write_trace(self.frame, file_path("path", path), self.provenance.to_dict())
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -147,15 +146,15 @@ class Trace(Drawn):
         """Columns with at least one value."""
         if self.requests == 0:
             return frozenset()
-        marks = self.frame.select(
-            pl.col(name).is_not_null().any() for name in self.columns
-        ).collect()
+        marks = self.frame.select(pl.col(n).is_not_null().any() for n in self.columns).collect()
         return frozenset(name for name in self.columns if marks[name].item())
 
+    @checked
     def has(self, *columns: str) -> bool:
         """Say whether every named column is present and holds at least one value."""
         return all(name in self._filled for name in columns)
 
+    @checked
     def supports(self, capability: str) -> bool:
         """Say whether the trace holds what `capability` needs.
 
@@ -166,12 +165,9 @@ class Trace(Drawn):
         Raises:
             UsageError: an unknown capability.
         """
-        if capability not in CAPABILITIES:
-            raise UsageError(
-                f"unknown capability {capability!r}", fix=did_you_mean(capability, CAPABILITIES)
-            )
-        return self.has(*CAPABILITIES[capability])
+        return self.has(*named(CAPABILITIES, capability, "capability"))
 
+    @checked
     def require(self, capability: str, purpose: str) -> None:
         """Refuse, in a sentence, a purpose that this trace cannot serve.
 
@@ -186,11 +182,17 @@ class Trace(Drawn):
                 fix="ingest a log that has it, or map the column with --map",
             )
 
+    @checked
     def read(self, *columns: str) -> pl.DataFrame:
-        """Collect the named columns in row order; absent ones come back as nulls."""
+        """Collect the named columns in row order; absent ones come back as nulls.
+
+        Raises:
+            UsageError: a trace has no such column.
+        """
+        kinds = {name: named(COLUMNS, name, "column") for name in columns}
         return self.frame.select(
-            pl.col(name) if name in self.columns else pl.lit(None, COLUMNS[name]).alias(name)
-            for name in columns
+            pl.col(name) if name in self.columns else pl.lit(None, kind).alias(name)
+            for name, kind in kinds.items()
         ).collect()
 
     @cached_property
@@ -201,9 +203,9 @@ class Trace(Drawn):
         named = self.frame.select(pl.col("ttft_clock").unique().drop_nulls()).collect()
         return tuple(sorted(named["ttft_clock"]))
 
+    @checked
     def window(self, start_s: float, end_s: float) -> Trace:
         """Return the requests that arrive in [start_s, end_s), in seconds from the trace's t0."""
-        start_s, end_s = number("start_s", start_s), number("end_s", end_s)
         if not start_s < end_s:
             raise UsageError(f"the window {start_s} to {end_s} s is empty")
         start_ns, end_ns = round(start_s * 1e9), round(end_s * 1e9)
@@ -219,26 +221,18 @@ class Trace(Drawn):
             values: a column and the value that it has, or a list of such values.
 
         Raises:
-            UsageError: a column that the trace does not have.
+            UsageError: a column that the trace does not have, or a condition that polars refuses.
 
         Example:
             >>> trace = Trace.of([(0, 10, 5), (1, 2000, 6), (2, 3000, 5)])
             >>> len(trace.filter(pl.col("input_tokens") > 100, output_tokens=[5, 7]))
             1
         """
-        asked = [name for each in predicates for name in each.meta.root_names()] + [*values]
-        for name in asked:
-            if name not in self.columns:
-                raise UsageError(
-                    f"the trace has no column {name!r}", fix=did_you_mean(name, self.columns)
-                )
-        conditions = [
-            pl.col(name).is_in(value) if isinstance(value, list | tuple) else pl.col(name) == value
-            for name, value in values.items()
-        ]
-        said = {"predicates": [str(each) for each in (*predicates, *conditions)]}
-        return self._part(self.frame.filter(*predicates, *conditions), "filter", said)
+        found = conditions(self.frame.collect_schema(), predicates, values)
+        said = {"predicates": [str(each) for each in found]}
+        return self._part(self.frame.filter(*found), "filter", said)
 
+    @checked
     def sample(self, requests: float, *, by: str = "request", seed: int = 0) -> Trace:
         """Return requests drawn at random, in order of arrival; the sample notes what it breaks.
 
@@ -283,9 +277,11 @@ class Trace(Drawn):
     def __bool__(self) -> bool:
         return True
 
+    @checked
     def head(self, requests: int = 5) -> pl.DataFrame:
         """Return the first rows, with the columns that hold a value."""
-        return self.frame.head(requests).select(n for n in self.columns if self.has(n)).collect()
+        rows = whole_number("requests", requests, 0)
+        return self.frame.head(rows).select(n for n in self.columns if self.has(n)).collect()
 
     def to_polars(self) -> pl.DataFrame:
         """Return all rows as a polars frame."""
@@ -297,15 +293,17 @@ class Trace(Drawn):
         Raises:
             UsageError: pandas is not installed.
         """
-        try:
-            return self.frame.collect().to_pandas()
-        except ImportError:
-            raise UsageError("pandas is not installed", fix="pip install pandas") from None
+        return pandas_frame(self.to_polars())
 
     @property
     def plot(self) -> Any:
         """Its figures by topic, such as `trace.plot.arrivals()`: matplotlib Figures."""
         return drawers["plots"](self)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What `ingest` says of the log: rows repaired, set aside or left out, and what looked odd."""
+        return (*self.provenance.counted(), *self.provenance.notes)
 
     def capabilities(self) -> list[str]:
         """Names of everything this trace supports."""
@@ -314,7 +312,8 @@ class Trace(Drawn):
     def __repr__(self) -> str:
         rate = f", {three(self.requests / self.span_s)} requests/s" if self.span_s else ""
         where = f" {self.path}" if self.path else ""
+        notes = f"; {plural(len(self.notes), 'note')}, see .notes" if self.notes else ""
         return (
             f"<Trace{where}: {plural(self.requests, 'request')} over {self.span_s:,.1f} s{rate}; "
-            f"supports {', '.join(self.capabilities())}>"
+            f"supports {', '.join(self.capabilities())}{notes}>"
         )

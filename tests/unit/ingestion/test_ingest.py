@@ -543,3 +543,18 @@ def test_optional_columns_are_read_by_kind(tmp_path: Path) -> None:
         (True, "ok", False, 0.5, "chat"),
         (None, "error", True, None, None),
     ]
+
+
+def test_what_ingest_says_is_in_the_notes_of_the_trace(tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text("timestamp,prompt_tokens,completion_tokens\n" + "1,10,5\n2,11,x\n3,12,6\n")
+    read, saved = wl.ingest(log), wl.ingest(log, tmp_path / "a.trace")
+    assert read.notes == saved.notes == wl.Trace.open(tmp_path / "a.trace").notes
+    assert read.notes[0] == "1 bad row set aside: 1 not an integer"
+    assert all(note in read.notes for note in read.provenance.notes)
+    assert f"; {len(read.notes)} note" in repr(read)
+    assert "on how it was read: see .notes." in read._repr_html_()
+    quiet = wl.Trace.of([(0, 1, 1)])
+    assert quiet.notes == ()
+    assert "note" not in repr(quiet)
+    assert "how it was read" not in quiet._repr_html_()

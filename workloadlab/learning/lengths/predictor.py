@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from workloadlab._version import __version__
-from workloadlab.arguments import file_path
+from workloadlab.arguments import checked, file_path
 from workloadlab.digests import check_object, sealed
 from workloadlab.errors import DataError, UsageError
 from workloadlab.execution import on_one_thread
@@ -55,6 +55,7 @@ class LengthPredictor:
     card: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    @checked
     def predict(self, trace: Trace, target: str = "mean") -> Floats:
         """Return the predicted output tokens of every request, at least 1.
 
@@ -70,6 +71,7 @@ class LengthPredictor:
         tokens: Floats = np.maximum(1.0, total)
         return tokens
 
+    @checked
     def apply(self, trace: Trace, target: str = "mean") -> Trace:
         """Return the trace with `predicted_output_tokens` filled in, for routers that need it."""
         tokens = pl.Series(np.rint(self.predict(trace, target))).cast(pl.UInt32)

@@ -39,12 +39,14 @@ def section_of(thing: Any) -> Section:
 
 def _trace(trace: Trace) -> Section:
     rate = f", {trace.requests / trace.span_s:.4g} per second" if trace.span_s else ""
+    count = len(trace.notes)
+    notes = f" {plural(count, 'note')} on how it was read: see .notes." if count else ""
     head = trace.head(HEAD_ROWS).drop("row_id", "source_format", strict=False)
     return Section(
         id="trace",
         title=f"Trace {trace.path.name}" if trace.path else "Trace",
         summary=f"{plural(trace.requests, 'request')} over {trace.span_s:,.1f} s{rate}. "
-        f"Good for {', '.join(trace.capabilities()) or 'nothing yet'}.",
+        f"Good for {', '.join(trace.capabilities()) or 'nothing yet'}.{notes}",
         plots=tuple(_trace_plots(trace)),
         details=(
             _grid(

@@ -1,32 +1,34 @@
-"""What a caller of a public function gives, checked where it comes in.
-
-Text is read as the command line reads it: "1,2" are two numbers, "random, least_requests" two names.
-What is neither is refused in a sentence that names the argument.
-"""
+"""Readers of what a caller gives: each returns a value, or refuses it by the argument's name."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from workloadlab.errors import UsageError
 
 __all__ = [
-    "file_path",
-    "legible",
+    "Reader",
     "listed",
     "members",
     "number",
     "numbers",
+    "of_kind",
     "pairs",
+    "shown",
+    "text",
+    "truth",
+    "whole",
     "whole_number",
     "whole_numbers",
     "words",
 ]
 
 _T = TypeVar("_T")
+
+Reader = Callable[[str, Any], Any]
+"""Takes an argument's name and what was given."""
 
 LONGEST = 60
 """So many signs of a value stand in a sentence."""
@@ -52,9 +54,58 @@ def number(argument: str, value: Any) -> float:
         found = None
     if found is None:
         raise UsageError(
-            f"{argument} = {_shown(value)} is not a number", fix="give one, such as 1 or 1.5"
+            f"{argument} = {shown(value)} is not a number", fix="give one, such as 1 or 1.5"
         )
     return found
+
+
+def truth(argument: str, value: Any) -> bool:
+    """Return True or False; no word stands for them.
+
+    Raises:
+        UsageError: it is neither.
+
+    Example:
+        >>> truth("strict", False)
+        False
+    """
+    if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
+        raise UsageError(
+            f"{argument} = {shown(value)} is neither True nor False", fix="give one of them"
+        )
+    return bool(value)
+
+
+def text(argument: str, value: Any) -> str:
+    """Return text.
+
+    Raises:
+        UsageError: it is none.
+
+    Example:
+        >>> text("name", 5)
+        Traceback (most recent call last):
+        workloadlab.errors.UsageError: name = 5 is no text
+          fix: write it in quotes
+    """
+    if not isinstance(value, str):
+        raise UsageError(f"{argument} = {shown(value)} is no text", fix="write it in quotes")
+    return value
+
+
+def of_kind(argument: str, value: Any, kind: str) -> Any:
+    """Return an object of a class, which is known by its name.
+
+    Raises:
+        UsageError: it is of another.
+
+    Example:
+        >>> of_kind("count", 3, "int")
+        3
+    """
+    if not any(each.__name__ == kind for each in type(value).__mro__):
+        raise UsageError(f"{argument} = {shown(value)} is no {kind}", fix="give one")
+    return value
 
 
 def numbers(argument: str, value: Any) -> list[float]:
@@ -68,6 +119,29 @@ def numbers(argument: str, value: Any) -> list[float]:
         ([17.0], [1.0, 2.0], [1.0, 2.0])
     """
     return [number(argument, each) for each in _several(value)]
+
+
+def whole(argument: str, value: Any) -> int:
+    """Return a whole number, also of text.
+
+    Raises:
+        UsageError: it is none.
+
+    Example:
+        >>> whole("seed", "3"), whole("seed", 2.0)
+        (3, 2)
+    """
+    if type(value) is int:
+        return value
+    try:
+        found = number(argument, value)
+    except UsageError:
+        found = math.nan
+    if not math.isfinite(found) or found != int(found):
+        raise UsageError(
+            f"{argument} = {shown(value)} is not a whole number", fix="give one, such as 3"
+        )
+    return int(found)
 
 
 def whole_number(argument: str, value: Any, least: int = 1) -> int:
@@ -85,15 +159,15 @@ def whole_number(argument: str, value: Any, least: int = 1) -> int:
           fix: give one, such as 3
     """
     try:
-        found = number(argument, value)
+        found = whole(argument, value)
     except UsageError:
-        found = math.nan
-    if not least <= found < math.inf or found != int(found):
+        found = least - 1
+    if found < least:
         raise UsageError(
-            f"{argument} = {_shown(value)} is not a whole number from {least}",
+            f"{argument} = {shown(value)} is not a whole number from {least}",
             fix="give one, such as 3",
         )
-    return int(found)
+    return found
 
 
 def whole_numbers(argument: str, value: Any) -> list[int]:
@@ -126,7 +200,7 @@ def words(argument: str, value: Any) -> list[str]:
     found = listed(argument, value)
     if not all(isinstance(each, str) for each in found):
         raise UsageError(
-            f"{argument} = {_shown(value)} names nothing", fix="give a name, or a list of names"
+            f"{argument} = {shown(value)} names nothing", fix="give a name, or a list of names"
         )
     return found
 
@@ -148,7 +222,7 @@ def listed(argument: str, value: Any) -> list[Any]:
     if isinstance(value, str):
         return _parts(value)
     if isinstance(value, bytes) or not isinstance(value, Iterable):
-        raise UsageError(f"{argument} = {_shown(value)} is no list", fix="give a name, or a list")
+        raise UsageError(f"{argument} = {shown(value)} is no list", fix="give a name, or a list")
     return list(value)
 
 
@@ -159,84 +233,56 @@ def members(argument: str, value: Any, kind: type[_T]) -> list[_T]:
         UsageError: something else is among them.
 
     Example:
-        >>> members("paths", Path("a"), Path), members("paths", [Path("b")], Path)
-        ([PosixPath('a')], [PosixPath('b')])
-        >>> members("paths", 5, Path)
+        >>> members("counts", 3, int), members("counts", [4], int)
+        ([3], [4])
+        >>> members("counts", None, int)
         Traceback (most recent call last):
-        workloadlab.errors.UsageError: paths = 5 holds what is no Path
-          fix: give a Path, or a list of them
+        workloadlab.errors.UsageError: counts = None holds what is no int
+          fix: give one, or a list of them
     """
     found = _several(value)
     if not all(isinstance(each, kind) for each in found):
         raise UsageError(
-            f"{argument} = {_shown(value)} holds what is no {kind.__name__}",
-            fix=f"give a {kind.__name__}, or a list of them",
+            f"{argument} = {shown(value)} holds what is no {kind.__name__}",
+            fix="give one, or a list of them",
         )
     return found
 
 
-def pairs(argument: str, value: Any) -> dict[Any, Any]:
+def pairs(argument: str, value: Any, each: Reader | None = None) -> dict[str, Any]:
     """Return values by name; none where none are given.
 
+    Args:
+        argument: its name.
+        value: a mapping, or None.
+        each: what reads the values; None to leave them as they are.
+
     Raises:
-        UsageError: it holds no values by name.
+        UsageError: it holds no values by name, a name is no text, or a value is refused.
 
     Example:
         >>> pairs("units", {"arrival": "ms"}), pairs("units", None)
         ({'arrival': 'ms'}, {})
-    """
-    if value is None or isinstance(value, Mapping):
-        return dict(value or {})
-    raise UsageError(
-        f"{argument} = {_shown(value)} holds no values by name", fix='write {"NAME": VALUE}'
-    )
-
-
-def file_path(argument: str, value: Any, *, else_: str = "") -> Path:
-    """Return a path.
-
-    Args:
-        argument: its name.
-        value: text or a path.
-        else_: what may be given besides.
-
-    Raises:
-        UsageError: it is neither, or its name is no text.
-
-    Example:
-        >>> file_path("cluster", None, else_="a Cluster")
+        >>> pairs("units", {"arrival": 5}, text)
         Traceback (most recent call last):
-        workloadlab.errors.UsageError: cluster = None is no path
-          fix: give a path, or a Cluster
+        workloadlab.errors.UsageError: units['arrival'] = 5 is no text
+          fix: write it in quotes
     """
-    if isinstance(value, str | Path):
-        return legible(Path(value))
-    fix = f"give a path, or {else_}" if else_ else "give a path"
-    raise UsageError(f"{argument} = {_shown(value)} is no path", fix=fix)
-
-
-def legible(path: Path) -> Path:
-    r"""Return a path, if its name is text; polars and DuckDB open no other.
-
-    Raises:
-        UsageError: its bytes are no UTF-8.
-
-    Example:
-        >>> legible(Path("b\udce9d.csv"))
-        Traceback (most recent call last):
-        workloadlab.errors.UsageError: b\xe9d.csv: its name is not text in UTF-8
-          fix: rename it, or the folder that it lies in
-    """
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        said = str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         raise UsageError(
-            "its name is not text in UTF-8",
-            where=said,
-            fix="rename it, or the folder that it lies in",
-        ) from None
-    return path
+            f"{argument} = {shown(value)} holds no values by name", fix='write {"NAME": VALUE}'
+        )
+    if each is None:
+        return dict(value)
+    return {name: each(f"{argument}[{name!r}]", one) for name, one in value.items()}
+
+
+def shown(value: Any) -> str:
+    """Return what was given, cut where it is long."""
+    said = repr(value)
+    return said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
 
 
 def _parts(text: str) -> list[str]:
@@ -250,9 +296,3 @@ def _several(value: Any) -> list[Any]:
         return _parts(value)
     several = isinstance(value, Iterable) and not isinstance(value, bytes | Mapping)
     return list(value) if several and getattr(value, "ndim", 1) != 0 else [value]
-
-
-def _shown(value: Any) -> str:
-    """Return what was given, cut where it is long."""
-    said = repr(value)
-    return said if len(said) <= LONGEST else f"{said[:LONGEST]}..."
