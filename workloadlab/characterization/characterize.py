@@ -6,7 +6,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.arguments import checked
+from workloadlab.arguments import checked, whole_number
 from workloadlab.characterization.bounded.finish import estimates_of, measured_topics
 from workloadlab.characterization.bounded.in_flight import concurrency_of
 from workloadlab.characterization.bounded.measure import measure, merge, merge_all
@@ -19,7 +19,6 @@ from workloadlab.characterization.profile import TOPICS, Profile, TraceFacts
 from workloadlab.characterization.study import Study
 from workloadlab.errors import DataError, UsageError
 from workloadlab.execution import engine_named, run_lanes, watcher, workers
-from workloadlab.fields import is_whole
 from workloadlab.latency import LatencyModel
 from workloadlab.trace import CAPABILITIES, Trace, trace_digest
 
@@ -98,10 +97,8 @@ def characterize(
     """
     trace = Trace.open(trace)
     known = None if model is None else LatencyModel.load(model)
-    if any(size < 1 for size in lru_blocks or ()):
-        raise UsageError("a cache size is below 1 block", fix="give sizes of 1 block or more")
-    if row_limit is not None and not is_whole(row_limit, 1):
-        raise UsageError(f"a row limit of {row_limit!r}", fix="use a number of rows, 1 or more")
+    if row_limit is not None:
+        whole_number("row_limit", row_limit)
     elsewhere = engine != "local" or address is not None
     if elsewhere and trace.path is None:
         raise UsageError("workers cannot see a trace in memory", fix="save it, and open the file")

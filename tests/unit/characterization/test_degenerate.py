@@ -142,7 +142,7 @@ def test_mixed_block_sizes_are_refused() -> None:
 
 
 def test_cache_sizes_below_one_are_refused() -> None:
-    with pytest.raises(UsageError, match="below 1 block"):
+    with pytest.raises(UsageError, match="lru_blocks = 0 is not a whole number from 1"):
         characterize(make([0, 1]), lru_blocks=[100, 0])
 
 

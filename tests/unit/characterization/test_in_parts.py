@@ -62,7 +62,7 @@ def test_the_limit_decides_and_the_profile_says_how_it_was_measured(saved: Trace
     del old["trace"]["parts"], old["trace"]["estimates"]
     assert Profile.from_dict(old) == whole
     for limit in (0, "x", 1.5):
-        with pytest.raises(UsageError, match=f"row limit of {limit!r}"):
+        with pytest.raises(UsageError, match=f"row_limit = {limit!r} is not a whole number"):
             characterize(saved, row_limit=limit)
 
 
