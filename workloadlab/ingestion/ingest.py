@@ -35,6 +35,7 @@ from workloadlab.ingestion.rules import asked_for, rules_of, starts_differ, zone
 from workloadlab.ingestion.second_pass import finish, in_order
 from workloadlab.ingestion.settle import settle
 from workloadlab.ingestion.sources import find, plain_names
+from workloadlab.sizes import allowed_bytes
 from workloadlab.trace import Provenance, Trace, write_atomically
 from workloadlab.trace.store import write_trace
 
@@ -142,6 +143,7 @@ def ingest(
     """
     _refuse_together(share=share, keep_ids=keep_ids, append=append, drop_repeats=drop_repeats)
     target = None if out is None else file_path("out", out)
+    allowed = None if memory_limit is None else allowed_bytes(memory_limit)
     if append and target is None:
         raise UsageError("append needs a folder to append to", fix="name it: out=...")
     with ExitStack() as stack:
@@ -168,9 +170,7 @@ def ingest(
         numbers, labels = grown.numbers if grown else Numbers(), HiddenLabels()
         hide = () if keep_ids else (numbers.hidden, labels.hidden)
         staged = stage(heads, rules, folder, strict=strict, where=asked, hide=hide)
-        told = settle(
-            staged, rules, log_format, heads[0], once=drop_repeats, memory_limit=memory_limit
-        )
+        told = settle(staged, rules, log_format, heads[0], once=drop_repeats, memory_limit=allowed)
         rows = in_order(staged)
         notes = [
             *logs.notes,
@@ -184,7 +184,7 @@ def ingest(
         frame = finish(
             staged, rows, source_format=log_format.name, block_size=size, keep_ids=keep_ids,
             clock=log_format.clock, local_blocks=log_format.local_blocks, numbers=numbers,
-            memory_limit=memory_limit,
+            memory_limit=allowed,
             **(grown.place(_t0(staged), keep_ids=keep_ids) if grown else {}),
         )  # fmt: skip
         if not keep_ids:

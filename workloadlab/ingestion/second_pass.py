@@ -42,7 +42,7 @@ def finish(
     origin_ns: int | None = None,
     rows_before: int = 0,
     numbers: Numbers | None = None,
-    memory_limit: float | str | None = None,
+    memory_limit: float | None = None,
 ) -> pl.LazyFrame:
     """Return the trace's rows, in arrival order, first arrival at 0, ids replaced.
 
@@ -125,7 +125,7 @@ def in_order(staged: Staged) -> pl.LazyFrame:
 
 
 def _refuse_more_ids(
-    staged: Staged, ordered: pl.LazyFrame, names: list[str], limit: float | str | None
+    staged: Staged, ordered: pl.LazyFrame, names: list[str], limit: float | None
 ) -> None:
     """Refuse to number more ids than memory holds; everything else of a row is streamed.
 
