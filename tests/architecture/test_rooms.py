@@ -86,7 +86,7 @@ scoring: arguments digests display distributions errors hints json_files shapes 
     scoring/load
 scoring/load: tables trace words scoring
 
-characterization: arguments digests display errors execution fields json_files shapes sizes
+characterization: arguments digests display errors execution json_files shapes sizes
     words tables trace latency characterization/bounded characterization/bounded/prefix
     characterization/statistics
     characterization/topics
@@ -113,7 +113,7 @@ simulation/reference: errors routing simulation simulation/engine
 
 oracles: arguments errors hints execution jit trace routing simulation simulation/engine words
 
-calibration: errors execution tables trace latency routing simulation simulation/engine words
+calibration: arguments errors execution tables trace latency routing simulation simulation/engine words
 
 learning: _version arguments errors hints execution tables trace latency routing routing/learned
     simulation words simulation/engine oracles learning/lengths

@@ -4,7 +4,7 @@ Text is read as the command line reads it: "1,2" are two numbers, "random, least
 What is neither is refused in a sentence that names the argument.
 
 Start with `signature.py`: `checked` reads the arguments of a function by their annotations. `values.py`
-and `paths.py` have the readers, also for what no annotation says. To let `checked` read another type,
+and `paths.py` have the readers, also for what no annotation says. To add a type that `checked` reads,
 add its row to `READERS`.
 """
 

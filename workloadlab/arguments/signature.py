@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import partial, wraps
-from inspect import Parameter, signature
+from inspect import Parameter, isfunction, signature
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from workloadlab.arguments.values import (
     Reader,
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["checked"]
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+_T = TypeVar("_T")
 
 READERS: dict[str, Reader] = {
     "bool": truth,
@@ -50,12 +49,13 @@ _BY_NAME = re.compile(r"(?:Mapping|dict)\[str, (\w+)\]")
 _CLASS = re.compile(r"(?!Any)[A-Z]\w+")
 
 
-def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Read what a function is given by its annotations, before it begins.
+def checked(what: _T) -> _T:
+    """Let a function, or each public method of a class, read what it is given by its annotations.
 
     Truths, numbers, text, lists and mappings of these, and objects of one class are read, or refused by
     a UsageError that names the argument; None passes where the annotation has it. Other annotations are
-    the function's own affair. A name that is none of its arguments is refused too.
+    the function's own affair. A name that is none of its arguments is refused too. The `__init__` that a
+    dataclass is given is left alone.
 
     Example:
         >>> @checked
@@ -66,31 +66,50 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
         workloadlab.errors.UsageError: loud = 'no' is neither True nor False
           fix: give one of them
     """
+    if not isinstance(what, type):
+        return cast("_T", _checked(cast("Callable[..., Any]", what)))
+    made = getattr(getattr(what, "__dataclass_params__", None), "init", False)
+    for name, member in vars(what).copy().items():
+        public = not name.startswith("_") or (name == "__init__" and not made)
+        if public and isinstance(member, classmethod | staticmethod):
+            setattr(what, name, type(member)(_checked(member.__func__)))
+        elif public and isfunction(member):
+            setattr(what, name, _checked(member))
+    return what
+
+
+def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
     parameters = signature(function).parameters.values()
     readers = {each.name: reader for each in parameters if (reader := _reader(each))}
+    kinds = {each.kind for each in parameters}
+    known = {each.name for each in parameters} - {"self", "cls"}
     in_order = [each.name for each in parameters if each.kind is not Parameter.KEYWORD_ONLY]
-    open_ended = any(each.kind is Parameter.VAR_KEYWORD for each in parameters)
-    known = {each.name for each in parameters}
-    rest = [each.name for each in parameters if each.kind is Parameter.VAR_POSITIONAL]
-
-    def read(name: str, value: Any) -> Any:
-        reader = readers.get(name)
-        return reader(name, value) if reader else value
+    rest = in_order[-1:] if Parameter.VAR_POSITIONAL in kinds else [""]
+    if not readers:
+        return function
 
     @wraps(function)
-    def begin(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        for name in kwargs if not open_ended else ():
-            if name not in known:
-                raise UsageError(
-                    f"{function.__qualname__} has no argument {name!r}",
-                    fix=did_you_mean(name, known - {"self", "cls"}),
-                )
-        names = chain(in_order, repeat(rest[0] if rest else ""))
-        found: Any = [read(name, value) for name, value in zip(names, args, strict=False)]
-        named: Any = {name: read(name, value) for name, value in kwargs.items()}
-        return function(*found, **named)
+    def begin(*args: Any, **kwargs: Any) -> Any:
+        strange = (
+            [] if Parameter.VAR_KEYWORD in kinds else [name for name in kwargs if name not in known]
+        )
+        if strange:
+            raise UsageError(
+                f"{function.__qualname__} has no argument {strange[0]!r}",
+                fix=did_you_mean(strange[0], known),
+            )
+        found = zip(chain(in_order, repeat(*rest)), args, strict=False)
+        return function(
+            *(_read(readers, name, value) for name, value in found),
+            **{name: _read(readers, name, value) for name, value in kwargs.items()},
+        )
 
     return begin
+
+
+def _read(readers: dict[str, Reader], name: str, value: Any) -> Any:
+    reader = readers.get(name)
+    return reader(name, value) if reader else value
 
 
 def _reader(parameter: Parameter) -> Reader | None:

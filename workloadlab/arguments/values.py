@@ -48,8 +48,10 @@ def number(argument: str, value: Any) -> float:
         workloadlab.errors.UsageError: attain = [] is not a number
           fix: give one, such as 1 or 1.5
     """
+    if type(value) is float:
+        return value
     try:
-        found = None if isinstance(value, bool | bytes) else float(value)
+        found = None if isinstance(value, (bool, bytes)) else float(value)
     except (TypeError, ValueError, OverflowError):
         found = None
     if found is None:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, get_type_hints
 
-from workloadlab.arguments import file_path
+from workloadlab.arguments import checked, file_path
 from workloadlab.characterization.bounded.finish import Estimate  # noqa: TC001
 from workloadlab.characterization.facts import Finding, Unsupported, to_plain
 from workloadlab.characterization.study import Topic  # noqa: TC001
@@ -89,6 +89,7 @@ class TraceFacts:
     estimates: tuple[Estimate, ...] = ()
 
 
+@checked
 @dataclass(frozen=True, repr=False)
 class Profile(Drawn):
     """The facts of a characterization; prints itself as a table, in a notebook as HTML.

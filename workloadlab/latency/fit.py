@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from workloadlab.arguments import checked, file_path, number
+from workloadlab.arguments import checked, file_path
 from workloadlab.errors import DataError, UsageError
 from workloadlab.latency.card import ErrorCard
 from workloadlab.latency.choice import choose_estimator, fold_predictions
@@ -93,7 +93,7 @@ def fit(
     """
     if estimator != "auto":
         estimator_named(estimator)
-    if not 0 <= number("holdout", holdout) <= 0.9:
+    if not 0 <= holdout <= 0.9:
         raise UsageError(f"holdout is {holdout}", fix="give a share from 0 to 0.9")
     samples, facts, where = _load(source, choice)
     terms = facts.get("terms", NO_TERMS)

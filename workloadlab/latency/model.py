@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.arguments import checked, file_path, number
+from workloadlab.arguments import checked, file_path
 from workloadlab.digests import check_object, sealed
 from workloadlab.display import Drawn
 from workloadlab.errors import UnsupportedError, UsageError
@@ -42,6 +42,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class LatencyModel(Drawn):
     """Predicts how long one step of an inference engine takes, in seconds.
@@ -90,7 +91,6 @@ class LatencyModel(Drawn):
     system: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    @checked
     def linear(
         cls,
         *,
@@ -124,14 +124,13 @@ class LatencyModel(Drawn):
         }
         coefficients = dict.fromkeys(TERMS, 0.0)
         for option, (value, terms) in given.items():
-            if not 0 <= number(option, value) < float("inf"):
+            if not 0 <= value < float("inf"):
                 raise UsageError(f"{option} is {value}", fix="give seconds, 0 or more")
             for term in terms:
-                coefficients[term] += float(value)
+                coefficients[term] += value
         return cls(name=name, coefficients=coefficients, provenance={"source": "made by hand"})
 
     @classmethod
-    @checked
     def of_table(
         cls, table: Floats, *, estimator: str = "linear", terms: StepTerms = NO_TERMS
     ) -> LatencyModel:
@@ -148,7 +147,6 @@ class LatencyModel(Drawn):
         vars(model)["_table"] = table  # instead of being laid out from coefficients
         return model
 
-    @checked
     def scaled(self, factor: float, more_s: float) -> LatencyModel:
         """Return a model whose steps take `factor` times as long, and `more_s` longer.
 
@@ -183,7 +181,6 @@ class LatencyModel(Drawn):
         """
         return self._estimator.step_time, self._table.copy()
 
-    @checked
     def step_time_s(
         self,
         *,
@@ -217,7 +214,6 @@ class LatencyModel(Drawn):
         """
         return self.seconds(feature_rows(steps))
 
-    @checked
     def seconds(self, features: Floats) -> Floats:
         """Seconds of rows of (p, x, n, c)."""
         from workloadlab.latency.step_terms_kernel import terms_of_steps
@@ -227,7 +223,6 @@ class LatencyModel(Drawn):
         seconds: Floats = np.maximum(0.0, self._estimator.predict(padded, self._table) + more)
         return seconds
 
-    @checked
     def predict_interval(
         self, steps: pl.DataFrame | Mapping[str, Any], *, level: float = 0.9
     ) -> tuple[Floats, Floats]:
@@ -283,7 +278,6 @@ class LatencyModel(Drawn):
         }
 
     @classmethod
-    @checked
     def from_dict(cls, facts: Mapping[str, Any], *, where: str = "latency model") -> LatencyModel:
         """Read what `to_dict` wrote.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workloadlab._version import __version__
-from workloadlab.arguments import checked, file_path, number, numbers, whole_number
+from workloadlab.arguments import checked, file_path, numbers, whole_number
 from workloadlab.errors import UsageError
 from workloadlab.execution import engine_named
 from workloadlab.hints import did_you_mean
@@ -120,8 +120,6 @@ def train(
     seeds = whole_number("seeds", seeds)
     generations = None if generations is None else whole_number("generations", generations)
     loads = numbers("loads", loads)
-    ttft_s = None if ttft_s is None else number("ttft_s", ttft_s)
-    tpot_s = None if tpot_s is None else number("tpot_s", tpot_s)
     targets = Targets(np.inf if ttft_s is None else ttft_s, np.inf if tpot_s is None else tpot_s)
     kept = RunFolder(None if folder is None else file_path("folder", folder))
     with engine_named(engine, address, threads=threads) as runs_on:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workloadlab.arguments import checked, number, whole_number
+from workloadlab.arguments import checked, whole_number
 from workloadlab.errors import UnsupportedError, UsageError
 from workloadlab.oracles.look_ahead import planned
 from workloadlab.routing import INSTANCE, REQUEST, Router, resolve
@@ -133,7 +133,7 @@ def oracle_labels(
     goes_on = followed if base is None else resolve(base)
     workload, simulated = workload_and_cluster(trace, cluster, [followed, goes_on], "open")
     return labels_of(
-        workload.scaled(number("rate_scale", rate_scale)), simulated, followed, goes_on,
+        workload.scaled(rate_scale), simulated, followed, goes_on,
         ahead=ahead, share=share, weights=weights, seed=whole_number("seed", seed, 0),
     )  # fmt: skip
 

@@ -34,6 +34,7 @@ __all__ = ["Plan"]
 SCHEMA_VERSION = 1
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Plan(Drawn):
     """How many instances a trace needs for a service level.
@@ -114,7 +115,6 @@ class Plan(Drawn):
             return None
         return self.instances * self.gpus_per_instance * self.span_s / 3600
 
-    @checked
     def autoscaled_gpu_hours(self, *, start_up: bool) -> float | None:
         """Return the GPU-hours of an autoscaler that knows the future; no real one takes fewer.
 
@@ -131,7 +131,6 @@ class Plan(Drawn):
         waits_s = rises * self.start_up_s if start_up else 0.0
         return (busy_s + waits_s) * self.gpus_per_instance / 3600
 
-    @checked
     def usd_per_hour(self, instances: int) -> float | None:
         """Return the rent of so many instances; None without a price."""
         gpus = instances * self.gpus_per_instance

@@ -23,6 +23,7 @@ CHARACTERS_PER_TOKEN = 4
 NO_LIMIT = 2**63 - 1
 
 
+@checked
 @dataclass(frozen=True)
 class PrefixIndex:
     """An approximate prefix index: which prompts a router sent where, as far as it remembers.
@@ -68,7 +69,6 @@ class PrefixIndex:
         if isinstance(sweep_s, str) or not number("sweep_s", sweep_s) >= 0:
             raise UsageError(f"sweep_s = {self.sweep_s}", fix="seconds, 0 for at once")
 
-    @checked
     def capacities(self, engine_tokens: Sequence[int]) -> list[int]:
         """Return the most tokens of each instance and, last, of all together.
 

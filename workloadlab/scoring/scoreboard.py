@@ -48,6 +48,7 @@ BY = "mean ttft_s"
 """The measure by which routers are ranked where nobody names another."""
 
 
+@checked
 @dataclass(frozen=True)
 class Scoreboard(Drawn):
     """Metrics of runs, side by side.
@@ -90,7 +91,6 @@ class Scoreboard(Drawn):
         """Instances of the cluster; 0 where that is not known, or there are several clusters."""
         return sum(pool["instances"] for pool in self.cluster.get("pool", []))
 
-    @checked
     def of(self, router: str, scale: float) -> list[RunScore]:
         """Return the runs of a router at a rate scale, one per seed."""
         return [run for run in self.runs if (run.router, run.rate_scale) == (router, scale)]
@@ -150,7 +150,6 @@ class Scoreboard(Drawn):
             found.append(UNTOLD_NOTE)
         return found
 
-    @checked
     def mean(self, router: str, scale: float, metric: str, part: str = "") -> float | None:
         """Return a metric of a router at a rate scale: its mean over the seeds, None where one lacks it.
 
@@ -162,7 +161,6 @@ class Scoreboard(Drawn):
         """
         return mean_over(self.of(router, scale), metric, part)
 
-    @checked
     def interval(self, router: str, scale: float, measure: Measure) -> Interval | None:
         """Return the interval of a measure, its bounds averaged over the seeds; None without one.
 
@@ -177,7 +175,6 @@ class Scoreboard(Drawn):
         )
         return Interval(low, high, sum(one.requests for one in found if one))
 
-    @checked
     def compared(
         self, router: str, other: str, scale: float, measure: Measure
     ) -> PairedDifference | None:
@@ -191,7 +188,6 @@ class Scoreboard(Drawn):
                     return pair.turned()
         return None
 
-    @checked
     def ranked(self, scale: float, measure: Measure) -> list[str]:
         """Return the routers that have a measure at a rate, comparable ones first, then the best."""
         values = {
@@ -206,7 +202,6 @@ class Scoreboard(Drawn):
             key=lambda r: (r not in able, not self.steady(r, scale), sign * (values[r] or 0.0)),
         )
 
-    @checked
     def verdicts(self, by: str = BY) -> list[Verdict]:
         """Return what to conclude at each rate, in words."""
         return verdicts(self, Measure.named(by))
@@ -233,7 +228,6 @@ class Scoreboard(Drawn):
         """Return `to_dict` as JSON text; never NaN."""
         return json.dumps(self.to_dict(), indent=1, allow_nan=False)
 
-    @checked
     def tables(self, by: str = BY, *, all_pairs: bool = False) -> list[Table]:
         """Return what people read: routers, comparisons and, when observed, errors.
 
@@ -253,7 +247,6 @@ class Scoreboard(Drawn):
             found.append(errors_table(self.runs))
         return found
 
-    @checked
     def text(self, by: str = BY, *, all_pairs: bool = False) -> str:
         """Return tables and verdict as lines of at most 80 columns, names permitting."""
         parts = [table.text() for table in self.tables(by, all_pairs=all_pairs)]

@@ -24,6 +24,7 @@ __all__ = ["SLO", "targets_words"]
 _TARGETS = ("ttft_s", "tpot_s", "e2e_s", "ttft_s_per_token")
 
 
+@checked
 @dataclass(frozen=True, init=False)
 class SLO:
     """Service-level targets in seconds; a request meets the level if it meets all that are set.
@@ -58,7 +59,6 @@ class SLO:
     ttft_s_per_token: float | None = None
     classes: Mapping[str, SLO] = field(default_factory=dict)
 
-    @checked
     def __init__(
         self, *, classes: Mapping[str, SLO] | None = None, **targets: float | str | None
     ) -> None:
@@ -115,12 +115,10 @@ class SLO:
         }
         return self._own() | of_classes
 
-    @checked
     def scaled(self, factor: float) -> SLO:
         """Return targets of so many times the length."""
         return SLO.of({name: value * factor for name, value in self.to_dict().items()})
 
-    @checked
     def met(self, timings: Timings) -> NDArray[np.bool_]:
         """Return which requests meet every target."""
         good = self._met(timings)
@@ -131,7 +129,6 @@ class SLO:
                 good = np.where(members, each._met(timings), good)
         return good
 
-    @checked
     def reached(self, timings: Timings, share: float) -> dict[str, float]:
         """Return the least targets that a share of the requests meets, each for itself.
 

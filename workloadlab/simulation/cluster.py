@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from workloadlab.arguments import file_path, members
+from workloadlab.arguments import checked, file_path, members
 from workloadlab.display import Drawn
 from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
@@ -35,6 +35,7 @@ _SECONDS = ("signal_interval_s", "signal_delay_s", "decision_overhead_s", "reque
 _ROUTER_KEYS = (*_SECONDS, "max_router_queue", "replicas")
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Cluster(Drawn):
     """What a router chooses among.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from workloadlab.arguments import checked, numbers, whole_number
 from workloadlab.errors import UsageError
 from workloadlab.execution import workers
 from workloadlab.routing import Batch, Router, as_choices, batch_router, choices_of, resolve
+from workloadlab.simulation.lane_states import Blank, LaneState, Played
 from workloadlab.simulation.preparation import workload_and_cluster
 from workloadlab.simulation.windows import Episode, cut, drawn_episode, windows_of
 from workloadlab.simulation.workload import check_scales
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
 
     from workloadlab.routing import Chooser, PrefixIndex
     from workloadlab.simulation.cluster import Cluster
-    from workloadlab.simulation.engine.lanes.side_by_side import Opening, StoredLane
-    from workloadlab.simulation.outcome import Outcome
+    from workloadlab.simulation.engine.lanes.side_by_side import Opening
     from workloadlab.simulation.windows import Window
     from workloadlab.simulation.workload import Sessions, Workload
     from workloadlab.trace import AnyTrace
@@ -33,37 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Environment", "Episode", "LaneState", "Played"]
 
 
-@dataclass(frozen=True)
-class LaneState:
-    """A lane as `Environment.fork` copied it."""
-
-    episode: Episode
-    stored: StoredLane
-
-
-@dataclass(frozen=True)
-class Played:
-    """One window played to its end: what was replayed, what became of it, and the rewards in all."""
-
-    lane: int
-    episode: Episode
-    outcome: Outcome
-    rewards: npt.NDArray[np.void]
-
-
-@dataclass(frozen=True)
-class _Blank:
-    """Whoever the lanes show what was asked for."""
-
-    needs: Iterable[str]
-    signals: Iterable[str] | None
-    index: PrefixIndex | None
-    name: str = "environment"
-
-    def choose(self, batch: Batch) -> Any:
-        raise NotImplementedError
-
-
+@checked
 class Environment:
     """Lanes that replay windows of a trace, each up to its next routing decision.
 
@@ -118,7 +87,6 @@ class Environment:
         ([True], [3.0])
     """
 
-    @checked
     def __init__(
         self,
         trace: AnyTrace | Workload,
@@ -139,7 +107,7 @@ class Environment:
         from workloadlab.simulation.engine.lanes.side_by_side import LaneBatch
 
         lanes, seed = whole_number("lanes", lanes), whole_number("seed", seed, 0)
-        policy = batch_router(_Blank(needs, signals, index))
+        policy = batch_router(Blank(needs, signals, index))
         self._workload, cluster = workload_and_cluster(trace, cluster, [policy], sessions)
         self.cluster, self.instance_names = cluster, cluster.instance_names
         self.windows = windows_of(self._workload, windows)
@@ -216,7 +184,6 @@ class Environment:
             self._go_on(through, rewards)
         return self.batch, rewards, done, ended
 
-    @checked
     def fork(self, lane: int) -> LaneState:
         """Copy where a lane stands, in time and memory proportional to its state.
 
@@ -226,7 +193,6 @@ class Environment:
         self._check_lane(lane)
         return LaneState(self.episodes[lane], self._lanes.store(lane))
 
-    @checked
     def restore(self, lane: int, state: LaneState) -> None:
         """Put a lane, the same or another, where `fork` found it; it then goes on as that one did.
 
@@ -241,7 +207,6 @@ class Environment:
         if not 0 <= lane < len(self):
             raise UsageError(f"there is no lane {lane}", fix=f"use 0 to {len(self) - 1}")
 
-    @checked
     def play(self, policy: Chooser | Router, *, windows: int = 1) -> list[Played]:
         """Let an object choose until every lane has played so many windows, from a reset on.
 
@@ -279,7 +244,6 @@ class Environment:
             earned[done] = 0
         return sorted(ended, key=lambda played: (played.lane, played.episode.number))
 
-    @checked
     def workload_of(self, episode: Episode) -> Workload:
         """Return what an episode replays; `replay_lane` with its seed replays the same."""
         return self._opening(episode.window, episode.rate_scale).workload

@@ -53,6 +53,7 @@ _CHOICES = {
 }
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Pool:
     """Identical instances.
@@ -324,7 +325,6 @@ class Pool:
         """Standard deviation of the logarithm of a step's noise factor."""
         return math.sqrt(math.log1p(self.step_noise**2))
 
-    @checked
     def decode_step_s(self, seqs: int, context_tokens: int) -> float:
         """Return the seconds of a step that only decodes, the overhead included; 0 without sequences.
 
@@ -344,7 +344,6 @@ class Pool:
         overhead_s = self.step_overhead_s + self.sequence_overhead_s * seqs
         return max(seconds, overhead_s) if self.async_scheduling else seconds + overhead_s
 
-    @checked
     def in_blocks_of(self, tokens: int) -> Pool:
         """Return the pool with KV blocks of `tokens` tokens and as much memory, rounded down.
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Runs"]
 
 
+@checked
 @dataclass(frozen=True)
 class Runs(Drawn):
     """Outcome traces of one replay call, in the order routers x rate scales x seeds.
@@ -72,7 +73,6 @@ class Runs(Drawn):
         """Names of the routers, each once."""
         return list(dict.fromkeys(info.router for info in self.infos))
 
-    @checked
     def outcomes(
         self, *, router: str | None = None, rate_scale: float | None = None, seed: int | None = None
     ) -> Trace:
@@ -133,7 +133,6 @@ class Runs(Drawn):
         return Runs(self.infos + other.infos, self.traces + other.traces, self.cluster, records)
 
     @classmethod
-    @checked
     def joined(cls, several: dict[str, Runs]) -> Runs:
         """Return runs of the same requests on several clusters, so that these can be compared.
 
@@ -174,7 +173,6 @@ class Runs(Drawn):
         cluster = json.loads(json.dumps(self.cluster))
         return cluster, lanes, {_requests_of(trace) for trace in self.traces}
 
-    @checked
     def save(self, folder: str | Path, *, add: bool = False, overwrite: bool = False) -> Path:
         """Write every outcome trace and, last, the manifest that lists them with their digests.
 

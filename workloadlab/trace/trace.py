@@ -30,6 +30,7 @@ AnyTrace: TypeAlias = "Trace | str | Path | pl.DataFrame | pl.LazyFrame"
 """What `Trace.open` takes: a trace, its path, or a frame (also one of pandas)."""
 
 
+@checked
 @dataclass(frozen=True)
 class Trace(Drawn):
     """Requests in arrival order, with provenance.
@@ -52,7 +53,6 @@ class Trace(Drawn):
     path: Path | None = None
 
     @classmethod
-    @checked
     def open(cls, source: AnyTrace, *, verify: bool = True) -> Trace:
         """Open a trace file, or the folder of one that grows; rows are read when they are asked for.
 
@@ -78,7 +78,6 @@ class Trace(Drawn):
         return cls(frame, Provenance.from_dict(footer, where=str(path)), path)
 
     @classmethod
-    @checked
     def from_frame(
         cls,
         frame: pl.DataFrame | pl.LazyFrame | Any,
@@ -149,12 +148,10 @@ class Trace(Drawn):
         marks = self.frame.select(pl.col(n).is_not_null().any() for n in self.columns).collect()
         return frozenset(name for name in self.columns if marks[name].item())
 
-    @checked
     def has(self, *columns: str) -> bool:
         """Say whether every named column is present and holds at least one value."""
         return all(name in self._filled for name in columns)
 
-    @checked
     def supports(self, capability: str) -> bool:
         """Say whether the trace holds what `capability` needs.
 
@@ -167,7 +164,6 @@ class Trace(Drawn):
         """
         return self.has(*named(CAPABILITIES, capability, "capability"))
 
-    @checked
     def require(self, capability: str, purpose: str) -> None:
         """Refuse, in a sentence, a purpose that this trace cannot serve.
 
@@ -182,7 +178,6 @@ class Trace(Drawn):
                 fix="ingest a log that has it, or map the column with --map",
             )
 
-    @checked
     def read(self, *columns: str) -> pl.DataFrame:
         """Collect the named columns in row order; absent ones come back as nulls.
 
@@ -203,7 +198,6 @@ class Trace(Drawn):
         named = self.frame.select(pl.col("ttft_clock").unique().drop_nulls()).collect()
         return tuple(sorted(named["ttft_clock"]))
 
-    @checked
     def window(self, start_s: float, end_s: float) -> Trace:
         """Return the requests that arrive in [start_s, end_s), in seconds from the trace's t0."""
         if not start_s < end_s:
@@ -232,7 +226,6 @@ class Trace(Drawn):
         said = {"predicates": [str(each) for each in found]}
         return self._part(self.frame.filter(*found), "filter", said)
 
-    @checked
     def sample(self, requests: float, *, by: str = "request", seed: int = 0) -> Trace:
         """Return requests drawn at random, in order of arrival; the sample notes what it breaks.
 
@@ -277,7 +270,6 @@ class Trace(Drawn):
     def __bool__(self) -> bool:
         return True
 
-    @checked
     def head(self, requests: int = 5) -> pl.DataFrame:
         """Return the first rows, with the columns that hold a value."""
         rows = whole_number("requests", requests, 0)

@@ -38,6 +38,7 @@ TARGETS: dict[str, dict[str, Any]] = {
 _TREES, _LEAVES, _RATE = 80, 31, 0.1
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class LengthPredictor:
     """Predicts output tokens.
@@ -55,7 +56,6 @@ class LengthPredictor:
     card: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
-    @checked
     def predict(self, trace: Trace, target: str = "mean") -> Floats:
         """Return the predicted output tokens of every request, at least 1.
 
@@ -71,7 +71,6 @@ class LengthPredictor:
         tokens: Floats = np.maximum(1.0, total)
         return tokens
 
-    @checked
     def apply(self, trace: Trace, target: str = "mean") -> Trace:
         """Return the trace with `predicted_output_tokens` filled in, for routers that need it."""
         tokens = pl.Series(np.rint(self.predict(trace, target))).cast(pl.UInt32)
