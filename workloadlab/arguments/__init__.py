@@ -9,7 +9,7 @@ add its row to `READERS`.
 """
 
 from workloadlab.arguments.paths import file_path, legible
-from workloadlab.arguments.signature import checked
+from workloadlab.arguments.signature import CALLER, checked
 from workloadlab.arguments.values import (
     listed,
     members,
@@ -26,6 +26,7 @@ from workloadlab.arguments.values import (
 )
 
 __all__ = [
+    "CALLER",
     "checked",
     "file_path",
     "legible",

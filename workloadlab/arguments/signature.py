@@ -26,7 +26,10 @@ from workloadlab.hints import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["checked"]
+__all__ = ["CALLER", "checked"]
+
+CALLER = 4
+"""The stack level of who called a checked function, seen from one that it calls to warn."""
 
 _T = TypeVar("_T")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
+from workloadlab.arguments import CALLER
 from workloadlab.errors import ExtrapolationWarning
 from workloadlab.latency.envelope import Drift, Envelope
 
@@ -35,7 +36,7 @@ def warn_of_extrapolation(pools: tuple[Pool, ...], runs: Runs) -> None:
             f"was calibrated on ({'; '.join(known)}): replay both of cluster.ends() to see how far off "
             "it may be",
             ExtrapolationWarning,
-            stacklevel=3,
+            stacklevel=CALLER,
         )
 
 

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import CALLER
 from workloadlab.errors import ContradictionWarning, UsageError
 from workloadlab.latency import ModelGeometry
 from workloadlab.latency.hardware.gpus import plain_dtype
@@ -93,7 +94,7 @@ def warn_of_contradictions(pools: tuple[Pool, ...], trace: Trace) -> None:
     """
     if trace.supports("timings"):
         for said in contradictions(pools, trace):
-            warnings.warn(said, ContradictionWarning, stacklevel=3)
+            warnings.warn(said, ContradictionWarning, stacklevel=CALLER)
 
 
 def _of_the_pool(pool: Pool, facts: dict[str, Any]) -> Iterator[str]:
