@@ -18,7 +18,7 @@ from workloadlab.characterization.needed_memory import rows_held
 from workloadlab.characterization.profile import TOPICS, Profile, TraceFacts
 from workloadlab.characterization.study import Study
 from workloadlab.errors import DataError, UsageError
-from workloadlab.execution import engine_named, run_lanes, watcher, workers
+from workloadlab.execution import engine_named, run_lanes, watched, watcher, workers
 from workloadlab.latency import LatencyModel
 from workloadlab.trace import CAPABILITIES, Trace, trace_digest
 
@@ -141,7 +141,10 @@ def finish(
         DataError: a part is lacking, or is of another plan.
     """
     study = study or Study(trace)
-    topics = measured_topics(plan, partial, trace.provenance) | session_topics(plan)
+    makers = measured_topics(plan, partial, trace.provenance)
+    with watched(None):
+        made = run_lanes(lambda make: make(), [(make,) for make in makers.values()])
+    topics = dict(zip(makers, made, strict=True)) | session_topics(plan)
     estimates = estimates_of(plan.outputs)
     if in_flight is not None:
         topics["concurrency"] = in_flight

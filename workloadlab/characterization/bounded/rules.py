@@ -90,5 +90,14 @@ def _apart(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any] | None:
 
 
 def _added(a: NDArray[Any], b: NDArray[Any], keys: int) -> NDArray[Any]:
-    apart = _apart(a, b)
-    return grouped(np.concatenate((a, b)), keys) if apart is None else apart
+    """Return the rows of both, those of one key added; few are where parts follow each other."""
+    if not len(a) or not len(b):
+        return b if len(b) else a
+    low, high = max(a[0, 0], b[0, 0]), min(a[-1, 0], b[-1, 0])
+    (a0, a1), (b0, b1) = (
+        (np.searchsorted(each, low), np.searchsorted(each, high, side="right"))
+        for each in (a[:, 0], b[:, 0])
+    )
+    both = np.concatenate((a[a0:a1], b[b0:b1]))
+    middle = grouped(both, keys) if len(both) else both
+    return np.concatenate((a[:a0], b[:b0], middle, a[a1:], b[b1:]))

@@ -74,12 +74,17 @@ class Sample:
 
     Attributes:
         halvings: one block in 2^halvings is chosen.
-        uses: int64, (n, 4): block, request, depth, tokens of the prompt.
+        held: int64, (n, 4) each: block, request, depth, tokens of the prompt.
     """
 
     def __init__(self) -> None:
         self.halvings = 0
-        self.uses = np.empty((0, 4), np.int64)
+        self.held: list[NDArray[np.int64]] = []
+
+    @property
+    def uses(self) -> NDArray[np.int64]:
+        """All that are held, in order."""
+        return np.concatenate([np.empty((0, 4), np.int64), *self.held])
 
     def chosen(self, bits: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """Return which blocks are chosen, by the mixed bits of their ids."""
@@ -87,10 +92,10 @@ class Sample:
 
     def add(self, uses: NDArray[np.int64]) -> None:
         """Keep uses of chosen blocks; choose fewer blocks where they become too many."""
-        self.uses = np.concatenate((self.uses, uses))
-        while len(self.uses) > MOST:
+        self.held.append(uses)
+        while sum(map(len, self.held)) > MOST:
             self.halvings += 1
-            self.uses = self.uses[self.chosen(mixed(self.uses[:, 0]))]
+            self.held = [each[self.chosen(mixed(each[:, 0]))] for each in self.held]
 
     def caches(
         self, whole: Whole, sizes: Sequence[int], kv_bytes_per_token: int | None

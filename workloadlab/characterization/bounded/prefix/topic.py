@@ -82,7 +82,7 @@ def _estimates(sample: Sample) -> tuple[Estimate, ...]:
         >>> sample = Sample()
         >>> [str(each) for each in _estimates(sample)]
         ['quantiles of times to reuse within 0.10% (means of buckets)']
-        >>> sample.halvings, sample.uses = 3, np.ones((9, 4), np.int64)
+        >>> sample.halvings, sample.held = 3, [np.ones((9, 4), np.int64)]
         >>> print(_estimates(sample)[-1])
         hits by cache size, reuse distances (one block in 8, 1 in all: a ratio within 1)
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from workloadlab.characterization.bounded.partial import Partial
 from workloadlab.characterization.bounded.prefix.kernels import (
@@ -26,7 +27,6 @@ from workloadlab.characterization.statistics.locality import mixed
 from workloadlab.characterization.statistics.reuse import TIMES_TO_LIVE_S
 
 if TYPE_CHECKING:
-    import polars as pl
     from numpy.typing import NDArray
 
     from workloadlab.characterization.bounded.prefix.by_block import Uses
@@ -111,15 +111,15 @@ class _Tally:
         gaps = gaps[hit]
         self.longest = max(self.longest, int(gaps.max(initial=-1)))
         self._live(gaps)
-        self._add("inputs", np.column_stack((inputs, tokens))[hit])
-        self._add("lengths", np.column_stack((lengths, hit))[hit])
+        self._add("inputs", _summed(inputs[hit], tokens[hit]))
+        self._add("lengths", counted(lengths[hit]))
         self._add("gaps", bucketed(gaps))
         return True
 
     def _make_room(self, uses: int) -> None:
         """Make the table large enough for so many blocks more."""
         self.met = int(np.count_nonzero(self.table[:, USES]))
-        size = 1 << (2 * (self.met + uses)).bit_length()
+        size = 1 << (3 * (self.met + uses) // 2).bit_length()
         if size > len(self.table):
             self.table = grown(self.table, size)
 
@@ -154,6 +154,12 @@ class _Tally:
             "held": held,
         }
         return {name: found[name] for name in RULES}
+
+
+def _summed(keys: NDArray[np.int64], numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return each key and the sum of its numbers."""
+    rows = pl.DataFrame({"key": keys, "number": numbers})
+    return rows.group_by("key").agg(pl.col("number").sum()).to_numpy()
 
 
 COLUMNS = {"inputs": 2, "lengths": 2, "gaps": 4}
