@@ -83,6 +83,7 @@ class LatencyTally:
         self.sums = {
             kind: np.zeros((len(held), 4, 3), np.uint64) for kind, held in self.counts.items()
         }
+        self.in_range = np.zeros(len(self.edges), np.int64)
         self.by_hour = plan.span_ns // HOUR_NS < MOST_HOURS
         self.hour = -1
         self.closed: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
@@ -107,25 +108,20 @@ class LatencyTally:
             rows.numbers.get(name, empty)
             for name in ("input_tokens", "output_tokens", "ttft_ns", "e2e_ns", "queue_ns")
         ]
-        ranges = np.searchsorted(self.edges, columns[0], side="right") - 1
-        for place, count in enumerate(np.bincount(ranges, minlength=len(self.edges)).tolist()):
-            self._request(place, count)
         for hour, here in self._hours_of(arrival):
             if hour != self.hour:
                 self._close_hour()
                 self.hour = hour
-            self._request(HOURS + hour, here.stop - here.start)
+            asked = here.stop - here.start
+            self.requests[HOURS + hour] = self.requests.get(HOURS + hour, 0) + asked
             count_latencies(
                 arrival[here], *(column[here] for column in columns), served[here], tenant[here],
-                instance[here], self.edges, self.counts["range"], self.sums["range"],
+                instance[here], self.edges, self.in_range, self.counts["range"], self.sums["range"],
                 self.counts["hour"][0], self.sums["hour"][0], self.counts["tenant"],
                 self.sums["tenant"], self.counts["instance"], self.sums["instance"], self.targets,
                 self.met, self.minute, self.middles, self.state, self.worst, self.plan.first_ns,
                 watched(self.plan),
             )  # fmt: skip
-
-    def _request(self, group: int, n: int) -> None:
-        self.requests[group] = self.requests.get(group, 0) + n
 
     def _hours_of(self, arrival: NDArray[np.int64]) -> list[tuple[int, slice]]:
         if not self.by_hour:
@@ -175,7 +171,8 @@ class LatencyTally:
             self._tables(kind, first)
             for kind, first in (("range", 0), ("tenant", TENANTS), ("instance", INSTANCES))
         ] + self.closed
-        groups = [(group, n) for group, n in sorted(self.requests.items()) if n]
+        asked = [*enumerate(self.in_range.tolist()), *sorted(self.requests.items())]
+        groups = [(group, n) for group, n in asked if n]
         return {
             "latency.buckets": np.concatenate([buckets for buckets, _ in tables]),
             "latency.sums": np.concatenate([sums for _, sums in tables]),

@@ -97,16 +97,17 @@ def close_minute(minute: Any, middles: Any, state: Any, worst: Any, origin: Any)
 @entry()
 def count_latencies(
     arrival: Any, inputs: Any, outputs: Any, ttft: Any, e2e: Any, queue: Any, served: Any,
-    tenant: Any, instance: Any, edges: Any, of_range: Any, range_sums: Any, of_hour: Any,
-    hour_sums: Any, of_tenant: Any, tenant_sums: Any, of_instance: Any, instance_sums: Any,
-    targets: Any, met: Any, minute: Any, middles: Any, state: Any, worst: Any, origin: Any, watched: Any,
+    tenant: Any, instance: Any, edges: Any, in_range: Any, of_range: Any, range_sums: Any,
+    of_hour: Any, hour_sums: Any, of_tenant: Any, tenant_sums: Any, of_instance: Any,
+    instance_sums: Any, targets: Any, met: Any, minute: Any, middles: Any, state: Any, worst: Any,
+    origin: Any, watched: Any,
 ) -> None:  # fmt: skip
     """Count the latencies of ascending arrivals of one hour.
 
     Arrays and state:
         ttft, e2e, queue: nanoseconds, `NULL` where not recorded.
         tenant, instance: place among the candidates, -1 for others.
-        edges: of the input ranges.
+        edges: of the input ranges; `in_range` requests in each.
         of_range, of_hour, of_tenant, of_instance: rows per group, latency and bucket; `*_sums` rows,
             and the sum in two words.
         targets: of TTFT, then of TPOT, in seconds, NaN behind them.
@@ -117,6 +118,7 @@ def count_latencies(
     limit = np.int64(BUCKETS - 1)
     for i in range(len(arrival)):
         group = range_of(inputs[i], edges)
+        in_range[group] += 1
         if arrival[i] >= state[0]:
             close_minute(minute, middles, state, worst, origin)
             state[0] = origin + ((arrival[i] - origin) // MINUTE_NS + 1) * MINUTE_NS
