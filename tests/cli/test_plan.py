@@ -36,7 +36,11 @@ def test_a_plan_ends_with_its_sentence(run, files):
     ("words", "code", "said"),
     [
         ("", 2, "a plan needs targets"),
-        ("--slo ttft=1 --attain 2", 2, "attain = 2.0"),
+        (
+            "--slo ttft=1 --attain 2",
+            2,
+            "attain = 2\n  fix: use a share of the requests: 0.99 or 99%",
+        ),
         ("--slo ttft=1 --growth fast", 2, "--growth 'fast'"),
         ("--slo ttft=1 --growth 1e9", 2, "growth = 1e+09 is not within 0.000001 to 1,000,000"),
         (

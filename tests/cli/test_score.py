@@ -43,7 +43,7 @@ def test_runs_on_several_clusters_are_one_board(run, tmp_path):
     assert board["pairs"]
     code, _, err = run("score", tmp_path / "n1", tmp_path / "n1")
     assert code == 2
-    assert "same name" in err
+    assert "is given more than once, and names of folders name the clusters" in err
 
 
 def test_a_gate_speaks_of_what_it_passed_and_of_what_it_cannot_tell(run, tmp_path):

@@ -157,3 +157,13 @@ def test_an_amount_of_memory_and_a_rent_are_read_as_people_write_them():
     cluster = wl.Cluster.uniform(1, model)
     found = wl.plan(TRACE, cluster, slo="ttft=1", routers="random", prices={model.gpu: "1.5"})
     assert found.price.usd_per_hour == 1.5
+
+
+def test_a_share_may_be_in_percent():
+    plans = [
+        wl.plan(TRACE, CLUSTER, slo="ttft=1", routers="random", growth=[1], attain=attain)
+        for attain in ("90%", 0.9, "0.9")
+    ]
+    assert {plan.attain for plan in plans} == {0.9}
+    with pytest.raises(wl.WorkloadlabError, match=r"use a share of the requests: 0\.99 or 99%"):
+        wl.plan(TRACE, CLUSTER, slo="ttft=1", attain=99)

@@ -16,6 +16,7 @@ __all__ = [
     "numbers",
     "of_kind",
     "pairs",
+    "share",
     "shown",
     "text",
     "truth",
@@ -121,6 +122,20 @@ def numbers(argument: str, value: Any) -> list[float]:
         ([17.0], [1.0, 2.0], [1.0, 2.0])
     """
     return [number(argument, each) for each in _several(value)]
+
+
+def share(argument: str, value: Any) -> float:
+    """Return a share, also of text, and of percent.
+
+    Raises:
+        UsageError: it is no number.
+
+    Example:
+        >>> share("attain", "99%"), share("attain", 0.5)
+        (0.99, 0.5)
+    """
+    percent = isinstance(value, str) and value.strip().endswith("%")
+    return number(argument, value.strip()[:-1]) / 100 if percent else number(argument, value)
 
 
 def whole(argument: str, value: Any) -> int:

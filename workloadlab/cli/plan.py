@@ -53,10 +53,9 @@ def _refuse_rate_scale(
 @slo_option
 @click.option(
     "--attain",
-    type=float,
-    default=0.99,
+    default="0.99",
     show_default=True,
-    help="Share that must meet the targets.",
+    help="Share that must meet the targets, such as 0.99 or 99%.",
 )
 @click.option(
     "--router",
@@ -110,7 +109,7 @@ def command(
     trace: Path,
     cluster_files: tuple[Path, ...],
     slo_targets: tuple[str, ...],
-    attain: float,
+    attain: str,
     routers: tuple[str, ...],
     factors: str,
     from_log: bool,

@@ -126,7 +126,11 @@ def command(
     _refuse_scores_among(runs)
     several = {} if only_scores else {path.name: open_runs(path) for path in runs}
     if len(several) < len(runs) and not only_scores:
-        raise UsageError("two folders have the same name", fix="rename one: it names the cluster")
+        again = next(path for path in runs if sum(each.name == path.name for each in runs) > 1)
+        raise UsageError(
+            f"{again.name} is given more than once, and names of folders name the clusters",
+            fix="give each folder once; rename one of two that are called alike",
+        )
     opened = Runs.joined(several) if len(runs) > 1 else several.get(runs[0].name)
     known = load_prices(prices)
     rents = {name: rent_of(each.cluster, known) for name, each in several.items()}

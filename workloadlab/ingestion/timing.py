@@ -268,7 +268,7 @@ def _unit(
         )
         return asked or fixed or unit_in_name(key.name) or "s", why, False
     if kind == DATETIME:
-        return order_of(key.name, text, asked, short(column.target)), "dates", False
+        return *order_of(key.name, text, asked, short(column.target)), False
     if asked:
         return asked, ASKED, False
     if fixed and fixed not in DATES:

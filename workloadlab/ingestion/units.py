@@ -93,8 +93,8 @@ def middle(values: list[str]) -> float:
     return found[len(found) // 2] if found else 0.0
 
 
-def order_of(name: str, text: pl.Series, asked: str | None, word: str) -> str:
-    """Return the unit of dates: whether day or month comes first, where both are numbers.
+def order_of(name: str, text: pl.Series, asked: str | None, word: str) -> tuple[str, str]:
+    """Return the unit of dates, whether day or month comes first where both are numbers, and why.
 
     Raises:
         UsageError: no date tells, and the user does not.
@@ -106,9 +106,9 @@ def order_of(name: str, text: pl.Series, asked: str | None, word: str) -> str:
         )
     orders = DATES[1:]
     if asked in orders:
-        return asked
+        return asked, "dates"
     if (found := day_and_month(text)) is not None:
-        return found
+        return found, f"dates, of which --unit {word}={asked} says nothing" if asked else "dates"
     sample = text.drop_nulls()[0]
     short = re.match(r"\d{1,2}\D\d{1,2}\D\d\d\b", sample.strip())
     asks = "day, month or year" if short else "day or month"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from workloadlab.arguments import share
 from workloadlab.errors import UsageError
 from workloadlab.execution import run_lanes
 from workloadlab.planning.prices import load_prices, price_of
@@ -95,7 +96,7 @@ def mixes(
     cluster: Cluster,
     *,
     slo: SLO,
-    attain: float = 0.99,
+    attain: float | str = 0.99,
     router: str | Router | Callable[..., Any] = "least_requests",
     prices: dict[str, Price] | None = None,
     threads: int | None = None,
@@ -137,6 +138,7 @@ def mixes(
     from workloadlab.latency import load_predictor
 
     require_rate(trace)
+    attain = share("attain", attain)
     rents = load_prices() if prices is None else prices
     policy = resolve(router, load=load_predictor)
     if policy.kind != "batch":

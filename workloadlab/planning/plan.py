@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workloadlab.arguments import checked, numbers, pairs
+from workloadlab.arguments import checked, numbers, pairs, share
 from workloadlab.errors import UsageError
 from workloadlab.execution import run_lanes
 from workloadlab.planning.answer import Plan
@@ -58,7 +58,7 @@ def plan(
     cluster: Cluster | str | Path,
     *,
     slo: SLO | str,
-    attain: float = 0.99,
+    attain: float | str = 0.99,
     routers: str | Iterable[str | Router | Callable[..., Any]] = ("round_robin", "least_requests"),
     pool: str | None = None,
     window_s: float | None = None,
@@ -78,7 +78,7 @@ def plan(
         trace: needs arrivals and lengths.
         cluster: the pool's engine; its number of instances does not matter.
         slo: targets; see `SLO`; also as words, "ttft=500ms,tpot=0.05".
-        attain: share of the requests that must meet them.
+        attain: share of the requests that must meet them; also as words, "99%".
         routers: as for `replay`.
         pool: name of the pool that is planned; the others stay as they are. None for the only one.
         window_s: width of a window; None for an hour, or the whole of a trace under two hours.
@@ -106,10 +106,10 @@ def plan(
     index = _pool_index(cluster, pool)
     if not slo.to_dict():
         raise UsageError("a plan needs targets", fix='give slo="ttft=1"')
-    growth = numbers("growth", growth)
+    attain, growth = share("attain", attain), numbers("growth", growth)
     known = load_prices() if prices is None else pairs("prices", prices, price)
     if not 0 < attain <= 1:
-        raise UsageError(f"attain = {attain}", fix="use a share of the requests, such as 0.99")
+        raise UsageError(f"attain = {attain:g}", fix="use a share of the requests: 0.99 or 99%")
     for name, seconds in (("window_s", window_s), ("start_up_s", start_up_s)):
         least = 0 if name == "start_up_s" else 1
         if seconds is not None and not least <= seconds < math.inf:
@@ -174,8 +174,8 @@ def plan(
             threads=threads,
         )
         frontier = [
-            _what_if(f"{share:.4g} of the requests", share, base, share, count)
-            for share in sorted({*FRONTIER, attain})
+            _what_if(f"{part:.4g} of the requests", part, base, part, count)
+            for part in sorted({*FRONTIER, attain})
         ]
     return Plan(
         trace=trace.path.name if trace.path else trace.provenance.reader,

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workloadlab.characterization.facts import Unsupported
+from workloadlab.reporting.routers.decision import best_words
 from workloadlab.reporting.routers.holding import held_words
 from workloadlab.reporting.routers.ranking import focal_scale
 from workloadlab.scoring.load.lost import GOAL
 from workloadlab.scoring.load.state_words import uneven_words
 from workloadlab.scoring.load.summary import lost_words
-from workloadlab.words import listed, plural, rate_words, share, three
+from workloadlab.words import listed, plural, rate_words, share, three, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -154,6 +155,10 @@ def _routers(board: Scoreboard, section: str, about: str) -> Iterator[Answer]:
     if board.comparable(scale):
         question = "Which router" if len(board.routers) > 1 else "How does the router do"
         said = f"At {rate_words(scale)}: {verdict.sentence}{_within(board, scale)}"
+        others = [
+            f"{best_words(board, each)} at {times(each)}" for each in board.scales if each != scale
+        ]
+        said += f" First at the other rates: {listed(others)}." if others else ""
         yield Answer(f"{question}{which}?", said, " ".join(verdict.more), section)
     else:
         yield Answer(

@@ -139,16 +139,24 @@ def _shown(board: Scoreboard, row: Row, measure: Measure) -> float | None:
 
 
 def _margins(board: Scoreboard, rows: Sequence[Row], measure: Measure) -> list[str]:
-    """Return half the width of each interval, in the unit of the column before."""
-    found = [board.interval(*row, measure) for row in rows]
-    halves = [None if one is None or one.low is None or one.high is None
-              else (one.high - one.low) / 2 for one in found]  # fmt: skip
-    if measure.metric.unit == "share":
-        return ["-" if half is None else share(half) for half in halves]
-    factor = 1.0
-    if measure.metric.unit == "s":
-        _, factor = _unit(board, rows, measure)
-    return ["-" if half is None else three(float(f"{half * factor:.2g}")) for half in halves]
+    """Return half the width of each interval, in the unit of the column before.
+
+    Its ends stand where half its width would reach below 0, which no measure does.
+    """
+    factor = _unit(board, rows, measure)[1] if measure.metric.unit == "s" else 1.0
+    cells = []
+    for row in rows:
+        one = board.interval(*row, measure)
+        if one is None or one.low is None or one.high is None:
+            cells.append("-")
+            continue
+        half, value = (one.high - one.low) / 2, _shown(board, row, measure)
+        ends = value is not None and half > value
+        words = [share(each) if measure.metric.unit == "share"
+                 else three(float(f"{each * factor:.2g}"))
+                 for each in ((one.low, one.high) if ends else (half,))]  # fmt: skip
+        cells.append(" to ".join(words))
+    return cells
 
 
 def against_table(board: Scoreboard, by: Measure) -> Table:

@@ -255,3 +255,10 @@ def test_help_names_every_extra_parameter():
     """As text, since reading them takes the simulator and help does not."""
     said = " ".join(CliRunner().invoke(command, ["--help"]).output.split())
     assert f"Move it too: {' or '.join(EXTRA)};" in said
+
+
+def test_a_log_in_which_nothing_differs_is_calibrated():
+    trace = wl.Trace.of([(0.1 * number, 10, 5) for number in range(60)])
+    cluster = wl.Cluster.uniform(2, wl.LatencyModel.linear(constant_s=0.01))
+    found = wl.calibrate(wl.replay(trace, cluster).traces[0], cluster)
+    assert found.step_time_s(decode_seqs=1, decode_context_tokens=12) > 0

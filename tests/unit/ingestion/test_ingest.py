@@ -558,3 +558,12 @@ def test_what_ingest_says_is_in_the_notes_of_the_trace(tmp_path):
     assert quiet.notes == ()
     assert "note" not in repr(quiet)
     assert "how it was read" not in quiet._repr_html_()
+
+
+def test_a_unit_that_dates_have_no_use_for_is_said(tmp_path):
+    log = tmp_path / "log.csv"
+    rows = "".join(f"2026-05-01T10:00:{second:02d}Z,10,5\n" for second in range(9))
+    log.write_text(f"timestamp,prompt_tokens,completion_tokens\n{rows}")
+    why = wl.ingest(log, units={"arrival": "ms"}).provenance.why["arrival"]
+    assert why == "dates, of which --unit arrival=ms says nothing"
+    assert wl.ingest(log).provenance.why["arrival"] == "dates"

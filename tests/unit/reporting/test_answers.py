@@ -12,6 +12,7 @@ from support.traces import requests_at
 
 from workloadlab import LatencyModel, Trace, characterize
 from workloadlab.reporting import summarise
+from workloadlab.reporting.routers.decision import decision_grid
 from workloadlab.reporting.routers.load import plot_knees, plot_slo_by_load
 from workloadlab.scoring import score
 from workloadlab.scoring.load.lost import GOAL, slo_lost
@@ -222,3 +223,30 @@ def test_who_meets_the_targets_most_is_said_where_another_is_best():
         "Most requests meet the targets TTFT ≤ 100 ms with even, 100%; with wild 90.0% do."
         in verdict.more
     )
+
+
+def rates(**ttft_by_rate):
+    """Return a board of the routers a and b at rates x1, x2, ..., with these waits of each."""
+    infos, traces = [], []
+    for scale, waits in enumerate(ttft_by_rate.values(), 1):
+        for name, ttft in zip("ab", waits, strict=True):
+            infos.append(run_info(name, rate_scale=float(scale)))
+            traces.append(routers(**{name: ttft}).traces[0])
+    return score(Runs(tuple(infos), tuple(traces)))
+
+
+def test_which_router_speaks_of_every_rate():
+    base = latencies(0, n=1000)
+    board = rates(x1=(base, base * 1.5), x2=(base * 1.5, base), x3=(base, base))
+    answers = {each["question"]: each["sentence"] for each in summarise(board)["answers"]}
+    said = answers["Which router?"]
+    assert "At the recorded rate: Best is a" in said
+    assert said.endswith("First at the other rates: b at x2 and any at x3.")
+
+
+def test_a_baseline_that_is_first_by_chance_is_not_called_best():
+    base = latencies(0, n=1000)
+    others = base * 1.5, latencies(1, n=1000) * 1.06
+    grids = [decision_grid(rates(x1=(base, other))) for other in others]
+    said = [grid.rows[0][-1].text for grid in grids]
+    assert said == ["the baseline is best", "the baseline is first, not separated"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.runs import latencies, outcome_of, run_info
+from support.runs import latencies, outcome_of, routers, run_info
 
 import workloadlab as wl
 from workloadlab.scoring import Gate, Measure
@@ -66,3 +66,11 @@ def test_a_gate_on_throughput_names_it():
 def test_one_request_is_too_few():
     [run] = wl.score(Runs((run_info("a"),), (outcome_of([0.1], [0.2]),))).runs
     assert replace(run, saturation=None).untold == "1 request is too few"
+
+
+def test_an_interval_wider_than_its_mean_has_its_ends_in_place_of_a_half_below_0():
+    few = np.where(np.arange(60) % 30 == 7, 50.0, 0.01)
+    margins = {row[0]: row[2] for row in wl.score(routers(few=few)).tables()[0].rows}
+    assert margins["few ?"].startswith("10 to 5,")
+    even = wl.score(routers(even=np.full(60, 0.5))).tables()[0].rows
+    assert " to " not in even[0][2]

@@ -11,9 +11,9 @@ from workloadlab.words import column, seconds, share, three, times
 if TYPE_CHECKING:
     from workloadlab.scoring import Scoreboard
 
-__all__ = ["decision_grid"]
+__all__ = ["best_words", "decision_grid"]
 
-EQUAL = "no practical difference"
+ANY, EQUAL = "any", "no practical difference"
 
 
 def decision_grid(board: Scoreboard, about: str = "") -> Grid:
@@ -31,12 +31,9 @@ def decision_grid(board: Scoreboard, about: str = "") -> Grid:
         ranked = board.ranked(scale, by)
         if not ranked:
             continue
-        best = ranked[0]
-        able = best in board.comparable(scale)
-        rivals = [board.compared(router, best, scale, by) for router in ranked[1:]]
-        alike = able and bool(rivals) and all(pair and pair.equal for pair in rivals)
-        said = "any" if alike else best
-        cells = [times(scale), said if able else _unable(board, best, scale)]
+        best, said = ranked[0], best_words(board, scale)
+        able, alike = best in board.comparable(scale), said == ANY
+        cells = [times(scale), said]
         if board.slo:
             met = board.mean(best, scale, "slo_attainment")
             goodput = board.mean(best, scale, "goodput_rps")
@@ -49,13 +46,26 @@ def decision_grid(board: Scoreboard, about: str = "") -> Grid:
     return Grid(caption=caption, header=tuple(header), rows=tuple(rows), names=2)
 
 
+def best_words(board: Scoreboard, scale: float) -> str:
+    """Say which router is best at a rate, that any is, or why none can be."""
+    by = Measure.named(BY)
+    ranked = board.ranked(scale, by)
+    if not ranked or ranked[0] not in board.comparable(scale):
+        return _unable(board, ranked[0], scale) if ranked else "-"
+    rivals = [board.compared(router, ranked[0], scale, by) for router in ranked[1:]]
+    alike = bool(rivals) and all(pair and pair.equal for pair in rivals)
+    return ANY if alike else ranked[0]
+
+
 def _unable(board: Scoreboard, router: str, scale: float) -> str:
     return "requests are lost" if board.steady(router, scale) else "no steady state"
 
 
 def _against(board: Scoreboard, best: str, scale: float, by: Measure) -> str:
     if best == board.baseline:
-        return "the baseline is best"
+        rivals = [board.compared(router, best, scale, by) for router in board.routers]
+        unclear = any(pair and not pair.significant and not pair.equal for pair in rivals)
+        return "the baseline is first, not separated" if unclear else "the baseline is best"
     pair = board.compared(best, board.baseline, scale, by)
     if pair is None or pair.effect is None:
         return "-"
