@@ -15,6 +15,7 @@ from workloadlab.characterization.bounded.rules import (
     add_by_key,
     add_by_two_keys,
     grouped,
+    summed,
     together,
 )
 from workloadlab.characterization.bounded.words import limbs
@@ -138,7 +139,7 @@ class LengthTally:
                 tokens = table[:, 0] * table[:, 1]
                 timed = np.column_stack((steps, places, table[:, 1], tokens))
                 self.tables[name].append(table)
-                self.tables[f"{name}.time"].append(grouped(timed, 2))
+                self.tables[f"{name}.time"].append(summed(timed, 2))
 
     def _pick(self, inputs: NDArray[np.int64], outputs: NDArray[np.int64]) -> None:
         plan, here = self.plan, self.row

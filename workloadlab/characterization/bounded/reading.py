@@ -121,7 +121,7 @@ def read_rows(plan: Plan, part: Part, names: dict[str, Names]) -> Iterator[Rows]
     waiting: Rows | None = None
     for group, bound in zip(inside, [*starts, part.stop_ns], strict=True):
         rows = _read_group(files[group.file], group, wanted, names)
-        rows = rows if waiting is None else _joined(waiting, rows)
+        rows = _joined(waiting, rows) if waiting else rows
         arrival = rows.numbers["arrival_ns"]
         if np.any(arrival[1:] < arrival[:-1]):
             ties = [rows.numbers["row_id"]] if "row_id" in rows.numbers else []

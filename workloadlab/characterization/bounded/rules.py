@@ -22,6 +22,7 @@ __all__ = [
     "grouped",
     "largest",
     "least",
+    "summed",
     "together",
 ]
 
@@ -72,7 +73,11 @@ def together(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
 
 def grouped(rows: NDArray[Any], keys: int) -> NDArray[Any]:
     """Return rows ascending by their first columns, those of one key added."""
-    rows = rows[np.lexsort([rows[:, k] for k in reversed(range(keys))])]
+    return summed(rows[np.lexsort([rows[:, k] for k in reversed(range(keys))])], keys)
+
+
+def summed(rows: NDArray[Any], keys: int) -> NDArray[Any]:
+    """Return rows that ascend by their first columns, those of one key added; at least one row."""
     starts = np.flatnonzero(np.append(True, np.any(rows[1:, :keys] != rows[:-1, :keys], axis=1)))
     sums = np.add.reduceat(rows, starts, axis=0)
     sums[:, :keys] = rows[starts, :keys]
