@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -20,9 +21,10 @@ FOREIGN_PATHS = re.compile(r"[\"'(= ]/(?:home|root|work|Users|mnt|tmp|opt|data)/
 
 
 def collected(*words: str, within: str = "") -> list[str]:
+    plain = {name: said for name, said in os.environ.items() if name != "PYTEST_ADDOPTS"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *words],
-        cwd=REPOSITORY / within, capture_output=True, text=True, check=False,
+        cwd=REPOSITORY / within, capture_output=True, text=True, check=False, env=plain,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     return [line for line in done.stdout.splitlines() if "::" in line]
