@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -89,13 +90,17 @@ class Array:
 
     def fresh(self, sizes: dict[str, int]) -> Any:
         """Return the array as it is before anything has happened."""
-        made = np.zeros(self.lengths(sizes), self.element)
+        lengths = self.lengths(sizes)
+        if not self.start:
+            return np.zeros(lengths, self.element)
+        first = np.zeros(1, self.element)
         if isinstance(self.start, dict):
             for field, value in self.start.items():
-                made[field] = value
-        elif self.start:
-            made[...] = self.start
-        return made
+                first[field] = value
+        else:
+            first[:] = self.start
+        # Copies of one element: field by field, numpy takes eight times as long.
+        return first.repeat(prod(lengths)).reshape(lengths)
 
 
 ARRAYS: dict[str, Array] = {}
