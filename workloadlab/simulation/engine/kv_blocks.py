@@ -119,33 +119,35 @@ def _drop_copy(e: Instance, lane: Lane, i: Index, cell: Cell) -> None:
 
 
 @helper
-def _evict(e: Instance, lane: Lane, i: Index, most: Count) -> None:
-    """Free the block that was idle longest; of a run as many as `most`."""
-    cells, noted, cell = cache(lane)[i], pages(lane)[i], e.oldest
-    c = cells[cell]
-    if c.users <= RUN:
-        count = min(most, np.int64(c.copies))
-        shorten(e, lane, i, cell, count)
-        e.free += count
-        return
-    unlink_idle(e, cells, noted, cell)
-    e.free += 1
-    e.idle -= 1
-    if cell >= lane.id_count:
-        _drop_copy(e, lane, i, cell)
-    elif c.copies != NONE:
-        _move_home(e, lane, i, cell)
-    else:
-        written(cells, noted, cell).users = NONE
-        if lane.keeps_bits == 1:
-            clear_bit(lane, i, cell)
+def _evict(e: Instance, lane: Lane, i: Index, count: Count) -> None:
+    """Free the blocks that were idle longest until `count` are free; so many are available."""
+    cells, noted = cache(lane)[i], pages(lane)[i]
+    while e.free < count:
+        cell = e.oldest
+        c = cells[cell]
+        if c.users <= RUN:
+            freed = min(count - e.free, np.int64(c.copies))
+            shorten(e, lane, i, cell, freed)
+            e.free += freed
+            continue
+        unlink_idle(e, cells, noted, cell)
+        e.free += 1
+        e.idle -= 1
+        if cell >= lane.id_count:
+            _drop_copy(e, lane, i, cell)
+        elif c.copies != NONE:
+            _move_home(e, lane, i, cell)
+        else:
+            written(cells, noted, cell).users = NONE
+            if lane.keeps_bits == 1:
+                clear_bit(lane, i, cell)
 
 
 @helper
 def take(e: Instance, lane: Lane, i: Index, count: Count) -> None:
     """Turn `count` available blocks into private ones, evicting idle blocks as needed."""
-    while e.free < count:  # `count` is available, so an idle block is there to evict
-        _evict(e, lane, i, count - e.free)
+    if e.free < count:
+        _evict(e, lane, i, count)
     e.free -= count
 
 

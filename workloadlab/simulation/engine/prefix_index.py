@@ -29,6 +29,7 @@ from workloadlab.simulation.engine.arrays import (
     views,
 )
 from workloadlab.simulation.engine.blocks.told import clear_bit, set_bit, tell_indexed, whole_blocks
+from workloadlab.simulation.engine.kv_blocks import blocks_for
 from workloadlab.simulation.engine.lane_record import part
 from workloadlab.simulation.engine.record_types import NONE
 from workloadlab.simulation.engine.replicas import queue
@@ -111,17 +112,22 @@ def _unlist(lane: Lane, row: Row) -> None:
 
 
 @helper
-def _forget_deepest(lane: Lane, part: Position) -> None:
-    """Forget the deepest that is left of a part's oldest prompt, or the prompt if nothing is."""
+def _forget_deepest(lane: Lane, part: Position, most: Count) -> None:
+    """Forget the deepest blocks that are left of a part's oldest prompt, or the prompt if nothing is.
+
+    As many as have `most` tokens; a part of a block is forgotten as a whole, and before the others.
+    """
     row = _parts(lane)[part].oldest
-    p = index_prompts(lane)[row]
+    p, first = index_prompts(lane)[row], first_blocks(lane)[row]
     i, tokens = p.instance, p.rest
     if p.rest > 0:
         p.rest = 0
     elif p.shared < p.blocks:
-        p.blocks -= 1
-        clear_bit(lane, i, block_ids(lane)[first_blocks(lane)[row] + p.blocks])
-        tokens = lane.block_tokens
+        count = min(p.blocks - p.shared, blocks_for(most, lane.block_tokens))
+        p.blocks -= count
+        for k in range(first + p.blocks, first + p.blocks + count):
+            clear_bit(lane, i, block_ids(lane)[k])
+        tokens = count * lane.block_tokens
         if p.shared == p.blocks:
             _unlist(lane, row)
     else:
@@ -167,8 +173,9 @@ def forget_instance(lane: Lane, i: Index) -> None:
 @helper
 def _trim(lane: Lane, part: Position) -> None:
     """Enforce the capacity of a part."""
-    while _parts(lane)[part].tokens > _parts(lane)[part].capacity:
-        _forget_deepest(lane, part)
+    p = _parts(lane)[part]
+    while p.tokens > p.capacity:
+        _forget_deepest(lane, part, p.tokens - p.capacity)
 
 
 @helper
@@ -182,7 +189,7 @@ def _age(lane: Lane, now: Seconds) -> None:
             while parts[part].oldest != NONE and (
                 index_prompts(lane)[parts[part].oldest].used_s + rules.ttl_s <= now
             ):
-                _forget_deepest(lane, part)
+                _forget_deepest(lane, part, parts[part].tokens)
     if rules.sweep_s > 0.0 and np.floor(now / rules.sweep_s) > rules.swept:
         rules.swept = np.int64(np.floor(now / rules.sweep_s))
         for part in range(first, last):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from workloadlab.jit import helper
 from workloadlab.simulation.engine.arrays import cache
 from workloadlab.simulation.engine.record_types import NONE, PAGE_BITS
@@ -24,8 +26,9 @@ __all__ = ["give_back", "relink", "retire", "spare_cell", "unlink_idle", "writte
 @helper
 def written(cells: Array, noted: Array, cell: Cell) -> Record:
     """Return a cell of an instance to write to, and note its page as written."""
-    noted[cell >> PAGE_BITS] = 1
-    return cells[cell]
+    at = np.uint64(cell)  # never -1, of which numba would count from the end
+    noted[at >> np.uint64(PAGE_BITS)] = 1
+    return cells[at]
 
 
 @helper
