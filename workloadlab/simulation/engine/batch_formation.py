@@ -82,9 +82,8 @@ def _serve_in_order(i: Index, lane: Lane, budget: Count) -> Flag:
             q = _after(e, live, s.order)
             continue
         if s.decoding == 1:
-            tokens = 1
-            computed = s.computed if s.ended == 1 else s.base + e.steps
-            needed = 1 if computed % e.block_size == 0 else 0
+            phase = -s.computed % e.block_size if s.ended == 1 else s.phase - e.phase
+            tokens, needed = 1, 1 if phase == 0 else 0
         else:
             tokens = _next_chunk(e, s, budget)
             needed = blocks_for(s.computed + tokens, e.block_size)
@@ -99,7 +98,8 @@ def _serve_in_order(i: Index, lane: Lane, budget: Count) -> Flag:
             s.step_blocks, s.chunk = needed, tokens
             e.carries |= 1 - s.decoding
             budget -= tokens
-            _enter(i, lane, q)
+            if e.caching == 1:
+                _enter(i, lane, q)
         alone = last == NONE and (e.vain == 0 or e.leaving.count == 0)
         q = s.next if alone else _after(e, live, s.order)
     return preempted
@@ -117,11 +117,10 @@ def _serve_nobody(queue: Record, slots: Array) -> None:
 def _enter(i: Index, lane: Lane, q: Slot) -> None:
     """Cache the blocks with ids that a sequence fills in this step, behind those of its elders."""
     e, s = engines(lane)[i], slots(lane)[q]
-    if e.caching == 1:
-        if e.fills > 0:
-            enter_filled(i, lane, e.steps, s.order + s.decoding)
-        if s.decoding == 0:
-            enter(e, s, lane, i, s.computed + s.chunk)
+    if e.fills > 0:
+        enter_filled(i, lane, e.steps, s.order + s.decoding)
+    if s.decoding == 0:
+        enter(e, s, lane, i, s.computed + s.chunk)
 
 
 @inline
@@ -178,7 +177,7 @@ def _serve_running(i: Index, lane: Lane) -> tuple[Count, Number, Flag]:
         take(e, lane, i, needed)
         if e.partials > 0 and e.holds == 0:
             e.carries = 1
-        for k in range(e.partials):
+        for k in range(e.partials * e.caching):
             _enter(i, lane, heap[i, k].chunk)
     else:
         preempted = _serve_in_order(i, lane, e.budget)

@@ -92,14 +92,16 @@ SEQUENCE = np.dtype(
         ("accepted", "i8"),  # number of its acceptance on the instance
         ("ready", "i8"),  # step from which on it may be admitted
         ("generated", "i8"),  # output tokens so far; while it decodes, when it began to
-        ("target", "i8"),  # tokens to compute before the next output token
-        ("computed", "i8"),  # tokens computed, while it prefills
-        ("chunk", "i8"),  # prompt tokens that the current step computes
-        ("base", "i8"),  # tokens computed minus steps of the instance, while it decodes
-        ("decoding", "i8"),  # 1 or 0
-        ("ended", "i8"),  # 1 once its last token is out
         ("cached_blocks", "i8"),  # leading blocks with ids that are cached
         ("runs", "i8"),  # the first of the runs that hold its other blocks, -1 if there is none
+        ("target", "i8"),  # tokens to compute before the next output token
+        ("computed", "i8"),  # tokens computed, while it prefills
+        # what is looked at in each step where blocks are short, close together
+        ("chunk", "i8"),  # prompt tokens that the current step computes
+        ("base", "i8"),  # tokens computed minus steps of the instance, while it decodes
+        ("phase", "i8"),  # in which it needs a block, while it decodes
+        ("decoding", "i4"),  # 1 or 0
+        ("ended", "i4"),  # 1 once its last token is out
         ("step_blocks", "i8"),  # blocks that it got in this step, where blocks are short
         ("order", "i8"),  # number of its last admission
         ("next", "i8"),  # slots beside it in the list that it is in

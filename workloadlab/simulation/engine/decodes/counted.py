@@ -97,7 +97,8 @@ def add_decode(
     """Let a sequence decode its `left` last tokens."""
     s.decoding = 1
     s.base = s.computed - e.steps
-    by_phase[i, -s.base % e.block_size] += 1
+    s.phase = -s.base % e.block_size
+    by_phase[i, s.phase] += 1
     if e.decodes == 0 or s.base >= e.longest:
         e.longest, e.longest_left = s.base, 0
     entry = heap[i, e.decodes]
@@ -111,7 +112,7 @@ def add_decode(
 def _leave(e: Instance, s: Request, by_phase: Array, i: Index) -> Count:
     """Count one decode less; return its computed tokens."""
     computed = s.base + e.steps
-    by_phase[i, -s.base % e.block_size] -= 1
+    by_phase[i, s.phase] -= 1
     if s.base == e.longest:
         e.longest_left = 1
     e.decodes -= 1
