@@ -33,14 +33,6 @@ def _inverse(value: Any, low: Any, high: Any) -> float:
     return float((high - value) / (high - low)) if high > low else 1.0
 
 
-def _waiting(instance: Any) -> Any:
-    return instance.waiting
-
-
-def _running(instance: Any) -> Any:
-    return instance.running
-
-
 def _work(instance: Any) -> Any:
     return instance.queued_tokens + instance.output_tokens_left
 
@@ -62,18 +54,20 @@ def _minus_blend(instance: Any, request: Any, params: Any, spans: Any) -> float:
     return float(-score)
 
 
-_range_of_waiting = lowest_and_highest(_waiting)
-_range_of_running = lowest_and_highest(_running)
-_range_of_work = lowest_and_highest(_work)
 _least_minus_blend = least_at_random(_minus_blend, afresh=False)
 
 
 def best_blend(request: Any, instances: Any, params: Any) -> int:
     """Return the instance of the largest weighted sum; params begin with the weights of `weighted`."""
-    low_w, high_w = _range_of_waiting(instances)
-    low_r, high_r = _range_of_running(instances)
-    low_f, high_f = range_in_flight(instances)
-    low_t, high_t = _range_of_work(instances)
+    low_w = low_r = low_f = low_t = 1 << 60
+    high_w = high_r = high_f = high_t = -low_w
+    for i in range(len(instances)):  # one pass for the four ranges
+        v = instances[i]
+        if v.fits == 1:
+            low_w, high_w = min(low_w, v.waiting), max(high_w, v.waiting)
+            low_r, high_r = min(low_r, v.running), max(high_r, v.running)
+            low_f, high_f = min(low_f, v.in_flight), max(high_f, v.in_flight)
+            low_t, high_t = min(low_t, _work(v)), max(high_t, _work(v))
     spans = (low_w, high_w, low_r, high_r, low_f, high_f, low_t, high_t)
     return _least_minus_blend(instances, request.draw, request, params, spans)
 
@@ -139,6 +133,7 @@ def _minus_scaled(instance: Any, params: Any, spans: Any) -> float:
 
 
 _range_of_indexed = lowest_and_highest(_indexed)
+_range_of_work = lowest_and_highest(_work)
 _best_scaled = least_at_random(_minus_scaled, afresh=False)
 
 
