@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,7 @@ def write_atomically(path: Path, *, folder: Path | None = None) -> Iterator[Path
 
     An interrupted or failed block leaves the old file, or nothing. The temporary file is locked while
     its writer lives, so a second writer is told, and what a killed one left is removed by the next.
+    A path that is itself temporary is written straight.
 
     Args:
         path: of the file.
@@ -120,7 +122,11 @@ def write_atomically(path: Path, *, folder: Path | None = None) -> Iterator[Path
         'whole'
     """
     check_place(path)
-    for left in path.parent.glob(f".{_plain(path.name)}.*{SUFFIX}"):
+    if _live.get(path) == os.getpid():
+        yield path
+        return
+    lefts = (path.parent.glob(f"{dots}{_plain(path.name)}.*{SUFFIX}") for dots in (".", ".."))
+    for left in chain(*lefts):
         if _owned(left):
             raise UsageError(
                 "is being written by another process", where=str(folder or path),

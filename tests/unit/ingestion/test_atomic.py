@@ -6,15 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import workloadlab as wl
+from workloadlab.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import polars as pl
 
 HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
@@ -25,13 +28,13 @@ import sys, time
 import workloadlab as wl
 from workloadlab.ingestion import ingest
 import workloadlab.ingestion.ingest
-module = sys.modules["workloadlab.ingestion.ingest"]
-write = module.write_trace
-def stuck(frame, path, footer):
-    write(frame, path, footer)
+module = sys.modules[sys.argv[3]]
+write = getattr(module, sys.argv[4])
+def stuck(*arguments):
+    write(*arguments)
     print("writing", flush=True)
     time.sleep(60)
-module.write_trace = stuck
+setattr(module, sys.argv[4], stuck)
 wl.ingest(sys.argv[1], sys.argv[2])
 """
 
@@ -89,17 +92,50 @@ def test_the_trace_comes_last(log: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert visible(log.parent) == ["log.csv", "out.trace", "out.trace.rejects.parquet"]
 
 
-def test_a_killed_ingest_leaves_only_hidden_files(log: Path) -> None:
-    folder = log.parent
+@contextmanager
+def stuck(log: Path, module: str, step: str) -> Iterator[None]:
+    """Run the block while an ingest has done a step, and kill it then."""
     with subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(log), str(folder / "out.trace")],
+        [sys.executable, "-c", KILLED, str(log), str(log.parent / "out.trace"), module, step],
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(Path(wl.__file__).parent.parent)},
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"writing\n"
-        time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGKILL)
+
+
+STEPS = [
+    ("workloadlab.trace.store", "fill_blank"),
+    ("workloadlab.ingestion.ingest", "write_trace"),
+]
+
+
+@pytest.mark.parametrize(("module", "step"), STEPS)
+def test_what_a_killed_ingest_leaves_is_hidden_and_removed_by_the_next(
+    log: Path, module: str, step: str
+) -> None:
+    folder = log.parent
+    with stuck(log, module, step):
+        pass
     assert visible(folder) == ["log.csv"]
     wl.ingest(log, folder / "out.trace")
-    assert visible(folder) == ["log.csv", "out.trace"]
+    assert sorted(each.name for each in folder.iterdir()) == ["log.csv", "out.trace"]
+
+
+@pytest.mark.parametrize(("module", "step"), STEPS)
+def test_a_second_ingest_is_told_of_the_first_until_its_end(
+    log: Path, module: str, step: str
+) -> None:
+    with stuck(log, module, step), pytest.raises(UsageError, match="being written by another"):
+        wl.ingest(log, log.parent / "out.trace")
+
+
+def test_temporary_files_of_temporary_files_are_removed_too(log: Path) -> None:
+    left = log.parent / "..out.trace.0123abcd.tmp.4567cdef.tmp"
+    left.touch()
+    wl.ingest(log, log.parent / "out.trace")
+    assert not left.exists()
