@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from pathlib import Path
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from workloadlab import Trace, query
+from workloadlab.cli.query import command
 from workloadlab.errors import MachineError, UsageError
 
 ESCAPES = {
@@ -93,6 +98,23 @@ def test_a_query_without_end_is_stopped(tmp_path, trace):
     path.write_text(ENDLESS)
     with pytest.raises((UsageError, MachineError), match=r"took over 0\.3 s|GiB of memory"):
         query(path, trace, time_limit_s=0.3)
+
+
+@pytest.mark.parametrize("limit", ["nan", "-1", "0", "1e10", "1e400"])
+def test_a_time_limit_is_seconds_over_0_and_a_day_at_most(trace, limit):
+    with pytest.raises(UsageError, match=r"time_limit_s = .*\n.* at most 86,400"):
+        query(ENDLESS, trace, time_limit_s=float(limit))
+    said = CliRunner().invoke(command, ["--sql", ENDLESS, str(trace.path), "--time-limit", limit])
+    assert isinstance(said.exception, UsageError)
+    assert str(said.exception).startswith(f"--time-limit = {float(limit)!r} is no time")
+
+
+def test_a_query_that_the_person_stops_ends_as_such(trace):
+    stop = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    stop.start()
+    with pytest.raises(KeyboardInterrupt):
+        query("SELECT max(hash(a.range + b.range)) FROM range(1000000) a, range(1000000) b", trace)
+    stop.join()
 
 
 def test_a_query_over_its_memory_is_stopped(tmp_path, trace):

@@ -12,6 +12,12 @@ from workloadlab.cli.completion import QUERY
 from workloadlab.errors import UsageError
 
 
+def _seconds(_: click.Context, __: click.Parameter, given: float | None) -> float:
+    from workloadlab.sql.sandbox import allowed_seconds
+
+    return allowed_seconds("--time-limit", given)
+
+
 @click.command("query")
 @click.argument("name", required=False, shell_complete=QUERY)
 @click.argument("trace", required=False, type=click.Path(path_type=Path))
@@ -22,7 +28,13 @@ from workloadlab.errors import UsageError
     "--sql", metavar="SELECT", help="SQL of your own, instead of NAME; the table is `trace`."
 )
 @click.option("--list", "list_queries", is_flag=True, help="List the queries that ship.")
-@click.option("--time-limit", type=float, metavar="S", help="Seconds it may take; default 60.")
+@click.option(
+    "--time-limit",
+    type=float,
+    metavar="S",
+    callback=_seconds,
+    help="Seconds it may take, a day at most; default 60.",
+)
 @memory_option("Memory it may use, such as 4GB.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
@@ -32,7 +44,7 @@ def command(
     params: tuple[str, ...],
     sql: str | None,
     list_queries: bool,
-    time_limit: float | None,
+    time_limit: float,
     memory_limit: int | None,
     as_csv: bool,
     as_json: bool,

@@ -13,7 +13,7 @@ from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.sizes import allowed_bytes
 from workloadlab.sql.query_file import find_query
-from workloadlab.sql.sandbox import MEMORY_BYTES, locked, sandbox, within
+from workloadlab.sql.sandbox import MEMORY_BYTES, allowed_seconds, locked, sandbox, within
 from workloadlab.trace import COLUMNS, Runs, Trace, read_parts
 
 if TYPE_CHECKING:
@@ -59,12 +59,13 @@ def query(
             itself; the table is called `trace`.
         trace: a trace, or the path of one; runs, or the folder of some.
         params: values for the query's `$name` parameters; text is converted to their types.
-        time_limit_s: seconds after which it is stopped; 60 by default.
+        time_limit_s: seconds after which it is stopped, a day at most; 60 by default.
         memory_limit: bytes that it may use, or words such as 512MiB; 2 GiB by default.
         **more: the same, as keywords.
 
     Raises:
-        UsageError: unknown query or parameter, a value of the wrong type, SQL that DuckDB refuses.
+        UsageError: unknown query or parameter, a value of the wrong type, a limit that is none, SQL
+            that DuckDB refuses.
         UnsupportedError: the trace does not record a column that the query needs.
         MachineError: it needs more than the memory limit.
 
@@ -79,6 +80,7 @@ def query(
     """
     import duckdb
 
+    limit_s = allowed_seconds("time_limit_s", time_limit_s)
     asked = find_query(name)
     traces = _open(trace)
     for one in traces:
@@ -91,7 +93,7 @@ def query(
             values = _bind(asked, names, {**(params or {}), **more})
             _create_view(traces, connection)
             locked(connection, files)
-            with within(connection, time_limit_s, memory):
+            with within(connection, limit_s, memory):
                 result: pl.DataFrame = connection.sql(asked.sql, params=values or None).pl()
         except duckdb.PermissionException as error:
             raise UsageError(

@@ -7,6 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from workloadlab.arguments import shown
 from workloadlab.errors import MachineError, UsageError
 
 if TYPE_CHECKING:
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-__all__ = ["MEMORY_BYTES", "TIME_S", "locked", "sandbox", "within"]
+__all__ = ["MEMORY_BYTES", "TIME_S", "allowed_seconds", "locked", "sandbox", "within"]
 
 TIME_S = 60.0
+LONGEST_S = 86_400.0
 MEMORY_BYTES = 2 << 30
 
 _AT_START = {
@@ -56,19 +58,41 @@ def locked(connection: DuckDBPyConnection, files: Sequence[Path]) -> None:
     connection.execute("SET lock_configuration = true")
 
 
+def allowed_seconds(argument: str, limit_s: float | None) -> float:
+    """Return the seconds that a query may take: a limit, or the default for None.
+
+    Args:
+        argument: its name, for the sentence.
+        limit_s: over 0, and a day at most.
+
+    Raises:
+        UsageError: it is beyond these, or no number.
+
+    Example:
+        >>> allowed_seconds("time_limit_s", None)
+        60.0
+    """
+    if limit_s is None:
+        return TIME_S
+    if not 0 < limit_s <= LONGEST_S:
+        raise UsageError(
+            f"{argument} = {shown(limit_s)} is no time to wait",
+            fix=f"give seconds over 0, at most {LONGEST_S:,.0f}",
+        )
+    return limit_s
+
+
 @contextmanager
-def within(
-    connection: DuckDBPyConnection, time_s: float | None, memory_bytes: int
-) -> Iterator[None]:
+def within(connection: DuckDBPyConnection, limit_s: float, memory_bytes: int) -> Iterator[None]:
     """Stop what runs on a connection after a time, and say which limit was met.
 
     Raises:
         UsageError: the time is over.
         MachineError: the memory is used up.
+        KeyboardInterrupt: the person stops it.
     """
     import duckdb
 
-    limit_s = time_s or TIME_S
     timer = threading.Timer(limit_s, connection.interrupt)
     timer.daemon = True
     timer.start()
@@ -84,5 +108,9 @@ def within(
             f"the query needs over {memory_bytes / 2**30:.3g} GiB of memory",
             fix="ask for less, or allow more with --memory-limit",
         ) from error
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":  # DuckDB's word for Ctrl-C
+            raise KeyboardInterrupt from error
+        raise
     finally:
         timer.cancel()
