@@ -9,7 +9,7 @@ from workloadlab.errors import DataError, UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.ingestion.doubts.repeated import nested
 from workloadlab.ingestion.doubts.unnamed import check_counts, unnamed
-from workloadlab.ingestion.doubts.unread import listed_keys, named_time
+from workloadlab.ingestion.doubts.unread import lacking, listed_keys, named_time
 from workloadlab.ingestion.formats import FORMATS, GENERIC, Column, Format, refused
 from workloadlab.ingestion.formats.generic import ALIASES
 from workloadlab.ingestion.formats.trees import keys, label, pruned
@@ -214,6 +214,8 @@ def plan(
         source = pruned(column.source, lambda key: _may_be_present(head, key, log_format))
         if source is not None:
             chosen[target] = replace(column, source=source)
+        elif log_format.own and head.container in ("csv", "parquet"):
+            raise lacking(head, column.source, f"{short(target)} in {log_format.title}")
     _check_given(head, chosen, columns, log_format)
     if "block_ids" in chosen and block_size is None:
         if "block_ids" in mapping:

@@ -229,7 +229,11 @@ def ingest(
         if target is None:
             return Trace(pl.read_parquet(folder / "trace").lazy(), provenance)
         piped = {str(folder / "stdin"): "standard input"}
-        files = pl.col("file").replace(piped).str.strip_prefix(f"{folder}/")
+        files = (
+            pl.lit("").alias("file")
+            if share
+            else pl.col("file").replace(piped).str.strip_prefix(f"{folder}/")
+        )
         _publish_rejects(target, staged.rejects.with_columns(files), earlier=grown is not None)
         if grown and path:
             grown.add(path)

@@ -13,6 +13,7 @@ from workloadlab.ingestion.clean import Rules
 from workloadlab.ingestion.columns import plan, targets
 from workloadlab.ingestion.doubts.outcome_words import check_outcomes
 from workloadlab.ingestion.doubts.repeated import calls_alone, check_repeated
+from workloadlab.ingestion.doubts.unread import lacking
 from workloadlab.ingestion.formats import GENERIC
 from workloadlab.ingestion.formats.trees import keys, pruned
 from workloadlab.ingestion.formats.words import Only
@@ -60,6 +61,9 @@ def rules_of(
         columns = plan(head, log_format, words, given, block_size=size)
         kept = conditions
         if head.container in ("csv", "parquet"):
+            for asked_of in log_format.where if log_format.own else ():
+                if not asked_of.negated and pruned(asked_of, head.shows) is None:
+                    raise lacking(head, asked_of, f"where in {log_format.title}")
             left = (pruned(condition, head.shows) for condition in conditions)
             kept = tuple(each for each in left if isinstance(each, Only))
         if log_format.name == GENERIC.name:

@@ -60,6 +60,8 @@ def test_times_of_day_that_pass_midnight(tmp_path: Path) -> None:
     head, late, early = "time,prompt_tokens,completion_tokens", "23:59:59,9,5", "00:00:01,9,5"
     assert "they pass midnight" in refusal(tmp_path, head, late, late, early)
     assert read(tmp_path, head, early, late).requests == 2
+    seconds = [f"{99_473 if n == 40_000 else n}.5,9,5" for n in range(60_000)]
+    assert read(tmp_path, head, *seconds).requests == 60_000  # one of them damaged, over a day
 
 
 def test_day_numbers_of_a_spreadsheet(tmp_path: Path) -> None:

@@ -368,8 +368,11 @@ def test_a_frame_is_read_like_a_log(tmp_path: Path) -> None:
 def test_what_is_shared_names_nobody(tmp_path: Path) -> None:
     rows = [row | {"model": "m" if n < 9 else f"acme-{n}"} for n, row in enumerate(ROWS)]
     log = _written(tmp_path / "acme.jsonl", lines(rows))
+    log.write_text(log.read_text() + lines([ROWS[0] | {"prompt_tokens": "x"}]))
     wl.ingest(log, tmp_path / "out.trace", share=True)
     trace = Trace.open(tmp_path / "out.trace")
+    rejects = pl.read_parquet(tmp_path / "out.trace.rejects.parquet")
+    assert rejects["file"].to_list() == [""]
     labels = ["m"] * 9 + ["model-1", "model-2", "model-3"]
     assert trace.read("model")["model"].to_list() == labels
     assert trace.provenance.t0_unix_ns is None

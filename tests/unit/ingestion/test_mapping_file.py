@@ -111,6 +111,25 @@ def test_what_is_not_said_of_a_log(fact: str, told: str, tmp_path: Path) -> None
         read(tmp_path, f'{fact}\n{COLUMNS}output_tokens = "m"\n')
 
 
+@pytest.mark.parametrize(
+    ("mapping", "told"),
+    [
+        (f'where = {{kind = "chat"}}\n{COLUMNS}', "no column 'kind' \\(where in"),
+        (f'{COLUMNS}output_tokens = "mm"\n', "no column 'mm' \\(output_tokens in"),
+        (f'{COLUMNS}output_tokens = {{total = ["mm", "m"]}}\n', "no column 'mm'"),
+    ],
+    ids=["where", "column", "total"],
+)
+def test_a_flat_file_has_what_is_named(mapping: str, told: str, tmp_path: Path) -> None:
+    log, own = tmp_path / "log.csv", tmp_path / "own.toml"
+    log.write_text("t,n,m\n1,5,7\n2,6,8\n")
+    own.write_text(mapping)
+    with pytest.raises(UsageError, match=told):
+        wl.ingest(log, mapping=own)
+    own.write_text(f'where = {{kind = false}}\n{COLUMNS}output_tokens = {{first = ["mm", "m"]}}\n')
+    assert wl.ingest(log, mapping=own).read("output_tokens")["output_tokens"].to_list() == [7, 8]
+
+
 def test_conditions_ask_for_texts_or_for_presence(tmp_path: Path) -> None:
     rows = [{"t": 1, "n": 1, "k": True}, {"t": 2, "n": 2, "k": False}, {"t": 3, "n": 3}]
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from workloadlab.errors import UsageError
+from workloadlab.hints import did_you_mean
 from workloadlab.ingestion.formats.derived import UNIT_OR_CLOCK, lone_session
 from workloadlab.ingestion.formats.ends import assumed_start, ended
 from workloadlab.ingestion.formats.generic import uncounted
@@ -24,9 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workloadlab.ingestion.formats import Column
+    from workloadlab.ingestion.formats.words import Value
     from workloadlab.ingestion.head import Head
 
-__all__ = ["asides", "listed_keys", "looks_timed", "named_time"]
+__all__ = ["asides", "lacking", "listed_keys", "looks_timed", "named_time"]
 
 _TIME_NAMES = re.compile(
     r"time|latency|duration|elapsed|ttft|tpot|(^|_)itl|e2e|delay|arriv|interval|first_?tok|"
@@ -116,3 +119,13 @@ def listed_keys(keys: tuple[str, ...], most: int = 30) -> str:
     """Return keys as a sentence names them, the first of many."""
     more = f", and {len(keys) - most} more" if len(keys) > most else ""
     return ", ".join(keys[:most]) + more
+
+
+def lacking(head: Head, value: Value, what: str) -> UsageError:
+    """Make the error that a file has no column that a mapping file names."""
+    key = next(key for key in keys(value) if not head.shows(key))
+    return UsageError(
+        f"has no column {key!r} ({what}); it has {listed_keys(head.keys)}",
+        where=str(head.path),
+        fix=did_you_mean(key, head.keys),
+    )

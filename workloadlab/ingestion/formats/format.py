@@ -65,6 +65,7 @@ class Format:
         clock: whose clock measures: client, gateway or engine.
         system: facts about the serving system that lie beside the log.
         note: a sentence about what a reader should know of it.
+        own: whether the user wrote it, so that a flat file must have what it names.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Format:
     clock: str | None = None
     system: Callable[[Path], dict[str, Any]] | None = field(default=None)
     note: str = ""
+    own: bool = False
 
     def read(self, head: Head) -> tuple[Column, ...]:
         """Return the trace columns of a file."""

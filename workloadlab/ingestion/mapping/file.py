@@ -129,7 +129,9 @@ def mapping_file(path: str | Path) -> Format:
     columns = _columns(words, path)
     facts = {name: FACTS[name].read(Said(path, name, what)) for name, what in said.items()}
     _check_together(facts, {column.target for column in columns}, path)
-    return Format(name=path.stem, title=str(path), containers=_CONTAINERS, columns=columns, **facts)
+    return Format(
+        name=path.stem, title=str(path), containers=_CONTAINERS, columns=columns, own=True, **facts
+    )
 
 
 def _columns(words: dict[str, Any], path: Path) -> tuple[Column, ...]:
