@@ -54,7 +54,7 @@ exchange: arguments errors hints trace
 
 ingestion: arguments atomic errors hints resources sizes toml_files trace ingestion/doubts
     ingestion/formats ingestion/mapping words ingestion/parsing ingestion/readers
-ingestion/doubts: errors ingestion ingestion/formats ingestion/parsing words
+ingestion/doubts: errors hints ingestion ingestion/formats ingestion/parsing words
 ingestion/formats: errors trace ingestion ingestion/parsing ingestion/readers
     ingestion/formats/benchmarks ingestion/formats/engines ingestion/formats/gateways
     ingestion/formats/traces
