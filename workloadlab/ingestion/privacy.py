@@ -48,11 +48,23 @@ SHORT_LOG = 20
 SHORT_NUMBER = 8
 LONG_LABEL = 64
 _NOT_A_LABEL = (
-    r"^(?:sk-|pk-|rk-|sk_|pk_|gh[pousr]_|xox[a-z]-|AKIA|ASIA|AIza|eyJ|hf_|glpat-|ya29\.)",
+    r"^(?:sk-|pk-|rk-|sk_|pk_|gh[pousr]_|github_pat_|xox[a-z]-|AKIA|ASIA|AIza|eyJ|hf_|glpat-|ya29\.)",
+    r"^(?:npm_|pypi-|cus_|sess_|whsec_|shpat_|dop_v1_|SG\.)\w{8}",
+    r"(?i)^(?:bearer|basic|token|ssh-\w+) ",
+    r"(?i)(?:passw(?:or)?d|passphrase|secret|api[_-]?key|token) ?[=:]",
+    r"-----",  # as PEM begins
     r"@.*[A-Za-z]",  # a mail address; model@20240229 is a version
+    r"(?i)[(\[ ]at[)\] ].*\.",  # one that is written around
     r"://",
+    r"^/(?:home|Users)/",
     r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}",
+    r"(?:[0-9A-Fa-f]{1,4}:+){3}",  # an address of IPv6 or of a network card
+    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-",
+    r"^[A-Z]{2}\d{2}[A-Z0-9]{11,30}$",  # a bank account (IBAN)
+    r"^-?\d{1,3}\.\d{3,}, ?-?\d",  # a place on earth
     r"^\+?[\d\- ()]{7,}$",  # a telephone, a card
+    r"^[A-Za-z0-9/+]{36,}={0,2}$",  # a key in base 64
+    r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}]{8}",  # a sentence without spaces
     r"(?: .*){4}",  # five words are a sentence
 )
 _RUN = r"[A-Za-z0-9]{24,}"

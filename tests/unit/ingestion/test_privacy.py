@@ -10,7 +10,7 @@ import pytest
 
 import workloadlab as wl
 from workloadlab.cli.main import main
-from workloadlab.ingestion.privacy import described_text
+from workloadlab.ingestion.privacy import described_text, looks_like_a_label
 from workloadlab.trace import Runs
 
 SECRETS = {
@@ -86,6 +86,32 @@ def test_a_secret_in_any_field_goes_nowhere(tmp_path, capsys, write, secret):
     assert secret not in said.out + said.err
     assert holders(tmp_path, secret, log) == []
     assert (tmp_path / "a.trace.rejects.parquet").exists()
+
+
+REPEATED = [
+    "Bearer abc123def456", "password=hunter2", "api_key: x1", "ssh-rsa AAAAB3Nza",
+    "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "npm_abcdefghijklmnopqrstuvwx",
+    "-----BEGIN RSA PRIVATE KEY-----", "jane.miller(at)acme.com", "jane at acme.com",
+    "DE89370400440532013000", "cus_NffrFeUfNV2Hib", "sess_9f8a7b6c5d", "2001:db8::ff00:42:8329",
+    "00:1a:2b:3c:4d:5e", "52.5200,13.4050", "0b1e4a3c-6d2f-4c5e-9a7b-1c2d3e4f5a6b",
+    "/home/jane/models/tuned", "患者の名前は田中です",
+]  # fmt: skip
+LABELS = [
+    "gpt-4o", "meta-llama/Llama-3.1-8B-Instruct", "claude-3-opus@20240229", "GPT 4 Turbo",
+    "anthropic.claude-3-5-sonnet-20241022-v2:0", "us.anthropic.claude-3-haiku-20240307-v1:0",
+    "/models/llama-3.1-70b", "llama3.1:70b-instruct-q4_K_M", "通义千问", "tool_calls", "qwen2.5-72b=fp8",
+    "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova", "token_limit", "o3",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", REPEATED)
+def test_what_many_rows_hold_may_be_a_secret_all_the_same(text):
+    assert not pl.select(looks_like_a_label(pl.lit(text))).item()
+
+
+@pytest.mark.parametrize("text", LABELS)
+def test_names_of_models_and_reasons_are_labels(text):
+    assert pl.select(looks_like_a_label(pl.lit(text))).item()
 
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)
