@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from support.traces import requests_at, requests_every
 
@@ -49,6 +51,27 @@ def test_a_file_of_such_a_name_is_refused_where_a_folder_or_the_place_leads_to_i
     with pytest.raises(wl.WorkloadlabError, match="not text in UTF-8"):
         wl.query("length_quantiles", "a.trace")
     assert wl.Trace.open("a.trace").requests == 50
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "calibrate pipe --cluster c.toml -o fit.json",
+        "characterize pipe",
+        "export pipe -o log.jsonl",
+        "plan pipe --cluster c.toml --slo ttft=1",
+        "query session_turns pipe",
+        "replay pipe --latency a100-llama-2-7b --router random -o runs",
+        "report page.html --trace pipe",
+        "train pipe --cluster c.toml -o router.json",
+    ],
+)
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_is_no_trace(run, tmp_path, words):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "c.toml").write_text(POOL)
+    code, _, err = run(*words.split())
+    assert (code, "pipe: is a pipe or a device" in err) == (2, True), err
 
 
 def test_a_folder_is_ingested_again_without_what_is_hidden_in_it(run, tmp_path):

@@ -46,13 +46,19 @@ def read_footer(path: Path) -> dict[str, Any]:
     """Return the provenance that `write_trace` stored.
 
     Raises:
-        UsageError: no such file, a folder, or a name that is no text.
+        UsageError: no such file, a folder, a pipe or a device, or a name that is no text.
         DataError: not a Parquet file, or a Parquet file that is no trace.
     """
     if not legible(path).exists():
         raise UsageError("no such file", where=str(path), fix="check the path")
     if path.is_dir():
         raise UsageError("is a folder, not a trace", where=str(path), fix="name a .trace file")
+    if not path.is_file():
+        raise UsageError(
+            "is a pipe or a device, and a trace is a file that is read in places",
+            where=str(path),
+            fix="write it to a file, and name that",
+        )
     ingest_first = "make a trace of it first: workloadlab ingest FILE -o FILE.trace"
     try:
         with path.open("rb"):
