@@ -13,7 +13,14 @@ from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.sizes import allowed_bytes
 from workloadlab.sql.query_file import find_query
-from workloadlab.sql.sandbox import MEMORY_BYTES, allowed_seconds, locked, sandbox, within
+from workloadlab.sql.sandbox import (
+    MEMORY_BYTES,
+    allowed_seconds,
+    locked,
+    reads_settings,
+    sandbox,
+    within,
+)
 from workloadlab.trace import COLUMNS, Runs, Trace, read_parts
 
 if TYPE_CHECKING:
@@ -90,17 +97,15 @@ def query(
     with sandbox(memory) as connection:
         try:
             names = _named_parameters(asked, connection)
+            if reads_settings(connection, asked.sql):
+                raise _reads_the_machine(asked)
             values = _bind(asked, names, {**(params or {}), **more})
             _create_view(traces, connection)
             locked(connection, files)
             with within(connection, limit_s, memory):
                 result: pl.DataFrame = connection.sql(asked.sql, params=values or None).pl()
         except duckdb.PermissionException as error:
-            raise UsageError(
-                "the query reads the machine; a query may read the view `trace` and nothing else",
-                where=asked.name,
-                fix="leave out other files, the network and settings",
-            ) from error
+            raise _reads_the_machine(asked) from error
         except duckdb.IOException as error:
             raise DataError(_first_line(error), where=str(traces[0].path or asked.name)) from error
         except duckdb.Error as error:
@@ -137,6 +142,14 @@ def _check_columns(asked: Query, trace: Trace) -> None:
             where=str(trace.path) if trace.path else None,
             fix="ingest a log that has it, or map the column with --map",
         )
+
+
+def _reads_the_machine(asked: Query) -> UsageError:
+    return UsageError(
+        "the query reads the machine; a query may read the view `trace` and nothing else",
+        where=asked.name,
+        fix="leave out other files, the network and settings",
+    )
 
 
 def _named_parameters(asked: Query, connection: DuckDBPyConnection) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,7 +17,15 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-__all__ = ["MEMORY_BYTES", "TIME_S", "allowed_seconds", "locked", "sandbox", "within"]
+__all__ = [
+    "MEMORY_BYTES",
+    "TIME_S",
+    "allowed_seconds",
+    "locked",
+    "reads_settings",
+    "sandbox",
+    "within",
+]
 
 TIME_S = 60.0
 LONGEST_S = 86_400.0
@@ -31,6 +40,13 @@ _AT_START = {
     "secret_directory": "nowhere",
     "extension_directory": "nowhere",
 }
+
+_NAMED = re.compile(r'"(function_name|table_name|schema|schema_name)":"((?:[^"\\]|\\.)*)"')
+_ITS_OWN = re.compile(
+    r"function_name (duckdb_\w+|pragma_\w+|current_setting|query|query_table)"
+    r"|table_name (duckdb|pragma|pg|sqlite)_\w+|schema(_name)? (information_schema|pg_catalog)"
+)
+"""What DuckDB says of itself, or runs SQL that is made as it runs."""
 
 
 @contextmanager
@@ -80,6 +96,12 @@ def allowed_seconds(argument: str, limit_s: float | None) -> float:
             fix=f"give seconds over 0, at most {LONGEST_S:,.0f}",
         )
     return limit_s
+
+
+def reads_settings(connection: DuckDBPyConnection, sql: str) -> bool:
+    """Say whether a SELECT asks DuckDB for settings or its catalogue: they hold paths."""
+    tree = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()[0][0]
+    return any(_ITS_OWN.fullmatch(" ".join(named).lower()) for named in _NAMED.findall(tree))
 
 
 @contextmanager
