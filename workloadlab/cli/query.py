@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -51,9 +54,9 @@ def command(
 ) -> None:
     """Run the named SQL (or a .sql file) NAME over TRACE."""
     import polars as pl
-    from polars import selectors as cs
 
-    from workloadlab.sql import queries, query
+    from workloadlab.sql import queries
+    from workloadlab.sql.run import answer
     from workloadlab.tables import Table
 
     if list_queries and as_json:
@@ -70,21 +73,43 @@ def command(
             "a query needs a name, or --sql, and a trace",
             fix="workloadlab query NAME TRACE, or workloadlab query --sql 'SELECT ...' TRACE",
         )
-    frame = query(
+    frame, nested = answer(
         str(name) if sql is None else sql,
         trace,
         params=dict(pairs(params, "--param")),
         time_limit_s=time_limit,
         memory_limit=memory_limit,
     )
+    rows = [
+        {key: _nested(value) if key in nested else _plain(value) for key, value in row.items()}
+        for row in frame.iter_rows(named=True)
+    ]
     if as_json:
-        numbers = frame.with_columns(cs.decimal().cast(pl.Float64))
-        finite = numbers.with_columns(pl.when(cs.float().is_finite()).then(cs.float()).name.keep())
-        print_json({"schema_version": 1, "query": sql or name, "rows": finite.to_dicts()})
-    elif as_csv:
-        nested = [name for name, kind in frame.schema.items() if kind.is_nested()]
-        texts = [pl.Series(name, [None if value is None else json.dumps(value)
-                                  for value in frame[name].to_list()]) for name in nested]  # fmt: skip
-        click.echo(frame.with_columns(texts).write_csv(), nl=False)
+        print_json({"schema_version": 1, "query": sql or name, "rows": rows})
+        return
+    texts = {key: [None if row[key] is None else json.dumps(row[key]) for row in rows]
+             for key in nested}  # fmt: skip
+    frame = frame.with_columns(pl.Series(key, words, pl.String) for key, words in texts.items())
+    if as_csv:
+        click.echo(frame.write_csv(), nl=False)
     else:
-        click.echo(Table(name or "sql", frame.columns, frame.rows()).text())
+        cells = [[_cell(value) for value in row] for row in frame.iter_rows()]
+        click.echo(Table(name or "sql", frame.columns, cells).text())
+
+
+def _nested(text: str | None) -> Any:
+    """Return nested data of JSON, null for what is no number."""
+    return None if text is None else json.loads(text, parse_constant=lambda _: None)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: huge integers stay whole, and what is no number is null."""
+    if isinstance(value, Decimal):
+        return float(value) if value.as_tuple().exponent else int(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+        return str(value).lower()
+    return _plain(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
@@ -13,6 +13,7 @@ from workloadlab.errors import DataError, UnsupportedError, UsageError
 from workloadlab.hints import did_you_mean
 from workloadlab.sizes import allowed_bytes
 from workloadlab.sql.query_file import find_query
+from workloadlab.sql.results import held, told
 from workloadlab.sql.sandbox import (
     MEMORY_BYTES,
     allowed_seconds,
@@ -24,12 +25,16 @@ from workloadlab.sql.sandbox import (
 from workloadlab.trace import COLUMNS, Runs, Trace, read_parts
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from collections.abc import Callable
+
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
     from workloadlab.sql.query_file import Query
     from workloadlab.trace import AnyTrace
 
-__all__ = ["query"]
+__all__ = ["answer", "query"]
+
+_T = TypeVar("_T")
 
 _SQL_TYPES = {
     pl.Boolean(): "BOOLEAN",
@@ -85,6 +90,29 @@ def query(
         >>> query("rate_by_minute", trace, bin_s=10).row(0)
         (0.0, 2, 30, None, 0.2)
     """
+    return _ask(held, name, trace, {**(params or {}), **more}, time_limit_s, memory_limit)
+
+
+def answer(
+    name: str | Path,
+    trace: AnyTrace | Runs,
+    *,
+    params: dict[str, Any],
+    time_limit_s: float,
+    memory_limit: int | None,
+) -> tuple[pl.DataFrame, frozenset[str]]:
+    """Return what `query` does as numbers and text, and the columns whose text is JSON."""
+    return _ask(told, name, trace, params, time_limit_s, memory_limit)
+
+
+def _ask(
+    read: Callable[[DuckDBPyRelation], _T],
+    name: str | Path,
+    trace: AnyTrace | Runs,
+    given: dict[str, Any],
+    time_limit_s: float | None,
+    memory_limit: int | str | None,
+) -> _T:
     import duckdb
 
     limit_s = allowed_seconds("time_limit_s", time_limit_s)
@@ -99,11 +127,11 @@ def query(
             names = _named_parameters(asked, connection)
             if reads_settings(connection, asked.sql):
                 raise _reads_the_machine(asked)
-            values = _bind(asked, names, {**(params or {}), **more})
+            values = _bind(asked, names, given)
             _create_view(traces, connection)
             locked(connection, files)
             with within(connection, limit_s, memory):
-                result: pl.DataFrame = connection.sql(asked.sql, params=values or None).pl()
+                result = read(connection.sql(asked.sql, params=values or None))
         except duckdb.PermissionException as error:
             raise _reads_the_machine(asked) from error
         except duckdb.IOException as error:
