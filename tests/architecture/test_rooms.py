@@ -52,7 +52,7 @@ sql: arguments errors hints resources sizes trace
 
 exchange: arguments errors hints trace
 
-ingestion: arguments atomic errors hints resources sizes toml_files trace ingestion/doubts
+ingestion: arguments atomic digests errors hints resources sizes toml_files trace ingestion/doubts
     ingestion/formats ingestion/mapping words ingestion/parsing ingestion/readers
 ingestion/doubts: errors hints ingestion ingestion/formats ingestion/parsing words
 ingestion/formats: errors trace ingestion ingestion/parsing ingestion/readers

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from workloadlab.errors import UsageError
+from workloadlab.digests import file_digest, verifying
+from workloadlab.errors import DataError, UsageError
 from workloadlab.ingestion.heads import sha256
-from workloadlab.ingestion.numbers import Numbers
-from workloadlab.trace.parts import PARTS, Part, read_parts, scan_parts, write_parts
+from workloadlab.ingestion.numbers import ANEW, ORDINAL, Numbers
+from workloadlab.trace.parts import PARTS, Part, read_ids, read_parts, scan_parts, write_parts
 from workloadlab.trace.store import read_footer, scan_trace, write_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["Growing", "growing"]
@@ -90,8 +91,8 @@ class Growing:
             rows=pl.len(), first=pl.col("arrival_ns").min(), last=pl.col("arrival_ns").max()
         )
         part = Part(path.name, *(int(each or 0) for each in arrival.collect().row(0)))
-        self.numbers.save()
-        write_parts(self.folder, sorted([*parts, part], key=lambda each: each.first_ns))
+        ids = self.numbers.save()
+        write_parts(self.folder, sorted([*parts, part], key=lambda each: each.first_ns), ids)
 
     def _later(self, shift_ns: int, t0_ns: int, taken: str) -> list[Part]:
         """Write all files again with another start."""
@@ -114,6 +115,7 @@ def growing(folder: Path) -> Iterator[Growing]:
 
     Raises:
         UsageError: something else is there.
+        DataError: what it holds, or the numbers of its ids, are damaged or missing.
     """
     parts = read_parts(folder)
     if not parts and folder.exists() and (folder.is_file() or any(folder.iterdir())):
@@ -124,13 +126,47 @@ def growing(folder: Path) -> Iterator[Growing]:
         raise UsageError(f"the folder {folder.parent} does not exist", fix="create it first")
     begun = not folder.exists()
     folder.mkdir(exist_ok=True)
-    footer = scan_parts(folder, parts)[1] if parts else {}
+    frame, footer = scan_parts(folder, parts) if parts else (pl.LazyFrame(), {})
+    said = read_ids(folder) if parts else {}
+    ids = dict.fromkeys(_numbered(frame, footer)) if said is None else said
+    _check_ids(folder / IDS, ids)
     try:
-        yield Growing(folder, parts, footer, Numbers(folder / IDS))
+        yield Growing(folder, parts, footer, Numbers(folder / IDS, ids))
     finally:
         named = {part.file for part in read_parts(folder)}
-        for path in folder.glob(PARTS):
-            if path.name not in named:
+        kept = (read_ids(folder) if named else None) or ids
+        for path in (*folder.glob(PARTS), *folder.glob(f"{IDS}/*")):
+            if path.is_file() and path.name not in named | kept.keys():
                 path.unlink()
+        if not kept:
+            with suppress(OSError):  # it is not there, or something else lies in it
+                (folder / IDS).rmdir()
         if begun and not any(folder.iterdir()):
             folder.rmdir()
+
+
+def _numbered(frame: pl.LazyFrame, footer: dict[str, Any]) -> list[str]:
+    """Return the files of ids that a folder has whose manifest names none."""
+    numbered = ["request_id"] if footer["options"]["keep_ids"] else [*ORDINAL]
+    columns = frame.collect_schema().names()
+    return [f"{name}.parquet" for name in (*numbered, "block_ids") if name in columns]
+
+
+def _check_ids(folder: Path, ids: Mapping[str, str | None]) -> None:
+    """Refuse to go on with numbers that are not those that were given.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    for file, digest in ids.items():
+        path = folder / file
+        if not path.is_file():
+            raise DataError(
+                "is missing, so ids of later logs would get the numbers of others",
+                where=str(path),
+                fix=ANEW,
+            )
+        if verifying() and digest is not None and file_digest(path) != digest:
+            raise DataError(
+                "is damaged: its digest is not the one that was written", where=str(path), fix=ANEW
+            )

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from workloadlab.digests import file_digest
+from workloadlab.errors import DataError
 from workloadlab.ingestion.rows import listed
+from workloadlab.trace.store import READ_ERRORS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["ORDINAL", "TREE", "Numbers"]
+__all__ = ["ANEW", "ORDINAL", "TREE", "Numbers"]
 
 ORDINAL = {
     "request_id": "r",
@@ -38,14 +42,23 @@ KNOWN = -1
 """Where an id first appeared that an earlier log had."""
 
 
+ANEW = "restore it from a copy, or ingest all logs anew into another folder"
+"""What to do without the numbers of earlier logs."""
+
+
 class Numbers:
     """Numbers given so far; with a folder, those of earlier logs too.
 
     The folder keeps digests of names, by which later logs are joined, and no name.
+
+    Args:
+        folder: where they are kept.
+        files: the files there that count: a column and, unless it is an old one, some of its digest.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, files: Iterable[str] = ()) -> None:
         self.folder = folder
+        self.files = {file.partition(".")[0]: file for file in files}
         self.tables: dict[str, pl.DataFrame] = {}
         self._secrets = secrets.randbits(63), secrets.randbits(63)
 
@@ -114,17 +127,25 @@ class Numbers:
 
     def _old(self, name: str, key: pl.DataType | None = None) -> pl.DataFrame:
         """Return the numbers of earlier logs."""
-        if self.folder is not None and (path := self.folder / f"{name}.parquet").is_file():
-            return pl.read_parquet(path)
+        if self.folder is not None and name in self.files:
+            path = self.folder / self.files[name]
+            try:
+                return pl.read_parquet(path)
+            except READ_ERRORS as error:
+                raise DataError("is damaged", where=str(path), fix=ANEW) from error
         return pl.DataFrame(schema={"key": key or pl.UInt64(), "number": pl.UInt64()})
 
-    def save(self) -> None:
-        """Keep what was given for later logs."""
+    def save(self) -> dict[str, str]:
+        """Keep what was given for later logs, beside what was kept; return the files and digests."""
         if self.folder is None:
-            return
+            return {}
         self.folder.mkdir(exist_ok=True)
         for name, table in self.tables.items():
-            table.write_parquet(self.folder / f"{name}.parquet", compression="zstd")
+            draft = self.folder / f"{name}.tmp"
+            table.write_parquet(draft, compression="zstd")
+            self.files[name] = f"{name}.{file_digest(draft)[:16]}.parquet"
+            draft.replace(self.folder / self.files[name])
+        return {file: file_digest(self.folder / file) for file in self.files.values()}
 
 
 def numbered(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:

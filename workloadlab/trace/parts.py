@@ -22,13 +22,15 @@ from workloadlab.trace.store import scan_trace
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["PARTS", "Part", "read_parts", "scan_parts", "write_parts"]
+__all__ = ["PARTS", "Part", "read_ids", "read_parts", "scan_parts", "write_parts"]
 
 MANIFEST = "parts.json"
 PARTS = "part-*.parquet"
 """The files of such a folder."""
 
 _PART = r"part-[\w.-]{1,200}\.parquet"
+_IDS = r"[a-z_]+(\.[0-9a-f]{16})?\.parquet"
+_AGAIN = "ingest the logs again"
 _MERGED = ("read", "written")
 _COUNTED = ("rejected", "repaired", "left_out")
 
@@ -58,13 +60,12 @@ def read_parts(folder: Path) -> list[Part]:
     path = folder / MANIFEST
     if not path.is_file():
         return []
-    again = "ingest the logs again"
-    facts = check_object(read_object(path, fix=again), str(path))
+    facts = _manifest(path)
     version = facts.get("schema_version")
     try:
         parts: list[Part] = build(list[Part], facts.get("parts"), "parts")
     except ShapeError as error:
-        raise DataError(f"is damaged: {error}", where=str(path), fix=again) from error
+        raise DataError(f"is damaged: {error}", where=str(path), fix=_AGAIN) from error
     if version != SCHEMA_VERSION:
         raise DataError(
             f"has trace schema version {version}; this version reads {SCHEMA_VERSION}",
@@ -74,7 +75,9 @@ def read_parts(folder: Path) -> list[Part]:
     for part in parts:
         if not re.fullmatch(_PART, part.file):
             raise DataError(
-                f"names {part.file[:60]!r}, which is no part of a trace", where=str(path), fix=again
+                f"names {part.file[:60]!r}, which is no part of a trace",
+                where=str(path),
+                fix=_AGAIN,
             )
         if not (folder / part.file).is_file():
             raise DataError(
@@ -83,9 +86,38 @@ def read_parts(folder: Path) -> list[Part]:
     return parts
 
 
-def write_parts(folder: Path, parts: list[Part]) -> None:
-    """Write the manifest: from here on the folder holds these files."""
-    facts = {"schema_version": SCHEMA_VERSION, "parts": [vars(part) for part in parts]}
+def read_ids(folder: Path) -> dict[str, str] | None:
+    """Return the files that hold which number each id has, and their digests.
+
+    None for a folder that was made before its manifest named them.
+
+    Raises:
+        DataError: the manifest is damaged.
+    """
+    path = folder / MANIFEST
+    try:
+        ids: dict[str, str] | None = build(dict[str, str] | None, _manifest(path).get("ids"), "ids")
+    except ShapeError as error:
+        raise DataError(f"is damaged: {error}", where=str(path), fix=_AGAIN) from error
+    for name in ids or {}:
+        if not re.fullmatch(_IDS, name):
+            raise DataError(
+                f"names {name[:60]!r}, which is no file of ids", where=str(path), fix=_AGAIN
+            )
+    return ids
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    return check_object(read_object(path, fix=_AGAIN), str(path))
+
+
+def write_parts(folder: Path, parts: list[Part], ids: dict[str, str]) -> None:
+    """Write the manifest: from here on the folder holds these files, and goes on with these ids."""
+    facts = {
+        "schema_version": SCHEMA_VERSION,
+        "parts": [vars(part) for part in parts],
+        "ids": ids,
+    }
     with write_atomically(folder / MANIFEST) as temporary:
         temporary.write_text(json.dumps(sealed(facts), indent=1) + "\n", encoding="utf-8")
 
