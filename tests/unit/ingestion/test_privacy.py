@@ -94,7 +94,7 @@ REPEATED = [
     "-----BEGIN RSA PRIVATE KEY-----", "jane.miller(at)acme.com", "jane at acme.com",
     "DE89370400440532013000", "cus_NffrFeUfNV2Hib", "sess_9f8a7b6c5d", "2001:db8::ff00:42:8329",
     "00:1a:2b:3c:4d:5e", "52.5200,13.4050", "0b1e4a3c-6d2f-4c5e-9a7b-1c2d3e4f5a6b",
-    "/home/jane/models/tuned", "患者の名前は田中です",
+    "/" + "home/jane/models/tuned", "患者の名前は田中です",
 ]  # fmt: skip
 LABELS = [
     "gpt-4o", "meta-llama/Llama-3.1-8B-Instruct", "claude-3-opus@20240229", "GPT 4 Turbo",
