@@ -128,7 +128,9 @@ def growing(folder: Path) -> Iterator[Growing]:
     folder.mkdir(exist_ok=True)
     frame, footer = scan_parts(folder, parts) if parts else (pl.LazyFrame(), {})
     said = read_ids(folder) if parts else {}
-    ids = dict.fromkeys(_numbered(frame, footer)) if said is None else said
+    ids: Mapping[str, str | None] = (
+        dict.fromkeys(_numbered(frame, footer)) if said is None else said
+    )
     _check_ids(folder / IDS, ids)
     try:
         yield Growing(folder, parts, footer, Numbers(folder / IDS, ids))

@@ -16,7 +16,7 @@ from workloadlab.ingestion.rows import listed
 from workloadlab.trace.store import READ_ERRORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -53,12 +53,17 @@ class Numbers:
 
     Args:
         folder: where they are kept.
-        files: the files there that count: a column and, unless it is an old one, some of its digest.
+        ids: the files there that count, each with its digest, or None where it is not known: a column
+            and, unless it is an old one, some of its digest.
     """
 
-    def __init__(self, folder: Path | None = None, files: Iterable[str] = ()) -> None:
+    def __init__(
+        self, folder: Path | None = None, ids: Mapping[str, str | None] | None = None
+    ) -> None:
         self.folder = folder
-        self.files = {file.partition(".")[0]: file for file in files}
+        self.files = {
+            file.partition(".")[0]: (file, digest) for file, digest in (ids or {}).items()
+        }
         self.tables: dict[str, pl.DataFrame] = {}
         self._secrets = secrets.randbits(63), secrets.randbits(63)
 
@@ -128,7 +133,7 @@ class Numbers:
     def _old(self, name: str, key: pl.DataType | None = None) -> pl.DataFrame:
         """Return the numbers of earlier logs."""
         if self.folder is not None and name in self.files:
-            path = self.folder / self.files[name]
+            path = self.folder / self.files[name][0]
             try:
                 return pl.read_parquet(path)
             except READ_ERRORS as error:
@@ -143,9 +148,13 @@ class Numbers:
         for name, table in self.tables.items():
             draft = self.folder / f"{name}.tmp"
             table.write_parquet(draft, compression="zstd")
-            self.files[name] = f"{name}.{file_digest(draft)[:16]}.parquet"
-            draft.replace(self.folder / self.files[name])
-        return {file: file_digest(self.folder / file) for file in self.files.values()}
+            digest = file_digest(draft)
+            file = f"{name}.{digest[:16]}.parquet"
+            draft.replace(self.folder / file)
+            self.files[name] = file, digest
+        return {
+            file: digest or file_digest(self.folder / file) for file, digest in self.files.values()
+        }
 
 
 def numbered(keys: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
