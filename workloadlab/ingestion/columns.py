@@ -215,7 +215,8 @@ def plan(
         if source is not None:
             chosen[target] = replace(column, source=source)
         elif log_format.own and head.container in ("csv", "parquet"):
-            raise lacking(head, column.source, f"{short(target)} in {log_format.title}")
+            key = next(key for key in keys(column.source) if not head.shows(key))
+            raise lacking(head, key, f"{short(target)} in {log_format.title}")
     _check_given(head, chosen, columns, log_format)
     if "block_ids" in chosen and block_size is None:
         if "block_ids" in mapping:
@@ -258,11 +259,7 @@ def _mapped(head: Head, target: str, words: str) -> Value:
         end, start = words[:cut].strip(), words[cut + 1 :].strip()
         if sign == "-" and head.shows(end) and head.shows(start):
             return Minus(end, start)
-    raise UsageError(
-        f"has no column {words!r} (--map {short(target)}={words}); it has {listed_keys(head.keys)}",
-        where=str(head.path),
-        fix=did_you_mean(words, head.keys),
-    )
+    raise lacking(head, words, f"--map {short(target)}={words}")
 
 
 def _may_be_present(head: Head, key: str, log_format: Format) -> bool:

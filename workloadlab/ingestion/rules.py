@@ -63,7 +63,7 @@ def rules_of(
         if head.container in ("csv", "parquet"):
             for asked_of in log_format.where if log_format.own else ():
                 if not asked_of.negated and pruned(asked_of, head.shows) is None:
-                    raise lacking(head, asked_of, f"where in {log_format.title}")
+                    raise lacking(head, keys(asked_of)[0], f"where in {log_format.title}")
             left = (pruned(condition, head.shows) for condition in conditions)
             kept = tuple(each for each in left if isinstance(each, Only))
         if log_format.name == GENERIC.name:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workloadlab.ingestion.formats import Column
-    from workloadlab.ingestion.formats.words import Value
     from workloadlab.ingestion.head import Head
 
 __all__ = ["asides", "lacking", "listed_keys", "looks_timed", "named_time"]
@@ -121,9 +120,8 @@ def listed_keys(keys: tuple[str, ...], most: int = 30) -> str:
     return ", ".join(keys[:most]) + more
 
 
-def lacking(head: Head, value: Value, what: str) -> UsageError:
-    """Make the error that a file has no column that a mapping file names."""
-    key = next(key for key in keys(value) if not head.shows(key))
+def lacking(head: Head, key: str, what: str) -> UsageError:
+    """Make the error that a file has no column that the user names; says for what."""
     return UsageError(
         f"has no column {key!r} ({what}); it has {listed_keys(head.keys)}",
         where=str(head.path),
